@@ -1,0 +1,44 @@
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/context_int.h"
+#include "base/parallel.h"
+
+sw_context *swi_context_new(void) {
+  sw_context *ctx = calloc(1, sizeof *ctx);
+  if (ctx) ctx->references = 1;
+  return ctx;
+}
+
+sw_context *sw_context_retain(sw_context *ctx) {
+  if (ctx) ctx->references++;
+  return ctx;
+}
+
+void sw_context_release(sw_context *ctx) {
+  if (!ctx || --ctx->references > 0) return;
+  swi_pool_free(ctx);
+  free(ctx);
+}
+
+const char *sw_message(const sw_context *ctx) { return ctx->message; }
+
+/* Through a buffer of its own, since the old message may be among the arguments. */
+sw_status sw_fail(sw_context *ctx, sw_status status, const char *format, ...) {
+  char text[sizeof ctx->message];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(text, sizeof text, format, args);
+  va_end(args);
+  memcpy(ctx->message, text, sizeof text);
+  return status;
+}
+
+sw_alloc_stats sw_context_alloc_stats(const sw_context *ctx) { return ctx->books; }
+
+void sw_context_fail_allocation(sw_context *ctx, int64_t n, int persistent) {
+  ctx->fail_in = n;
+  ctx->fail_persistent = persistent;
+}
