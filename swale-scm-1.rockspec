@@ -1,0 +1,24 @@
+rockspec_format = "3.0"
+package = "swale"
+version = "scm-1"
+source = { url = "." }
+description = {
+  summary = "A laboratory for the dynamics of stochastic gradient descent",
+  license = "MIT",
+}
+dependencies = { "lua ~> 5.4", "argparse >= 0.7", "luv >= 1.44" }
+external_dependencies = {
+  JANSSON = { header = "jansson.h" },
+  ZLIB = { header = "zlib.h" },
+}
+build = {
+  type = "cmake",
+  variables = {
+    CMAKE_BUILD_TYPE = "Release",
+    CMAKE_INSTALL_PREFIX = "$(PREFIX)",
+    LUA_CMOD = "$(LIBDIR)",
+    LUA_LMOD = "$(LUADIR)",
+    BUILD_TESTING = "OFF",
+  },
+}
+test = { type = "command", command = "./swale test" }
