@@ -1,0 +1,59 @@
+/* body_convert.h: rows of a data set into a program's input, converted and standardised in one pass.
+ *
+ * The rows are random: while one is converted the next is fetched. */
+#ifndef SW_BODY_CONVERT_H
+#define SW_BODY_CONVERT_H
+
+enum { LINE = 64, AHEAD = 4096 }; /* bytes: a cache line, and what is fetched of a row at most */
+
+static inline void prefetch_row(const void *row, int64_t bytes) {
+  const char *p = row;
+  for (int64_t i = 0; i < bytes && i < AHEAD; i += LINE) v_prefetch(p + i);
+}
+
+/* x scale + shift at column c; both may be NULL */
+INLINE vec standardised(vec x, const real *factor, const real *shift, int64_t c) {
+  return factor ? v_fma(x, v_load(factor + c), v_load(shift + c)) : x;
+}
+
+INLINE vec standardised_part(vec x, const real *factor, const real *shift, int64_t c, int64_t n) {
+  return factor ? v_fma(x, v_load_part(factor + c, n), v_load_part(shift + c, n)) : x;
+}
+
+static void gather_u8(int64_t rows, int64_t cols, const uint8_t *x, const int32_t *index,
+                      const void *pscale, const void *pshift, void *py) {
+  const real *factor = pscale, *shift = pshift;
+  real *y = py;
+  for (int64_t r = 0; r < rows; r++, y += cols) {
+    const uint8_t *row = x + index[r] * cols;
+    int64_t c = 0;
+    if (r + 1 < rows) prefetch_row(x + index[r + 1] * cols, cols);
+    for (; c + V_N <= cols; c += V_N)
+      v_store(y + c, standardised(v_load_u8(row + c), factor, shift, c));
+    if (c < cols) {
+      const int64_t n = cols - c;
+      const vec part = v_load_u8_part(row + c, n);
+      v_store_part(y + c, standardised_part(part, factor, shift, c, n), n);
+    }
+  }
+}
+
+static void gather_f32(int64_t rows, int64_t cols, const float *x, const int32_t *index,
+                       const void *pscale, const void *pshift, void *py) {
+  const real *factor = pscale, *shift = pshift;
+  real *y = py;
+  for (int64_t r = 0; r < rows; r++, y += cols) {
+    const float *row = x + index[r] * cols;
+    int64_t c = 0;
+    if (r + 1 < rows) prefetch_row(x + index[r + 1] * cols, cols * (int64_t)sizeof *x);
+    for (; c + V_N <= cols; c += V_N)
+      v_store(y + c, standardised(v_load_f32(row + c), factor, shift, c));
+    if (c < cols) {
+      const int64_t n = cols - c;
+      const vec part = v_load_f32_part(row + c, n);
+      v_store_part(y + c, standardised_part(part, factor, shift, c, n), n);
+    }
+  }
+}
+
+#endif

@@ -1,0 +1,135 @@
+/* body_elementwise.h: y[i] = f(...) for the unary and binary functions, fill, scale, axpy, lerp. */
+#ifndef SW_BODY_ELEMENTWISE_H
+#define SW_BODY_ELEMENTWISE_H
+
+#include "kernels/kernels.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+static inline vec v_relu(vec x) { return v_max(v_set1(0), x); }
+
+/* With e = exp(-|x|), which cannot overflow: 1 / (1 + e), or e / (1 + e) on the left. */
+static inline vec v_sigmoid(vec x) {
+  const vec e = v_exp(v_neg(v_abs(x))), one = v_set1(1);
+  return v_div(v_select(v_lt(x, v_set1(0)), e, one), v_add(one, e));
+}
+
+static inline vec one_where(mask m) { return v_select(m, v_set1(1), v_set1(0)); }
+static inline vec lt(vec a, vec b) { return one_where(v_lt(a, b)); }
+static inline vec le(vec a, vec b) { return one_where(v_le(a, b)); }
+static inline vec gt(vec a, vec b) { return one_where(v_gt(a, b)); }
+static inline vec ge(vec a, vec b) { return one_where(v_ge(a, b)); }
+static inline vec eq(vec a, vec b) { return one_where(v_eq(a, b)); }
+static inline vec ne(vec a, vec b) { return one_where(v_ne(a, b)); }
+static inline vec gate(vec a, vec b) { return v_select(v_gt(b, v_set1(0)), a, v_set1(0)); }
+
+/* The loops. The last few elements go through the same vectors as the others, so that a value does
+ * not depend on where it stands. f is a constant and inlined. */
+INLINE void map1(int64_t n, const real *x, real *y, vec (*f)(vec)) {
+  int64_t i = 0;
+  for (; i + V_N <= n; i += V_N) v_store(y + i, f(v_load(x + i)));
+  if (i < n) v_store_part(y + i, f(v_load_part(x + i, n - i)), n - i);
+}
+
+INLINE void map2(int64_t n, const real *a, const real *b, real *y, vec (*f)(vec, vec)) {
+  int64_t i = 0;
+  for (; i + V_N <= n; i += V_N) v_store(y + i, f(v_load(a + i), v_load(b + i)));
+  if (i < n) v_store_part(y + i, f(v_load_part(a + i, n - i), v_load_part(b + i, n - i)), n - i);
+}
+
+INLINE void map_vs(int64_t n, const real *a, vec b, real *y, vec (*f)(vec, vec)) {
+  int64_t i = 0;
+  for (; i + V_N <= n; i += V_N) v_store(y + i, f(v_load(a + i), b));
+  if (i < n) v_store_part(y + i, f(v_load_part(a + i, n - i), b), n - i);
+}
+
+INLINE void map_sv(int64_t n, vec a, const real *b, real *y, vec (*f)(vec, vec)) {
+  int64_t i = 0;
+  for (; i + V_N <= n; i += V_N) v_store(y + i, f(a, v_load(b + i)));
+  if (i < n) v_store_part(y + i, f(a, v_load_part(b + i, n - i)), n - i);
+}
+
+#define UNARY(name, f) \
+  static void unary_##name(int64_t n, const void *x, void *y) { map1(n, x, y, f); }
+
+/* The scalar operand is read before the first store: y may be that element. n may be 0. */
+#define BINARY(name, f)                                                            \
+  static void binary_##name(int64_t n, const void *a, const void *b, void *y) {    \
+    map2(n, a, b, y, f);                                                           \
+  }                                                                                \
+  static void binary_vs_##name(int64_t n, const void *a, const void *b, void *y) { \
+    map_vs(n, a, v_set1((double)*(const real *)b), y, f);                          \
+  }                                                                                \
+  static void binary_sv_##name(int64_t n, const void *a, const void *b, void *y) { \
+    map_sv(n, v_set1((double)*(const real *)a), b, y, f);                          \
+  }
+
+UNARY(neg, v_neg)
+UNARY(exp, v_exp)
+UNARY(log, v_log)
+UNARY(relu, v_relu)
+UNARY(tanh, v_tanh)
+UNARY(sigmoid, v_sigmoid)
+
+BINARY(add, v_add)
+BINARY(sub, v_sub)
+BINARY(mul, v_mul)
+BINARY(div, v_div)
+BINARY(lt, lt)
+BINARY(le, le)
+BINARY(gt, gt)
+BINARY(ge, ge)
+BINARY(eq, eq)
+BINARY(ne, ne)
+BINARY(gate, gate)
+
+static void where(int64_t n, const void *pm, const void *pa, const void *pb, void *py) {
+  const real *m = pm, *a = pa, *b = pb;
+  const vec zero = v_set1(0);
+  real *y = py;
+  int64_t i = 0;
+  for (; i + V_N <= n; i += V_N)
+    v_store(y + i, v_select(v_ne(v_load(m + i), zero), v_load(a + i), v_load(b + i)));
+  if (i == n) return;
+  const mask chosen = v_ne(v_load_part(m + i, n - i), zero);
+  v_store_part(y + i, v_select(chosen, v_load_part(a + i, n - i), v_load_part(b + i, n - i)),
+               n - i);
+}
+
+static void fill(int64_t n, double value, void *py) {
+  const vec c = v_set1(value);
+  real *y = py;
+  int64_t i = 0;
+  for (; i + V_N <= n; i += V_N) v_store(y + i, c);
+  if (i < n) v_store_part(y + i, c, n - i);
+}
+
+static void scale(int64_t n, double c, const void *x, void *y) {
+  map_vs(n, x, v_set1(c), y, v_mul);
+}
+
+static void axpy(int64_t n, double a, const void *px, void *py) {
+  const vec c = v_set1(a);
+  const real *x = px;
+  real *y = py;
+  int64_t i = 0;
+  for (; i + V_N <= n; i += V_N) v_store(y + i, v_fma(c, v_load(x + i), v_load(y + i)));
+  if (i < n)
+    v_store_part(y + i, v_fma(c, v_load_part(x + i, n - i), v_load_part(y + i, n - i)), n - i);
+}
+
+static void lerp(int64_t n, double t, const void *px, void *py) {
+  const vec c = v_set1(t);
+  const real *x = px;
+  real *y = py;
+  int64_t i = 0;
+  for (; i + V_N <= n; i += V_N) {
+    const vec old = v_load(y + i);
+    v_store(y + i, v_fma(c, v_sub(v_load(x + i), old), old));
+  }
+  if (i == n) return;
+  const vec old = v_load_part(y + i, n - i);
+  v_store_part(y + i, v_fma(c, v_sub(v_load_part(x + i, n - i), old), old), n - i);
+}
+
+#endif

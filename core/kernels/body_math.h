@@ -1,0 +1,83 @@
+/* body_math.h: exp, log and tanh of float vectors, for variants that have no libm.
+ *
+ * Each is within 2 units in the last place of the exact value over the whole range, right at 0, the
+ * infinities and NaN. Series are cut where the rest is below a tenth of a unit; no tables.
+ */
+#ifndef SW_BODY_MATH_H
+#define SW_BODY_MATH_H
+
+/* ln 2 in two parts: n times the first is exact for |n| < 2^9. */
+#define LN2_HIGH 0.693359375
+#define LN2_LOW -2.12194440054690583e-4
+
+/* x = n ln 2 + r, |r| <= ln 2 / 2; n is returned */
+static inline vec reduce_by_ln2(vec x, vec *r) {
+  const vec n = v_round(v_mul(x, v_set1(1.44269504088896341)));
+  *r = v_fma(n, v_set1(-LN2_LOW), v_fma(n, v_set1(-LN2_HIGH), x));
+  return n;
+}
+
+/* exp(r) - 1 = r + r^2 (1/2! + r/3! + ... + r^5/7!); the rest is below 6e-9 */
+static inline vec exp_minus_1(vec r) {
+  vec q = v_set1(1.0 / 5040);
+  q = v_fma(q, r, v_set1(1.0 / 720));
+  q = v_fma(q, r, v_set1(1.0 / 120));
+  q = v_fma(q, r, v_set1(1.0 / 24));
+  q = v_fma(q, r, v_set1(1.0 / 6));
+  q = v_fma(q, r, v_set1(0.5));
+  return v_fma(v_mul(r, r), q, r);
+}
+
+/* exp(x) = 2^n exp(r). Beyond the clamps lie 0 and infinity; n goes from -150 to 128, so the power is
+ * put on in two halves, and denormal results are rounded once. */
+static inline vec v_exp(vec x) {
+  vec r;
+  const vec clamped = v_max(v_set1(-104), v_min(v_set1(89), x)); /* keeps NaN */
+  const vec n = reduce_by_ln2(clamped, &r);
+  const vec half = v_round(v_mul(n, v_set1(0.5)));
+  const vec y = v_add(exp_minus_1(r), v_set1(1));
+  return v_mul(v_mul(y, v_pow2i(half)), v_pow2i(v_sub(n, half)));
+}
+
+/* log(1 + f) = f - (f^2/2 - s (f^2/2 + R)), s = f / (2 + f), where R = 2 s^2/3 + 2 s^4/5 + ... is what
+ * log(1 + f) = 2 artanh(s) leaves; |s| < 0.172, and the rest after s^10 is below 1e-9. */
+static inline vec log_series(vec f, vec exponent) {
+  const vec s = v_div(f, v_add(v_set1(2), f)), z = v_mul(s, s);
+  const vec half_square = v_mul(v_mul(v_set1(0.5), f), f);
+  vec rest = v_set1(2.0 / 11);
+  rest = v_fma(rest, z, v_set1(2.0 / 9));
+  rest = v_fma(rest, z, v_set1(2.0 / 7));
+  rest = v_fma(rest, z, v_set1(2.0 / 5));
+  rest = v_fma(rest, z, v_set1(2.0 / 3));
+  rest = v_mul(rest, z);
+  const vec low = v_fma(s, v_add(half_square, rest), v_mul(exponent, v_set1(LN2_LOW)));
+  return v_fma(exponent, v_set1(LN2_HIGH), v_sub(f, v_sub(half_square, low)));
+}
+
+/* x = m 2^e with m in [sqrt(1/2), sqrt(2)). Denormals are scaled up first. */
+static inline vec v_log(vec x) {
+  const vec smallest_normal = v_set1(0x1p-126), infinity = v_set1(__builtin_inf());
+  const mask tiny = v_lt(x, smallest_normal);
+  const vec scaled = v_select(tiny, v_mul(x, v_set1(0x1p23)), x);
+  vec m = v_mantissa(scaled);
+  vec e = v_sub(v_exponent(scaled), v_select(tiny, v_set1(23), v_set1(0)));
+  const mask upper = v_gt(m, v_set1(1.41421356237309505));
+  m = v_select(upper, v_mul(m, v_set1(0.5)), m);
+  e = v_select(upper, v_add(e, v_set1(1)), e);
+  vec y = log_series(v_sub(m, v_set1(1)), e);
+  y = v_select(v_eq(x, infinity), infinity, y);
+  y = v_select(v_eq(x, v_set1(0)), v_neg(infinity), y);
+  y = v_select(v_lt(x, v_set1(0)), v_set1(__builtin_nan("")), y);
+  return v_select(v_ne(x, x), x, y);
+}
+
+/* tanh |x| = t / (t + 2), t = exp(2 |x|) - 1 = 2^n (exp(r) - 1) + (2^n - 1); 1 from 10 on */
+static inline vec v_tanh(vec x) {
+  vec r;
+  const vec n = reduce_by_ln2(v_mul(v_set1(2), v_min(v_set1(10), v_abs(x))), &r);
+  const vec power = v_pow2i(n);
+  const vec t = v_fma(power, exp_minus_1(r), v_sub(power, v_set1(1)));
+  return v_copysign(v_div(t, v_add(t, v_set1(2))), x);
+}
+
+#endif

@@ -1,0 +1,39 @@
+/* body_table.h: the bodies as one table, TABLE, of the variant VARIANT. Included last. */
+#define BINARY_ROW(prefix)                                                        \
+  {                                                                               \
+    [SWI_ADD] = prefix##_add, [SWI_SUB] = prefix##_sub, [SWI_MUL] = prefix##_mul, \
+    [SWI_DIV] = prefix##_div, [SWI_LT] = prefix##_lt, [SWI_LE] = prefix##_le,     \
+    [SWI_GT] = prefix##_gt, [SWI_GE] = prefix##_ge, [SWI_EQ] = prefix##_eq,       \
+    [SWI_NE] = prefix##_ne, [SWI_GATE] = prefix##_gate,                           \
+  }
+
+const swi_kernels TABLE = {
+    .name = VARIANT,
+    .element_bytes = sizeof(real),
+    .unary = {[SWI_NEG] = unary_neg,
+              [SWI_EXP] = unary_exp,
+              [SWI_LOG] = unary_log,
+              [SWI_RELU] = unary_relu,
+              [SWI_TANH] = unary_tanh,
+              [SWI_SIGMOID] = unary_sigmoid},
+    .binary = BINARY_ROW(binary),
+    .binary_vs = BINARY_ROW(binary_vs),
+    .binary_sv = BINARY_ROW(binary_sv),
+    .where = where,
+    .fill = fill,
+    .scale = scale,
+    .axpy = axpy,
+    .lerp = lerp,
+    .sum = sum,
+    .dot = dot,
+    .max = largest,
+    .argmax = argmax,
+    .sum_rows = sum_rows,
+    .sum_cols = sum_cols,
+    .sumsq_rows = sumsq_rows,
+    .softmax = softmax,
+    .cross_entropy = cross_entropy,
+    .gather_u8 = gather_u8,
+    .gather_f32 = gather_f32,
+    .sgd = sgd,
+};

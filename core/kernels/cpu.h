@@ -1,0 +1,19 @@
+/* cpu.h: what this processor and its operating system can do.
+ *
+ * Compiled without instruction-set flags. AVX2 needs CPUID's AVX2 and FMA bits and XGETBV's 0x6.
+ */
+#ifndef SW_CPU_H
+#define SW_CPU_H
+
+#include <stdint.h>
+
+/* 1 if the named variant ("scalar", "avx2") can run here. */
+int swi_cpu_has(const char *variant);
+
+/* The floating-point mode of this thread. flush sets FTZ and DAZ (where there is such a thing) and
+ * returns the mode before, for set to restore. */
+uint32_t swi_fpmode_get(void);
+uint32_t swi_fpmode_flush(void);
+void swi_fpmode_set(uint32_t mode);
+
+#endif

@@ -1,0 +1,112 @@
+/* kernels.h: the table of kernels, one per instruction set, and how one is chosen.
+ *
+ * Kernels know raw pointers and sizes, nothing else. A table is for one element type, `real`: float
+ * in the f32 tables, double in the f64 one (which exists as scalar code only). Pointers to real are
+ * void here so that the same op code serves both. Sizes are counts of elements; any size from 0 on,
+ * any alignment. y may be the same as any input of an elementwise kernel, never a part of it.
+ * Bits depend on the variant and on nothing else: no kernel looks at alignment or threads.
+ */
+#ifndef SW_KERNELS_H
+#define SW_KERNELS_H
+
+#include "base/context.h"
+
+typedef enum swi_unary {
+  SWI_NEG,
+  SWI_EXP,
+  SWI_LOG,
+  SWI_RELU, /* max(x, 0); NaN stays NaN */
+  SWI_TANH,
+  SWI_SIGMOID, /* 1 / (1 + exp(-x)), neither end overflows */
+  SWI_UNARY_COUNT
+} swi_unary;
+
+typedef enum swi_binary {
+  SWI_ADD,
+  SWI_SUB,
+  SWI_MUL,
+  SWI_DIV,
+  SWI_LT, /* comparisons give 1 or 0; false if either is NaN, but NE is then true */
+  SWI_LE,
+  SWI_GT,
+  SWI_GE,
+  SWI_EQ,
+  SWI_NE,
+  SWI_GATE, /* b > 0 ? a : 0, the derivative of relu times a */
+  SWI_BINARY_COUNT
+} swi_binary;
+
+/* What one SGD update needs to know; all of it may change from step to step. */
+typedef struct swi_sgd_hyper {
+  double lr, momentum, dampening, weight_decay;
+  int nesterov;
+  int first; /* the buffer holds nothing yet: m = g, without dampening */
+} swi_sgd_hyper;
+
+typedef struct swi_kernels {
+  const char *name;  /* "scalar", "avx2" */
+  int element_bytes; /* sizeof(real) */
+
+  /* elementwise: y[i] = f(x[i]), f(a[i], b[i]), f(a[i], *b), f(*a, b[i]) */
+  void (*unary[SWI_UNARY_COUNT])(int64_t n, const void *x, void *y);
+  void (*binary[SWI_BINARY_COUNT])(int64_t n, const void *a, const void *b, void *y);
+  void (*binary_vs[SWI_BINARY_COUNT])(int64_t n, const void *a, const void *b, void *y);
+  void (*binary_sv[SWI_BINARY_COUNT])(int64_t n, const void *a, const void *b, void *y);
+  void (*where)(int64_t n, const void *mask, const void *a, const void *b,
+                void *y); /* mask != 0 ? a : b */
+
+  void (*fill)(int64_t n, double value, void *y);
+  void (*scale)(int64_t n, double c, const void *x, void *y); /* y = c x */
+  void (*axpy)(int64_t n, double a, const void *x, void *y);  /* y += a x */
+  void (*lerp)(int64_t n, double t, const void *x, void *y);  /* y += t (x - y) */
+
+  /* reductions: one fixed order of additions for each n */
+  double (*sum)(int64_t n, const void *x);
+  double (*dot)(int64_t n, const void *a, const void *b); /* sum of a[i] b[i] */
+  double (*max)(int64_t n, const void *x);                /* n >= 1; NaN if any is */
+  int64_t (*argmax)(int64_t n, const void *x); /* first of the largest; first NaN if any */
+  void (*sum_rows)(int64_t rows, int64_t cols, const void *x, void *y); /* y[r] = sum over c */
+  void (*sum_cols)(int64_t rows, int64_t cols, const void *x, void *y); /* y[c] = sum over r */
+  void (*sumsq_rows)(int64_t rows, int64_t cols, const void *x,
+                     void *y); /* y[r] = sum of squares */
+
+  /* rows of a softmax; the cross-entropy with class indices: loss[r] = log sum exp - x[r][label[r]].
+   * Labels must have been checked. prob may be NULL. */
+  void (*softmax)(int64_t rows, int64_t cols, const void *x, void *y);
+  void (*cross_entropy)(int64_t rows, int64_t cols, const void *x, const int32_t *label, void *loss,
+                        void *prob);
+
+  /* rows of a data set into a program's input: y[r][c] = x[index[r]][c] * scale[c] + shift[c]
+   * (real; scale and shift may both be NULL, then it only converts). */
+  void (*gather_u8)(int64_t rows, int64_t cols, const uint8_t *x, const int32_t *index,
+                    const void *scale, const void *shift, void *y);
+  void (*gather_f32)(int64_t rows, int64_t cols, const float *x, const int32_t *index,
+                     const void *scale, const void *shift, void *y);
+
+  /* PyTorch's order: g += weight_decay w; m = momentum m + (1 - dampening) g (m = g at first);
+   * d = nesterov ? g + momentum m : m; w -= lr d. m may be NULL when momentum is 0. One pass;
+   * returns the sum of squares of the gradient as it came in. g is not changed. */
+  double (*sgd)(int64_t n, void *w, void *m, const void *g, const swi_sgd_hyper *hyper);
+} swi_kernels;
+
+extern const swi_kernels swi_kernels_scalar_f32;
+extern const swi_kernels swi_kernels_scalar_f64;
+#if defined(SWI_HAVE_AVX2) /* set by the build where the compiler can make them */
+extern const swi_kernels swi_kernels_avx2_f32;
+#endif
+
+/* All variants that this machine can run, best first; the table ends with NULL. */
+const swi_kernels *const *swi_kernels_available(void);
+
+/* Opens a context: kernels by name (NULL: the environment's SWALE_CPU, else the best), OpenBLAS with
+ * the core type that fits them, threads (0: as many as cores). On failure the reason is in reason
+ * (at most size bytes). SW_ENOMEM, SW_EARG (an unknown variant: names those there are),
+ * SW_EUNSUPPORTED (this machine cannot run it, or there is no OpenBLAS). */
+SW_API sw_status sw_open(const char *variant, int threads, sw_context **out, char *reason,
+                         size_t size);
+
+/* "avx2"; "OpenBLAS 0.3.21 Zen". Borrowed, for the life of the context. */
+SW_API const char *sw_context_variant(const sw_context *ctx);
+SW_API const char *sw_context_blas(const sw_context *ctx);
+
+#endif

@@ -1,0 +1,24 @@
+/* Eight floats at a time. Compiled with -mavx2 -mfma, and only where SWI_HAVE_AVX2 says so. */
+#if defined(SWI_HAVE_AVX2)
+
+#define TABLE swi_kernels_avx2_f32
+#define VARIANT "avx2"
+
+#include <math.h>
+
+#include "kernels/vec_avx2.h"
+
+#include "kernels/body_math.h"
+
+#include "kernels/body_elementwise.h"
+#include "kernels/body_reduce.h"
+
+#include "kernels/body_convert.h"
+#include "kernels/body_softmax.h"
+#include "kernels/body_update.h"
+
+#include "kernels/body_table.h"
+
+#else
+typedef int translation_unit_is_not_empty;
+#endif

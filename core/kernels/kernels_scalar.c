@@ -1,0 +1,15 @@
+/* The reference variant for float32: plain C, any processor. */
+#define real float
+#define TABLE swi_kernels_scalar_f32
+#define VARIANT "scalar"
+
+#include "kernels/vec_scalar.h"
+
+#include "kernels/body_elementwise.h"
+#include "kernels/body_reduce.h"
+
+#include "kernels/body_convert.h"
+#include "kernels/body_softmax.h"
+#include "kernels/body_update.h"
+
+#include "kernels/body_table.h"

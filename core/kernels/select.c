@@ -1,0 +1,93 @@
+/* Which kernels and which OpenBLAS a context gets. */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/context_int.h"
+#include "base/parallel.h"
+#include "kernels/blas.h"
+#include "kernels/cpu.h"
+#include "kernels/kernels.h"
+
+/* What the build holds, best first. */
+static const swi_kernels *const built[] = {
+#if defined(SWI_HAVE_AVX2)
+    &swi_kernels_avx2_f32,
+#endif
+    &swi_kernels_scalar_f32,
+};
+
+enum { BUILT = sizeof built / sizeof built[0] };
+
+static const swi_kernels *available[BUILT + 1];
+static pthread_once_t available_once = PTHREAD_ONCE_INIT;
+
+static void find_available(void) {
+  int n = 0;
+  for (int i = 0; i < BUILT; i++)
+    if (swi_cpu_has(built[i]->name)) available[n++] = built[i];
+}
+
+const swi_kernels *const *swi_kernels_available(void) {
+  pthread_once(&available_once, find_available);
+  return available;
+}
+
+/* SW_EARG for a name that no variant has, SW_EUNSUPPORTED for one that cannot run here. */
+static sw_status find_kernels(const char *name, const swi_kernels **out, char *reason,
+                              size_t size) {
+  char names[64] = "";
+  const swi_kernels *const *all = swi_kernels_available();
+  for (int i = 0; all[i]; i++)
+    if (strcmp(all[i]->name, name) == 0) {
+      *out = all[i];
+      return SW_OK;
+    }
+  for (int i = 0; i < BUILT; i++) {
+    if (strcmp(built[i]->name, name) == 0) {
+      snprintf(reason, size, "this machine cannot run the kernels \"%s\"", name);
+      return SW_EUNSUPPORTED;
+    }
+    const size_t used = strlen(names);
+    snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", built[i]->name);
+  }
+  snprintf(reason, size, "no kernels are called \"%s\"; there are: %s", name, names);
+  return SW_EARG;
+}
+
+/* OpenBLAS's name for the same instructions. Its own choice is the best of its cores, which suits
+ * the best of our kernels; a variant asked for by name must not get more than it names. */
+static const char *core_type_of(const char *variant, int asked_for) {
+  if (strcmp(variant, "scalar") == 0) return "Prescott";
+  if (asked_for && strcmp(variant, "avx2") == 0 && swi_cpu_has("avx512")) return "Haswell";
+  return NULL;
+}
+
+sw_status sw_open(const char *variant, int threads, sw_context **out, char *reason, size_t size) {
+  const char *asked = variant ? variant : getenv("SWALE_CPU");
+  if (asked && !*asked) asked = NULL;
+  const swi_kernels *f32 = swi_kernels_available()[0];
+  if (asked) SW_TRY(find_kernels(asked, &f32, reason, size));
+  const swi_blas *blas = swi_blas_open(core_type_of(f32->name, asked != NULL), reason, size);
+  if (!blas) return SW_EUNSUPPORTED;
+  sw_context *ctx = swi_context_new();
+  if (!ctx) {
+    snprintf(reason, size, "out of memory");
+    return SW_ENOMEM;
+  }
+  ctx->f32 = f32;
+  ctx->f64 = &swi_kernels_scalar_f64;
+  ctx->blas = blas;
+  const sw_status status = sw_context_set_threads(ctx, threads ? threads : sw_machine_cores());
+  if (status != SW_OK) {
+    snprintf(reason, size, "%s", sw_message(ctx));
+    sw_context_release(ctx);
+    return status;
+  }
+  *out = ctx;
+  return SW_OK;
+}
+
+const char *sw_context_variant(const sw_context *ctx) { return ctx->f32->name; }
+const char *sw_context_blas(const sw_context *ctx) { return ctx->blas->description; }

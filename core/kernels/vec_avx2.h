@@ -1,0 +1,98 @@
+/* vec_avx2.h: the vector vocabulary for eight floats, AVX2 and FMA. */
+#ifndef SW_VEC_AVX2_H
+#define SW_VEC_AVX2_H
+
+#include <immintrin.h>
+#include <stdint.h>
+#include <string.h>
+
+#define real float
+
+enum { V_N = 8 };
+
+typedef __m256 vec;
+typedef __m256 mask; /* all bits of an element, or none */
+
+static inline __m256i v_head_bits(int64_t n) {
+  const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), lane);
+}
+
+/* parts: the first n of V_N elements, 0 < n < V_N; the others are read as 0 and not written */
+static inline vec v_load(const float *p) { return _mm256_loadu_ps(p); }
+static inline vec v_load_part(const float *p, int64_t n) {
+  return _mm256_maskload_ps(p, v_head_bits(n));
+}
+static inline vec v_load_f32(const float *p) { return v_load(p); }
+static inline vec v_load_f32_part(const float *p, int64_t n) { return v_load_part(p, n); }
+static inline vec v_load_u8(const uint8_t *p) {
+  int64_t eight;
+  memcpy(&eight, p, 8);
+  return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(eight)));
+}
+static inline vec v_load_u8_part(const uint8_t *p, int64_t n) {
+  uint8_t padded[8] = {0};
+  memcpy(padded, p, (size_t)n);
+  return v_load_u8(padded);
+}
+static inline void v_store(float *p, vec a) { _mm256_storeu_ps(p, a); }
+static inline void v_store_part(float *p, vec a, int64_t n) {
+  _mm256_maskstore_ps(p, v_head_bits(n), a);
+}
+static inline mask v_head(int64_t n) { return _mm256_castsi256_ps(v_head_bits(n)); }
+
+static inline vec v_set1(double c) { return _mm256_set1_ps((float)c); }
+static inline vec v_add(vec a, vec b) { return _mm256_add_ps(a, b); }
+static inline vec v_sub(vec a, vec b) { return _mm256_sub_ps(a, b); }
+static inline vec v_mul(vec a, vec b) { return _mm256_mul_ps(a, b); }
+static inline vec v_div(vec a, vec b) { return _mm256_div_ps(a, b); }
+static inline vec v_fma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
+static inline vec v_neg(vec a) { return _mm256_xor_ps(a, _mm256_set1_ps(-0.0f)); }
+static inline vec v_abs(vec a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
+static inline vec v_max(vec a, vec b) { return _mm256_max_ps(a, b); } /* b if either is NaN */
+static inline vec v_min(vec a, vec b) { return _mm256_min_ps(a, b); } /* b if either is NaN */
+
+static inline mask v_lt(vec a, vec b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
+static inline mask v_le(vec a, vec b) { return _mm256_cmp_ps(a, b, _CMP_LE_OQ); }
+static inline mask v_gt(vec a, vec b) { return _mm256_cmp_ps(a, b, _CMP_GT_OQ); }
+static inline mask v_ge(vec a, vec b) { return _mm256_cmp_ps(a, b, _CMP_GE_OQ); }
+static inline mask v_eq(vec a, vec b) { return _mm256_cmp_ps(a, b, _CMP_EQ_OQ); }
+static inline mask v_ne(vec a, vec b) { return _mm256_cmp_ps(a, b, _CMP_NEQ_UQ); }
+static inline mask v_or(mask a, mask b) { return _mm256_or_ps(a, b); }
+static inline int v_any(mask m) { return _mm256_movemask_ps(m) != 0; }
+static inline vec v_select(mask m, vec a, vec b) { return _mm256_blendv_ps(b, a, m); }
+
+/* ((0 + 4) + (2 + 6)) + ((1 + 5) + (3 + 7)) */
+static inline float v_reduce_add(vec a) {
+  __m128 s = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+  s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+  return _mm_cvtss_f32(_mm_add_ss(s, _mm_shuffle_ps(s, s, 1)));
+}
+static inline float v_reduce_max(vec a) {
+  __m128 s = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+  s = _mm_max_ps(s, _mm_movehl_ps(s, s));
+  return _mm_cvtss_f32(_mm_max_ss(s, _mm_shuffle_ps(s, s, 1)));
+}
+
+static inline void v_prefetch(const void *p) { __builtin_prefetch(p); }
+
+/* For body_math.h. x = mantissa 2^exponent with mantissa in [1, 2), for positive normal x. */
+static inline vec v_round(vec a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | 8); }
+static inline vec v_copysign(vec a, vec sign) {
+  return _mm256_or_ps(v_abs(a), _mm256_and_ps(sign, _mm256_set1_ps(-0.0f)));
+}
+/* 2^n for a whole number n, -126 <= n <= 127 */
+static inline vec v_pow2i(vec n) {
+  const __m256i biased = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+  return _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23));
+}
+static inline vec v_exponent(vec x) {
+  const __m256i biased = _mm256_srli_epi32(_mm256_castps_si256(x), 23);
+  return _mm256_cvtepi32_ps(_mm256_sub_epi32(biased, _mm256_set1_epi32(127)));
+}
+static inline vec v_mantissa(vec x) {
+  const __m256 fraction = _mm256_and_ps(x, _mm256_castsi256_ps(_mm256_set1_epi32(0x007FFFFF)));
+  return _mm256_or_ps(fraction, _mm256_set1_ps(1.0f));
+}
+
+#endif
