@@ -1,0 +1,71 @@
+--- Making tensors.
+local core = require "swale.core"
+local errors = require "swale.errors"
+
+local M = {}
+
+local function shape_of(where, shape)
+  if type(shape) == "table" then return shape end
+  if math.type(shape) == "integer" then return { shape } end
+  errors.misuse("%s: a shape is a whole number or a list of them, not %s", where, tostring(shape))
+end
+
+---@param values number|table     a number, or nested tables of one shape
+---@param dtype? swale.dtype      float32
+---@return swale.Tensor
+function M.tensor(values, dtype) return core.tensor(values, dtype) end
+
+---@param shape integer|integer[]
+---@param dtype? swale.dtype
+---@return swale.Tensor
+function M.zeros(shape, dtype) return core.zeros(shape_of("zeros", shape), dtype) end
+
+---@param shape integer|integer[]
+---@param dtype? swale.dtype
+---@return swale.Tensor
+function M.ones(shape, dtype) return core.zeros(shape_of("ones", shape), dtype):fill(1) end
+
+---@param shape integer|integer[]
+---@param value number
+---@param dtype? swale.dtype
+---@return swale.Tensor
+function M.full(shape, value, dtype)
+  return core.zeros(shape_of("full", shape), dtype):fill(value)
+end
+
+---A stream of random numbers of its own: the same seed, name and n give the same numbers.
+---@param seed? integer           0
+---@param name? string            "script"
+---@param n? integer
+---@return swale.Random
+function M.random(seed, name, n) return core.random(seed or 0, name or "script", n) end
+
+local script -- the stream that rand and randn draw from unless given one
+
+local function stream_or_default(stream)
+  if stream then return stream end
+  script = script or core.random(0, "script")
+  return script
+end
+
+---Begins the default stream of rand and randn anew.
+---@param seed integer
+function M.seed(seed) script = core.random(seed, "script") end
+
+---Uniform in [0, 1).
+---@param shape integer|integer[]
+---@param stream? swale.Random
+---@return swale.Tensor           float32
+function M.rand(shape, stream)
+  return stream_or_default(stream):fill_uniform(core.zeros(shape_of("rand", shape)), 0, 1)
+end
+
+---Normal, mean 0, deviation 1.
+---@param shape integer|integer[]
+---@param stream? swale.Random
+---@return swale.Tensor           float32
+function M.randn(shape, stream)
+  return stream_or_default(stream):fill_normal(core.zeros(shape_of("randn", shape)), 0, 1)
+end
+
+return M

@@ -1,0 +1,165 @@
+--- How Swale's Lua half says that something is wrong. Two kinds: misuse (a wrong argument) raises
+--- with the position of the caller's line; a fault of the environment (a file, the network) raises
+--- its message alone, and `sw.try` turns it into nil, message, code.
+
+local M = {}
+
+--- Chunks that begin so are Swale's own: no user wants to read their line numbers.
+local LIBRARY = debug.getinfo(1, "S").source:gsub("errors%.lua$", "")
+
+--- What people type who come from elsewhere.
+local SYNONYMS = {
+  learning_rate = "lr", learningRate = "lr", eta = "lr", epsilon = "lr", rate = "lr",
+  batch = "batch_size", batchsize = "batch_size", batchSize = "batch_size", bs = "batch_size",
+  wd = "weight_decay", weightDecay = "weight_decay", l2 = "weight_decay", decay = "weight_decay",
+  mu = "momentum", criterion = "loss", loss_fn = "loss", net = "model", network = "model",
+  dataset = "data", optimiser = "optimizer", optim = "optimizer", random_seed = "seed",
+  n_epochs = "epochs", num_epochs = "epochs", iterations = "steps", updates = "steps",
+  samples = "examples", base_lr = "min", max_lr = "max", step_size = "period", swa = "average",
+  measurements = "measure", trainset = "train", validation = "valid", val = "valid",
+}
+
+---The line of the first caller that is not one of Swale's own files.
+---@return string position   "file:line: ", or "" if there is none
+function M.position()
+  local level = 2
+  while true do
+    local info = debug.getinfo(level, "Sl")
+    if not info then return "" end
+    if info.currentline > 0 and info.source:sub(1, #LIBRARY) ~= LIBRARY then
+      return ("%s:%d: "):format(info.short_src, info.currentline)
+    end
+    level = level + 1
+  end
+end
+
+---Raises for a wrong use of the library: "file:line: message".
+---@param fmt string   as for string.format
+---@param ... any
+function M.misuse(fmt, ...)
+  error(M.position() .. fmt:format(...), 0)
+end
+
+local last_fault = {} -- the fault raised last: try tells it from other errors by its message
+
+---Raises a fault of the environment: the message alone, without a position.
+---@param message string
+---@param code? string   "EIO", "ECORRUPT", …
+function M.environment(message, code)
+  last_fault.message, last_fault.code = message, code
+  error(message, 0)
+end
+
+---Passes its arguments through, or raises what a core function gave as nil, message, code.
+---@param ok any
+---@param message? any
+---@param code? any
+---@param ... any
+---@return any ...
+function M.check(ok, message, code, ...)
+  if ok == nil then M.environment(message or "unknown fault", code) end
+  return ok, message, code, ...
+end
+
+local function pair(ok, message, ...)
+  if ok then return message, ... end
+  if message == last_fault.message then return nil, message, last_fault.code end
+  error(message, 0)
+end
+
+---Calls f(...); a fault of the environment is returned instead of raised. Misuse still raises.
+---@param f function
+---@param ... any
+---@return any ...   what f gives, or nil, message, code
+function M.try(f, ...)
+  last_fault.message, last_fault.code = nil, nil
+  return pair(pcall(f, ...))
+end
+
+---@class swale.Diverged
+---@field kind "diverged"
+---@field message string
+local diverged = { __name = "swale.Diverged" }
+
+function diverged:__tostring() return self.message end
+
+---The error value for a loss that is not finite: a run that ends so is kept as "diverged".
+---@param message string
+---@return swale.Diverged
+function M.diverged(message)
+  return setmetatable({ kind = "diverged", message = message }, diverged)
+end
+
+-- ------------------------------------------------------------------ names
+
+---Levenshtein's distance: insertions, deletions and replacements from a to b.
+---@param a string
+---@param b string
+---@return integer
+function M.distance(a, b)
+  local row = {}
+  for j = 0, #b do row[j] = j end
+  for i = 1, #a do
+    local diagonal = row[0]
+    row[0] = i
+    for j = 1, #b do
+      local replaced = diagonal + (a:byte(i) == b:byte(j) and 0 or 1)
+      diagonal = row[j]
+      row[j] = math.min(replaced, row[j] + 1, row[j - 1] + 1)
+    end
+  end
+  return row[#b]
+end
+
+---Names of a list or keys of a table, sorted.
+---@param names table
+---@return string[]
+function M.sorted(names)
+  local list = {}
+  for key, value in pairs(names) do
+    list[#list + 1] = type(key) == "number" and tostring(value) or tostring(key)
+  end
+  table.sort(list)
+  return list
+end
+
+local function contains(list, name)
+  for _, known in ipairs(list) do if known == name then return true end end
+  return false
+end
+
+local function is_start(a, b)
+  return math.min(#a, #b) >= 3 and (a:sub(1, #b) == b or b:sub(1, #a) == a)
+end
+
+---The known name that somebody meant, if one is near enough.
+---@param name string
+---@param names table                          a list, or a table whose keys are the names
+---@param synonyms? table<string, string>      besides the usual ones
+---@return string|nil
+function M.nearest(name, names, synonyms)
+  local list = M.sorted(names)
+  local meant = synonyms and synonyms[name] or SYNONYMS[name]
+  if meant and contains(list, meant) then return meant end
+  local best
+  local least = math.max(1, math.min(2, #name // 2), #name // 3) + 1
+  for _, known in ipairs(list) do
+    local d = M.distance(name:lower(), known:lower())
+    if d < least then best, least = known, d end
+  end
+  if best then return best end
+  for _, known in ipairs(list) do if is_start(name, known) then return known end end
+  return nil
+end
+
+---"; did you mean "lr"?" or "", for the end of a message.
+---@param name any
+---@param names table
+---@param synonyms? table<string, string>
+---@return string
+function M.suggestion(name, names, synonyms)
+  local near = M.nearest(tostring(name), names, synonyms)
+  return near and ('; did you mean "%s"?'):format(near) or "."
+end
+
+return M

@@ -1,0 +1,65 @@
+--- A measured number with its uncertainty. It is always there and never nil: before there is
+--- enough to go by it is "pending" and sure of nothing.
+local errors = require "swale.errors"
+
+local M = {}
+
+---@class swale.Estimate
+---@field status "pending"|"unresolved"|"resolved"   unresolved: high is infinite
+---@field value number   nan while pending
+---@field low number     lower end of the 95 % interval, never negative; 0 while pending
+---@field high number    its upper end; infinite while pending or unresolved
+local Estimate = {}
+Estimate.__index = Estimate
+Estimate.__name = "swale.Estimate"
+
+---Whether it is surely above x: low > x.
+---@param x number
+---@return boolean
+function Estimate:above(x) return self.low > x end
+
+---Whether it is surely below x: high < x.
+---@param x number
+---@return boolean
+function Estimate:below(x) return self.high < x end
+
+---Takes new values, in place.
+---@param status "pending"|"unresolved"|"resolved"
+---@param value number
+---@param low number
+---@param high number
+---@return swale.Estimate self
+function Estimate:update(status, value, low, high)
+  self.status, self.value, self.low, self.high = status, value, low, high
+  return self
+end
+
+function Estimate:__tostring()
+  if self.status == "pending" then return "pending" end
+  if self.status == "unresolved" then return ("unresolved, above %.4g"):format(self.low) end
+  return ("%.4g (95 %%: %.4g to %.4g)"):format(self.value, self.low, self.high)
+end
+
+---A pending estimate, or one with the values given.
+---@param status? "pending"|"unresolved"|"resolved"
+---@param value? number
+---@param low? number
+---@param high? number
+---@return swale.Estimate
+function M.new(status, value, low, high)
+  return setmetatable({}, Estimate):update(status or "pending", value or 0 / 0, low or 0,
+    high or math.huge)
+end
+
+---@param value any
+---@return boolean
+function M.is_estimate(value) return getmetatable(value) == Estimate end
+
+---Raises: a rule reads a measurement that nobody asked for.
+---@param name string   "noise_scale"
+function M.unasked(name)
+  errors.misuse("s.%s is not measured; ask for it: Trainer { measure = { %s = sw.every {"
+    .. ' steps = 5 } } }, or trainer:measure("%s", sw.every { steps = 5 })', name, name, name)
+end
+
+return M

@@ -1,0 +1,96 @@
+--- Swale: a laboratory for the dynamics of stochastic gradient descent.
+---
+--- `local sw = require "swale"`. What a name stands for is loaded when it is used first, so that a
+--- script which only looks at a schedule starts at once.
+local core = require "swale.core"
+
+---@class swale
+---@field _VERSION string
+---@field nn swale.nn
+---@field loss swale.loss
+---@field optim swale.optim
+---@field schedule swale.schedule
+---@field average swale.average
+---@field data swale.data
+---@field ops swale.ops
+---@field Trainer fun(o: swale.TrainerOptions): swale.Trainer
+---@field experiment fun(o: table): swale.Experiment
+---@field choice fun(choices: any[]): table
+---@field rule fun(initial: number, f: fun(s: swale.State, mem: table): number): swale.Rule
+---@field every fun(d: swale.DurationLike): swale.Duration
+---@field compile fun(loss: function, model: swale.Model|swale.Layer, o?: table): swale.Compiled
+---@field check_gradient fun(f: swale.Compiled, batch: table, o?: table): number
+---@field try fun(f: function, ...): any
+---@field tensor fun(values: number|table, dtype?: swale.dtype): swale.Tensor
+---@field zeros fun(shape: integer|integer[], dtype?: swale.dtype): swale.Tensor
+---@field ones fun(shape: integer|integer[], dtype?: swale.dtype): swale.Tensor
+---@field full fun(shape: integer|integer[], value: number, dtype?: swale.dtype): swale.Tensor
+---@field rand fun(shape: integer|integer[], stream?: swale.Random): swale.Tensor
+---@field randn fun(shape: integer|integer[], stream?: swale.Random): swale.Tensor
+---@field random fun(seed?: integer, name?: string, n?: integer): swale.Random
+---@field load fun(path: string, o?: table): table<string, swale.Tensor>, table<string, string>
+---@field save fun(path: string, tensors: table<string, swale.Tensor>, metadata?: table)
+---@field set_threads fun(n: integer)
+---@field threads fun(): integer
+local M = { _VERSION = "0.1.0" }
+
+if core._VERSION ~= M._VERSION then
+  error(("swale: these Lua files are of version %s, but swale.core is of version %s; one of the two"
+    .. " is left over from another build or installation"):format(M._VERSION, core._VERSION), 0)
+end
+
+local here = debug.getinfo(1, "S").source:match "^@(.*)init%.lua$"
+if here then core.set_library(here) end
+
+require "swale.ops" -- the methods of tensors and nodes
+
+local MODULES = { nn = true, loss = true, optim = true, schedule = true, average = true,
+  data = true, ops = true }
+
+local PARTS = {
+  Trainer = { "swale.trainer", "new" },
+  experiment = { "swale.experiment", "experiment" }, choice = { "swale.experiment", "choice" },
+  rule = { "swale.schedule", "rule" }, every = { "swale.duration", "every" },
+  compile = { "swale.compile", "compile" }, check_gradient = { "swale.compile", "check_gradient" },
+  try = { "swale.errors", "try" },
+  tensor = { "swale.create", "tensor" }, zeros = { "swale.create", "zeros" },
+  ones = { "swale.create", "ones" }, full = { "swale.create", "full" },
+  rand = { "swale.create", "rand" }, randn = { "swale.create", "randn" },
+  random = { "swale.create", "random" },
+  load = { "swale.files", "load" }, save = { "swale.files", "save" },
+  set_threads = { "swale.core", "set_threads" }, threads = { "swale.core", "threads" },
+}
+
+--- All names, for messages and for the test of the annotations.
+local function names()
+  local list = { "_VERSION" }
+  for name in pairs(MODULES) do list[#list + 1] = name end
+  for name in pairs(PARTS) do list[#list + 1] = name end
+  return list
+end
+
+local function find(_, name)
+  local value
+  if MODULES[name] then
+    value = require("swale." .. name)
+  elseif PARTS[name] then
+    value = require(PARTS[name][1])[PARTS[name][2]]
+  else
+    local errors = require "swale.errors"
+    errors.misuse('swale has no "%s"%s', tostring(name), errors.suggestion(name, names()))
+  end
+  rawset(M, name, value)
+  return value
+end
+
+local function iterate()
+  local list = names()
+  table.sort(list)
+  local i = 0
+  return function()
+    i = i + 1
+    if list[i] then return list[i], M[list[i]] end
+  end
+end
+
+return setmetatable(M, { __index = find, __pairs = iterate, __name = "swale" })

@@ -1,0 +1,192 @@
+--- Tables of options, checked: unknown keys, wrong types and missing ones are refused by name, with
+--- what was meant and what is taken. Every table a user writes comes through here.
+local duration = require "swale.duration"
+local errors = require "swale.errors"
+
+local M = {}
+
+local function core_type(value) return require("swale.core").type(value) end
+local function is_finite(v) return type(v) == "number" and v - v == 0 end
+
+--- A type: takes(value) gives the value as it is kept, or nil; words say what is wanted.
+local TYPES = {
+  any = { words = "anything", takes = function(v) return v end },
+  number = { words = "a finite number", takes = function(v) return is_finite(v) and v or nil end },
+  positive = { words = "a number above 0",
+    takes = function(v) return is_finite(v) and v > 0 and v or nil end },
+  nonnegative = { words = "a number that is not negative",
+    takes = function(v) return is_finite(v) and v >= 0 and v or nil end },
+  integer = { words = "a whole number",
+    takes = function(v) return type(v) == "number" and math.tointeger(v) or nil end },
+  count = { words = "a whole number above 0", takes = function(v)
+    local n = type(v) == "number" and math.tointeger(v)
+    return n and n > 0 and n or nil
+  end },
+  tensor = { words = "a tensor",
+    takes = function(v) return core_type(v) == "tensor" and v or nil end },
+}
+
+for _, name in ipairs { "string", "boolean", "function", "table" } do
+  TYPES[name] = { words = "a " .. name,
+    takes = function(v) return type(v) == name and v or nil end }
+end
+
+local DURATION_WORDS = "a duration (a number of epochs, or { steps = }, { examples = }, { epochs = })"
+
+local function takes_duration(v, where)
+  if type(v) ~= "number" and type(v) ~= "table" then return nil end
+  return duration.of(v, where)
+end
+
+TYPES.duration = { words = DURATION_WORDS, takes = takes_duration }
+TYPES.period = { words = DURATION_WORDS .. " above 0", takes = function(v, where)
+  local d = takes_duration(v, where)
+  return d and d.amount > 0 and d or nil
+end }
+
+--- Objects of a class of Swale's: "Schedule" is a table whose metatable is named swale.Schedule.
+local function class_type(name)
+  return { words = "a " .. name, takes = function(v)
+    local meta = type(v) == "table" and getmetatable(v)
+    return type(meta) == "table" and meta.__name == "swale." .. name and v or nil
+  end }
+end
+
+local function type_named(name)
+  if not TYPES[name] then
+    assert(name:match "^%u", "options: no type " .. name)
+    TYPES[name] = class_type(name)
+  end
+  return TYPES[name]
+end
+
+local function choice_words(choices)
+  local quoted = {}
+  for i, word in ipairs(choices) do quoted[i] = ("%q"):format(word) end
+  return "one of " .. table.concat(quoted, ", ")
+end
+
+--- What an entry of a spec asks for: alternatives, whether it may be left out, its default.
+local function parse(entry)
+  if type(entry) == "string" then entry = { entry } end
+  if entry.choice then return { choices = entry.choice, default = entry[1], optional = true } end
+  local text = entry[1]
+  local rule = { default = entry[2], optional = entry[2] ~= nil or text:sub(-1) == "?" }
+  for name in text:gmatch "[%a_]+" do rule[#rule + 1] = type_named(name) end
+  return rule
+end
+
+local function expected(rule)
+  if rule.choices then return choice_words(rule.choices) end
+  local words = {}
+  for i, t in ipairs(rule) do words[i] = t.words end
+  local last = table.remove(words)
+  return #words == 0 and last or table.concat(words, ", ") .. " or " .. last
+end
+
+local function shown(value)
+  if type(value) == "string" then return ("%q"):format(value) end
+  if value ~= value then return "nan" end
+  local meta = type(value) == "table" and getmetatable(value)
+  if type(value) == "table" and not (meta and meta.__tostring) then return "a table" end
+  return tostring(value)
+end
+
+local function chosen(rule, value)
+  for _, word in ipairs(rule.choices) do if word == value then return value end end
+  return nil
+end
+
+local function convert(rule, value, where)
+  if rule.choices then return chosen(rule, value) end
+  for _, t in ipairs(rule) do
+    local kept = t.takes(value, where)
+    if kept ~= nil or value == false and t == TYPES.boolean then return kept or value end
+  end
+  return nil
+end
+
+local function refuse_value(where, name, rule, value)
+  local hint = ""
+  if rule.choices and type(value) == "string" then
+    local near = errors.nearest(value, rule.choices)
+    hint = near and ('; did you mean "%s"?'):format(near) or ""
+  end
+  errors.misuse("%s: %s must be %s, not %s%s", where, name, expected(rule), shown(value), hint)
+end
+
+local function refuse_unknown(where, key, spec)
+  local takes = " It takes: " .. table.concat(errors.sorted(spec), ", ") .. "."
+  if type(key) ~= "string" then
+    errors.misuse("%s: options go by name; there is a value without one at [%s].%s", where,
+      tostring(key), takes)
+  end
+  errors.misuse('%s: unknown option "%s"%s%s', where, key, errors.suggestion(key, spec), takes)
+end
+
+---A type by its expression, for single values: "positive", "schedule|number".
+---@param where string
+---@param name string
+---@param value any
+---@param expression string
+---@return any
+function M.value(where, name, value, expression)
+  local rule = parse(expression)
+  if value == nil and rule.optional then return nil end
+  local kept = convert(rule, value, where .. ": " .. name)
+  if kept == nil then refuse_value(where, name, rule, value) end
+  return kept
+end
+
+local parsed = setmetatable({}, { __mode = "k" })
+
+local function rules_of(spec)
+  local rules = parsed[spec]
+  if not rules then
+    rules = {}
+    for name, entry in pairs(spec) do rules[name] = parse(entry) end
+    parsed[spec] = rules
+  end
+  return rules
+end
+
+local function take(where, name, rule, value)
+  if value == nil then
+    if not rule.optional then
+      errors.misuse("%s: needs %s, %s", where, name, expected(rule))
+    end
+    value = rule.default
+    if value == nil then return nil end
+  end
+  local kept = convert(rule, value, where .. ": " .. name)
+  if kept == nil then refuse_value(where, name, rule, value) end
+  return kept
+end
+
+---Checks a table of options. An entry of spec is
+---    "number"             wanted
+---    "number?"            may be left out
+---    { "number", 0.9 }    with a default
+---    { choice = { "a", "b" }, "a" }
+---Types: any number positive nonnegative integer count string boolean function table tensor
+---duration period (a duration above 0), and classes by their names (Schedule, Rule, Model);
+---"number|Schedule|function" takes any of these. Durations come back as swale.Duration.
+---@param where string           in messages: "Trainer"
+---@param o table|nil
+---@param spec table<string, string|table>
+---@return table                 a new one, with the defaults in
+function M.check(where, o, spec)
+  if o == nil then o = {} end
+  if type(o) ~= "table" then
+    errors.misuse("%s: takes a table of options, not %s. It takes: %s.", where, shown(o),
+      table.concat(errors.sorted(spec), ", "))
+  end
+  local rules, result = rules_of(spec), {}
+  for key in pairs(o) do if not rules[key] then refuse_unknown(where, key, spec) end end
+  for _, name in ipairs(errors.sorted(spec)) do
+    result[name] = take(where, name, rules[name], o[name])
+  end
+  return result
+end
+
+return M
