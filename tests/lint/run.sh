@@ -21,14 +21,14 @@ lint_clang() { build_with ci-clang; }
 
 # The kernels' bodies and vector words are tables, aligned by hand.
 lint_format() {
-  c_files | grep -Ev '/(body|vec)_[^/]*\.h$' | xargs -r clang-format --dry-run -Werror
+  c_files | grep -Ev '/(body|vec)_[^/]*\.h$' | xargs -r clang-format --dry-run -Werror --ferror-limit=1
 }
 
-# By clang's own compile commands.
+# By clang's own compile commands. One file a time: the analyzer remembers too much of the last.
 lint_tidy() {
   cmake --preset ci-clang >/dev/null || return 1
   find core bindings -name '*.c' | sort |
-    xargs -r -P "$jobs" -n 4 clang-tidy --quiet -p .build/ci-clang 2>/dev/null
+    xargs -r -P "$jobs" -n 1 clang-tidy --quiet -p .build/ci-clang 2>/dev/null
 }
 
 lint_cppcheck() {
