@@ -1,7 +1,6 @@
 /* shape.c: sizes of tensors: counting, comparing, broadcasting, printing. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "tensor/tensor_int.h"
 
@@ -15,7 +14,7 @@ sw_shape sw_shape_of(int ndim, const int64_t *dim) {
 
 int sw_shape_equal(const sw_shape *a, const sw_shape *b) {
   if (a->ndim != b->ndim) return 0;
-  for (int i = 0; i < a->ndim; i++) {
+  for (int i = 0; i < a->ndim && i < SW_MAX_DIMS; i++) {
     if (a->dim[i] != b->dim[i]) return 0;
   }
   return 1;
@@ -73,6 +72,9 @@ static int64_t dim_from_right(const sw_shape *s, int back) {
 }
 
 sw_status sw_shape_broadcast(sw_context *ctx, const sw_shape *a, const sw_shape *b, sw_shape *out) {
+  int64_t numel;
+  SW_TRY(sw_shape_numel(ctx, a, &numel));
+  SW_TRY(sw_shape_numel(ctx, b, &numel));
   sw_shape r = {.ndim = a->ndim > b->ndim ? a->ndim : b->ndim};
   for (int back = 0; back < r.ndim; back++) {
     int64_t da = dim_from_right(a, back), db = dim_from_right(b, back);
@@ -86,6 +88,7 @@ sw_status sw_shape_broadcast(sw_context *ctx, const sw_shape *a, const sw_shape 
     }
     r.dim[r.ndim - 1 - back] = da == 1 ? db : da;
   }
+  SW_TRY(sw_shape_numel(ctx, &r, &numel));
   *out = r;
   return SW_OK;
 }

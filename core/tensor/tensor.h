@@ -1,8 +1,8 @@
 /* tensor.h: dense arrays of up to six dimensions, row-major, as views of counted storage.
  *
  * A tensor is a view: element type, shape, strides, offset and a reference to a storage; views of
- * one storage share its bytes. A tensor never changes shape; what changes is data. Axes count from 0
- * here (Lua counts from 1). Making a view costs one small allocation and touches no element.
+ * one storage share its bytes. A tensor never changes shape; what changes is data. Axes count from
+ * 0 here (Lua counts from 1). Making a view costs one small allocation and touches no element.
  * Threads: a storage may be read by many, written by one.
  */
 #ifndef SW_TENSOR_H

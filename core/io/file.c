@@ -1,0 +1,136 @@
+/* file.c: files read, and written whole or not at all. */
+#include "io/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+
+sw_status swi_file_fail(sw_context *ctx, const char *path, const char *action, int error) {
+  char text[128];
+  const char *why = strerror_r(error, text, sizeof text);
+  int full = error == ENOSPC || error == EFBIG || error == EDQUOT;
+  return sw_fail(ctx, SW_EIO, full ? "%.300s: cannot %s: disk full (%s)" : "%.300s: cannot %s: %s",
+                 path, action, why);
+}
+
+sw_status swi_file_open(sw_context *ctx, const char *path, int *fd, int64_t *size) {
+  int f = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not make us wait */
+  if (f < 0) return swi_file_fail(ctx, path, "read", errno);
+  struct stat info;
+  sw_status st = SW_OK;
+  if (fstat(f, &info) != 0) {
+    st = swi_file_fail(ctx, path, "read", errno);
+  } else if (!S_ISREG(info.st_mode)) {
+    st = sw_fail(ctx, SW_EIO, "%.300s: cannot read: not a regular file", path);
+  }
+  if (st != SW_OK) {
+    (void)close(f);
+    return st;
+  }
+  *fd = f;
+  *size = info.st_size;
+  return SW_OK;
+}
+
+sw_status swi_file_read(sw_context *ctx, const char *path, int fd, int64_t offset, void *to,
+                        int64_t n, int64_t *got) {
+  int64_t done = 0;
+  while (done < n) {
+    ssize_t r = pread(fd, (char *)to + done, (size_t)(n - done), offset + done);
+    if (r < 0 && errno == EINTR) continue;
+    if (r < 0) return swi_file_fail(ctx, path, "read", errno);
+    if (r == 0) break;
+    done += r;
+  }
+  *got = done;
+  return SW_OK;
+}
+
+/* A write past RLIMIT_FSIZE sends SIGXFSZ to this thread, which would end the process. It is kept
+ * off for the call and taken away if this call brought it; the program's handler is left alone. */
+static ssize_t write_without_signal(int fd, const void *bytes, size_t n) {
+  sigset_t limit, before, pending;
+  const struct timespec at_once = {0, 0};
+  (void)sigemptyset(&limit);
+  (void)sigaddset(&limit, SIGXFSZ);
+  (void)sigpending(&pending);
+  int was_pending = sigismember(&pending, SIGXFSZ);
+  (void)pthread_sigmask(SIG_BLOCK, &limit, &before);
+  ssize_t r = write(fd, bytes, n);
+  int error = errno;
+  if (r < 0 && error == EFBIG && !was_pending) {
+    while (sigtimedwait(&limit, NULL, &at_once) < 0 && errno == EINTR) continue;
+  }
+  (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+  errno = error;
+  return r;
+}
+
+static sw_status open_temporary(swi_writer *w) {
+  w->temp_size = strlen(w->path) + sizeof ".tmp." + 20;
+  w->temp = swi_alloc(w->ctx, w->temp_size);
+  if (w->temp == NULL) return SW_ENOMEM;
+  (void)snprintf(w->temp, w->temp_size, "%s.tmp.%ld", w->path, (long)getpid());
+  (void)unlink(w->temp); /* of a process long dead */
+  w->fd = open(w->temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (w->fd >= 0) return SW_OK;
+  sw_status st = swi_file_fail(w->ctx, w->path, "write", errno);
+  swi_free(w->ctx, w->temp, w->temp_size);
+  return st;
+}
+
+sw_status swi_writer_open(swi_writer *w, sw_context *ctx, const char *path) {
+  struct stat info;
+  *w = (swi_writer){.ctx = ctx, .path = path};
+  if (stat(path, &info) != 0 || S_ISREG(info.st_mode)) return open_temporary(w);
+  w->fd = open(path, O_WRONLY | O_CLOEXEC); /* a directory fails here */
+  return w->fd >= 0 ? SW_OK : swi_file_fail(ctx, path, "write", errno);
+}
+
+sw_status swi_writer_put(swi_writer *w, const void *bytes, int64_t n) {
+  const char *at = bytes;
+  while (n > 0) {
+    ssize_t r = write_without_signal(w->fd, at, (size_t)n);
+    if (r < 0 && errno == EINTR) continue;
+    if (r < 0) return swi_file_fail(w->ctx, w->path, "write", errno);
+    at += r;
+    n -= r;
+  }
+  return SW_OK;
+}
+
+/* Makes the rename last. If this fails a power cut may bring the old file back, which is whole too:
+ * no reason to call the write failed. */
+static void sync_folder(swi_writer *w) {
+  char *slash = strrchr(w->temp, '/'); /* the temporary name is not needed any more */
+  if (slash != NULL) slash[slash == w->temp] = '\0';
+  int fd = open(slash != NULL ? w->temp : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return;
+  (void)fsync(fd);
+  (void)close(fd);
+}
+
+sw_status swi_writer_end(swi_writer *w, sw_status st) {
+  if (st == SW_OK && w->temp != NULL && fsync(w->fd) != 0) {
+    st = swi_file_fail(w->ctx, w->path, "write", errno);
+  }
+  if (close(w->fd) != 0 && st == SW_OK) st = swi_file_fail(w->ctx, w->path, "write", errno);
+  if (w->temp == NULL) return st;
+  if (st == SW_OK && rename(w->temp, w->path) != 0) {
+    st = swi_file_fail(w->ctx, w->path, "write", errno);
+  }
+  if (st == SW_OK) {
+    sync_folder(w);
+  } else {
+    (void)unlink(w->temp);
+  }
+  swi_free(w->ctx, w->temp, w->temp_size);
+  return st;
+}
