@@ -1,0 +1,236 @@
+--- The launcher ./swale, in a checkout of straw: cmake, apt-get and their kin are stubs that write
+--- down what they were asked for, so that nothing is compiled or installed and no network is used.
+local lu = require "luaunit"
+
+local HOME = os.getenv "SWALE_HOME" or "."
+
+-- Every stub writes its name and arguments to calls. $T is the folder of the case.
+local STUBS = {
+  cmake = [[
+    case $1 in --build) ;; *) exit 0 ;; esac
+    [ ! -e "$T/slow" ] || sleep 0.5
+    if [ -e "$T/broken" ]; then echo "error: broken on purpose"; exit 1; fi
+    mkdir -p "$2/lua/swale" && touch "$2/lua/swale/core.so"]],
+  ["dpkg-query"] = [[sed 's/^/installed /' "$T/installed"]],
+  ["apt-cache"] = [[! grep -qx "$3" "$T/unknown"]],
+  ["apt-get"] = [[
+    [ ! -e "$T/offline" ] || exit 100
+    while [ "$1" != -- ] && [ $# != 0 ]; do shift; done
+    for name; do echo "$name" >>"$T/installed"; done]],
+  id = [[cat "$T/uid"]],
+  sudo = [[echo "a password is required" >&2; exit 1]],
+}
+
+local MAIN = [[
+print("ran", table.concat({ ... }, "|"))
+print("home", os.getenv "SWALE_HOME")
+print("build", os.getenv "SWALE_BUILD")
+print("path", package.path)
+]]
+
+local function write(path, text)
+  local file <close> = assert(io.open(path, "w"))
+  file:write(text)
+end
+
+local function read(path)
+  local file <close> = assert(io.open(path))
+  return file:read "a"
+end
+
+-- All packages of the list, the first of each choice.
+local function listed_packages()
+  local names = {}
+  for line in read(HOME .. "/.packages"):gmatch "[^\n]+" do
+    local rest = line:match "^%w+%s+([^#]+)"
+    for name in (rest or ""):gmatch "%S+" do names[#names + 1] = name:match "^[^|?]+" end
+  end
+  return table.concat(names, "\n") .. "\n"
+end
+
+TestLauncher = {}
+
+function TestLauncher:setUp()
+  self.dir = os.tmpname()
+  os.remove(self.dir)
+  self.home = self.dir .. "/home"
+  assert(os.execute("mkdir -p " .. self.dir .. "/bin " .. self.home .. "/scripts/bin && cd " ..
+    self.home .. " && mkdir -p core bindings tests/core"))
+  assert(os.execute(("cp %s/swale %s/.packages %s"):format(HOME, HOME, self.home)))
+  for name, body in pairs(STUBS) do self:stub(name, body) end
+  for _, name in ipairs { "calls", "unknown" } do write(self.dir .. "/" .. name, "") end
+  write(self.dir .. "/uid", "0\n")
+  write(self.dir .. "/installed", listed_packages())
+  write(self.home .. "/scripts/bin/swale.lua", MAIN)
+  for _, name in ipairs { "CMakeLists.txt", "CMakePresets.json", "core/a.c" } do
+    write(self.home .. "/" .. name, "")
+  end
+end
+
+function TestLauncher:tearDown() os.execute("rm -rf " .. self.dir) end
+
+function TestLauncher:stub(name, body)
+  local path = self.dir .. "/bin/" .. name
+  local head = ('#!/bin/sh\nT=%s\necho %s "$@" >>$T/calls\n'):format(self.dir, name)
+  write(path, head .. body .. "\n")
+  os.execute("chmod +x " .. path)
+end
+
+-- Runs a shell command with the stubs; its output with that of its errors, and its exit status.
+function TestLauncher:shell(command)
+  local pipe = assert(io.popen(string.format([[
+    unset SWALE_BUILD SWALE_HOME SWALE_PRESET LUA_PATH LUA_CPATH LUA_PATH_5_4 LUA_CPATH_5_4
+    unset LD_PRELOAD CI
+    PATH=%s/bin:$PATH
+    cd %s
+    { %s
+    } 2>&1 </dev/null]], self.dir, self.dir, command)))
+  local output = pipe:read "a"
+  local _, _, status = pipe:close()
+  return output, status
+end
+
+function TestLauncher:swale(arguments) return self:shell("home/swale " .. (arguments or "")) end
+
+local function literally(text) return (text:gsub("%p", "%%%0")) end
+
+function TestLauncher:remove(package)
+  local pattern = "%f[%w]" .. literally(package) .. "\n"
+  local rest = read(self.dir .. "/installed"):gsub(pattern, "")
+  write(self.dir .. "/installed", rest)
+end
+
+function TestLauncher:calls(of)
+  local _, n = read(self.dir .. "/calls"):gsub("%f[^\n\0]" .. literally(of), "")
+  return n
+end
+
+function TestLauncher:test_builds_what_is_stale_and_only_that()
+  lu.assert_str_contains(self:swale "run", "building (release)")
+  lu.assert_equals(self:calls "cmake --build", 1)
+  lu.assert_not_str_contains(self:swale "run", "building")
+  lu.assert_equals(self:calls "cmake", 2)
+  os.execute("touch " .. self.home .. "/core/a.c")
+  lu.assert_str_contains(self:swale "run", "building")
+  os.execute("rm " .. self.home .. "/core/a.c")
+  lu.assert_str_contains(self:swale "run", "building")
+end
+
+function TestLauncher:test_only_test_builds_the_tests()
+  self:swale "run"
+  lu.assert_equals(self:calls("cmake --build " .. self.home .. "/.build/release --target all"), 0)
+  lu.assert_str_contains(self:swale "test", "building")
+  lu.assert_not_str_contains(self:swale "test", "building")
+  lu.assert_not_str_contains(self:swale "run", "building")
+end
+
+function TestLauncher:test_passes_arguments_from_any_folder_and_through_links()
+  self:shell "ln -s ../home/swale bin/linked"
+  local output = self:shell "cd / && linked run 'a b' '' \"c'd\""
+  lu.assert_str_contains(output, "ran\trun|a b||c'd\n")
+  lu.assert_str_contains(output, "home\t" .. self.home .. "\n")
+  lu.assert_str_contains(output, "build\t" .. self.home .. "/.build/release\n")
+end
+
+function TestLauncher:test_two_at_once_build_once()
+  write(self.dir .. "/slow", "")
+  local output = self:shell "home/swale first & home/swale second; wait"
+  lu.assert_equals(self:calls "cmake --build", 1)
+  lu.assert_str_contains(output, "waiting for another build")
+  lu.assert_str_contains(output, "ran\tfirst")
+  lu.assert_str_contains(output, "ran\tsecond")
+end
+
+function TestLauncher:test_a_failed_build_shows_its_log_and_is_tried_again()
+  write(self.dir .. "/broken", "")
+  for _ = 1, 2 do
+    local output, status = self:swale "run"
+    lu.assert_equals(status, 1)
+    lu.assert_str_contains(output, "error: broken on purpose")
+    lu.assert_str_contains(output, ".build/release/build.log")
+    lu.assert_not_str_contains(output, "ran")
+  end
+  os.remove(self.dir .. "/broken")
+  lu.assert_str_contains(self:swale "run", "ran\trun")
+end
+
+function TestLauncher:test_installs_what_is_missing_and_says_why()
+  self:remove "lua-argparse"
+  local output = self:swale "run"
+  lu.assert_str_contains(output, "lua-argparse: the language, its options parser")
+  lu.assert_str_contains(read(self.dir .. "/calls"), "-- lua-argparse\n")
+  lu.assert_str_contains(output, "ran\trun")
+  local queries = self:calls "dpkg-query"
+  self:swale "run"
+  lu.assert_equals(self:calls "dpkg-query", queries) -- not even asked again
+end
+
+function TestLauncher:test_a_command_needs_its_own_groups_only()
+  self:remove "lua-unit"
+  lu.assert_not_str_contains(self:swale "run", "missing")
+  lu.assert_str_contains(self:swale "test", "lua-unit")
+  self:remove "cppcheck"
+  lu.assert_not_str_contains(self:swale "test", "missing")
+  lu.assert_str_contains(self:swale "setup lint", "cppcheck")
+end
+
+function TestLauncher:test_any_of_the_choices_will_do()
+  self:remove "gnuplot-nox"
+  lu.assert_str_contains(read(self.home .. "/.packages"), "gnuplot-nox|gnuplot-qt")
+  write(self.dir .. "/installed", read(self.dir .. "/installed") .. "gnuplot-qt\n")
+  lu.assert_not_str_contains(self:swale "run", "missing")
+end
+
+function TestLauncher:test_without_root_it_gives_the_command_and_ends()
+  write(self.dir .. "/uid", "1000\n")
+  self:remove "lua-luv"
+  for _, ci in ipairs { "", "CI=true " } do
+    local output, status = self:shell(ci .. "home/swale run")
+    lu.assert_equals(status, 1)
+    lu.assert_str_contains(output, "sudo apt-get install --no-install-recommends lua-luv\n")
+    lu.assert_equals(self:calls "apt-get", 0)
+  end
+end
+
+function TestLauncher:test_what_is_optional_stops_nothing()
+  self:remove "dataset-fashion-mnist"
+  write(self.dir .. "/unknown", "dataset-fashion-mnist\n")
+  local output, status = self:swale "run"
+  lu.assert_equals(status, 0)
+  lu.assert_str_contains(output, "this distribution has no dataset-fashion-mnist")
+  lu.assert_str_contains(output, "ran\trun")
+end
+
+function TestLauncher:test_an_install_that_fails_updates_the_lists_then_gives_up()
+  self:remove "lua-luv"
+  write(self.dir .. "/offline", "")
+  local output, status = self:swale "run"
+  lu.assert_equals(status, 1)
+  lu.assert_true(self:calls "apt-get update" >= 1)
+  lu.assert_str_contains(output, "could not install them")
+end
+
+function TestLauncher:test_a_child_runs_the_build_that_it_was_given()
+  self:swale "run"
+  local before = self:calls "cmake"
+  os.execute("touch " .. self.home .. "/core/a.c")
+  local given = string.format("SWALE_BUILD=%s/.build/release SWALE_HOME=%s ", self.home, self.home)
+  lu.assert_str_contains(self:shell(given .. "home/swale run"), "ran\trun")
+  lu.assert_equals(self:calls "cmake", before)
+end
+
+function TestLauncher:test_a_child_refuses_another_build()
+  local output, status = self:shell "SWALE_BUILD=/nonexistent home/swale run"
+  lu.assert_equals(status, 1)
+  lu.assert_str_contains(output, "SWALE_BUILD=/nonexistent: there is no build in it")
+  output, status = self:shell "SWALE_BUILD=/x/.build/release SWALE_HOME=/x home/swale run"
+  lu.assert_equals(status, 1)
+  lu.assert_str_contains(output, "belongs to /x, not to " .. self.home)
+end
+
+function TestLauncher:test_the_users_lua_path_comes_after_ours()
+  local output = self:shell "LUA_PATH='/mine/?.lua;;' home/swale run"
+  local ours = self.home .. "/scripts/?.lua;" .. self.home .. "/scripts/?/init.lua;"
+  lu.assert_str_contains(output, "path\t" .. ours .. "/mine/?.lua;/usr")
+  lu.assert_str_contains(self:swale "run", "path\t" .. ours .. "/usr")
+end
