@@ -16,6 +16,7 @@ build = {
   variables = {
     CMAKE_BUILD_TYPE = "Release",
     CMAKE_INSTALL_PREFIX = "$(PREFIX)",
+    CMAKE_INSTALL_DATADIR = "$(PREFIX)/share", -- the command may lie elsewhere
     LUA_CMOD = "$(LIBDIR)",
     LUA_LMOD = "$(LUADIR)",
     BUILD_TESTING = "OFF",

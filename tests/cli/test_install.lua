@@ -1,0 +1,87 @@
+--- The installed tree: moved after installing, run by stock lua5.4 and built against by a C program,
+--- all from a folder that has nothing to do with the checkout.
+local lu = require "luaunit"
+
+local BUILD = assert(os.getenv "SWALE_BUILD", "run by `./swale test`, which names the build")
+local SANITIZED = BUILD:find "[at]san$" ~= nil
+
+local PROGRAM = [[
+#include <stdio.h>
+#include <swale.h>
+
+int main(void) {
+  char reason[200] = "";
+  sw_context *ctx = NULL;
+  sw_status status = sw_open("scalar", 1, &ctx, reason, sizeof reason);
+  printf("%s %s\n", sw_status_name(status), status == SW_OK ? sw_context_variant(ctx) : reason);
+  sw_context_release(ctx);
+  return 0;
+}
+]]
+
+TestInstall = {}
+
+local dir
+
+-- A shell without anything that tells where the checkout is.
+local function shell(command)
+  local pipe = assert(io.popen(string.format([[
+    unset SWALE_BUILD SWALE_HOME SWALE_PRESET LUA_PATH LUA_CPATH LUA_PATH_5_4 LUA_CPATH_5_4
+    cd %s
+    { %s
+    } 2>&1 </dev/null]], dir, command)))
+  local output = pipe:read "a"
+  local _, _, status = pipe:close()
+  return output, status
+end
+
+local function succeeds(command)
+  local output, status = shell(command)
+  lu.assert_equals(status, 0, command .. "\n" .. output)
+  return output
+end
+
+-- lua5.4 as it is below /usr/local, with this prefix in its place.
+local function stock_lua(code)
+  return string.format("LUA_PATH='%s/moved/share/lua/5.4/?.lua;%s/moved/share/lua/5.4/?/init.lua;;' " ..
+    "LUA_CPATH='%s/moved/lib/lua/5.4/?.so;;' lua5.4 -e '%s'", dir, dir, dir, code)
+end
+
+function TestInstall:setUp()
+  dir = os.tmpname()
+  os.remove(dir)
+  assert(os.execute("mkdir " .. dir))
+  succeeds(string.format("cmake --install %s --prefix %s/first && mv first moved", BUILD, dir))
+end
+
+function TestInstall:tearDown() os.execute("rm -rf " .. dir) end
+
+function TestInstall:test_the_command_runs_wherever_it_was_moved()
+  local version = succeeds "moved/bin/swale --version"
+  lu.assert_str_contains(version, require "swale.core"._VERSION)
+  lu.assert_equals(succeeds "ln -s moved/bin/swale linked && ./linked --version", version)
+end
+
+function TestInstall:test_stock_lua_finds_the_modules()
+  local output = succeeds(stock_lua
+    [[print(require "swale" ~= nil, package.searchpath("swale.core", package.cpath))]])
+  lu.assert_equals(output, "true\t" .. dir .. "/moved/lib/lua/5.4/swale/core.so\n")
+end
+
+function TestInstall:test_experiments_and_data_come_along()
+  succeeds "test -e moved/share/swale/experiments/quickstart.lua"
+  local here = succeeds(("cd %s/scripts/swale && find . -type f | sort"):format(os.getenv "SWALE_HOME"))
+  lu.assert_equals(succeeds "cd moved/share/lua/5.4/swale && find . -type f | sort", here)
+end
+
+function TestInstall:test_a_c_program_builds_against_it()
+  lu.skip_if(SANITIZED, "a plain program cannot load a library built for a sanitizer")
+  local file <close> = assert(io.open(dir .. "/program.c", "w"))
+  file:write(PROGRAM)
+  file:close()
+  local output = succeeds [[
+    export PKG_CONFIG_PATH=$(dirname $(find $PWD/moved -name swale.pc))
+    cc -std=c11 -Wall -Werror program.c $(pkg-config --cflags --libs swale) -o program &&
+      LD_LIBRARY_PATH=$(pkg-config --variable=prefix swale)/lib ./program]]
+  lu.assert_equals(output, "OK scalar\n")
+end
