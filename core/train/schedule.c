@@ -9,7 +9,7 @@ static const double slack = 1e-12;
 
 static double snap(double x) {
   double whole = round(x);
-  return fabs(x - whole) <= slack * fmax(1, fabs(x)) ? whole : x;
+  return fabs(x - whole) <= slack * fabs(x) ? whole : x;
 }
 
 double sw_duration_examples(sw_duration d, int64_t epoch_examples) {
