@@ -36,4 +36,8 @@ const swi_kernels TABLE = {
     .gather_u8 = gather_u8,
     .gather_f32 = gather_f32,
     .sgd = sgd,
+#if defined(SW_BODY_GEMM_H)
+    .gemm_nt = gemm_nt,
+    .gemm_n = gemm_n,
+#endif
 };

@@ -1,31 +1,68 @@
-#include "kernels/gemm.h"
 #include "base/context_int.h"
 #include "base/parallel.h"
 #include "kernels/blas.h"
+#include "kernels/gemm.h"
 #include "kernels/kernels.h"
 
-enum { CHUNK = 32 };
+/* Who multiplies. OpenBLAS packs both operands, which pays off once each is used many times; our own
+ * kernels read them where they lie. Where a kernel of ours is used at all it won by 1.1 to 2.5 times. */
+typedef enum route {
+  ROUTE_BLAS,
+  ROUTE_NT,     /* dot products of rows */
+  ROUTE_N,      /* B's rows as they are */
+  ROUTE_PACKED, /* B stored transposed and small: turned over, then as above */
+  ROUTE_ZERO    /* k = 0 */
+} route;
 
-static const int64_t piece_work = 1 << 20; /* multiply-adds that a piece holds at least */
+enum {
+  SMALL = 128,      /* a side up to this makes packing a loss */
+  SHORT_DOT = 64,   /* below this, adding up a dot product's vector costs more than packing B */
+  PACKED_MAX = 4096 /* elements of B turned over on the stack */
+};
 
 typedef struct job {
-  const swi_gemm_args *g;
+  swi_gemm_args g;
   const swi_blas *blas;
   const swi_kernels *kernels;
   int64_t bytes; /* of an element */
+  route route;
   int by_rows;   /* pieces are rows of C, else columns */
   int64_t chunk; /* of them, in one piece */
 } job;
 
-static int64_t at_most(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
 static const void *at(const void *p, int64_t element, int64_t bytes) {
   return (const char *)p + element * bytes;
 }
 
+/* A column of contiguous elements is also a row of the transposed matrix. */
+static void see_vectors(swi_gemm_args *g) {
+  if (g->n == 1 && !g->transpose_b && g->ldb == 1) {
+    g->transpose_b = 1;
+    g->ldb = g->k;
+  }
+  if (g->m == 1 && g->transpose_a && g->lda == 1) {
+    g->transpose_a = 0;
+    g->lda = g->k;
+  }
+}
+
+static route choose_route(const job *j) {
+  const swi_gemm_args *g = &j->g;
+  if (g->k == 0) return ROUTE_ZERO;
+  if (!j->kernels->gemm_n) return ROUTE_BLAS;
+  if (!g->transpose_b)
+    return smaller(g->k, smaller(g->m, g->n)) <= SMALL ? ROUTE_N : ROUTE_BLAS;
+  if (g->k < SHORT_DOT && g->m > 1 && g->n > 1 && g->n * g->k <= PACKED_MAX) return ROUTE_PACKED;
+  if (g->transpose_a || smaller(g->m, g->n) > SMALL) return ROUTE_BLAS;
+  return g->k >= SHORT_DOT || smaller(g->m, g->n) == 1 ? ROUTE_NT : ROUTE_BLAS;
+}
+
 /* The part of the product that has rows i0 ... i0 + m - 1 and columns j0 ... j0 + n - 1. */
 static swi_gemm_args part(const job *j, int64_t i0, int64_t m, int64_t j0, int64_t n) {
-  swi_gemm_args p = *j->g;
+  swi_gemm_args p = j->g;
   p.m = m;
   p.n = n;
   p.a = at(p.a, p.transpose_a ? i0 : i0 * p.lda, j->bytes);
@@ -40,12 +77,43 @@ static void call_blas(const job *j, const swi_gemm_args *p) {
   const int tb = p->transpose_b ? SWI_TRANS : SWI_NO_TRANS;
   const int m = (int)p->m, n = (int)p->n, k = (int)p->k;
   const int lda = (int)p->lda, ldb = (int)p->ldb, ldc = (int)p->ldc;
+  const int beta = p->accumulate ? 1 : 0;
   if (j->bytes == 4)
-    j->blas->sgemm(SWI_ROW_MAJOR, ta, tb, m, n, k, 1.0f, p->a, lda, p->b, ldb,
-                   p->accumulate ? 1.0f : 0.0f, p->c, ldc);
+    j->blas->sgemm(SWI_ROW_MAJOR, ta, tb, m, n, k, 1, p->a, lda, p->b, ldb, (float)beta, p->c, ldc);
   else
-    j->blas->dgemm(SWI_ROW_MAJOR, ta, tb, m, n, k, 1.0, p->a, lda, p->b, ldb,
-                   p->accumulate ? 1.0 : 0.0, p->c, ldc);
+    j->blas->dgemm(SWI_ROW_MAJOR, ta, tb, m, n, k, 1, p->a, lda, p->b, ldb, beta, p->c, ldc);
+}
+
+static void call_n(const job *j, const swi_gemm_args *p, const void *b, int64_t ldb) {
+  j->kernels->gemm_n(p->m, p->n, p->k, p->a, p->transpose_a ? 1 : p->lda,
+                     p->transpose_a ? p->lda : 1, b, ldb, p->c, p->ldc, p->accumulate);
+}
+
+/* Only float32 has kernels of its own. */
+static void call_packed(const job *j, const swi_gemm_args *p) {
+  float turned[PACKED_MAX];
+  const float *b = p->b;
+  for (int64_t q = 0; q < p->k; q++)
+    for (int64_t c = 0; c < p->n; c++) turned[q * p->n + c] = b[c * p->ldb + q];
+  call_n(j, p, turned, p->n);
+}
+
+static void zero(const job *j, const swi_gemm_args *p) {
+  if (p->accumulate) return;
+  for (int64_t i = 0; i < p->m; i++)
+    j->kernels->fill(p->n, 0, (char *)p->c + i * p->ldc * j->bytes);
+}
+
+static void multiply(const job *j, const swi_gemm_args *p) {
+  switch (j->route) {
+  case ROUTE_BLAS: call_blas(j, p); break;
+  case ROUTE_NT:
+    j->kernels->gemm_nt(p->m, p->n, p->k, p->a, p->lda, p->b, p->ldb, p->c, p->ldc, p->accumulate);
+    break;
+  case ROUTE_N: call_n(j, p, p->b, p->ldb); break;
+  case ROUTE_PACKED: call_packed(j, p); break;
+  case ROUTE_ZERO: zero(j, p); break;
+  }
 }
 
 /* The rows have just been written and are still in cache. */
@@ -58,43 +126,51 @@ static void epilogue(const job *j, const swi_gemm_args *p) {
   }
 }
 
-static void zero(const job *j, const swi_gemm_args *p) {
-  if (p->accumulate) return;
-  for (int64_t i = 0; i < p->m; i++)
-    j->kernels->fill(p->n, 0, (char *)p->c + i * p->ldc * j->bytes);
-}
-
 static void run_piece(void *arg, int64_t piece) {
   const job *j = arg;
   const int64_t first = piece * j->chunk;
-  const swi_gemm_args p = j->by_rows
-                              ? part(j, first, at_most(j->chunk, j->g->m - first), 0, j->g->n)
-                              : part(j, 0, j->g->m, first, at_most(j->chunk, j->g->n - first));
-  if (p.k == 0)
-    zero(j, &p);
-  else
-    call_blas(j, &p);
+  const swi_gemm_args p =
+      j->by_rows ? part(j, first, smaller(j->chunk, j->g.m - first), 0, j->g.n)
+                 : part(j, 0, j->g.m, first, smaller(j->chunk, j->g.n - first));
+  multiply(j, &p);
   epilogue(j, &p);
 }
 
-/* Along the longer side, in multiples of CHUNK that hold enough work; by shape alone. */
+/* Rows or columns that a piece has at least, and a divisor of all pieces but the last. */
+typedef struct grain {
+  int64_t least, multiple;
+} grain;
+
+/* OpenBLAS packs the whole other operand for every piece, and tall stripes of few columns are hard on
+ * the memory: those get wide pieces. */
+static grain grain_of(const job *j) {
+  if (j->route == ROUTE_BLAS) return (grain){128, 32};
+  if (j->route == ROUTE_NT) return (grain){12, 4};
+  return j->by_rows ? (grain){12, 6} : (grain){j->g.k > 512 ? 128 : 32, 16};
+}
+
+/* Along the longer side, into pieces of about equal work; by shape alone. */
 static int64_t cut(job *j) {
-  const swi_gemm_args *g = j->g;
-  const int64_t total = g->m * g->n * g->k;
-  j->by_rows = g->m >= g->n;
-  const int64_t length = j->by_rows ? g->m : g->n;
+  const int64_t piece_work = 1 << 20, pieces_max = 64; /* multiply-adds: some 20 microseconds */
+  const int64_t total = j->g.m * j->g.n * j->g.k;
+  j->by_rows = j->g.m >= j->g.n;
+  const int64_t length = j->by_rows ? j->g.m : j->g.n;
   j->chunk = length;
   if (total <= 2 * piece_work) return 1;
-  const int64_t least = (piece_work * length + total - 1) / total;
-  j->chunk = (least + CHUNK - 1) / CHUNK * CHUNK;
+  const int64_t pieces = smaller(total / piece_work, pieces_max);
+  const grain grain = grain_of(j);
+  const int64_t chunk = larger((length + pieces - 1) / pieces, grain.least);
+  j->chunk = (chunk + grain.multiple - 1) / grain.multiple * grain.multiple;
   return (length + j->chunk - 1) / j->chunk;
 }
 
 void swi_gemm(sw_context *ctx, int element_bytes, const swi_gemm_args *g) {
   if (g->m == 0 || g->n == 0) return;
-  job j = {.g = g,
+  job j = {.g = *g,
            .blas = ctx->blas,
            .kernels = element_bytes == 4 ? ctx->f32 : ctx->f64,
            .bytes = element_bytes};
+  see_vectors(&j.g);
+  j.route = choose_route(&j);
   swi_parallel(ctx, cut(&j), run_piece, &j);
 }

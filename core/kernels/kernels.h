@@ -87,6 +87,13 @@ typedef struct swi_kernels {
    * d = nesterov ? g + momentum m : m; w -= lr d. m may be NULL when momentum is 0. One pass;
    * returns the sum of squares of the gradient as it came in. g is not changed. */
   double (*sgd)(int64_t n, void *w, void *m, const void *g, const swi_sgd_hyper *hyper);
+
+  /* Products without packing, k >= 1; NULL where OpenBLAS does it all. C = or += (accumulate)
+   * nt: A Bᵀ, the rows of both contiguous. n: op(A) B, A's element (i, p) at a[i row_step + p k_step]. */
+  void (*gemm_nt)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda, const void *b,
+                  int64_t ldb, void *c, int64_t ldc, int accumulate);
+  void (*gemm_n)(int64_t m, int64_t n, int64_t k, const void *a, int64_t row_step, int64_t k_step,
+                 const void *b, int64_t ldb, void *c, int64_t ldc, int accumulate);
 } swi_kernels;
 
 extern const swi_kernels swi_kernels_scalar_f32;

@@ -14,6 +14,7 @@
 #include "kernels/body_reduce.h"
 
 #include "kernels/body_convert.h"
+#include "kernels/body_gemm.h"
 #include "kernels/body_softmax.h"
 #include "kernels/body_update.h"
 

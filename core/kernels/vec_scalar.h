@@ -27,6 +27,7 @@ static inline void v_store_part(real *p, vec a, int64_t n) {
 }
 static inline mask v_head(int64_t n) { return n > 0; } /* the first n elements */
 
+static inline vec v_broadcast(const real *p) { return *p; }
 static inline vec v_set1(double c) { return (real)c; }
 static inline vec v_add(vec a, vec b) { return a + b; }
 static inline vec v_sub(vec a, vec b) { return a - b; }

@@ -1,0 +1,218 @@
+/* body_gemm.h: two products that need no packing, for shapes where a general GEMM spends its time on it.
+ *
+ * gemm_nt: C = A Bᵀ, both with k contiguous: a tile is up to 12 dot products side by side.
+ * gemm_n:  C = op(A) B, the rows of B contiguous: a tile is up to 6 x 16 elements of C in registers.
+ * An element of C is summed over k in one order whatever tile it falls in, so cutting C moves no bit.
+ */
+#ifndef SW_BODY_GEMM_H
+#define SW_BODY_GEMM_H
+
+enum {
+  DOT_BLOCK = 32768, /* elements of A that stay in the second-level cache while B passes */
+  K_BLOCK = 128,     /* rows of B whose tile stays in the first-level cache while A passes */
+  TILE_ROWS = 6
+};
+
+/* On every loop over a tile: an accumulator stays in a register only if nothing indexes it. */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 8")
+#endif
+
+typedef struct product {
+  int64_t k;
+  const real *a, *b;
+  int64_t row_step, k_step; /* in A, from one row of C to the next, from one k to the next */
+  int64_t ldb;
+  real *c;
+  int64_t ldc;
+  int accumulate;
+} product;
+
+/* Dot products. Constant rows and cols unroll the loops, and s lives in registers. */
+INLINE void dot_tile(const int rows, const int cols, const product *t) {
+  vec s[4][5];
+  UNROLL
+  for (int i = 0; i < rows; i++)
+    UNROLL
+    for (int j = 0; j < cols; j++) s[i][j] = v_set1(0);
+  int64_t p = 0;
+  for (; p + V_N <= t->k; p += V_N) {
+    vec b[5];
+    UNROLL
+    for (int j = 0; j < cols; j++) b[j] = v_load(t->b + j * t->ldb + p);
+    UNROLL
+    for (int i = 0; i < rows; i++) {
+      const vec a = v_load(t->a + i * t->row_step + p);
+      UNROLL
+      for (int j = 0; j < cols; j++) s[i][j] = v_fma(a, b[j], s[i][j]);
+    }
+  }
+  const int64_t left = t->k - p;
+  UNROLL
+  for (int i = 0; i < rows; i++)
+    UNROLL
+    for (int j = 0; j < cols; j++) {
+      real *c = t->c + i * t->ldc + j;
+      if (left > 0)
+        s[i][j] = v_fma(v_load_part(t->a + i * t->row_step + p, left),
+                        v_load_part(t->b + j * t->ldb + p, left), s[i][j]);
+      *c = t->accumulate ? *c + v_reduce_add(s[i][j]) : v_reduce_add(s[i][j]);
+    }
+}
+
+#define DOT_CASE(r, c) \
+  case 8 * (r) + (c): dot_tile(r, c, t); break
+
+static void dot_tile_of(int64_t rows, int64_t cols, const product *t) {
+  switch (8 * rows + cols) {
+    DOT_CASE(1, 1); DOT_CASE(2, 1); DOT_CASE(3, 1); DOT_CASE(4, 1);
+    DOT_CASE(1, 2); DOT_CASE(2, 2); DOT_CASE(3, 2); DOT_CASE(4, 2);
+    DOT_CASE(1, 3); DOT_CASE(2, 3); DOT_CASE(3, 3); DOT_CASE(4, 3);
+    DOT_CASE(1, 4); DOT_CASE(2, 4); DOT_CASE(3, 4);
+    DOT_CASE(1, 5); DOT_CASE(2, 5);
+  }
+}
+
+/* Widths 4, with 5 or 3 where that leaves no narrow rest: 10 is 5 + 5. */
+static int64_t dot_cols(int64_t left) {
+  if (left <= 5) return left;
+  if (left == 6) return 3;
+  return left % 4 == 1 || left % 4 == 2 ? 5 : 4;
+}
+
+static int64_t dot_rows(int64_t cols) { return cols == 5 ? 2 : cols == 4 ? 3 : 4; }
+
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+static void dot_rows_block(int64_t m, int64_t n, const product *whole) {
+  for (int64_t j = 0, cols; j < n; j += cols) {
+    cols = dot_cols(n - j);
+    const int64_t step = dot_rows(cols);
+    for (int64_t i = 0; i < m; i += step) {
+      product t = *whole;
+      t.a += i * t.row_step;
+      t.b += j * t.ldb;
+      t.c += i * t.ldc + j;
+      dot_tile_of(smaller(step, m - i), cols, &t);
+    }
+  }
+}
+
+static void gemm_nt(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda, const void *b,
+                    int64_t ldb, void *c, int64_t ldc, int accumulate) {
+  product t = {k, a, b, lda, 1, ldb, c, ldc, accumulate};
+  const int64_t block = DOT_BLOCK / (k + 1) / 12 * 12 + 12;
+  for (int64_t i = 0; i < m; i += block, t.a += block * lda, t.c += block * ldc)
+    dot_rows_block(smaller(block, m - i), n, &t);
+}
+
+/* Outer products: rows x vecs vectors of C over t->k steps; the last vector holds `last` columns. */
+INLINE vec load_last(const real *p, int64_t last) {
+  return last == V_N ? v_load(p) : v_load_part(p, last);
+}
+
+INLINE void outer_tile(const int rows, const int vecs, const int64_t last, const product *t) {
+  vec s[TILE_ROWS][4];
+  UNROLL
+  for (int i = 0; i < rows; i++)
+    UNROLL
+    for (int v = 0; v < vecs; v++)
+      s[i][v] = !t->accumulate  ? v_set1(0)
+                : v < vecs - 1 ? v_load(t->c + i * t->ldc + v * V_N)
+                               : load_last(t->c + i * t->ldc + v * V_N, last);
+  const real *a = t->a, *b = t->b;
+  for (int64_t p = 0; p < t->k; p++, a += t->k_step, b += t->ldb) {
+    vec row[4];
+    UNROLL
+    for (int v = 0; v < vecs - 1; v++) row[v] = v_load(b + v * V_N);
+    row[vecs - 1] = load_last(b + (vecs - 1) * V_N, last);
+    UNROLL
+    for (int i = 0; i < rows; i++) {
+      const vec x = v_broadcast(a + i * t->row_step);
+      UNROLL
+      for (int v = 0; v < vecs; v++) s[i][v] = v_fma(x, row[v], s[i][v]);
+    }
+  }
+  UNROLL
+  for (int i = 0; i < rows; i++) {
+    real *c = t->c + i * t->ldc;
+    UNROLL
+    for (int v = 0; v < vecs - 1; v++) v_store(c + v * V_N, s[i][v]);
+    if (last == V_N)
+      v_store(c + (vecs - 1) * V_N, s[i][vecs - 1]);
+    else
+      v_store_part(c + (vecs - 1) * V_N, s[i][vecs - 1], last);
+  }
+}
+
+#define OUTER_CASE(r, v, last) \
+  case r: outer_tile(r, v, last, t); break
+
+#define OUTER_TILES(name, v, last)                                              \
+  static void name(int64_t rows, int64_t part, const product *t) {              \
+    (void)part;                                                                 \
+    switch (rows) {                                                             \
+      OUTER_CASE(1, v, last); OUTER_CASE(2, v, last); OUTER_CASE(3, v, last);   \
+      OUTER_CASE(4, v, last); OUTER_CASE(5, v, last); OUTER_CASE(6, v, last);   \
+    }                                                                           \
+  }
+
+OUTER_TILES(outer_2, 2, V_N)
+OUTER_TILES(outer_2_part, 2, part)
+OUTER_TILES(outer_1_part, 1, part)
+
+/* Few rows leave registers for more columns, and more sums in flight. */
+static void outer_4(int64_t rows, const product *t) {
+  switch (rows) {
+    OUTER_CASE(1, 4, V_N); OUTER_CASE(2, 4, V_N); OUTER_CASE(3, 4, V_N);
+  }
+}
+
+static void outer_cols(int64_t rows, int64_t cols, const product *t) {
+  if (cols == 4 * V_N)
+    outer_4(rows, t);
+  else if (cols == 2 * V_N)
+    outer_2(rows, V_N, t);
+  else if (cols > V_N)
+    outer_2_part(rows, cols - V_N, t);
+  else
+    outer_1_part(rows, cols, t);
+}
+
+/* Tiles of nearly equal heights: 10 rows are 5 + 5. */
+static int64_t outer_rows(int64_t left) {
+  const int64_t tiles = (left + TILE_ROWS - 1) / TILE_ROWS;
+  return (left + tiles - 1) / tiles;
+}
+
+static void outer_block(int64_t m, int64_t n, const product *whole) {
+  const int64_t wide = m <= 3 ? 4 * V_N : 2 * V_N;
+  for (int64_t j = 0, cols; j < n; j += cols) {
+    cols = n - j >= wide ? wide : smaller(2 * V_N, n - j);
+    for (int64_t i = 0, rows; i < m; i += rows) {
+      rows = outer_rows(m - i);
+      product t = *whole;
+      t.a += i * t.row_step;
+      t.b += j;
+      t.c += i * t.ldc + j;
+      outer_cols(rows, cols, &t);
+    }
+  }
+}
+
+static void gemm_n(int64_t m, int64_t n, int64_t k, const void *a, int64_t row_step,
+                   int64_t k_step, const void *b, int64_t ldb, void *c, int64_t ldc,
+                   int accumulate) {
+  product t = {0, a, b, row_step, k_step, ldb, c, ldc, accumulate};
+  for (int64_t p = 0; p < k; p += K_BLOCK) {
+    t.k = smaller(K_BLOCK, k - p);
+    outer_block(m, n, &t);
+    t.a += t.k * k_step;
+    t.b += t.k * ldb;
+    t.accumulate = 1;
+  }
+}
+
+#endif
