@@ -134,3 +134,9 @@ sw_status swi_writer_end(swi_writer *w, sw_status st) {
   swi_free(w->ctx, w->temp, w->temp_size);
   return st;
 }
+
+sw_status sw_file_write_atomic(sw_context *ctx, const char *path, const void *bytes, size_t size) {
+  swi_writer w;
+  SW_TRY(swi_writer_open(&w, ctx, path));
+  return swi_writer_end(&w, swi_writer_put(&w, bytes, (int64_t)size));
+}

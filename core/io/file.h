@@ -34,4 +34,8 @@ sw_status swi_writer_put(swi_writer *w, const void *bytes, int64_t n);
  * temporary file is removed and what stood under path is as it was. Returns the first failure. */
 sw_status swi_writer_end(swi_writer *w, sw_status st);
 
+/* A whole file in one call, by such a writer. SW_EIO, SW_ENOMEM. */
+SW_API sw_status sw_file_write_atomic(sw_context *ctx, const char *path, const void *bytes,
+                                      size_t size);
+
 #endif

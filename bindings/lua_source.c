@@ -1,0 +1,111 @@
+/* lua_source.c: class source: data sets as the training sees them. */
+#include "lua_source.h"
+#include "support.h"
+
+static sw_tensor *optional_tensor(lua_State *L, int index, const char *what) {
+  return lua_isnil(L, index) ? NULL : lx_check_tensor(L, index, "source", what);
+}
+
+/* source { x =, y =, scale =, shift =, classes = } */
+static int new_source(lua_State *L) {
+  static const char *const names[] = {"x", "y", "scale", "shift", "classes", NULL};
+  lua_settop(L, 1);
+  lx_source *s = lx_push_shell(L, LX_SOURCE);
+  int at = lx_push_options(L, 1, "source", names);
+  sw_source_options o = {
+      .x = lx_check_tensor(L, at, "source", "x"),
+      .y = optional_tensor(L, at + 1, "y"),
+      .scale = optional_tensor(L, at + 2, "scale"),
+      .shift = optional_tensor(L, at + 3, "shift"),
+  };
+  if (!lua_isnil(L, at + 4)) o.classes = lx_check_integer(L, at + 4, "source", "classes", 1, INT32_MAX);
+  sw_status st = sw_source_new(lx_context(L), &o, &s->p);
+  if (st != SW_OK) return lx_retry(L, st, 1, new_source);
+  lua_settop(L, 2);
+  return 1;
+}
+
+sw_source *lx_source_keep(lx_source *s) {
+  s->loops++;
+  return s->kept = s->p;
+}
+
+void lx_source_leave(lx_source *s) {
+  if (--s->loops > 0) return;
+  if (!s->p) sw_source_free(s->kept);
+  s->kept = NULL;
+}
+
+static int end(lua_State *L) {
+  lx_source *s = lx_test(L, 1, LX_SOURCE);
+  if (!s) return 0;
+  sw_source *p = s->p;
+  s->p = NULL;
+  if (s->loops == 0) sw_source_free(p);
+  return 0;
+}
+
+static sw_source *check_source(lua_State *L, const char *who) {
+  return ((lx_source *)lx_check(L, 1, LX_SOURCE, who, "self"))->p;
+}
+
+static int length(lua_State *L) {
+  lua_pushinteger(L, sw_source_examples(check_source(L, "#source")));
+  return 1;
+}
+
+static int features(lua_State *L) {
+  lua_pushinteger(L, sw_source_features(check_source(L, "source:features")));
+  return 1;
+}
+
+static void check_rows(lua_State *L, const sw_tensor *index, int64_t examples) {
+  const int32_t *row = sw_tensor_data(index);
+  int64_t n = sw_tensor_numel(index);
+  for (int64_t i = 0; i < n; i++) {
+    if (row[i] >= 0 && row[i] < examples) continue;
+    lx_error(L, "source:gather: index[%I] is %I, outside 0 to %I", (lua_Integer)i + 1,
+             (lua_Integer)row[i], (lua_Integer)examples - 1);
+  }
+}
+
+/* x, and y as (n) labels or (n, features) targets. */
+static sw_status new_rows(sw_context *ctx, const sw_source *s, int64_t n, sw_tensor **x, sw_tensor **y) {
+  int64_t targets = sw_source_target_features(s);
+  int classes = sw_source_has_classes(s);
+  sw_shape rows = sw_shape_of(2, (int64_t[]){n, sw_source_features(s)});
+  sw_shape labels = sw_shape_of(classes ? 1 : 2, (int64_t[]){n, targets});
+  SW_TRY(sw_tensor_new(ctx, SW_F32, &rows, x));
+  return targets == 0 ? SW_OK : sw_tensor_new(ctx, classes ? SW_I32 : SW_F32, &labels, y);
+}
+
+/* source:gather(index) */
+static int gather(lua_State *L) {
+  lua_settop(L, 2);
+  sw_tensor **x = lx_push_tensor(L), **y = lx_push_tensor(L), **rows = lx_push_tensor(L);
+  sw_source *s = check_source(L, "source:gather");
+  sw_tensor *index = lx_check_tensor(L, 2, "source:gather", "index");
+  if (sw_tensor_dtype(index) != SW_I32 || sw_tensor_shape(index)->ndim != 1) {
+    return lx_error(L, "source:gather: index must be an int32 tensor of one axis");
+  }
+  sw_status st = sw_tensor_contiguous(index, rows);
+  if (st != SW_OK) return lx_retry(L, st, 2, gather);
+  check_rows(L, *rows, sw_source_examples(s));
+  int64_t n = sw_tensor_numel(*rows);
+  st = new_rows(lx_context(L), s, n, x, y);
+  if (st != SW_OK) return lx_retry(L, st, 2, gather);
+  void *to_x = NULL, *to_y = NULL;
+  (void)sw_tensor_writable(*x, &to_x); /* new, so they are */
+  if (*y) (void)sw_tensor_writable(*y, &to_y);
+  if (n > 0) sw_source_gather(s, sw_tensor_data(*rows), n, sizeof(float), to_x, to_y);
+  lua_settop(L, *y ? 4 : 3);
+  return *y ? 2 : 1;
+}
+
+static const luaL_Reg methods[] = {{"features", features}, {"gather", gather}, {NULL, NULL}};
+static const luaL_Reg meta[] = {{"__len", length}, {NULL, NULL}};
+
+const lx_class_spec lx_source_class = {
+    .name = "source", .size = sizeof(lx_source), .end = end, .methods = methods, .meta = meta};
+
+const luaL_Reg lx_source_functions[] = {{"source", new_source}, {NULL, NULL}};

@@ -1,0 +1,108 @@
+/* module.c: luaopen_swale_core.
+ *
+ * The module is one userdata in the registry, the first upvalue of every function. It holds a reference
+ * to the context, which its finaliser gives back; since every object of the core holds one too, the
+ * order in which a closing state finalises them is of no account.
+ */
+#include <lualib.h>
+
+#include "kernels/kernels.h"
+#include "support.h"
+
+static int module_end(lua_State *L) {
+  lx_module *m = lua_touserdata(L, 1);
+  sw_context *ctx = m->ctx;
+  m->ctx = NULL;
+  sw_context_release(ctx);
+  return 0;
+}
+
+/* Pushes the module, still without a context. */
+static lx_module *push_module(lua_State *L) {
+  lx_module *m = lua_newuserdatauv(L, sizeof *m, LX_VALUES);
+  *m = (lx_module){0};
+  lua_createtable(L, 0, 2);
+  lua_pushcfunction(L, module_end);
+  lua_setfield(L, -2, "__gc");
+  lua_pushliteral(L, "swale.core");
+  lua_setfield(L, -2, "__metatable");
+  lua_setmetatable(L, -2);
+  return m;
+}
+
+/* Adds functions to the table on top, with the module (at index) as their upvalue. */
+static void add_functions(lua_State *L, int module, const luaL_Reg *functions) {
+  if (!functions) return;
+  lua_pushvalue(L, module);
+  luaL_setfuncs(L, functions, 1);
+}
+
+static void add_function(lua_State *L, int module, const char *name, lua_CFunction f) {
+  const luaL_Reg one[] = {{name, f}, {NULL, NULL}};
+  add_functions(L, module, one);
+}
+
+/* Makes the metatable of class c. Scripts see neither it nor the table of methods. */
+static void define_class(lua_State *L, int module, lx_class c) {
+  const lx_class_spec *spec = lx_spec(c);
+  lua_createtable(L, 0, 8);
+  lua_pushstring(L, spec->name);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -3, "__name");
+  lua_setfield(L, -2, "__metatable");
+  lua_newtable(L);
+  add_functions(L, module, spec->methods);
+  lua_setfield(L, -2, "__index");
+  add_functions(L, module, spec->meta);
+  if (spec->end) {
+    add_function(L, module, "__gc", spec->end);
+    add_function(L, module, "__close", spec->end);
+  }
+  if (c == LX_TENSOR || c == LX_NODE) lx_add_operators(L, module);
+  lua_setiuservalue(L, module, (int)c + 1);
+}
+
+static void fill_core(lua_State *L, int module) {
+  const luaL_Reg *const parts[] = {
+      lx_process_functions, lx_signal_functions,  lx_file_functions,    lx_json_functions,
+      lx_tensor_functions,  lx_random_functions,  lx_graph_functions,   lx_apply_functions,
+      lx_program_functions, lx_source_functions,  lx_schedule_functions, lx_average_functions,
+      lx_loop_functions,
+  };
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) add_functions(L, module, parts[i]);
+  lua_pushliteral(L, SWALE_VERSION);
+  lua_setfield(L, -2, "_VERSION");
+  lua_getiuservalue(L, module, LX_INTERRUPTED);
+  lua_setfield(L, -2, "INTERRUPTED");
+}
+
+static void open_context(lua_State *L, lx_module *m) {
+  char reason[256];
+  sw_status st = sw_open(NULL, 0, &m->ctx, reason, sizeof reason);
+  if (st != SW_OK) luaL_error(L, "swale.core: %s", reason);
+}
+
+SW_API int luaopen_swale_core(lua_State *L);
+
+/* A second call in the same state gives the same module. */
+int luaopen_swale_core(lua_State *L) {
+  luaL_checkversion(L);
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &lx_module_key) == LUA_TUSERDATA) {
+    lua_getiuservalue(L, -1, LX_CORE);
+    return 1;
+  }
+  lua_pop(L, 1);
+  lx_module *m = push_module(L);
+  int module = lua_gettop(L);
+  for (int c = 0; c < LX_CLASS_COUNT; c++) define_class(L, module, (lx_class)c);
+  lx_push_interrupted(L);
+  lua_setiuservalue(L, module, LX_INTERRUPTED);
+  lua_newtable(L);
+  fill_core(L, module);
+  lua_pushvalue(L, -1);
+  lua_setiuservalue(L, module, LX_CORE);
+  open_context(L, m);
+  lua_pushvalue(L, module);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &lx_module_key);
+  return 1;
+}

@@ -1,0 +1,89 @@
+/* support.c: the module's state, classes and objects. */
+#include <string.h>
+
+#include "support.h"
+
+const char lx_module_key = 0;
+
+static const lx_class_spec *const specs[LX_CLASS_COUNT] = {
+    [LX_TENSOR] = &lx_tensor_class,     [LX_NODE] = &lx_node_class,
+    [LX_GRAPH] = &lx_graph_class,       [LX_PROGRAM] = &lx_program_class,
+    [LX_LOOP] = &lx_loop_class,         [LX_SOURCE] = &lx_source_class,
+    [LX_AVERAGE] = &lx_average_class,   [LX_SCHEDULE] = &lx_schedule_class,
+    [LX_RANDOM] = &lx_random_class,     [LX_FILE] = &lx_file_class,
+    [LX_JSON] = &lx_json_class,
+};
+
+const lx_class_spec *lx_spec(lx_class c) { return specs[c]; }
+
+lx_module *lx_self(lua_State *L) { return lua_touserdata(L, LX_MODULE); }
+
+sw_context *lx_context(lua_State *L) {
+  sw_context *ctx = lx_self(L)->ctx;
+  if (!ctx) lx_error(L, "swale.core: the Lua state is closing");
+  return ctx;
+}
+
+static int64_t live_bytes(const lx_module *m) {
+  return m->ctx ? sw_context_alloc_stats(m->ctx).live_bytes : 0;
+}
+
+/* Lua sees a tensor as a few bytes. So that garbage does not pile up, the collector is made to work
+ * when the core's memory has grown: first as if that memory were Lua's own, and if this finds nothing
+ * (in generational mode old garbage stays) once in full. The mark then rises with what is in use, as
+ * one collection for every few megabytes would be slow beside gigabytes of live data. */
+static void relieve_pressure(lua_State *L, lx_module *m) {
+  enum { SLACK = 16 << 20, MOST_KB = 1 << 20 };
+  int64_t live = live_bytes(m);
+  if (live <= m->quiet_bytes || !lua_gc(L, LUA_GCISRUNNING)) return;
+  lua_gc(L, LUA_GCSTEP, (int)(live / 1024 < MOST_KB ? live / 1024 : MOST_KB));
+  if (live_bytes(m) > m->quiet_bytes) lua_gc(L, LUA_GCCOLLECT);
+  live = live_bytes(m);
+  m->quiet_bytes = live + (live / 4 > SLACK ? live / 4 : SLACK);
+}
+
+void *lx_push_shell_sized(lua_State *L, lx_class c, size_t size) {
+  lx_module *m = lx_self(L);
+  relieve_pressure(L, m);
+  void *shell = lua_newuserdatauv(L, size, specs[c]->values);
+  memset(shell, 0, size);
+  lua_getiuservalue(L, LX_MODULE, (int)c + 1);
+  lua_setmetatable(L, -2);
+  return shell;
+}
+
+void *lx_push_shell(lua_State *L, lx_class c) { return lx_push_shell_sized(L, c, specs[c]->size); }
+
+sw_tensor **lx_push_tensor(lua_State *L) { return lx_push_shell(L, LX_TENSOR); }
+
+void *lx_test(lua_State *L, int arg, lx_class c) {
+  if (lua_type(L, arg) != LUA_TUSERDATA || !lua_getmetatable(L, arg)) return NULL;
+  lua_getiuservalue(L, LX_MODULE, (int)c + 1);
+  int same = lua_rawequal(L, -1, -2);
+  lua_pop(L, 2);
+  return same ? lua_touserdata(L, arg) : NULL;
+}
+
+static int is_freed(const void *box) {
+  void *first;
+  memcpy(&first, box, sizeof first);
+  return first == NULL;
+}
+
+void *lx_check(lua_State *L, int arg, lx_class c, const char *who, const char *what) {
+  const lx_class_spec *spec = specs[c];
+  void *box = lx_test(L, arg, c);
+  if (!box) {
+    const char *hint = strcmp(what, "self") == 0 ? " (methods are called with ':')" : "";
+    const char *article = strchr("aeiou", spec->name[0]) ? "an" : "a";
+    lx_error(L, "%s: %s must be %s %s, got %s%s", who, what, article, spec->name,
+             lx_push_words(L, arg), hint);
+  } else if (!spec->plain && is_freed(box)) {
+    lx_error(L, "%s: this %s was freed", spec->name, spec->name);
+  }
+  return box;
+}
+
+sw_tensor *lx_check_tensor(lua_State *L, int arg, const char *who, const char *what) {
+  return *(sw_tensor **)lx_check(L, arg, LX_TENSOR, who, what);
+}

@@ -1,0 +1,152 @@
+/* support.h: what the files of the Lua module share: objects, arguments, errors.
+ *
+ * Every function has four beats. Shell: an empty userdata, which Lua owns; check: arguments, may raise
+ * and owns nothing; call: the core writes into the shell, with no Lua in between; report. The shell
+ * comes before the checks, since any allocation of Lua's may run a finaliser of the script's, and that
+ * may free the very tensor that was just checked.
+ *
+ * Every function is a closure whose first upvalue is the module; objects know their class by their
+ * metatable, which the module keeps.
+ */
+#ifndef SW_SUPPORT_H
+#define SW_SUPPORT_H
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "tensor/tensor.h"
+
+typedef enum lx_class {
+  LX_TENSOR,
+  LX_NODE,
+  LX_GRAPH,
+  LX_PROGRAM,
+  LX_LOOP,
+  LX_SOURCE,
+  LX_AVERAGE,
+  LX_SCHEDULE,
+  LX_RANDOM,
+  LX_FILE, /* these two never reach a script */
+  LX_JSON,
+  LX_CLASS_COUNT
+} lx_class;
+
+/* What the module userdata holds besides the class' metatables. */
+enum { LX_LIBRARY = LX_CLASS_COUNT + 1, LX_INTERRUPTED, LX_CORE, LX_VALUES = LX_CORE };
+
+typedef struct lx_module {
+  sw_context *ctx;      /* NULL once the state is closing */
+  int64_t quiet_bytes;  /* the core's live bytes up to which the collector is left alone */
+  int retrying;         /* a call that found no memory is being made again */
+} lx_module;
+
+/* A class, as its file describes it. */
+typedef struct lx_class_spec {
+  const char *name;        /* for messages and core.type */
+  size_t size;             /* of a userdata; its first field is a pointer unless plain */
+  int plain;               /* nothing to free: it can never be a freed object */
+  int values;              /* user values: other objects that it needs */
+  lua_CFunction end;       /* __gc and __close; may be called again */
+  const luaL_Reg *methods; /* may be NULL */
+  const luaL_Reg *meta;    /* may be NULL */
+} lx_class_spec;
+
+extern const lx_class_spec lx_tensor_class, lx_node_class, lx_graph_class, lx_program_class,
+    lx_loop_class, lx_source_class, lx_average_class, lx_schedule_class, lx_random_class,
+    lx_file_class, lx_json_class;
+
+const lx_class_spec *lx_spec(lx_class c);
+
+/* ---- the module */
+
+#define LX_MODULE lua_upvalueindex(1)
+
+extern const char lx_module_key; /* its address is the module's place in the registry */
+
+lx_module *lx_self(lua_State *L);
+sw_context *lx_context(lua_State *L); /* raises while the state is closing */
+
+/* ---- objects */
+
+/* Pushes an empty object, all zero. First lets the collector work if the core's memory has grown. */
+void *lx_push_shell(lua_State *L, lx_class c);
+void *lx_push_shell_sized(lua_State *L, lx_class c, size_t size);
+sw_tensor **lx_push_tensor(lua_State *L);
+
+/* The object at arg if it is of class c, freed or not, else NULL. Raises nothing. */
+void *lx_test(lua_State *L, int arg, lx_class c);
+
+/* The same, raising if it is of another class or freed. what names the argument, "self" a method's own. */
+void *lx_check(lua_State *L, int arg, lx_class c, const char *who, const char *what);
+sw_tensor *lx_check_tensor(lua_State *L, int arg, const char *who, const char *what);
+
+/* ---- arguments: all raise "who: what must be …, got …" */
+
+#define LX_ANY_INTEGER LUA_MININTEGER, LUA_MAXINTEGER
+
+lua_Integer lx_check_integer(lua_State *L, int arg, const char *who, const char *what,
+                             lua_Integer low, lua_Integer high);
+lua_Number lx_check_number(lua_State *L, int arg, const char *who, const char *what);
+/* Text without zero bytes. */
+const char *lx_check_text(lua_State *L, int arg, const char *who, const char *what);
+int lx_check_boolean(lua_State *L, int arg, const char *who, const char *what); /* nil: 0 */
+void lx_check_table(lua_State *L, int arg, const char *who, const char *what);
+/* Length of the sequence at arg, at most limit. */
+int lx_check_list(lua_State *L, int arg, const char *who, const char *what, int limit);
+/* Position in names, which ends with NULL; nil: fallback, unless that is negative. */
+int lx_check_choice(lua_State *L, int arg, const char *who, const char *what,
+                    const char *const *names, int fallback);
+sw_dtype lx_check_dtype(lua_State *L, int arg, const char *who); /* nil: float32 */
+sw_dtype lx_check_real(lua_State *L, int arg, const char *who);  /* a float type; nil: float32 */
+/* From 0; given from 1 or negative from the end, 1 … size. */
+int64_t lx_check_position(lua_State *L, int arg, const char *who, const char *what, int64_t size);
+int lx_check_axis(lua_State *L, int arg, const char *who, const char *what, int ndim);
+/* Sizes; lowest is 0, or -1 where one may be left open. */
+sw_shape lx_check_shape(lua_State *L, int arg, const char *who, lua_Integer lowest);
+
+/* Pushes the fields of the options table at arg in the order of names, which ends with NULL; the first is
+ * then at the index returned. Raises on other fields. */
+int lx_push_options(lua_State *L, int arg, const char *who, const char *const *names);
+
+/* Pushes the value at index in words, for messages: 3, "abc", nil, a table, a tensor. */
+const char *lx_push_words(lua_State *L, int index);
+
+/* Pushes {dim, …}. */
+void lx_push_shape(lua_State *L, const sw_shape *shape);
+
+/* ---- errors */
+
+/* Raises the message, with the position of the first caller outside of Swale's own files. As
+ * lua_pushfstring: %s %d %I %f. */
+int lx_error(lua_State *L, const char *format, ...);
+
+/* Raises the core's last message, whatever the status. */
+int lx_raise(lua_State *L, sw_status status);
+
+/* After a call on the first n arguments that failed: where memory was lacking, collects all garbage and
+ * calls f once again, else raises. */
+int lx_retry(lua_State *L, sw_status status, int n, lua_CFunction f);
+
+/* For faults of the environment pushes nil, message, code and returns 3; raises misuse. */
+int lx_fault(lua_State *L, sw_status status);
+
+/* Pushes true, or the fault. */
+int lx_done(lua_State *L, sw_status status);
+
+/* ---- what the files register */
+
+int lx_tensor_from_values(lua_State *L);
+int lx_tensor_table(lua_State *L);
+int lx_json_encode(lua_State *L);
+void lx_push_interrupted(lua_State *L);            /* the value of core.INTERRUPTED */
+void lx_add_operators(lua_State *L, int module);   /* __add … to the metatable on top */
+
+extern const luaL_Reg lx_tensor_functions[], lx_graph_functions[], lx_apply_functions[],
+    lx_program_functions[], lx_loop_functions[], lx_source_functions[], lx_schedule_functions[],
+    lx_average_functions[], lx_random_functions[], lx_file_functions[], lx_json_functions[],
+    lx_process_functions[], lx_signal_functions[];
+
+/* Set by Ctrl-C once core.catch_signals was called; the core looks at it. */
+const volatile int *lx_interrupt_flag(void);
+
+#endif
