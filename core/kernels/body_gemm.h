@@ -34,9 +34,8 @@ typedef struct product {
 INLINE void dot_tile(const int rows, const int cols, const product *t) {
   vec s[4][5];
   UNROLL
-  for (int i = 0; i < rows; i++)
-    UNROLL
-    for (int j = 0; j < cols; j++) s[i][j] = v_set1(0);
+  for (int i = 0; i < rows; i++) UNROLL
+  for (int j = 0; j < cols; j++) s[i][j] = v_set1(0);
   int64_t p = 0;
   for (; p + V_N <= t->k; p += V_N) {
     vec b[5];
@@ -51,15 +50,14 @@ INLINE void dot_tile(const int rows, const int cols, const product *t) {
   }
   const int64_t left = t->k - p;
   UNROLL
-  for (int i = 0; i < rows; i++)
-    UNROLL
-    for (int j = 0; j < cols; j++) {
-      real *c = t->c + i * t->ldc + j;
-      if (left > 0)
-        s[i][j] = v_fma(v_load_part(t->a + i * t->row_step + p, left),
-                        v_load_part(t->b + j * t->ldb + p, left), s[i][j]);
-      *c = t->accumulate ? *c + v_reduce_add(s[i][j]) : v_reduce_add(s[i][j]);
-    }
+  for (int i = 0; i < rows; i++) UNROLL
+  for (int j = 0; j < cols; j++) {
+    real *c = t->c + i * t->ldc + j;
+    if (left > 0)
+      s[i][j] = v_fma(v_load_part(t->a + i * t->row_step + p, left),
+                      v_load_part(t->b + j * t->ldb + p, left), s[i][j]);
+    *c = t->accumulate ? *c + v_reduce_add(s[i][j]) : v_reduce_add(s[i][j]);
+  }
 }
 
 #define DOT_CASE(r, c) \
@@ -67,11 +65,23 @@ INLINE void dot_tile(const int rows, const int cols, const product *t) {
 
 static void dot_tile_of(int64_t rows, int64_t cols, const product *t) {
   switch (8 * rows + cols) {
-    DOT_CASE(1, 1); DOT_CASE(2, 1); DOT_CASE(3, 1); DOT_CASE(4, 1);
-    DOT_CASE(1, 2); DOT_CASE(2, 2); DOT_CASE(3, 2); DOT_CASE(4, 2);
-    DOT_CASE(1, 3); DOT_CASE(2, 3); DOT_CASE(3, 3); DOT_CASE(4, 3);
-    DOT_CASE(1, 4); DOT_CASE(2, 4); DOT_CASE(3, 4);
-    DOT_CASE(1, 5); DOT_CASE(2, 5);
+    DOT_CASE(1, 1);
+    DOT_CASE(2, 1);
+    DOT_CASE(3, 1);
+    DOT_CASE(4, 1);
+    DOT_CASE(1, 2);
+    DOT_CASE(2, 2);
+    DOT_CASE(3, 2);
+    DOT_CASE(4, 2);
+    DOT_CASE(1, 3);
+    DOT_CASE(2, 3);
+    DOT_CASE(3, 3);
+    DOT_CASE(4, 3);
+    DOT_CASE(1, 4);
+    DOT_CASE(2, 4);
+    DOT_CASE(3, 4);
+    DOT_CASE(1, 5);
+    DOT_CASE(2, 5);
   }
 }
 
@@ -116,12 +126,11 @@ INLINE vec load_last(const real *p, int64_t last) {
 INLINE void outer_tile(const int rows, const int vecs, const int64_t last, const product *t) {
   vec s[TILE_ROWS][4];
   UNROLL
-  for (int i = 0; i < rows; i++)
-    UNROLL
-    for (int v = 0; v < vecs; v++)
-      s[i][v] = !t->accumulate  ? v_set1(0)
-                : v < vecs - 1 ? v_load(t->c + i * t->ldc + v * V_N)
-                               : load_last(t->c + i * t->ldc + v * V_N, last);
+  for (int i = 0; i < rows; i++) UNROLL
+  for (int v = 0; v < vecs; v++)
+    s[i][v] = !t->accumulate ? v_set1(0)
+              : v < vecs - 1 ? v_load(t->c + i * t->ldc + v * V_N)
+                             : load_last(t->c + i * t->ldc + v * V_N, last);
   const real *a = t->a, *b = t->b;
   for (int64_t p = 0; p < t->k; p++, a += t->k_step, b += t->ldb) {
     vec row[4];
@@ -148,15 +157,21 @@ INLINE void outer_tile(const int rows, const int vecs, const int64_t last, const
 }
 
 #define OUTER_CASE(r, v, last) \
-  case r: outer_tile(r, v, last, t); break
+  case r:                      \
+    outer_tile(r, v, last, t); \
+    break
 
-#define OUTER_TILES(name, v, last)                                              \
-  static void name(int64_t rows, int64_t part, const product *t) {              \
-    (void)part;                                                                 \
-    switch (rows) {                                                             \
-      OUTER_CASE(1, v, last); OUTER_CASE(2, v, last); OUTER_CASE(3, v, last);   \
-      OUTER_CASE(4, v, last); OUTER_CASE(5, v, last); OUTER_CASE(6, v, last);   \
-    }                                                                           \
+#define OUTER_TILES(name, v, last)                                 \
+  static void name(int64_t rows, int64_t part, const product *t) { \
+    (void)part;                                                    \
+    switch (rows) {                                                \
+      OUTER_CASE(1, v, last);                                      \
+      OUTER_CASE(2, v, last);                                      \
+      OUTER_CASE(3, v, last);                                      \
+      OUTER_CASE(4, v, last);                                      \
+      OUTER_CASE(5, v, last);                                      \
+      OUTER_CASE(6, v, last);                                      \
+    }                                                              \
   }
 
 OUTER_TILES(outer_2, 2, V_N)
@@ -166,7 +181,9 @@ OUTER_TILES(outer_1_part, 1, part)
 /* Few rows leave registers for more columns, and more sums in flight. */
 static void outer_4(int64_t rows, const product *t) {
   switch (rows) {
-    OUTER_CASE(1, 4, V_N); OUTER_CASE(2, 4, V_N); OUTER_CASE(3, 4, V_N);
+    OUTER_CASE(1, 4, V_N);
+    OUTER_CASE(2, 4, V_N);
+    OUTER_CASE(3, 4, V_N);
   }
 }
 
@@ -202,9 +219,8 @@ static void outer_block(int64_t m, int64_t n, const product *whole) {
   }
 }
 
-static void gemm_n(int64_t m, int64_t n, int64_t k, const void *a, int64_t row_step,
-                   int64_t k_step, const void *b, int64_t ldb, void *c, int64_t ldc,
-                   int accumulate) {
+static void gemm_n(int64_t m, int64_t n, int64_t k, const void *a, int64_t row_step, int64_t k_step,
+                   const void *b, int64_t ldb, void *c, int64_t ldc, int accumulate) {
   product t = {0, a, b, row_step, k_step, ldb, c, ldc, accumulate};
   for (int64_t p = 0; p < k; p += K_BLOCK) {
     t.k = smaller(K_BLOCK, k - p);

@@ -1,7 +1,7 @@
+#include "kernels/gemm.h"
 #include "base/context_int.h"
 #include "base/parallel.h"
 #include "kernels/blas.h"
-#include "kernels/gemm.h"
 #include "kernels/kernels.h"
 
 /* Who multiplies. OpenBLAS packs both operands, which pays off once each is used many times; our own
@@ -16,6 +16,7 @@ typedef enum route {
 
 enum {
   SMALL = 128,      /* a side up to this makes packing a loss */
+  SMALL_NT = 256,   /* the same where dot products do it */
   SHORT_DOT = 64,   /* below this, adding up a dot product's vector costs more than packing B */
   PACKED_MAX = 4096 /* elements of B turned over on the stack */
 };
@@ -31,7 +32,6 @@ typedef struct job {
 } job;
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
 static const void *at(const void *p, int64_t element, int64_t bytes) {
   return (const char *)p + element * bytes;
@@ -53,10 +53,9 @@ static route choose_route(const job *j) {
   const swi_gemm_args *g = &j->g;
   if (g->k == 0) return ROUTE_ZERO;
   if (!j->kernels->gemm_n) return ROUTE_BLAS;
-  if (!g->transpose_b)
-    return smaller(g->k, smaller(g->m, g->n)) <= SMALL ? ROUTE_N : ROUTE_BLAS;
+  if (!g->transpose_b) return smaller(g->k, smaller(g->m, g->n)) <= SMALL ? ROUTE_N : ROUTE_BLAS;
   if (g->k < SHORT_DOT && g->m > 1 && g->n > 1 && g->n * g->k <= PACKED_MAX) return ROUTE_PACKED;
-  if (g->transpose_a || smaller(g->m, g->n) > SMALL) return ROUTE_BLAS;
+  if (g->transpose_a || smaller(g->m, g->n) > SMALL_NT) return ROUTE_BLAS;
   return g->k >= SHORT_DOT || smaller(g->m, g->n) == 1 ? ROUTE_NT : ROUTE_BLAS;
 }
 
@@ -129,9 +128,8 @@ static void epilogue(const job *j, const swi_gemm_args *p) {
 static void run_piece(void *arg, int64_t piece) {
   const job *j = arg;
   const int64_t first = piece * j->chunk;
-  const swi_gemm_args p =
-      j->by_rows ? part(j, first, smaller(j->chunk, j->g.m - first), 0, j->g.n)
-                 : part(j, 0, j->g.m, first, smaller(j->chunk, j->g.n - first));
+  const swi_gemm_args p = j->by_rows ? part(j, first, smaller(j->chunk, j->g.m - first), 0, j->g.n)
+                                     : part(j, 0, j->g.m, first, smaller(j->chunk, j->g.n - first));
   multiply(j, &p);
   epilogue(j, &p);
 }
@@ -144,23 +142,22 @@ typedef struct grain {
 /* OpenBLAS packs the whole other operand for every piece, and tall stripes of few columns are hard on
  * the memory: those get wide pieces. */
 static grain grain_of(const job *j) {
-  if (j->route == ROUTE_BLAS) return (grain){128, 32};
+  if (j->route == ROUTE_BLAS) return (grain){256, 32};
   if (j->route == ROUTE_NT) return (grain){12, 4};
-  return j->by_rows ? (grain){12, 6} : (grain){j->g.k > 512 ? 128 : 32, 16};
+  return j->by_rows ? (grain){12, 6} : (grain){j->g.k > 512 ? 256 : 32, 16};
 }
 
-/* Along the longer side, into pieces of about equal work; by shape alone. */
+/* Along the longer side, into an even number of about equal pieces; by shape alone. */
 static int64_t cut(job *j) {
   const int64_t piece_work = 1 << 20, pieces_max = 64; /* multiply-adds: some 20 microseconds */
   const int64_t total = j->g.m * j->g.n * j->g.k;
   j->by_rows = j->g.m >= j->g.n;
   const int64_t length = j->by_rows ? j->g.m : j->g.n;
-  j->chunk = length;
-  if (total <= 2 * piece_work) return 1;
-  const int64_t pieces = smaller(total / piece_work, pieces_max);
-  const grain grain = grain_of(j);
-  const int64_t chunk = larger((length + pieces - 1) / pieces, grain.least);
-  j->chunk = (chunk + grain.multiple - 1) / grain.multiple * grain.multiple;
+  const grain size = grain_of(j);
+  int64_t pieces = smaller(smaller(total / piece_work, pieces_max), length / size.least);
+  pieces = pieces < 2 ? 1 : pieces / 2 * 2;
+  const int64_t chunk = (length + pieces - 1) / pieces;
+  j->chunk = pieces == 1 ? length : (chunk + size.multiple - 1) / size.multiple * size.multiple;
   return (length + j->chunk - 1) / j->chunk;
 }
 
