@@ -1,0 +1,182 @@
+--- The command line: `swale COMMAND …`. Each command is a file here, swale/cli/COMMAND.lua, with
+---
+---     summary   one line for `swale --help`
+---     order     its place there
+---     main      function(args): the words after the command; returns the exit status
+---
+--- Exit status: 0 fine, 1 failed, 2 a command that cannot be understood, 3 a run that diverged,
+--- 130 ended by Ctrl-C.
+local M = {}
+
+local HELP = [[
+Usage: swale COMMAND …
+
+Commands:
+%s
+
+  swale COMMAND --help   tells more of one
+  swale --version
+
+Environment:
+  SWALE_RUNS      where runs go: runs/ in the current folder, unless set
+  SWALE_DATA      where data sets are kept: %s
+  SWALE_DATA_URL  fetch data sets from this address only
+  SWALE_CPU       use this instruction set: scalar, avx2]]
+
+---Says something on stderr, as `swale: …`.
+---@param fmt string
+---@param ... any
+function M.say(fmt, ...)
+  local text = select("#", ...) > 0 and fmt:format(...) or fmt
+  io.stderr:write("swale: ", text, "\n")
+end
+
+---The folder of the commands.
+local function folder()
+  return package.searchpath("swale.cli", package.path):match "^(.*)/[^/]*$"
+end
+
+---@return string[]
+function M.names()
+  local names = {}
+  for _, file in ipairs(require("swale.folders").entries(folder())) do
+    local name = file:match "^([%w_-]+)%.lua$"
+    if name and name ~= "init" then names[#names + 1] = name end
+  end
+  return names
+end
+
+local function listing()
+  local commands, lines = {}, {}
+  for _, name in ipairs(M.names()) do
+    local command = require("swale.cli." .. name)
+    commands[#commands + 1] = { name = name, summary = command.summary,
+      order = command.order or 99 }
+  end
+  table.sort(commands, function(a, b)
+    return a.order < b.order or a.order == b.order and a.name < b.name
+  end)
+  for i, c in ipairs(commands) do lines[i] = ("  %-6s %s"):format(c.name, c.summary) end
+  return table.concat(lines, "\n")
+end
+
+local function help()
+  print(HELP:format(listing(), require("swale.data.cache").folder()))
+  return 0
+end
+
+local function version()
+  local core = require "swale.core"
+  print(("swale %s (%s, %s, %s)"):format(core._VERSION, _VERSION, core.variant(), core.blas()))
+  return 0
+end
+
+local function unknown(name)
+  local errors = require "swale.errors"
+  M.say('there is no command "%s"%s `swale --help` lists them.', name,
+    errors.suggestion(name, M.names()))
+  return 2
+end
+
+---An argument parser for a command. Errors of the user's end in M.parse.
+---@param name string
+---@param summary string
+---@return table parser   of lua-argparse
+function M.parser(name, summary)
+  local parser = require "argparse"("swale " .. name, summary)
+  parser:add_help { description = "Show this and end." }
+  return parser
+end
+
+---Parses; a command line that cannot be understood gives nil, after saying why.
+---@param parser table
+---@param args string[]
+---@return table|nil result
+function M.parse(parser, args)
+  local ok, result = parser:pparse(args)
+  if ok then return result end
+  io.stderr:write("swale: ", tostring(result), "\n", parser:get_usage(), "\n")
+  return nil
+end
+
+---For argparse: a whole number, at least `least`.
+---@param least integer
+---@return fun(text: string): integer|nil, string?
+function M.whole(least)
+  return function(text)
+    local n = math.tointeger(tonumber(text))
+    if n and n >= least then return n end
+    return nil, ("'%s' is not a whole number of at least %d"):format(text, least)
+  end
+end
+
+---Adds --threads; M.set_threads heeds it.
+---@param parser table
+function M.add_threads(parser)
+  parser:option("--threads", "Threads to compute with."):argname "N":convert(M.whole(1))
+end
+
+---@param n integer|nil
+function M.set_threads(n)
+  if n then require("swale.core").set_threads(n) end
+end
+
+local function traced(value)
+  local core = package.loaded["swale.core"]
+  if type(value) ~= "string" then return value end
+  return { text = value, traceback = debug.traceback(nil, 2), core = core }
+end
+
+---Calls f(...). An error is said on stderr, with where it came from if that is wanted.
+---@param with_traceback boolean
+---@param f function
+---@param ... any
+---@return integer|nil code   nil: f returned
+---@return any ...            what it returned
+function M.protect(with_traceback, f, ...)
+  local results = table.pack(xpcall(f, traced, ...))
+  if results[1] then return nil, table.unpack(results, 2, results.n) end
+  local failure = results[2]
+  local core = package.loaded["swale.core"]
+  if core and failure == core.INTERRUPTED then
+    core.clear_interrupt()
+    M.say "interrupted"
+    return 130
+  end
+  M.say("%s", type(failure) == "table" and failure.text or tostring(failure))
+  if with_traceback and type(failure) == "table" and failure.traceback then
+    io.stderr:write(failure.traceback, "\n")
+  end
+  return 1
+end
+
+---Loads a user's Lua file; what it requires may lie beside it.
+---@param path string
+---@return function|nil chunk, string? message
+function M.load_script(path)
+  local file, problem = io.open(path)
+  if not file then return nil, problem end
+  local readable = file:read(0) or file:read "a"
+  file:close()
+  if not readable then return nil, path .. ": not a file" end
+  package.path = (path:match "^(.*/)[^/]*$" or "./") .. "?.lua;" .. package.path
+  return loadfile(path, "t")
+end
+
+---@param args string[]
+---@return integer code   exit status
+function M.main(args)
+  local name = args[1]
+  if not name or name == "--help" or name == "-h" or name == "help" then return help() end
+  if name == "--version" or name == "-v" then return version() end
+  if not name:match "^%l[%w_-]*$" or not package.searchpath("swale.cli." .. name, package.path) then
+    return unknown(name)
+  end
+  local rest = table.move(args, 2, #args, 1, {})
+  local failed, code = M.protect(false, function()
+    return require("swale.cli." .. name).main(rest)
+  end)
+  return failed or code or 0
+end
+
+return M

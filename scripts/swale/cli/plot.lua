@@ -1,0 +1,30 @@
+--- swale plot RUN
+local cli = require "swale.cli"
+
+local M = { summary = "draw a run's loss, learning rate and batch size: swale plot RUN", order = 4 }
+
+---@param args string[]
+---@return integer code
+function M.main(args)
+  local parser = cli.parser("plot", "Draws loss, learning rate and batch size of a run over"
+    .. " examples, as SVG and PNG in the run's plots/.")
+  parser:argument("run", "Its directory, or its name below SWALE_RUNS."):argname "RUN"
+  local o = cli.parse(parser, args)
+  if not o then return 2 end
+  local dir = require("swale.run").find(o.run)
+  if not dir then
+    cli.say("%s is not a run: there is no run.json in it, nor in %s/%s", o.run,
+      require("swale.run").root(), o.run)
+    return 1
+  end
+  local path, message = require("swale.plot").run(dir)
+  if not path then
+    cli.say("%s: %s", dir, message)
+    return 1
+  end
+  print(path)
+  print((path:gsub("svg$", "png")))
+  return 0
+end
+
+return M

@@ -1,0 +1,63 @@
+--- swale run FILE [key=value …]
+local cli = require "swale.cli"
+
+local M = { summary = "execute an experiment: swale run FILE [key=value …] [--seed N]", order = 1 }
+
+local function build_parser()
+  local parser = cli.parser("run", "Executes the experiment that a script returns, and keeps a"
+    .. " record of it in a directory of its own.")
+  parser:argument("file", "The script."):argname "FILE"
+  parser:argument("overrides", "Parameters, such as lr=0.2."):argname "key=value":args "*"
+  parser:option("--seed", "Seed of all that is random (1)."):argname "N":convert(cli.whole(0))
+    :default "1"
+  cli.add_threads(parser)
+  parser:flag("--traceback", "Show where an error came from.")
+  return parser
+end
+
+--- "lr=0.2" as { lr = "0.2" }.
+local function read_overrides(words)
+  local overrides = {}
+  for _, word in ipairs(words) do
+    local name, value = word:match "^([%a_][%w_]*)=(.*)$"
+    if not name then
+      cli.say('"%s" is not of the form key=value', word)
+      return nil
+    end
+    overrides[name] = value
+  end
+  return overrides
+end
+
+local function read_experiment(o)
+  local chunk, message = cli.load_script(o.file)
+  if not chunk then
+    cli.say("%s", message)
+    return nil, 1
+  end
+  local failed, experiment = cli.protect(o.traceback, chunk, o.file)
+  if failed then return nil, failed end
+  if not require("swale.experiment").is_experiment(experiment) then
+    cli.say("%s returns no experiment. It should end with\n"
+      .. "  return sw.experiment { name = …, run = function(run, p) … end }\n"
+      .. "`swale lua %s` runs any Lua file.", o.file, o.file)
+    return nil, 1
+  end
+  return experiment
+end
+
+---@param args string[]
+---@return integer code
+function M.main(args)
+  local o = cli.parse(build_parser(), args)
+  local overrides = o and read_overrides(o.overrides)
+  if not o or not overrides then return 2 end
+  cli.set_threads(o.threads)
+  local experiment, code = read_experiment(o)
+  if not experiment then return code or 1 end
+  table.insert(args, 1, "run")
+  return (experiment:execute(overrides, { seed = o.seed, script = o.file, argv = args,
+    traceback = o.traceback }))
+end
+
+return M

@@ -1,0 +1,113 @@
+--- swale test [PATTERN]
+local cli = require "swale.cli"
+local folders = require "swale.folders"
+local process = require "swale.process"
+
+local M = { summary = "run the tests of the source tree: swale test [PATTERN]", order = 8 }
+
+local KINDS = { "core", "lua", "cli" }
+
+local function build_parser()
+  local parser = cli.parser("test", "Runs the tests: of libswale (core), of the Lua half (lua), of"
+    .. " whole commands (cli). The last line counts them.")
+  parser:argument("pattern", "Only tests whose name (file.class.test) matches this Lua pattern.")
+    :argname "PATTERN":args "?"
+  parser:option("--only", "One kind alone."):choices(KINDS):argname "core|lua|cli"
+  return parser
+end
+
+local function add(total, passed, failed, skipped)
+  total.passed, total.failed = total.passed + passed, total.failed + failed
+  total.skipped = total.skipped + skipped
+end
+
+--- CTest ends with "100% tests passed, 0 tests failed out of 12", then lists skipped ones.
+local function count_ctest(out, total)
+  local failed, all = out:match "(%d+) tests? failed out of (%d+)"
+  if not failed then return false end
+  local skipped = 0
+  for _ in out:gmatch "%(Skipped%)" do skipped = skipped + 1 end
+  add(total, math.tointeger(tonumber(all)) - math.tointeger(tonumber(failed)) - skipped,
+    math.tointeger(tonumber(failed)), skipped)
+  return true
+end
+
+local function test_core(build, pattern, total)
+  local argv = { "ctest", "--test-dir", build, "--output-on-failure", "-j",
+    tostring(require("swale.core").cores()) }
+  if pattern then table.move({ "-R", pattern }, 1, 2, #argv + 1, argv) end
+  local result, message = process.run(argv)
+  if not result then
+    cli.say("the C tests need ctest: %s", message)
+    return add(total, 0, 0, 1)
+  end
+  io.stdout:write(result.out, result.err)
+  if not count_ctest(result.out .. result.err, total) and not pattern then
+    cli.say("there are no C tests in %s: is libcmocka-dev installed?", build)
+    add(total, 0, 0, 1)
+  end
+end
+
+local function files_in(folder)
+  local list = {}
+  for _, name in ipairs(folders.entries(folder)) do
+    if name:match "^test_.*%.lua$" then list[#list + 1] = folder .. "/" .. name end
+  end
+  return list
+end
+
+local function interpreter() return arg[-1] or "lua5.4" end
+
+--- Each file in a process of its own: one that crashes takes no other along.
+local function test_file(home, path, pattern, total)
+  local report = os.tmpname()
+  local result = process.run({ interpreter(), home .. "/tests/lua/run.lua", path, pattern },
+    { inherit = true, env = { SWALE_TEST_REPORT = report } })
+  local passed, failed, skipped = (folders.read(report) or ""):match "(%d+) (%d+) (%d+)"
+  os.remove(report)
+  if passed then
+    add(total, math.tointeger(tonumber(passed)), math.tointeger(tonumber(failed)),
+      math.tointeger(tonumber(skipped)))
+  else
+    print(("%s: ended without a result, status %s"):format(path, result and result.code or "?"))
+    add(total, 0, 1, 0)
+  end
+end
+
+local function test_folder(home, folder, pattern, total)
+  for _, path in ipairs(files_in(home .. folder)) do
+    test_file(home, path, pattern, total)
+    if require("swale.core").interrupted() then error(require("swale.core").INTERRUPTED, 0) end
+  end
+end
+
+local function result_line(total)
+  local line = ("%d passed, %d failed"):format(total.passed, total.failed)
+  return total.skipped > 0 and line .. (", %d skipped"):format(total.skipped) or line
+end
+
+---@param args string[]
+---@return integer code
+function M.main(args)
+  local o = cli.parse(build_parser(), args)
+  if not o then return 2 end
+  local home, build = os.getenv "SWALE_HOME", os.getenv "SWALE_BUILD"
+  if not home or not folders.exists(home .. "/tests/lua/run.lua") then
+    cli.say "the tests are in the source tree: run ./swale test there"
+    return 1
+  end
+  require("swale.core").catch_signals()
+  local total = { passed = 0, failed = 0, skipped = 0 }
+  local function wanted(kind) return not o.only or o.only == kind end
+  if wanted "core" and build then test_core(build, o.pattern, total) end
+  if wanted "lua" then test_folder(home, "/tests/lua", o.pattern, total) end
+  if wanted "cli" then test_folder(home, "/tests/cli", o.pattern, total) end
+  print(result_line(total))
+  if total.passed + total.failed + total.skipped == 0 then
+    cli.say "no test has such a name"
+    return 1
+  end
+  return total.failed == 0 and 0 or 1
+end
+
+return M

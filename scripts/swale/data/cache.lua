@@ -1,0 +1,234 @@
+--- Where data sets are on this machine. Each is converted once, from IDX files into one file of
+--- tensors below SWALE_DATA (the user's cache folder, unless set), written under a temporary name
+--- and renamed; from then on it is mapped, so that forty runs share one copy and start at once.
+local core = require "swale.core"
+local digest = require "swale.data.digest"
+local download = require "swale.data.download"
+local errors = require "swale.errors"
+local folders = require "swale.folders"
+local manifests = require "swale.data.manifests"
+
+local M = {}
+
+local FORMAT = 1 -- of the converted files; a change of what is in them changes their names
+
+local function set(name) return manifests.sets[name] end
+
+---@return string
+function M.folder()
+  local given = os.getenv "SWALE_DATA"
+  if given and given ~= "" then return given end
+  local cache = os.getenv "XDG_CACHE_HOME"
+  if not cache or cache == "" then cache = (os.getenv "HOME" or ".") .. "/.cache" end
+  return cache .. "/swale"
+end
+
+---The converted file of a data set, there or not.
+---@param name string
+---@return string
+function M.path(name) return ("%s/%s-v%d.safetensors"):format(M.folder(), name, FORMAT) end
+
+--- Files of Swale's own lie beside this one.
+local function shipped_folder()
+  return debug.getinfo(1, "S").source:match "^@(.*)/[^/]*$"
+end
+
+--- The path of a file in folder, plain or gzipped.
+local function find_file(folder, file)
+  for _, path in ipairs { folder .. "/" .. file.name, folder .. "/" .. file.name .. ".gz" } do
+    if folders.exists(path) then return path end
+  end
+  return nil
+end
+
+local function has_all(folder, manifest)
+  for _, file in pairs(manifest.files) do
+    if not find_file(folder, file) then return false end
+  end
+  return true
+end
+
+---The folder of this machine that has all the files of a data set, if there is one. SWALE_DATA_URL
+---means: from there and from nowhere else.
+---@param name string
+---@return string|nil
+function M.local_folder(name)
+  local manifest = set(name)
+  if manifest.shipped then return shipped_folder() end
+  local candidates = { M.folder() .. "/" .. name }
+  if (os.getenv "SWALE_DATA_URL" or "") == "" then
+    table.move(manifest.folders or {}, 1, #(manifest.folders or {}), 2, candidates)
+  end
+  for _, folder in ipairs(candidates) do
+    if has_all(folder, manifest) then return folder end
+  end
+  return nil
+end
+
+---"cached", "shipped", "here" (files that get converted on first use) or "missing".
+---@param name string
+---@return "cached"|"shipped"|"here"|"missing" state, string|nil where
+function M.state(name)
+  if set(name).shipped then return "shipped" end
+  if folders.exists(M.path(name)) then return "cached", M.path(name) end
+  local folder = M.local_folder(name)
+  if folder then return "here", folder end
+  return "missing"
+end
+
+-- ------------------------------------------------------------------ reading and converting
+
+local function read_checked(folder, file, scratch)
+  local path = find_file(folder, file)
+  local plain = path
+  if path:match "%.gz$" then
+    plain = scratch .. "/" .. file.name
+    errors.check(digest.gunzip(path, plain))
+  end
+  errors.check(digest.check(plain, file, path))
+  local tensor = errors.check(core.idx_read(plain))
+  if plain ~= path then folders.remove(plain) end
+  return tensor
+end
+
+local function part(tensors, first, count, into, split)
+  into[split .. ".x"] = tensors.x:narrow(1, first, count)
+  into[split .. ".y"] = tensors.y:narrow(1, first, count)
+end
+
+local function images(tensor, shape)
+  return tensor:reshape { #tensor, table.unpack(shape) }
+end
+
+--- Training files hold train, then valid, then, where there are no test files, test.
+local function split_up(manifest, files)
+  local sizes, parts = manifest.split, {}
+  local train = { x = images(files.train_x, manifest.shape), y = files.train_y }
+  part(train, 1, sizes.train, parts, "train")
+  part(train, sizes.train + 1, sizes.valid, parts, "valid")
+  if files.test_x then
+    local test = { x = images(files.test_x, manifest.shape), y = files.test_y }
+    part(test, 1, sizes.test, parts, "test")
+  else
+    part(train, sizes.train + sizes.valid + 1, sizes.test, parts, "test")
+  end
+  return parts
+end
+
+---Mean and deviation of all values of a tensor: exact for bytes, whose sums a double holds.
+---@param x swale.Tensor
+---@return number mean, number deviation
+function M.moments(x)
+  local rows, flat = #x, x:reshape { #x, -1 }
+  local sum, squares, chunk = 0, 0, 1000
+  for first = 1, rows, chunk do
+    local few = flat:narrow(1, first, math.min(chunk, rows - first + 1))
+    local values = few:to("float64"):reshape { -1 }
+    sum = sum + values:dot(core.zeros({ #values }, "float64"):fill(1))
+    squares = squares + values:dot(values)
+  end
+  local n = x:numel()
+  return sum / n, math.sqrt(math.max(squares / n - (sum / n) ^ 2, 0))
+end
+
+local function read_set(name, folder, scratch)
+  local manifest, files = set(name), {}
+  for key, file in pairs(manifest.files) do files[key] = read_checked(folder, file, scratch) end
+  local parts = split_up(manifest, files)
+  local mean, deviation = M.moments(parts["train.x"])
+  return parts, { mean = ("%.17g"):format(mean), deviation = ("%.17g"):format(deviation),
+    licence = manifest.licence }
+end
+
+local said = {}
+
+local function say_once(text)
+  if not said[text] then io.stderr:write("swale: ", text, "\n") end
+  said[text] = true
+end
+
+local function missing(name, why)
+  local manifest = set(name)
+  local remedy = ("put its files into %s/%s"):format(M.folder(), name)
+  if manifest.package then
+    remedy = ("install the package %s, or "):format(manifest.package) .. remedy
+  end
+  return ("%s is not on this machine: %s.\n  With a network `swale data get %s` fetches it; else"
+    .. " %s."):format(name, why, name, remedy)
+end
+
+--- Work in a scratch folder that is gone afterwards, whatever happens.
+local function with_scratch(parent, f)
+  local scratch = errors.check(folders.temporary_folder(parent))
+  local results = table.pack(pcall(f, scratch))
+  folders.remove(scratch)
+  if not results[1] then error(results[2], 0) end
+  return table.unpack(results, 2, results.n)
+end
+
+local function write_cache(name, parts, metadata)
+  local ok, message = core.safetensors_write(M.path(name), parts, metadata)
+  if not ok then say_once("the data cannot be cached, going on without: " .. message) end
+  return ok
+end
+
+local function obtain(name, scratch)
+  local folder = M.local_folder(name)
+  if not folder then
+    local ok, message, code = download.all(name, set(name), scratch)
+    if not ok then errors.environment(missing(name, message), code) end
+    folder = scratch
+  end
+  return read_set(name, folder, scratch)
+end
+
+--- From the files themselves; into the cache if that can be written.
+local function convert(name)
+  local ok, message = folders.make_folder(M.folder())
+  local parent = M.folder()
+  if not ok or not require "luv".fs_access(parent, "W") then
+    say_once(("the data cannot be cached, going on without: %s (SWALE_DATA names another folder)")
+      :format(message or parent .. " is not writable"))
+    parent, ok = require "luv".os_tmpdir(), nil
+  end
+  return with_scratch(parent, function(scratch)
+    local parts, metadata = obtain(name, scratch)
+    return parts, metadata, ok and write_cache(name, parts, metadata) or false
+  end)
+end
+
+local function read_cache(name)
+  local parts, metadata, code = core.safetensors_read(M.path(name), true)
+  if parts then return parts, metadata end
+  errors.environment(("%s\n  `swale data get %s` makes it anew."):format(metadata, name), code)
+end
+
+---@param name string
+---@return table<string, swale.Tensor> parts, table<string, string> metadata
+function M.load(name)
+  local manifest = set(name)
+  if manifest.shipped then
+    local parts = {}
+    for key, file in pairs(manifest.files) do
+      parts[key] = errors.check(core.idx_read(shipped_folder() .. "/" .. file.name .. ".gz"))
+    end
+    return split_up(manifest, parts), {}
+  end
+  if folders.exists(M.path(name)) then return read_cache(name) end
+  local parts, metadata, cached = convert(name)
+  if cached then return read_cache(name) end
+  return parts, metadata
+end
+
+---Fetches and converts a data set; one that is cached and whole is left as it is.
+---@param name string
+---@return string|nil path   of the cached file; nil where nothing is cached
+function M.get(name)
+  if set(name).shipped then return nil end
+  if core.safetensors_read(M.path(name), true) then return M.path(name) end
+  folders.remove(M.path(name))
+  local _, _, cached = convert(name)
+  return cached and M.path(name) or nil
+end
+
+return M

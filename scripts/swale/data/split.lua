@@ -1,0 +1,134 @@
+--- One part of a data set (train, valid or test): raw tensors, and the source that reads them row
+--- by row, normalised.
+local core = require "swale.core"
+local errors = require "swale.errors"
+local options = require "swale.options"
+
+local M = {}
+
+---@class swale.Batch
+---@field x swale.Tensor   (n, features…) float32, normalised
+---@field y swale.Tensor?  (n) int32 labels, or (n, …) float32 targets
+
+---@class swale.Split
+---@field source swale.Source   what the training reads
+---@field x swale.Tensor        (N, …) as stored: not normalised
+---@field y swale.Tensor?       (N) labels, or (N, …) targets
+---@field classes integer?
+---@operator len: integer       examples
+local Split = { __name = "swale.Split" }
+Split.__index = Split
+
+function Split:__len() return #self.source end
+
+function Split:__tostring()
+  return ("%d examples of %d features"):format(#self, self.source:features())
+end
+
+local function row_tensor(value, features)
+  return core.zeros({ features }, "float32"):fill(value)
+end
+
+---@class swale.SplitOptions
+---@field x swale.Tensor
+---@field y? swale.Tensor
+---@field classes? integer
+---@field mean? number        with deviation: rows are read as (x - mean) / deviation
+---@field deviation? number
+
+---@param o swale.SplitOptions
+---@return swale.Split
+function M.new(o)
+  local scale, shift
+  if o.mean then
+    local features = o.x:numel() // #o.x
+    scale = row_tensor(1 / o.deviation, features)
+    shift = row_tensor(-o.mean / o.deviation, features)
+  end
+  local source = core.source { x = o.x, y = o.y, scale = scale, shift = shift,
+    classes = o.classes }
+  return setmetatable({ source = source, x = o.x, y = o.y, classes = o.classes }, Split)
+end
+
+local function index_tensor(list)
+  local values = {}
+  for i, position in ipairs(list) do values[i] = position - 1 end
+  return core.tensor(values, "int32")
+end
+
+---Some examples, normalised.
+---@param index integer[]|swale.Tensor   a list of positions from 1, or an int32 tensor from 0
+---@return swale.Tensor x, swale.Tensor? y
+function Split:gather(index)
+  if core.type(index) == "tensor" then return self.source:gather(index) end
+  for i, position in ipairs(index) do
+    if math.type(position) ~= "integer" or position < 1 or position > #self then
+      errors.misuse("gather: position %s (entry %d) is not in 1 … %d", tostring(position), i, #self)
+    end
+  end
+  return self.source:gather(index_tensor(index))
+end
+
+---n different examples, drawn at random, as a split of its own (normalised already). Draws from the
+---stream "sample": what is sampled changes nothing in a training.
+---@param n integer
+---@param seed? integer   1
+---@return swale.Split
+function Split:sample(n, seed)
+  n = options.value("sample", "n", n, "count")
+  if n > #self then errors.misuse("sample: asked for %d examples, there are %d", n, #self) end
+  local order = core.random(seed or 1, "sample"):permutation(#self)
+  local x, y = self.source:gather(order:narrow(1, 1, n):contiguous())
+  return M.new { x = x, y = y, classes = self.classes }
+end
+
+--- The next count indices of the order that trainings use: epoch e is the permutation of stream
+--- ("data", e) of the seed, and batches carry over an epoch's end.
+local function index_stream(n, seed)
+  local epoch, at, order = -1, n, nil
+  return function(count)
+    local parts = {}
+    while count > 0 do
+      if at == n then
+        epoch, at = epoch + 1, 0
+        order = core.random(seed, "data", epoch):permutation(n)
+      end
+      local taken = math.min(count, n - at)
+      parts[#parts + 1] = order:narrow(1, at + 1, taken)
+      at, count = at + taken, count - taken
+    end
+    return parts
+  end
+end
+
+local function joined(parts, count)
+  if #parts == 1 then return parts[1]:contiguous() end
+  local index, at = core.zeros({ count }, "int32"), 1
+  for _, part in ipairs(parts) do
+    index:narrow(1, at, #part):copy(part)
+    at = at + #part
+  end
+  return index
+end
+
+local BATCHES = { size = "count", epochs = { "number", 1 }, seed = { "integer", 1 } }
+
+---Batches for a loop of one's own, in the order that a Trainer with that seed takes:
+---`for batch in data.train:batches { size = 128, epochs = 5 } do … batch.x, batch.y … end`.
+---The last one may be smaller.
+---@param o { size: integer, epochs?: number, seed?: integer }
+---@return fun(): swale.Batch|nil
+function Split:batches(o)
+  o = options.check("batches", o, BATCHES)
+  local left = math.floor(o.epochs * #self + 0.5)
+  local next_indices = index_stream(#self, o.seed)
+  return function()
+    local count = math.min(o.size, left)
+    if count <= 0 then return nil end
+    left = left - count
+    local x, y = self.source:gather(joined(next_indices(count), count))
+    return { x = x, y = y }
+  end
+end
+
+return M

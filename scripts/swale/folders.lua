@@ -1,0 +1,103 @@
+--- Folders and whole files: the few things done to them. By libuv (lua-luv), loaded on first use.
+local M = {}
+
+local function uv() return require "luv" end
+
+---@param path string
+---@return boolean
+function M.exists(path) return uv().fs_stat(path) ~= nil end
+
+---@param path string
+---@return integer|nil bytes
+function M.size(path)
+  local stat = uv().fs_stat(path)
+  return stat and stat.size
+end
+
+---@param path string
+---@return boolean
+function M.is_folder(path)
+  local stat = uv().fs_stat(path)
+  return stat ~= nil and stat.type == "directory"
+end
+
+--- luv says "ENOENT: no such file or directory: /a/b".
+local function in_words(problem)
+  return problem:match "^%u+: ([^:]+)" or problem, problem:match "^(%u+)" or "EIO"
+end
+
+---Makes a folder and those above it; one that is there is fine.
+---@param path string
+---@return true|nil ok, string? message, string? code
+function M.make_folder(path)
+  if M.is_folder(path) then return true end
+  local parent = path:match "^(.+)/[^/]+/*$"
+  if parent then
+    local ok, message, code = M.make_folder(parent)
+    if not ok then return nil, message, code end
+  end
+  local ok, problem = uv().fs_mkdir(path, 511) -- the umask takes what it wants
+  if ok or M.is_folder(path) then return true end
+  local words, code = in_words(problem)
+  return nil, ("cannot make the folder %s: %s"):format(path, words), code
+end
+
+---A folder of its own below parent, for what is not finished yet.
+---@param parent string
+---@return string|nil path, string? message, string? code
+function M.temporary_folder(parent)
+  local path, problem = uv().fs_mkdtemp(parent .. "/.swale-XXXXXX")
+  if path then return path end
+  local words, code = in_words(problem)
+  return nil, ("cannot write in %s: %s"):format(parent, words), code
+end
+
+---Names in a folder, sorted; empty if it cannot be read.
+---@param path string
+---@return string[]
+function M.entries(path)
+  local request, names = uv().fs_scandir(path), {}
+  local name = request and uv().fs_scandir_next(request)
+  while name do
+    names[#names + 1] = name
+    name = uv().fs_scandir_next(request)
+  end
+  table.sort(names)
+  return names
+end
+
+---Removes a file, or a folder with all that is in it. What is not there is fine.
+---@param path string
+function M.remove(path)
+  local stat = uv().fs_lstat(path)
+  if not stat then return end
+  if stat.type ~= "directory" then
+    uv().fs_unlink(path)
+    return
+  end
+  for _, name in ipairs(M.entries(path)) do M.remove(path .. "/" .. name) end
+  uv().fs_rmdir(path)
+end
+
+---@param from string
+---@param to string
+---@return true|nil ok, string? message, string? code
+function M.rename(from, to)
+  local ok, problem = uv().fs_rename(from, to)
+  if ok then return true end
+  local words, code = in_words(problem)
+  return nil, ("cannot rename %s to %s: %s"):format(from, to, words), code
+end
+
+---The text of a file.
+---@param path string
+---@return string|nil text, string? message, string? code
+function M.read(path)
+  local file, problem = io.open(path, "rb")
+  local text = file and file:read "a"
+  if file then file:close() end
+  if not text then return nil, problem or path .. ": cannot be read", "EIO" end
+  return text
+end
+
+return M

@@ -1,0 +1,292 @@
+--- Pictures of a run, drawn by gnuplot: loss, learning rate and batch size over examples, one above
+--- the other, as SVG and PNG in the run's plots/.
+local folders = require "swale.folders"
+local process = require "swale.process"
+local runs = require "swale.run"
+
+local M = {}
+
+local POINTS = 1500       -- of a curve, at most
+local MANY_CAPTURES = 60  -- more are not drawn as lines
+
+--- Okabe and Ito's colours, which the colour-blind can tell apart.
+local COLOURS = { raw = "#9ecae1", smooth = "#0072B2", valid = "#D55E00", lr = "#009E73",
+  batch = "#CC79A7", capture = "#999999" }
+
+---@class swale.Series
+---@field steps { examples: number, loss: number?, lr: number?, batch_size: number? }[]
+---@field epochs { examples: number, valid_loss: number?, swa_valid_loss: number? }[]
+---@field captures number[]          examples
+---@field epoch_examples number?     examples in an epoch
+
+local function is_finite(v) return type(v) == "number" and v - v == 0 end
+
+---Sorts the records of a run into curves.
+---@param records table[]
+---@return swale.Series
+function M.series(records)
+  local s = { steps = {}, epochs = {}, captures = {} }
+  for _, record in ipairs(records) do
+    if is_finite(record.examples) then
+      if record.kind == "step" then s.steps[#s.steps + 1] = record end
+      if record.kind == "epoch" then s.epochs[#s.epochs + 1] = record end
+      if record.kind == "capture" then s.captures[#s.captures + 1] = record.examples end
+      if is_finite(record.epoch) and record.epoch > 0 then
+        s.epoch_examples = record.examples / record.epoch
+      end
+    end
+  end
+  return s
+end
+
+--- { x, y } of all records in which `name` is a finite number; x in thousands of examples.
+local function curve(records, name)
+  local points = {}
+  for _, record in ipairs(records) do
+    if is_finite(record[name]) then
+      points[#points + 1] = { record.examples / 1000, record[name] }
+    end
+  end
+  return points
+end
+
+--- Means over runs of neighbours, so that there are at most POINTS.
+local function thinned(points)
+  local group = math.ceil(#points / POINTS)
+  if group <= 1 then return points end
+  local result = {}
+  for first = 1, #points, group do
+    local last, x, y = math.min(first + group - 1, #points), 0, 0
+    for i = first, last do x, y = x + points[i][1], y + points[i][2] end
+    result[#result + 1] = { x / (last - first + 1), y / (last - first + 1) }
+  end
+  return result
+end
+
+---Means over a window around each point, a fiftieth of all points wide.
+---@param points number[][]
+---@return number[][]
+function M.smoothed(points)
+  local half, sums, result = math.max(1, #points // 100), { [0] = 0 }, {}
+  for i, p in ipairs(points) do sums[i] = sums[i - 1] + p[2] end
+  for i, p in ipairs(points) do
+    local reach = math.min(half, i - 1, #points - i) -- symmetric: no lag at the ends
+    result[i] = { p[1], (sums[i + reach] - sums[i - reach - 1]) / (2 * reach + 1) }
+  end
+  return result
+end
+
+--- Drawn as stairs, only the changes matter: kept with the last point before them.
+local function changes(points)
+  local result = {}
+  for i, p in ipairs(points) do
+    local before, after = points[i - 1], points[i + 1]
+    if not before or not after or before[2] ~= p[2] or after[2] ~= p[2] then
+      result[#result + 1] = p
+    end
+  end
+  return result
+end
+
+local function range(points)
+  local low, high = math.huge, -math.huge
+  for _, p in ipairs(points) do low, high = math.min(low, p[2]), math.max(high, p[2]) end
+  return low, high
+end
+
+-- ------------------------------------------------------------------ gnuplot's language
+
+local function block(lines, name, points)
+  lines[#lines + 1] = ("$%s << EOD"):format(name)
+  for _, p in ipairs(points) do lines[#lines + 1] = ("%.7g %.7g"):format(p[1], p[2]) end
+  lines[#lines + 1] = "EOD"
+end
+
+local function quoted(text) return '"' .. text:gsub('[\\"`]', "\\%0") .. '"' end
+
+local HEAD = [[
+set encoding utf8
+set border 3 lc rgb "#444444"
+set tics nomirror out textcolor rgb "#222222"
+set grid xtics ytics lt 1 lw 0.5 lc rgb "#e4e4e4"
+set key top right reverse Left noenhanced samplen 2
+set lmargin at screen 0.115
+set rmargin at screen 0.965]]
+
+local function panel(lines, top, bottom, label)
+  lines[#lines + 1] = ("set tmargin at screen %g\nset bmargin at screen %g"):format(top, bottom)
+  lines[#lines + 1] = ("set label 1 %s at screen 0.025, screen %g center rotate by 90"):format(
+    quoted(label), (top + bottom) / 2)
+end
+
+local function capture_lines(lines, s)
+  if #s.captures > MANY_CAPTURES then return end
+  for i, examples in ipairs(s.captures) do
+    local x = examples / 1000
+    lines[#lines + 1] = ('set arrow %d from %.7g, graph 0 to %.7g, graph 1 nohead dt 3 lw 1 back'
+      .. ' lc rgb "%s"'):format(i, x, x, COLOURS.capture)
+  end
+end
+
+--- Epochs along the top, where the run has whole ones.
+local function epoch_axis(lines, s, xmax)
+  if not s.epoch_examples then return end
+  local epochs = xmax * 1000 / s.epoch_examples
+  lines[#lines + 1] = ([[
+set x2range [0:%.7g]
+set x2tics %s in scale 0.5 offset 0,-0.4
+set x2label "epochs" offset 0,-0.6]]):format(epochs, epochs < 1 and "autofreq" or
+    ("%g"):format(math.max(1, math.ceil(epochs / 12))))
+end
+
+--- All but the highest and lowest hundredth, so that one spike does not flatten the rest.
+local function bulk(points)
+  local values = {}
+  for i, p in ipairs(points) do values[i] = p[2] end
+  table.sort(values)
+  local cut = #values // 100
+  return values[1 + cut], values[#values - cut]
+end
+
+local function logarithmic_tics(low, high)
+  local list, digits = {}, high / low < 12 and { 1, 1.5, 2, 3, 4, 5, 6, 8 } or { 1, 2, 5 }
+  for exponent = math.floor(math.log(low, 10)), math.ceil(math.log(high, 10)) do
+    for _, digit in ipairs(digits) do
+      list[#list + 1] = ('"%g" %g'):format(digit * 10.0 ^ exponent, digit * 10.0 ^ exponent)
+    end
+  end
+  return "set ytics (" .. table.concat(list, ", ") .. ")"
+end
+
+--- The loss's axis: logarithmic where it falls to less than a third.
+local function loss_axis(lines, curves)
+  local low, high = math.huge, -math.huge
+  for _, points in ipairs(curves) do
+    if #points > 0 then
+      local from, to = bulk(points)
+      low, high = math.min(low, from), math.max(high, to)
+    end
+  end
+  if low > 0 and high / low > 3 then
+    lines[#lines + 1] = "set logscale y\n" .. logarithmic_tics(low, high)
+    lines[#lines + 1] = ("set yrange [%.7g:%.7g]"):format(low / 1.1, high * 1.15)
+  else
+    local margin = math.max((high - low) * 0.06, 1e-9)
+    lines[#lines + 1] = ("set yrange [%.7g:%.7g]"):format(low - margin, high + margin)
+  end
+end
+
+local function loss_panel(lines, raw, valid, swa, captures)
+  local smooth = M.smoothed(raw)
+  block(lines, "raw", thinned(raw))
+  block(lines, "smooth", thinned(smooth))
+  loss_axis(lines, { thinned(raw), smooth, valid, swa })
+  local plots = {
+    ('$raw using 1:2 with lines lw 0.7 lc rgb "%s" title "training loss"'):format(COLOURS.raw),
+    ('$smooth using 1:2 with lines lw 2.5 lc rgb "%s" title "smoothed"'):format(COLOURS.smooth),
+  }
+  local function marked(points, name, title, colour, shape)
+    if #points == 0 then return end
+    block(lines, name, points)
+    plots[#plots + 1] = ('$%s using 1:2 with linespoints lw 1.2 pt %d ps 0.8 lc rgb "%s"'
+      .. ' title "%s"'):format(name, shape, colour, title)
+  end
+  marked(valid, "valid", "validation", COLOURS.valid, 7)
+  marked(swa, "swa", "validation, average", "black", 9)
+  if captures then
+    plots[#plots + 1] = ('NaN with lines dt 3 lc rgb "%s" title "captured for the average"')
+      :format(COLOURS.capture)
+  end
+  lines[#lines + 1] = "plot " .. table.concat(plots, ", \\\n  ")
+end
+
+local function lr_panel(lines, points)
+  block(lines, "lr", thinned(points))
+  local low, high = range(points)
+  lines[#lines + 1] = low > 0 and high / low > 20 and "set logscale y" or "unset logscale y"
+  lines[#lines + 1] = ("set yrange [%s:%.7g]"):format(low > 0 and high / low > 20 and "*" or "0",
+    high > 0 and high * 1.12 or 1)
+  lines[#lines + 1] = ('plot $lr using 1:2 with lines lw 1.8 lc rgb "%s" notitle')
+    :format(COLOURS.lr)
+end
+
+local function batch_panel(lines, points)
+  block(lines, "batch", changes(points))
+  local low, high = range(points)
+  lines[#lines + 1] = low > 0 and high > low and "set logscale y 2" or "unset logscale y"
+  lines[#lines + 1] = ("set yrange [%.7g:%.7g]"):format(low / 1.3, high * 1.3)
+  lines[#lines + 1] = ('plot $batch using 1:2 with steps lw 2.2 lc rgb "%s" notitle')
+    :format(COLOURS.batch)
+end
+
+---The gnuplot commands for one run, without terminal and output.
+---@param s swale.Series
+---@param title string
+---@return string|nil commands, string? message   nil: there is nothing to draw
+function M.commands(s, title)
+  local loss = curve(s.steps, "loss")
+  if #loss == 0 then return nil, "no losses were recorded" end
+  local xmax = math.max(loss[#loss][1], 1e-3)
+  local lines = { HEAD, 'set multiplot title ' .. quoted(title) .. ' noenhanced font ",16"',
+    ("set xrange [0:%.7g]"):format(xmax) }
+  capture_lines(lines, s)
+  panel(lines, 0.885, 0.475, "loss")
+  lines[#lines + 1] = 'set format x ""'
+  epoch_axis(lines, s, xmax)
+  loss_panel(lines, loss, curve(s.epochs, "valid_loss"), curve(s.epochs, "swa_valid_loss"),
+    #s.captures > 0 and #s.captures <= MANY_CAPTURES)
+  lines[#lines + 1] = "unset x2tics\nunset x2label\nset ytics autofreq"
+  panel(lines, 0.45, 0.275, "learning rate")
+  lr_panel(lines, curve(s.steps, "lr"))
+  panel(lines, 0.25, 0.085, "batch size")
+  lines[#lines + 1] = 'set format x "%g"\nset xlabel "examples seen (thousands)"'
+  batch_panel(lines, curve(s.steps, "batch_size"))
+  lines[#lines + 1] = "unset multiplot"
+  return table.concat(lines, "\n") .. "\n"
+end
+
+local TERMINALS = {
+  svg = 'set terminal svg size 900,800 dynamic font "Helvetica,14" background rgb "white"',
+  png = 'set terminal pngcairo size 900,800 font "Sans,11"',
+}
+
+--- gnuplot draws to a temporary name; what is under path is whole.
+local function draw(commands, kind, path)
+  local temporary = path .. ".tmp"
+  local input = ("%s\nset output %s\n%sset output\n"):format(TERMINALS[kind], quoted(temporary),
+    commands)
+  local result, message = process.run({ "gnuplot" }, { input = input, timeout = 60 })
+  if not result then return nil, "gnuplot cannot be started: " .. message end
+  if result.code == 0 and (folders.size(temporary) or 0) > 0 then
+    return folders.rename(temporary, path)
+  end
+  folders.remove(temporary)
+  return nil, "gnuplot: " .. (result.err:match "[^\n]*line %d+: [^\n]*" or
+    result.err:match "%S[^\n]*" or "failed with " .. result.code)
+end
+
+local function title_of(info)
+  local data = info.params and info.params.data
+  return ("%s%s, seed %s"):format(info.experiment or "run", data and ", " .. tostring(data) or "",
+    tostring(info.seed))
+end
+
+---Draws a run that is going on or has ended, into its plots/.
+---@param dir string
+---@return string|nil path   of the SVG; the PNG lies beside it
+---@return string? message
+function M.run(dir)
+  if not process.find "gnuplot" then return nil, "there is no gnuplot (package gnuplot-nox)" end
+  local series, title = M.series(runs.read_metrics(dir)), title_of(runs.read_info(dir))
+  local commands, message = M.commands(series, title)
+  if not commands then return nil, message end
+  local ok
+  ok, message = folders.make_folder(dir .. "/plots")
+  for _, kind in ipairs { "png", "svg" } do
+    if ok then ok, message = draw(commands, kind, ("%s/plots/training.%s"):format(dir, kind)) end
+  end
+  if not ok then return nil, message end
+  return dir .. "/plots/training.svg"
+end
+
+return M

@@ -1,0 +1,117 @@
+--- Other programs, run without a shell between: arguments need no quoting. By libuv (lua-luv),
+--- which is loaded when the first one is started.
+local M = {}
+
+local function uv() return require "luv" end
+
+---@class swale.ProcessOptions
+---@field cwd? string
+---@field env? table<string, string|false>   added to this process's; false takes one away
+---@field input? string                      what it reads
+---@field output? string                     the file that gets what it prints; else it is returned
+---@field inherit? boolean                   it has this process's terminal; nothing is returned
+---@field timeout? number                    seconds, then it is killed
+
+---@class swale.ProcessResult
+---@field code integer     exit status; 128 + signal where one ended it
+---@field out string
+---@field err string
+
+---Where the program is, if it is on the path.
+---@param program string
+---@return string|nil
+function M.find(program)
+  if program:find "/" then return uv().fs_access(program, "X") and program or nil end
+  for folder in (os.getenv "PATH" or ""):gmatch "[^:]+" do
+    local path = folder .. "/" .. program
+    if uv().fs_access(path, "X") then return path end
+  end
+  return nil
+end
+
+local function environment(changes)
+  if not changes then return nil end
+  local merged, list = uv().os_environ(), {}
+  for name, value in pairs(changes) do merged[name] = value or nil end
+  for name, value in pairs(merged) do list[#list + 1] = name .. "=" .. value end
+  return list
+end
+
+--- A pipe whose text gathers in chunks.
+local function collector()
+  local pipe, chunks = uv().new_pipe(false), {}
+  return { pipe = pipe, chunks = chunks, start = function()
+    pipe:read_start(function(_, data)
+      if data then chunks[#chunks + 1] = data else pipe:close() end
+    end)
+  end, text = function() return table.concat(chunks) end }
+end
+
+--- A program that hangs, or goes on after Ctrl-C was sent to this process alone, is ended.
+local function guard(handle, timeout)
+  local core = package.loaded["swale.core"]
+  local timer, start = uv().new_timer(), uv().hrtime()
+  timer:start(100, 100, function()
+    local late = timeout and (uv().hrtime() - start) / 1e9 > timeout
+    if late or core and core.interrupted() then handle:kill "sigterm" end
+  end)
+  return timer
+end
+
+local function stdio_of(o, out, err, input)
+  if o.inherit then return { 0, 1, 2 } end
+  return { input and input or 0, o.output and o.fd or out.pipe, err.pipe }
+end
+
+local function feed(pipe, text)
+  pipe:write(text, function() if not pipe:is_closing() then pipe:close() end end)
+end
+
+local function close_all(...)
+  for _, handle in ipairs { ... } do if not handle:is_closing() then handle:close() end end
+end
+
+local function spawn(argv, o)
+  local out, err = collector(), collector()
+  local input = o.input and uv().new_pipe(false)
+  local code, signal, timer, handle
+  local problem
+  handle, problem = uv().spawn(argv[1], {
+    args = table.move(argv, 2, #argv, 1, {}), cwd = o.cwd, env = environment(o.env),
+    stdio = stdio_of(o, out, err, input),
+  }, function(c, s)
+    code, signal = c, s
+    close_all(timer, handle)
+  end)
+  if not handle then
+    close_all(out.pipe, err.pipe, input or nil)
+    uv().run()
+    return nil, ("%s: %s"):format(argv[1], problem), problem:match "^%u+" or "EIO"
+  end
+  timer = guard(handle, o.timeout)
+  if input then feed(input, o.input) end
+  if o.inherit then close_all(out.pipe, err.pipe) else err.start() end
+  if o.output then close_all(out.pipe) elseif not o.inherit then out.start() end
+  uv().run()
+  return { code = signal ~= 0 and 128 + signal or code, out = out.text(), err = err.text() }
+end
+
+---Runs a program to its end.
+---@param argv string[]   the program and its arguments
+---@param o? swale.ProcessOptions
+---@return swale.ProcessResult|nil result   nil: it could not be started
+---@return string? message
+---@return string? code
+function M.run(argv, o)
+  o = setmetatable({}, { __index = o or {} })
+  if o.output then
+    local fd, problem = uv().fs_open(o.output, "w", 420) -- rw-r--r--
+    if not fd then return nil, problem, problem:match "^%u+" end
+    o.fd = fd
+  end
+  local result, message, code = spawn(argv, o)
+  if o.fd then uv().fs_close(o.fd) end
+  return result, message, code
+end
+
+return M

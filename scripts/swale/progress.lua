@@ -1,0 +1,104 @@
+--- How far a run is: a bar that is redrawn on a terminal, elsewhere a plain line an epoch.
+local M = {}
+
+local WIDTH = 20       -- of the bar, in characters
+local INTERVAL = 0.1   -- seconds between two drawings
+
+---@class swale.Progress
+local Progress = {}
+Progress.__index = Progress
+
+local function clock() return require "luv".hrtime() / 1e9 end
+
+local function is_terminal()
+  return require "luv".guess_handle(2) == "tty" and os.getenv "TERM" ~= "dumb"
+end
+
+local function columns()
+  local tty = require "luv".new_tty(2, false)
+  local width = tty and tty:get_winsize() or 80
+  if tty then tty:close() end
+  return width > 0 and width or 80
+end
+
+---@param o? { terminal?: boolean, write?: fun(text: string) }   for tests: instead of stderr
+---@return swale.Progress
+function M.new(o)
+  o = o or {}
+  local terminal = o.terminal
+  if terminal == nil then terminal = is_terminal() end
+  return setmetatable({ terminal = terminal, started = clock(), drawn = 0, shown = false,
+    write = o.write or function(text) io.stderr:write(text) end }, Progress)
+end
+
+---Seconds as people say them: "12 s", "3 min 20 s", "2 h 5 min".
+---@param seconds number
+---@return string
+function M.duration(seconds)
+  local s = math.floor(seconds + 0.5)
+  if s < 60 then return ("%d s"):format(s) end
+  if s < 3600 then return ("%d min %d s"):format(s // 60, s % 60) end
+  return ("%d h %d min"):format(s // 3600, s % 3600 // 60)
+end
+
+local function bar(fraction)
+  local full = math.floor(fraction * WIDTH + 0.5)
+  return "[" .. ("#"):rep(full) .. ("."):rep(WIDTH - full) .. "]"
+end
+
+local function left(self, fraction, now)
+  if fraction <= 0 then return "" end
+  return M.duration((now - self.started) * (1 - fraction) / fraction) .. " left"
+end
+
+---Whether a drawing is due: callers may spare themselves the text.
+---@return boolean
+function Progress:is_due()
+  return self.terminal and clock() - self.drawn >= INTERVAL
+end
+
+---Redraws the bar, at most ten times a second.
+---@param o { done: number, total: number, text?: string }   done and total in any one unit
+function Progress:update(o)
+  if not self:is_due() then return end
+  local now = clock()
+  local fraction = o.total > 0 and math.min(math.max(o.done / o.total, 0), 1) or 0
+  local tail = ("  %s %s"):format(bar(fraction), left(self, fraction, now))
+  self.columns = self.columns or columns()
+  local room = math.max(self.columns - 1 - #tail, 0)
+  self.write("\r" .. (o.text or ""):sub(1, room) .. tail .. "\27[K")
+  self.drawn, self.shown = now, true
+end
+
+---Takes the bar away, before something else is printed.
+function Progress:clear()
+  if self.shown then self.write "\r\27[K" end
+  self.shown, self.drawn = false, 0
+end
+
+local function field(list, fmt, value)
+  if value ~= nil then list[#list + 1] = fmt:format(value) end
+end
+
+---One line for the record of an epoch.
+---@param record table   of kind "epoch"
+---@return string
+function M.epoch_line(record)
+  local list = {}
+  field(list, "epoch %g", record.epoch)
+  field(list, "loss %.4g", record.loss)
+  field(list, "valid loss %.4g", record.valid_loss)
+  field(list, "valid acc %.4f", record.valid_accuracy)
+  field(list, "swa valid acc %.4f", record.swa_valid_accuracy)
+  field(list, "lr %.4g", record.lr)
+  field(list, "batch %d", record.batch_size)
+  return table.concat(list, "  ")
+end
+
+---Where there is no terminal: the line of an epoch.
+---@param text string
+function Progress:line(text)
+  if not self.terminal then self.write(text .. "\n") end
+end
+
+return M

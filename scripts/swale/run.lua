@@ -1,0 +1,301 @@
+--- A run is a directory: run.json (what it is and how it went), metrics.jsonl (append-only, one
+--- record a line), log.txt (what was printed), checkpoints/, plots/. One writer a directory.
+local core = require "swale.core"
+local errors = require "swale.errors"
+local folders = require "swale.folders"
+local machine = require "swale.machine"
+local progress = require "swale.progress"
+
+local M = {}
+
+local KEPT = 2 -- checkpoints
+
+---@class swale.Run
+---@field dir string          its directory
+---@field seed integer
+---@field status "running"|"done"|"failed"|"diverged"|"interrupted"|"failed: disk full"
+---@field last_step integer?  of the last record that named one
+---@field saved_step integer? of the last checkpoint
+local Run = { __name = "swale.Run" }
+Run.__index = Run
+
+---Where runs go: SWALE_RUNS, or runs/ in the current folder.
+---@return string
+function M.root()
+  local given = os.getenv "SWALE_RUNS"
+  return given and given ~= "" and given or "runs"
+end
+
+local function now() return os.date "!%Y-%m-%dT%H:%M:%SZ" end
+local function clock() return require "luv".hrtime() / 1e9 end
+
+--- Four letters or digits; not from math.random, which a script may have seeded.
+local function suffix(attempt)
+  local uv = require "luv"
+  local x = (uv.hrtime() // 1000) * 2654435761 + uv.os_getpid() * 40503 + attempt * 69621
+  local letters = {}
+  for i = 1, 4 do
+    x = x ~ (x >> 17)
+    x = x * 0x9E3779B97F4A7C15
+    local digit = ((x >> 33) % 36) + 1
+    letters[i] = ("0123456789abcdefghijklmnopqrstuvwxyz"):sub(digit, digit)
+  end
+  return table.concat(letters)
+end
+
+local function refuse(root, message, code)
+  errors.environment(("the run's directory cannot be made in %s: %s.\n  SWALE_RUNS names another"
+    .. " place."):format(root, message), code)
+end
+
+--- mkdir is the lock: who makes the directory owns it.
+local function make_directory(name)
+  local uv, root = require "luv", M.root()
+  local ok, message, code = folders.make_folder(root)
+  if not ok then refuse(root, message, code) end
+  local safe = name:gsub("[^%w%-_.]+", "-")
+  for attempt = 1, 100 do
+    local dir = ("%s/%s_%s_%s"):format(root, os.date "%Y-%m-%d", safe, suffix(attempt))
+    local made, problem = uv.fs_mkdir(dir, 511)
+    if made then return dir end
+    if not problem:match "^EEXIST" then
+      refuse(root, problem:match ": ([^:]+)" or problem, "EIO")
+    end
+  end
+  return refuse(root, "a hundred names are taken", "EIO")
+end
+
+local function open_append(path)
+  local file, message = io.open(path, "a")
+  if not file then errors.environment(message, "EIO") end
+  file:setvbuf "no" -- one line, one write
+  return file
+end
+
+--- ENOSPC, EFBIG, EDQUOT.
+local function is_full(message)
+  message = tostring(message):lower()
+  return message:find "no space left" or message:find "file too large" or message:find "disk full"
+    or message:find "quota exceeded"
+end
+
+--- A record that cannot be written ends the run: what is not recorded has not happened.
+local function fail_write(self, path, message)
+  if is_full(message) then
+    self.disk_full = true
+    errors.environment(("%s: the disk is full"):format(path), "EIO")
+  end
+  errors.environment(("%s: cannot be written: %s"):format(path, message), "EIO")
+end
+
+local function append(self, file, name, text)
+  local ok, message = file:write(text)
+  if not ok then fail_write(self, self.dir .. "/" .. name, message) end
+end
+
+--- The same by core functions that give nil, message, code.
+local function check_write(self, path, ok, message)
+  if not ok then fail_write(self, path, message) end
+end
+
+local function versions()
+  return { swale = core._VERSION, lua = _VERSION }
+end
+
+--- What stands in run.json from the start on.
+local function description(o)
+  local revision = o.script and machine.revision(o.script:match "^(.*)/[^/]*$" or ".") or {}
+  return {
+    experiment = o.experiment, params = o.params or {}, seed = o.seed, argv = o.argv,
+    script = o.script, script_sha256 = o.script and require("swale.data.digest").sha256(o.script),
+    commit = revision.commit, dirty = revision.dirty, versions = versions(),
+    machine = machine.describe(), threads = core.threads(), instruction_set = core.variant(),
+    blas = core.blas(), matmul_precision = "highest",
+    status = "running", started = now(), pid = require "luv".os_getpid(),
+  }
+end
+
+---@class swale.RunOptions
+---@field experiment string        its name; part of the directory's
+---@field seed integer
+---@field params? table<string, any>
+---@field script? string           the file that says what is run
+---@field argv? string[]
+---@field progress? swale.Progress
+
+---Makes a run's directory and writes down all that is known already.
+---@param o swale.RunOptions
+---@return swale.Run
+function M.create(o)
+  local self = setmetatable({ seed = o.seed, status = "running", saved = {}, begun = clock() }, Run)
+  self.dir = make_directory(o.experiment)
+  self.info = description(o)
+  self.progress_bar = o.progress or progress.new()
+  self:write_info()
+  self.log = open_append(self.dir .. "/log.txt")
+  self.metrics = open_append(self.dir .. "/metrics.jsonl")
+  return self
+end
+
+---Rewrites run.json, atomically.
+function Run:write_info()
+  local path = self.dir .. "/run.json"
+  check_write(self, path, core.write_file(path, core.json_encode(self.info, 2) .. "\n"))
+end
+
+---Appends a record to metrics.jsonl: one line, one write.
+---@param record table   plain data; kind says what it is
+function Run:record(record)
+  append(self, self.metrics, "metrics.jsonl", core.json_encode(record) .. "\n")
+  self.last_step = record.step or self.last_step
+  if record.kind == "epoch" then
+    local line = progress.epoch_line(record)
+    append(self, self.log, "log.txt", line .. "\n")
+    self.progress_bar:line(line)
+  end
+end
+
+---Writes checkpoints/NAME.safetensors; the last two are kept.
+---@param name string
+---@param tensors table<string, swale.Tensor>
+---@param metadata? table<string, any>   written as text
+---@return string path
+function Run:checkpoint(name, tensors, metadata)
+  local folder = self.dir .. "/checkpoints"
+  local made, why = folders.make_folder(folder)
+  check_write(self, folder, made, why)
+  local path, texts = ("%s/%s.safetensors"):format(folder, name), {}
+  for key, value in pairs(metadata or {}) do texts[key] = tostring(value) end
+  check_write(self, path, core.safetensors_write(path, tensors, texts))
+  self.saved_step = tonumber(texts.step) or self.saved_step
+  self:forget_checkpoints(path)
+  return path
+end
+
+--- path is the newest now; all but the last two go.
+function Run:forget_checkpoints(path)
+  for i, old in ipairs(self.saved) do
+    if old == path then table.remove(self.saved, i) break end
+  end
+  table.insert(self.saved, path)
+  while #self.saved > KEPT do folders.remove(table.remove(self.saved, 1)) end
+end
+
+---Redraws the bar, if there is a terminal and it is time.
+---@param o { done: number, total: number, text?: string }
+function Run:progress(o) self.progress_bar:update(o) end
+
+---Whether progress would draw anything now.
+---@return boolean
+function Run:wants_progress() return self.progress_bar:is_due() end
+
+---Prints a line, and keeps it in log.txt.
+---@param fmt string   as for string.format, if there is anything to format
+---@param ... any
+function Run:print(fmt, ...)
+  local text = select("#", ...) > 0 and fmt:format(...) or tostring(fmt)
+  self.progress_bar:clear()
+  io.stdout:write(text, "\n")
+  io.stdout:flush()
+  append(self, self.log, "log.txt", text .. "\n")
+end
+
+--- For those who print by Lua's own means.
+function Run:print_all(...)
+  local texts = table.pack(...)
+  for i = 1, texts.n do texts[i] = tostring(texts[i]) end
+  self:print("%s", table.concat(texts, "\t"))
+end
+
+---Notes something beside the metrics, in run.json.
+---@param key string
+---@param value any   plain data
+function Run:note(key, value)
+  self.info.notes = self.info.notes or {}
+  self.info.notes[key] = value
+  self:write_info()
+end
+
+---The numbers this run is about, in run.json.
+---@param values table<string, any>
+function Run:summary(values)
+  self.info.summary = self.info.summary or {}
+  for key, value in pairs(values) do self.info.summary[key] = value end
+  self:write_info()
+end
+
+---Draws loss, learning rate and batch size into plots/ and prints where. Never fails a run.
+---@return string|nil path   of the SVG
+function Run:plot()
+  local ok, path, message = pcall(require("swale.plot").run, self.dir)
+  if ok and path then
+    self:print("picture: %s (and .png)", path)
+    return path
+  end
+  if path == core.INTERRUPTED then error(path, 0) end
+  self:print("no picture: %s", tostring(ok and message or path))
+  return nil
+end
+
+---Ends the run: status, error, times go into run.json.
+---@param status string
+---@param message? string
+---@return true|nil ok, string? message   nil where even that cannot be written
+function Run:finish(status, message)
+  self.status = status
+  local info = self.info
+  info.status, info.error, info.ended = status, message, now()
+  info.wall_seconds = clock() - self.begun
+  info.last_step = self.last_step
+  self.progress_bar:clear()
+  local ok, why = pcall(self.write_info, self)
+  for _, file in ipairs { self.metrics, self.log } do pcall(file.close, file) end
+  return ok or nil, not ok and tostring(why) or nil
+end
+
+-- ------------------------------------------------------------------ reading
+
+---The records of a run so far. A torn last line, of a run that was killed, is left out.
+---@param dir string
+---@return table[] records
+function M.read_metrics(dir)
+  local path = dir .. "/metrics.jsonl"
+  local records, bad = {}, nil
+  local file, message = io.open(path)
+  if not file then errors.environment(message, "EIO") end
+  for line in file:lines() do
+    if bad then
+      file:close()
+      errors.environment(("%s:%d: not a record: %s"):format(path, #records + 1, bad), "ECORRUPT")
+    end
+    local record, why = core.json_decode(line)
+    if type(record) == "table" then records[#records + 1] = record else bad = why or "no object" end
+  end
+  file:close()
+  return records
+end
+
+---What run.json says.
+---@param dir string
+---@return table
+function M.read_info(dir)
+  local path = dir .. "/run.json"
+  local text, message, code = folders.read(path)
+  if not text then errors.environment(message, code) end
+  local info, why = core.json_decode(text)
+  if not info then errors.environment(path .. ": " .. tostring(why), "ECORRUPT") end
+  return info
+end
+
+---The directory of a run, given as a path or as a name below SWALE_RUNS.
+---@param name string
+---@return string|nil
+function M.find(name)
+  name = name:gsub("(.)/+$", "%1")
+  for _, dir in ipairs { name, M.root() .. "/" .. name } do
+    if folders.exists(dir .. "/run.json") then return dir end
+  end
+  return nil
+end
+
+return M

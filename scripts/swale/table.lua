@@ -1,0 +1,47 @@
+--- Tables in text: columns aligned, numbers to the right.
+local M = {}
+
+local function text_of(value)
+  if value == nil then return "" end
+  if math.type(value) == "float" then return ("%.4g"):format(value) end
+  return tostring(value)
+end
+
+local function width_of(text) return utf8.len(text) or #text end
+
+local function padded(text, width, right)
+  local gap = (" "):rep(width - width_of(text))
+  return right and gap .. text or text .. gap
+end
+
+--- A column is flush right if every cell in it is a number or empty, or a text that reads as one.
+local function is_numeric(rows, column)
+  for _, row in ipairs(rows) do
+    local cell = row[column]
+    if cell ~= nil and cell ~= "" and not tonumber((tostring(cell):gsub("[%%,]", ""))) then
+      return false
+    end
+  end
+  return true
+end
+
+---@param header string[]
+---@param rows any[][]      numbers that are not whole are shown with four digits; format your own
+---@return string           lines, without a newline at the end
+function M.render(header, rows)
+  local widths, numeric, lines = {}, {}, {}
+  for c, title in ipairs(header) do
+    widths[c], numeric[c] = width_of(title), is_numeric(rows, c)
+    for _, row in ipairs(rows) do widths[c] = math.max(widths[c], width_of(text_of(row[c]))) end
+  end
+  local function add(row)
+    local cells = {}
+    for c = 1, #header do cells[c] = padded(text_of(row[c]), widths[c], numeric[c]) end
+    lines[#lines + 1] = (table.concat(cells, "  "):gsub("%s+$", ""))
+  end
+  add(header)
+  for _, row in ipairs(rows) do add(row) end
+  return table.concat(lines, "\n")
+end
+
+return M
