@@ -1,5 +1,5 @@
---- The installed tree: moved after installing, run by stock lua5.4 and built against by a C program,
---- all from a folder that has nothing to do with the checkout.
+--- The installed tree: moved after installing, run by stock lua5.4 and built against by a program
+--- in C, all from a folder that has nothing to do with the checkout.
 local lu = require "luaunit"
 
 local BUILD = assert(os.getenv "SWALE_BUILD", "run by `./swale test`, which names the build")
@@ -43,8 +43,9 @@ end
 
 -- lua5.4 as it is below /usr/local, with this prefix in its place.
 local function stock_lua(code)
-  return string.format("LUA_PATH='%s/moved/share/lua/5.4/?.lua;%s/moved/share/lua/5.4/?/init.lua;;' " ..
-    "LUA_CPATH='%s/moved/lib/lua/5.4/?.so;;' lua5.4 -e '%s'", dir, dir, dir, code)
+  local share, lib = dir .. "/moved/share/lua/5.4", dir .. "/moved/lib/lua/5.4"
+  return ("LUA_PATH='%s/?.lua;%s/?/init.lua;;' LUA_CPATH='%s/?.so;;' lua5.4 -e '%s'"):format(
+    share, share, lib, code)
 end
 
 function TestInstall:setUp()
@@ -70,8 +71,11 @@ end
 
 function TestInstall:test_experiments_and_data_come_along()
   succeeds "test -e moved/share/swale/experiments/quickstart.lua"
-  local here = succeeds(("cd %s/scripts/swale && find . -type f | sort"):format(os.getenv "SWALE_HOME"))
-  lu.assert_equals(succeeds "cd moved/share/lua/5.4/swale && find . -type f | sort", here)
+  local function files_in(folder)
+    return succeeds("cd " .. folder .. " && find . -type f | sort")
+  end
+  local here = files_in(os.getenv "SWALE_HOME" .. "/scripts/swale")
+  lu.assert_equals(files_in "moved/share/lua/5.4/swale", here)
 end
 
 function TestInstall:test_a_c_program_builds_against_it()

@@ -21,6 +21,9 @@ local MAY_INCLUDE = {
   io = set "base tensor io",
 }
 
+-- The loop fills the noise scale's books, which are plain sums and know nothing of loops.
+local MAY_INCLUDE_TOO = { train = set "measure/noise.h" }
+
 local TOP_LEVEL = set [[core bindings scripts experiments tests docs CMakeLists.txt README.md
   LICENSE CHANGELOG.md CMakePresets.json swale swale-scm-1.rockspec runs]]
 
@@ -66,14 +69,19 @@ local function check_width(path, lines)
   end
 end
 
+local function is_against_the_arrows(layer, header)
+  local from = header:match "^(%w+)/"
+  if not MAY_INCLUDE[layer] or not MAY_INCLUDE[from] or MAY_INCLUDE[layer][from] then return false end
+  return not (MAY_INCLUDE_TOO[layer] and MAY_INCLUDE_TOO[layer][header])
+end
+
 local function check_include(path, i, header)
   local layer = path:match "^core/(%w+)/"
-  local from = header:match "^(%w+)/"
   if header:match "^lua" or header:match "^lauxlib" then
     if path:match "^core/" then fault("%s:%d: the core knows nothing of Lua", path, i) end
-  elseif layer and from and MAY_INCLUDE[layer] and not MAY_INCLUDE[layer][from] then
-    fault("%s:%d: %s must not include from %s", path, i, layer, from)
-  elseif path:match "^bindings/" and header:match "_int%.h$" and from then
+  elseif is_against_the_arrows(layer, header) then
+    fault("%s:%d: %s must not include %s", path, i, layer, header)
+  elseif path:match "^bindings/" and header:match "/.*_int%.h$" then
     fault("%s:%d: the bindings use public headers only", path, i)
   end
 end
