@@ -1,0 +1,91 @@
+/* dump.c: a graph as text, one line a node. */
+#include "graph/dump.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+void swi_put(swi_text *t, const char *format, ...) {
+  va_list args;
+  size_t room = t->used < t->size ? t->size - t->used : 0;
+  va_start(args, format);
+  int n = vsnprintf(room ? t->text + t->used : NULL, room, format, args);
+  va_end(args);
+  if (n > 0) t->used += (size_t)n;
+}
+
+static void put_leaf(swi_text *t, const swi_node *n) {
+  switch (n->op) {
+  case SW_OP_input: swi_put(t, " %d", n->attrs.slot + 1); return;
+  case SW_OP_param:
+    if (n->attrs.slot > 0) swi_put(t, " of vector %d", n->attrs.slot + 1);
+    swi_put(t, " at %" PRId64, n->attrs.offset + 1);
+    return;
+  case SW_OP_constant: swi_put(t, " %d", n->attrs.slot + 1); return;
+  default: swi_put(t, " %.9g", n->attrs.value);
+  }
+}
+
+static void put_inputs(swi_text *t, const swi_node *n) {
+  swi_put(t, "(");
+  for (int i = 0; i < swi_op(n->op)->n_in; i++) {
+    int transposed = n->op == SW_OP_matmul && (i ? n->attrs.transpose_b : n->attrs.transpose_a);
+    swi_put(t, "%s%%%" PRId32, i ? ", " : "", n->in[i].node);
+    if (n->in[i].out > 0) swi_put(t, ".%" PRId32, n->in[i].out + 1);
+    if (transposed) swi_put(t, "^T");
+  }
+  swi_put(t, ")");
+}
+
+static void put_attrs(swi_text *t, const swi_node *n, int ndim) {
+  const sw_attrs *a = &n->attrs;
+  if (n->op == SW_OP_scale) {
+    swi_put(t, " by %.9g", a->value);
+    if (a->batch_power != 0) swi_put(t, "*batch^%d", a->batch_power);
+  }
+  if (a->axes != 0) {
+    const char *before = " over ";
+    for (int i = 0; i < ndim; i++) {
+      if (!(a->axes >> i & 1)) continue;
+      swi_put(t, "%s%d", before, i + 1);
+      before = ",";
+    }
+  }
+  if (n->op == SW_OP_transpose)
+    for (int i = 0; i < ndim; i++) swi_put(t, "%s%d", i ? "," : " to ", a->perm[i] + 1);
+  if (n->op == SW_OP_one_hot || n->op == SW_OP_scatter_rows) swi_put(t, " of %" PRId64, a->n);
+}
+
+void swi_put_node(swi_text *t, const sw_graph *g, int32_t i) {
+  char text[120];
+  const swi_node *n = &g->nodes[i];
+  const swi_op_row *row = swi_op(n->op);
+  swi_put(t, "%%%" PRId32 " = %s", i, row->name);
+  if (row->flags & SWI_LEAF)
+    put_leaf(t, n);
+  else
+    put_inputs(t, n);
+  if (!(row->flags & SWI_LEAF)) put_attrs(t, n, sw_graph_type(g, n->in[0])->ndim);
+  swi_put(t, " :");
+  for (int o = 0; o < row->n_out; o++)
+    swi_put(t, " %s%s", n->type[o].kind == SW_INDEX ? "index " : "",
+            sw_type_text(&n->type[o], text, sizeof text));
+  swi_put(t, "\n");
+}
+
+size_t sw_graph_dump(const sw_graph *g, const sw_edge *outputs, int n_outputs, char *text,
+                     size_t size) {
+  swi_text t = {text, size, 0};
+  size_t n = (size_t)g->n_nodes;
+  unsigned char *needed = swi_alloc_zeroed(g->ctx, n);
+  if (size > 0) text[0] = '\0';
+  if (!needed) return 0;
+  swi_mark_needed(g, outputs, n_outputs, needed);
+  for (int32_t i = 0; i < g->n_nodes; i++)
+    if (needed[i]) swi_put_node(&t, g, i);
+  swi_free(g->ctx, needed, n);
+  return t.used;
+}

@@ -1,0 +1,156 @@
+/* op_index.c: ops that read indices: rows gathered and scattered, classes as rows of ones and zeros.
+ *
+ * Indices count from 0 and are looked at before anything is computed from them.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "graph/build.h"
+
+static sw_status want_kind(swi_shape_args *a, int i, sw_kind kind) {
+  if (a->in[i]->kind == kind) return SW_OK;
+  if (kind == SW_INDEX)
+    return sw_fail(a->ctx, SW_EDTYPE, "%s: input %d must be indices (int32), got real numbers",
+                   a->op, i + 1);
+  return sw_fail(a->ctx, SW_EDTYPE,
+                 "%s: input %d must be real numbers, got indices (convert them with :cast())",
+                 a->op, i + 1);
+}
+
+static int64_t numel(const sw_shape *s) {
+  int64_t n = 1;
+  for (int i = 0; i < s->ndim; i++) n *= s->dim[i];
+  return n;
+}
+
+static sw_status check_indices(const swi_eval_args *e, const char *op, const int32_t *index,
+                               int64_t n, int64_t limit) {
+  for (int64_t i = 0; i < n; i++)
+    if (index[i] < 0 || index[i] >= limit)
+      return sw_fail(e->ctx, SW_ERANGE,
+                     "%s: index %" PRId32 " (number %" PRId64 ") is outside 0 … %" PRId64, op,
+                     index[i], i + 1, limit - 1);
+  return SW_OK;
+}
+
+/* ------------------------------------------------------------------ gather and scatter of rows */
+
+/* (R, …), (I…) -> (I…, …): y[i] = x[index[i]] */
+sw_status swi_gather_shape(swi_shape_args *a) {
+  const sw_type *x = a->in[0], *index = a->in[1];
+  sw_type t = {.kind = SW_REAL, .dependence = swi_dependence_max(x->dependence, index->dependence)};
+  char text[120];
+  SW_TRY(want_kind(a, 0, SW_REAL));
+  SW_TRY(want_kind(a, 1, SW_INDEX));
+  if (x->ndim < 1 || index->ndim + x->ndim - 1 > SW_MAX_DIMS)
+    return sw_fail(a->ctx, SW_ESHAPE, "%s: cannot take rows of %s", a->op,
+                   sw_type_text(x, text, sizeof text));
+  if (x->dim[0].batch && x->dependence != SW_CONSTANT) t.dependence = SW_MIXED;
+  for (int i = 0; i < index->ndim; i++) t.dim[t.ndim++] = index->dim[i];
+  for (int i = 1; i < x->ndim; i++) t.dim[t.ndim++] = x->dim[i];
+  a->out[0] = t;
+  return SW_OK;
+}
+
+sw_status swi_gather_eval(const swi_eval_args *e) {
+  const int32_t *index = e->in[1];
+  int64_t n = numel(&e->in_shape[1]), rows = e->in_shape[0].dim[0];
+  SW_TRY(check_indices(e, "gather_rows", index, n, rows));
+  if (n == 0) return SW_OK;
+  size_t row = (size_t)(numel(&e->out_shape[0]) / n * e->k->element_bytes);
+  if (row == 0) return SW_OK;
+  for (int64_t i = 0; i < n; i++)
+    memcpy((char *)e->out[0] + (size_t)i * row, (const char *)e->in[0] + (size_t)index[i] * row,
+           row);
+  return SW_OK;
+}
+
+void swi_gather_vjp(sw_graph *g, swi_vjp_args *v) {
+  const sw_type *x = sw_graph_type(g, v->in[0]);
+  sw_attrs attrs = {.n = x->dim[0].n};
+  if (x->dim[0].batch) {
+    if (g->build_status == SW_OK)
+      g->build_status =
+          sw_fail(g->ctx, SW_EUNSUPPORTED, "gather_rows: no gradient for rows that are the batch");
+    return;
+  }
+  v->grad[0] = swi_build(g, SW_OP_scatter_rows, v->cotangent[0], v->in[1], SW_NO_EDGE, &attrs);
+}
+
+/* (I…, …), (I…) -> (n, …): y[index[i]] += x[i], in the order of i */
+sw_status swi_scatter_shape(swi_shape_args *a) {
+  const sw_type *x = a->in[0], *index = a->in[1];
+  sw_dependence d = swi_dependence_max(x->dependence, index->dependence);
+  sw_type t = {.kind = SW_REAL,
+               .ndim = 1,
+               .dim = {{a->attrs->n, 0}},
+               .dependence = d == SW_CONSTANT ? d : SW_MIXED};
+  char tx[120], ti[120];
+  SW_TRY(want_kind(a, 0, SW_REAL));
+  SW_TRY(want_kind(a, 1, SW_INDEX));
+  int fits = x->ndim >= index->ndim && a->attrs->n >= 0;
+  for (int i = 0; i < index->ndim && fits; i++) fits = swi_dim_equal(x->dim[i], index->dim[i]);
+  if (!fits)
+    return sw_fail(a->ctx, SW_ESHAPE, "%s: rows %s and indices %s do not fit each other", a->op,
+                   sw_type_text(x, tx, sizeof tx), sw_type_text(index, ti, sizeof ti));
+  for (int i = index->ndim; i < x->ndim; i++) t.dim[t.ndim++] = x->dim[i];
+  a->out[0] = t;
+  return SW_OK;
+}
+
+sw_status swi_scatter_eval(const swi_eval_args *e) {
+  const int32_t *index = e->in[1];
+  int64_t n = numel(&e->in_shape[1]), rows = e->attrs->n, bytes = e->k->element_bytes;
+  int64_t row = rows ? numel(&e->out_shape[0]) / rows : 0;
+  SW_TRY(check_indices(e, "scatter_rows", index, n, rows));
+  e->k->fill(rows * row, 0, e->out[0]);
+  for (int64_t i = 0; i < n; i++)
+    e->k->axpy(row, 1, (const char *)e->in[0] + i * row * bytes,
+               (char *)e->out[0] + index[i] * row * bytes);
+  return SW_OK;
+}
+
+void swi_scatter_vjp(sw_graph *g, swi_vjp_args *v) {
+  v->grad[0] = swi_build(g, SW_OP_gather_rows, v->cotangent[0], v->in[1], SW_NO_EDGE, NULL);
+}
+
+/* ------------------------------------------------------------------ one_hot and cast */
+
+/* (I…) -> (I…, n) */
+sw_status swi_one_hot_shape(swi_shape_args *a) {
+  sw_type t = *a->in[0];
+  SW_TRY(want_kind(a, 0, SW_INDEX));
+  if (a->attrs->n < 1) return sw_fail(a->ctx, SW_ERANGE, "%s: n must be at least 1", a->op);
+  if (t.ndim == SW_MAX_DIMS) return sw_fail(a->ctx, SW_ESHAPE, "%s: too many axes", a->op);
+  t.kind = SW_REAL;
+  t.dim[t.ndim++] = (sw_dim){a->attrs->n, 0};
+  a->out[0] = t;
+  return SW_OK;
+}
+
+sw_status swi_one_hot_eval(const swi_eval_args *e) {
+  const int32_t *index = e->in[0];
+  int64_t n = numel(&e->in_shape[0]), classes = e->attrs->n, bytes = e->k->element_bytes;
+  SW_TRY(check_indices(e, "one_hot", index, n, classes));
+  e->k->fill(n * classes, 0, e->out[0]);
+  for (int64_t i = 0; i < n; i++)
+    e->k->fill(1, 1, (char *)e->out[0] + (i * classes + index[i]) * bytes);
+  return SW_OK;
+}
+
+sw_status swi_cast_shape(swi_shape_args *a) {
+  SW_TRY(want_kind(a, 0, SW_INDEX));
+  a->out[0] = *a->in[0];
+  a->out[0].kind = SW_REAL;
+  return SW_OK;
+}
+
+sw_status swi_cast_eval(const swi_eval_args *e) {
+  const int32_t *x = e->in[0];
+  int64_t n = numel(&e->in_shape[0]);
+  if (e->k->element_bytes == 4)
+    for (int64_t i = 0; i < n; i++) ((float *)e->out[0])[i] = (float)x[i];
+  else
+    for (int64_t i = 0; i < n; i++) ((double *)e->out[0])[i] = x[i];
+  return SW_OK;
+}

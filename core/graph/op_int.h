@@ -1,0 +1,176 @@
+/* op_int.h: what the op table's functions are given, and the graph's fields, for core/graph's own files. */
+#ifndef SW_OP_INT_H
+#define SW_OP_INT_H
+
+#include "graph/graph.h"
+#include "kernels/gemm.h"
+#include "kernels/kernels.h"
+
+enum { SWI_MAX_IN = 3, SWI_MAX_OUT = 2 };
+
+enum { SWI_LEAF = 1, SWI_ALIAS = 2, SWI_INPLACE = 4, SWI_INDEX = 8, SWI_BROADCAST = 16 };
+
+/* A shape rule fills out[] from in[]; it may complete attrs (a reshape's -1). */
+typedef struct swi_shape_args {
+  sw_context *ctx;
+  const char *op;
+  const sw_type *in[SWI_MAX_IN];
+  sw_attrs *attrs;
+  sw_type out[SWI_MAX_OUT];
+} swi_shape_args;
+
+/* An evaluation reads contiguous in[] and writes contiguous out[]. */
+typedef struct swi_eval_args {
+  sw_context *ctx;
+  const swi_kernels *k; /* of the program's float type */
+  const sw_attrs *attrs;
+  int64_t batch;
+  const void *in[SWI_MAX_IN];
+  void *out[SWI_MAX_OUT];
+  sw_shape in_shape[SWI_MAX_IN], out_shape[SWI_MAX_OUT];
+  const void *bias; /* matmul's epilogue, fused by the compiler */
+  swi_activation activation;
+} swi_eval_args;
+
+/* A rule for cotangents: cotangent[] of the outputs (each may be none) gives grad[] of the inputs, which start as none.
+ * All of them edges of g. Errors stay in the graph's builder and are looked at by the caller. */
+typedef struct swi_vjp_args {
+  const sw_attrs *attrs;
+  sw_edge in[SWI_MAX_IN], out[SWI_MAX_OUT], cotangent[SWI_MAX_OUT];
+  sw_edge grad[SWI_MAX_IN];
+} swi_vjp_args;
+
+typedef struct swi_op_row {
+  const char *name;
+  int n_in, n_out, flags;
+  sw_status (*shape)(swi_shape_args *a);
+  sw_status (*eval)(const swi_eval_args *e);
+  void (*vjp)(sw_graph *g, swi_vjp_args *v);
+} swi_op_row;
+
+const swi_op_row *swi_op(sw_op op);
+
+typedef struct swi_node {
+  sw_op op;
+  sw_edge in[SWI_MAX_IN];
+  sw_type type[SWI_MAX_OUT];
+  sw_attrs attrs;
+} swi_node;
+
+struct sw_graph {
+  sw_context *ctx;
+  int64_t references;
+  swi_node *nodes;
+  int32_t n_nodes, cap_nodes;
+  int32_t *table; /* hash table of node numbers + 1, for finding equal nodes */
+  int32_t cap_table;
+  sw_tensor **constants;
+  int n_constants, cap_constants;
+  sw_status build_status; /* the builder's first error, see build.h */
+};
+
+const swi_node *swi_node_of(const sw_graph *g, sw_edge e);
+
+/* needed[i] = 1 for every node that the outputs depend on; needed starts as zeros, one a node. */
+void swi_mark_needed(const sw_graph *g, const sw_edge *outputs, int n_outputs,
+                     unsigned char *needed);
+
+/* Types. */
+int swi_dim_equal(sw_dim a, sw_dim b);
+int swi_type_same_shape(const sw_type *a, const sw_type *b);
+int64_t swi_dim_size(sw_dim d, int64_t batch);
+void swi_type_shape(const sw_type *t, int64_t batch, sw_shape *out);
+sw_dependence swi_dependence_max(sw_dependence a, sw_dependence b);
+/* Checks that at most one dimension has the batch; SW_ESHAPE with the op's name. */
+sw_status swi_type_check(sw_context *ctx, const char *op, const sw_type *t);
+
+/* Runs the shape rule of op; used by graphs and eagerly. */
+sw_status swi_infer(sw_context *ctx, sw_op op, const sw_type *const *in, int n_in, sw_attrs *attrs,
+                    sw_type *out);
+
+/* The functions of the rows, in op_*.c. */
+sw_status swi_unary_shape(swi_shape_args *a);
+sw_status swi_binary_shape(swi_shape_args *a);
+sw_status swi_where_shape(swi_shape_args *a);
+sw_status swi_matmul_shape(swi_shape_args *a);
+sw_status swi_dot_shape(swi_shape_args *a);
+sw_status swi_reduce_shape(swi_shape_args *a);
+sw_status swi_argmax_shape(swi_shape_args *a);
+sw_status swi_reshape_shape(swi_shape_args *a);
+sw_status swi_broadcast_shape(swi_shape_args *a);
+sw_status swi_transpose_shape(swi_shape_args *a);
+sw_status swi_gather_shape(swi_shape_args *a);
+sw_status swi_scatter_shape(swi_shape_args *a);
+sw_status swi_one_hot_shape(swi_shape_args *a);
+sw_status swi_cast_shape(swi_shape_args *a);
+sw_status swi_softmax_shape(swi_shape_args *a);
+sw_status swi_cross_entropy_shape(swi_shape_args *a);
+
+#define SWI_EVAL(name) sw_status swi_##name##_eval(const swi_eval_args *e)
+SWI_EVAL(neg);
+SWI_EVAL(exp);
+SWI_EVAL(log);
+SWI_EVAL(relu);
+SWI_EVAL(tanh);
+SWI_EVAL(sigmoid);
+SWI_EVAL(scale);
+SWI_EVAL(add);
+SWI_EVAL(sub);
+SWI_EVAL(mul);
+SWI_EVAL(div);
+SWI_EVAL(lt);
+SWI_EVAL(le);
+SWI_EVAL(gt);
+SWI_EVAL(ge);
+SWI_EVAL(eq);
+SWI_EVAL(ne);
+SWI_EVAL(gate);
+SWI_EVAL(where);
+SWI_EVAL(matmul);
+SWI_EVAL(dot);
+SWI_EVAL(sum);
+SWI_EVAL(mean);
+SWI_EVAL(max);
+SWI_EVAL(sumsq);
+SWI_EVAL(argmax);
+SWI_EVAL(copy);
+SWI_EVAL(broadcast);
+SWI_EVAL(transpose);
+SWI_EVAL(gather);
+SWI_EVAL(scatter);
+SWI_EVAL(one_hot);
+SWI_EVAL(cast);
+SWI_EVAL(softmax);
+SWI_EVAL(cross_entropy);
+#undef SWI_EVAL
+
+#define SWI_VJP(name) void swi_##name##_vjp(sw_graph *g, swi_vjp_args *v)
+SWI_VJP(neg);
+SWI_VJP(exp);
+SWI_VJP(log);
+SWI_VJP(relu);
+SWI_VJP(tanh);
+SWI_VJP(sigmoid);
+SWI_VJP(scale);
+SWI_VJP(add);
+SWI_VJP(sub);
+SWI_VJP(mul);
+SWI_VJP(div);
+SWI_VJP(gate);
+SWI_VJP(where);
+SWI_VJP(matmul);
+SWI_VJP(dot);
+SWI_VJP(sum);
+SWI_VJP(mean);
+SWI_VJP(max);
+SWI_VJP(sumsq);
+SWI_VJP(reshape);
+SWI_VJP(broadcast);
+SWI_VJP(transpose);
+SWI_VJP(gather);
+SWI_VJP(scatter);
+SWI_VJP(softmax);
+SWI_VJP(cross_entropy);
+#undef SWI_VJP
+
+#endif

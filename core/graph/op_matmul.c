@@ -1,0 +1,92 @@
+/* op_matmul.c: the matrix product, with transposes as flags, and the dot product. */
+#include <stdio.h>
+
+#include "graph/build.h"
+
+/* ------------------------------------------------------------------ matmul */
+
+static const char *product_text(const swi_shape_args *a, char *text, size_t size) {
+  char one[120];
+  size_t used = 0;
+  for (int i = 0; i < 2; i++) {
+    int transposed = i ? a->attrs->transpose_b : a->attrs->transpose_a;
+    sw_type t = *a->in[i];
+    if (transposed && t.ndim == 2) {
+      t.dim[0] = a->in[i]->dim[1];
+      t.dim[1] = a->in[i]->dim[0];
+    }
+    int n = snprintf(text + used, size - used, "%s%s", i ? " x " : "",
+                     sw_type_text(&t, one, sizeof one));
+    used += n > 0 && (size_t)n < size - used ? (size_t)n : 0;
+  }
+  return text;
+}
+
+sw_status swi_matmul_shape(swi_shape_args *a) {
+  char text[260];
+  const sw_type *x = a->in[0], *y = a->in[1];
+  if (x->ndim != 2 || y->ndim != 2)
+    return sw_fail(a->ctx, SW_ESHAPE, "%s: both inputs must have 2 axes: %s", a->op,
+                   product_text(a, text, sizeof text));
+  sw_dim m = x->dim[a->attrs->transpose_a ? 1 : 0], ka = x->dim[a->attrs->transpose_a ? 0 : 1];
+  sw_dim n = y->dim[a->attrs->transpose_b ? 0 : 1], kb = y->dim[a->attrs->transpose_b ? 1 : 0];
+  if (!swi_dim_equal(ka, kb))
+    return sw_fail(a->ctx, SW_ESHAPE, "%s: inner sizes differ: %s", a->op,
+                   product_text(a, text, sizeof text));
+  sw_dependence d = swi_dependence_max(x->dependence, y->dependence);
+  if (ka.batch && d != SW_CONSTANT) d = SW_MIXED; /* the examples are added up */
+  a->out[0] = (sw_type){.kind = SW_REAL, .ndim = 2, .dim = {m, n}, .dependence = d};
+  return SW_OK;
+}
+
+sw_status swi_matmul_eval(const swi_eval_args *e) {
+  const sw_shape *x = &e->in_shape[0], *y = &e->in_shape[1];
+  swi_gemm_args p = {.transpose_a = e->attrs->transpose_a,
+                     .transpose_b = e->attrs->transpose_b,
+                     .m = e->out_shape[0].dim[0],
+                     .n = e->out_shape[0].dim[1],
+                     .k = x->dim[e->attrs->transpose_a ? 0 : 1],
+                     .a = e->in[0],
+                     .b = e->in[1],
+                     .c = e->out[0],
+                     .lda = x->dim[1],
+                     .ldb = y->dim[1],
+                     .ldc = e->out_shape[0].dim[1],
+                     .bias = e->bias,
+                     .activation = e->activation};
+  swi_gemm(e->ctx, e->k->element_bytes, &p);
+  return SW_OK;
+}
+
+/* C = op(A) op(B): the cotangent of op(A) is c op(B)^T, of op(B) op(A)^T c; a transposed input gets it transposed. */
+void swi_matmul_vjp(sw_graph *g, swi_vjp_args *v) {
+  int ta = v->attrs->transpose_a, tb = v->attrs->transpose_b;
+  sw_edge c = v->cotangent[0], a = v->in[0], b = v->in[1];
+  v->grad[0] = ta ? swi_matmul(g, b, tb, c, 1) : swi_matmul(g, c, 0, b, !tb);
+  v->grad[1] = tb ? swi_matmul(g, c, 1, a, ta) : swi_matmul(g, a, !ta, c, 0);
+}
+
+/* ------------------------------------------------------------------ dot */
+
+sw_status swi_dot_shape(swi_shape_args *a) {
+  char x[120], y[120];
+  if (!swi_type_same_shape(a->in[0], a->in[1]))
+    return sw_fail(a->ctx, SW_ESHAPE, "%s: the shapes %s and %s differ", a->op,
+                   sw_type_text(a->in[0], x, sizeof x), sw_type_text(a->in[1], y, sizeof y));
+  sw_dependence d = swi_dependence_max(a->in[0]->dependence, a->in[1]->dependence);
+  a->out[0] = (sw_type){
+      .kind = SW_REAL, .ndim = 0, .dependence = d == SW_CONSTANT ? SW_CONSTANT : SW_MIXED};
+  return SW_OK;
+}
+
+sw_status swi_dot_eval(const swi_eval_args *e) {
+  int64_t n = 1;
+  for (int i = 0; i < e->in_shape[0].ndim; i++) n *= e->in_shape[0].dim[i];
+  e->k->fill(1, e->k->dot(n, e->in[0], e->in[1]), e->out[0]);
+  return SW_OK;
+}
+
+void swi_dot_vjp(sw_graph *g, swi_vjp_args *v) {
+  v->grad[0] = swi_mul(g, v->in[1], v->cotangent[0]);
+  v->grad[1] = swi_mul(g, v->in[0], v->cotangent[0]);
+}

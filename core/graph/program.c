@@ -1,0 +1,456 @@
+/* program.c: the compiler: from a graph's edges to instructions on buffers.
+ *
+ *   needed nodes -> epilogues fused -> instructions -> outputs bound -> lifetimes, work in place
+ *
+ * Every step keeps bits: a fused epilogue does what the ops would have done, one after another.
+ */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "graph/dump.h"
+#include "graph/program_int.h"
+
+typedef struct compiler {
+  sw_graph *g;
+  sw_program *p;
+  const sw_output *outputs;
+  int n_outputs;
+  int32_t n;                      /* nodes of the graph */
+  unsigned char *needed;          /* by node */
+  int32_t *readers;               /* by node: how many inputs of needed nodes it is */
+  int32_t *fused;                 /* by node: the node that took it in, or -1 */
+  int32_t (*buffer)[SWI_MAX_OUT]; /* by node and output, or -1 */
+} compiler;
+
+/* ------------------------------------------------------------------ lists */
+
+static sw_status add_buffer(sw_program *p, const swi_buffer *b, int32_t *number) {
+  if (p->n_buffers == p->cap_buffers) {
+    int32_t cap = p->cap_buffers ? 2 * p->cap_buffers : 32;
+    void *q = swi_realloc(p->ctx, p->buffers, (size_t)p->cap_buffers * sizeof *p->buffers,
+                          (size_t)cap * sizeof *p->buffers);
+    if (!q) return SW_ENOMEM;
+    p->buffers = q;
+    p->cap_buffers = cap;
+  }
+  p->buffers[p->n_buffers] = *b;
+  *number = p->n_buffers++;
+  return SW_OK;
+}
+
+static sw_status add_instruction(sw_program *p, const swi_instruction *i) {
+  if (p->n_code == p->cap_code) {
+    int32_t cap = p->cap_code ? 2 * p->cap_code : 32;
+    void *q = swi_realloc(p->ctx, p->code, (size_t)p->cap_code * sizeof *p->code,
+                          (size_t)cap * sizeof *p->code);
+    if (!q) return SW_ENOMEM;
+    p->code = q;
+    p->cap_code = cap;
+  }
+  p->code[p->n_code++] = *i;
+  return SW_OK;
+}
+
+/* ------------------------------------------------------------------ what is needed */
+
+static void count_readers(compiler *c) {
+  for (int32_t i = 0; i < c->n; i++)
+    for (int k = 0; c->needed[i] && k < swi_op(c->g->nodes[i].op)->n_in; k++)
+      c->readers[c->g->nodes[i].in[k].node]++;
+}
+
+static int is_output(const compiler *c, int32_t node) {
+  for (int i = 0; i < c->n_outputs; i++)
+    if (c->outputs[i].edge.node == node) return 1;
+  return 0;
+}
+
+/* ------------------------------------------------------------------ epilogues */
+
+static int only_read_by_next(const compiler *c, int32_t node) {
+  return c->readers[node] == 1 && !is_output(c, node);
+}
+
+/* A row that is added to every row of a product: (n) or (1, n). */
+static int is_bias(const sw_type *bias, const sw_type *product) {
+  int last = bias->ndim - 1;
+  return (bias->ndim == 1 || (bias->ndim == 2 && bias->dim[0].n == 1 && !bias->dim[0].batch)) &&
+         swi_dim_equal(bias->dim[last], product->dim[1]);
+}
+
+static void fuse_bias(compiler *c, int32_t i) {
+  const swi_node *add = &c->g->nodes[i];
+  for (int k = 0; k < 2; k++) {
+    int32_t m = add->in[k].node;
+    const swi_node *product = &c->g->nodes[m];
+    if (product->op == SW_OP_matmul && only_read_by_next(c, m) &&
+        swi_type_same_shape(&product->type[0], &add->type[0]) &&
+        is_bias(sw_graph_type(c->g, add->in[1 - k]), &product->type[0])) {
+      c->fused[m] = i;
+      return;
+    }
+  }
+}
+
+static int is_product(const compiler *c, int32_t node) {
+  const swi_node *n = &c->g->nodes[node];
+  if (n->op == SW_OP_matmul) return 1;
+  return n->op == SW_OP_add && (c->fused[n->in[0].node] == node || c->fused[n->in[1].node] == node);
+}
+
+static void fuse(compiler *c) {
+  for (int32_t i = 0; i < c->n; i++) {
+    const swi_node *n = &c->g->nodes[i];
+    if (!c->needed[i]) continue;
+    if (n->op == SW_OP_add) fuse_bias(c, i);
+    if (n->op == SW_OP_relu && is_product(c, n->in[0].node) && only_read_by_next(c, n->in[0].node))
+      c->fused[n->in[0].node] = i;
+  }
+}
+
+/* ------------------------------------------------------------------ leaves */
+
+static sw_dim numel_of(const sw_type *t) {
+  sw_dim d = {1, 0};
+  for (int i = 0; i < t->ndim; i++) {
+    d.n *= t->dim[i].n;
+    d.batch |= t->dim[i].batch != 0;
+  }
+  return d;
+}
+
+static sw_status emit_input(compiler *c, int32_t i, swi_buffer *b) {
+  sw_program *p = c->p;
+  const swi_node *n = &c->g->nodes[i];
+  int slot = n->attrs.slot;
+  b->place = SWI_INPUT;
+  b->slot = slot;
+  b->last = INT32_MAX;
+  if (p->input_buffer[slot] >= 0)
+    return sw_fail(p->ctx, SW_EARG, "program: input %d is declared twice, with different shapes",
+                   slot + 1);
+  p->input_buffer[slot] = p->n_buffers;
+  p->input_type[slot] = n->type[0];
+  if (slot + 1 > p->n_inputs) p->n_inputs = slot + 1;
+  return SW_OK;
+}
+
+static size_t constant_size(const compiler *c, const swi_node *n) {
+  int64_t element = n->type[0].kind == SW_INDEX ? (int64_t)sizeof(int32_t) : c->p->bytes;
+  return (size_t)((numel_of(&n->type[0]).n * element + 63) / 64 * 64);
+}
+
+static sw_status emit_leaf(compiler *c, int32_t i) {
+  const swi_node *n = &c->g->nodes[i];
+  swi_buffer b = {.kind = n->type[0].kind, .numel = numel_of(&n->type[0]), .first = -1, .last = -1};
+  switch (n->op) {
+  case SW_OP_input: SW_TRY(emit_input(c, i, &b)); break;
+  case SW_OP_param:
+    b.place = SWI_VECTOR;
+    b.slot = n->attrs.slot;
+    b.offset = n->attrs.offset;
+    if (b.slot + 1 > c->p->n_vectors) c->p->n_vectors = b.slot + 1;
+    break;
+  default:
+    b.place = SWI_CONSTANT;
+    b.offset = (int64_t)c->p->constant_bytes;
+    c->p->constant_bytes += constant_size(c, n);
+  }
+  return add_buffer(c->p, &b, &c->buffer[i][0]);
+}
+
+static sw_status write_constant(const compiler *c, const swi_node *n, void *to) {
+  if (n->op == SW_OP_fill) {
+    c->p->k->fill(1, n->attrs.value, to);
+    return SW_OK;
+  }
+  const sw_tensor *t = c->g->constants[n->attrs.slot];
+  sw_tensor *view;
+  sw_dtype dtype = n->type[0].kind == SW_INDEX ? SW_I32 : c->p->dtype;
+  SW_TRY(sw_tensor_wrap(c->p->ctx, dtype, sw_tensor_shape(t), to, 0, NULL, NULL, &view));
+  sw_status st = sw_tensor_copy(view, t);
+  sw_tensor_free(view);
+  return st;
+}
+
+static sw_status write_constants(compiler *c) {
+  sw_program *p = c->p;
+  if (p->constant_bytes == 0) return SW_OK;
+  p->constants = swi_alloc_zeroed(p->ctx, p->constant_bytes);
+  if (!p->constants) return SW_ENOMEM;
+  for (int32_t i = 0; i < c->n; i++) {
+    const swi_node *n = &c->g->nodes[i];
+    if (c->needed[i] && (n->op == SW_OP_fill || n->op == SW_OP_constant))
+      SW_TRY(write_constant(c, n, (char *)p->constants + p->buffers[c->buffer[i][0]].offset));
+  }
+  return SW_OK;
+}
+
+/* ------------------------------------------------------------------ instructions */
+
+static int32_t buffer_of(const compiler *c, sw_edge e) { return c->buffer[e.node][e.out]; }
+
+static sw_status new_out(compiler *c, const sw_type *t, int32_t *number) {
+  swi_buffer b = {.place = SWI_ARENA,
+                  .kind = t->kind,
+                  .numel = numel_of(t),
+                  .first = c->p->n_code,
+                  .last = c->p->n_code};
+  return add_buffer(c->p, &b, number);
+}
+
+static sw_status emit_op(compiler *c, int32_t i, const swi_node *n, sw_edge bias,
+                         swi_activation activation) {
+  const swi_op_row *row = swi_op(n->op);
+  swi_instruction code = {
+      .op = n->op, .attrs = n->attrs, .n_in = row->n_in, .n_out = row->n_out, .bias = -1};
+  for (int k = 0; k < row->n_in; k++) {
+    code.in[k] = buffer_of(c, n->in[k]);
+    code.in_type[k] = *sw_graph_type(c->g, n->in[k]);
+  }
+  if (bias.node >= 0) code.bias = buffer_of(c, bias);
+  code.activation = activation;
+  for (int o = 0; o < row->n_out; o++) {
+    code.out_type[o] = n->type[o];
+    SW_TRY(new_out(c, &n->type[o], &c->buffer[i][o]));
+    code.out[o] = c->buffer[i][o];
+  }
+  return add_instruction(c->p, &code);
+}
+
+static int fused_into(const compiler *c, int32_t from, const swi_node *into) {
+  return c->fused[from] >= 0 && &c->g->nodes[c->fused[from]] == into;
+}
+
+/* Node i ends a product with an epilogue: product, [+ bias], [relu]. */
+static sw_status emit_product(compiler *c, int32_t i) {
+  const swi_node *n = &c->g->nodes[i];
+  swi_activation activation = SWI_ACT_NONE;
+  sw_edge bias = SW_NO_EDGE;
+  if (n->op == SW_OP_relu) {
+    activation = SWI_ACT_RELU;
+    n = &c->g->nodes[n->in[0].node];
+  }
+  if (n->op == SW_OP_add) {
+    int k = fused_into(c, n->in[0].node, n) ? 0 : 1;
+    bias = n->in[1 - k];
+    n = &c->g->nodes[n->in[k].node];
+  }
+  return emit_op(c, i, n, bias, activation);
+}
+
+static int ends_product(const compiler *c, int32_t i) {
+  const swi_node *n = &c->g->nodes[i];
+  for (int k = 0; k < swi_op(n->op)->n_in; k++)
+    if (c->fused[n->in[k].node] == i) return 1;
+  return 0;
+}
+
+static sw_status emit(compiler *c) {
+  for (int32_t i = 0; i < c->n; i++) {
+    const swi_node *n = &c->g->nodes[i];
+    int flags = swi_op(n->op)->flags;
+    if (!c->needed[i] || c->fused[i] >= 0) continue;
+    if (flags & SWI_LEAF)
+      SW_TRY(emit_leaf(c, i));
+    else if (flags & SWI_ALIAS)
+      c->buffer[i][0] = buffer_of(c, n->in[0]);
+    else if (ends_product(c, i))
+      SW_TRY(emit_product(c, i));
+    else
+      SW_TRY(emit_op(c, i, n, SW_NO_EDGE, SWI_ACT_NONE));
+  }
+  return SW_OK;
+}
+
+/* ------------------------------------------------------------------ outputs */
+
+static sw_status emit_copy(compiler *c, int32_t from, const sw_type *t, int32_t *to) {
+  swi_instruction code = {.op = SW_OP_reshape, .n_in = 1, .n_out = 1, .in = {from}, .bias = -1};
+  code.in_type[0] = *t;
+  code.out_type[0] = *t;
+  SW_TRY(new_out(c, t, to));
+  code.out[0] = *to;
+  return add_instruction(c->p, &code);
+}
+
+/* An output lives where it was asked for, or where it was computed; what cannot be moved there is copied. */
+static sw_status bind_output(compiler *c, int i) {
+  sw_program *p = c->p;
+  const sw_output *o = &c->outputs[i];
+  const sw_type *t = sw_graph_type(c->g, o->edge);
+  int32_t at = buffer_of(c, o->edge);
+  swi_buffer *b = &p->buffers[at];
+  if (o->offset >= 0 && (t->kind != SW_REAL || numel_of(t).batch))
+    return sw_fail(p->ctx, SW_EARG,
+                   "program: output %d cannot go into the output vector: it must be real, without "
+                   "a batch axis",
+                   i + 1);
+  int is_free = b->place == SWI_ARENA && b->last != INT32_MAX;
+  if (!is_free && (o->offset >= 0 || b->place != SWI_ARENA)) {
+    SW_TRY(emit_copy(c, at, t, &at));
+    b = &p->buffers[at];
+  }
+  if (o->offset >= 0) {
+    b->place = SWI_OUT;
+    b->offset = o->offset;
+    p->needs_out = 1;
+  }
+  b->last = INT32_MAX;
+  p->outputs[i] = (swi_program_output){*t, o->offset, at};
+  return SW_OK;
+}
+
+/* ------------------------------------------------------------------ lifetimes */
+
+static void extend(sw_program *p, int32_t buffer, int32_t to) {
+  if (buffer >= 0 && p->buffers[buffer].last < to) p->buffers[buffer].last = to;
+}
+
+static void find_lifetimes(sw_program *p) {
+  for (int32_t i = 0; i < p->n_code; i++) {
+    for (int k = 0; k < p->code[i].n_in; k++) extend(p, p->code[i].in[k], i);
+    extend(p, p->code[i].bias, i);
+  }
+}
+
+/* A second output that nobody reads is not computed. */
+static void drop_unread(sw_program *p) {
+  for (int32_t i = 0; i < p->n_code; i++) {
+    int32_t *out = &p->code[i].out[1];
+    if (p->code[i].n_out == 2 && p->buffers[*out].last == i && p->buffers[*out].place == SWI_ARENA)
+      *out = -1;
+  }
+}
+
+static int can_overwrite(const sw_program *p, int32_t i, int32_t in, int32_t out) {
+  const swi_buffer *a = &p->buffers[in], *b = &p->buffers[out];
+  return a->place == SWI_ARENA && b->place == SWI_ARENA && a->last == i && a->kind == SW_REAL &&
+         b->kind == SW_REAL && swi_dim_equal(a->numel, b->numel);
+}
+
+static void rename_buffer(sw_program *p, int32_t from_code, int32_t old, int32_t new) {
+  for (int32_t i = from_code; i < p->n_code; i++) {
+    for (int k = 0; k < p->code[i].n_in; k++)
+      if (p->code[i].in[k] == old) p->code[i].in[k] = new;
+    for (int o = 0; o < p->code[i].n_out; o++)
+      if (p->code[i].out[o] == old) p->code[i].out[o] = new;
+    if (p->code[i].bias == old) p->code[i].bias = new;
+  }
+  for (int i = 0; i < p->n_outputs; i++)
+    if (p->outputs[i].buffer == old) p->outputs[i].buffer = new;
+}
+
+/* The last reader of a buffer may write its result there. */
+static void work_in_place(sw_program *p) {
+  for (int32_t i = 0; i < p->n_code; i++) {
+    swi_instruction *code = &p->code[i];
+    if (!(swi_op(code->op)->flags & SWI_INPLACE)) continue;
+    for (int k = 0; k < code->n_in; k++) {
+      int32_t out = code->out[0], in = code->in[k];
+      if (!can_overwrite(p, i, in, out)) continue;
+      p->buffers[in].last = p->buffers[out].last;
+      p->buffers[out].numel = (sw_dim){0, 0}; /* nothing lies there any more */
+      rename_buffer(p, i, out, in);
+      break;
+    }
+  }
+}
+
+/* ------------------------------------------------------------------ compile */
+
+static sw_status compiler_new(compiler *c) {
+  sw_context *ctx = c->p->ctx;
+  size_t n = (size_t)c->n;
+  c->needed = swi_alloc_zeroed(ctx, n);
+  c->readers = swi_alloc_zeroed(ctx, n * sizeof *c->readers);
+  c->fused = swi_alloc(ctx, n * sizeof *c->fused);
+  c->buffer = swi_alloc(ctx, n * sizeof *c->buffer);
+  c->p->outputs = swi_alloc_zeroed(ctx, (size_t)c->n_outputs * sizeof *c->p->outputs);
+  if (!c->needed || !c->readers || !c->fused || !c->buffer || !c->p->outputs) return SW_ENOMEM;
+  c->p->n_outputs = c->n_outputs;
+  for (size_t i = 0; i < n; i++) {
+    c->fused[i] = -1;
+    c->buffer[i][0] = c->buffer[i][1] = -1;
+  }
+  return SW_OK;
+}
+
+static void compiler_free(compiler *c) {
+  sw_context *ctx = c->p->ctx;
+  size_t n = (size_t)c->n;
+  swi_free(ctx, c->needed, n);
+  swi_free(ctx, c->readers, n * sizeof *c->readers);
+  swi_free(ctx, c->fused, n * sizeof *c->fused);
+  swi_free(ctx, c->buffer, n * sizeof *c->buffer);
+}
+
+static sw_status compile(compiler *c) {
+  SW_TRY(compiler_new(c));
+  for (int i = 0; i < c->n_outputs; i++) {
+    sw_edge e = c->outputs[i].edge;
+    if (e.node < 0 || e.node >= c->n || e.out < 0 || e.out >= swi_op(c->g->nodes[e.node].op)->n_out)
+      return sw_fail(c->p->ctx, SW_EARG, "program: output %d is not an edge of the graph", i + 1);
+    swi_mark_needed(c->g, &e, 1, c->needed);
+  }
+  count_readers(c);
+  fuse(c);
+  SW_TRY(emit(c));
+  for (int i = 0; i < c->n_outputs; i++) SW_TRY(bind_output(c, i));
+  find_lifetimes(c->p);
+  drop_unread(c->p);
+  work_in_place(c->p);
+  return write_constants(c);
+}
+
+sw_status sw_program_new(sw_graph *g, const sw_output *outputs, int n_outputs, sw_dtype real,
+                         sw_program **out) {
+  if (real != SW_F32 && real != SW_F64)
+    return sw_fail(g->ctx, SW_EDTYPE, "program: its numbers are float32 or float64, not %s",
+                   sw_dtype_name(real));
+  if (n_outputs < 1) return sw_fail(g->ctx, SW_EARG, "program: has no outputs");
+  sw_program *p = swi_alloc_zeroed(g->ctx, sizeof *p);
+  if (!p) return SW_ENOMEM;
+  p->ctx = sw_context_retain(g->ctx);
+  p->references = 1;
+  p->dtype = real;
+  p->k = real == SW_F32 ? g->ctx->f32 : g->ctx->f64;
+  p->bytes = p->k->element_bytes;
+  for (int i = 0; i < SWI_MAX_INPUTS; i++) p->input_buffer[i] = -1;
+  compiler c = {.g = g, .p = p, .outputs = outputs, .n_outputs = n_outputs, .n = g->n_nodes};
+  sw_status st = compile(&c);
+  compiler_free(&c);
+  if (st == SW_OK)
+    *out = p;
+  else
+    sw_program_release(p);
+  return st;
+}
+
+sw_program *sw_program_retain(sw_program *p) {
+  p->references++;
+  return p;
+}
+
+void sw_program_release(sw_program *p) {
+  if (!p || --p->references > 0) return;
+  sw_context *ctx = p->ctx;
+  swi_free(ctx, p->code, (size_t)p->cap_code * sizeof *p->code);
+  swi_free(ctx, p->buffers, (size_t)p->cap_buffers * sizeof *p->buffers);
+  swi_free(ctx, p->outputs, (size_t)p->n_outputs * sizeof *p->outputs);
+  if (p->constants) swi_free(ctx, p->constants, p->constant_bytes);
+  swi_free(ctx, p, sizeof *p);
+  sw_context_release(ctx);
+}
+
+/* ------------------------------------------------------------------ looking */
+
+sw_dtype sw_program_dtype(const sw_program *p) { return p->dtype; }
+int sw_program_inputs(const sw_program *p) { return p->n_inputs; }
+int sw_program_outputs(const sw_program *p) { return p->n_outputs; }
+const sw_type *sw_program_output_type(const sw_program *p, int i) { return &p->outputs[i].type; }
+
+const sw_type *sw_program_input_type(const sw_program *p, int slot) {
+  return slot >= 0 && slot < p->n_inputs && p->input_buffer[slot] >= 0 ? &p->input_type[slot]
+                                                                       : NULL;
+}

@@ -1,0 +1,70 @@
+/* program_int.h: the compiled form, for the compiler, the planner and the executor. */
+#ifndef SW_PROGRAM_INT_H
+#define SW_PROGRAM_INT_H
+
+#include "base/context_int.h"
+#include "graph/op_int.h"
+#include "graph/program.h"
+
+typedef enum swi_place {
+  SWI_ARENA,    /* in the workspace, planned by lifetime */
+  SWI_INPUT,    /* in the workspace, filled before a run and kept through it */
+  SWI_VECTOR,   /* in one of the vectors given to a run */
+  SWI_CONSTANT, /* in the program */
+  SWI_OUT       /* in the output vector given to a run */
+} swi_place;
+
+typedef struct swi_buffer {
+  swi_place place;
+  int slot;       /* of an input or a vector */
+  int64_t offset; /* elements, in a vector or the output vector; bytes, among the constants */
+  sw_kind kind;
+  sw_dim numel;        /* elements: n, or n * B */
+  int32_t first, last; /* instructions between which it is alive */
+} swi_buffer;
+
+/* One call of an evaluation. Buffers by number; -1: not wanted, or none. */
+typedef struct swi_instruction {
+  sw_op op;
+  sw_attrs attrs;
+  int n_in, n_out;
+  int32_t in[SWI_MAX_IN], out[SWI_MAX_OUT], bias;
+  swi_activation activation;
+  sw_type in_type[SWI_MAX_IN], out_type[SWI_MAX_OUT];
+} swi_instruction;
+
+typedef struct swi_program_output {
+  sw_type type;
+  int64_t offset;
+  int32_t buffer;
+} swi_program_output;
+
+enum { SWI_MAX_INPUTS = 16 };
+
+struct sw_program {
+  sw_context *ctx;
+  int64_t references;
+  sw_dtype dtype;
+  int bytes; /* of a real */
+  const swi_kernels *k;
+  swi_instruction *code;
+  int32_t n_code, cap_code;
+  swi_buffer *buffers;
+  int32_t n_buffers, cap_buffers;
+  swi_program_output *outputs;
+  int n_outputs;
+  int n_inputs, n_vectors, needs_out;   /* what a run must give */
+  int32_t input_buffer[SWI_MAX_INPUTS]; /* -1: nothing reads the slot */
+  sw_type input_type[SWI_MAX_INPUTS];
+  void *constants;
+  size_t constant_bytes;
+};
+
+size_t swi_buffer_bytes(const swi_buffer *b, int64_t batch, int real_bytes);
+
+/* Gives every arena and input buffer an offset, such that those alive at the same time do not overlap; returns the bytes
+ * needed. order is room for n numbers. */
+size_t swi_plan(const swi_buffer *buffers, int32_t n, int64_t batch, int real_bytes,
+                int64_t *offset, int32_t *order);
+
+#endif

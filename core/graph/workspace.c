@@ -1,0 +1,178 @@
+/* workspace.c: the memory of a running program, and the executor.
+ *
+ * For each instruction the workspace keeps the arguments of its evaluation. A new batch size rewrites their shapes; a
+ * larger one than ever before also plans and allocates. Where a run's own vectors are read or written, pointers are
+ * set at every run.
+ */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "graph/program_int.h"
+#include "kernels/cpu.h"
+
+struct sw_workspace {
+  sw_program *p;
+  void *arena;
+  size_t arena_bytes;
+  int64_t capacity, batch;      /* 0: not yet */
+  int64_t *offset, *new_offset; /* of each buffer in the arena */
+  int32_t *order;               /* the planner's scratch */
+  swi_eval_args *calls;         /* one an instruction */
+};
+
+static size_t count(int32_t n) { return n > 0 ? (size_t)n : 1; }
+
+sw_status sw_workspace_new(sw_program *p, sw_workspace **out) {
+  sw_context *ctx = p->ctx;
+  sw_workspace *w = swi_alloc_zeroed(ctx, sizeof *w);
+  if (!w) return SW_ENOMEM;
+  w->p = sw_program_retain(p);
+  w->offset = swi_alloc_zeroed(ctx, count(p->n_buffers) * sizeof *w->offset);
+  w->new_offset = swi_alloc_zeroed(ctx, count(p->n_buffers) * sizeof *w->new_offset);
+  w->order = swi_alloc_zeroed(ctx, count(p->n_buffers) * sizeof *w->order);
+  w->calls = swi_alloc_zeroed(ctx, count(p->n_code) * sizeof *w->calls);
+  if (!w->offset || !w->new_offset || !w->order || !w->calls) {
+    sw_workspace_free(w);
+    return SW_ENOMEM;
+  }
+  *out = w;
+  return SW_OK;
+}
+
+void sw_workspace_free(sw_workspace *w) {
+  if (!w) return;
+  sw_program *p = w->p;
+  sw_context *ctx = p->ctx;
+  swi_free(ctx, w->offset, count(p->n_buffers) * sizeof *w->offset);
+  swi_free(ctx, w->new_offset, count(p->n_buffers) * sizeof *w->new_offset);
+  swi_free(ctx, w->order, count(p->n_buffers) * sizeof *w->order);
+  swi_free(ctx, w->calls, count(p->n_code) * sizeof *w->calls);
+  if (w->arena) swi_free(ctx, w->arena, w->arena_bytes);
+  swi_free(ctx, w, sizeof *w);
+  sw_program_release(p);
+}
+
+/* ------------------------------------------------------------------ a batch size */
+
+static sw_status grow(sw_workspace *w, int64_t batch) {
+  sw_program *p = w->p;
+  size_t bytes = swi_plan(p->buffers, p->n_buffers, batch, p->bytes, w->new_offset, w->order);
+  void *arena = swi_alloc_zeroed(p->ctx, bytes);
+  if (!arena) return SW_ENOMEM;
+  if (w->arena) swi_free(p->ctx, w->arena, w->arena_bytes);
+  w->arena = arena;
+  w->arena_bytes = bytes;
+  w->capacity = batch;
+  int64_t *old = w->offset;
+  w->offset = w->new_offset;
+  w->new_offset = old;
+  return SW_OK;
+}
+
+/* The place of a buffer that does not depend on the run; NULL for those that do, and for none. */
+static void *fixed_place(const sw_workspace *w, int32_t buffer) {
+  if (buffer < 0) return NULL;
+  const swi_buffer *b = &w->p->buffers[buffer];
+  switch (b->place) {
+  case SWI_ARENA:
+  case SWI_INPUT: return (char *)w->arena + w->offset[buffer];
+  case SWI_CONSTANT: return (char *)w->p->constants + b->offset;
+  default: return NULL;
+  }
+}
+
+static void prepare(sw_workspace *w, int32_t i) {
+  const swi_instruction *code = &w->p->code[i];
+  swi_eval_args *call = &w->calls[i];
+  call->ctx = w->p->ctx;
+  call->k = w->p->k;
+  call->attrs = &code->attrs;
+  call->batch = w->batch;
+  call->activation = code->activation;
+  call->bias = fixed_place(w, code->bias);
+  for (int k = 0; k < code->n_in; k++) {
+    call->in[k] = fixed_place(w, code->in[k]);
+    swi_type_shape(&code->in_type[k], w->batch, &call->in_shape[k]);
+  }
+  for (int o = 0; o < code->n_out; o++) {
+    call->out[o] = fixed_place(w, code->out[o]);
+    swi_type_shape(&code->out_type[o], w->batch, &call->out_shape[o]);
+  }
+}
+
+sw_status sw_workspace_batch(sw_workspace *w, int64_t batch) {
+  if (batch == w->batch) return SW_OK;
+  if (batch < 1 || batch > INT32_MAX)
+    return sw_fail(w->p->ctx, SW_ERANGE, "the batch must have at least 1 example, got %lld",
+                   (long long)batch);
+  if (batch > w->capacity) SW_TRY(grow(w, batch));
+  w->batch = batch;
+  for (int32_t i = 0; i < w->p->n_code; i++) prepare(w, i);
+  return SW_OK;
+}
+
+int64_t sw_workspace_bytes(const sw_workspace *w) { return (int64_t)w->arena_bytes; }
+
+void *sw_workspace_input(sw_workspace *w, int slot) {
+  if (slot < 0 || slot >= w->p->n_inputs || w->batch == 0) return NULL;
+  return fixed_place(w, w->p->input_buffer[slot]);
+}
+
+/* ------------------------------------------------------------------ running */
+
+typedef struct run_args {
+  const void *const *vectors;
+  void *out;
+} run_args;
+
+static void *run_place(const sw_workspace *w, int32_t buffer, const run_args *r, void *fixed) {
+  if (buffer < 0) return fixed;
+  const swi_buffer *b = &w->p->buffers[buffer];
+  if (b->place == SWI_OUT) return (char *)r->out + b->offset * w->p->bytes;
+  if (b->place != SWI_VECTOR) return fixed;
+  /* a parameter is read only: no op writes to an input that is not in the arena */
+  return (char *)(uintptr_t)r->vectors[b->slot] + b->offset * w->p->bytes;
+}
+
+static void point(sw_workspace *w, const run_args *r) {
+  for (int32_t i = 0; i < w->p->n_code; i++) {
+    const swi_instruction *code = &w->p->code[i];
+    swi_eval_args *call = &w->calls[i];
+    for (int k = 0; k < code->n_in; k++)
+      call->in[k] = run_place(w, code->in[k], r, (void *)(uintptr_t)call->in[k]);
+    for (int o = 0; o < code->n_out; o++)
+      call->out[o] = run_place(w, code->out[o], r, call->out[o]);
+    call->bias = run_place(w, code->bias, r, (void *)(uintptr_t)call->bias);
+  }
+}
+
+static sw_status check_run(const sw_workspace *w, const void *const *vectors, int n_vectors,
+                           const void *out) {
+  sw_context *ctx = w->p->ctx;
+  if (w->batch == 0) return sw_fail(ctx, SW_EARG, "program: its batch size was not set");
+  if (n_vectors < w->p->n_vectors)
+    return sw_fail(ctx, SW_EARG, "program: reads %d vectors, got %d", w->p->n_vectors, n_vectors);
+  for (int i = 0; i < w->p->n_vectors; i++)
+    if (!vectors[i]) return sw_fail(ctx, SW_EARG, "program: vector %d is missing", i + 1);
+  if (w->p->needs_out && !out) return sw_fail(ctx, SW_EARG, "program: wants an output vector");
+  return SW_OK;
+}
+
+sw_status sw_workspace_run(sw_workspace *w, const void *const *vectors, int n_vectors, void *out) {
+  run_args r = {vectors, out};
+  sw_status st = SW_OK;
+  SW_TRY(check_run(w, vectors, n_vectors, out));
+  point(w, &r);
+  uint32_t mode = swi_fpmode_get();
+  if (w->p->dtype == SW_F32) swi_fpmode_flush();
+  for (int32_t i = 0; i < w->p->n_code && st == SW_OK; i++)
+    st = swi_op(w->p->code[i].op)->eval(&w->calls[i]);
+  swi_fpmode_set(mode);
+  return st;
+}
+
+const void *sw_workspace_output(const sw_workspace *w, int i, sw_shape *shape) {
+  const swi_program_output *o = &w->p->outputs[i];
+  if (shape) swi_type_shape(&o->type, w->batch, shape);
+  return o->offset >= 0 ? NULL : fixed_place(w, o->buffer);
+}
