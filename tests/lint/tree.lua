@@ -70,8 +70,8 @@ local function check_width(path, lines)
 end
 
 local function is_against_the_arrows(layer, header)
-  local from = header:match "^(%w+)/"
-  if not MAY_INCLUDE[layer] or not MAY_INCLUDE[from] or MAY_INCLUDE[layer][from] then return false end
+  local allowed, from = MAY_INCLUDE[layer], header:match "^(%w+)/"
+  if not allowed or not MAY_INCLUDE[from] or allowed[from] then return false end
   return not (MAY_INCLUDE_TOO[layer] and MAY_INCLUDE_TOO[layer][header])
 end
 
