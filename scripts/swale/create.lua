@@ -33,24 +33,30 @@ function M.full(shape, value, dtype)
   return core.zeros(shape_of("full", shape), dtype):fill(value)
 end
 
----A stream of random numbers of its own: the same seed, name and n give the same numbers.
----@param seed? integer           0
----@param name? string            "script"
----@param n? integer
----@return swale.Random
-function M.random(seed, name, n) return core.random(seed or 0, name or "script", n) end
-
-local script -- the stream that rand and randn draw from unless given one
+local seed, script = 1, nil -- script: the stream that rand and randn draw from unless given one
 
 local function stream_or_default(stream)
   if stream then return stream end
-  script = script or core.random(0, "script")
+  script = script or core.random(seed, "script")
   return script
 end
 
----Begins the default stream of rand and randn anew.
----@param seed integer
-function M.seed(seed) script = core.random(seed, "script") end
+---Sets the seed that models, trainers and the script's random numbers take when they are given
+---none, and begins the stream of rand and randn anew. A run does this with its own seed.
+---@param value integer
+function M.set_default_seed(value)
+  seed, script = value, nil
+end
+
+---@return integer
+function M.default_seed() return seed end
+
+---A stream of random numbers of its own: the same seed, name and n give the same numbers.
+---@param own? integer            the default seed
+---@param name? string            "script"
+---@param n? integer
+---@return swale.Random
+function M.random(own, name, n) return core.random(own or seed, name or "script", n) end
 
 ---Uniform in [0, 1).
 ---@param shape integer|integer[]

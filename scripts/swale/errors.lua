@@ -111,6 +111,16 @@ function M.distance(a, b)
   return row[#b]
 end
 
+---The keys of a table, sorted.
+---@param t table
+---@return string[]
+function M.sorted_keys(t)
+  local list = {}
+  for key in pairs(t) do list[#list + 1] = tostring(key) end
+  table.sort(list)
+  return list
+end
+
 ---Names of a list or keys of a table, sorted.
 ---@param names table
 ---@return string[]

@@ -31,7 +31,7 @@ for _, name in ipairs { "string", "boolean", "function", "table" } do
     takes = function(v) return type(v) == name and v or nil end }
 end
 
-local DURATION_WORDS = "a duration (a number of epochs, or { steps = }, { examples = }, { epochs = })"
+local DURATION_WORDS = "a duration (epochs, or { steps = }, { examples = }, { epochs = })"
 
 local function takes_duration(v, where)
   if type(v) ~= "number" and type(v) ~= "table" then return nil end

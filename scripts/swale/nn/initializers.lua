@@ -1,0 +1,145 @@
+--- How weights begin, by name. fan_in and fan_out are those of a weight (out, in, …): in * … and
+--- out * …; a bias takes its layer's fan_in.
+local core = require "swale.core"
+local errors = require "swale.errors"
+local options = require "swale.options"
+
+---@class swale.initializers
+local M = {}
+
+---@class swale.Fan
+---@field fan_in integer
+---@field fan_out integer
+
+---@alias swale.InitFunction fun(t: swale.Tensor, stream: swale.Random)
+---@alias swale.Initializer string|number|table|swale.Tensor|swale.InitFunction
+
+---Kaiming He et al. 2015 with PyTorch's default for Linear, a = sqrt(5): uniform in +-b,
+---    b = sqrt(6 / ((1 + a^2) fan_in)),   here 1 / sqrt(fan_in).
+---@param t swale.Tensor
+---@param stream swale.Random
+---@param fan swale.Fan
+---@param o? { a?: number }
+function M.kaiming_uniform(t, stream, fan, o)
+  o = options.check("kaiming_uniform", o, { a = { "number", math.sqrt(5) } })
+  local bound = math.sqrt(6 / ((1 + o.a * o.a) * fan.fan_in))
+  stream:fill_uniform(t, -bound, bound)
+end
+
+---Normal with deviation sqrt(2 / ((1 + a^2) fan_in)); a = 0, for ReLU.
+---@param t swale.Tensor
+---@param stream swale.Random
+---@param fan swale.Fan
+---@param o? { a?: number }
+function M.kaiming_normal(t, stream, fan, o)
+  o = options.check("kaiming_normal", o, { a = { "number", 0 } })
+  stream:fill_normal(t, 0, math.sqrt(2 / ((1 + o.a * o.a) * fan.fan_in)))
+end
+
+---Glorot and Bengio 2010: uniform in +-gain sqrt(6 / (fan_in + fan_out)).
+---@param t swale.Tensor
+---@param stream swale.Random
+---@param fan swale.Fan
+---@param o? { gain?: number }
+function M.xavier_uniform(t, stream, fan, o)
+  o = options.check("xavier_uniform", o, { gain = { "number", 1 } })
+  local bound = o.gain * math.sqrt(6 / (fan.fan_in + fan.fan_out))
+  stream:fill_uniform(t, -bound, bound)
+end
+
+---Normal with deviation gain sqrt(2 / (fan_in + fan_out)).
+---@param t swale.Tensor
+---@param stream swale.Random
+---@param fan swale.Fan
+---@param o? { gain?: number }
+function M.xavier_normal(t, stream, fan, o)
+  o = options.check("xavier_normal", o, { gain = { "number", 1 } })
+  stream:fill_normal(t, 0, o.gain * math.sqrt(2 / (fan.fan_in + fan.fan_out)))
+end
+
+---@param t swale.Tensor
+---@param stream swale.Random
+---@param _fan swale.Fan
+---@param o? { low?: number, high?: number }
+function M.uniform(t, stream, _fan, o)
+  o = options.check("uniform", o, { low = { "number", 0 }, high = { "number", 1 } })
+  stream:fill_uniform(t, o.low, o.high)
+end
+
+---@param t swale.Tensor
+---@param stream swale.Random
+---@param _fan swale.Fan
+---@param o? { mean?: number, std?: number }
+function M.normal(t, stream, _fan, o)
+  o = options.check("normal", o, { mean = { "number", 0 }, std = { "nonnegative", 1 } })
+  stream:fill_normal(t, o.mean, o.std)
+end
+
+---@param t swale.Tensor
+---@param _stream swale.Random
+---@param _fan swale.Fan
+---@param o { value: number }
+function M.constant(t, _stream, _fan, o)
+  t:fill(options.check("constant", o, { value = "number" }).value)
+end
+
+---@param t swale.Tensor
+function M.zeros(t) t:fill(0) end
+
+---@param t swale.Tensor
+function M.ones(t) t:fill(1) end
+
+local NAMES = { "kaiming_uniform", "kaiming_normal", "xavier_uniform", "xavier_normal", "uniform",
+  "normal", "constant", "zeros", "ones" }
+
+local function named(where, name)
+  for _, known in ipairs(NAMES) do if known == name then return M[name] end end
+  errors.misuse('%s: no initialiser "%s"%s There are: %s.', where, tostring(name),
+    errors.suggestion(name, NAMES), table.concat(NAMES, ", "))
+end
+
+---Checks an initialiser: a name, { name, option = … }, a number, a tensor, or f(t, stream).
+---@param where string
+---@param init swale.Initializer
+---@return swale.Initializer
+function M.check(where, init)
+  local kind = type(init)
+  if kind == "number" or kind == "function" or core.type(init) == "tensor" then return init end
+  if kind == "string" then
+    named(where, init)
+  elseif kind == "table" then
+    named(where, init[1])
+  else
+    errors.misuse("%s: an initialiser is a name, { name, option = … }, a number, a tensor or"
+      .. " f(tensor, stream), not %s", where, tostring(init))
+  end
+  return init
+end
+
+local function options_of(init)
+  local o = {}
+  for key, value in pairs(init) do if key ~= 1 then o[key] = value end end
+  return o
+end
+
+---Fills a parameter.
+---@param init swale.Initializer   as check took it
+---@param t swale.Tensor
+---@param stream swale.Random
+---@param fan swale.Fan
+function M.fill(init, t, stream, fan)
+  local kind = type(init)
+  if kind == "number" then
+    t:fill(init)
+  elseif kind == "function" then
+    init(t, stream)
+  elseif core.type(init) == "tensor" then
+    t:copy(init)
+  elseif kind == "string" then
+    named("init", init)(t, stream, fan)
+  else
+    named("init", init[1])(t, stream, fan, options_of(init))
+  end
+end
+
+return M

@@ -1,0 +1,114 @@
+--- What all layers have in common. A layer is a description without weights: it says which
+--- parameters it wants, and forward computes its output from an input and them, on tensors and on
+--- nodes alike. It remembers where it was made, so that errors can name that line.
+local errors = require "swale.errors"
+
+local M = {}
+
+---@class swale.Parameter
+---@field name string              "weight"
+---@field shape integer[]
+---@field init swale.Initializer
+---@field fan_in? integer          where it does not follow from the shape
+
+---@class swale.Layer
+---@field kind string              "Linear"
+---@field name? string             stands in paths instead of the layer's position
+---@field place string             "file.lua:9", where it was made; "" if unknown
+local Layer = {}
+
+---The parameters of the layer itself, in the order they have in the weight vector.
+---@return swale.Parameter[]
+function Layer:parameters() return {} end
+
+---The layers inside, each with its part of the path.
+---@return { key: string, layer: swale.Layer }[]
+function Layer:children() return {} end
+
+---The layer's output.
+---@param x swale.Value
+---@param _p table                 its parameters by name; of a container: those of its children
+---@return swale.Value
+function Layer:forward(x, _p) return x end
+
+---What was declared, for messages: "declared 784 -> 100".
+---@return string
+function Layer:declared() return "" end
+
+local function described(self)
+  local declared = self:declared()
+  return ("%sin nn.%s%s%s"):format(self.place ~= "" and self.place .. ": " or "", self.kind,
+    self.name and (' "%s"'):format(self.name) or "",
+    declared ~= "" and (" (declared %s)"):format(declared) or "")
+end
+
+--- A message of the core begins with the user's line that led here, far from the layer perhaps.
+local function without_position(message) return (message:gsub("^[^\n]-:%d+: ", "", 1)) end
+
+local function finish(self, ok, result, ...)
+  if ok then return result, ... end
+  if type(result) ~= "string" then error(result, 0) end
+  local message = self.own_code and result or without_position(result)
+  error(("%s\n  %s"):format(message, described(self)), 0)
+end
+
+---forward, with the layer named in what goes wrong.
+---@param x swale.Value
+---@param p table
+---@return swale.Value
+function Layer:call(x, p)
+  if self.container then return self:forward(x, p) end
+  return finish(self, pcall(self.forward, self, x, p))
+end
+
+---An instance with weights of its own.
+---@param o? { seed?: integer }    each tensor is drawn from (seed, "init/" .. its path)
+---@return swale.Model
+function Layer:build(o) return require("swale.model").build(self, o) end
+
+---A table of the parameters, as text.
+---@return string
+function Layer:summary() return require("swale.model").summary(self) end
+
+---A kind of layer: its methods go into the table that comes back.
+---@param kind string
+---@return table
+function M.kind(kind)
+  local class = setmetatable({ kind = kind, __name = "swale.Layer" }, { __index = Layer })
+  class.__index = class
+  class.__tostring = function(self)
+    local declared = self:declared()
+    return ("nn.%s%s"):format(kind, declared ~= "" and "(" .. declared .. ")" or "")
+  end
+  return class
+end
+
+---Makes a layer of a kind, and notes where.
+---@param class table
+---@param fields table
+---@return swale.Layer
+function M.new(class, fields)
+  fields.place = errors.position():match "^(.*): $" or ""
+  return setmetatable(fields, class)
+end
+
+---@param value any
+---@return boolean
+function M.is_layer(value)
+  local meta = type(value) == "table" and getmetatable(value)
+  return type(meta) == "table" and rawget(meta, "__name") == "swale.Layer"
+end
+
+---A name is a part of paths: no dots, and no number, which are positions.
+---@param where string
+---@param name string|nil
+---@return string|nil
+function M.check_name(where, name)
+  if name and (name == "" or name:find "[%.%s]" or tonumber(name)) then
+    errors.misuse('%s: the name "%s" stands in paths: no dots, blanks or plain numbers', where,
+      name)
+  end
+  return name
+end
+
+return M

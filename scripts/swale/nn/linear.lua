@@ -1,0 +1,54 @@
+--- The linear layer.
+local initializers = require "swale.nn.initializers"
+local layer = require "swale.nn.layer"
+local ops = require "swale.ops"
+local options = require "swale.options"
+
+local M = {}
+
+---@class swale.LinearOptions
+---@field bias? boolean                       true
+---@field init? swale.Initializer             kaiming_uniform with a = sqrt(5), as PyTorch's
+---@field bias_init? swale.Initializer        uniform in +-1 / sqrt(inputs), as PyTorch's
+---@field name? string
+
+---@class swale.Linear: swale.Layer
+---@field inputs integer
+---@field outputs integer
+local Linear = layer.kind "Linear"
+
+function Linear:parameters()
+  local list = { { name = "weight", shape = { self.outputs, self.inputs }, init = self.init } }
+  if self.bias then
+    list[2] = { name = "bias", shape = { self.outputs }, init = self.bias_init,
+      fan_in = self.inputs }
+  end
+  return list
+end
+
+function Linear:forward(x, p)
+  local y = ops.matmul(x, p.weight, { transpose_b = true })
+  return p.bias and y + p.bias or y
+end
+
+function Linear:declared() return ("%d -> %d"):format(self.inputs, self.outputs) end
+
+local OPTIONS = { bias = { "boolean", true }, init = { "any", "kaiming_uniform" },
+  bias_init = { "any", "kaiming_uniform" }, name = "string?" }
+
+---y = x W' + b:  (B, inputs) -> (B, outputs),  weight (outputs, inputs), bias (outputs).
+---@param inputs integer
+---@param outputs integer
+---@param o? swale.LinearOptions
+---@return swale.Linear
+function M.Linear(inputs, outputs, o)
+  o = options.check("nn.Linear", o, OPTIONS)
+  o.inputs = options.value("nn.Linear", "inputs", inputs, "count")
+  o.outputs = options.value("nn.Linear", "outputs", outputs, "count")
+  initializers.check("nn.Linear: init", o.init)
+  initializers.check("nn.Linear: bias_init", o.bias_init)
+  layer.check_name("nn.Linear", o.name)
+  return layer.new(Linear, o)
+end
+
+return M

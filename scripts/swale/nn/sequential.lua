@@ -1,0 +1,54 @@
+--- Layers one after another.
+local errors = require "swale.errors"
+local lambda = require "swale.nn.lambda"
+local layer = require "swale.nn.layer"
+
+local M = {}
+
+---@class swale.Sequential: swale.Layer
+local Sequential = layer.kind "Sequential"
+Sequential.container = true
+
+function Sequential:children() return self.list end
+
+function Sequential:forward(x, p)
+  for i, child in ipairs(self.list) do x = child.layer:call(x, p[i]) end
+  return x
+end
+
+local function child_of(i, value)
+  if type(value) == "function" then value = lambda.Lambda(value) end
+  if not layer.is_layer(value) then
+    errors.misuse("nn.Sequential: entry %d must be a layer or a function, not %s", i,
+      tostring(value))
+  end
+  return { key = value.name or tostring(i - 1), layer = value }
+end
+
+---Layers one after another; a function stands for a Lambda without parameters. A layer's part of a
+---path is its name, or else its position, counted from 0 as PyTorch's: "0.weight".
+---@param layers table      a list; name = among them names it
+---@return swale.Sequential
+function M.Sequential(layers)
+  if type(layers) ~= "table" or layer.is_layer(layers) then
+    errors.misuse("nn.Sequential: takes a list of layers: nn.Sequential { nn.Linear(784, 10) }")
+  end
+  local list, seen = {}, {}
+  for key in pairs(layers) do
+    if key ~= "name" and math.type(key) ~= "integer" then
+      errors.misuse('nn.Sequential: unknown option "%s"; it takes layers and a name', tostring(key))
+    end
+  end
+  for i = 1, #layers do
+    list[i] = child_of(i, layers[i])
+    if seen[list[i].key] then
+      errors.misuse('nn.Sequential: two layers have the name "%s"', list[i].key)
+    end
+    seen[list[i].key] = true
+  end
+  if #list == 0 then errors.misuse("nn.Sequential: no layers") end
+  return layer.new(Sequential,
+    { list = list, name = layer.check_name("nn.Sequential", layers.name) })
+end
+
+return M

@@ -1,0 +1,279 @@
+--- The trainer: a model, data, and numbers that may change as it goes.
+local compile = require "swale.compile"
+local core = require "swale.core"
+local create = require "swale.create"
+local duration = require "swale.duration"
+local engines = require "swale.trainer.engine"
+local errors = require "swale.errors"
+local hyper = require "swale.trainer.hyper"
+local loss = require "swale.loss"
+local metrics = require "swale.trainer.metrics"
+local models = require "swale.model"
+local optim = require "swale.optim"
+local options = require "swale.options"
+local states = require "swale.trainer.state"
+
+local M = {}
+
+---@class swale.TrainerOptions
+---@field model swale.Layer|swale.Model       a description, or an instance, whose weights it trains
+---@field data swale.Data
+---@field loss? swale.LossFunction            loss.cross_entropy
+---@field optimizer? swale.Optimizer          optim.SGD {}
+---@field lr? swale.Hyperparameter            wanted, here or in the optimizer
+---@field batch_size? swale.Hyperparameter    32; rounded down to a whole number
+---@field momentum? swale.Hyperparameter      here or in the optimizer
+---@field weight_decay? swale.Hyperparameter  likewise
+---@field average? swale.SWA
+---@field measure? { noise_scale: swale.Duration|{ every: swale.Duration, target?: string } }
+---@field seed? integer                       the run's; of weights and of the order of examples
+---@field eval_batch? integer                 1000
+---@field record? swale.DurationLike          between lines of metrics; 10 steps
+
+---@class swale.Trainer
+---@field model swale.Model
+---@field data swale.Data
+---@field average swale.SWA|nil               may be set
+---@field lr swale.Hyperparameter             may be set; so may the next three
+---@field batch_size swale.Hyperparameter
+---@field momentum swale.Hyperparameter
+---@field weight_decay swale.Hyperparameter
+local Trainer = { __name = "swale.Trainer" }
+local methods = {}
+
+local HYPER = "number|Schedule|Rule|function?"
+local OPTIONS = {
+  model = "Layer|Model", data = "table", loss = { "function", loss.cross_entropy },
+  optimizer = "Optimizer?", lr = HYPER, batch_size = { "number|Schedule|Rule|function", 32 },
+  momentum = HYPER, weight_decay = HYPER, average = "SWA?", measure = "table?", seed = "integer?",
+  eval_batch = { "count", 1000 }, record = { "period", duration.of { steps = 10 } },
+}
+
+-- ------------------------------------------------------------------ making one
+
+--- Of the optimizer and the trainer, one may say it.
+local function either(o, optimizer, name)
+  local theirs = optimizer[name]
+  if o[name] ~= nil and theirs ~= nil and theirs ~= 0 then
+    errors.misuse("Trainer: %s is given twice, here and in the optimizer", name)
+  end
+  if o[name] ~= nil then return o[name] end
+  return theirs
+end
+
+local function settings_of(o, optimizer)
+  local settings = { batch_size = o.batch_size }
+  for _, name in ipairs { "lr", "momentum", "weight_decay" } do
+    settings[name] = either(o, optimizer, name)
+  end
+  if settings.lr == nil then
+    errors.misuse("Trainer: needs lr, a number, a schedule or a function of the state")
+  end
+  for _, name in ipairs(hyper.NAMES) do hyper.check(name, settings[name]) end
+  if optimizer.nesterov and settings.momentum == 0 then
+    errors.misuse("Trainer: nesterov wants a momentum above 0")
+  end
+  return settings
+end
+
+local function check_data(data)
+  local train = data.train
+  if type(train) ~= "table" or core.type(train.source) ~= "source" then
+    errors.misuse("Trainer: data has no train split; sw.data.load and from_tensors make data")
+  elseif not train.y then
+    errors.misuse("Trainer: data.train has neither labels nor targets")
+  end
+  return train
+end
+
+--- What an example looks like to the graph.
+local function example_of(data)
+  local train = check_data(data)
+  local target = train.y:shape()
+  table.remove(target, 1)
+  return { features = { train.source:features() }, labels = train.y:dtype() ~= "float32",
+    target = target }
+end
+
+local function steps_of(where, value)
+  local every = duration.every(value)
+  local n = every.unit == "steps" and math.tointeger(every.amount)
+  if not n then
+    errors.misuse("%s: measured every so many whole steps: sw.every { steps = 5 }, not %s", where,
+      every)
+  end
+  return n
+end
+
+local MEASURE = { every = "any", target = { choice = { "train", "population" }, "train" } }
+
+local function ask_measure(engine, name, what)
+  if name ~= "noise_scale" then
+    errors.misuse('measure: nothing is called "%s"%s It takes: noise_scale.', tostring(name),
+      errors.suggestion(name, { "noise_scale" }))
+  end
+  if type(what) ~= "table" or not what.every then what = { every = what } end
+  local o = options.check("measure: noise_scale", what, MEASURE)
+  engine:measure(steps_of("measure: noise_scale", o.every), o.target)
+end
+
+---A trainer. `lr`, `batch_size`, `momentum` and `weight_decay` take a number, a schedule, a
+---function of the state, or sw.rule(initial, f). Functions are called before each step.
+---@param o swale.TrainerOptions
+---@return swale.Trainer
+function M.new(o)
+  o = options.check("Trainer", o, OPTIONS)
+  local optimizer = o.optimizer or optim.SGD {}
+  local settings = settings_of(o, optimizer)
+  local example = example_of(o.data)
+  local seed = o.seed or create.default_seed()
+  local model = models.of("Trainer", o.model, seed)
+  local engine = engines.new {
+    model = model, data = o.data, optimizer = optimizer, settings = settings,
+    graph = compile.graph(model.layer, o.loss, example), average = o.average, seed = seed,
+    eval_batch = o.eval_batch, record = duration.every(o.record),
+  }
+  for name, what in pairs(o.measure or {}) do ask_measure(engine, name, what) end
+  return setmetatable({ engine = engine }, Trainer)
+end
+
+-- ------------------------------------------------------------------ fields
+
+local ENGINE_FIELDS = { model = true, data = true, average = true, seed = true }
+
+function Trainer:__index(key)
+  if methods[key] then return methods[key] end
+  local engine = rawget(self, "engine")
+  if ENGINE_FIELDS[key] then return engine[key] end
+  return engine.settings[key]
+end
+
+local SETTABLE = { "lr", "batch_size", "momentum", "weight_decay", "average" }
+
+function Trainer:__newindex(key, value)
+  local engine = rawget(self, "engine")
+  if key == "average" then
+    engine.average = options.value("Trainer", "average", value, "SWA?")
+  elseif key == "lr" or key == "batch_size" or key == "momentum" or key == "weight_decay" then
+    engine:set(key, options.value("Trainer", key, value, "number|Schedule|Rule|function"))
+  else
+    errors.misuse('Trainer: "%s" cannot be set%s It takes: %s.', tostring(key),
+      errors.suggestion(key, SETTABLE), table.concat(SETTABLE, ", "))
+  end
+end
+
+function Trainer:__tostring()
+  local engine = rawget(self, "engine")
+  return ("Trainer of %s at step %d"):format(tostring(engine.model), self:state().step)
+end
+
+-- ------------------------------------------------------------------ methods
+
+local FIT = { epochs = "positive?", steps = "count?", examples = "count?", run = "table?" }
+
+---Trains on: `fit { epochs = 12 }`, or steps, or examples. Called again, it goes on from where it
+---is. With a run, what happens is recorded there.
+---@param o { epochs?: number, steps?: integer, examples?: integer, run?: table }
+---@return swale.Trainer self
+function methods:fit(o)
+  if type(o) == "number" then o = { epochs = o } end
+  o = options.check("Trainer:fit", o, FIT)
+  local length = { epochs = o.epochs, steps = o.steps, examples = o.examples }
+  if not next(length) then
+    errors.misuse("Trainer:fit: how long? fit { epochs = 12 }, or steps, or examples")
+  end
+  self.engine:fit(duration.of(length, "Trainer:fit"), o.run)
+  return self
+end
+
+local function best_weights(engine)
+  if not engine.data.valid then
+    errors.misuse('Trainer:evaluate: "best" is chosen on data.valid, and there is none')
+  elseif not engine.best then
+    errors.misuse('Trainer:evaluate: there is no "best" yet: it is looked for at an epoch\'s end')
+  end
+  return engine.best.weights
+end
+
+local function average_weights(engine)
+  if not engine.average then
+    errors.misuse('Trainer:evaluate: "swa" needs Trainer { average = sw.average.SWA { … } }')
+  elseif engine.average.count == 0 then
+    errors.misuse('Trainer:evaluate: "swa": nothing was captured; averaging begins after %s',
+      engine.average.start)
+  end
+  return engine.average:weights()
+end
+
+local NAMES = { "last", "best", "swa" }
+
+local function weights_of(engine, which)
+  if which == nil or which == "last" then return engine.weights end
+  if which == "best" then return best_weights(engine) end
+  if which == "swa" then return average_weights(engine) end
+  if core.type(which) == "tensor" then
+    if which:numel() == engine.weights:numel() then return which:to "float32" end
+    errors.misuse("Trainer:evaluate: %d weights, the model has %d", which:numel(),
+      engine.weights:numel())
+  end
+  errors.misuse('Trainer:evaluate: "last", "best", "swa" or a weight vector, not %s%s',
+    tostring(which), errors.suggestion(which, NAMES))
+end
+
+local SPLITS = { "train", "valid", "test" }
+
+local function split_of(engine, on)
+  if type(on) == "table" and core.type(on.source) == "source" then return on, "a split" end
+  for _, name in ipairs(SPLITS) do
+    if on == name then
+      local split = engine.data[name]
+      return split or errors.misuse("Trainer:evaluate: the data has no %s split", name), name
+    end
+  end
+  errors.misuse('Trainer:evaluate: on = "train", "valid", "test" or a split, not %s%s',
+    tostring(on), errors.suggestion(on, SPLITS))
+end
+
+---Loss and accuracy of weights on a split.
+---@param which? "last"|"best"|"swa"|swale.Tensor   "last"
+---@param o? { on?: "train"|"valid"|"test"|swale.Split }   "valid"
+---@return swale.Metrics
+function methods:evaluate(which, o)
+  o = options.check("Trainer:evaluate", o, { on = { "any", "valid" } })
+  local engine = self.engine
+  local weights = weights_of(engine, which)
+  local split, name = split_of(engine, o.on)
+  return metrics.evaluate(engine.graph, weights, split.source, engine.eval_batch, name)
+end
+
+---Asks for a measurement, before the first step:
+---`trainer:measure("noise_scale", sw.every { steps = 20 })`.
+---@param name "noise_scale"
+---@param every swale.DurationLike|{ every: swale.DurationLike, target?: "train"|"population" }
+function methods:measure(name, every)
+  if every == nil then errors.misuse("Trainer:measure: how often? sw.every { steps = 5 }") end
+  ask_measure(self.engine, name, every)
+end
+
+---The state after the last step, as rules see it: a copy.
+---@return swale.State
+function methods:state()
+  self.engine:ready()
+  return states.copy(self.engine.state)
+end
+
+---The epoch whose end had the best weights on valid; nil if there was none.
+---@return number|nil
+function methods:best_epoch() return self.engine.best and self.engine.best.epoch end
+
+---The flat weight vector that is trained, not a copy.
+---@return swale.Tensor
+function methods:weights() return self.engine.weights end
+
+---Prints the closing table: train loss, test loss and test accuracy of the last weights, the best
+---on valid, the captured iterates (the mean of theirs) and their average.
+---@param run? table
+---@return swale.ReportRow[]
+function methods:report(run) return require("swale.trainer.report").print(self, run) end
+
+return M

@@ -1,0 +1,102 @@
+--- What a training writes down: lines of metrics, checkpoints, progress. Without a run, nothing.
+local core = require "swale.core"
+
+local M = {}
+
+---@class swale.Journal
+---@field run table|nil
+---@field line table        the line that is written next: one table, so that recording makes none
+---@field loss_sum number   of the examples since the last epoch's end
+local Journal = {}
+Journal.__index = Journal
+
+---@param run table|nil
+---@param segments swale.Segment[]
+---@return swale.Journal
+function M.new(run, segments)
+  local map = {}
+  for i, s in ipairs(segments) do
+    map[i] = { path = s.path, offset = s.offset, shape = s.shape }
+  end
+  return setmetatable({ run = run, line = { kind = "step" }, segments = core.json_encode(map),
+    written = -1, saved = -1, taken = 0, loss_sum = 0, loss_examples = 0 }, Journal)
+end
+
+local function add_noise(line, noise)
+  if not noise then return end
+  line.noise_scale, line.noise_scale_low = noise.value, noise.low
+  line.noise_scale_high, line.noise_scale_status = noise.high, noise.status
+end
+
+--- Mean loss since the last line; it goes into the epoch's mean as well.
+local function take_loss(self, s, loop)
+  local mean, n = loop:take_mean(), s.examples - self.taken
+  self.taken = s.examples
+  if n > 0 then
+    self.loss_sum, self.loss_examples = self.loss_sum + n * mean, self.loss_examples + n
+  end
+  return mean
+end
+
+---Mean loss of the examples since the last call.
+---@return number
+function Journal:epoch_loss()
+  local mean = self.loss_sum / self.loss_examples
+  self.loss_sum, self.loss_examples = 0, 0
+  return mean
+end
+
+---The line of some steps: mean loss since the last one, and what the last update used.
+---@param s swale.State
+---@param loop swale.Loop
+function Journal:step(s, loop)
+  if not self.run or self.written == s.step then return end
+  local line = self.line
+  line.step, line.examples, line.epoch = s.step, s.examples, s.epoch
+  line.loss, line.grad_norm = take_loss(self, s, loop), s.grad_norm
+  line.lr, line.batch_size = s.lr, s.batch_size
+  line.momentum, line.weight_decay = s.momentum, s.weight_decay
+  add_noise(line, rawget(s, "noise_scale"))
+  self.run:record(line)
+  self.written = s.step
+end
+
+---A line of another kind; step and examples are added.
+---@param kind string
+---@param s swale.State
+---@param fields table
+function Journal:event(kind, s, fields)
+  if not self.run then return end
+  fields.kind, fields.step, fields.examples, fields.epoch = kind, s.step, s.examples, s.epoch
+  self.run:record(fields)
+end
+
+---@param s swale.State
+---@param target swale.Mark
+function Journal:progress(s, target)
+  if not self.run or not self.run:wants_progress() then return end
+  local text = ("epoch %.1f  loss %.4f  lr %.4g  batch %d"):format(s.epoch, s.loss, s.lr,
+    s.batch_size)
+  self.run:progress { done = s[target.scale], total = math.ceil(target.at - 1e-6), text = text }
+end
+
+local function tensors_of(weights, loop, average)
+  local tensors = { weights = weights, momentum = loop:momentum() }
+  if average and average.count > 0 then tensors.average = average:weights() end
+  return tensors
+end
+
+---@param s swale.State
+---@param weights swale.Tensor
+---@param loop swale.Loop
+---@param average swale.SWA|nil
+function Journal:checkpoint(s, weights, loop, average)
+  if not self.run or self.saved == s.step then return end
+  self.run:checkpoint(("step-%08d"):format(s.step), tensors_of(weights, loop, average), {
+    step = tostring(s.step), examples = tostring(s.examples), segments = self.segments,
+    average_count = tostring(average and average.count or 0),
+  })
+  self.saved = s.step
+end
+
+return M

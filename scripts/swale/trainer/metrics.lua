@@ -1,0 +1,74 @@
+--- Loss and accuracy of weights on a split.
+local core = require "swale.core"
+local errors = require "swale.errors"
+
+local M = {}
+
+---@class swale.Metrics
+---@field loss number          mean over the examples
+---@field accuracy number|nil  fraction of hits; nil without class labels
+---@field examples integer
+---@field on string            name of the split
+local Metrics = { __name = "swale.Metrics" }
+Metrics.__index = Metrics
+
+function Metrics:__tostring()
+  local accuracy = self.accuracy and (", accuracy %.4f"):format(self.accuracy) or ""
+  return ("loss %.4f%s (%s, %d examples)"):format(self.loss, accuracy, self.on, self.examples)
+end
+
+local function pass_on(first, message, code)
+  if first ~= nil then return first end
+  if code == "EINTERRUPTED" then error(core.INTERRUPTED, 0) end
+  errors.environment(message, code)
+end
+
+local function range(first, last)
+  local list = {}
+  for i = first, last do list[#list + 1] = i - 1 end
+  return core.tensor(list, "int32")
+end
+
+--- For loss functions that give a mean only: batch by batch.
+local function sums_of_means(program, weights, source, batch)
+  local loss, hits
+  for first = 1, #source, batch do
+    local last = math.min(first + batch - 1, #source)
+    local x, y = source:gather(range(first, last))
+    local mean, hit = program:run { inputs = { x, y }, vectors = { weights } }
+    pass_on(mean, hit)
+    loss = (loss or 0) + mean:item() * (last - first + 1)
+    if hit then hits = (hits or 0) + hit:sum():item() end
+  end
+  return { loss, hits }
+end
+
+---@param graph swale.CompiledGraph
+---@param weights swale.Tensor
+---@param source swale.Source
+---@param batch integer
+---@param on string
+---@return swale.Metrics
+function M.evaluate(graph, weights, source, batch, on)
+  graph.evaluation_program = graph.evaluation_program or graph:evaluation(weights:dtype())
+  local program, sums = graph.evaluation_program
+  if graph.each then
+    sums = pass_on(core.evaluate(program, weights, source, batch))
+  else
+    sums = sums_of_means(program, weights, source, batch)
+  end
+  return setmetatable({ loss = sums[1] / #source, accuracy = sums[2] and sums[2] / #source,
+    examples = #source, on = on }, Metrics)
+end
+
+---Whether a is better than b: by accuracy where there is one, else by loss.
+---@param a swale.Metrics
+---@param b swale.Metrics|nil
+---@return boolean
+function M.is_better(a, b)
+  if not b then return a.loss == a.loss end
+  if a.accuracy and a.accuracy ~= b.accuracy then return a.accuracy > b.accuracy end
+  return a.loss < b.loss
+end
+
+return M

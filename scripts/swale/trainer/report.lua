@@ -1,0 +1,92 @@
+--- The closing table of a training: last weights, best on valid, the captured iterates, their mean.
+local errors = require "swale.errors"
+
+local M = {}
+
+---@class swale.ReportRow
+---@field name string
+---@field train_loss number
+---@field test_loss number|nil
+---@field test_accuracy number|nil
+
+local function row(trainer, name, which)
+  local train = trainer:evaluate(which, { on = "train" })
+  local test = trainer.data.test and trainer:evaluate(which, { on = "test" })
+  return { name = name, train_loss = train.loss, test_loss = test and test.loss,
+    test_accuracy = test and test.accuracy }
+end
+
+local COLUMNS = { "train_loss", "test_loss", "test_accuracy" }
+
+--- The mean of the metrics of the iterates, not the metrics of their mean.
+local function mean_row(trainer, iterates)
+  local mean = { name = ("mean of %d captured iterates"):format(#iterates) }
+  for _, weights in ipairs(iterates) do
+    local found = row(trainer, "", weights)
+    for _, column in ipairs(COLUMNS) do
+      mean[column] = found[column] and (mean[column] or 0) + found[column] / #iterates
+    end
+  end
+  return mean
+end
+
+local function add_average(trainer, rows, average)
+  local iterates = average:iterates()
+  if iterates and #iterates == average.count then
+    rows[#rows + 1] = mean_row(trainer, iterates)
+  end
+  rows[#rows + 1] = row(trainer, ("SWA of %d captures"):format(average.count), "swa")
+end
+
+---@param trainer swale.Trainer
+---@return swale.ReportRow[]
+function M.rows(trainer)
+  local rows = { row(trainer, "last", "last") }
+  local best = trainer:best_epoch()
+  if best then rows[2] = row(trainer, ("best on valid (epoch %g)"):format(best), "best") end
+  local average = trainer.average
+  if average and average.count > 0 then add_average(trainer, rows, average) end
+  return rows
+end
+
+local function cell(x, fmt) return x and fmt:format(x) or "" end
+
+local function notes(trainer, say)
+  local average = trainer.average
+  if not average then return end
+  if average.count == 0 then
+    say(("no captures: averaging begins after %s, and training ended at epoch %.4g"):format(
+      average.start, trainer:state().epoch))
+  elseif not average:iterates() or #average:iterates() ~= average.count then
+    say "the captured iterates were not kept (too many): average.SWA { keep = true } keeps them"
+  end
+end
+
+---@param rows swale.ReportRow[]
+---@return string
+function M.text(rows)
+  local cells = {}
+  for i, r in ipairs(rows) do
+    cells[i] = { r.name, cell(r.train_loss, "%.4f"), cell(r.test_loss, "%.4f"),
+      cell(r.test_accuracy, "%.4f") }
+  end
+  local header = { "", "train loss", "test loss", "test accuracy" }
+  return require("swale.table").render(header, cells)
+end
+
+---Prints the table, through the run if there is one.
+---@param trainer swale.Trainer
+---@param run table|nil
+---@return swale.ReportRow[]
+function M.print(trainer, run)
+  local function say(text)
+    if run then run:print("%s", text) else io.write(text, "\n") end
+  end
+  if trainer:state().step == 0 then errors.misuse("Trainer:report: nothing was trained yet") end
+  local rows = M.rows(trainer)
+  say(M.text(rows))
+  notes(trainer, say)
+  return rows
+end
+
+return M
