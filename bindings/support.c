@@ -64,7 +64,7 @@ void *lx_test(lua_State *L, int arg, lx_class c) {
   return same ? lua_touserdata(L, arg) : NULL;
 }
 
-static int is_freed(const void *box) {
+int lx_is_empty(const void *box) {
   void *first;
   memcpy(&first, box, sizeof first);
   return first == NULL;
@@ -78,7 +78,7 @@ void *lx_check(lua_State *L, int arg, lx_class c, const char *who, const char *w
     const char *article = strchr("aeiou", spec->name[0]) ? "an" : "a";
     lx_error(L, "%s: %s must be %s %s, got %s%s", who, what, article, spec->name,
              lx_push_words(L, arg), hint);
-  } else if (!spec->plain && is_freed(box)) {
+  } else if (!spec->plain && lx_is_empty(box)) {
     lx_error(L, "%s: this %s was freed", spec->name, spec->name);
   }
   return box;

@@ -73,6 +73,9 @@ void *lx_push_shell(lua_State *L, lx_class c);
 void *lx_push_shell_sized(lua_State *L, lx_class c, size_t size);
 sw_tensor **lx_push_tensor(lua_State *L);
 
+/* Whether an object holds nothing: not filled yet, or freed. */
+int lx_is_empty(const void *box);
+
 /* The object at arg if it is of class c, freed or not, else NULL. Raises nothing. */
 void *lx_test(lua_State *L, int arg, lx_class c);
 

@@ -1,0 +1,237 @@
+/* lua_apply.c: one op of the op table, on nodes or on tensors; and the operators, which are the same. */
+#include "graph/eager.h"
+#include "lua_graph.h"
+
+enum { MOST_INPUTS = 8, MOST_OUTPUTS = 2 };
+
+/* One call, as the functions below share it. */
+typedef struct call {
+  const char *who;
+  sw_op op;
+  sw_attrs attrs;
+  int first, n; /* stack indices of the inputs */
+  int out;      /* and of the shells for the outputs */
+} call;
+
+/* ---- attributes */
+
+/* Bits of, or positions in, the list of axes at index. */
+static int read_axes(lua_State *L, const call *c, int index, const char *what, int ndim, int *axes) {
+  int n = lx_check_list(L, index, c->who, what, SW_MAX_DIMS);
+  for (int i = 0; i < n; i++) {
+    lua_rawgeti(L, index, i + 1);
+    axes[i] = lx_check_axis(L, -1, c->who, "an axis", ndim);
+    lua_pop(L, 1);
+    for (int k = 0; k < i; k++) {
+      if (axes[k] == axes[i]) lx_error(L, "%s: axis %d is named twice in %s", c->who, axes[i] + 1, what);
+    }
+  }
+  return n;
+}
+
+/* Axes count from the first input's. */
+static int first_ndim(lua_State *L, const call *c) {
+  if (c->n == 0) return 0;
+  const lx_node *node = lx_test(L, c->first, LX_NODE);
+  if (node && node->g) return sw_graph_type(node->g, node->edge)->ndim;
+  sw_tensor *const *t = lx_test(L, c->first, LX_TENSOR);
+  return t && *t ? sw_tensor_shape(*t)->ndim : 0;
+}
+
+static const char *const attribute_names[] = {
+    "axes", "keepdim", "transpose_a", "transpose_b", "shape", "perm", "value", "batch_power", "n", NULL};
+
+/* at: index of the first of the attributes' values, in the order of their names. */
+static void read_attributes(lua_State *L, call *c, int at) {
+  int axes[SW_MAX_DIMS], ndim = first_ndim(L, c);
+  sw_attrs *a = &c->attrs;
+  if (!lua_isnil(L, at)) {
+    int n = read_axes(L, c, at, "axes", ndim, axes);
+    for (int i = 0; i < n; i++) a->axes |= 1u << axes[i];
+  }
+  a->keepdim = lx_check_boolean(L, at + 1, c->who, "keepdim");
+  a->transpose_a = lx_check_boolean(L, at + 2, c->who, "transpose_a");
+  a->transpose_b = lx_check_boolean(L, at + 3, c->who, "transpose_b");
+  if (!lua_isnil(L, at + 4)) a->ndim = lx_check_sizes(L, at + 4, c->who, -1, a->dim);
+  if (!lua_isnil(L, at + 5) && read_axes(L, c, at + 5, "perm", ndim, a->perm) != ndim) {
+    lx_error(L, "%s: perm must name all %d axes", c->who, ndim);
+  }
+  if (!lua_isnil(L, at + 6)) a->value = lx_check_number(L, at + 6, c->who, "value");
+  if (!lua_isnil(L, at + 7)) a->batch_power = (int)lx_check_integer(L, at + 7, c->who, "batch_power", -8, 8);
+  if (!lua_isnil(L, at + 8)) a->n = lx_check_integer(L, at + 8, c->who, "n", 0, 1LL << 46);
+}
+
+/* ---- on tensors */
+
+static int give_outputs(lua_State *L, const call *c, int n) {
+  lua_settop(L, c->out + n - 1);
+  return n;
+}
+
+/* The type that numbers take among tensors: that of the first of floats. */
+static sw_dtype number_dtype(lua_State *L, const call *c) {
+  for (int i = 0; i < c->n; i++) {
+    sw_tensor *const *t = lx_test(L, c->first + i, LX_TENSOR);
+    sw_dtype dtype = t && *t ? sw_tensor_dtype(*t) : SW_I32;
+    if (dtype == SW_F32 || dtype == SW_F64) return dtype;
+  }
+  return SW_F32;
+}
+
+/* No Lua in it: numbers[i] is the shell of an input that is a number, else NULL. */
+static sw_status run_eager(sw_context *ctx, const call *c, sw_dtype dtype, sw_tensor **numbers[],
+                           const double values[], sw_tensor *in[], sw_tensor **out[]) {
+  const sw_shape scalar = {0};
+  for (int i = 0; i < c->n; i++) {
+    if (!numbers[i]) continue;
+    SW_TRY(sw_tensor_new(ctx, dtype, &scalar, numbers[i]));
+    SW_TRY(sw_tensor_fill(*numbers[i], values[i]));
+    in[i] = *numbers[i];
+  }
+  sw_tensor *results[MOST_OUTPUTS] = {NULL};
+  int n = 0;
+  SW_TRY(sw_eager(ctx, c->op, in, c->n, &c->attrs, results, &n));
+  for (int i = 0; i < MOST_OUTPUTS; i++) *out[i] = i < n ? results[i] : NULL;
+  return SW_OK;
+}
+
+static sw_status apply_tensors(lua_State *L, call *c, int attributes) {
+  sw_tensor **out[MOST_OUTPUTS], **numbers[MOST_INPUTS] = {NULL}, *in[MOST_INPUTS] = {NULL};
+  double values[MOST_INPUTS] = {0};
+  c->out = lua_gettop(L) + 1;
+  for (int i = 0; i < MOST_OUTPUTS; i++) out[i] = lx_push_tensor(L);
+  for (int i = 0; i < c->n; i++) {
+    if (lua_type(L, c->first + i) == LUA_TNUMBER) numbers[i] = lx_push_tensor(L);
+  }
+  if (attributes) read_attributes(L, c, attributes);
+  for (int i = 0; i < c->attrs.ndim; i++) {
+    if (c->attrs.dim[i].batch) lx_error(L, "%s: tensors have no batch, give its size", c->who);
+  }
+  for (int i = 0; i < c->n; i++) {
+    if (numbers[i]) {
+      values[i] = lua_tonumber(L, c->first + i);
+    } else {
+      in[i] = lx_check_tensor(L, c->first + i, c->who, "an operand");
+    }
+  }
+  return run_eager(lx_context(L), c, number_dtype(L, c), numbers, values, in, out);
+}
+
+/* ---- on nodes */
+
+/* Gives the operand at index as an edge of g: numbers and tensors become constants. */
+static sw_status read_edge(lua_State *L, const call *c, int index, sw_graph *g, sw_edge *edge) {
+  if (lua_type(L, index) == LUA_TNUMBER) return sw_graph_fill(g, lua_tonumber(L, index), edge);
+  if (lx_test(L, index, LX_TENSOR)) {
+    return sw_graph_constant(g, lx_check_tensor(L, index, c->who, "an operand"), edge);
+  }
+  const lx_node *node = lx_check(L, index, LX_NODE, c->who, "an operand");
+  if (node->g != g) lx_error(L, "%s: the nodes are of two graphs", c->who);
+  *edge = node->edge;
+  return SW_OK;
+}
+
+static sw_status apply_nodes(lua_State *L, call *c, int attributes, int node) {
+  lx_node *out[MOST_OUTPUTS];
+  sw_edge in[MOST_INPUTS], results[MOST_OUTPUTS] = {SW_NO_EDGE, SW_NO_EDGE};
+  c->out = lua_gettop(L) + 1;
+  for (int i = 0; i < MOST_OUTPUTS; i++) out[i] = lx_push_shell(L, LX_NODE);
+  if (attributes) read_attributes(L, c, attributes);
+  sw_graph *g = ((lx_node *)lx_check(L, node, LX_NODE, c->who, "an operand"))->g;
+  for (int i = 0; i < c->n; i++) SW_TRY(read_edge(L, c, c->first + i, g, &in[i]));
+  SW_TRY(sw_graph_apply(g, c->op, in, c->n, &c->attrs, results));
+  for (int i = 0; i < MOST_OUTPUTS; i++) {
+    if (results[i].node >= 0) lx_node_set(out[i], g, results[i]);
+  }
+  return SW_OK;
+}
+
+/* Index of the first input that is a node, 0 if none is. */
+static int find_node(lua_State *L, const call *c) {
+  for (int i = 0; i < c->n; i++) {
+    if (lx_test(L, c->first + i, LX_NODE)) return c->first + i;
+  }
+  return 0;
+}
+
+/* attributes: index of the first of their values, 0 if there are none; top, f: for trying again. */
+static int apply(lua_State *L, call *c, int attributes, int top, lua_CFunction f) {
+  if (c->n > MOST_INPUTS) return lx_error(L, "%s: %d operands, no op takes so many", c->who, c->n);
+  luaL_checkstack(L, 40, NULL);
+  int node = find_node(L, c);
+  sw_status st = node ? apply_nodes(L, c, attributes, node) : apply_tensors(L, c, attributes);
+  if (st != SW_OK) return lx_retry(L, st, top, f);
+  return give_outputs(L, c, lx_is_empty(lua_touserdata(L, c->out + 1)) ? 1 : 2);
+}
+
+static int is_leaf(sw_op op) {
+  return op == SW_OP_input || op == SW_OP_param || op == SW_OP_constant || op == SW_OP_fill;
+}
+
+/* apply(op, attributes, …) */
+static int apply_named(lua_State *L) {
+  int top = lua_gettop(L);
+  const char *name = lx_check_text(L, 1, "apply", "op");
+  call c = {.who = name, .op = sw_op_find(name), .first = 3, .n = top > 2 ? top - 2 : 0};
+  if (c.op == SW_OP_COUNT) return lx_error(L, "apply: there is no op \"%s\"", name);
+  if (is_leaf(c.op)) return lx_error(L, "apply: \"%s\" is a leaf, made by graph:%s", name, name);
+  if (lua_isnoneornil(L, 2)) return apply(L, &c, 0, top, apply_named);
+  return apply(L, &c, lx_push_options(L, 2, name, attribute_names), top, apply_named);
+}
+
+/* ops() */
+static int ops(lua_State *L) {
+  lua_createtable(L, SW_OP_COUNT, 0);
+  for (int op = 0; op < SW_OP_COUNT; op++) {
+    lua_pushstring(L, sw_op_name((sw_op)op));
+    lua_rawseti(L, -2, op + 1);
+  }
+  return 1;
+}
+
+const luaL_Reg lx_apply_functions[] = {{"apply", apply_named}, {"ops", ops}, {NULL, NULL}};
+
+/* ---- operators */
+
+static int is_operand(lua_State *L, int index) {
+  return lua_type(L, index) == LUA_TNUMBER || lx_test(L, index, LX_TENSOR) || lx_test(L, index, LX_NODE);
+}
+
+static int operate(lua_State *L, const char *sign, sw_op op, int n, lua_CFunction f) {
+  lua_settop(L, n);
+  for (int i = 1; i <= n; i++) {
+    if (!is_operand(L, i)) {
+      return lx_error(L, "'%s' works on tensors, nodes and numbers, got %s", sign, lx_push_words(L, i));
+    }
+  }
+  call c = {.who = sw_op_name(op), .op = op, .first = 1, .n = n};
+  return apply(L, &c, 0, n, f);
+}
+
+static int add(lua_State *L) { return operate(L, "+", SW_OP_add, 2, add); }
+static int sub(lua_State *L) { return operate(L, "-", SW_OP_sub, 2, sub); }
+static int mul(lua_State *L) { return operate(L, "*", SW_OP_mul, 2, mul); }
+static int div_(lua_State *L) { return operate(L, "/", SW_OP_div, 2, div_); }
+static int unm(lua_State *L) { return operate(L, "-", SW_OP_neg, 1, unm); }
+
+/* Lua would turn the result into true or false. */
+static int lt(lua_State *L) {
+  return lx_error(L, "'<' and '>' give no tensor or node: compare elements by a:lt(b), a:gt(b)");
+}
+
+static int le(lua_State *L) {
+  return lx_error(L, "'<=' and '>=' give no tensor or node: compare elements by a:le(b), a:ge(b)");
+}
+
+static int concat(lua_State *L) {
+  return lx_error(L, "'..' joins strings: write tostring(x) or x:item() for a tensor");
+}
+
+void lx_add_operators(lua_State *L, int module) {
+  static const luaL_Reg operators[] = {
+      {"__add", add}, {"__sub", sub}, {"__mul", mul}, {"__div", div_},       {"__unm", unm},
+      {"__lt", lt},   {"__le", le},   {"__concat", concat}, {NULL, NULL},
+  };
+  lua_pushvalue(L, module);
+  luaL_setfuncs(L, operators, 1);
+}

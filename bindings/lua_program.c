@@ -1,0 +1,324 @@
+/* lua_program.c: class program: chosen nodes of a graph, compiled; one workspace each. */
+#include <string.h>
+
+#include "lua_graph.h"
+
+/* ---- making one */
+
+typedef struct plan {
+  sw_output *outputs;
+  int n;
+  sw_dtype real;
+  int64_t out_extent;
+} plan;
+
+/* Elements of an output that goes to the output vector: the same for every batch. */
+static int64_t fixed_size(lua_State *L, const sw_type *type, int i) {
+  int64_t n = 1;
+  for (int d = 0; d < type->ndim; d++) {
+    if (type->dim[d].batch) lx_error(L, "program: output %d has an offset, but its size has the batch in it", i + 1);
+    n *= type->dim[d].n;
+  }
+  return n;
+}
+
+/* Reads offsets from the list at index, if there is one. */
+static void read_offsets(lua_State *L, int index, const sw_graph *g, plan *p) {
+  if (!lua_isnil(L, index)) lx_check_list(L, index, "program", "offsets", p->n);
+  for (int i = 0; i < p->n; i++) {
+    sw_output *o = &p->outputs[i];
+    o->offset = -1;
+    if (lua_isnil(L, index)) continue;
+    lua_rawgeti(L, index, i + 1);
+    if (lua_toboolean(L, -1)) {
+      o->offset = lx_check_integer(L, -1, "program", "an offset", 1, 1LL << 46) - 1;
+      int64_t after = o->offset + fixed_size(L, sw_graph_type(g, o->edge), i);
+      if (after > p->out_extent) p->out_extent = after;
+    }
+    lua_pop(L, 1);
+  }
+}
+
+static void read_outputs(lua_State *L, int index, const sw_graph *g, plan *p, sw_edge *edges) {
+  lx_check_edges(L, index, "program", "output", g, 0, edges, p->n);
+  for (int i = 0; i < p->n; i++) p->outputs[i].edge = edges[i];
+}
+
+/* program(graph, outputs, options) */
+static int new_program(lua_State *L) {
+  static const char *const names[] = {"dtype", "offsets", NULL};
+  lua_settop(L, 3);
+  if (lua_isnil(L, 3)) {
+    lua_newtable(L);
+    lua_replace(L, 3);
+  }
+  plan p = {.n = lx_check_list(L, 2, "program", "outputs", INT16_MAX)};
+  int at = lx_push_options(L, 3, "program", names);
+  p.outputs = lua_newuserdatauv(L, ((size_t)p.n + 1) * sizeof *p.outputs, 0);
+  sw_edge *edges = lua_newuserdatauv(L, ((size_t)p.n + 1) * sizeof *edges, 0);
+  lx_program *out = lx_push_shell_sized(L, LX_PROGRAM, sizeof *out + (size_t)p.n);
+  const lx_graph *graph = lx_check(L, 1, LX_GRAPH, "program", "graph");
+  read_outputs(L, 2, graph->g, &p, edges);
+  read_offsets(L, at + 1, graph->g, &p);
+  sw_dtype real = lx_check_real(L, at, "program");
+  sw_status st = sw_program_new(graph->g, p.outputs, p.n, real, &out->p);
+  if (st != SW_OK) return lx_retry(L, st, 3, new_program);
+  memcpy(out->extent, graph->extent, sizeof out->extent);
+  out->out_extent = p.out_extent;
+  out->n_outputs = p.n;
+  for (int i = 0; i < p.n; i++) out->placed[i] = p.outputs[i].offset >= 0;
+  return 1;
+}
+
+sw_status lx_program_workspace(lx_program *p, sw_workspace **out) {
+  if (!p->w) SW_TRY(sw_workspace_new(p->p, &p->w));
+  *out = p->w;
+  return SW_OK;
+}
+
+/* ---- running one */
+
+static const char *const run_who = "program:run";
+
+/* One run; stack indices are 0 where there is nothing. */
+typedef struct run {
+  lx_program *program;
+  sw_context *ctx;
+  int inputs, vectors;       /* lists */
+  int n_inputs, n_vectors;   /* their lengths */
+  int64_t batch;             /* 0: not known yet */
+  sw_tensor *input[64];      /* inputs that are read, else NULL */
+  sw_tensor **vector[LX_VECTORS]; /* shells for contiguous views of the vectors */
+  sw_tensor *given[LX_VECTORS];
+  sw_tensor *out;
+  sw_tensor **result; /* shells of the outputs, in a userdata of pointers */
+} run;
+
+static void check_kind(lua_State *L, const sw_type *type, const sw_tensor *t, int slot) {
+  sw_dtype dtype = sw_tensor_dtype(t);
+  int real = dtype == SW_F32 || dtype == SW_F64;
+  if (real == (type->kind == SW_REAL)) return;
+  lx_error(L, "%s: input %d must be %s, got %s; convert it by :to", run_who, slot + 1,
+           type->kind == SW_REAL ? "float32 or float64" : "int32 or uint8", sw_dtype_name(dtype));
+}
+
+/* Whether shape is the type's at some batch, which must then be that of the run, or becomes it. */
+static int fits(const sw_type *type, const sw_shape *shape, int64_t *batch) {
+  if (type->ndim != shape->ndim) return 0;
+  for (int i = 0; i < type->ndim; i++) {
+    sw_dim d = type->dim[i];
+    if (d.batch && *batch == 0 && d.n > 0 && shape->dim[i] % d.n == 0) *batch = shape->dim[i] / d.n;
+    if (shape->dim[i] != (d.batch ? d.n * *batch : d.n)) return 0;
+  }
+  return 1;
+}
+
+static void check_input(lua_State *L, run *r, int slot) {
+  const sw_type *type = sw_program_input_type(r->program->p, slot);
+  if (!type) return;
+  if (slot >= r->n_inputs) lx_error(L, "%s: input %d is missing", run_who, slot + 1);
+  lua_rawgeti(L, r->inputs, slot + 1);
+  sw_tensor *t = lx_check_tensor(L, -1, run_who, "an input");
+  lua_pop(L, 1);
+  check_kind(L, type, t, slot);
+  if (!fits(type, sw_tensor_shape(t), &r->batch)) {
+    char want[128], have[128];
+    sw_type_text(type, want, sizeof want);
+    sw_shape_text(sw_tensor_shape(t), have, sizeof have);
+    if (r->batch) lx_error(L, "%s: input %d must be %s at a batch of %I, got %s", run_who, slot + 1, want,
+                           (lua_Integer)r->batch, have);
+    lx_error(L, "%s: input %d must be %s, got %s", run_who, slot + 1, want, have);
+  }
+  r->input[slot] = t;
+}
+
+static void check_vector(lua_State *L, run *r, int slot) {
+  int64_t need = r->program->extent[slot];
+  if (slot >= r->n_vectors) {
+    if (need > 0) lx_error(L, "%s: vector %d is missing", run_who, slot + 1);
+    return;
+  }
+  lua_rawgeti(L, r->vectors, slot + 1);
+  sw_tensor *t = lx_check_tensor(L, -1, run_who, "a vector");
+  lua_pop(L, 1);
+  if (sw_tensor_dtype(t) != sw_program_dtype(r->program->p)) {
+    lx_error(L, "%s: vector %d must be %s, got %s", run_who, slot + 1,
+             sw_dtype_name(sw_program_dtype(r->program->p)), sw_dtype_name(sw_tensor_dtype(t)));
+  }
+  if (sw_tensor_numel(t) < need) {
+    lx_error(L, "%s: vector %d has %I elements, the graph's params need %I", run_who, slot + 1,
+             (lua_Integer)sw_tensor_numel(t), (lua_Integer)need);
+  }
+  r->given[slot] = t;
+}
+
+static int overlap(const sw_tensor *a, const sw_tensor *b) {
+  const char *x = sw_tensor_data(a), *y = sw_tensor_data(b);
+  return x < y + sw_tensor_numel(b) * sw_dtype_bytes(sw_tensor_dtype(b)) &&
+         y < x + sw_tensor_numel(a) * sw_dtype_bytes(sw_tensor_dtype(a));
+}
+
+/* index: of the tensor that takes the outputs with offsets. */
+static void check_out(lua_State *L, run *r, int index) {
+  int64_t need = r->program->out_extent;
+  if (lua_isnil(L, index)) {
+    if (need > 0) lx_error(L, "%s: out is missing: some outputs have offsets", run_who);
+    return;
+  }
+  r->out = lx_check_tensor(L, index, run_who, "out");
+  if (sw_tensor_dtype(r->out) != sw_program_dtype(r->program->p) || !sw_tensor_is_contiguous(r->out) ||
+      sw_tensor_is_read_only(r->out) || sw_tensor_numel(r->out) < need) {
+    lx_error(L, "%s: out must be %s, contiguous, writable, of %I elements or more", run_who,
+             sw_dtype_name(sw_program_dtype(r->program->p)), (lua_Integer)need);
+  }
+  for (int i = 0; i < LX_VECTORS; i++) {
+    if (r->given[i] && overlap(r->out, r->given[i])) {
+      lx_error(L, "%s: out shares memory with vector %d", run_who, i + 1);
+    }
+  }
+}
+
+/* ---- the call itself: no Lua from here on */
+
+static void keep(void *arg) { (void)arg; }
+
+/* Into the workspace's buffer, converted and made contiguous on the way. */
+static sw_status copy_input(const run *r, sw_workspace *w, int slot) {
+  void *buffer = sw_workspace_input(w, slot);
+  if (!buffer || !r->input[slot]) return SW_OK;
+  const sw_type *type = sw_program_input_type(r->program->p, slot);
+  sw_dtype dtype = type->kind == SW_REAL ? sw_program_dtype(r->program->p) : SW_I32;
+  sw_tensor *view = NULL;
+  SW_TRY(sw_tensor_wrap(r->ctx, dtype, sw_tensor_shape(r->input[slot]), buffer, 0, keep, NULL, &view));
+  sw_status st = sw_tensor_copy(view, r->input[slot]);
+  sw_tensor_free(view);
+  return st;
+}
+
+/* Output i as a tensor of its own. */
+static sw_status copy_output(const run *r, const sw_workspace *w, int i, sw_tensor **to) {
+  sw_shape shape;
+  const void *from = sw_workspace_output(w, i, &shape);
+  sw_kind kind = sw_program_output_type(r->program->p, i)->kind;
+  sw_dtype dtype = kind == SW_REAL ? sw_program_dtype(r->program->p) : SW_I32;
+  void *data;
+  SW_TRY(sw_tensor_new(r->ctx, dtype, &shape, to));
+  SW_TRY(sw_tensor_writable(*to, &data));
+  if (sw_tensor_numel(*to) > 0) {
+    memcpy(data, from, (size_t)sw_tensor_numel(*to) * (size_t)sw_dtype_bytes(dtype));
+  }
+  return SW_OK;
+}
+
+static sw_status run_program(run *r, sw_tensor **const results[]) {
+  sw_workspace *w;
+  const void *vectors[LX_VECTORS] = {NULL};
+  void *out = NULL;
+  SW_TRY(lx_program_workspace(r->program, &w));
+  SW_TRY(sw_workspace_batch(w, r->batch));
+  for (int i = 0; i < sw_program_inputs(r->program->p); i++) SW_TRY(copy_input(r, w, i));
+  for (int i = 0; i < LX_VECTORS; i++) {
+    if (!r->given[i]) continue;
+    SW_TRY(sw_tensor_contiguous(r->given[i], r->vector[i]));
+    vectors[i] = sw_tensor_data(*r->vector[i]);
+  }
+  if (r->out) SW_TRY(sw_tensor_writable(r->out, &out));
+  SW_TRY(sw_workspace_run(w, vectors, r->n_vectors, out));
+  for (int i = 0, k = 0; i < r->program->n_outputs; i++) {
+    if (!r->program->placed[i]) SW_TRY(copy_output(r, w, i, results[k++]));
+  }
+  return SW_OK;
+}
+
+/* ---- program:run { inputs =, vectors =, batch =, out = } */
+
+/* Length of the list at index, 0 for nil. */
+static int optional_list(lua_State *L, int index, const char *what, int limit) {
+  return lua_isnil(L, index) ? 0 : lx_check_list(L, index, run_who, what, limit);
+}
+
+static int count_results(const lx_program *p) {
+  int n = 0;
+  for (int i = 0; i < p->n_outputs; i++) n += !p->placed[i];
+  return n;
+}
+
+static lx_program *check_program(lua_State *L, const char *who) {
+  return lx_check(L, 1, LX_PROGRAM, who, "self");
+}
+
+static int run_outputs(lua_State *L) {
+  static const char *const names[] = {"inputs", "vectors", "batch", "out", NULL};
+  enum { MOST_INPUTS = 64 };
+  lua_settop(L, 2);
+  int at = lx_push_options(L, 2, run_who, names);
+  run r = {.program = check_program(L, run_who), .ctx = lx_context(L), .inputs = at, .vectors = at + 1};
+  int n = count_results(r.program);
+  luaL_checkstack(L, n + LX_VECTORS + 20, "program:run");
+  sw_tensor ***results = lua_newuserdatauv(L, ((size_t)n + 1) * sizeof *results, 0);
+  for (int i = 0; i < LX_VECTORS; i++) r.vector[i] = lx_push_tensor(L);
+  for (int i = 0; i < n; i++) results[i] = lx_push_tensor(L);
+
+  check_program(L, run_who);
+  r.n_inputs = optional_list(L, at, "inputs", MOST_INPUTS);
+  r.n_vectors = optional_list(L, at + 1, "vectors", LX_VECTORS);
+  if (!lua_isnil(L, at + 2)) r.batch = lx_check_integer(L, at + 2, run_who, "batch", 1, INT32_MAX);
+  for (int i = 0; i < sw_program_inputs(r.program->p) && i < MOST_INPUTS; i++) check_input(L, &r, i);
+  for (int i = 0; i < LX_VECTORS; i++) check_vector(L, &r, i);
+  check_out(L, &r, at + 3);
+  if (r.batch == 0) r.batch = 1;
+
+  sw_status st = run_program(&r, results);
+  return st == SW_OK ? n : lx_retry(L, st, 2, run_outputs);
+}
+
+/* ---- the rest */
+
+/* program:dump(). A program of our own, so that no finaliser can end it while the text grows. */
+static int dump(lua_State *L) {
+  lua_settop(L, 1);
+  lx_program *kept = lx_push_shell(L, LX_PROGRAM);
+  kept->p = sw_program_retain(check_program(L, "program:dump")->p);
+  luaL_Buffer b;
+  size_t size = sw_program_dump(kept->p, NULL, 0);
+  char *text = luaL_buffinitsize(L, &b, size + 1);
+  sw_program_dump(kept->p, text, size + 1);
+  luaL_pushresultsize(&b, size);
+  return 1;
+}
+
+static int bytes(lua_State *L) {
+  lx_program *p = check_program(L, "program:bytes");
+  lua_pushinteger(L, p->w ? sw_workspace_bytes(p->w) : 0);
+  return 1;
+}
+
+static int to_text(lua_State *L) {
+  const lx_program *p = lx_test(L, 1, LX_PROGRAM);
+  if (p && p->p) {
+    lua_pushfstring(L, "program of %d inputs, %d outputs", sw_program_inputs(p->p), p->n_outputs);
+  } else {
+    lua_pushliteral(L, "program (freed)");
+  }
+  return 1;
+}
+
+static int end(lua_State *L) {
+  lx_program *p = lx_test(L, 1, LX_PROGRAM);
+  if (!p) return 0;
+  sw_workspace *w = p->w;
+  sw_program *program = p->p;
+  p->w = NULL;
+  p->p = NULL;
+  sw_workspace_free(w);
+  sw_program_release(program);
+  return 0;
+}
+
+static const luaL_Reg methods[] = {{"run", run_outputs}, {"dump", dump}, {"bytes", bytes}, {NULL, NULL}};
+static const luaL_Reg meta[] = {{"__tostring", to_text}, {NULL, NULL}};
+
+const lx_class_spec lx_program_class = {
+    .name = "program", .size = sizeof(lx_program), .end = end, .methods = methods, .meta = meta};
+
+const luaL_Reg lx_program_functions[] = {{"program", new_program}, {NULL, NULL}};
