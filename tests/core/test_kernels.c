@@ -1,0 +1,457 @@
+/* kernels: every kernel of every table against plain double arithmetic, at all small sizes, at any
+ * alignment, with a canary behind the result and the special values among the inputs. */
+#include <float.h>
+#include <stdlib.h>
+
+#include "check.h"
+
+#include "kernels/cpu.h"
+#include "kernels/kernels.h"
+
+enum { MAX = 4100, CANARY = 0x5A };
+
+static const swi_kernels *k; /* the table under test, and its element */
+static int64_t bytes;
+static double half_ulp; /* relative error of one rounding */
+
+/* Operands: MAX elements each, at an odd number of elements from an aligned address. */
+static unsigned char memory[4][(MAX + 16) * 8];
+static int shift;
+
+static void *operand(int i) { return memory[i] + 8 * 4 + shift * bytes; }
+
+static double get(const void *p, int64_t i) {
+  return bytes == 4 ? (double)((const float *)p)[i] : ((const double *)p)[i];
+}
+
+static void set(void *p, int64_t i, double v) {
+  if (bytes == 4)
+    ((float *)p)[i] = (float)v;
+  else
+    ((double *)p)[i] = v;
+}
+
+static uint64_t seed;
+
+static double uniform(double low, double high) {
+  seed = seed * 6364136223846793005u + 1442695040888963407u;
+  return low + (high - low) * (double)(seed >> 11) * 0x1p-53;
+}
+
+/* Mostly ordinary, every seventh special. */
+static void randomise(void *p, int64_t n, int special) {
+  static const double odd[] = {0.0, -0.0,  INFINITY, -INFINITY, NAN,  1,
+                               -1,  1e-40, -1e-40,   3e38,      1e-30};
+  for (int64_t i = 0; i < n; i++)
+    set(p, i, special && uniform(0, 7) < 1 ? odd[(int)uniform(0, 10.999)] : uniform(-4, 4));
+}
+
+static void set_canary(void *p, int64_t n) { memset((char *)p + n * bytes, CANARY, 64); }
+
+static void check_canary(const void *p, int64_t n) {
+  for (int i = 0; i < 64; i++) CHECK_EQ_INT(((const unsigned char *)p)[n * bytes + i], CANARY);
+}
+
+/* ulps roundings of the exact value, and as much again of a number that is lost in denormals */
+static void check_value(double got, double exact, double ulps, const char *what, int64_t i) {
+  const double tiny = bytes == 4 ? 0x1p-148 : 0x1p-1073;
+  const double largest = bytes == 4 ? (double)FLT_MAX : DBL_MAX;
+  if (fabs(exact) > largest * (1 + half_ulp)) exact = exact > 0 ? INFINITY : -INFINITY;
+  CHECK_AT(check_is_near(got, exact, 2 * ulps * half_ulp * fabs(exact) + tiny),
+           "%s %s: element %lld is %.17g, not %.17g", k->name, what, (long long)i, got, exact);
+}
+
+typedef void (*body)(int64_t n);
+
+/* Runs f with each table, shift and size. */
+static void everywhere(body f) {
+  const swi_kernels *tables[8] = {&swi_kernels_scalar_f64};
+  const swi_kernels *const *all = swi_kernels_available();
+  for (int i = 0; all[i] && i < 6; i++) tables[i + 1] = all[i];
+  for (int i = 0; tables[i]; i++) {
+    k = tables[i];
+    bytes = k->element_bytes;
+    half_ulp = bytes == 4 ? 0x1p-24 : 0x1p-53;
+    for (shift = 0; shift < 4; shift++) {
+      for (int64_t n = 0; n <= 100; n++) f(n);
+      f(1000);
+      f(4097);
+    }
+  }
+}
+
+static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
+static double relu(double x) { return x < 0 ? 0 : x; }
+static double negative(double x) { return -x; }
+
+static double (*const unary_exact[])(double) = {
+    [SWI_NEG] = negative, [SWI_EXP] = exp,   [SWI_LOG] = log,
+    [SWI_RELU] = relu,    [SWI_TANH] = tanh, [SWI_SIGMOID] = sigmoid};
+
+/* exp, log, tanh: 2 units, libm or ours; sigmoid adds two roundings. In place as well. */
+static void unary_body(int64_t n) {
+  void *x = operand(0), *y = operand(1);
+  randomise(x, n, 1);
+  for (int f = 0; f < SWI_UNARY_COUNT; f++) {
+    const double ulps = f == SWI_NEG || f == SWI_RELU ? 0 : f == SWI_SIGMOID ? 3 : 2;
+    set_canary(y, n);
+    k->unary[f](n, x, y);
+    check_canary(y, n);
+    for (int64_t i = 0; i < n; i++)
+      check_value(get(y, i), unary_exact[f](get(x, i)), ulps, "unary", i);
+    memcpy(operand(2), x, (size_t)(n * bytes));
+    k->unary[f](n, operand(2), operand(2));
+    CHECK(memcmp(operand(2), y, (size_t)(n * bytes)) == 0);
+  }
+}
+
+TEST(unary_kernels) { everywhere(unary_body); }
+
+static double binary_exact(int f, double a, double b) {
+  switch (f) {
+  case SWI_ADD: return a + b;
+  case SWI_SUB: return a - b;
+  case SWI_MUL: return a * b;
+  case SWI_DIV: return a / b;
+  case SWI_LT: return a < b;
+  case SWI_LE: return a <= b;
+  case SWI_GT: return a > b;
+  case SWI_GE: return a >= b;
+  case SWI_EQ: return a == b;
+  case SWI_NE: return a != b;
+  default: return b > 0 ? a : 0;
+  }
+}
+
+/* One rounding each: half a unit. */
+static void check_binary(int f, int64_t n, const void *a, int a_step, const void *b, int b_step) {
+  void *y = operand(2);
+  check_canary(y, n);
+  for (int64_t i = 0; i < n; i++)
+    check_value(get(y, i), binary_exact(f, get(a, a_step * i), get(b, b_step * i)), 0.5, "binary",
+                i);
+}
+
+static void binary_body(int64_t n) {
+  void *a = operand(0), *b = operand(1), *y = operand(2);
+  randomise(a, n + 1, 1);
+  randomise(b, n + 1, 1);
+  for (int64_t i = 0; i < n; i += 5) set(b, i, get(a, i));
+  set_canary(y, n);
+  for (int f = 0; f < SWI_BINARY_COUNT; f++) {
+    k->binary[f](n, a, b, y);
+    check_binary(f, n, a, 1, b, 1);
+    k->binary_vs[f](n, a, b, y);
+    check_binary(f, n, a, 1, b, 0);
+    k->binary_sv[f](n, a, b, y);
+    check_binary(f, n, a, 0, b, 1);
+  }
+}
+
+TEST(binary_kernels) { everywhere(binary_body); }
+
+static void combine_body(int64_t n) {
+  void *a = operand(0), *b = operand(1), *y = operand(2), *mask = operand(3);
+  randomise(a, n, 0);
+  randomise(b, n, 0);
+  randomise(mask, n, 1);
+  set_canary(y, n);
+  k->where(n, mask, a, b, y);
+  for (int64_t i = 0; i < n; i++)
+    check_value(get(y, i), get(mask, i) != 0 ? get(a, i) : get(b, i), 0, "where", i);
+  k->fill(n, 1.5, y);
+  for (int64_t i = 0; i < n; i++) CHECK_NEAR(get(y, i), 1.5, 0);
+  k->scale(n, 0.25, a, y);
+  for (int64_t i = 0; i < n; i++) check_value(get(y, i), 0.25 * get(a, i), 0, "scale", i);
+  /* two roundings, of numbers up to |y| + |x|, which are at most 4 */
+  memcpy(y, b, (size_t)(n * bytes));
+  k->axpy(n, 0.75, a, y);
+  for (int64_t i = 0; i < n; i++)
+    CHECK_NEAR(get(y, i), get(b, i) + 0.75 * get(a, i), 16 * half_ulp);
+  memcpy(y, b, (size_t)(n * bytes));
+  k->lerp(n, 0.75, a, y);
+  for (int64_t i = 0; i < n; i++)
+    CHECK_NEAR(get(y, i), get(b, i) + 0.75 * (get(a, i) - get(b, i)), 32 * half_ulp);
+  check_canary(y, n);
+}
+
+TEST(where_fill_scale_axpy_lerp) { everywhere(combine_body); }
+
+/* An element's result must not depend on where in the vector it stands. */
+static void position_body(int64_t n) {
+  void *x = operand(0), *y = operand(1), *one = operand(2);
+  if (n > 100) return;
+  randomise(x, n, 1);
+  for (int f = 0; f < SWI_UNARY_COUNT; f++) {
+    k->unary[f](n, x, y);
+    for (int64_t i = 0; i < n; i++) {
+      k->unary[f](1, (char *)x + i * bytes, one);
+      CHECK(memcmp(one, (char *)y + i * bytes, (size_t)bytes) == 0);
+    }
+  }
+}
+
+TEST(values_do_not_depend_on_position) { everywhere(position_body); }
+
+static double units_off(float got, double exact) {
+  if (isnan(exact)) return isnan(got) ? 0 : INFINITY;
+  if ((double)got == exact || (float)exact == got) return 0;
+  int exponent;
+  frexp(exact, &exponent);
+  return fabs((double)got - exact) / ldexp(1, (exponent < -125 ? -125 : exponent) - 24);
+}
+
+/* Every 997th float of all that there are; the bounds are those of body_math.h. */
+TEST(functions_are_accurate_over_all_floats) {
+  const int functions[] = {SWI_EXP, SWI_LOG, SWI_TANH, SWI_SIGMOID};
+  const swi_kernels *const *all = swi_kernels_available();
+  enum { CHUNK = 1024 };
+  for (; *all; all++)
+    for (int f = 0; f < 4; f++) {
+      double worst = 0;
+      float x[CHUNK], y[CHUNK], worst_at = 0;
+      for (uint64_t bits = 0; bits < 0x100000000u;) {
+        for (int i = 0; i < CHUNK; i++, bits += 997) {
+          const uint32_t low = (uint32_t)bits;
+          memcpy(&x[i], &low, 4);
+        }
+        (*all)->unary[functions[f]](CHUNK, x, y);
+        for (int i = 0; i < CHUNK; i++) {
+          const double off = units_off(y[i], unary_exact[functions[f]]((double)x[i]));
+          if (!(off <= worst)) worst = off, worst_at = x[i];
+        }
+      }
+      print_message("%s function %d: %.2f units at %g\n", (*all)->name, functions[f], worst,
+                    (double)worst_at);
+      CHECK(worst <= (functions[f] == SWI_SIGMOID ? 2.5 : 2)); /* two roundings more */
+    }
+}
+
+/* n roundings at worst in a block of 4096 over 4 or 32 partial sums: 1100 roundings of the sum of
+ * magnitudes; in practice they average out, hence a tenth of it. */
+static void reduce_body(int64_t n) {
+  void *a = operand(0), *b = operand(1);
+  double sum = 0, sum_abs = 0, dot = 0, dot_abs = 0;
+  randomise(a, n, 0);
+  randomise(b, n, 0);
+  for (int64_t i = 0; i < n; i++) {
+    sum += get(a, i);
+    sum_abs += fabs(get(a, i));
+    dot += get(a, i) * get(b, i);
+    dot_abs += fabs(get(a, i) * get(b, i));
+  }
+  CHECK_NEAR(k->sum(n, a), sum, 110 * half_ulp * sum_abs);
+  CHECK_NEAR(k->dot(n, a, b), dot, 110 * half_ulp * dot_abs);
+}
+
+TEST(sum_and_dot) { everywhere(reduce_body); }
+
+static void largest_body(int64_t n) {
+  void *x = operand(0);
+  if (n == 0) return;
+  for (int round = 0; round < 3; round++) {
+    int64_t best = 0;
+    randomise(x, n, round == 1);
+    if (round == 2)
+      for (int64_t i = 0; i < n; i++) set(x, i, (double)(i % 3 - 7));
+    for (int64_t i = 1; i < n; i++) {
+      const double v = get(x, i), now = get(x, best);
+      if (!isnan(now) && (isnan(v) || v > now)) best = i;
+    }
+    CHECK_EQ_INT(k->argmax(n, x), best);
+    CHECK_NEAR(k->max(n, x), get(x, best), 0);
+  }
+  for (int64_t i = 0; i < n; i++) set(x, i, -INFINITY);
+  CHECK_EQ_INT(k->argmax(n, x), 0);
+  CHECK_NEAR(k->max(n, x), -INFINITY, 0);
+}
+
+TEST(max_and_argmax) { everywhere(largest_body); }
+
+/* up to 41 rows of n: sums of at most 100 numbers of size 4, 50 roundings of 400 at the very worst */
+static void rows_body(int64_t n) {
+  void *x = operand(0), *y = operand(1);
+  if (n > 100) return;
+  for (int64_t rows = 0; rows <= 41 && rows * n <= MAX; rows += rows < 18 ? 1 : 23) {
+    randomise(x, rows * n, 0);
+    set_canary(y, rows);
+    k->sum_rows(rows, n, x, y);
+    for (int64_t r = 0; r < rows; r++) {
+      double sum = 0;
+      for (int64_t c = 0; c < n; c++) sum += get(x, r * n + c);
+      CHECK_NEAR(get(y, r), sum, 2000 * half_ulp);
+    }
+    k->sumsq_rows(rows, n, x, y);
+    for (int64_t r = 0; r < rows; r++) {
+      double sum = 0;
+      for (int64_t c = 0; c < n; c++) sum += get(x, r * n + c) * get(x, r * n + c);
+      check_value(get(y, r), sum, 30, "sumsq_rows", r);
+    }
+    check_canary(y, rows);
+    set_canary(y, n);
+    k->sum_cols(rows, n, x, y);
+    check_canary(y, n);
+    for (int64_t c = 0; c < n; c++) {
+      double sum = 0;
+      for (int64_t r = 0; r < rows; r++) sum += get(x, r * n + c);
+      CHECK_NEAR(get(y, c), sum, 2000 * half_ulp);
+    }
+  }
+}
+
+TEST(sums_of_rows_and_columns) { everywhere(rows_body); }
+
+/* exp 2 units at an argument that was rounded at up to 100, a sum, a division */
+static void softmax_body(int64_t n) {
+  void *x = operand(0), *y = operand(1), *loss = operand(2), *again = operand(3);
+  if (n == 0) return;
+  const int64_t rows = n > 1000 ? 1 : 3;
+  int32_t label[3];
+  randomise(x, rows * n, 0);
+  for (int64_t i = 0; i < rows * n; i += 3) set(x, i, 20 * get(x, i) + 500);
+  for (int r = 0; r < 3; r++) label[r] = (int32_t)uniform(0, (double)n - 1e-9);
+  set_canary(y, rows * n);
+  set_canary(loss, rows);
+  k->cross_entropy(rows, n, x, label, loss, y);
+  check_canary(y, rows * n);
+  check_canary(loss, rows);
+  for (int64_t r = 0; r < rows; r++) {
+    double max = -INFINITY, sum = 0;
+    for (int64_t c = 0; c < n; c++) max = fmax(max, get(x, r * n + c));
+    for (int64_t c = 0; c < n; c++) sum += exp(get(x, r * n + c) - max);
+    for (int64_t c = 0; c < n; c++)
+      check_value(get(y, r * n + c), exp(get(x, r * n + c) - max) / sum, 100, "prob", c);
+    const double exact = log(sum) + (max - get(x, r * n + label[r]));
+    CHECK_NEAR(get(loss, r), exact, 4 * half_ulp * fabs(exact) + 40 * half_ulp);
+  }
+  k->cross_entropy(rows, n, x, label, again, NULL);
+  CHECK(memcmp(again, loss, (size_t)(rows * bytes)) == 0);
+  k->softmax(rows, n, x, again);
+  CHECK(memcmp(again, y, (size_t)(rows * n * bytes)) == 0);
+}
+
+TEST(softmax_and_cross_entropy) { everywhere(softmax_body); }
+
+TEST(softmax_of_what_is_not_finite) {
+  const swi_kernels *const *all = swi_kernels_available();
+  for (; *all; all++) {
+    const float x[3][3] = {{1, NAN, 2}, {INFINITY, 0, 0}, {-INFINITY, 0, 0}};
+    const int32_t label[3] = {0, 0, 0};
+    float loss[3], prob[3][3];
+    (*all)->cross_entropy(3, 3, x, label, loss, prob);
+    CHECK(isnan(loss[0]) && isnan(loss[1]) && isinf(loss[2]));
+    CHECK(isnan(prob[0][0]) && isnan(prob[1][1]));
+    CHECK_NEAR(prob[2][0], 0, 0);
+    CHECK_NEAR(prob[2][1], 0.5, 0);
+  }
+}
+
+static void gather_body(int64_t n) {
+  static uint8_t x8[5 * 1000];
+  static float x32[5 * 1000];
+  static const int32_t index[3] = {4, 0, 4};
+  void *factor = operand(0), *offset = operand(1), *y = operand(2);
+  if (n > 1000) return;
+  randomise(factor, n, 0);
+  randomise(offset, n, 0);
+  for (int64_t i = 0; i < 5 * n; i++) {
+    x8[i] = (uint8_t)uniform(0, 256);
+    x32[i] = (float)uniform(-9, 9);
+  }
+  set_canary(y, 3 * n);
+  for (int scaled = 0; scaled < 2; scaled++)
+    for (int kind = 0; kind < 2; kind++) {
+      const void *f = scaled ? factor : NULL, *o = scaled ? offset : NULL;
+      if (kind)
+        k->gather_f32(3, n, x32, index, f, o, y);
+      else
+        k->gather_u8(3, n, x8, index, f, o, y);
+      for (int64_t i = 0; i < 3 * n; i++) {
+        const int64_t at = index[i / n] * n + i % n;
+        double exact = kind ? (double)x32[at] : x8[at];
+        if (scaled) exact = exact * get(factor, i % n) + get(offset, i % n);
+        CHECK_NEAR(get(y, i), exact, scaled ? 2 * half_ulp * 1100 : 0); /* of numbers below 1100 */
+      }
+    }
+  check_canary(y, 3 * n);
+}
+
+TEST(gather) { everywhere(gather_body); }
+
+static void sgd_case(int64_t n, const swi_sgd_hyper *h) {
+  void *w = operand(0), *m = operand(1), *g = operand(2);
+  static double w0[MAX], m0[MAX];
+  double squares = 0;
+  randomise(w, n, 0);
+  randomise(m, n, 0);
+  randomise(g, n, 0);
+  for (int64_t i = 0; i < n; i++) {
+    w0[i] = get(w, i);
+    m0[i] = h->first ? (double)NAN : get(m, i);
+    if (h->first) set(m, i, NAN); /* nothing there yet: must not be read */
+    squares += get(g, i) * get(g, i);
+  }
+  set_canary(w, n);
+  set_canary(m, n);
+  const double got = k->sgd(n, w, h->momentum != 0 ? m : NULL, g, h);
+  check_canary(w, n);
+  check_canary(m, n);
+  CHECK_NEAR(got, squares, 110 * half_ulp * squares);
+  for (int64_t i = 0; i < n; i++) {
+    const double d = get(g, i) + h->weight_decay * w0[i];
+    const double b = h->first ? d : h->momentum * m0[i] + (1 - h->dampening) * d;
+    const double step = h->momentum == 0 ? d : h->nesterov ? d + h->momentum * b : b;
+    /* some six roundings of numbers below 16, and the hyperparameters' own */
+    if (h->momentum != 0) CHECK_NEAR(get(m, i), b, 100 * half_ulp);
+    CHECK_NEAR(get(w, i), w0[i] - h->lr * step, 200 * half_ulp);
+  }
+}
+
+static void sgd_body(int64_t n) {
+  for (int bits = 0; bits < 16; bits++) {
+    const swi_sgd_hyper h = {.lr = 0.1,
+                             .momentum = bits & 1 ? 0.9 : 0,
+                             .dampening = bits & 2 ? 0.3 : 0,
+                             .weight_decay = bits & 4 ? 0.01 : 0,
+                             .nesterov = (bits & 8) != 0,
+                             .first = n % 3 == 1};
+    sgd_case(n, &h);
+  }
+}
+
+TEST(sgd) { everywhere(sgd_body); }
+
+TEST(flush_mode_is_set_and_restored) {
+  const uint32_t before = swi_fpmode_flush();
+  volatile float tiny = 1e-38f;
+  tiny *= 0.01f;
+  swi_fpmode_set(before);
+#if defined(__x86_64__) || defined(__aarch64__)
+  CHECK(tiny == 0.0f);
+#endif
+  tiny = 1e-38f;
+  tiny *= 0.01f;
+  CHECK(tiny != 0.0f);
+  CHECK_EQ_INT(swi_fpmode_get() | 0x3F, before | 0x3F); /* but for the flags of what happened */
+}
+
+TEST(open_refuses_unknown_variants) {
+  char reason[256] = "";
+  sw_context *ctx = NULL;
+  CHECK_EQ_INT(sw_open("mmx", 1, &ctx, reason, sizeof reason), SW_EARG);
+  CHECK(strstr(reason, "scalar") != NULL);
+  setenv("SWALE_CPU", "scalar", 1);
+  CHECK_EQ_INT(sw_open(NULL, 2, &ctx, reason, sizeof reason), SW_OK);
+  CHECK_EQ_STR(sw_context_variant(ctx), "scalar");
+  CHECK(strstr(sw_context_blas(ctx), "OpenBLAS") != NULL);
+  CHECK(getenv("OPENBLAS_NUM_THREADS") == NULL);
+  sw_context_release(ctx);
+  CHECK_EQ_INT(sw_open(NULL, 100000, &ctx, reason, sizeof reason), SW_ERANGE);
+  unsetenv("SWALE_CPU");
+}
+
+RUN_TESTS(T(unary_kernels), T(binary_kernels), T(where_fill_scale_axpy_lerp),
+          T(values_do_not_depend_on_position), T(functions_are_accurate_over_all_floats),
+          T(sum_and_dot), T(max_and_argmax), T(sums_of_rows_and_columns),
+          T(softmax_and_cross_entropy), T(softmax_of_what_is_not_finite), T(gather), T(sgd),
+          T(flush_mode_is_set_and_restored), T(open_refuses_unknown_variants))
