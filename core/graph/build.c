@@ -104,6 +104,7 @@ sw_edge swi_sum_to(sw_graph *g, sw_edge x, sw_edge like) {
 
 sw_edge swi_unreduce(sw_graph *g, sw_edge x, sw_edge like, uint32_t axes) {
   if (x.node < 0) return x;
+  if (sw_graph_type(g, x)->ndim == 0) return swi_broadcast_like(g, x, like);
   sw_type t = *sw_graph_type(g, like);
   for (int i = 0; i < t.ndim; i++)
     if (axes >> i & 1) t.dim[i] = (sw_dim){1, 0};

@@ -101,10 +101,10 @@ static void prepare(sw_workspace *w, int32_t i) {
 }
 
 sw_status sw_workspace_batch(sw_workspace *w, int64_t batch) {
-  if (batch == w->batch) return SW_OK;
   if (batch < 1 || batch > INT32_MAX)
     return sw_fail(w->p->ctx, SW_ERANGE, "the batch must have at least 1 example, got %lld",
                    (long long)batch);
+  if (batch == w->batch) return SW_OK;
   if (batch > w->capacity) SW_TRY(grow(w, batch));
   w->batch = batch;
   for (int32_t i = 0; i < w->p->n_code; i++) prepare(w, i);

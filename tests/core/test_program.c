@@ -1,0 +1,325 @@
+/* test_program.c: compiled programs: values, gradients, batch sizes, memory, bits. */
+#include "net.h"
+
+#include "graph/eager.h"
+
+static net n;
+static double weights[NET_WEIGHTS], out[NET_WEIGHTS];
+
+static int setup(void **state) {
+  (void)state;
+  memset(&n, 0, sizeof n);
+  n.ctx = open_context(1);
+  net_weights(weights);
+  return net_build(&n) != SW_OK;
+}
+
+static int teardown(void **state) {
+  (void)state;
+  sw_graph_release(n.g);
+  sw_alloc_stats left = sw_context_alloc_stats(n.ctx);
+  sw_context_release(n.ctx);
+  if (left.live_blocks) print_error("%lld blocks are still live\n", (long long)left.live_blocks);
+  return left.live_blocks != 0;
+}
+
+static sw_workspace *workspace(sw_edge extra, sw_dtype real) {
+  sw_program *p;
+  sw_workspace *w;
+  CHECK_OK(n.ctx, net_program(&n, extra, real, &p));
+  CHECK_OK(n.ctx, sw_workspace_new(p, &w));
+  sw_program_release(p);
+  return w;
+}
+
+static void fill_inputs(sw_workspace *w, int64_t batch, int bytes, int64_t first) {
+  CHECK_OK(n.ctx, sw_workspace_batch(w, batch));
+  net_data(batch, bytes, sw_workspace_input(w, 0), sw_workspace_input(w, 1), first);
+}
+
+static double run64(sw_workspace *w, const double *at, double *grad) {
+  const void *vectors[1] = {at};
+  CHECK_OK(n.ctx, sw_workspace_run(w, vectors, 1, grad));
+  return *(const double *)sw_workspace_output(w, 0, NULL);
+}
+
+TEST(dump_of_a_program) {
+  sw_program *p;
+  char text[2000];
+  CHECK_OK(n.ctx, net_program(&n, SW_NO_EDGE, SW_F32, &p));
+  sw_program_dump(p, text, sizeof text);
+  CHECK_EQ_STR(text, "b6 = matmul+bias+relu input1, vector1[1]^T, vector1[21] : (batch, 4)\n"
+                     "b7 = matmul+bias b6, vector1[25]^T, vector1[37] : (batch, 3)\n"
+                     "b8, b9 = cross_entropy b7, input2 : (batch)\n"
+                     "b10 = mean b8 : ()\n"
+                     "b12 = scale const11 : ()\n"
+                     "b13 = one_hot input2 : (batch, 3)\n"
+                     "b9 = sub b9, b13 : (batch, 3)\n"
+                     "b9 = mul b9, b12 : (batch, 3)\n"
+                     "out[37] = sum b9 : (3)\n"
+                     "b17 = matmul b9, vector1[25] : (batch, 4)\n"
+                     "out[25] = matmul b9^T, b6 : (3, 4)\n"
+                     "b17 = gate b17, b6 : (batch, 4)\n"
+                     "out[21] = sum b17 : (4)\n"
+                     "out[1] = matmul b17^T, input1 : (4, 5)\n");
+  sw_program_release(p);
+}
+
+/* Central differences in double: error about h^2 + eps / h. */
+TEST(gradient_equals_differences) {
+  sw_workspace *w = workspace(SW_NO_EDGE, SW_F64);
+  double unused[NET_WEIGHTS];
+  fill_inputs(w, 6, 8, 0);
+  run64(w, weights, out);
+  for (int i = 0; i < NET_WEIGHTS; i++) {
+    double h = 1e-5, at[NET_WEIGHTS];
+    memcpy(at, weights, sizeof at);
+    at[i] = weights[i] + h;
+    double up = run64(w, at, unused);
+    at[i] = weights[i] - h;
+    double down = run64(w, at, unused);
+    CHECK_NEAR(out[i], (up - down) / (2 * h), 1e-8);
+  }
+  sw_workspace_free(w);
+}
+
+TEST(float32_is_near_float64) {
+  sw_workspace *w64 = workspace(SW_NO_EDGE, SW_F64), *w32 = workspace(SW_NO_EDGE, SW_F32);
+  float w[NET_WEIGHTS], grad[NET_WEIGHTS];
+  for (int i = 0; i < NET_WEIGHTS; i++) w[i] = (float)weights[i];
+  fill_inputs(w64, 9, 8, 0);
+  fill_inputs(w32, 9, 4, 0);
+  double loss = run64(w64, weights, out);
+  CHECK_OK(n.ctx, sw_workspace_run(w32, &(const void *){w}, 1, grad));
+  CHECK_NEAR(*(const float *)sw_workspace_output(w32, 0, NULL), loss, 1e-6);
+  for (int i = 0; i < NET_WEIGHTS; i++) CHECK_NEAR(grad[i], out[i], 1e-6);
+  sw_workspace_free(w64);
+  sw_workspace_free(w32);
+}
+
+/* Any order of batch sizes in one workspace gives what a new workspace gives, and allocates only to grow. */
+TEST(batch_sizes_change) {
+  sw_workspace *w = workspace(SW_NO_EDGE, SW_F64);
+  const int64_t sizes[] = {64, 3, 64, 1, 17, 63, 2, 64};
+  fill_inputs(w, 64, 8, 0);
+  int64_t calls = sw_context_alloc_stats(n.ctx).calls, bytes = sw_workspace_bytes(w);
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    fill_inputs(w, sizes[i], 8, 5);
+    run64(w, weights, out);
+  }
+  CHECK_EQ_INT(sw_context_alloc_stats(n.ctx).calls, calls);
+  CHECK_EQ_INT(sw_workspace_bytes(w), bytes);
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    double grad[NET_WEIGHTS];
+    sw_workspace *fresh = workspace(SW_NO_EDGE, SW_F64);
+    fill_inputs(w, sizes[i], 8, 5);
+    fill_inputs(fresh, sizes[i], 8, 5);
+    CHECK(run64(w, weights, out) == run64(fresh, weights, grad));
+    assert_memory_equal(out, grad, sizeof grad);
+    sw_workspace_free(fresh);
+  }
+  sw_workspace_free(w);
+}
+
+TEST(per_example_norms_equal_batches_of_one) {
+  enum { BATCH = 11 };
+  sw_edge norms;
+  CHECK_OK(n.ctx, sw_graph_example_norms(n.g, n.grad, NET_PARAMS, &norms, NULL));
+  sw_workspace *w = workspace(norms, SW_F64), *one = workspace(SW_NO_EDGE, SW_F64);
+  sw_shape shape;
+  fill_inputs(w, BATCH, 8, 0);
+  run64(w, weights, out);
+  const double *squares = sw_workspace_output(w, 1, &shape);
+  CHECK_EQ_INT(shape.ndim, 1);
+  CHECK_EQ_INT(shape.dim[0], BATCH);
+  for (int i = 0; i < BATCH; i++) {
+    double grad[NET_WEIGHTS], sum = 0;
+    fill_inputs(one, 1, 8, i);
+    run64(one, weights, grad);
+    for (int j = 0; j < NET_WEIGHTS; j++) sum += grad[j] * grad[j];
+    CHECK_NEAR(squares[i], sum, 1e-12 * (1 + sum));
+  }
+  sw_workspace_free(w);
+  sw_workspace_free(one);
+}
+
+/* A measurement beside the gradient changes none of its bits. */
+TEST(variants_share_their_bits) {
+  sw_edge norms;
+  CHECK_OK(n.ctx, sw_graph_example_norms(n.g, n.grad, NET_PARAMS, &norms, NULL));
+  sw_workspace *plain = workspace(SW_NO_EDGE, SW_F32), *measured = workspace(norms, SW_F32);
+  float w[NET_WEIGHTS], g1[NET_WEIGHTS], g2[NET_WEIGHTS];
+  for (int i = 0; i < NET_WEIGHTS; i++) w[i] = (float)weights[i];
+  for (int64_t batch = 1; batch < 70; batch += 7) {
+    fill_inputs(plain, batch, 4, batch);
+    fill_inputs(measured, batch, 4, batch);
+    CHECK_OK(n.ctx, sw_workspace_run(plain, &(const void *){w}, 1, g1));
+    CHECK_OK(n.ctx, sw_workspace_run(measured, &(const void *){w}, 1, g2));
+    assert_memory_equal(g1, g2, sizeof g1);
+    assert_memory_equal(sw_workspace_output(plain, 0, NULL), sw_workspace_output(measured, 0, NULL),
+                        4);
+  }
+  sw_workspace_free(plain);
+  sw_workspace_free(measured);
+}
+
+/* The gradient of gradient . v against differences of gradients. */
+TEST(hessian_vector_product) {
+  sw_edge dots = SW_NO_EDGE, second[NET_PARAMS];
+  const sw_shape shape[NET_PARAMS] = {{2, {4, 5}}, {1, {4}}, {2, {3, 4}}, {1, {3}}};
+  double v[NET_WEIGHTS], hv[NET_WEIGHTS], up[NET_WEIGHTS], down[NET_WEIGHTS], at[NET_WEIGHTS];
+  for (int i = 0; i < NET_PARAMS; i++) {
+    sw_edge direction, dot;
+    CHECK_OK(n.ctx, sw_graph_param(n.g, 1, n.offset[i], &shape[i], &direction));
+    CHECK_OK(n.ctx, net_apply(&n, SW_OP_dot, n.grad[i], direction, NULL, &dot));
+    if (i == 0)
+      dots = dot;
+    else
+      CHECK_OK(n.ctx, net_apply(&n, SW_OP_add, dots, dot, NULL, &dots));
+  }
+  CHECK_OK(n.ctx, sw_graph_gradient(n.g, dots, SW_NO_EDGE, n.param, NET_PARAMS, second));
+  sw_output o[NET_PARAMS];
+  for (int i = 0; i < NET_PARAMS; i++) o[i] = (sw_output){second[i], n.offset[i]};
+  sw_program *p;
+  sw_workspace *w, *g = workspace(SW_NO_EDGE, SW_F64);
+  CHECK_OK(n.ctx, sw_program_new(n.g, o, NET_PARAMS, SW_F64, &p));
+  CHECK_OK(n.ctx, sw_workspace_new(p, &w));
+  sw_program_release(p);
+  fill_inputs(w, 8, 8, 0);
+  fill_inputs(g, 8, 8, 0);
+  for (int i = 0; i < NET_WEIGHTS; i++) v[i] = cos(i);
+  CHECK_OK(n.ctx, sw_workspace_run(w, (const void *[]){weights, v}, 2, hv));
+  for (int i = 0; i < NET_WEIGHTS; i++) at[i] = weights[i] + 1e-5 * v[i];
+  run64(g, at, up);
+  for (int i = 0; i < NET_WEIGHTS; i++) at[i] = weights[i] - 1e-5 * v[i];
+  run64(g, at, down);
+  for (int i = 0; i < NET_WEIGHTS; i++) CHECK_NEAR(hv[i], (up[i] - down[i]) / 2e-5, 1e-8);
+  sw_workspace_free(w);
+  sw_workspace_free(g);
+}
+
+TEST(outputs_of_every_kind) {
+  /* one edge twice into the vector and once to look at, a leaf, an alias of an input */
+  const sw_attrs flat = {.ndim = 1, .dim = {{NET_IN, 1}}};
+  sw_edge alias;
+  CHECK_OK(n.ctx, net_apply(&n, SW_OP_reshape, n.x, SW_NO_EDGE, &flat, &alias));
+  sw_output o[] = {{n.grad[3], 0},   {n.grad[3], 3}, {n.grad[3], -1}, {n.param[1], 6},
+                   {n.param[3], -1}, {alias, -1},    {n.prob, -1}};
+  sw_program *p;
+  sw_workspace *w;
+  double vector[10] = {0};
+  CHECK_OK(n.ctx, sw_program_new(n.g, o, 7, SW_F64, &p));
+  CHECK_OK(n.ctx, sw_workspace_new(p, &w));
+  sw_program_release(p);
+  fill_inputs(w, 4, 8, 0);
+  run64(w, weights, vector);
+  assert_memory_equal(vector, vector + 3, 3 * sizeof(double));
+  assert_memory_equal(vector, sw_workspace_output(w, 2, NULL), 3 * sizeof(double));
+  assert_memory_equal(vector + 6, weights + n.offset[1], 4 * sizeof(double));
+  assert_memory_equal(sw_workspace_output(w, 4, NULL), weights + n.offset[3], 3 * sizeof(double));
+  assert_memory_equal(sw_workspace_output(w, 5, NULL), sw_workspace_input(w, 0),
+                      4 * NET_IN * sizeof(double));
+  const double *prob = sw_workspace_output(w, 6, NULL);
+  for (int i = 0; i < 4; i++) CHECK_NEAR(prob[3 * i] + prob[3 * i + 1] + prob[3 * i + 2], 1, 1e-15);
+  sw_workspace_free(w);
+}
+
+TEST(a_run_may_be_repeated) {
+  sw_workspace *w = workspace(SW_NO_EDGE, SW_F64);
+  double again[NET_WEIGHTS];
+  fill_inputs(w, 7, 8, 0);
+  double loss = run64(w, weights, out);
+  CHECK(run64(w, weights, again) == loss);
+  assert_memory_equal(out, again, sizeof again);
+  sw_workspace_free(w);
+}
+
+TEST(labels_are_looked_at) {
+  sw_workspace *w = workspace(SW_NO_EDGE, SW_F64);
+  fill_inputs(w, 4, 8, 0);
+  ((int32_t *)sw_workspace_input(w, 1))[2] = 3;
+  CHECK_EQ_INT(sw_workspace_run(w, &(const void *){weights}, 1, out), SW_ERANGE);
+  CHECK_EQ_STR(sw_message(n.ctx), "cross_entropy: label 3 of example 3 is outside 0 … 2");
+  sw_workspace_free(w);
+}
+
+TEST(what_a_run_must_be_given) {
+  sw_workspace *w = workspace(SW_NO_EDGE, SW_F64);
+  CHECK_EQ_INT(sw_workspace_run(w, &(const void *){weights}, 1, out), SW_EARG);
+  CHECK_EQ_INT(sw_workspace_batch(w, 0), SW_ERANGE);
+  CHECK_EQ_STR(sw_message(n.ctx), "the batch must have at least 1 example, got 0");
+  CHECK(sw_workspace_input(w, 0) == NULL);
+  fill_inputs(w, 4, 8, 0);
+  CHECK_EQ_INT(sw_workspace_run(w, NULL, 0, out), SW_EARG);
+  CHECK_EQ_INT(sw_workspace_run(w, &(const void *){weights}, 1, NULL), SW_EARG);
+  CHECK(sw_workspace_input(w, 7) == NULL);
+  sw_workspace_free(w);
+}
+
+TEST(eager_equals_compiled) {
+  const sw_shape xs = {2, {4, NET_IN}}, ws = {2, {NET_HIDDEN, NET_IN}};
+  const sw_attrs transposed = {.transpose_b = 1};
+  sw_tensor *x, *wt, *product, *result;
+  void *data;
+  int count;
+  sw_program *p;
+  sw_workspace *w;
+  sw_edge m, e;
+  CHECK_OK(n.ctx, net_apply(&n, SW_OP_matmul, n.x, n.param[0], &transposed, &m));
+  CHECK_OK(n.ctx, net_apply(&n, SW_OP_tanh, m, SW_NO_EDGE, NULL, &e));
+  CHECK_OK(n.ctx, sw_program_new(n.g, &(sw_output){e, -1}, 1, SW_F64, &p));
+  CHECK_OK(n.ctx, sw_workspace_new(p, &w));
+  sw_program_release(p);
+  fill_inputs(w, 4, 8, 0);
+  run64(w, weights, NULL);
+  CHECK_OK(n.ctx, sw_tensor_new(n.ctx, SW_F64, &xs, &x));
+  CHECK_OK(n.ctx, sw_tensor_writable(x, &data));
+  memcpy(data, sw_workspace_input(w, 0), 4 * NET_IN * sizeof(double));
+  CHECK_OK(n.ctx, sw_tensor_wrap(n.ctx, SW_F64, &ws, weights, 1, NULL, NULL, &wt));
+  CHECK_OK(n.ctx,
+           sw_eager(n.ctx, SW_OP_matmul, (sw_tensor *[]){x, wt}, 2, &transposed, &product, &count));
+  CHECK_EQ_INT(count, 1);
+  CHECK_OK(n.ctx, sw_eager(n.ctx, SW_OP_tanh, &product, 1, NULL, &result, &count));
+  assert_memory_equal(sw_tensor_data(result), sw_workspace_output(w, 0, NULL),
+                      4 * NET_HIDDEN * sizeof(double));
+  sw_tensor_free(result);
+  CHECK_OK(n.ctx, sw_eager(n.ctx, SW_OP_add, (sw_tensor *[]){x, wt}, 2, NULL, &result, &count));
+  sw_tensor_free(result);
+  sw_tensor_free(x);
+  sw_tensor_free(wt);
+  sw_tensor_free(product);
+  sw_workspace_free(w);
+}
+
+TEST(every_allocation_may_fail) {
+  int64_t before = sw_context_alloc_stats(n.ctx).live_blocks;
+  for (int64_t at = 1;; at++) {
+    sw_program *p = NULL;
+    sw_workspace *w = NULL;
+    sw_context_fail_allocation(n.ctx, at, 0);
+    sw_status st = net_program(&n, SW_NO_EDGE, SW_F64, &p);
+    if (st == SW_OK) st = sw_workspace_new(p, &w);
+    if (st == SW_OK) st = sw_workspace_batch(w, 2);
+    if (st == SW_OK) {
+      st = sw_workspace_batch(w, 20); /* on failure it can still do 2 */
+      if (st != SW_OK) {
+        net_data(2, 8, sw_workspace_input(w, 0), sw_workspace_input(w, 1), 0);
+        run64(w, weights, out);
+      }
+    }
+    sw_context_fail_allocation(n.ctx, 0, 0);
+    CHECK(st == SW_OK || st == SW_ENOMEM);
+    sw_workspace_free(w);
+    sw_program_release(p);
+    CHECK_EQ_INT(sw_context_alloc_stats(n.ctx).live_blocks, before);
+    if (st == SW_OK) break;
+    CHECK(at < 1000);
+  }
+}
+
+#define C(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+RUN_TESTS(C(dump_of_a_program), C(gradient_equals_differences), C(float32_is_near_float64),
+          C(batch_sizes_change), C(per_example_norms_equal_batches_of_one),
+          C(variants_share_their_bits), C(hessian_vector_product), C(outputs_of_every_kind),
+          C(a_run_may_be_repeated), C(labels_are_looked_at), C(what_a_run_must_be_given),
+          C(eager_equals_compiled), C(every_allocation_may_fail))
