@@ -90,8 +90,18 @@ function M.where(mask, a, b) return (apply("where", nil, mask, a, b)) end
 
 -- ------------------------------------------------------------------ reductions
 
+local function all_axes(x)
+  local axes = {}
+  for i = 1, x:ndim() do axes[i] = i end
+  return axes
+end
+
 local function reduce(op, x, axes, keepdim)
-  if axes ~= nil and type(axes) ~= "table" then axes = { axes } end
+  if axes == nil then
+    axes = all_axes(x)
+  elseif type(axes) ~= "table" then
+    axes = { axes }
+  end
   return (apply(op, { axes = axes, keepdim = keepdim or false }, x))
 end
 

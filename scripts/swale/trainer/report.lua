@@ -43,7 +43,7 @@ end
 function M.rows(trainer)
   local rows = { row(trainer, "last", "last") }
   local best = trainer:best_epoch()
-  if best then rows[2] = row(trainer, ("best on valid (epoch %g)"):format(best), "best") end
+  if best then rows[2] = row(trainer, ("best on valid (epoch %.4g)"):format(best), "best") end
   local average = trainer.average
   if average and average.count > 0 then add_average(trainer, rows, average) end
   return rows
