@@ -134,7 +134,7 @@ end
 
 --- math.random and math.randomseed on a stream of ours, with Lua's meaning of the arguments.
 local function randoms(seed)
-  local stream = core.random(seed, "script")
+  local stream = core.random(seed, "script", 1) -- 0 is sw.rand's
   local function whole(low, high)
     if low > high then error("bad argument to 'random' (interval is empty)", 3) end
     local span = high - low + 1
@@ -147,7 +147,7 @@ local function randoms(seed)
     if not high then low, high = 1, low end
     return whole(math.tointeger(low) or math.floor(low), math.tointeger(high) or math.floor(high))
   end
-  local function randomseed(n) stream = core.random(seed, "script", math.tointeger(n) or 0) end
+  local function randomseed(n) stream = core.random(seed, "script", math.tointeger(n) or 1) end
   return random, randomseed
 end
 
@@ -197,25 +197,28 @@ local function kept(run)
   return ('The run is kept as "%s": %s%s.'):format(run.status, run.dir, detail)
 end
 
-local function say(run, text)
-  io.stderr:write(text, "\n")
+local function say(o, ...)
+  if not o.quiet then io.stderr:write(...) end
+end
+
+local function log(run, text)
   pcall(function() run.log:write(text, "\n") end)
 end
 
+local function without_name(message) return (message:gsub("^swale: ", "")) end
+
 --- Ends the run's record and says how it went. The exit status.
-local function conclude(run, outcome, with_traceback)
+local function conclude(run, outcome, o)
   if outcome.message then
     run.progress_bar:clear()
-    say(run, outcome.message)
-    if outcome.traceback then
-      if with_traceback then io.stderr:write(outcome.traceback, "\n") end
-      pcall(function() run.log:write(outcome.traceback, "\n") end)
-    end
+    say(o, outcome.message, "\n")
+    if outcome.traceback and o.traceback then say(o, outcome.traceback, "\n") end
+    log(run, outcome.message .. "\n" .. (outcome.traceback or ""))
   end
-  local ok, why = run:finish(outcome.status, outcome.message)
-  if outcome.message then io.stderr:write(kept(run), "\n") end
+  local ok, why = run:finish(outcome.status, outcome.message and without_name(outcome.message))
+  if outcome.message then say(o, kept(run), "\n") end
   if not ok then
-    io.stderr:write("swale: how the run ended could not be written: ", why, "\n")
+    say(o, "swale: how the run ended could not be written: ", why, "\n")
     return outcome.code == 0 and 1 or outcome.code
   end
   return outcome.code
@@ -226,8 +229,11 @@ local function catch(value)
 end
 
 local function perform(self, run, params)
-  local give_back = borrow_globals(run)
+  local create = require "swale.create"
+  local give_back, seed_before = borrow_globals(run), create.default_seed()
+  create.set_default_seed(run.seed)
   local ok, failure = xpcall(self.run, catch, run, params)
+  create.set_default_seed(seed_before)
   give_back()
   if core.interrupted() then
     core.clear_interrupt()
@@ -244,9 +250,10 @@ end
 ---@field script? string       the file that returned the experiment
 ---@field argv? string[]       recorded
 ---@field traceback? boolean   show where errors come from
+---@field quiet? boolean       say nothing on stderr
 
 local EXECUTE = { seed = { "integer", 1 }, script = "string?", argv = "table?",
-  traceback = { "boolean", false } }
+  traceback = { "boolean", false }, quiet = { "boolean", false } }
 
 ---Makes a run of the experiment. Nothing is raised: what goes wrong is said on stderr.
 ---@param overrides? table<string, any>
@@ -257,18 +264,18 @@ function Experiment:execute(overrides, o)
   o = options.check("execute", o, EXECUTE)
   local params, message = self:resolve(overrides, o.script)
   if not params then
-    io.stderr:write("swale: ", message, "\n")
+    say(o, "swale: ", message, "\n")
     return 2
   end
   core.catch_signals()
   local ok, run = pcall(require("swale.run").create, { experiment = self.name, params = params,
     seed = o.seed, script = o.script, argv = o.argv })
   if not ok then
-    io.stderr:write("swale: ", tostring(run), "\n")
+    say(o, "swale: ", tostring(run), "\n")
     return 1
   end
-  io.stderr:write("run: ", run.dir, "\n")
-  return conclude(run, perform(self, run, params), o.traceback), run
+  say(o, "run: ", run.dir, "\n")
+  return conclude(run, perform(self, run, params), o), run
 end
 
 return M

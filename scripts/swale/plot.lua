@@ -123,8 +123,8 @@ local function capture_lines(lines, s)
   if #s.captures > MANY_CAPTURES then return end
   for i, examples in ipairs(s.captures) do
     local x = examples / 1000
-    lines[#lines + 1] = ('set arrow %d from %.7g, graph 0 to %.7g, graph 1 nohead dt 3 lw 1 back'
-      .. ' lc rgb "%s"'):format(i, x, x, COLOURS.capture)
+    lines[#lines + 1] = ('set arrow %d from %.7g, graph 0 to %.7g, graph 1 nohead dt 3 lw 1'
+      .. ' lc rgb "%s" back'):format(i, x, x, COLOURS.capture)
   end
 end
 

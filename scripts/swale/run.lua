@@ -111,7 +111,7 @@ local function description(o)
     commit = revision.commit, dirty = revision.dirty, versions = versions(),
     machine = machine.describe(), threads = core.threads(), instruction_set = core.variant(),
     blas = core.blas(), matmul_precision = "highest",
-    status = "running", started = now(), pid = require "luv".os_getpid(),
+    status = "running", started = now(), pid = math.tointeger(require "luv".os_getpid()),
   }
 end
 

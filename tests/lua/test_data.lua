@@ -1,0 +1,258 @@
+--- Data sets: what is read, how it is split and normalised, what is refused.
+local core = require "swale.core"
+local lu = require "luaunit"
+local sw = require "swale"
+
+local function temporary()
+  return assert(require("luv").fs_mkdtemp "/tmp/swale-data-XXXXXX")
+end
+
+TestDigits = {}
+
+function TestDigits:setUp() self.data = sw.data.load "digits" end
+
+function TestDigits:test_sizes()
+  lu.assert_equals(tostring(self.data), "digits 1197/300/300")
+  lu.assert_equals({ self.data.features, self.data.classes }, { 64, 10 })
+  lu.assert_equals(self.data.shape, { 8, 8, 1 })
+  lu.assert_equals(self.data.train.x:shape(), { 1197, 8, 8, 1 })
+end
+
+--- The class counts and moments that NumPy finds in the same splits.
+function TestDigits:test_content()
+  local counts = {}
+  for c = 1, 10 do counts[c] = 0 end
+  for _, label in ipairs(self.data.train.y:table()) do counts[label + 1] = counts[label + 1] + 1 end
+  lu.assert_equals(counts, { 111, 120, 115, 129, 131, 115, 118, 116, 115, 127 })
+  local n = self.data.normalisation
+  lu.assert_almost_equals(n.mean, 4.8697394527986635, 1e-12)
+  lu.assert_almost_equals(n.deviation, 6.011961510873309, 1e-12)
+end
+
+function TestDigits:test_rows_are_standardised()
+  local all = {}
+  for i = 1, 1197 do all[i] = i end
+  local x = self.data.train:gather(all):to "float64"
+  local ones = core.zeros({ x:numel() }, "float64"):fill(1)
+  local flat = x:reshape { -1 }
+  lu.assert_almost_equals(flat:dot(ones) / x:numel(), 0, 1e-6)   -- float32 rows
+  lu.assert_almost_equals(flat:dot(flat) / x:numel(), 1, 1e-6)
+end
+
+function TestDigits:test_raw_on_request()
+  local x = sw.data.load("digits", { standardise = false }).train:gather { 1 }
+  local raw = self.data.train.x:select(1, 1):reshape { -1 }
+  lu.assert_equals(x:reshape({ -1 }):table(), raw:to("float32"):table())
+end
+
+function TestDigits:test_gather_refuses_positions_outside()
+  lu.assert_error_msg_contains("position 1198 (entry 2) is not in 1 … 1197", self.data.train.gather,
+    self.data.train, { 1, 1198 })
+end
+
+function TestDigits:test_a_sample_has_no_example_twice()
+  local sample = self.data.valid:sample(300, 7)
+  lu.assert_equals(#sample, 300)
+  local function sum(labels)
+    local s = 0
+    for _, y in ipairs(labels:table()) do s = s + y end
+    return s
+  end
+  lu.assert_equals(sum(sample.y), sum(self.data.valid.y))
+  lu.assert_error_msg_contains("asked for 301 examples, there are 300", self.data.valid.sample,
+    self.data.valid, 301)
+end
+
+local function labels_of_batches(split, o)
+  local labels = {}
+  for batch in split:batches(o) do
+    for _, y in ipairs(batch.y:table()) do labels[#labels + 1] = y end
+  end
+  return labels
+end
+
+function TestDigits:test_the_order_does_not_depend_on_the_batch_size()
+  local few = labels_of_batches(self.data.valid, { size = 7, epochs = 2.5, seed = 3 })
+  local many = labels_of_batches(self.data.valid, { size = 1000, epochs = 2.5, seed = 3 })
+  lu.assert_equals(#few, 750)
+  lu.assert_equals(few, many)
+  local other = labels_of_batches(self.data.valid, { size = 7, epochs = 2.5, seed = 4 })
+  lu.assert_not_equals(few, other)
+end
+
+function TestDigits:test_batches_refuse_an_unknown_option()
+  local valid = self.data.valid
+  lu.assert_error_msg_contains('unknown option "sise"; did you mean "size"?', valid.batches, valid,
+    { sise = 3 })
+end
+
+TestNames = {}
+
+function TestNames:test_an_unknown_name_gets_a_suggestion()
+  lu.assert_error_msg_contains('no data set "fasion-mnist"; did you mean "fashion-mnist"?',
+    sw.data.load, "fasion-mnist")
+end
+
+function TestNames:test_what_is_not_a_name()
+  lu.assert_error_msg_contains("goes by its name", sw.data.load, 3)
+end
+
+TestFashion = {}
+
+function TestFashion:test_as_debian_has_it()
+  if not sw.data.is_here "fashion-mnist" then lu.skip "fashion-mnist is not on this machine" end
+  local data = sw.data.load "fashion-mnist"
+  lu.assert_equals(tostring(data), "fashion-mnist 55000/5000/10000")
+  lu.assert_equals(data.train.x:shape(), { 55000, 28, 28, 1 })
+  lu.assert_almost_equals(data.normalisation.mean / 255, 0.2858, 1e-3)
+  lu.assert_equals(data.train.y:get(1), 9) -- an ankle boot
+end
+
+TestTensors = {}
+
+local function two_rows() return sw.tensor { { 1, 2, 3 }, { 4, 5, 6 } } end
+
+function TestTensors:test_targets()
+  local data = sw.data.from_tensors { train = { x = two_rows(), y = sw.tensor { 0.5, 1.5 } } }
+  lu.assert_nil(data.classes)
+  local x, y = data.train:gather { 2, 1 }
+  lu.assert_equals(x:table(), { { 4, 5, 6 }, { 1, 2, 3 } })
+  lu.assert_equals(y:reshape({ -1 }):table(), { 1.5, 0.5 })
+end
+
+function TestTensors:test_labels_outside_the_classes()
+  local y = sw.tensor({ 0, 7 }, "int32")
+  lu.assert_error_msg_contains("7", sw.data.from_tensors,
+    { train = { x = two_rows(), y = y }, classes = 3 })
+end
+
+function TestTensors:test_labels_need_classes()
+  lu.assert_error_msg_contains("labels need classes", sw.data.from_tensors,
+    { train = { x = two_rows(), y = sw.tensor({ 0, 1 }, "int32") } })
+end
+
+function TestTensors:test_splits_must_agree()
+  lu.assert_error_msg_contains("valid: rows of 2 values, but rows of train have 3",
+    sw.data.from_tensors, { train = { x = two_rows() }, valid = { x = sw.zeros { 4, 2 } } })
+  lu.assert_error_msg_contains("train: 2 rows in x, but 3 in y", sw.data.from_tensors,
+    { train = { x = two_rows(), y = sw.zeros { 3 } } })
+end
+
+function TestTensors:test_standardise_by_the_training_split()
+  local data = sw.data.from_tensors { train = { x = two_rows() }, test = { x = two_rows() },
+    standardise = true }
+  local x = data.test:gather({ 1, 2 }):reshape({ -1 }):table()
+  local s = math.sqrt(35 / 12) -- deviation of 1 … 6
+  for i = 1, 6 do lu.assert_almost_equals(x[i], (i - 3.5) / s, 1e-6) end
+end
+
+TestIdx = {}
+
+function TestIdx:setUp()
+  self.dir = temporary()
+  self.images, self.labels = self.dir .. "/x-idx3-ubyte", self.dir .. "/y-idx1-ubyte.gz"
+  assert(core.idx_write(core.zeros({ 6, 2, 2 }, "uint8"):fill(3), self.images))
+  assert(core.idx_write(core.tensor({ 0, 1, 2, 0, 1, 2 }, "uint8"), self.labels))
+end
+
+function TestIdx:tearDown() require("swale.folders").remove(self.dir) end
+
+function TestIdx:options(more)
+  local o = { train_images = self.images, train_labels = self.labels, classes = 3 }
+  for k, v in pairs(more or {}) do o[k] = v end
+  return o
+end
+
+function TestIdx:test_the_end_of_the_training_files_is_valid()
+  local data = sw.data.idx(self:options { valid = 2, name = "mine" })
+  lu.assert_equals(tostring(data), "mine 4/2")
+  lu.assert_equals(data.valid.y:table(), { 1, 2 })
+end
+
+function TestIdx:test_a_label_outside_the_classes_names_the_file()
+  lu.assert_error_msg_contains(self.labels, sw.data.idx, self:options { classes = 2 })
+end
+
+function TestIdx:test_a_truncated_file_is_named()
+  local file = assert(io.open(self.images, "rb"))
+  local text = file:read "a"
+  file:close()
+  file = assert(io.open(self.images, "wb"))
+  file:write(text:sub(1, -5))
+  file:close()
+  local result, message, code = sw.try(sw.data.idx, self:options())
+  lu.assert_nil(result)
+  lu.assert_str_contains(message, self.images)
+  lu.assert_equals(code, "ECORRUPT")
+end
+
+function TestIdx:test_a_missing_file_is_named()
+  lu.assert_error_msg_contains("/nowhere/x", sw.data.idx,
+    self:options { train_images = "/nowhere/x" })
+end
+
+function TestIdx:test_images_and_labels_must_be_as_many()
+  assert(core.idx_write(core.zeros({ 5 }, "uint8"), self.labels))
+  lu.assert_error_msg_contains("6 images", sw.data.idx, self:options())
+end
+
+TestQuadratic = {}
+
+function TestQuadratic:setUp()
+  self.problem = sw.data.noisy_quadratic { h = { 4, 1, 0.25 }, sigma = 0.5, n = 200, seed = 2 }
+  self.w = { 1, -2, 3 }
+end
+
+--- Sums over the examples themselves, in double.
+function TestQuadratic:measured()
+  local h, x, n = self.problem.h, self.problem.data.train.x:table(), 200
+  local mean, squares, loss = { 0, 0, 0 }, 0, 0
+  for i = 1, n do
+    for j = 1, 3 do
+      local difference = self.w[j] - x[i][j]
+      mean[j] = mean[j] + h[j] * difference / n
+      squares = squares + (h[j] * difference) ^ 2
+      loss = loss + 0.5 * h[j] * difference ^ 2 / n
+    end
+  end
+  local g2 = mean[1] ^ 2 + mean[2] ^ 2 + mean[3] ^ 2
+  return mean, (squares - n * g2) / (n - 1), loss
+end
+
+function TestQuadratic:test_closed_forms_are_those_of_the_data()
+  local mean, trace, loss = self:measured()
+  local g = self.problem:gradient(self.w)
+  for j = 1, 3 do lu.assert_almost_equals(g[j], mean[j], 1e-6) end   -- float32 examples
+  lu.assert_almost_equals(self.problem.trace, trace, 1e-5)
+  lu.assert_almost_equals(self.problem:loss_at(self.w), loss, 1e-5)
+  lu.assert_almost_equals(self.problem:noise_scale(self.w), trace / (16 + 4 + 0.5625), 1e-5)
+end
+
+function TestQuadratic:test_power_law()
+  local problem = sw.data.noisy_quadratic { dimensions = 4, power = 2 }
+  lu.assert_equals(problem.h, { 1, 1 / 4, 1 / 9, 1 / 16 })
+end
+
+--- Full batches: w_j <- (1 - lr h_j) w_j, exactly.
+function TestQuadratic:test_gradient_descent_contracts()
+  local problem = self.problem
+  local trainer = sw.Trainer { model = problem:model(self.w), data = problem.data,
+    loss = problem.loss, lr = 0.1, batch_size = 200 }
+  trainer:fit { steps = 20 }
+  for j, value in ipairs(trainer:weights():table()) do
+    lu.assert_almost_equals(value, self.w[j] * (1 - 0.1 * problem.h[j]) ^ 20, 1e-5)
+  end
+end
+
+--- At a rate of almost nothing the weights stay; the estimate has to cover the exact value.
+function TestQuadratic:test_the_measured_noise_scale_covers_the_exact_one()
+  local problem = self.problem
+  local trainer = sw.Trainer { model = problem:model(self.w), data = problem.data,
+    loss = problem.loss, lr = 1e-9, batch_size = 10,
+    measure = { noise_scale = sw.every { steps = 1 } } }
+  trainer:fit { steps = 32 }
+  local found, exact = trainer:state().noise_scale, problem:noise_scale(self.w)
+  lu.assert_equals(found.status, "resolved")
+  lu.assert_true(found.low < exact and exact < found.high,
+    ("%g not in %g … %g"):format(exact, found.low, found.high))
+end
