@@ -1,12 +1,5 @@
 /* test_noise.c: the noise scale and its interval, against exact answers and simulation. */
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "check.h"
 
 #include "base/random.h"
 #include "measure/noise.h"
@@ -74,18 +67,11 @@ static void estimators_are_unbiased(sw_noise_target target) {
   assert_near(g2 / batches, true_g2, 1e-13);
 }
 
-static void test_is_unbiased_for_the_training_set(void **state) {
-  (void)state;
-  estimators_are_unbiased(SW_TARGET_TRAIN);
-}
+TEST(test_is_unbiased_for_the_training_set) { estimators_are_unbiased(SW_TARGET_TRAIN); }
 
-static void test_is_unbiased_for_the_population(void **state) {
-  (void)state;
-  estimators_are_unbiased(SW_TARGET_POPULATION);
-}
+TEST(test_is_unbiased_for_the_population) { estimators_are_unbiased(SW_TARGET_POPULATION); }
 
-static void test_ignores_what_tells_nothing(void **state) {
-  (void)state;
+TEST(test_ignores_what_tells_nothing) {
   sw_noise e;
   sw_noise_init(&e, SW_TARGET_TRAIN, 100);
   sw_noise_add(&e, 1, 5, 5);
@@ -109,8 +95,7 @@ static void add_many(sw_noise *e, int64_t batch, int count, double s, double g2)
   }
 }
 
-static void test_is_pending_until_32(void **state) {
-  (void)state;
+TEST(test_is_pending_until_32) {
   sw_noise e;
   sw_noise_init(&e, SW_TARGET_POPULATION, 1000);
   add_many(&e, 10, SW_NOISE_MEASUREMENTS - 1, 6, 2);
@@ -125,8 +110,7 @@ static void test_is_pending_until_32(void **state) {
   assert_near(r.high, 3, 1e-6);
 }
 
-static void test_another_batch_size_begins_anew(void **state) {
-  (void)state;
+TEST(test_another_batch_size_begins_anew) {
   sw_noise e;
   sw_noise_init(&e, SW_TARGET_POPULATION, 1000);
   add_many(&e, 10, 40, 6, 2);
@@ -140,8 +124,7 @@ static void test_another_batch_size_begins_anew(void **state) {
   assert_near(g2, 2, 1e-12);
 }
 
-static void test_keeps_the_last_32(void **state) {
-  (void)state;
+TEST(test_keeps_the_last_32) {
   sw_noise e;
   sw_noise_init(&e, SW_TARGET_POPULATION, 1000);
   add_many(&e, 10, 45, 1000, 1);
@@ -153,8 +136,7 @@ static void test_keeps_the_last_32(void **state) {
 }
 
 /* Pairs of neighbours, wherever the ring begins: a sequence that alternates has no spread. */
-static void test_blocks_are_neighbours(void **state) {
-  (void)state;
+TEST(test_blocks_are_neighbours) {
   sw_noise e;
   sw_noise_init(&e, SW_TARGET_POPULATION, 1000);
   for (int i = 0; i < 43; i++) {
@@ -166,8 +148,7 @@ static void test_blocks_are_neighbours(void **state) {
 }
 
 /* Batches of 16 out of a population of gradients G + noise with known tr(Sigma) and |G|^2. */
-static void test_finds_a_known_scale(void **state) {
-  (void)state;
+TEST(test_finds_a_known_scale) {
   enum { DIM = 6, B = 16, TRIALS = 200 };
   const double mean = 0.5, truth = DIM / (DIM * mean * mean);
   int held = 0, resolved = 0;
@@ -244,8 +225,7 @@ static void check_against_definition(const double *a, const double *b) {
   if (mb <= 0) assert_true(e.value == HUGE_VAL);
 }
 
-static void test_is_the_set_of_the_definition(void **state) {
-  (void)state;
+TEST(test_is_the_set_of_the_definition) {
   const double means[] = {-3, -0.6, -0.1, 0, 0.1, 0.6, 3}, rhos[] = {-0.9, 0, 0.9};
   double a[PAIRS], b[PAIRS];
   sw_random r;
@@ -259,8 +239,7 @@ static void test_is_the_set_of_the_definition(void **state) {
         }
 }
 
-static void test_covers_the_ratio_as_often_as_it_says(void **state) {
-  (void)state;
+TEST(test_covers_the_ratio_as_often_as_it_says) {
   enum { TRIALS = 2000 };
   const double cases[][3] = {{3, 3, 0},      {3, 3, 0.8},   {4, 0.7, 0},
                              {4, 0.5, -0.7}, {2, 0.2, 0.5}, {1, 0.05, 0}};
@@ -279,8 +258,7 @@ static void test_covers_the_ratio_as_often_as_it_says(void **state) {
   }
 }
 
-static void test_knows_the_unit(void **state) {
-  (void)state;
+TEST(test_knows_the_unit) {
   double a[PAIRS], b[PAIRS], big_a[PAIRS], small_b[PAIRS];
   sw_random r;
   sw_random_init(&r, 4, sw_stream("test", 4));
@@ -296,8 +274,7 @@ static void test_knows_the_unit(void **state) {
   assert_near(scaled.high / 1e280, e.high, 1e-12);
 }
 
-static void test_is_never_nan(void **state) {
-  (void)state;
+TEST(test_is_never_nan) {
   const double values[] = {0, 5e-324, 1e-300, 1e-30, 1, 1e30, 1e300, 1.7e308, -1, -1e300, -1e-300};
   enum { VALUES = sizeof values / sizeof *values };
   for (int i = 0; i < VALUES; i++)
@@ -316,37 +293,23 @@ static void test_is_never_nan(void **state) {
       }
 }
 
-static void test_says_pending_of_what_is_no_sample(void **state) {
-  (void)state;
+TEST(test_says_pending_of_what_is_no_sample) {
   double a[PAIRS] = {0}, b[PAIRS] = {0};
   assert_int_equal(sw_fieller(1, a, b, t15).status, SW_PENDING);
   b[3] = (double)NAN;
   assert_int_equal(sw_fieller(PAIRS, a, b, t15).status, SW_PENDING);
 }
 
-static void test_names(void **state) {
-  (void)state;
+TEST(test_names) {
   assert_string_equal(sw_estimate_status_name(SW_PENDING), "pending");
   assert_string_equal(sw_estimate_status_name(SW_UNRESOLVED), "unresolved");
   assert_string_equal(sw_estimate_status_name(SW_RESOLVED), "resolved");
 }
 
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_is_unbiased_for_the_training_set),
-      cmocka_unit_test(test_is_unbiased_for_the_population),
-      cmocka_unit_test(test_ignores_what_tells_nothing),
-      cmocka_unit_test(test_is_pending_until_32),
-      cmocka_unit_test(test_another_batch_size_begins_anew),
-      cmocka_unit_test(test_keeps_the_last_32),
-      cmocka_unit_test(test_blocks_are_neighbours),
-      cmocka_unit_test(test_finds_a_known_scale),
-      cmocka_unit_test(test_is_the_set_of_the_definition),
-      cmocka_unit_test(test_covers_the_ratio_as_often_as_it_says),
-      cmocka_unit_test(test_knows_the_unit),
-      cmocka_unit_test(test_is_never_nan),
-      cmocka_unit_test(test_says_pending_of_what_is_no_sample),
-      cmocka_unit_test(test_names),
-  };
-  return cmocka_run_group_tests(tests, NULL, NULL);
-}
+RUN_TESTS(T(test_is_unbiased_for_the_training_set), T(test_is_unbiased_for_the_population),
+          T(test_ignores_what_tells_nothing), T(test_is_pending_until_32),
+          T(test_another_batch_size_begins_anew), T(test_keeps_the_last_32),
+          T(test_blocks_are_neighbours), T(test_finds_a_known_scale),
+          T(test_is_the_set_of_the_definition), T(test_covers_the_ratio_as_often_as_it_says),
+          T(test_knows_the_unit), T(test_is_never_nan), T(test_says_pending_of_what_is_no_sample),
+          T(test_names))

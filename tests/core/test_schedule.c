@@ -1,35 +1,7 @@
 /* test_schedule.c: schedules against closed forms written another way. */
-#include <float.h>
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
+#include "train_check.h"
 
-#include <cmocka.h>
-
-#include "kernels/kernels.h"
 #include "train/schedule.h"
-
-static sw_context *ctx;
-
-static int open_context(void **state) {
-  (void)state;
-  char reason[200];
-  return sw_open("scalar", 1, &ctx, reason, sizeof reason) == SW_OK ? 0 : -1;
-}
-
-static int close_context(void **state) {
-  (void)state;
-  sw_context_release(ctx);
-  return 0;
-}
-
-static void assert_near(double got, double want, double tolerance) {
-  if (!(fabs(got - want) <= tolerance * fmax(1, fabs(want))))
-    fail_msg("got %.17g, want %.17g", got, want);
-}
 
 static sw_duration steps(double amount) { return (sw_duration){amount, SW_STEPS}; }
 static sw_duration examples(double amount) { return (sw_duration){amount, SW_EXAMPLES}; }
@@ -40,8 +12,7 @@ static sw_progress before(int64_t i, int64_t batch, int64_t epoch_examples) {
   return (sw_progress){i - 1, (i - 1) * batch, i * batch, epoch_examples};
 }
 
-static void test_constant(void **state) {
-  (void)state;
+TEST(test_constant) {
   const sw_schedule s = {.kind = SW_SCHEDULE_CONSTANT, .value = 0.3};
   for (int i = 1; i < 5; i++) {
     sw_progress p = before(i, 10, 100);
@@ -50,8 +21,7 @@ static void test_constant(void **state) {
 }
 
 /* 0.1 for 30 epochs, 0.01 for 30, 0.001: the numbers in PyTorch's own description of StepLR. */
-static void test_step_counts_whole_periods(void **state) {
-  (void)state;
+TEST(test_step_counts_whole_periods) {
   const sw_schedule s = {
       .kind = SW_SCHEDULE_STEP, .value = 0.1, .gamma = 0.1, .period = epochs(30)};
   for (int i = 1; i <= 900; i++) {
@@ -61,8 +31,7 @@ static void test_step_counts_whole_periods(void **state) {
   }
 }
 
-static void test_units_agree(void **state) {
-  (void)state;
+TEST(test_units_agree) {
   const sw_duration durations[] = {steps(20), examples(200), epochs(2)};
   for (int i = 1; i <= 100; i++)
     for (int unit = 0; unit < 3; unit++)
@@ -76,8 +45,7 @@ static void test_units_agree(void **state) {
 }
 
 /* Izmailov et al.: alpha(i) = (1 - t) a1 + t a2, t = (mod(i - 1, c) + 1) / c. */
-static void test_cyclic_is_the_papers(void **state) {
-  (void)state;
+TEST(test_cyclic_is_the_papers) {
   enum { C = 7, BATCH = 13 };
   const sw_duration periods[] = {steps(C), examples(C * BATCH), epochs((double)(C * BATCH) / 1000)};
   for (int unit = 0; unit < 3; unit++) {
@@ -91,10 +59,9 @@ static void test_cyclic_is_the_papers(void **state) {
   }
 }
 
-/* Cycles of 100 examples in batches of 30: the update that crosses an end has the lowest rate, and the
- * next one belongs to the cycle it begins in. */
-static void test_cyclic_with_batches_that_cross(void **state) {
-  (void)state;
+/* Cycles of 100 examples in batches of 30: the update that crosses an end has the lowest rate, and
+ * the next one belongs to the cycle it begins in. */
+TEST(test_cyclic_with_batches_that_cross) {
   const sw_schedule s = {.kind = SW_SCHEDULE_CYCLIC, .max = 1, .min = 0, .period = examples(100)};
   const double x[] = {0.3, 0.6, 0.9, 1, 0.5, 0.8, 1, 0.4, 0.7, 1, 0.3};
   for (int i = 1; i <= 11; i++) {
@@ -104,8 +71,7 @@ static void test_cyclic_with_batches_that_cross(void **state) {
 }
 
 /* The batch doubles in the middle of a cycle and is larger than a cycle at last. */
-static void test_cyclic_while_the_batch_grows(void **state) {
-  (void)state;
+TEST(test_cyclic_while_the_batch_grows) {
   const sw_schedule s = {.kind = SW_SCHEDULE_CYCLIC, .max = 3, .min = 1, .period = examples(120)};
   const int64_t batch[] = {30, 30, 60, 60, 60, 250, 110};
   const double x[] = {0.25, 0.5, 1, 0.5,
@@ -126,8 +92,7 @@ static double cyclic_lr(double t, double up, double down, double base, double ma
   return base + (max - base) * (x <= ratio ? x / ratio : (x - 1) / (ratio - 1));
 }
 
-static void test_triangular_is_pytorchs(void **state) {
-  (void)state;
+TEST(test_triangular_is_pytorchs) {
   sw_schedule s = {.kind = SW_SCHEDULE_TRIANGULAR,
                    .max = 0.4,
                    .min = 0.1,
@@ -147,8 +112,7 @@ static void test_triangular_is_pytorchs(void **state) {
 }
 
 /* 0.07 * 100 is a little more than 7 and 0.29 * 100 a little less than 29. */
-static void test_durations_are_whole_where_they_should_be(void **state) {
-  (void)state;
+TEST(test_durations_are_whole_where_they_should_be) {
   assert_true(sw_duration_examples(epochs(0.07), 100) == 7);
   assert_true(sw_duration_examples(epochs(0.29), 100) == 29);
   assert_true(sw_duration_examples(examples(12.5), 100) == 12.5);
@@ -166,13 +130,12 @@ static void assert_refused(sw_schedule s, sw_status status, const char *name) {
   if (!strstr(sw_message(ctx), name)) fail_msg("'%s' does not name '%s'", sw_message(ctx), name);
 }
 
-static void test_check_names_what_is_wrong(void **state) {
-  (void)state;
+TEST(test_check_names_what_is_wrong) {
   const sw_schedule good = {SW_SCHEDULE_TRIANGULAR, 1, 0.5, 1, 0, epochs(1), epochs(1)};
   for (int kind = SW_SCHEDULE_CONSTANT; kind <= SW_SCHEDULE_TRIANGULAR; kind++) {
     sw_schedule s = good;
     s.kind = (sw_schedule_kind)kind;
-    assert_int_equal(sw_schedule_check(ctx, &s), SW_OK);
+    CHECK_OK(ctx, sw_schedule_check(ctx, &s));
   }
   sw_schedule s = good;
   s.down = epochs(0);
@@ -198,8 +161,7 @@ static void test_check_names_what_is_wrong(void **state) {
 }
 
 /* Absurd durations that pass the check give numbers all the same. */
-static void test_is_always_a_number(void **state) {
-  (void)state;
+TEST(test_is_always_a_number) {
   const double amounts[] = {5e-324, 1e-300, 1e-9, 0x1p53};
   const sw_progress p = {3, 1LL << 40, (1LL << 40) + 100, 50000};
   for (int kind = SW_SCHEDULE_STEP; kind <= SW_SCHEDULE_TRIANGULAR; kind++)
@@ -207,25 +169,16 @@ static void test_is_always_a_number(void **state) {
       for (int unit = SW_STEPS; unit <= SW_EPOCHS; unit++) {
         sw_duration d = {amounts[i], (sw_unit)unit};
         sw_schedule s = {(sw_schedule_kind)kind, 1, 0.5, 1, 0, d, d};
-        assert_int_equal(sw_schedule_check(ctx, &s), SW_OK);
+        CHECK_OK(ctx, sw_schedule_check(ctx, &s));
         double value = sw_schedule_at(&s, &p);
         if (!(value >= 0 && value <= 1))
           fail_msg("kind %d, %g of unit %d: %g", kind, d.amount, unit, value);
       }
 }
 
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_constant),
-      cmocka_unit_test(test_step_counts_whole_periods),
-      cmocka_unit_test(test_units_agree),
-      cmocka_unit_test(test_cyclic_is_the_papers),
-      cmocka_unit_test(test_cyclic_with_batches_that_cross),
-      cmocka_unit_test(test_cyclic_while_the_batch_grows),
-      cmocka_unit_test(test_triangular_is_pytorchs),
-      cmocka_unit_test(test_durations_are_whole_where_they_should_be),
-      cmocka_unit_test(test_check_names_what_is_wrong),
-      cmocka_unit_test(test_is_always_a_number),
-  };
-  return cmocka_run_group_tests(tests, open_context, close_context);
-}
+RUN_CLEAN_TESTS(CLEAN(test_constant), CLEAN(test_step_counts_whole_periods),
+                CLEAN(test_units_agree), CLEAN(test_cyclic_is_the_papers),
+                CLEAN(test_cyclic_with_batches_that_cross),
+                CLEAN(test_cyclic_while_the_batch_grows), CLEAN(test_triangular_is_pytorchs),
+                CLEAN(test_durations_are_whole_where_they_should_be),
+                CLEAN(test_check_names_what_is_wrong), CLEAN(test_is_always_a_number))

@@ -1,57 +1,8 @@
 /* test_source.c: rows of a data set into inputs. */
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "train_check.h"
 
 #include "base/parallel.h"
-#include "kernels/kernels.h"
 #include "train/source.h"
-
-static sw_context *ctx;
-
-static int open_context(void **state) {
-  (void)state;
-  char reason[200];
-  return sw_open(NULL, 1, &ctx, reason, sizeof reason) == SW_OK ? 0 : -1;
-}
-
-static int close_context(void **state) {
-  (void)state;
-  sw_context_release(ctx);
-  return 0;
-}
-
-static int nothing_lives(void **state) {
-  (void)state;
-  return sw_context_alloc_stats(ctx).live_blocks == 0 ? 0 : -1;
-}
-
-static void assert_near(double got, double want, double tolerance) {
-  if (!(fabs(got - want) <= tolerance * fmax(1, fabs(want))))
-    fail_msg("got %.17g, want %.17g", got, want);
-}
-
-static void assert_message(const char *part) {
-  if (!strstr(sw_message(ctx), part)) fail_msg("'%s' lacks '%s'", sw_message(ctx), part);
-}
-
-static void *data_of(sw_tensor *t) {
-  void *data = NULL;
-  assert_int_equal(sw_tensor_writable(t, &data), SW_OK);
-  return data;
-}
-
-static sw_tensor *tensor(sw_dtype dtype, int ndim, int64_t d0, int64_t d1) {
-  sw_shape shape = sw_shape_of(ndim, (int64_t[]){d0, d1});
-  sw_tensor *t = NULL;
-  assert_int_equal(sw_tensor_new(ctx, dtype, &shape, &t), SW_OK);
-  return t;
-}
 
 /* A small data set: 5 examples of 3 features, x = 10 i + f, label i % 3, target (i / 2, -i). */
 enum { N = 5, FEATURES = 3, CLASSES = 3 };
@@ -94,7 +45,7 @@ static void free_data(data *d) {
 
 static sw_source *source_of(const sw_source_options *o) {
   sw_source *s = NULL;
-  assert_int_equal(sw_source_new(ctx, o, &s), SW_OK);
+  CHECK_OK(ctx, sw_source_new(ctx, o, &s));
   return s;
 }
 
@@ -114,8 +65,7 @@ static void check_features(const sw_source *s, int normalised) {
   }
 }
 
-static void test_gathers_and_normalises(void **state) {
-  (void)state;
+TEST(test_gathers_and_normalises) {
   data d = make_data();
   for (int normalised = 0; normalised < 2; normalised++)
     for (int bytes = 0; bytes < 2; bytes++) {
@@ -131,8 +81,7 @@ static void test_gathers_and_normalises(void **state) {
   free_data(&d);
 }
 
-static void test_labels_become_int32(void **state) {
-  (void)state;
+TEST(test_labels_become_int32) {
   data d = make_data();
   for (int bytes = 0; bytes < 2; bytes++) {
     sw_source *s = source_of(&(sw_source_options){
@@ -147,8 +96,7 @@ static void test_labels_become_int32(void **state) {
   free_data(&d);
 }
 
-static void test_targets_take_the_programs_type(void **state) {
-  (void)state;
+TEST(test_targets_take_the_programs_type) {
   data d = make_data();
   sw_source *s = source_of(
       &(sw_source_options){.x = d.floats, .y = d.targets, .scale = d.scale, .shift = d.shift});
@@ -167,8 +115,7 @@ static void test_targets_take_the_programs_type(void **state) {
 }
 
 /* The source keeps views: the tensors may go. */
-static void test_outlives_its_tensors(void **state) {
-  (void)state;
+TEST(test_outlives_its_tensors) {
   data d = make_data();
   sw_source *s = source_of(&(sw_source_options){.x = d.bytes, .scale = d.scale, .shift = d.shift});
   free_data(&d);
@@ -177,12 +124,11 @@ static void test_outlives_its_tensors(void **state) {
 }
 
 /* Labels in a column of a table are not contiguous; the source copes. */
-static void test_takes_a_column_as_labels(void **state) {
-  (void)state;
+TEST(test_takes_a_column_as_labels) {
   data d = make_data();
   sw_tensor *table = tensor(SW_I32, 2, N, 2), *column = NULL;
   for (int i = 0; i < N; i++) ((int32_t *)data_of(table))[2 * i + 1] = N - 1 - i;
-  assert_int_equal(sw_tensor_select(table, 1, 1, &column), SW_OK);
+  CHECK_OK(ctx, sw_tensor_select(table, 1, 1, &column));
   sw_source *s = source_of(&(sw_source_options){.x = d.bytes, .y = column, .classes = N});
   int32_t label[4];
   sw_source_gather(s, rows, 4, 4, NULL, label);
@@ -194,20 +140,19 @@ static void test_takes_a_column_as_labels(void **state) {
 }
 
 /* Large enough for several pieces, the last one short. */
-static void test_threads_change_no_bit(void **state) {
-  (void)state;
+TEST(test_threads_change_no_bit) {
   enum { MANY = 700, WIDE = 257 };
   sw_tensor *x = tensor(SW_U8, 2, MANY, WIDE), *scale = tensor(SW_F32, 1, WIDE, 0);
   sw_tensor *one = tensor(SW_F32, 2, MANY, WIDE), *four = tensor(SW_F32, 2, MANY, WIDE);
   int32_t index[MANY];
   for (int i = 0; i < MANY * WIDE; i++) ((uint8_t *)data_of(x))[i] = (uint8_t)(i * 7919 >> 3);
   for (int i = 0; i < MANY; i++) index[i] = i * 3 % MANY;
-  assert_int_equal(sw_tensor_fill(scale, 1.0 / 3), SW_OK);
+  CHECK_OK(ctx, sw_tensor_fill(scale, 1.0 / 3));
   sw_source *s = source_of(&(sw_source_options){.x = x, .scale = scale, .shift = scale});
   sw_source_gather(s, index, MANY, 4, data_of(one), NULL);
-  assert_int_equal(sw_context_set_threads(ctx, 4), SW_OK);
+  CHECK_OK(ctx, sw_context_set_threads(ctx, 4));
   sw_source_gather(s, index, MANY, 4, data_of(four), NULL);
-  assert_int_equal(sw_context_set_threads(ctx, 1), SW_OK);
+  CHECK_OK(ctx, sw_context_set_threads(ctx, 1));
   assert_memory_equal(data_of(one), data_of(four), MANY * WIDE * sizeof(float));
   for (int i = 0; i < MANY; i++) {
     double want = (((uint8_t *)data_of(x))[index[i] * WIDE + 256] + 1.0) / 3;
@@ -227,11 +172,10 @@ static void refused(sw_source_options o, sw_status status, const char *part) {
   assert_message(part);
 }
 
-static void test_refuses(void **state) {
-  (void)state;
+TEST(test_refuses) {
   data d = make_data();
   sw_tensor *wide = tensor(SW_F64, 1, N, 0), *none = tensor(SW_U8, 2, 0, FEATURES), *across = NULL;
-  assert_int_equal(sw_tensor_transpose(d.bytes, 0, 1, &across), SW_OK);
+  CHECK_OK(ctx, sw_tensor_transpose(d.bytes, 0, 1, &across));
   refused((sw_source_options){.x = NULL}, SW_EARG, "x is missing");
   refused((sw_source_options){.x = d.labels}, SW_EDTYPE, "int32");
   refused((sw_source_options){.x = none}, SW_ESHAPE, "one example or more");
@@ -256,8 +200,7 @@ static void test_refuses(void **state) {
   free_data(&d);
 }
 
-static void test_out_of_memory(void **state) {
-  (void)state;
+TEST(test_out_of_memory) {
   data d = make_data();
   sw_source_options o = {
       .x = d.bytes, .y = d.labels, .scale = d.scale, .shift = d.shift, .classes = CLASSES};
@@ -275,17 +218,7 @@ static void test_out_of_memory(void **state) {
   free_data(&d);
 }
 
-int main(void) {
-#define TEST(f) cmocka_unit_test_teardown(f, nothing_lives)
-  const struct CMUnitTest tests[] = {
-      TEST(test_gathers_and_normalises),
-      TEST(test_labels_become_int32),
-      TEST(test_targets_take_the_programs_type),
-      TEST(test_outlives_its_tensors),
-      TEST(test_takes_a_column_as_labels),
-      TEST(test_threads_change_no_bit),
-      TEST(test_refuses),
-      TEST(test_out_of_memory),
-  };
-  return cmocka_run_group_tests(tests, open_context, close_context);
-}
+RUN_CLEAN_TESTS(CLEAN(test_gathers_and_normalises), CLEAN(test_labels_become_int32),
+                CLEAN(test_targets_take_the_programs_type), CLEAN(test_outlives_its_tensors),
+                CLEAN(test_takes_a_column_as_labels), CLEAN(test_threads_change_no_bit),
+                CLEAN(test_refuses), CLEAN(test_out_of_memory))

@@ -1,61 +1,10 @@
 /* test_train.c: the update, averages and the sampler. */
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "train_check.h"
 
 #include "base/parallel.h"
-#include "kernels/kernels.h"
 #include "train/average.h"
 #include "train/sampler.h"
 #include "train/sgd.h"
-
-static sw_context *ctx;
-
-static int open_context(void **state) {
-  (void)state;
-  char reason[200];
-  return sw_open(NULL, 1, &ctx, reason, sizeof reason) == SW_OK ? 0 : -1;
-}
-
-/* After every test: nothing is left of it. */
-static int nothing_lives(void **state) {
-  (void)state;
-  sw_context_fail_allocation(ctx, 0, 0);
-  return sw_context_alloc_stats(ctx).live_blocks == 0 ? 0 : -1;
-}
-
-static int close_context(void **state) {
-  (void)state;
-  sw_context_release(ctx);
-  return 0;
-}
-
-static void assert_near(double got, double want, double tolerance) {
-  if (!(fabs(got - want) <= tolerance * fmax(1, fabs(want))))
-    fail_msg("got %.17g, want %.17g", got, want);
-}
-
-static void assert_message(const char *part) {
-  if (!strstr(sw_message(ctx), part)) fail_msg("'%s' lacks '%s'", sw_message(ctx), part);
-}
-
-static void *data_of(sw_tensor *t) {
-  void *data = NULL;
-  assert_int_equal(sw_tensor_writable(t, &data), SW_OK);
-  return data;
-}
-
-static sw_tensor *tensor(sw_dtype dtype, int ndim, int64_t d0, int64_t d1) {
-  sw_shape shape = sw_shape_of(ndim, (int64_t[]){d0, d1});
-  sw_tensor *t = NULL;
-  assert_int_equal(sw_tensor_new(ctx, dtype, &shape, &t), SW_OK);
-  return t;
-}
 
 static sw_tensor *doubles(int64_t n, const double *x) {
   sw_tensor *t = tensor(SW_F64, 1, n, 0);
@@ -72,7 +21,7 @@ static void trajectory(sw_sgd_hyper h, const double want[3]) {
   for (int i = 0; i < 3; i++) {
     sw_tensor *g = doubles(1, gradient + i);
     double sumsq = 0;
-    assert_int_equal(sw_sgd_update(w, m, g, &h, i == 0, &sumsq), SW_OK);
+    CHECK_OK(ctx, sw_sgd_update(w, m, g, &h, i == 0, &sumsq));
     assert_near(*(double *)data_of(w), want[i], 1e-15);
     assert_near(sumsq, gradient[i] * gradient[i], 1e-15);
     assert_true(*(double *)data_of(g) == gradient[i]);
@@ -82,49 +31,41 @@ static void trajectory(sw_sgd_hyper h, const double want[3]) {
   sw_tensor_free(m);
 }
 
-static void test_plain(void **state) {
-  (void)state;
-  trajectory((sw_sgd_hyper){.lr = 0.1}, (double[]){0.95, 1.05, 0.85});
-}
+TEST(test_plain) { trajectory((sw_sgd_hyper){.lr = 0.1}, (double[]){0.95, 1.05, 0.85}); }
 
 /* m = 0.5, then 0.9 * 0.5 - 1 = -0.55, then 0.9 * -0.55 + 2 = 1.505 */
-static void test_momentum(void **state) {
-  (void)state;
+TEST(test_momentum) {
   trajectory((sw_sgd_hyper){.lr = 0.1, .momentum = 0.9}, (double[]){0.95, 1.005, 0.8545});
 }
 
 /* No dampening at first: m = 0.5, then 0.45 - 0.75 = -0.3, then -0.27 + 1.5 = 1.23 */
-static void test_dampening_starts_with_the_second_update(void **state) {
-  (void)state;
+TEST(test_dampening_starts_with_the_second_update) {
   trajectory((sw_sgd_hyper){.lr = 0.1, .momentum = 0.9, .dampening = 0.25},
              (double[]){0.95, 0.98, 0.857});
 }
 
 /* d = g + 0.9 m: 0.95, -1.495, 3.3545 */
-static void test_nesterov(void **state) {
-  (void)state;
+TEST(test_nesterov) {
   trajectory((sw_sgd_hyper){.lr = 0.1, .momentum = 0.9, .nesterov = 1},
              (double[]){0.905, 1.0545, 0.71905});
 }
 
 /* g + 0.2 w: 0.7; w = 0.93; -0.814, m = -0.184; w = 0.9484; 2.18968, m = 2.02408 */
-static void test_weight_decay_comes_before_momentum(void **state) {
-  (void)state;
+TEST(test_weight_decay_comes_before_momentum) {
   trajectory((sw_sgd_hyper){.lr = 0.1, .momentum = 0.9, .weight_decay = 0.2},
              (double[]){0.93, 0.9484, 0.745992});
 }
 
 /* The rate is outside the buffer: without a gradient, the new rate moves by the old momentum. */
-static void test_a_new_rate_acts_on_old_momentum(void **state) {
-  (void)state;
+TEST(test_a_new_rate_acts_on_old_momentum) {
   sw_tensor *w = doubles(1, (double[]){1}), *m = doubles(1, (double[]){0}),
             *g = doubles(1, (double[]){2});
   sw_sgd_hyper h = {.lr = 0, .momentum = 0.5};
-  assert_int_equal(sw_sgd_update(w, m, g, &h, 1, NULL), SW_OK);
+  CHECK_OK(ctx, sw_sgd_update(w, m, g, &h, 1, NULL));
   assert_true(*(double *)data_of(w) == 1);
   *(double *)data_of(g) = 0;
   h.lr = 0.25;
-  assert_int_equal(sw_sgd_update(w, m, g, &h, 0, NULL), SW_OK);
+  CHECK_OK(ctx, sw_sgd_update(w, m, g, &h, 0, NULL));
   assert_near(*(double *)data_of(w), 1 - 0.25 * (0.5 * 2), 1e-15);
   sw_tensor_free(w);
   sw_tensor_free(m);
@@ -132,13 +73,12 @@ static void test_a_new_rate_acts_on_old_momentum(void **state) {
 }
 
 /* As in PyTorch: neither the buffer nor dampening is looked at. */
-static void test_without_momentum_the_buffer_stays(void **state) {
-  (void)state;
+TEST(test_without_momentum_the_buffer_stays) {
   sw_tensor *w = doubles(1, (double[]){1}), *m = doubles(1, (double[]){7}),
             *g = doubles(1, (double[]){2});
   sw_sgd_hyper h = {.lr = 0.1, .dampening = 0.5};
-  assert_int_equal(sw_sgd_update(w, m, g, &h, 0, NULL), SW_OK);
-  assert_int_equal(sw_sgd_update(w, NULL, g, &h, 0, NULL), SW_OK);
+  CHECK_OK(ctx, sw_sgd_update(w, m, g, &h, 0, NULL));
+  CHECK_OK(ctx, sw_sgd_update(w, NULL, g, &h, 0, NULL));
   assert_near(*(double *)data_of(w), 0.6, 1e-15);
   assert_true(*(double *)data_of(m) == 7);
   sw_tensor_free(w);
@@ -147,8 +87,7 @@ static void test_without_momentum_the_buffer_stays(void **state) {
 }
 
 /* Many weights, in several pieces: float32 follows float64, and threads change no bit. */
-static void test_float32_follows_float64(void **state) {
-  (void)state;
+TEST(test_float32_follows_float64) {
   enum { N = 200003, STEPS = 5 };
   const sw_sgd_hyper h = {.lr = 0.1, .momentum = 0.9, .weight_decay = 5e-4, .nesterov = 1};
   sw_tensor *w[3], *m[3];
@@ -162,10 +101,10 @@ static void test_float32_follows_float64(void **state) {
   for (int step = 0; step < STEPS; step++) {
     sw_tensor *narrow = tensor(SW_F32, 1, N, 0), *wide = NULL;
     double sumsq[3];
-    assert_int_equal(sw_tensor_normal(narrow, &r, 0, 1), SW_OK);
-    assert_int_equal(sw_tensor_to(narrow, SW_F64, &wide), SW_OK);
+    CHECK_OK(ctx, sw_tensor_normal(narrow, &r, 0, 1));
+    CHECK_OK(ctx, sw_tensor_to(narrow, SW_F64, &wide));
     for (int i = 0; i < 3; i++) {
-      assert_int_equal(sw_context_set_threads(ctx, i == 2 ? 4 : 1), SW_OK);
+      CHECK_OK(ctx, sw_context_set_threads(ctx, i == 2 ? 4 : 1));
       assert_int_equal(sw_sgd_update(w[i], m[i], i == 0 ? wide : narrow, &h, step == 0, &sumsq[i]),
                        SW_OK);
     }
@@ -179,7 +118,7 @@ static void test_float32_follows_float64(void **state) {
   for (int i = 0; i < N; i++)
     assert_near((double)one[i], exact[i], 1e-6); /* five updates of size 1 */
   assert_memory_equal(one, four, N * sizeof *one);
-  assert_int_equal(sw_context_set_threads(ctx, 1), SW_OK);
+  CHECK_OK(ctx, sw_context_set_threads(ctx, 1));
   for (int i = 0; i < 3; i++) {
     sw_tensor_free(w[i]);
     sw_tensor_free(m[i]);
@@ -191,8 +130,7 @@ static void refused(sw_sgd_hyper h, const char *name) {
   assert_message(name);
 }
 
-static void test_sgd_refuses(void **state) {
-  (void)state;
+TEST(test_sgd_refuses) {
   refused((sw_sgd_hyper){.lr = -1}, "lr");
   refused((sw_sgd_hyper){.lr = (double)NAN}, "lr");
   refused((sw_sgd_hyper){.momentum = HUGE_VAL}, "momentum");
@@ -214,57 +152,54 @@ static void test_sgd_refuses(void **state) {
 
 /* -------------------------------------------------------------- averages */
 
-static void test_average_is_the_arithmetic_mean(void **state) {
-  (void)state;
+TEST(test_average_is_the_arithmetic_mean) {
   const double points[3][2] = {{1, 5}, {2, 7}, {6, 0}};
   sw_average *avg = NULL;
   const sw_tensor *mean = NULL;
-  assert_int_equal(sw_average_new(ctx, SW_F64, 2, &avg), SW_OK);
+  CHECK_OK(ctx, sw_average_new(ctx, SW_F64, 2, &avg));
   assert_int_equal(sw_average_get(avg, &mean), SW_EEMPTY);
   for (int i = 0; i < 3; i++) {
     sw_tensor *w = doubles(2, points[i]);
-    assert_int_equal(sw_average_update(avg, w), SW_OK);
+    CHECK_OK(ctx, sw_average_update(avg, w));
     sw_tensor_free(w);
   }
   assert_int_equal(sw_average_count(avg), 3);
-  assert_int_equal(sw_average_get(avg, &mean), SW_OK);
+  CHECK_OK(ctx, sw_average_get(avg, &mean));
   const double *x = sw_tensor_data(mean);
   assert_near(x[0], 3, 1e-15);
   assert_near(x[1], 4, 1e-15);
   sw_average_free(avg);
 }
 
-static void test_average_goes_on_from_what_was_saved(void **state) {
-  (void)state;
+TEST(test_average_goes_on_from_what_was_saved) {
   sw_average *avg = NULL;
   const sw_tensor *mean = NULL;
   sw_tensor *saved = doubles(1, (double[]){3}), *w = doubles(1, (double[]){7});
-  assert_int_equal(sw_average_new(ctx, SW_F64, 1, &avg), SW_OK);
+  CHECK_OK(ctx, sw_average_new(ctx, SW_F64, 1, &avg));
   assert_int_equal(sw_average_restore(avg, saved, 0), SW_ERANGE);
-  assert_int_equal(sw_average_restore(avg, saved, 3), SW_OK);
-  assert_int_equal(sw_average_update(avg, w), SW_OK);
-  assert_int_equal(sw_average_get(avg, &mean), SW_OK);
+  CHECK_OK(ctx, sw_average_restore(avg, saved, 3));
+  CHECK_OK(ctx, sw_average_update(avg, w));
+  CHECK_OK(ctx, sw_average_get(avg, &mean));
   assert_near(*(const double *)sw_tensor_data(mean), 4, 1e-15);
   sw_average_free(avg);
   sw_tensor_free(saved);
   sw_tensor_free(w);
 }
 
-static void test_average_refuses_and_stays(void **state) {
-  (void)state;
+TEST(test_average_refuses_and_stays) {
   sw_average *avg = NULL;
   const sw_tensor *mean = NULL;
   sw_tensor *w = doubles(2, (double[]){1, 2}), *longer = doubles(3, (double[]){1, 2, 3});
   sw_tensor *narrow = tensor(SW_F32, 1, 2, 0);
   assert_int_equal(sw_average_new(ctx, SW_I32, 2, &avg), SW_EDTYPE);
   assert_int_equal(sw_average_new(ctx, SW_F64, -2, &avg), SW_ERANGE);
-  assert_int_equal(sw_average_new(ctx, SW_F64, 2, &avg), SW_OK);
-  assert_int_equal(sw_average_update(avg, w), SW_OK);
+  CHECK_OK(ctx, sw_average_new(ctx, SW_F64, 2, &avg));
+  CHECK_OK(ctx, sw_average_update(avg, w));
   assert_int_equal(sw_average_update(avg, longer), SW_ESHAPE);
   assert_message("expected a vector of 2 weights, got (3)");
   assert_int_equal(sw_average_update(avg, narrow), SW_EDTYPE);
   assert_int_equal(sw_average_count(avg), 1);
-  assert_int_equal(sw_average_get(avg, &mean), SW_OK);
+  CHECK_OK(ctx, sw_average_get(avg, &mean));
   assert_memory_equal(sw_tensor_data(mean), sw_tensor_data(w), 16);
   sw_average_free(avg);
   sw_tensor_free(w);
@@ -278,14 +213,13 @@ enum { EXAMPLES = 11, DRAWN = 60 };
 
 static void draw(uint64_t seed, const int64_t *batch, int32_t *index) {
   sw_sampler *s = NULL;
-  assert_int_equal(sw_sampler_new(ctx, EXAMPLES, seed, &s), SW_OK);
+  CHECK_OK(ctx, sw_sampler_new(ctx, EXAMPLES, seed, &s));
   for (int64_t at = 0; at < DRAWN; at += *batch++) sw_sampler_next(s, *batch, index + at);
   assert_int_equal(sw_sampler_position(s), DRAWN);
   sw_sampler_free(s);
 }
 
-static void test_any_batch_size_sees_the_same_order(void **state) {
-  (void)state;
+TEST(test_any_batch_size_sees_the_same_order) {
   int32_t ones[DRAWN], mixed[DRAWN], all[DRAWN], other[DRAWN];
   int64_t batch[DRAWN];
   for (int i = 0; i < DRAWN; i++) batch[i] = 1;
@@ -299,8 +233,7 @@ static void test_any_batch_size_sees_the_same_order(void **state) {
   assert_memory_not_equal(ones, ones + EXAMPLES, EXAMPLES * sizeof *ones);
 }
 
-static void test_an_epoch_holds_each_example_once(void **state) {
-  (void)state;
+TEST(test_an_epoch_holds_each_example_once) {
   int32_t index[DRAWN];
   draw(3, (int64_t[]){DRAWN}, index);
   for (int epoch = 0; epoch < DRAWN / EXAMPLES; epoch++) {
@@ -310,12 +243,11 @@ static void test_an_epoch_holds_each_example_once(void **state) {
   }
 }
 
-static void test_seeks_anywhere(void **state) {
-  (void)state;
+TEST(test_seeks_anywhere) {
   int32_t index[DRAWN], again[5];
   draw(4, (int64_t[]){DRAWN}, index);
   sw_sampler *s = NULL;
-  assert_int_equal(sw_sampler_new(ctx, EXAMPLES, 4, &s), SW_OK);
+  CHECK_OK(ctx, sw_sampler_new(ctx, EXAMPLES, 4, &s));
   for (int64_t at = DRAWN - 5; at >= 0; at -= 3) {
     sw_sampler_seek(s, at);
     sw_sampler_next(s, 5, again);
@@ -359,31 +291,19 @@ static sw_status make_sampler(void) {
   return SW_OK;
 }
 
-static void test_out_of_memory(void **state) {
-  (void)state;
+TEST(test_out_of_memory) {
   survives_failing_memory(make_average);
   survives_failing_memory(make_sampler);
 }
 
-int main(void) {
-#define TEST(f) cmocka_unit_test_teardown(f, nothing_lives)
-  const struct CMUnitTest tests[] = {
-      TEST(test_plain),
-      TEST(test_momentum),
-      TEST(test_dampening_starts_with_the_second_update),
-      TEST(test_nesterov),
-      TEST(test_weight_decay_comes_before_momentum),
-      TEST(test_a_new_rate_acts_on_old_momentum),
-      TEST(test_without_momentum_the_buffer_stays),
-      TEST(test_float32_follows_float64),
-      TEST(test_sgd_refuses),
-      TEST(test_average_is_the_arithmetic_mean),
-      TEST(test_average_goes_on_from_what_was_saved),
-      TEST(test_average_refuses_and_stays),
-      TEST(test_any_batch_size_sees_the_same_order),
-      TEST(test_an_epoch_holds_each_example_once),
-      TEST(test_seeks_anywhere),
-      TEST(test_out_of_memory),
-  };
-  return cmocka_run_group_tests(tests, open_context, close_context);
-}
+RUN_CLEAN_TESTS(CLEAN(test_plain), CLEAN(test_momentum),
+                CLEAN(test_dampening_starts_with_the_second_update), CLEAN(test_nesterov),
+                CLEAN(test_weight_decay_comes_before_momentum),
+                CLEAN(test_a_new_rate_acts_on_old_momentum),
+                CLEAN(test_without_momentum_the_buffer_stays), CLEAN(test_float32_follows_float64),
+                CLEAN(test_sgd_refuses), CLEAN(test_average_is_the_arithmetic_mean),
+                CLEAN(test_average_goes_on_from_what_was_saved),
+                CLEAN(test_average_refuses_and_stays),
+                CLEAN(test_any_batch_size_sees_the_same_order),
+                CLEAN(test_an_epoch_holds_each_example_once), CLEAN(test_seeks_anywhere),
+                CLEAN(test_out_of_memory))
