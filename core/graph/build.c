@@ -7,7 +7,7 @@ sw_edge swi_build(sw_graph *g, sw_op op, sw_edge a, sw_edge b, sw_edge c, const 
   sw_edge in[SWI_MAX_IN] = {a, b, c}, out[SWI_MAX_OUT] = {SW_NO_EDGE, SW_NO_EDGE};
   int n_in = swi_op(op)->n_in;
   if (g->build_status != SW_OK) return SW_NO_EDGE;
-  for (int i = 0; i < n_in; i++)
+  for (int i = 0; i < n_in && i < SWI_MAX_IN; i++)
     if (in[i].node < 0) return SW_NO_EDGE;
   g->build_status = sw_graph_apply(g, op, in, n_in, attrs, out);
   return g->build_status == SW_OK ? out[0] : SW_NO_EDGE;

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "graph/identity.h"
 #include "base/context_int.h"
+#include "graph/identity.h"
 #include "graph/op_int.h"
 
 #define LEAF SWI_LEAF
@@ -66,13 +66,19 @@ const sw_type *sw_graph_type(const sw_graph *g, sw_edge e) { return &g->nodes[e.
 
 /* ------------------------------------------------------------------ equal nodes */
 
+/* Values are compared by bits: 0.0 and -0.0 are different constants, and a NaN equals itself. */
+static uint64_t value_bits(double value) {
+  uint64_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
 static int attrs_equal(const sw_attrs *a, const sw_attrs *b) {
   if (a->axes != b->axes || a->keepdim != b->keepdim || a->transpose_a != b->transpose_a ||
       a->transpose_b != b->transpose_b || a->ndim != b->ndim || a->batch_power != b->batch_power ||
       a->n != b->n || a->offset != b->offset || a->slot != b->slot)
     return 0;
-  /* by bits: 0.0 and -0.0 are different constants, a NaN is itself */
-  if (memcmp(&a->value, &b->value, sizeof a->value) != 0) return 0;
+  if (value_bits(a->value) != value_bits(b->value)) return 0;
   for (int i = 0; i < a->ndim; i++)
     if (!swi_dim_equal(a->dim[i], b->dim[i])) return 0;
   return memcmp(a->perm, b->perm, sizeof a->perm) == 0;
@@ -89,10 +95,12 @@ static int nodes_equal(const swi_node *a, const swi_node *b) {
 
 static uint32_t node_hash(const swi_node *n) {
   uint64_t h = 1469598103934665603u;
-  uint64_t value;
-  memcpy(&value, &n->attrs.value, sizeof value);
-  const uint64_t parts[] = {(uint64_t)n->op,         n->attrs.axes, (uint64_t)n->attrs.offset,
-                            (uint64_t)n->attrs.slot, value,         (uint64_t)n->attrs.n};
+  const uint64_t parts[] = {(uint64_t)n->op,
+                            n->attrs.axes,
+                            (uint64_t)n->attrs.offset,
+                            (uint64_t)n->attrs.slot,
+                            value_bits(n->attrs.value),
+                            (uint64_t)n->attrs.n};
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) h = (h ^ parts[i]) * 1099511628211u;
   for (int i = 0; i < op_table[n->op].n_in; i++)
     h = (h ^ (uint64_t)(uint32_t)n->in[i].node * 2u ^ (uint64_t)(uint32_t)n->in[i].out) *

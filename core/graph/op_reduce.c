@@ -117,7 +117,7 @@ static double fold_block(const swi_kernels *k, fold f, int64_t n, const void *x,
 static double fold_gathered(const swi_eval_args *e, fold f, const char *base, odometer reduced) {
   double block[BLOCK];
   int bytes = e->k->element_bytes;
-  double result = f == FOLD_MAX ? -INFINITY : 0;
+  double result = f == FOLD_MAX ? -HUGE_VAL : 0;
   for (int64_t first = 0; first < reduced.count; first += BLOCK) {
     int64_t n = reduced.count - first < BLOCK ? reduced.count - first : BLOCK;
     for (int64_t i = 0; i < n; i++) {
@@ -185,7 +185,7 @@ sw_status swi_max_eval(const swi_eval_args *e) {
 }
 
 static int32_t argmax_gathered(const swi_eval_args *e, const char *base, odometer reduced) {
-  double block[BLOCK], best = -INFINITY;
+  double block[BLOCK], best = -HUGE_VAL;
   int bytes = e->k->element_bytes;
   int32_t at = 0;
   for (int64_t first = 0; first < reduced.count; first += BLOCK) {

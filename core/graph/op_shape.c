@@ -102,10 +102,10 @@ static void copy_strided(char *y, const char *x, int64_t n, int64_t stride, int 
 
 sw_status swi_transpose_eval(const swi_eval_args *e) {
   const sw_shape *in = &e->in_shape[0], *out = &e->out_shape[0];
-  int64_t stride[SW_MAX_DIMS], at[SW_MAX_DIMS] = {0}, running = 1, rows = 1, position = 0;
+  int64_t stride[SW_MAX_DIMS] = {0}, at[SW_MAX_DIMS] = {0}, running = 1, rows = 1, position = 0;
   int bytes = e->k->element_bytes, last = out->ndim - 1;
   char *y = e->out[0];
-  int64_t in_stride[SW_MAX_DIMS];
+  int64_t in_stride[SW_MAX_DIMS] = {0};
   for (int i = in->ndim - 1; i >= 0; i--) {
     in_stride[i] = running;
     running *= in->dim[i];

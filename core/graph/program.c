@@ -159,6 +159,9 @@ static sw_status emit_leaf(compiler *c, int32_t i) {
   return add_buffer(c->p, &b, &c->buffer[i][0]);
 }
 
+/* The constants go with the program, not with the views through which they are written. */
+static void keep(void *arg) { (void)arg; }
+
 static sw_status write_constant(const compiler *c, const swi_node *n, void *to) {
   if (n->op == SW_OP_fill) {
     c->p->k->fill(1, n->attrs.value, to);
@@ -167,7 +170,7 @@ static sw_status write_constant(const compiler *c, const swi_node *n, void *to) 
   const sw_tensor *t = c->g->constants[n->attrs.slot];
   sw_tensor *view;
   sw_dtype dtype = n->type[0].kind == SW_INDEX ? SW_I32 : c->p->dtype;
-  SW_TRY(sw_tensor_wrap(c->p->ctx, dtype, sw_tensor_shape(t), to, 0, NULL, NULL, &view));
+  SW_TRY(sw_tensor_wrap(c->p->ctx, dtype, sw_tensor_shape(t), to, 0, keep, NULL, &view));
   sw_status st = sw_tensor_copy(view, t);
   sw_tensor_free(view);
   return st;

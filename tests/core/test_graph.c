@@ -104,7 +104,7 @@ TEST(equal_nodes_are_one) {
   const sw_attrs over1 = {.axes = 1}, over2 = {.axes = 2};
   CHECK(!same(apply(SW_OP_sum, x, SW_NO_EDGE, &over1), apply(SW_OP_sum, x, SW_NO_EDGE, &over2)));
   CHECK(!same(fill(0.0), fill(-0.0)));
-  CHECK(same(fill(NAN), fill(NAN)));
+  CHECK(same(fill((double)NAN), fill((double)NAN)));
   for (int i = 0; i < 500; i++) CHECK(same(fill(i), fill(i))); /* the table grows on the way */
 }
 
