@@ -19,14 +19,14 @@ static sw_status locate(const sw_tensor *t, const int64_t *index, const char *wh
 }
 
 sw_status sw_tensor_get(const sw_tensor *t, const int64_t *index, double *out) {
-  char *at;
+  char *at = NULL;
   SW_TRY(locate(t, index, "get", &at));
   swi_convert_between(t->dtype, SW_F64)(1, at, 0, (char *)out, 0);
   return SW_OK;
 }
 
 sw_status sw_tensor_set(sw_tensor *t, const int64_t *index, double value) {
-  char *at;
+  char *at = NULL;
   SW_TRY(swi_check_writable(t, "set"));
   SW_TRY(locate(t, index, "set", &at));
   SW_TRY(swi_check_fits(t->storage->ctx, t->dtype, value, "set"));

@@ -1,5 +1,5 @@
-/* tensor_check.h: what the tests of tensors and files share: a context in which nothing may be left,
- * checks that print both sides, short ways to make tensors. */
+/* tensor_check.h: what the tests of tensors and files share: a context in which nothing may be
+ * left, checks that print both sides, short ways to make tensors. */
 #ifndef SW_TENSOR_CHECK_H
 #define SW_TENSOR_CHECK_H
 
@@ -95,15 +95,18 @@ static inline sw_tensor *transposed(const sw_tensor *t) {
 }
 
 /* The elements in order, whatever the strides. */
-static inline void assert_elements(const sw_tensor *t, const double *expected) {
+static inline void assert_elements(const sw_tensor *t, int64_t n, const double *expected) {
   sw_tensor *d = NULL;
+  assert_int_equal(sw_tensor_numel(t), n);
   OK(sw_tensor_to(t, SW_F64, &d));
   const double *got = sw_tensor_data(d);
-  for (int64_t i = 0; i < sw_tensor_numel(t); i++) assert_near(got[i], expected[i], 0);
+  for (int64_t i = 0; i < n; i++) assert_near(got[i], expected[i], 0);
   sw_tensor_free(d);
 }
 
-#define ELEMENTS(t, ...) assert_elements(t, (const double[]){__VA_ARGS__})
+#define ELEMENTS(t, ...)                                               \
+  assert_elements(t, sizeof((double[]){__VA_ARGS__}) / sizeof(double), \
+                  (const double[]){__VA_ARGS__})
 
 static inline void assert_prints(const sw_tensor *t, const char *expected) {
   char text[8192];

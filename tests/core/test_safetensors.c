@@ -29,7 +29,7 @@ static void write_file(const char *name, const char *header, size_t data) {
   uint64_t length = strlen(header);
   assert_true(8 + length + data <= sizeof bytes);
   memcpy(bytes, &length, 8);
-  memcpy(bytes + 8, header, length);
+  for (size_t i = 0; i < length; i++) bytes[8 + i] = (unsigned char)header[i];
   for (size_t i = 0; i < data; i++) bytes[8 + length + i] = (unsigned char)i;
   write_bytes(name, bytes, 8 + length + data);
 }
@@ -41,7 +41,7 @@ static sw_status read_of(const char *header, size_t data) {
   return st;
 }
 
-/* bytes (U8, 3), weights (F64, 2x2), a transposed view (F32, 3x2), labels (I32, 2), none (F32, 0) */
+/* bytes (U8, 3), weights (F64, 2x2), a turned view (F32, 3x2), labels (I32, 2), none (F32, 0) */
 typedef struct sample {
   sw_tensor *bytes, *weights, *square, *turned, *labels, *none;
   sw_named_tensor named[5];
@@ -132,16 +132,30 @@ typedef struct found {
   long dim[2], begin, end;
 } found;
 
+/* The numbers in the brackets after key; those that are not there stay as they are. */
+static void numbers(const char *at, const char *key, long *out, int n) {
+  at = strstr(at, key);
+  assert_non_null(at);
+  at += strlen(key);
+  for (int i = 0; i < n && *at >= '0' && *at <= '9'; i++) {
+    char *end;
+    out[i] = strtol(at, &end, 10);
+    at = end + (*end == ',');
+  }
+}
+
 static found look_up(const char *header, const char *name) {
   found r = {.dim = {-1, -1}};
   char key[64];
+  long offsets[2] = {-1, -1};
   (void)snprintf(key, sizeof key, "\"%s\":{", name);
   const char *at = strstr(header, key);
   assert_non_null(at);
   assert_int_equal(sscanf(strstr(at, "\"dtype\":"), "\"dtype\":\"%7[A-Z0-9]\"", r.dtype), 1);
-  (void)sscanf(strstr(at, "\"shape\":"), "\"shape\":[%ld,%ld]", &r.dim[0], &r.dim[1]);
-  assert_int_equal(
-      sscanf(strstr(at, "\"data_offsets\":"), "\"data_offsets\":[%ld,%ld]", &r.begin, &r.end), 2);
+  numbers(at, "\"shape\":[", r.dim, 2);
+  numbers(at, "\"data_offsets\":[", offsets, 2);
+  r.begin = offsets[0];
+  r.end = offsets[1];
   return r;
 }
 
