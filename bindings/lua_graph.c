@@ -112,7 +112,8 @@ static int example_norms(lua_State *L) {
   return 1;
 }
 
-/* graph:dump(outputs). A graph of our own, so that no finaliser can end it while the text grows. */
+/* graph:dump(outputs). A graph of our own, so that no finaliser can end it while the text grows. The core
+ * needs memory for this and gives no text where there is none. */
 static int dump(lua_State *L) {
   lua_settop(L, 2);
   int n = lx_check_list(L, 2, "graph:dump", "outputs", INT16_MAX);
@@ -123,8 +124,9 @@ static int dump(lua_State *L) {
   kept->g = sw_graph_retain(g);
   luaL_Buffer b;
   size_t size = sw_graph_dump(g, edges, n, NULL, 0);
+  if (size == 0 && n > 0) return lx_retry(L, SW_ENOMEM, 2, dump);
   char *text = luaL_buffinitsize(L, &b, size + 1);
-  sw_graph_dump(g, edges, n, text, size + 1);
+  if (sw_graph_dump(g, edges, n, text, size + 1) != size) return lx_retry(L, SW_ENOMEM, 2, dump);
   luaL_pushresultsize(&b, size);
   return 1;
 }

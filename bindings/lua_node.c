@@ -104,8 +104,9 @@ static int to_text(lua_State *L) {
   }
   char shape[128];
   const sw_type *type = sw_graph_type(node->g, node->edge);
-  const char *kind = type->kind == SW_REAL ? "" : "index ";
-  lua_pushfstring(L, "node %%%d: %s%s", (int)node->edge.node, kind, sw_type_text(type, shape, sizeof shape));
+  const char *kind = type->kind == SW_REAL ? "" : "index ", *out = node->edge.out ? ".2" : "";
+  lua_pushfstring(L, "node %%%d%s: %s%s", (int)node->edge.node, out, kind,
+                  sw_type_text(type, shape, sizeof shape));
   return 1;
 }
 

@@ -108,6 +108,7 @@ static int fits(const sw_type *type, const sw_shape *shape, int64_t *batch) {
   for (int i = 0; i < type->ndim; i++) {
     sw_dim d = type->dim[i];
     if (d.batch && *batch == 0 && d.n > 0 && shape->dim[i] % d.n == 0) *batch = shape->dim[i] / d.n;
+    if (d.batch && *batch == 0) return 0;
     if (shape->dim[i] != (d.batch ? d.n * *batch : d.n)) return 0;
   }
   return 1;

@@ -1,0 +1,20 @@
+-- Files, written and read.
+local folder = ...
+local path = folder .. "/a.safetensors"
+local given = { w = core.tensor { 1, 2, 3 }, b = core.tensor({ { 1 } }, "float64") }
+assert(core.safetensors_write(path, given, { step = "3", kind = "test" }))
+for _, mapped in ipairs { false, true } do
+  local tensors, metadata, code = core.safetensors_read(path, mapped)
+  assert(tensors, code and metadata)
+  assert(tensors.w:get(3) == 3 and metadata.step == "3")
+end
+assert(os.remove(path))
+
+path = folder .. "/labels.idx"
+assert(core.idx_write(core.tensor({ 1, 2 }, "uint8"), path))
+assert(assert(core.idx_read(path)):get(2) == 2)
+assert(os.remove(path))
+
+path = folder .. "/text"
+assert(core.write_file(path, "hello\n"))
+assert(os.remove(path))

@@ -1,0 +1,12 @@
+-- Tensors: values in and out, views, operators.
+local t = core.tensor { { 1, 2, 3 }, { 4, 5, 6 } }
+local u = t:reshape { 3, 2 }:transpose(1, 2):contiguous()
+assert(#t == 2 and t:select(1, -1):narrow(1, 2, 2):get(2) == 6)
+local sum = (t + u) * 2 - t / u
+assert(#sum:table() == 2 and #tostring(sum) > 0)
+assert(-t ~= t and t:to("float64"):dot(u:to "float64") > 0)
+u:copy(t):add(2, t):lerp(0.5, t):scale(2):fill(1)
+assert(t:clone():broadcast({ 2, 2, 3 }):norm() > 0)
+local _, why = pcall(t.narrow, t, 3, 1, 1)
+assert(why:find "axis" or why:find "memory", why)
+local last <close> = core.zeros { 4 }
