@@ -7,7 +7,8 @@ local M = {}
 local function shape_of(where, shape)
   if type(shape) == "table" then return shape end
   if math.type(shape) == "integer" then return { shape } end
-  errors.misuse("%s: a shape is a whole number or a list of them, not %s", where, tostring(shape))
+  errors.misuse("%s: a shape is a whole number or a list of them, not %s", where,
+    errors.shown(shape))
 end
 
 ---@param values number|table     a number, or nested tables of one shape

@@ -36,7 +36,7 @@ end
 local function check_amount(amount, unit, where)
   if type(amount) ~= "number" or not (amount >= 0 and amount < math.huge) then
     errors.misuse("%s: %s must be a number that is not negative, not %s", where, unit,
-      tostring(amount))
+      errors.shown(amount))
   end
   return amount
 end
@@ -71,7 +71,7 @@ function M.of(value, where)
   if type(value) == "number" then return new(check_amount(value, "epochs", where), "epochs") end
   if type(value) == "table" then return from_table(value, where) end
   errors.misuse("%s: a duration is { steps = }, { examples = } or { epochs = }, or a number of"
-    .. " epochs, not %s", where, tostring(value))
+    .. " epochs, not %s", where, errors.shown(value))
 end
 
 ---How often: `sw.every { steps = 5 }`. At least one step or example.

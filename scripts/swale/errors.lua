@@ -50,6 +50,17 @@ function M.environment(message, code)
   error(message, 0)
 end
 
+---A value in a message: texts in quotation marks, no addresses of tables.
+---@param value any
+---@return string
+function M.shown(value)
+  if type(value) == "string" then return ("%q"):format(value) end
+  if value ~= value then return "nan" end
+  local meta = type(value) == "table" and getmetatable(value)
+  if type(value) == "table" and not (meta and meta.__tostring) then return "a table" end
+  return type(value) == "function" and "a function" or tostring(value)
+end
+
 ---Passes its arguments through, or raises what a core function gave as nil, message, code.
 ---@param ok any
 ---@param message? any

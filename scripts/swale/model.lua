@@ -101,7 +101,8 @@ end
 ---@return swale.Model
 function M.build(layer, o)
   if not layers.is_layer(layer) then
-    errors.misuse("build: wants a layer, for instance nn.Sequential { … }, not %s", tostring(layer))
+    errors.misuse("build: wants a layer, for instance nn.Sequential { … }, not %s",
+      errors.shown(layer))
   end
   o = options.check("build", o, { seed = { "integer", create.default_seed() } })
   local segments = M.segments(layer)
@@ -126,7 +127,8 @@ function M.is_model(value) return getmetatable(value) == Model end
 function M.of(where, value, seed)
   if M.is_model(value) then return value end
   if layers.is_layer(value) then return M.build(value, { seed = seed }) end
-  errors.misuse("%s: model must be a layer or an instance of one, not %s", where, tostring(value))
+  errors.misuse("%s: model must be a layer or an instance of one, not %s", where,
+    errors.shown(value))
 end
 
 ---Columns of path, shape and number of elements, and the total.

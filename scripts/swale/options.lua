@@ -84,14 +84,6 @@ local function expected(rule)
   return #words == 0 and last or table.concat(words, ", ") .. " or " .. last
 end
 
-local function shown(value)
-  if type(value) == "string" then return ("%q"):format(value) end
-  if value ~= value then return "nan" end
-  local meta = type(value) == "table" and getmetatable(value)
-  if type(value) == "table" and not (meta and meta.__tostring) then return "a table" end
-  return tostring(value)
-end
-
 local function chosen(rule, value)
   for _, word in ipairs(rule.choices) do if word == value then return value end end
   return nil
@@ -112,7 +104,8 @@ local function refuse_value(where, name, rule, value)
     local near = errors.nearest(value, rule.choices)
     hint = near and ('; did you mean "%s"?'):format(near) or ""
   end
-  errors.misuse("%s: %s must be %s, not %s%s", where, name, expected(rule), shown(value), hint)
+  errors.misuse("%s: %s must be %s, not %s%s", where, name, expected(rule), errors.shown(value),
+    hint)
 end
 
 local function refuse_unknown(where, key, spec)
@@ -178,7 +171,7 @@ end
 function M.check(where, o, spec)
   if o == nil then o = {} end
   if type(o) ~= "table" then
-    errors.misuse("%s: takes a table of options, not %s. It takes: %s.", where, shown(o),
+    errors.misuse("%s: takes a table of options, not %s. It takes: %s.", where, errors.shown(o),
       table.concat(errors.sorted(spec), ", "))
   end
   local rules, result = rules_of(spec), {}

@@ -138,7 +138,7 @@ local function as_schedule(where, x)
     errors.misuse("%s: a rule with a memory reads the live state: it can be neither plotted nor"
       .. " tabulated beforehand", where)
   end
-  errors.misuse("%s: wants a schedule, a function or a number, not %s", where, tostring(x))
+  errors.misuse("%s: wants a schedule, a function or a number, not %s", where, errors.shown(x))
 end
 
 ---@class swale.ValuesOptions

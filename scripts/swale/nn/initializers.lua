@@ -111,7 +111,7 @@ function M.check(where, init)
     named(where, init[1])
   else
     errors.misuse("%s: an initialiser is a name, { name, option = … }, a number, a tensor or"
-      .. " f(tensor, stream), not %s", where, tostring(init))
+      .. " f(tensor, stream), not %s", where, errors.shown(init))
   end
   return init
 end

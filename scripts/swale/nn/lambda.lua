@@ -21,7 +21,7 @@ local function parameter(name, value)
   end
   local where = "nn.Lambda: " .. name
   if type(value) ~= "table" then
-    errors.misuse("%s: a tensor or { shape =, init = }, not %s", where, tostring(value))
+    errors.misuse("%s: a tensor or { shape =, init = }, not %s", where, errors.shown(value))
   end
   local o = options.check(where, value,
     { shape = "table", init = { "any", "kaiming_uniform" }, fan_in = "count?" })

@@ -20,7 +20,7 @@ local function child_of(i, value)
   if type(value) == "function" then value = lambda.Lambda(value) end
   if not layer.is_layer(value) then
     errors.misuse("nn.Sequential: entry %d must be a layer or a function, not %s", i,
-      tostring(value))
+      errors.shown(value))
   end
   return { key = value.name or tostring(i - 1), layer = value }
 end

@@ -57,7 +57,7 @@ local function read_state(self)
   local s = self.loop:state(self.state)
   if s.step == 0 then
     for _, rule in ipairs(self.rules) do
-      if not rule.held and rule.value == nil then s[rule.name] = 0 / 0 end
+      if rule.value == hyper.UNSPOKEN then s[rule.name] = 0 / 0 end
     end
   end
   return s

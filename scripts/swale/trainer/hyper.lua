@@ -5,6 +5,9 @@ local schedule = require "swale.schedule"
 
 local M = {}
 
+--- In place of a value: equal to nothing a rule can say.
+M.UNSPOKEN = {}
+
 M.NAMES = { "lr", "batch_size", "momentum", "weight_decay" }
 
 --- A function that is asked before each step.
@@ -13,7 +16,7 @@ M.NAMES = { "lr", "batch_size", "momentum", "weight_decay" }
 ---@field f fun(s: swale.State, mem: table|nil): number
 ---@field mem table|nil
 ---@field held boolean     the coming step keeps what is set: the rule's initial value
----@field value number|nil what it said last
+---@field value any        what it said last; UNSPOKEN before that
 
 local function place_of(f)
   local info = debug.getinfo(f, "S")
@@ -23,7 +26,7 @@ end
 
 local function refuse(rule, value, s, wanted)
   errors.misuse("the %s rule (%s) gave %s for step %d: %s", rule.name, place_of(rule.f),
-    type(value) == "string" and ("%q"):format(value) or tostring(value), s.step + 1, wanted)
+    errors.shown(value), s.step + 1, wanted)
 end
 
 local function checked(rule, value, s)
@@ -85,7 +88,8 @@ local function attach(loop, name, x, rules)
     rules[#rules + 1] = { name = name, f = x.f, mem = x.mem, held = true, value = x.initial }
   elseif type(x) == "function" or x.f then
     loop:set(name, PLACEHOLDER[name])
-    rules[#rules + 1] = { name = name, f = type(x) == "function" and x or x.f, held = false }
+    rules[#rules + 1] = { name = name, f = type(x) == "function" and x or x.f, held = false,
+      value = M.UNSPOKEN }
   else
     loop:set(name, x.native)
   end

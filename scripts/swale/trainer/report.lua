@@ -9,6 +9,8 @@ local M = {}
 ---@field test_loss number|nil
 ---@field test_accuracy number|nil
 
+local function counted(n, noun) return ("%d %s%s"):format(n, noun, n == 1 and "" or "s") end
+
 local function row(trainer, name, which)
   local train = trainer:evaluate(which, { on = "train" })
   local test = trainer.data.test and trainer:evaluate(which, { on = "test" })
@@ -20,7 +22,7 @@ local COLUMNS = { "train_loss", "test_loss", "test_accuracy" }
 
 --- The mean of the metrics of the iterates, not the metrics of their mean.
 local function mean_row(trainer, iterates)
-  local mean = { name = ("mean of %d captured iterates"):format(#iterates) }
+  local mean = { name = "mean of " .. counted(#iterates, "captured iterate") }
   for _, weights in ipairs(iterates) do
     local found = row(trainer, "", weights)
     for _, column in ipairs(COLUMNS) do
@@ -35,7 +37,7 @@ local function add_average(trainer, rows, average)
   if iterates and #iterates == average.count then
     rows[#rows + 1] = mean_row(trainer, iterates)
   end
-  rows[#rows + 1] = row(trainer, ("SWA of %d captures"):format(average.count), "swa")
+  rows[#rows + 1] = row(trainer, "SWA of " .. counted(average.count, "capture"), "swa")
 end
 
 ---@param trainer swale.Trainer

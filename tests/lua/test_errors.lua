@@ -1,0 +1,69 @@
+local errors = require "swale.errors"
+local lu = require "luaunit"
+
+TestErrors = {}
+
+function TestErrors:test_misuse_names_the_line_of_the_caller_outside_swale()
+  local options = require "swale.options"
+  local line = debug.getinfo(1, "l").currentline + 1
+  local _, message = pcall(function() options.check("Trainer", { a = 1 }, { b = "any?" }) end)
+  lu.assert_str_contains(message, ("test_errors.lua:%d: Trainer: unknown option"):format(line))
+end
+
+function TestErrors:test_environment_raises_the_message_alone()
+  local _, message = pcall(errors.environment, "no such file", "EIO")
+  lu.assert_equals(message, "no such file")
+end
+
+function TestErrors:test_try_gives_faults_of_the_environment_as_values()
+  local value, message, code = errors.try(errors.environment, "no such file", "EIO")
+  lu.assert_nil(value)
+  lu.assert_equals(message, "no such file")
+  lu.assert_equals(code, "EIO")
+  lu.assert_equals({ errors.try(function(...) return ... end, 1, nil, 3) }, { 1, nil, 3 })
+end
+
+function TestErrors:test_try_lets_misuse_through()
+  local ok, message = pcall(errors.try, function() errors.misuse("wrong") end)
+  lu.assert_false(ok)
+  lu.assert_str_contains(message, "wrong")
+end
+
+function TestErrors:test_try_does_not_mistake_an_older_fault()
+  pcall(errors.environment, "no such file", "EIO")
+  local ok = pcall(errors.try, function() error("no such file", 0) end)
+  lu.assert_false(ok)
+end
+
+function TestErrors:test_check_passes_through_or_raises()
+  lu.assert_equals({ errors.check(1, 2, 3, 4) }, { 1, 2, 3, 4 })
+  lu.assert_equals({ errors.check(false) }, { false })
+  lu.assert_error_msg_equals("gone", errors.check, nil, "gone", "EIO")
+end
+
+function TestErrors:test_diverged_is_a_value_that_reads_as_its_message()
+  local value = errors.diverged("step 4: NaN")
+  lu.assert_equals(value.kind, "diverged")
+  lu.assert_equals(tostring(value), "step 4: NaN")
+end
+
+function TestErrors:test_distance()
+  lu.assert_equals(errors.distance("", "abc"), 3)
+  lu.assert_equals(errors.distance("kitten", "sitting"), 3)
+  lu.assert_equals(errors.distance("lr", "lr"), 0)
+end
+
+function TestErrors:test_nearest_knows_typos_synonyms_and_beginnings()
+  local names = { "lr", "batch_size", "weight_decay", "optimizer", "epochs" }
+  lu.assert_equals(errors.nearest("learning_rate", names), "lr")
+  lu.assert_equals(errors.nearest("bs", names), "batch_size")
+  lu.assert_equals(errors.nearest("wieght_decay", names), "weight_decay")
+  lu.assert_equals(errors.nearest("optim", names), "optimizer")
+  lu.assert_equals(errors.nearest("Epoch", names), "epochs")
+  lu.assert_nil(errors.nearest("zzz", names))
+  lu.assert_nil(errors.nearest("x", names))
+end
+
+function TestErrors:test_a_synonym_counts_only_if_it_is_there()
+  lu.assert_nil(errors.nearest("learning_rate", { "momentum" }))
+end
