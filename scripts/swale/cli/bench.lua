@@ -1,0 +1,95 @@
+--- swale bench
+local cli = require "swale.cli"
+
+local M = { summary = "time training steps: swale bench [--only NAME,…]", order = 6 }
+
+local function split(text)
+  local parts = {}
+  for part in text:gmatch "[^,]+" do parts[#parts + 1] = part end
+  return parts
+end
+
+local function threads(text)
+  local list = {}
+  for i, part in ipairs(split(text)) do
+    list[i] = cli.whole(1)(part)
+    if not list[i] then return nil, ("'%s' is not a list of numbers such as 1,2"):format(text) end
+  end
+  return list
+end
+
+local function seconds(text)
+  local n = tonumber(text)
+  if n and n >= 0 and n < math.huge then return n end
+  return nil, ("'%s' is not a number of seconds"):format(text)
+end
+
+local function build_parser()
+  local parser = cli.parser("bench", "Times training steps on synthetic data. Prints one line of"
+    .. " JSON per workload and number of threads.")
+  parser:option("--threads", "Numbers of threads, one after the other."):argname "N,…"
+    :convert(threads):default "1,2"
+  parser:option("--only", "Only workloads whose names hold one of these."):argname "NAME,…"
+    :convert(split)
+  parser:option("--out", "Append the lines to this file, too."):argname "FILE"
+  parser:option("--tag", "A word to put into every line."):argname "WORD":default ""
+  parser:option("--min-time", "Seconds to measure each."):argname "S":convert(seconds):default "1"
+  parser:flag("--list", "Only list the workloads.")
+  return parser
+end
+
+local function chooser(only)
+  return function(name)
+    if not only then return true end
+    for _, part in ipairs(only) do
+      if name:find(part, 1, true) then return true end
+    end
+    return false
+  end
+end
+
+local function matches(wanted)
+  local count = 0
+  for _, name in ipairs(require("swale.bench").workloads()) do
+    if wanted(name) then count = count + 1 end
+  end
+  return count
+end
+
+---@param args string[]
+---@return integer code
+function M.main(args)
+  local o = cli.parse(build_parser(), args)
+  if not o then return 2 end
+  local bench = require "swale.bench"
+  local wanted = chooser(o.only)
+  if o.list then
+    print(table.concat(bench.workloads(), "\n"))
+    return 0
+  elseif matches(wanted) == 0 then
+    cli.say("no workload's name holds %s. There are: %s", table.concat(o.only, " or "),
+      table.concat(bench.workloads(), ", "))
+    return 2
+  end
+  local out, problem
+  if o.out then
+    out, problem = io.open(o.out, "a")
+    if not out then
+      cli.say("%s", problem)
+      return 1
+    end
+    out:setvbuf "no"
+  end
+  local core = require "swale.core"
+  core.catch_signals()
+  bench.run { threads = o.threads, wanted = wanted, min_time = o.min_time, report = function(result)
+    result.tag = o.tag
+    local line = core.json_encode(result) .. "\n"
+    io.stdout:write(line)
+    io.stdout:flush()
+    if out then require("swale.errors").check(out:write(line)) end
+  end }
+  return 0
+end
+
+return M
