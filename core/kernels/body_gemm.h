@@ -10,7 +10,8 @@
 enum {
   DOT_BLOCK = 32768, /* elements of A that stay in the second-level cache while B passes */
   K_BLOCK = 128,     /* rows of B whose tile stays in the first-level cache while A passes */
-  TILE_ROWS = 6
+  TILE_ROWS = 6,
+  PACK_ROWS = 24 /* rows of A for which it pays to copy B's tile */
 };
 
 /* On every loop over a tile: an accumulator stays in a register only if nothing indexes it. */
@@ -96,15 +97,19 @@ static int64_t dot_rows(int64_t cols) { return cols == 5 ? 2 : cols == 4 ? 3 : 4
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-static void dot_rows_block(int64_t m, int64_t n, const product *whole) {
+/* m rows of A, that lie in the second-level cache after the first columns of C; when there are more of
+ * them than it holds (stream), each tile's successor is fetched meanwhile. */
+static void dot_rows_block(int64_t m, int64_t n, const product *block, int stream) {
   for (int64_t j = 0, cols; j < n; j += cols) {
     cols = dot_cols(n - j);
     const int64_t step = dot_rows(cols);
     for (int64_t i = 0; i < m; i += step) {
-      product t = *whole;
+      product t = *block;
       t.a += i * t.row_step;
       t.b += j * t.ldb;
       t.c += i * t.ldc + j;
+      for (int64_t r = i + step; stream && j == 0 && r < smaller(i + 2 * step, m); r++)
+        prefetch_row(block->a + r * t.row_step, t.k * (int64_t)sizeof(real));
       dot_tile_of(smaller(step, m - i), cols, &t);
     }
   }
@@ -115,7 +120,7 @@ static void gemm_nt(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
   product t = {k, a, b, lda, 1, ldb, c, ldc, accumulate};
   const int64_t block = DOT_BLOCK / (k + 1) / 12 * 12 + 12;
   for (int64_t i = 0; i < m; i += block, t.a += block * lda, t.c += block * ldc)
-    dot_rows_block(smaller(block, m - i), n, &t);
+    dot_rows_block(smaller(block, m - i), n, &t, m > 8 * block);
 }
 
 /* Outer products: rows x vecs vectors of C over t->k steps; the last vector holds `last` columns. */
@@ -137,6 +142,7 @@ INLINE void outer_tile(const int rows, const int vecs, const int64_t last, const
     UNROLL
     for (int v = 0; v < vecs - 1; v++) row[v] = v_load(b + v * V_N);
     row[vecs - 1] = load_last(b + (vecs - 1) * V_N, last);
+    v_prefetch((const void *)((uintptr_t)b + 2 * (uintptr_t)vecs * sizeof(vec))); /* two tiles on */
     UNROLL
     for (int i = 0; i < rows; i++) {
       const vec x = v_broadcast(a + i * t->row_step);
@@ -204,16 +210,32 @@ static int64_t outer_rows(int64_t left) {
   return (left + tiles - 1) / tiles;
 }
 
-static void outer_block(int64_t m, int64_t n, const product *whole) {
+/* The tile's columns of B side by side: B's own rows may all fall into a few sets of the cache. */
+static void pack_columns(int64_t cols, product *t, real *packed) {
+  for (int64_t p = 0; p < t->k; p++)
+    for (int64_t c = 0; c < cols; c += V_N) {
+      const int64_t left = cols - c;
+      const real *from = t->b + p * t->ldb + c;
+      v_store(packed + p * 2 * V_N + c, left < V_N ? v_load_part(from, left) : v_load(from));
+    }
+  t->b = packed;
+  t->ldb = 2 * V_N;
+}
+
+static void outer_block(int64_t m, int64_t n, const product *block) {
   const int64_t wide = m <= 3 ? 4 * V_N : 2 * V_N;
+  real packed[K_BLOCK * 2 * V_N];
   for (int64_t j = 0, cols; j < n; j += cols) {
     cols = n - j >= wide ? wide : smaller(2 * V_N, n - j);
+    product column = *block;
+    column.b += j;
+    column.c += j;
+    if (m >= PACK_ROWS) pack_columns(cols, &column, packed);
     for (int64_t i = 0, rows; i < m; i += rows) {
       rows = outer_rows(m - i);
-      product t = *whole;
+      product t = column;
       t.a += i * t.row_step;
-      t.b += j;
-      t.c += i * t.ldc + j;
+      t.c += i * t.ldc;
       outer_cols(rows, cols, &t);
     }
   }

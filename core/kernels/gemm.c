@@ -15,10 +15,10 @@ typedef enum route {
 } route;
 
 enum {
-  SMALL = 128,      /* a side up to this makes packing a loss */
-  SMALL_NT = 256,   /* the same where dot products do it */
-  SHORT_DOT = 64,   /* below this, adding up a dot product's vector costs more than packing B */
-  PACKED_MAX = 4096 /* elements of B turned over on the stack */
+  SMALL = 256,        /* a side up to this makes packing a loss */
+  SMALL_ACROSS = 128, /* the same where A is read across its rows */
+  SHORT_DOT = 64,     /* below this, adding up a dot product's vector costs more than packing B */
+  PACKED_MAX = 4096   /* elements of B turned over on the stack */
 };
 
 typedef struct job {
@@ -55,7 +55,7 @@ static route choose_route(const job *j) {
   if (!j->kernels->gemm_n) return ROUTE_BLAS;
   if (!g->transpose_b) return smaller(g->k, smaller(g->m, g->n)) <= SMALL ? ROUTE_N : ROUTE_BLAS;
   if (g->k < SHORT_DOT && g->m > 1 && g->n > 1 && g->n * g->k <= PACKED_MAX) return ROUTE_PACKED;
-  if (g->transpose_a || smaller(g->m, g->n) > SMALL_NT) return ROUTE_BLAS;
+  if (g->transpose_a || smaller(g->m, g->n) > SMALL) return ROUTE_BLAS;
   return g->k >= SHORT_DOT || smaller(g->m, g->n) == 1 ? ROUTE_NT : ROUTE_BLAS;
 }
 
