@@ -36,6 +36,7 @@ SW_API size_t sw_program_dump(const sw_program *p, char *text,
 
 SW_API sw_status sw_workspace_new(sw_program *p, sw_workspace **out);
 SW_API void sw_workspace_free(sw_workspace *w);
+SW_API sw_program *sw_workspace_program(const sw_workspace *w); /* borrowed */
 
 /* Plans for batch examples: after it the inputs' buffers can be written. Allocates only if batch is above the
  * capacity. SW_ERANGE for batch < 1, SW_ENOMEM (then the workspace is as it was). */

@@ -52,6 +52,8 @@ void sw_workspace_free(sw_workspace *w) {
   sw_program_release(p);
 }
 
+sw_program *sw_workspace_program(const sw_workspace *w) { return w->p; }
+
 /* ------------------------------------------------------------------ a batch size */
 
 static sw_status grow(sw_workspace *w, int64_t batch) {

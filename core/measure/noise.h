@@ -1,12 +1,13 @@
-/* noise.h: the simple gradient noise scale B_simple = tr(Sigma) / |G|^2 (McCandlish et al. 2018, eq. 2.9) from
- * per-example gradient norms, with an interval.
+/* noise.h: the simple gradient noise scale B_simple = tr(Sigma) / |G|^2 (McCandlish et al. 2018,
+ * eq. 2.9) from per-example gradient norms, with an interval.
  *
  * One measurement of a batch of B, g_i being the gradient of example i's own loss and g their mean:
  *     S  = (sum |g_i|^2 - B |g|^2) / (B - 1)       unbiased for tr(Sigma), N - 1 in its denominator
- *     G2 = |g|^2 - S (1/B - 1/N)                  target "train": |G_N|^2 of the N training examples
+ *     G2 = |g|^2 - S (1/B - 1/N)                  target "train": |G_N|^2 of the N examples
  *     G2 = |g|^2 - S / B                          target "population"
- * The batch is drawn without replacement from N examples. Numerator and denominator are averaged apart: over the last 32
- * measurements, in 16 blocks of two, whose spread gives a 95 % Fieller set for the ratio. A change of batch size begins anew.
+ * The batch is drawn without replacement from N examples. Numerator and denominator are averaged
+ * apart: over the last 32 measurements, in 16 blocks of two, whose spread gives a 95 % Fieller set
+ * for the ratio. A change of batch size begins anew.
  */
 #ifndef SW_NOISE_H
 #define SW_NOISE_H
@@ -28,23 +29,27 @@ enum { SW_NOISE_MEASUREMENTS = 32, SW_NOISE_BLOCKS = 16 };
 
 typedef struct sw_noise {
   sw_noise_target target;
-  int64_t n;          /* size of the training set */
-  int64_t batch;      /* of the measurements kept; 0: none yet */
-  int64_t count;      /* measurements since that batch size began */
+  int64_t n;     /* size of the training set */
+  int64_t batch; /* of the measurements kept; 0: none yet */
+  int64_t count; /* measurements since that batch size began */
   double s[SW_NOISE_MEASUREMENTS], g2[SW_NOISE_MEASUREMENTS]; /* a ring */
 } sw_noise;
 
 SW_API void sw_noise_init(sw_noise *e, sw_noise_target target, int64_t n);
 
-/* sum_sumsq = sum over i of |g_i|^2; grad_sumsq = |g|^2. A batch of one, of N or more, or values that are not finite tell nothing: ignored. */
+/* sum_sumsq = sum over i of |g_i|^2; grad_sumsq = |g|^2. A batch of one, of N or more, or values
+ * that are not finite tell nothing: ignored. */
 SW_API void sw_noise_add(sw_noise *e, int64_t batch, double sum_sumsq, double grad_sumsq);
 
 /* The means of what is kept (NaN if nothing is). */
 SW_API void sw_noise_parts(const sw_noise *e, double *s, double *g2);
 SW_API sw_estimate sw_noise_read(const sw_noise *e);
 
-/* The Fieller set for a / b from n pairs (their means' ratio), t the two-sided quantile of Student's t, df = n - 1:
- * { R : (a - R b)^2 <= t^2 (Vaa - 2 R Vab + R^2 Vbb) }, cut to R >= 0. Unbounded: high = inf, and low is still its lower end. */
+/* The Fieller set for a / b from n pairs (their means' ratio), t the two-sided quantile of
+ * Student's t with n - 1 degrees of freedom:
+ *     { R : (a - R b)^2 <= t^2 (Vaa - 2 R Vab + R^2 Vbb) }, cut to R >= 0
+ * Unbounded: high = inf, and low is still its lower end. b surely negative: low = 0, high = inf.
+ * Pending where n < 2 or a number is not finite. */
 SW_API sw_estimate sw_fieller(int n, const double *a, const double *b, double t);
 
 #endif

@@ -43,15 +43,28 @@ static sw_status add_all(const evaluation *e, int64_t batch, const volatile int 
   return SW_OK;
 }
 
+static sw_status check_evaluation(const evaluation *e, int64_t batch) {
+  const sw_program *p = sw_workspace_program(e->w);
+  if (batch < 1) return sw_fail(e->ctx, SW_ERANGE, "evaluate: a batch of %lld", (long long)batch);
+  if (!sw_tensor_is_contiguous(e->weights))
+    return sw_fail(e->ctx, SW_ESHAPE, "evaluate: the weights must be contiguous");
+  if (sw_program_dtype(p) != sw_tensor_dtype(e->weights))
+    return sw_fail(e->ctx, SW_EDTYPE, "evaluate: the weights are %s, the program is %s",
+                   sw_dtype_name(sw_tensor_dtype(e->weights)), sw_dtype_name(sw_program_dtype(p)));
+  if (e->n_sums > sw_program_outputs(p))
+    return sw_fail(e->ctx, SW_EARG, "evaluate: %d sums of %d outputs", e->n_sums,
+                   sw_program_outputs(p));
+  return swi_feed_check(e->ctx, p, e->source);
+}
+
 sw_status sw_evaluate(sw_workspace *w, const sw_tensor *weights, const sw_source *source,
                       int64_t batch, const volatile int *interrupt, double *sums, int n_sums) {
   evaluation e = {sw_tensor_context(weights), w, weights, source, NULL, NULL, n_sums};
-  if (batch < 1) return sw_fail(e.ctx, SW_ERANGE, "evaluate: a batch of %lld", (long long)batch);
-  if (!sw_tensor_is_contiguous(weights))
-    return sw_fail(e.ctx, SW_ESHAPE, "evaluate: the weights must be contiguous");
-  if (batch > sw_source_examples(source)) batch = sw_source_examples(source);
-  size_t index_bytes = (size_t)batch * sizeof *e.index,
-         sums_bytes = (size_t)n_sums * sizeof *e.sums;
+  SW_TRY(check_evaluation(&e, batch));
+  int64_t examples = sw_source_examples(source);
+  if (batch > examples) batch = examples;
+  size_t index_bytes = (size_t)batch * sizeof *e.index;
+  size_t sums_bytes = (size_t)n_sums * sizeof *e.sums;
   e.index = swi_alloc(e.ctx, index_bytes);
   e.sums = swi_alloc_zeroed(e.ctx, sums_bytes);
   sw_status status = e.index && e.sums ? add_all(&e, batch, interrupt) : SW_ENOMEM;

@@ -2,9 +2,10 @@
  *
  *   gather rows -> run the program -> look at the loss -> update the weights -> count
  *
- * The numbers a user can set are each a fixed value (set anew whenever a Lua rule says so) or a schedule. Nothing here
- * calls back: advance returns at the next thing that somebody else has to do. After the first step at a given capacity
- * a step allocates nothing. A measurement runs the other program, which shares the loss and gradient bit for bit.
+ * The numbers a user can set are each a fixed value (set anew whenever a Lua rule says so) or a
+ * schedule. Nothing here calls back: advance returns at the next thing that somebody else has to
+ * do. After the first step at a given capacity a step allocates nothing. A measurement runs the
+ * other program, which shares the loss and gradient bit for bit.
  */
 #ifndef SW_LOOP_H
 #define SW_LOOP_H
@@ -17,15 +18,22 @@
 
 typedef struct sw_loop sw_loop;
 
-typedef enum sw_hyper { SW_HYPER_LR, SW_HYPER_BATCH_SIZE, SW_HYPER_MOMENTUM, SW_HYPER_WEIGHT_DECAY, SW_HYPER_COUNT } sw_hyper;
+typedef enum sw_hyper {
+  SW_HYPER_LR,
+  SW_HYPER_BATCH_SIZE,
+  SW_HYPER_MOMENTUM,
+  SW_HYPER_WEIGHT_DECAY,
+  SW_HYPER_COUNT
+} sw_hyper;
 
 typedef struct sw_loop_options {
-  sw_program *program;  /* outputs: 0 the loss (a scalar), then gradients into the output vector. Inputs: 0 features, 1 labels */
-  sw_program *measured; /* the same, and an output after the loss: (batch) per-example squared norms, as sw_graph_example_norms gives
-                           them; NULL: noise cannot be measured */
-  sw_tensor *weights;   /* flat, float32 or float64 as the programs are; a view is kept and written */
+  sw_program *program;     /* outputs: 0 the loss (a scalar), then gradients into the output vector.
+                              Inputs: 0 features, 1 labels */
+  sw_program *measured;    /* the same, and an output after the loss: (batch) per-example squared
+                              norms (sw_graph_example_norms); NULL: noise cannot be measured */
+  sw_tensor *weights;      /* flat, of the programs' float type; a view is kept and written */
   const sw_source *source; /* borrowed: must outlive the loop */
-  uint64_t seed;        /* of the order of examples */
+  uint64_t seed;           /* of the order of examples */
   double dampening;
   int nesterov;
   int64_t first_batch_hint; /* plans for this batch at once; 0: at the first step */
@@ -34,35 +42,41 @@ typedef struct sw_loop_options {
 SW_API sw_status sw_loop_new(sw_context *ctx, const sw_loop_options *o, sw_loop **out);
 SW_API void sw_loop_free(sw_loop *l);
 
-/* SW_ERANGE: a batch size below 1, a negative rate, … (names it). A batch size is rounded down to a whole number. */
+/* SW_ERANGE: a batch size below 1, a negative rate, … (names it). A batch size is rounded down to a
+ * whole number. lr and batch size have no default. */
 SW_API sw_status sw_loop_set(sw_loop *l, sw_hyper h, double value);
 SW_API sw_status sw_loop_set_schedule(sw_loop *l, sw_hyper h, const sw_schedule *s);
-SW_API void sw_loop_measure_noise(sw_loop *l, int64_t every_steps, sw_noise_target target); /* 0: never. Steps every, 2 every, … are measured */
+/* Steps every, 2 every, … are measured; 0: never. Another target begins anew. */
+SW_API void sw_loop_measure_noise(sw_loop *l, int64_t every_steps, sw_noise_target target);
 
 /* Why advance came back. */
 typedef enum sw_stop { SW_STOP_STEPS, SW_STOP_EXAMPLES, SW_STOP_INTERRUPTED } sw_stop;
 
-/* Up to steps updates; stops after the first one that reaches or crosses stop_examples (0: no such mark), or when *interrupt becomes
- * other than 0 (may be NULL). SW_ENAN: the loss of the coming update is not finite; nothing was updated, and the state holds the
- * step, lr and batch of it and the last finite loss. SW_ENOMEM; SW_ERANGE. */
-SW_API sw_status sw_loop_advance(sw_loop *l, int64_t steps, int64_t stop_examples, const volatile int *interrupt, sw_stop *why);
+/* Up to steps updates; stops after the first one that reaches or crosses stop_examples (0: no such
+ * mark; at once if that was before), or when *interrupt becomes other than 0 (may be NULL).
+ * SW_ENAN: the loss of the coming update is not finite; nothing was updated, and the state holds
+ * the step, lr and batch of it and the last finite loss; its examples come again. SW_ENOMEM;
+ * SW_ERANGE. */
+SW_API sw_status sw_loop_advance(sw_loop *l, int64_t steps, int64_t stop_examples,
+                                 const volatile int *interrupt, sw_stop *why);
 
 typedef struct sw_loop_state {
-  int64_t step;       /* updates made */
-  int64_t examples;   /* seen by them */
-  double epoch;       /* examples / N */
-  double loss;        /* of the last batch, before its update; NaN before the first */
-  double grad_norm;   /* of its gradient, before weight decay; NaN before the first */
+  int64_t step;     /* updates made */
+  int64_t examples; /* seen by them */
+  double epoch;     /* examples / N */
+  double loss;      /* of the last batch, before its update; NaN before the first */
+  double grad_norm; /* of its gradient, before weight decay; NaN before the first */
   double lr, momentum, weight_decay; /* of the last update (before the first: of the coming one) */
-  int64_t batch_size; /* of the last update, likewise */
-  double loss_sum;    /* sum of batch losses times batch sizes since the last sw_loop_take_mean */
+  int64_t batch_size;                /* of the last update, likewise */
+  double loss_sum; /* sum of batch losses times batch sizes since the last sw_loop_take_mean */
   int64_t loss_examples;
-  int64_t noise_measurements; /* made so far: tells when there is a new one */
+  int64_t noise_measurements;     /* made so far: tells when there is a new one */
   double bad_loss, bad_grad_norm; /* after SW_ENAN: of the update that was refused */
 } sw_loop_state;
 
 SW_API void sw_loop_state_get(const sw_loop *l, sw_loop_state *out);
-SW_API double sw_loop_take_mean(sw_loop *l); /* mean loss per example since the last call, NaN if no step was made */
+/* Mean loss per example since the last call, NaN if no step was made. */
+SW_API double sw_loop_take_mean(sw_loop *l);
 SW_API sw_estimate sw_loop_noise(const sw_loop *l);
 SW_API void sw_loop_noise_parts(const sw_loop *l, double *s, double *g2);
 
@@ -71,9 +85,11 @@ SW_API sw_status sw_loop_momentum(const sw_loop *l, sw_tensor **out);
 /* The gradient of the last step, a view. SW_EEMPTY before the first. */
 SW_API sw_status sw_loop_gradient(const sw_loop *l, sw_tensor **out);
 
-/* Sums of the program's outputs over examples first … first + n - 1 of the source, in batches of at most batch, in double. Every output must be
- * a real (batch) vector; sums[i] gets output i's. Used for losses and numbers of hits. */
-SW_API sw_status sw_evaluate(sw_workspace *w, const sw_tensor *weights, const sw_source *source, int64_t batch, const volatile int *interrupt,
-                             double *sums, int n_sums);
+/* Sums of the program's outputs over all examples of the source, in batches of at most batch, in
+ * double. Every output must be a real (batch) vector; sums[i] gets output i's. Used for losses and
+ * numbers of hits. SW_EINTERRUPTED; SW_ESHAPE, SW_EDTYPE, SW_EARG. */
+SW_API sw_status sw_evaluate(sw_workspace *w, const sw_tensor *weights, const sw_source *source,
+                             int64_t batch, const volatile int *interrupt, double *sums,
+                             int n_sums);
 
 #endif

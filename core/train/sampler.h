@@ -1,7 +1,8 @@
 /* sampler.h: which examples come next.
  *
- * The order of an epoch is f(seed, whole epoch) alone, and batches carry over its end: any batch size sees the same
- * examples in the same order. Memory: 4 bytes an example. A new epoch costs one shuffle.
+ * The order of an epoch is f(seed, whole epoch) alone, and batches carry over its end: any batch
+ * size sees the same examples in the same order. Memory: 4 bytes an example. A new epoch costs one
+ * shuffle, when its first example is asked for.
  */
 #ifndef SW_SAMPLER_H
 #define SW_SAMPLER_H

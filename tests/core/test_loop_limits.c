@@ -146,8 +146,8 @@ TEST(test_threads_change_no_bit) {
   sw_source_free(source);
 }
 
-/* A weight that halves at each step: in float32 it stays at the smallest normal number, whose half is
- * flushed; in float64 it becomes a denormal. */
+/* A weight that halves at each step: in float32 it stays at the smallest normal number, whose half
+ * is flushed; in float64 it becomes a denormal. */
 static double halved(sw_dtype real, int steps) {
   problem p;
   double w;
@@ -287,6 +287,11 @@ TEST(test_evaluation_can_stop_and_fail) {
   sw_workspace_free(w);
   CHECK_OK(ctx, sw_workspace_new(p.program, &w));
   CHECK_EQ_INT(sw_evaluate(w, p.weights, p.source, 5, NULL, &sum, 1), SW_EARG);
+  CHECK_EQ_INT(sw_evaluate(w, p.weights, p.source, 5, NULL, &sum, 3), SW_EARG);
+  sw_source *large = large_source();
+  CHECK_EQ_INT(sw_evaluate(w, p.weights, large, 5, NULL, &sum, 1), SW_ESHAPE);
+  assert_message("the data has 400 an example");
+  sw_source_free(large);
   sw_workspace_free(w);
   free_problem(&p);
 }
