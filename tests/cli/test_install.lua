@@ -79,7 +79,7 @@ function TestInstall:test_experiments_and_data_come_along()
 end
 
 function TestInstall:test_a_c_program_builds_against_it()
-  lu.skip_if(SANITIZED, "a plain program cannot load a library built for a sanitizer")
+  lu.skipIf(SANITIZED, "a plain program cannot load a library built for a sanitizer")
   local file <close> = assert(io.open(dir .. "/program.c", "w"))
   file:write(PROGRAM)
   file:close()
