@@ -139,11 +139,11 @@ typedef struct grain {
   int64_t least, multiple;
 } grain;
 
-/* OpenBLAS packs the whole other operand for every piece, and tall stripes of few columns are hard on
- * the memory: those get wide pieces. */
+/* OpenBLAS packs the whole other operand for every piece, dot products read it from the second-level
+ * cache, and tall stripes of few columns are hard on the memory: hence the widths. */
 static grain grain_of(const job *j) {
   if (j->route == ROUTE_BLAS) return (grain){256, 32};
-  if (j->route == ROUTE_NT) return (grain){12, 4};
+  if (j->route == ROUTE_NT) return (grain){48, 4};
   return j->by_rows ? (grain){12, 6} : (grain){j->g.k > 512 ? 256 : 32, 16};
 }
 
