@@ -1,0 +1,235 @@
+/* test_steady.c: after the first step at a capacity, training asks the system for no memory.
+ *
+ * Counted process-wide: this program's own malloc, free, mmap and the like stand before those of the C library,
+ * for OpenBLAS, too, which is loaded later.
+ */
+#include <dlfcn.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/types.h>
+
+#include "check.h"
+#include "kernels/kernels.h"
+#include "train/loop.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define HAVE_COUNTERS 0 /* sanitizers have a malloc of their own */
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define HAVE_COUNTERS 0
+#endif
+#endif
+#ifndef HAVE_COUNTERS
+#define HAVE_COUNTERS 1
+#endif
+
+static atomic_llong calls; /* of all functions below, by all threads */
+
+#if HAVE_COUNTERS
+extern void *__libc_malloc(size_t size);
+extern void *__libc_calloc(size_t n, size_t size);
+extern void *__libc_realloc(void *p, size_t size);
+extern void *__libc_memalign(size_t align, size_t size);
+extern void __libc_free(void *p);
+
+void *malloc(size_t size) {
+  calls++;
+  return __libc_malloc(size);
+}
+
+void *calloc(size_t n, size_t size) {
+  calls++;
+  return __libc_calloc(n, size);
+}
+
+void *realloc(void *p, size_t size) {
+  calls++;
+  return __libc_realloc(p, size);
+}
+
+void free(void *p) {
+  calls++;
+  __libc_free(p);
+}
+
+void *aligned_alloc(size_t align, size_t size) {
+  calls++;
+  return __libc_memalign(align, size);
+}
+
+int posix_memalign(void **out, size_t align, size_t size) {
+  calls++;
+  *out = __libc_memalign(align, size);
+  return *out ? 0 : 12;
+}
+
+void *mmap(void *at, size_t length, int protection, int flags, int fd, off_t offset) {
+  static void *(*next)(void *, size_t, int, int, int, off_t);
+  calls++;
+  if (!next) *(void **)&next = dlsym(RTLD_NEXT, "mmap");
+  return next(at, length, protection, flags, fd, offset);
+}
+
+int munmap(void *at, size_t length) {
+  static int (*next)(void *, size_t);
+  calls++;
+  if (!next) *(void **)&next = dlsym(RTLD_NEXT, "munmap");
+  return next(at, length);
+}
+#endif
+
+/* 300 -> 256 relu -> 10, large enough that every route of the matrix product is taken at some batch. */
+enum {
+  IN = 300,
+  HIDDEN = 256,
+  OUT = 10,
+  EXAMPLES = 1000,
+  WEIGHTS = HIDDEN * IN + HIDDEN + OUT * HIDDEN + OUT
+};
+
+typedef struct training {
+  sw_context *ctx;
+  sw_graph *g;
+  sw_program *plain, *measured;
+  sw_tensor *weights, *x, *y;
+  sw_source *source;
+  sw_loop *loop;
+} training;
+
+static sw_edge apply(training *t, sw_op op, sw_edge a, sw_edge b, const sw_attrs *attrs) {
+  sw_edge in[2] = {a, b}, out[2];
+  CHECK_OK(t->ctx, sw_graph_apply(t->g, op, in, b.node < 0 ? 1 : 2, attrs, out));
+  return out[0];
+}
+
+static void compile(training *t) {
+  const sw_dim features[2] = {{1, 1}, {IN, 0}}, batch = {1, 1};
+  const sw_shape shape[4] = {{2, {HIDDEN, IN}}, {1, {HIDDEN}}, {2, {OUT, HIDDEN}}, {1, {OUT}}};
+  const int64_t offset[4] = {0, HIDDEN * IN, HIDDEN * IN + HIDDEN,
+                             HIDDEN * IN + HIDDEN + OUT * HIDDEN};
+  const sw_attrs transposed = {.transpose_b = 1}, over_batch = {.axes = 1};
+  sw_edge x, y, p[4], grad[4], norms;
+  CHECK_OK(t->ctx, sw_graph_new(t->ctx, &t->g));
+  CHECK_OK(t->ctx, sw_graph_input(t->g, 0, SW_REAL, 2, features, &x));
+  CHECK_OK(t->ctx, sw_graph_input(t->g, 1, SW_INDEX, 1, &batch, &y));
+  for (int i = 0; i < 4; i++)
+    CHECK_OK(t->ctx, sw_graph_param(t->g, 0, offset[i], &shape[i], &p[i]));
+  sw_edge h = apply(t, SW_OP_add, apply(t, SW_OP_matmul, x, p[0], &transposed), p[1], NULL);
+  h = apply(t, SW_OP_relu, h, SW_NO_EDGE, NULL);
+  h = apply(t, SW_OP_add, apply(t, SW_OP_matmul, h, p[2], &transposed), p[3], NULL);
+  sw_edge loss =
+      apply(t, SW_OP_mean, apply(t, SW_OP_cross_entropy, h, y, NULL), SW_NO_EDGE, &over_batch);
+  CHECK_OK(t->ctx, sw_graph_gradient(t->g, loss, SW_NO_EDGE, p, 4, grad));
+  CHECK_OK(t->ctx, sw_graph_example_norms(t->g, grad, 4, &norms, NULL));
+  sw_output plain[5] = {{loss, -1}}, measured[6] = {{loss, -1}, {norms, -1}};
+  for (int i = 0; i < 4; i++) plain[1 + i] = measured[2 + i] = (sw_output){grad[i], offset[i]};
+  CHECK_OK(t->ctx, sw_program_new(t->g, plain, 5, SW_F32, &t->plain));
+  CHECK_OK(t->ctx, sw_program_new(t->g, measured, 6, SW_F32, &t->measured));
+}
+
+static void load(training *t) {
+  const sw_shape xs = {2, {EXAMPLES, IN}}, ys = {1, {EXAMPLES}}, ws = {1, {WEIGHTS}};
+  sw_random r;
+  sw_random_init(&r, 1, sw_stream("test", 0));
+  CHECK_OK(t->ctx, sw_tensor_new(t->ctx, SW_F32, &xs, &t->x));
+  CHECK_OK(t->ctx, sw_tensor_new(t->ctx, SW_I32, &ys, &t->y));
+  CHECK_OK(t->ctx, sw_tensor_new(t->ctx, SW_F32, &ws, &t->weights));
+  CHECK_OK(t->ctx, sw_tensor_normal(t->x, &r, 0, 1));
+  CHECK_OK(t->ctx, sw_tensor_normal(t->weights, &r, 0, 0.05));
+  for (int64_t i = 0; i < EXAMPLES; i++)
+    CHECK_OK(t->ctx, sw_tensor_set(t->y, &i, (double)(i % OUT)));
+  CHECK_OK(t->ctx, sw_source_new(t->ctx, &(sw_source_options){.x = t->x, .y = t->y, .classes = OUT},
+                                 &t->source));
+}
+
+static void start(training *t, int threads) {
+  char reason[200] = "";
+  memset(t, 0, sizeof *t);
+  if (sw_open(NULL, threads, &t->ctx, reason, sizeof reason) != SW_OK) fail_msg("%s", reason);
+  compile(t);
+  load(t);
+  const sw_loop_options o = {
+      .program = t->plain, .measured = t->measured, .weights = t->weights, .source = t->source};
+  CHECK_OK(t->ctx, sw_loop_new(t->ctx, &o, &t->loop));
+  CHECK_OK(t->ctx, sw_loop_set(t->loop, SW_HYPER_LR, 0.01));
+  CHECK_OK(t->ctx, sw_loop_set(t->loop, SW_HYPER_MOMENTUM, 0.9));
+}
+
+static void end(training *t) {
+  sw_loop_free(t->loop);
+  sw_source_free(t->source);
+  sw_tensor_free(t->x);
+  sw_tensor_free(t->y);
+  sw_tensor_free(t->weights);
+  sw_program_release(t->plain);
+  sw_program_release(t->measured);
+  sw_graph_release(t->g);
+  sw_context_release(t->ctx);
+}
+
+/* Steps 2 to 200; with 1000 examples they cross the ends of many epochs. */
+static long long count_steps(training *t) {
+  sw_stop why;
+  CHECK_OK(t->ctx, sw_loop_advance(t->loop, 1, 0, NULL, &why));
+  long long before = calls;
+  CHECK_OK(t->ctx, sw_loop_advance(t->loop, 199, 0, NULL, &why));
+  return calls - before;
+}
+
+static void check_schedule(const sw_schedule *batch, int threads, int64_t measure_every) {
+  training t;
+  start(&t, threads);
+  CHECK_OK(t.ctx, sw_loop_set_schedule(t.loop, SW_HYPER_BATCH_SIZE, batch));
+  sw_loop_measure_noise(t.loop, measure_every, SW_TARGET_TRAIN);
+  CHECK_EQ_INT(count_steps(&t), 0);
+  end(&t);
+}
+
+static void skip_without_counters(void) {
+  if (!HAVE_COUNTERS) {
+    print_message("skipped: sanitizers have a malloc of their own\n");
+    skip();
+  }
+}
+
+TEST(the_counter_counts) {
+  skip_without_counters();
+  long long before = calls;
+  void *volatile p = malloc(10);
+  free(p);
+  CHECK_EQ_INT(calls - before, 2);
+}
+
+TEST(constant_batch) {
+  skip_without_counters();
+  for (int threads = 1; threads <= 2; threads++)
+    check_schedule(&(sw_schedule){.kind = SW_SCHEDULE_CONSTANT, .value = 128}, threads, 0);
+}
+
+TEST(shrinking_batch) {
+  skip_without_counters();
+  const sw_schedule halve = {
+      .kind = SW_SCHEDULE_STEP, .value = 128, .gamma = 0.5, .period = {50, SW_STEPS}};
+  for (int threads = 1; threads <= 2; threads++) check_schedule(&halve, threads, 0);
+}
+
+/* From 128 down to 8 and up again, twice. */
+TEST(batch_that_grows_back) {
+  skip_without_counters();
+  const sw_schedule down_and_up = {.kind = SW_SCHEDULE_TRIANGULAR,
+                                   .min = 128,
+                                   .max = 8,
+                                   .period = {50, SW_STEPS},
+                                   .down = {50, SW_STEPS}};
+  for (int threads = 1; threads <= 2; threads++) check_schedule(&down_and_up, threads, 0);
+}
+
+/* A measured program has a workspace of its own; the first step measures, too. */
+TEST(measured_steps) {
+  skip_without_counters();
+  check_schedule(&(sw_schedule){.kind = SW_SCHEDULE_CONSTANT, .value = 64}, 1, 1);
+}
+
+RUN_TESTS(T(the_counter_counts), T(constant_batch), T(shrinking_batch), T(batch_that_grows_back),
+          T(measured_steps))
