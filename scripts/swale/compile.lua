@@ -100,17 +100,24 @@ end
 ---@return swale.Program
 function Graph:train(dtype) return with_gradients(self, { self.loss }, dtype) end
 
+--- The core knows parameters by their number, a user by their path.
+local function refuse_norms(segment, why)
+  if segment then
+    why = why:gsub("^per%-example gradient norms: ", "")
+      :gsub("the gradient of parameter %d+", ('the gradient of "%s"'):format(segment.path))
+    if not why:find(segment.path, 1, true) then why = segment.path .. ": " .. why end
+  end
+  errors.misuse("measure: noise_scale needs per-example gradient norms, but there are none: %s",
+    why)
+end
+
 ---The (B) squared norms of the examples' own gradients; raises, naming the parameter, if there
 ---is no way to them.
 ---@return swale.Node
 function Graph:norms()
   if self.norm_node then return self.norm_node end
   local node, why, _, culprit = self.graph:example_norms(self.grads)
-  if not node then
-    local segment = self.segments[culprit or 0]
-    errors.misuse("measure: the noise scale needs per-example gradient norms, and there are none%s:"
-      .. " %s", segment and (' for the parameter "%s"'):format(segment.path) or "", tostring(why))
-  end
+  if not node then refuse_norms(self.segments[culprit or 0], tostring(why)) end
   self.norm_node = node
   return node
 end

@@ -151,7 +151,7 @@ end
 function Model:summary() return M.summary(self.layer) end
 
 function Model:__tostring()
-  return ("%s with %d weights"):format(tostring(self.layer), self.flat:numel())
+  return ("%s with %d weights"):format(tostring(self.layer), M.size(self.segments))
 end
 
 ---The flat weight vector itself, not a copy.

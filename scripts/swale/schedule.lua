@@ -197,7 +197,7 @@ end
 ---@class swale.Rule
 ---@field initial number
 ---@field f fun(s: swale.State, mem: table): number
----@field mem table        plain data, kept in checkpoints
+---@field mem table        the rule's own memory: plain data
 local Rule = { __name = "swale.Rule" }
 Rule.__index = Rule
 

@@ -1,16 +1,16 @@
 --- The trainer: a model, data, and numbers that may change as it goes.
 local compile = require "swale.compile"
-local core = require "swale.core"
 local create = require "swale.create"
 local duration = require "swale.duration"
 local engines = require "swale.trainer.engine"
 local errors = require "swale.errors"
-local hyper = require "swale.trainer.hyper"
 local loss = require "swale.loss"
 local metrics = require "swale.trainer.metrics"
 local models = require "swale.model"
 local optim = require "swale.optim"
 local options = require "swale.options"
+local selection = require "swale.trainer.selection"
+local setup = require "swale.trainer.setup"
 local states = require "swale.trainer.state"
 
 local M = {}
@@ -49,62 +49,6 @@ local OPTIONS = {
   eval_batch = { "count", 1000 }, record = { "period", duration.of { steps = 10 } },
 }
 
--- ------------------------------------------------------------------ making one
-
---- Of the optimizer and the trainer, one may say it.
-local function either(o, optimizer, name)
-  local theirs = optimizer[name]
-  if o[name] ~= nil and theirs ~= nil and theirs ~= 0 then
-    errors.misuse("Trainer: %s is given twice, here and in the optimizer", name)
-  end
-  if o[name] ~= nil then return o[name] end
-  return theirs
-end
-
-local function settings_of(o, optimizer)
-  local settings = { batch_size = o.batch_size }
-  for _, name in ipairs { "lr", "momentum", "weight_decay" } do
-    settings[name] = either(o, optimizer, name)
-  end
-  if settings.lr == nil then
-    errors.misuse("Trainer: needs lr, a number, a schedule or a function of the state")
-  end
-  for _, name in ipairs(hyper.NAMES) do hyper.check(name, settings[name]) end
-  if optimizer.nesterov and settings.momentum == 0 then
-    errors.misuse("Trainer: nesterov wants a momentum above 0")
-  end
-  return settings
-end
-
-local function check_data(data)
-  local train = data.train
-  if type(train) ~= "table" or core.type(train.source) ~= "source" then
-    errors.misuse("Trainer: data has no train split; sw.data.load and from_tensors make data")
-  elseif not train.y then
-    errors.misuse("Trainer: data.train has neither labels nor targets")
-  end
-  return train
-end
-
---- What an example looks like to the graph.
-local function example_of(data)
-  local train = check_data(data)
-  local target = train.y:shape()
-  table.remove(target, 1)
-  return { features = { train.source:features() }, labels = train.y:dtype() ~= "float32",
-    target = target }
-end
-
-local function steps_of(where, value)
-  local every = duration.every(value)
-  local n = every.unit == "steps" and math.tointeger(every.amount)
-  if not n then
-    errors.misuse("%s: measured every so many whole steps: sw.every { steps = 5 }, not %s", where,
-      every)
-  end
-  return n
-end
-
 local MEASURE = { every = "any", target = { choice = { "train", "population" }, "train" } }
 
 local function ask_measure(engine, name, what)
@@ -114,7 +58,7 @@ local function ask_measure(engine, name, what)
   end
   if type(what) ~= "table" or not what.every then what = { every = what } end
   local o = options.check("measure: noise_scale", what, MEASURE)
-  engine:measure(steps_of("measure: noise_scale", o.every), o.target)
+  engine:measure(setup.steps("measure: noise_scale", o.every), o.target)
 end
 
 ---A trainer. `lr`, `batch_size`, `momentum` and `weight_decay` take a number, a schedule, a
@@ -124,14 +68,15 @@ end
 function M.new(o)
   o = options.check("Trainer", o, OPTIONS)
   local optimizer = o.optimizer or optim.SGD {}
-  local settings = settings_of(o, optimizer)
-  local example = example_of(o.data)
+  local settings = setup.settings(o, optimizer)
+  local example = setup.example(o.data)
   local seed = o.seed or create.default_seed()
   local model = models.of("Trainer", o.model, seed)
+  local graph = compile.graph(model.layer, o.loss, example)
+  setup.check_outputs(graph, o.data)
   local engine = engines.new {
-    model = model, data = o.data, optimizer = optimizer, settings = settings,
-    graph = compile.graph(model.layer, o.loss, example), average = o.average, seed = seed,
-    eval_batch = o.eval_batch, record = duration.every(o.record),
+    model = model, data = o.data, optimizer = optimizer, settings = settings, graph = graph,
+    average = o.average, seed = seed, eval_batch = o.eval_batch, record = duration.every(o.record),
   }
   for name, what in pairs(o.measure or {}) do ask_measure(engine, name, what) end
   return setmetatable({ engine = engine }, Trainer)
@@ -186,54 +131,6 @@ function methods:fit(o)
   return self
 end
 
-local function best_weights(engine)
-  if not engine.data.valid then
-    errors.misuse('Trainer:evaluate: "best" is chosen on data.valid, and there is none')
-  elseif not engine.best then
-    errors.misuse('Trainer:evaluate: there is no "best" yet: it is looked for at an epoch\'s end')
-  end
-  return engine.best.weights
-end
-
-local function average_weights(engine)
-  if not engine.average then
-    errors.misuse('Trainer:evaluate: "swa" needs Trainer { average = sw.average.SWA { … } }')
-  elseif engine.average.count == 0 then
-    errors.misuse('Trainer:evaluate: "swa": nothing was captured; averaging begins after %s',
-      engine.average.start)
-  end
-  return engine.average:weights()
-end
-
-local NAMES = { "last", "best", "swa" }
-
-local function weights_of(engine, which)
-  if which == nil or which == "last" then return engine.weights end
-  if which == "best" then return best_weights(engine) end
-  if which == "swa" then return average_weights(engine) end
-  if core.type(which) == "tensor" then
-    if which:numel() == engine.weights:numel() then return which:to "float32" end
-    errors.misuse("Trainer:evaluate: %d weights, the model has %d", which:numel(),
-      engine.weights:numel())
-  end
-  errors.misuse('Trainer:evaluate: "last", "best", "swa" or a weight vector, not %s%s',
-    tostring(which), errors.suggestion(which, NAMES))
-end
-
-local SPLITS = { "train", "valid", "test" }
-
-local function split_of(engine, on)
-  if type(on) == "table" and core.type(on.source) == "source" then return on, "a split" end
-  for _, name in ipairs(SPLITS) do
-    if on == name then
-      local split = engine.data[name]
-      return split or errors.misuse("Trainer:evaluate: the data has no %s split", name), name
-    end
-  end
-  errors.misuse('Trainer:evaluate: on = "train", "valid", "test" or a split, not %s%s',
-    tostring(on), errors.suggestion(on, SPLITS))
-end
-
 ---Loss and accuracy of weights on a split.
 ---@param which? "last"|"best"|"swa"|swale.Tensor   "last"
 ---@param o? { on?: "train"|"valid"|"test"|swale.Split }   "valid"
@@ -241,8 +138,8 @@ end
 function methods:evaluate(which, o)
   o = options.check("Trainer:evaluate", o, { on = { "any", "valid" } })
   local engine = self.engine
-  local weights = weights_of(engine, which)
-  local split, name = split_of(engine, o.on)
+  local weights = selection.weights(engine, which)
+  local split, name = selection.split(engine, o.on)
   return metrics.evaluate(engine.graph, weights, split.source, engine.eval_batch, name)
 end
 

@@ -391,13 +391,17 @@ function TestTrainer:test_ctrl_c_ends_in_good_order()
   trainer:fit { steps = 1 }
 end
 
+-- w is used twice, and a layer that subtracts the mean over the batch couples examples.
 function TestTrainer:test_per_example_norms_that_cannot_be_had()
-  local shared = sw.nn.Lambda(function(x, p) return x * p.scale end, { scale = sw.ones(64) })
-  local ok, message = pcall(new, { model = sw.nn.Sequential { shared, sw.nn.Linear(64, 10) },
-    measure = { noise_scale = sw.every { steps = 5 } } })
-  if ok then return end -- there is a rule for it
-  lu.assert_str_contains(message, '"0.scale"')
-  lu.assert_str_contains(message, "per-example gradient norms")
+  local measure = { noise_scale = sw.every { steps = 5 } }
+  local twice = sw.nn.Lambda(function(x, p) return x:matmul(p.w):relu():matmul(p.w):matmul(p.v) end,
+    { w = { shape = { 64, 64 } }, v = { shape = { 64, 10 } } })
+  lu.assert_error_msg_contains('the gradient of "w" is not', new,
+    { model = twice, measure = measure })
+  local coupled = sw.nn.Sequential { sw.nn.Linear(64, 10),
+    function(x) return x - x:mean(1, true) end }
+  lu.assert_error_msg_contains('the gradient of "0.weight" is not', new,
+    { model = coupled, measure = measure })
 end
 
 function TestTrainer:test_measure_comes_before_the_first_step()
@@ -422,6 +426,7 @@ function TestTrainer:test_refusals()
   refuses({ momentum = 0.5 }, "momentum is given twice")
   refuses({ measure = { noise = 1 } }, 'did you mean "noise_scale"?')
   refuses({ measure = { noise_scale = sw.every(1) } }, "every so many whole steps")
+  refuses({ model = sw.nn.Linear(64, 9) }, "the model has 9 outputs, the data 10 classes")
   refuses({ model = sw.nn.Linear(65, 10) }, "inner sizes differ: (batch, 64) x (65, 10)")
   lu.assert_error_msg_contains("needs lr", sw.Trainer, { model = net(), data = digits })
   local trainer = new()
@@ -497,4 +502,33 @@ function TestTrainer:test_a_report_without_captures_says_so()
   trainer:fit { epochs = 1 }
   lu.assert_equals(#trainer:report(run), 2)
   lu.assert_str_contains(run.printed[2], "no captures: averaging begins after 5 epochs")
+end
+
+-- ------------------------------------------------------------------ memory that runs out
+
+-- Makes, trains and evaluates with the n-th allocation of the core failing, for n = 1, 2, … until
+-- nothing fails any more. Every failure is a clean error.
+function TestTrainer:test_every_allocation_may_fail()
+  local function all()
+    local trainer = new { measure = { noise_scale = sw.every { steps = 1 } },
+      average = sw.average.SWA { every = { steps = 2 } } }
+    trainer:fit { steps = 3 }
+    trainer:evaluate "swa"
+  end
+  all()
+  local n, failed = 0, 0
+  local ok
+  repeat
+    n = n + 1
+    core.fail_allocation(n, true)
+    local message
+    ok, message = pcall(all)
+    core.fail_allocation(0)
+    if not ok then
+      failed = failed + 1
+      lu.assert_str_contains(tostring(message), "memory")
+    end
+  until ok or n == 2000
+  lu.assert_true(ok)
+  lu.assert_true(failed > 20)
 end

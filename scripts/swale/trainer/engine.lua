@@ -143,6 +143,7 @@ end
 
 local function capture(self, at)
   local average, s = self.average, self.state
+  if not average then return end -- taken away meanwhile
   if not is_after_start(average, at, s, #self.data.train.source) then return end
   average:update(self.weights)
   self.journal:event("capture", s, { n = average.count })

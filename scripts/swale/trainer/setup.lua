@@ -1,0 +1,83 @@
+--- The options of a trainer, brought together and checked.
+local core = require "swale.core"
+local duration = require "swale.duration"
+local errors = require "swale.errors"
+local hyper = require "swale.trainer.hyper"
+
+local M = {}
+
+--- Of the optimizer and the trainer, one may say it.
+local function either(o, optimizer, name)
+  local theirs = optimizer[name]
+  if o[name] ~= nil and theirs ~= nil and theirs ~= 0 then
+    errors.misuse("Trainer: %s is given twice, here and in the optimizer", name)
+  end
+  if o[name] ~= nil then return o[name] end
+  return theirs
+end
+
+---The four numbers, from the trainer's options and the optimizer's.
+---@param o swale.TrainerOptions
+---@param optimizer swale.Optimizer
+---@return table<swale.Hyper, swale.Hyperparameter>
+function M.settings(o, optimizer)
+  local settings = { batch_size = o.batch_size }
+  for _, name in ipairs { "lr", "momentum", "weight_decay" } do
+    settings[name] = either(o, optimizer, name)
+  end
+  if settings.lr == nil then
+    errors.misuse("Trainer: needs lr, a number, a schedule or a function of the state")
+  end
+  for _, name in ipairs(hyper.NAMES) do hyper.check(name, settings[name]) end
+  if optimizer.nesterov and settings.momentum == 0 then
+    errors.misuse("Trainer: nesterov wants a momentum above 0")
+  end
+  return settings
+end
+
+local function check_data(data)
+  local train = data.train
+  if type(train) ~= "table" or core.type(train.source) ~= "source" then
+    errors.misuse("Trainer: data has no train split; sw.data.load and from_tensors make data")
+  elseif not train.y then
+    errors.misuse("Trainer: data.train has neither labels nor targets")
+  end
+  return train
+end
+
+---What an example looks like to the graph.
+---@param data swale.Data
+---@return swale.Example
+function M.example(data)
+  local train = check_data(data)
+  local target = train.y:shape()
+  table.remove(target, 1)
+  return { features = { train.source:features() }, labels = train.y:dtype() ~= "float32",
+    target = target }
+end
+
+---A model with fewer outputs than classes is refused.
+---@param graph swale.CompiledGraph
+---@param data swale.Data
+function M.check_outputs(graph, data)
+  local outputs = graph.hit and graph.output:shape()[2]
+  if outputs and data.classes and outputs < data.classes then
+    errors.misuse("Trainer: the model has %d outputs, the data %d classes", outputs, data.classes)
+  end
+end
+
+---A measurement's interval, in whole steps.
+---@param where string
+---@param value swale.DurationLike
+---@return integer
+function M.steps(where, value)
+  local every = duration.every(value)
+  local n = every.unit == "steps" and math.tointeger(every.amount)
+  if not n then
+    errors.misuse("%s: measured every so many whole steps: sw.every { steps = 5 }, not %s", where,
+      every)
+  end
+  return n
+end
+
+return M
