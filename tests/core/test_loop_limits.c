@@ -79,13 +79,14 @@ TEST(test_out_of_memory_leaves_a_loop_that_goes_on) {
 /* -------------------------------------------------------------- bits */
 
 /* A classifier large enough for several pieces of gathering, products and updates. */
-enum { ROWS = 500, WIDE = 400, CLASSES = 200, BATCH = 300, LONG = WIDE * CLASSES };
+enum { ROWS = 1000, WIDE = 400, CLASSES = 200, BATCH = 800, LONG = WIDE * CLASSES };
 
 static sw_source *large_source(void) {
   sw_tensor *x = tensor(SW_U8, 2, ROWS, WIDE), *y = tensor(SW_U8, 1, ROWS, 0);
   sw_tensor *scale = tensor(SW_F32, 1, WIDE, 0);
   sw_source *source = NULL;
-  for (int i = 0; i < ROWS * WIDE; i++) ((uint8_t *)data_of(x))[i] = (uint8_t)(i * 7919 >> 5);
+  for (int i = 0; i < ROWS * WIDE; i++)
+    ((uint8_t *)data_of(x))[i] = (uint8_t)((unsigned)i * 7919 >> 5);
   for (int i = 0; i < ROWS; i++) ((uint8_t *)data_of(y))[i] = (uint8_t)(i % CLASSES);
   CHECK_OK(ctx, sw_tensor_fill(scale, 1.0 / 255));
   sw_source_options o = {.x = x, .y = y, .scale = scale, .shift = scale, .classes = CLASSES};

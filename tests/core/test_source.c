@@ -141,11 +141,12 @@ TEST(test_takes_a_column_as_labels) {
 
 /* Large enough for several pieces, the last one short. */
 TEST(test_threads_change_no_bit) {
-  enum { MANY = 700, WIDE = 257 };
+  enum { MANY = 2100, WIDE = 257 };
   sw_tensor *x = tensor(SW_U8, 2, MANY, WIDE), *scale = tensor(SW_F32, 1, WIDE, 0);
   sw_tensor *one = tensor(SW_F32, 2, MANY, WIDE), *four = tensor(SW_F32, 2, MANY, WIDE);
   int32_t index[MANY];
-  for (int i = 0; i < MANY * WIDE; i++) ((uint8_t *)data_of(x))[i] = (uint8_t)(i * 7919 >> 3);
+  for (int i = 0; i < MANY * WIDE; i++)
+    ((uint8_t *)data_of(x))[i] = (uint8_t)((unsigned)i * 7919 >> 3);
   for (int i = 0; i < MANY; i++) index[i] = i * 3 % MANY;
   CHECK_OK(ctx, sw_tensor_fill(scale, 1.0 / 3));
   sw_source *s = source_of(&(sw_source_options){.x = x, .scale = scale, .shift = scale});

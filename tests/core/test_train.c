@@ -88,7 +88,7 @@ TEST(test_without_momentum_the_buffer_stays) {
 
 /* Many weights, in several pieces: float32 follows float64, and threads change no bit. */
 TEST(test_float32_follows_float64) {
-  enum { N = 200003, STEPS = 5 };
+  enum { N = 600011, STEPS = 5 };
   const sw_sgd_hyper h = {.lr = 0.1, .momentum = 0.9, .weight_decay = 5e-4, .nesterov = 1};
   sw_tensor *w[3], *m[3];
   for (int i = 0; i < 3; i++) {
