@@ -29,7 +29,8 @@ static int find(void *library, const char *name, void *function) {
   return found != NULL;
 }
 
-/* The build with threads of its own is safe to call from ours once it is set to one; the serial build
+/* The build with threads of its own is safe to call from ours once it is set to one; the serial
+ * build
  * shares buffers between callers, and the OpenMP one may hang in foreign threads. */
 static int is_pthread_build(void *library, char *reason, size_t size) {
   int (*parallel)(void);

@@ -15,7 +15,8 @@ typedef struct swi_blas {
   char description[160]; /* version and core type, as OpenBLAS tells them */
 } swi_blas;
 
-/* core_type: OPENBLAS_CORETYPE's value, NULL for OpenBLAS's own choice; only the first call in a process
+/* core_type: OPENBLAS_CORETYPE's value, NULL for OpenBLAS's own choice; only the first call in a
+ * process
  * can set it. NULL with a reason if there is no usable OpenBLAS. */
 const swi_blas *swi_blas_open(const char *core_type, char *reason, size_t size);
 

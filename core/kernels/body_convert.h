@@ -1,4 +1,5 @@
-/* body_convert.h: rows of a data set into a program's input, converted and standardised in one pass.
+/* body_convert.h: rows of a data set into a program's input, converted and standardised in one
+ * pass.
  *
  * The rows are random: while one is converted the next is fetched. */
 #ifndef SW_BODY_CONVERT_H

@@ -1,8 +1,11 @@
-/* body_gemm.h: two products that need no packing, for shapes where a general GEMM spends its time on it.
+/* body_gemm.h: two products that need no packing, for shapes where a general GEMM spends its time
+ * on it.
  *
  * gemm_nt: C = A Bᵀ, both with k contiguous: a tile is up to 12 dot products side by side.
- * gemm_n:  C = op(A) B, the rows of B contiguous: a tile is up to 6 x 16 elements of C in registers.
- * An element of C is summed over k in one order whatever tile it falls in, so cutting C moves no bit.
+ * gemm_n:  C = op(A) B, the rows of B contiguous: a tile is up to 6 x 16 elements of C in
+ * registers.
+ * An element of C is summed over k in one order whatever tile it falls in, so cutting C moves no
+ * bit.
  */
 #ifndef SW_BODY_GEMM_H
 #define SW_BODY_GEMM_H
@@ -31,7 +34,8 @@ typedef struct product {
   int accumulate;
 } product;
 
-/* s += the products at p. The side with fewer vectors waits in registers: 3 + 12 sums + 1 are 16. */
+/* s += the products at p. The side with fewer vectors waits in registers: 3 + 12 sums + 1 are 16.
+ * */
 INLINE void dot_step(const int rows, const int cols, const product *t, int64_t p, vec s[4][5]) {
   vec held[4];
   if (rows <= cols) {
@@ -111,7 +115,8 @@ static int64_t dot_rows(int64_t cols) { return cols == 5 ? 2 : cols == 4 ? 3 : 4
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/* m rows of A, that lie in the second-level cache after the first columns of C; when there are more of
+/* m rows of A, that lie in the second-level cache after the first columns of C; when there are
+ * more of
  * them than it holds (stream), each tile's successor is fetched meanwhile. */
 static void dot_rows_block(int64_t m, int64_t n, const product *block, int stream) {
   for (int64_t j = 0, cols; j < n; j += cols) {
@@ -137,7 +142,8 @@ static void gemm_nt(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
     dot_rows_block(smaller(block, m - i), n, &t, m > 8 * block);
 }
 
-/* Outer products: rows x vecs vectors of C over t->k steps; the last vector holds `last` columns. */
+/* Outer products: rows x vecs vectors of C over t->k steps; the last vector holds `last` columns.
+ * */
 INLINE vec load_last(const real *p, int64_t last) {
   return last == V_N ? v_load(p) : v_load_part(p, last);
 }

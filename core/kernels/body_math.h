@@ -28,7 +28,8 @@ static inline vec exp_minus_1(vec r) {
   return v_fma(v_mul(r, r), q, r);
 }
 
-/* exp(x) = 2^n exp(r). Beyond the clamps lie 0 and infinity; n goes from -150 to 128, so the power is
+/* exp(x) = 2^n exp(r). Beyond the clamps lie 0 and infinity; n goes from -150 to 128, so the power
+ * is
  * put on in two halves, and denormal results are rounded once. */
 static inline vec v_exp(vec x) {
   vec r;
@@ -39,7 +40,8 @@ static inline vec v_exp(vec x) {
   return v_mul(v_mul(y, v_pow2i(half)), v_pow2i(v_sub(n, half)));
 }
 
-/* log(1 + f) = f - (f^2/2 - s (f^2/2 + R)), s = f / (2 + f), where R = 2 s^2/3 + 2 s^4/5 + ... is what
+/* log(1 + f) = f - (f^2/2 - s (f^2/2 + R)), s = f / (2 + f), where R = 2 s^2/3 + 2 s^4/5 + ... is
+ * what
  * log(1 + f) = 2 artanh(s) leaves; |s| < 0.172, and the rest after s^10 is below 1e-9. */
 static inline vec log_series(vec f, vec exponent) {
   const vec s = v_div(f, v_add(v_set1(2), f)), z = v_mul(s, s);
@@ -83,7 +85,8 @@ static inline vec tanh_series(vec x) {
   return v_fma(v_mul(p, z), x, x);
 }
 
-/* Elsewhere tanh |x| = t / (t + 2), t = exp(2 |x|) - 1 = 2^n (exp(r) - 1) + (2^n - 1); 1 from 10 on */
+/* Elsewhere tanh |x| = t / (t + 2), t = exp(2 |x|) - 1 = 2^n (exp(r) - 1) + (2^n - 1); 1 from 10
+ * on */
 static inline vec v_tanh(vec x) {
   vec r;
   const vec size = v_abs(x);

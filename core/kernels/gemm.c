@@ -4,8 +4,10 @@
 #include "kernels/blas.h"
 #include "kernels/kernels.h"
 
-/* Who multiplies. OpenBLAS packs both operands, which pays off once each is used many times; our own
- * kernels read them where they lie. Where a kernel of ours is used at all it won by 1.1 to 2.5 times. */
+/* Who multiplies. OpenBLAS packs both operands, which pays off once each is used many times; our
+ * own
+ * kernels read them where they lie. Where a kernel of ours is used at all it won by 1.1 to 2.5
+ * times. */
 typedef enum route {
   ROUTE_BLAS,
   ROUTE_NT,     /* dot products of rows */
@@ -139,7 +141,8 @@ typedef struct grain {
   int64_t least, multiple;
 } grain;
 
-/* OpenBLAS packs the whole other operand for every piece, dot products read it from the second-level
+/* OpenBLAS packs the whole other operand for every piece, dot products read it from the
+ * second-level
  * cache, and tall stripes of few columns are hard on the memory: hence the widths. */
 static grain grain_of(const job *j) {
   if (j->route == ROUTE_BLAS) return (grain){256, 32};

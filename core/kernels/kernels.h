@@ -70,7 +70,8 @@ typedef struct swi_kernels {
   void (*sumsq_rows)(int64_t rows, int64_t cols, const void *x,
                      void *y); /* y[r] = sum of squares */
 
-  /* rows of a softmax; the cross-entropy with class indices: loss[r] = log sum exp - x[r][label[r]].
+  /* rows of a softmax; the cross-entropy with class indices: loss[r] = log sum exp -
+   * x[r][label[r]].
    * Labels must have been checked. prob may be NULL. */
   void (*softmax)(int64_t rows, int64_t cols, const void *x, void *y);
   void (*cross_entropy)(int64_t rows, int64_t cols, const void *x, const int32_t *label, void *loss,
@@ -89,7 +90,8 @@ typedef struct swi_kernels {
   double (*sgd)(int64_t n, void *w, void *m, const void *g, const swi_sgd_hyper *hyper);
 
   /* Products without packing, k >= 1; NULL where OpenBLAS does it all. C = or += (accumulate)
-   * nt: A Bᵀ, the rows of both contiguous. n: op(A) B, A's element (i, p) at a[i row_step + p k_step]. */
+   * nt: A Bᵀ, the rows of both contiguous. n: op(A) B, A's element (i, p) at a[i row_step + p
+   * k_step]. */
   void (*gemm_nt)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda, const void *b,
                   int64_t ldb, void *c, int64_t ldc, int accumulate);
   void (*gemm_n)(int64_t m, int64_t n, int64_t k, const void *a, int64_t row_step, int64_t k_step,
@@ -105,7 +107,8 @@ extern const swi_kernels swi_kernels_avx2_f32;
 /* All variants that this machine can run, best first; the table ends with NULL. */
 const swi_kernels *const *swi_kernels_available(void);
 
-/* Opens a context: kernels by name (NULL: the environment's SWALE_CPU, else the best), OpenBLAS with
+/* Opens a context: kernels by name (NULL: the environment's SWALE_CPU, else the best), OpenBLAS
+ * with
  * the core type that fits them, threads (0: as many as cores). On failure the reason is in reason
  * (at most size bytes). SW_ENOMEM, SW_EARG (an unknown variant: names those there are),
  * SW_EUNSUPPORTED (this machine cannot run it, or there is no OpenBLAS). */

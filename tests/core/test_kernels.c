@@ -201,7 +201,8 @@ static double units_off(float got, double exact) {
   return fabs((double)got - exact) / ldexp(1, (exponent < -125 ? -125 : exponent) - 24);
 }
 
-/* Every 997th float of all that there are. Ours are within 1.5 units, sigmoid, made of exp, within 2.2;
+/* Every 997th float of all that there are. Ours are within 1.5 units, sigmoid, made of exp, within
+ * 2.2;
  * the C library's tanhf is 2.1 off at worst. */
 TEST(functions_are_accurate_over_all_floats) {
   const int functions[] = {SWI_EXP, SWI_LOG, SWI_TANH, SWI_SIGMOID};
@@ -269,7 +270,8 @@ static void largest_body(int64_t n) {
 
 TEST(max_and_argmax) { everywhere(largest_body); }
 
-/* up to 41 rows of n: sums of at most 100 numbers of size 4, 50 roundings of 400 at the very worst */
+/* up to 41 rows of n: sums of at most 100 numbers of size 4, 50 roundings of 400 at the very worst
+ * */
 static void rows_body(int64_t n) {
   void *x = operand(0), *y = operand(1);
   if (n > 100) return;
