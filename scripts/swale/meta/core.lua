@@ -1,0 +1,382 @@
+---@meta swale.core
+-- What the C module `swale.core` offers. Scripts use `require "swale"`, which is built on it.
+--
+-- Misuse raises, with the position of the first caller outside Swale's own Lua files. Faults of the
+-- environment give `nil, message, code` (code: "EIO", "ECORRUPT", "ENOMEM", "ENAN", "EINTERRUPTED", …).
+-- Axes, indices and ranges count from 1, negative ones from the end. Labels and argmax count from 0.
+
+---@class swale.core
+---@field _VERSION string          the version of libswale; `swale` refuses another one
+local core = {}
+
+---@alias swale.dtype "float32"|"float64"|"int32"|"uint8"
+---@alias swale.size integer|"batch"|string   a size, the batch, or "2*batch"
+
+-- ------------------------------------------------------------------ the process
+
+---@return string variant          "avx2", "scalar"
+function core.variant() end
+---@return string description      "OpenBLAS 0.3.21 Zen"
+function core.blas() end
+---@return integer
+function core.threads() end
+---@param n integer                at least 1
+function core.set_threads(n) end
+---@return integer
+function core.cores() end
+---The folder whose Lua files are Swale's own: positions in errors skip them.
+---@param path string
+function core.set_library(path) end
+---@return { live_bytes: integer, live_blocks: integer, peak_bytes: integer, calls: integer }
+function core.memory() end
+---For tests: the n-th allocation of the core from now fails, and with persistent all after it. 0 ends it.
+---@param n integer
+---@param persistent? boolean
+function core.fail_allocation(n, persistent) end
+---From now on Ctrl-C sets a flag instead of ending the process (a second one ends it), Lua code that runs on raises
+---core.INTERRUPTED within a few thousand instructions, and a full disk or closed pipe is an error instead of a signal.
+function core.catch_signals() end
+---@return boolean
+function core.interrupted() end
+function core.clear_interrupt() end
+---The error value raised after Ctrl-C.
+core.INTERRUPTED = {}
+---Writes to a temporary name in the same folder, syncs, renames.
+---@param path string
+---@param text string
+---@return true|nil ok, string? message, string? code
+function core.write_file(path, text) end
+---Objects with sorted keys; a sequence is an array, an empty table an object; nan, inf and -inf are strings;
+---floats keep all their digits, integers stay integers.
+---@param value any
+---@param indent? integer           spaces; nil: one line
+---@return string
+function core.json_encode(value, indent) end
+---@param text string
+---@return any value, string? message, string? code     nil and why if it is not JSON; JSON's null is nil
+function core.json_decode(text) end
+
+-- ------------------------------------------------------------------ tensors
+
+---@class swale.Tensor
+---@operator add(swale.Tensor|number): swale.Tensor
+---@operator sub(swale.Tensor|number): swale.Tensor
+---@operator mul(swale.Tensor|number): swale.Tensor
+---@operator div(swale.Tensor|number): swale.Tensor
+---@operator unm: swale.Tensor
+---@operator len: integer           size of the first axis
+local Tensor = {}
+
+---@param values number|table       a number, or nested tables of one shape
+---@param dtype? swale.dtype        float32
+---@return swale.Tensor
+function core.tensor(values, dtype) end
+---@param shape integer[]
+---@param dtype? swale.dtype
+---@return swale.Tensor
+function core.zeros(shape, dtype) end
+
+---@return swale.dtype
+function Tensor:dtype() end
+---@return integer[]
+function Tensor:shape() end
+---@return integer
+function Tensor:ndim() end
+---@return integer
+function Tensor:numel() end
+---@return number                   the only element
+function Tensor:item() end
+---@param ... integer               one index an axis
+---@return number
+function Tensor:get(...) end
+---@param ... number                indices, then the value
+function Tensor:set(...) end
+---@return number|table             nested tables
+function Tensor:table() end
+---@param shape integer[]           one may be -1
+---@return swale.Tensor             a view where that is possible
+function Tensor:reshape(shape) end
+---@param axis integer
+---@param index integer
+---@return swale.Tensor             a view without that axis
+function Tensor:select(axis, index) end
+---@param axis integer
+---@param first integer
+---@param length integer
+---@return swale.Tensor             a view
+function Tensor:narrow(axis, first, length) end
+---@param axis1 integer
+---@param axis2 integer
+---@return swale.Tensor             a view
+function Tensor:transpose(axis1, axis2) end
+---@param shape integer[]
+---@return swale.Tensor             a read-only view
+function Tensor:broadcast(shape) end
+---@return boolean
+function Tensor:is_contiguous() end
+---@return swale.Tensor
+function Tensor:contiguous() end
+---@return swale.Tensor
+function Tensor:clone() end
+---@param dtype swale.dtype
+---@return swale.Tensor
+function Tensor:to(dtype) end
+---In place; returns self. So do copy, add, lerp, scale.
+---@param value number
+---@return swale.Tensor self
+function Tensor:fill(value) end
+---@param source swale.Tensor
+---@return swale.Tensor self
+function Tensor:copy(source) end
+---self += alpha x
+---@param alpha number
+---@param x swale.Tensor
+---@return swale.Tensor self
+function Tensor:add(alpha, x) end
+---self += t (x - self)
+---@param t number
+---@param x swale.Tensor
+---@return swale.Tensor self
+function Tensor:lerp(t, x) end
+---self *= c
+---@param c number
+---@return swale.Tensor self
+function Tensor:scale(c) end
+---@param x swale.Tensor
+---@return number
+function Tensor:dot(x) end
+---@return number                   Euclidean
+function Tensor:norm() end
+---Gives the memory back now; using the tensor afterwards raises. Also on `<close>` and collection.
+function Tensor:free() end
+
+---@class swale.Random
+local Random = {}
+---A stream of random numbers: Philox 4x32-10 with key seed and stream (name, n).
+---@param seed integer
+---@param name string
+---@param n? integer
+---@return swale.Random
+function core.random(seed, name, n) end
+---@return number                   [0, 1)
+function Random:uniform() end
+---@return number
+function Random:normal() end
+---@param n integer
+---@return integer                  1 … n
+function Random:integer(n) end
+---@param t swale.Tensor            floats, filled in place
+---@param low number
+---@param high number
+---@return swale.Tensor t
+function Random:fill_uniform(t, low, high) end
+---@param t swale.Tensor
+---@param mean number
+---@param std number
+---@return swale.Tensor t
+function Random:fill_normal(t, mean, std) end
+---@param n integer
+---@return swale.Tensor             int32, a permutation of 0 … n-1
+function Random:permutation(n) end
+
+-- ------------------------------------------------------------------ graphs and programs
+
+---@class swale.Node                an edge of a graph; the ops of swale.ops are its methods
+---@operator add(swale.Node|swale.Tensor|number): swale.Node
+---@operator sub(swale.Node|swale.Tensor|number): swale.Node
+---@operator mul(swale.Node|swale.Tensor|number): swale.Node
+---@operator div(swale.Node|swale.Tensor|number): swale.Node
+---@operator unm: swale.Node
+local Node = {}
+---@return swale.size[]
+function Node:shape() end
+---@return integer
+function Node:ndim() end
+---@return "real"|"index"
+function Node:kind() end
+---@return "constant"|"by_example"|"mixed"
+function Node:dependence() end
+
+---@class swale.Graph
+local Graph = {}
+---@return swale.Graph
+function core.graph() end
+---@param slot integer              1, 2, …: position among the inputs of a run
+---@param kind "real"|"index"
+---@param shape swale.size[]
+---@return swale.Node
+function Graph:input(slot, kind, shape) end
+---@param first integer             position of its first element in the vector, from 1
+---@param shape integer[]
+---@param vector? integer           1, the weights, unless told otherwise
+---@return swale.Node
+function Graph:param(first, shape, vector) end
+---@param of swale.Node             a scalar
+---@param wrt swale.Node[]
+---@return (swale.Node|false)[]     false where there is no path
+function Graph:gradient(of, wrt) end
+---@param grads (swale.Node|false)[]  as gradient gave them, of params, of a mean over examples
+---@return swale.Node|nil norms, string? message, string? code, integer? culprit   (batch) squared norms; nil, why, "EUNSUPPORTED", position in grads
+function Graph:example_norms(grads) end
+---@param outputs swale.Node[]
+---@return string
+function Graph:dump(outputs) end
+
+---@class swale.Attributes
+---@field axes? integer[]
+---@field keepdim? boolean
+---@field transpose_a? boolean
+---@field transpose_b? boolean
+---@field shape? swale.size[]       reshape: one may be -1
+---@field perm? integer[]
+---@field value? number
+---@field batch_power? integer
+---@field n? integer
+
+---One op of the op table on nodes (builds) or on tensors (computes). Numbers join in.
+---@param op string
+---@param attributes swale.Attributes|nil
+---@param ... swale.Node|swale.Tensor|number
+---@return any ...                  its outputs
+function core.apply(op, attributes, ...) end
+---@return string[]                 names of all ops
+function core.ops() end
+---Adds functions to the methods of tensors and nodes.
+---@param class "tensor"|"node"
+---@param methods table<string, function>
+function core.extend(class, methods) end
+---@param value any
+---@return "tensor"|"node"|"graph"|"program"|"loop"|"source"|"average"|"schedule"|"random"|nil
+function core.type(value) end
+
+---@class swale.Program
+local Program = {}
+---@param graph swale.Graph
+---@param outputs swale.Node[]
+---@param options? { dtype?: "float32"|"float64", offsets?: (integer|false)[] }   offsets: where outputs go in the output vector, from 1
+---@return swale.Program
+function core.program(graph, outputs, options) end
+---@param o { inputs?: swale.Tensor[], vectors?: swale.Tensor[], batch?: integer, out?: swale.Tensor }   batch: from the inputs unless given
+---@return swale.Tensor ...         outputs that have no offset, as copies
+function Program:run(o) end
+---@return string                   instructions, buffers, sizes
+function Program:dump() end
+---@return integer                  bytes of its workspace
+function Program:bytes() end
+
+-- ------------------------------------------------------------------ training
+
+---@class swale.Source
+---@operator len: integer           examples
+local Source = {}
+---@param o { x: swale.Tensor, y?: swale.Tensor, scale?: swale.Tensor, shift?: swale.Tensor, classes?: integer }
+---@return swale.Source
+function core.source(o) end
+---@return integer
+function Source:features() end
+---@param index swale.Tensor        int32, from 0
+---@return swale.Tensor x, swale.Tensor? y    float32, normalised; int32 labels or float32 targets
+function Source:gather(index) end
+
+---@class swale.NativeSchedule
+local NativeSchedule = {}
+---@alias swale.NativeDuration { amount: number, unit: "steps"|"examples"|"epochs" }
+---@param o { kind: "constant"|"step"|"cyclic"|"triangular", value?: number, gamma?: number, max?: number, min?: number, period?: swale.NativeDuration, down?: swale.NativeDuration }
+---@return swale.NativeSchedule
+function core.schedule(o) end
+---@param step integer
+---@param examples integer
+---@param next_examples integer
+---@param epoch_examples integer
+---@return number
+function NativeSchedule:at(step, examples, next_examples, epoch_examples) end
+
+---@class swale.Average
+local Average = {}
+---@param n integer
+---@param dtype? "float32"|"float64"
+---@return swale.Average
+function core.average(n, dtype) end
+---@param weights swale.Tensor
+function Average:update(weights) end
+---@param mean swale.Tensor
+---@param count integer
+function Average:restore(mean, count) end
+---@return integer
+function Average:count() end
+---@return swale.Tensor             a copy; raises before the first update
+function Average:mean() end
+
+---@class swale.Loop
+local Loop = {}
+---@class swale.LoopOptions
+---@field program swale.Program     outputs: loss, then gradients with offsets; inputs: features, labels
+---@field measured? swale.Program   outputs: loss, per-example squared norms, then gradients with offsets
+---@field weights swale.Tensor      flat; written in place
+---@field source swale.Source
+---@field seed? integer             of the order of examples
+---@field dampening? number
+---@field nesterov? boolean
+---@param o swale.LoopOptions
+---@return swale.Loop
+function core.loop(o) end
+---@alias swale.Hyper "lr"|"batch_size"|"momentum"|"weight_decay"
+---@param name swale.Hyper
+---@param value number|swale.NativeSchedule
+function Loop:set(name, value) end
+---@param every integer             steps; 0: never
+---@param target? "train"|"population"
+function Loop:measure_noise(every, target) end
+---@param steps integer
+---@param stop_examples? integer    stops after the first update that reaches or crosses it
+---@return "steps"|"examples"|"interrupted"|nil why, string? message, string? code    nil, message, "ENAN" at a loss that is not finite
+function Loop:advance(steps, stop_examples) end
+---Fills t with step, examples, epoch, loss, grad_norm, lr, momentum, weight_decay, batch_size, noise_measurements,
+---bad_loss, bad_grad_norm.
+---@generic T: table
+---@param t T
+---@return T
+function Loop:state(t) end
+---@return number                   mean loss per example since the last call; nan if there was no step
+function Loop:take_mean() end
+---@return "pending"|"unresolved"|"resolved" status, number value, number low, number high, number s, number g2
+function Loop:noise() end
+---@return swale.Tensor|nil         the momentum buffer, a view; nil before the first update with momentum
+function Loop:momentum() end
+---@return swale.Tensor|nil         the last gradient, a view
+function Loop:gradient() end
+
+---Sums of the program's (batch) outputs over all examples of source.
+---@param program swale.Program
+---@param weights swale.Tensor
+---@param source swale.Source
+---@param batch? integer            1000
+---@return number[]|nil sums, string? message, string? code
+function core.evaluate(program, weights, source, batch) end
+---For tests and other estimators: the Fieller set of mean(a) / mean(b).
+---@param a number[]
+---@param b number[]
+---@param t number
+---@return "unresolved"|"resolved" status, number value, number low, number high
+function core.fieller(a, b, t) end
+
+-- ------------------------------------------------------------------ files
+
+---@param path string
+---@return swale.Tensor|nil tensor, string? message, string? code
+function core.idx_read(path) end
+---@param tensor swale.Tensor
+---@param path string
+---@return true|nil ok, string? message, string? code
+function core.idx_write(tensor, path) end
+---@param path string
+---@param tensors table<string, swale.Tensor>    written in the order of their names
+---@param metadata? table<string, string>
+---@return true|nil ok, string? message, string? code
+function core.safetensors_write(path, tensors, metadata) end
+---@param path string
+---@param mapped? boolean           views of the file, read only
+---@return table<string, swale.Tensor>|nil tensors, table<string, string>|string metadata, string? code
+function core.safetensors_read(path, mapped) end
+
+return core
