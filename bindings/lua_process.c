@@ -1,5 +1,5 @@
 /* lua_process.c: the process: threads, memory, where the library lies, what a value is. */
-#include "kernels/kernels.h"
+#include "kernels/open.h"
 #include "base/parallel.h"
 #include "support.h"
 

@@ -6,7 +6,7 @@
  */
 #include <lualib.h>
 
-#include "kernels/kernels.h"
+#include "kernels/open.h"
 #include "support.h"
 
 static int module_end(lua_State *L) {

@@ -14,7 +14,7 @@ extern "C" {
 #include "base/parallel.h"
 #include "base/random.h"
 #include "base/status.h"
-#include "kernels/kernels.h"
+#include "kernels/open.h"
 #include "tensor/tensor.h"
 
 #include "graph/eager.h"

@@ -107,16 +107,4 @@ extern const swi_kernels swi_kernels_avx2_f32;
 /* All variants that this machine can run, best first; the table ends with NULL. */
 const swi_kernels *const *swi_kernels_available(void);
 
-/* Opens a context: kernels by name (NULL: the environment's SWALE_CPU, else the best), OpenBLAS
- * with
- * the core type that fits them, threads (0: as many as cores). On failure the reason is in reason
- * (at most size bytes). SW_ENOMEM, SW_EARG (an unknown variant: names those there are),
- * SW_EUNSUPPORTED (this machine cannot run it, or there is no OpenBLAS). */
-SW_API sw_status sw_open(const char *variant, int threads, sw_context **out, char *reason,
-                         size_t size);
-
-/* "avx2"; "OpenBLAS 0.3.21 Zen". Borrowed, for the life of the context. */
-SW_API const char *sw_context_variant(const sw_context *ctx);
-SW_API const char *sw_context_blas(const sw_context *ctx);
-
 #endif

@@ -9,6 +9,7 @@
 #include "kernels/blas.h"
 #include "kernels/cpu.h"
 #include "kernels/kernels.h"
+#include "kernels/open.h"
 
 /* What the build holds, best first. */
 static const swi_kernels *const built[] = {

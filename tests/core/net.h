@@ -6,6 +6,7 @@
 #include "graph/graph.h"
 #include "graph/program.h"
 #include "kernels/kernels.h"
+#include "kernels/open.h"
 
 enum {
   NET_IN = 5,

@@ -5,6 +5,7 @@
 
 #include "kernels/gemm.h"
 #include "kernels/kernels.h"
+#include "kernels/open.h"
 
 static sw_context *contexts[3]; /* with 1, 2 and 4 threads */
 

@@ -7,6 +7,7 @@
 
 #include "kernels/cpu.h"
 #include "kernels/kernels.h"
+#include "kernels/open.h"
 
 enum { MAX = 4100, CANARY = 0x5A };
 

@@ -11,6 +11,7 @@
 
 #include "check.h"
 #include "kernels/kernels.h"
+#include "kernels/open.h"
 #include "train/loop.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)

@@ -4,6 +4,7 @@
 
 #include "check.h"
 #include "kernels/kernels.h"
+#include "kernels/open.h"
 #include "tensor/tensor.h"
 
 static sw_context *ctx;
