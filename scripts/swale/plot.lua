@@ -70,8 +70,9 @@ function M.smoothed(points)
   local half, sums, result = math.max(1, #points // 100), { [0] = 0 }, {}
   for i, p in ipairs(points) do sums[i] = sums[i - 1] + p[2] end
   for i, p in ipairs(points) do
-    local reach = math.min(half, i - 1, #points - i) -- symmetric: no lag at the ends
-    result[i] = { p[1], (sums[i + reach] - sums[i - reach - 1]) / (2 * reach + 1) }
+    local before = math.min(half, i - 1)            -- at the start, where a loss falls steeply,
+    local after = math.min(before, #points - i)     -- the window is symmetric: no lag
+    result[i] = { p[1], (sums[i + after] - sums[i - before - 1]) / (before + after + 1) }
   end
   return result
 end

@@ -71,6 +71,14 @@ local function close_all(...)
   for _, handle in ipairs { ... } do if not handle:is_closing() then handle:close() end end
 end
 
+--- A script may have handles of its own in the loop: it is run for as long as ours are there.
+local function run_until_closed(...)
+  for _, handle in ipairs { ... } do
+    while not handle:is_closing() do uv().run "once" end
+  end
+  uv().run "nowait"
+end
+
 local function spawn(argv, o)
   local out, err = collector(), collector()
   local input = o.input and uv().new_pipe(false)
@@ -85,14 +93,14 @@ local function spawn(argv, o)
   end)
   if not handle then
     close_all(out.pipe, err.pipe, input or nil)
-    uv().run()
+    uv().run "nowait"
     return nil, ("%s: %s"):format(argv[1], problem), problem:match "^%u+" or "EIO"
   end
   timer = guard(handle, o.timeout)
   if input then feed(input, o.input) end
   if o.inherit then close_all(out.pipe, err.pipe) else err.start() end
   if o.output then close_all(out.pipe) elseif not o.inherit then out.start() end
-  uv().run()
+  run_until_closed(handle, out.pipe, err.pipe, input or nil)
   return { code = signal ~= 0 and 128 + signal or code, out = out.text(), err = err.text() }
 end
 

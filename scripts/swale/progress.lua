@@ -85,7 +85,7 @@ end
 ---@return string
 function M.epoch_line(record)
   local list = {}
-  field(list, "epoch %g", record.epoch and math.floor(record.epoch * 100 + 0.5) / 100)
+  field(list, "epoch %g", record.epoch and math.floor(record.epoch * 10 + 0.5) / 10)
   field(list, "loss %.4g", record.loss)
   field(list, "valid loss %.4g", record.valid_loss)
   field(list, "valid acc %.4f", record.valid_accuracy)

@@ -34,7 +34,8 @@ end
 
 function TestParameters:test_an_unknown_one()
   self:refused({ learning_rate = "1" },
-    'mine.lua has no parameter "learning_rate"; did you mean "lr"?', "It declares: by, data, epochs, loud, lr.")
+    'mine.lua has no parameter "learning_rate"; did you mean "lr"?',
+    "It declares: by, data, epochs, loud, lr.")
 end
 
 function TestParameters:test_wrong_values_name_the_type()

@@ -1,0 +1,118 @@
+--- The command line itself: help, versions, mistakes; what a run that ends well leaves.
+local command = require "command"
+local folders = require "swale.folders"
+local lu = require "luaunit"
+local runs = require "swale.run"
+
+local function contains(result, code, ...)
+  local text = result.out .. result.err
+  for _, part in ipairs { ... } do lu.assert_str_contains(text, part) end
+  lu.assert_equals(result.code, code, text)
+end
+
+TestCommands = {}
+
+function TestCommands:setUp() self.dir = command.folder() end
+function TestCommands:tearDown() command.remove(self.dir) end
+function TestCommands:swale(...) return command.swale(self.dir, { ... }) end
+
+function TestCommands:test_help_lists_the_commands()
+  contains(self:swale "--help", 0, "run ", "lua ", "data ", "plot ", "test ", "SWALE_RUNS")
+  contains(self:swale(), 0, "Usage: swale COMMAND")
+end
+
+function TestCommands:test_every_command_has_help()
+  for _, name in ipairs(require("swale.cli").names()) do
+    contains(self:swale(name, "--help"), 0, "Usage: swale " .. name)
+  end
+end
+
+function TestCommands:test_version()
+  contains(self:swale "--version", 0, "swale " .. require("swale.core")._VERSION)
+end
+
+function TestCommands:test_an_unknown_command_gets_a_suggestion()
+  contains(self:swale "polt", 2, 'no command "polt"; did you mean "plot"?')
+  contains(self:swale "../run", 2, "no command")
+end
+
+function TestCommands:test_wrong_options()
+  command.write_script(self.dir .. "/a.lua")
+  contains(self:swale("run", "a.lua", "--sed", "3"), 2, "--sed")
+  contains(self:swale("run", "a.lua", "--seed", "x"), 2, "whole number")
+  contains(self:swale("run", "a.lua", "--threads", "0"), 2, "whole number")
+  contains(self:swale("run"), 2, "FILE")
+  contains(self:swale("run", "a.lua", "lr"), 2, '"lr" is not of the form key=value')
+end
+
+function TestCommands:test_lua_runs_any_file()
+  command.write(self.dir .. "/beside.lua", "return 42")
+  command.write(self.dir .. "/a.lua",
+    'print(require "beside", #arg, arg[0], require("swale").tensor({ 2 }):item(), ...)')
+  contains(self:swale("lua", "a.lua", "x", "--seed"), 0, "42\t2\ta.lua\t2.0\tx\t--seed")
+  command.write(self.dir .. "/b.lua", "local t = nil\nt.x = 1")
+  contains(self:swale("lua", "b.lua"), 1, "swale: b.lua:2: attempt to index a nil value")
+  contains(self:swale("lua", "--traceback", "b.lua"), 1, "stack traceback")
+  contains(self:swale("lua"), 2, "a file is missing")
+  contains(self:swale("lua", "no.lua"), 1, "no.lua: No such file or directory")
+end
+
+function TestCommands:test_data_list()
+  contains(self:swale("data", "list"), 0, "digits", "1197/300/300", "part of Swale", "fashion-mnist",
+    "mnist")
+end
+
+function TestCommands:test_plot_of_what_is_no_run()
+  contains(self:swale("plot", "nowhere"), 1, "nowhere is not a run")
+end
+
+function TestCommands:test_tests_are_in_the_source_tree()
+  contains(command.swale(self.dir, { "test" }, { SWALE_HOME = self.dir }), 1, "in the source tree")
+end
+
+TestGoodRun = {}
+
+function TestGoodRun:setUp() self.dir = command.folder() end
+function TestGoodRun:tearDown() command.remove(self.dir) end
+
+function TestGoodRun:test_what_is_left()
+  command.write_script(self.dir .. "/small.lua", [[
+    trainer:fit { epochs = p.epochs, run = run }
+    run:print("drawn %s", math.random(1000000))
+    run:plot()]])
+  local args = { "run", "small.lua", "lr=0.1", "sort=b", "--seed", "3", "--threads", "1" }
+  local result = command.swale(self.dir, args)
+  contains(result, 0, "run: ", "epoch 2 ", "drawn ")
+  local dir = command.only_run(self.dir)
+  local info = runs.read_info(dir)
+  lu.assert_equals({ info.status, info.seed, info.threads }, { "done", 3, 1 })
+  lu.assert_equals(info.params, { lr = 0.1, epochs = 2, batch = 32, sort = "b", loud = false })
+  lu.assert_equals({ info.script, info.argv }, { "small.lua", args })
+  lu.assert_equals(#info.script_sha256, 64)
+  lu.assert_true(#runs.read_metrics(dir) > 4)
+  lu.assert_str_contains(command.read(dir .. "/log.txt"), "drawn ")
+  lu.assert_equals(#folders.entries(dir .. "/checkpoints"), 2)
+end
+
+function TestGoodRun:test_the_same_seed_gives_the_same_metrics()
+  command.write_script(self.dir .. "/small.lua")
+  local texts = {}
+  for i, threads in ipairs { "1", "2" } do
+    contains(command.swale(self.dir, { "run", "small.lua", "--threads", threads }), 0)
+    local dir = command.only_run(self.dir)
+    texts[i] = command.read(dir .. "/metrics.jsonl")
+    folders.remove(dir)
+  end
+  lu.assert_equals(texts[1], texts[2])
+end
+
+function TestGoodRun:test_the_quickstart_on_the_digits()
+  local script = os.getenv "SWALE_HOME" .. "/experiments/quickstart.lua"
+  local empty = { SWALE_DATA = self.dir .. "/data", SWALE_DATA_URL = "http://127.0.0.1:1" }
+  local result = command.swale(self.dir, { "run", script }, empty)
+  contains(result, 0, "`swale data get fashion-mnist` fetches it", "data: digits 1197/300/300",
+    "SWA of 6 captures", "picture: ")
+  lu.assert_str_matches(result.out, ".*\nswa test accuracy: 0%.9%d%d%d\n")
+  result = command.swale(self.dir, { "run", script, "epochs=1" }, empty)
+  contains(result, 0, "no captures", "last test accuracy: ")
+end

@@ -1,0 +1,139 @@
+--- Data sets that come over a network, by a server of our own that misbehaves on demand; caches that
+--- are damaged or cannot be written.
+local command = require "command"
+local folders = require "swale.folders"
+local lu = require "luaunit"
+local process = require "swale.process"
+
+local DEBIAN = "/usr/share/datasets/fashion-mnist"
+local HERE = os.getenv "SWALE_HOME" .. "/tests/cli"
+
+TestDownloads = {}
+
+local function python()
+  return process.find "/usr/bin/python3" or process.find "python3"
+end
+
+function TestDownloads:setUp()
+  if not python() then lu.skip "there is no python3 to serve the files" end
+  if not process.find "curl" then lu.skip "there is no curl" end
+  self.dir = command.folder()
+  self.cache = self.dir .. "/cache"
+  local pipe = self:start_server()
+  self.port = pipe
+end
+
+--- The server writes its port to a file; it is ended by tearDown.
+function TestDownloads:start_server()
+  local uv = require "luv"
+  local fd = assert(uv.fs_open(self.dir .. "/port", "w", 420))
+  self.server = assert(uv.spawn(python(), { args = { HERE .. "/broken_server.py", DEBIAN },
+    stdio = { nil, fd, nil } }, function() end))
+  uv.fs_close(fd)
+  for _ = 1, 100 do
+    local port = command.read(self.dir .. "/port"):match "^(%d+)\n"
+    if port then return port end
+    command.sleep(0.05)
+  end
+  error "the server did not start"
+end
+
+function TestDownloads:tearDown()
+  if self.server then command.stop(self.server) end
+  if self.dir then command.remove(self.dir) end
+end
+
+function TestDownloads:get(how, name)
+  return command.swale(self.dir, { "data", "get", name or "fashion-mnist" }, { SWALE_DATA = self.cache,
+    SWALE_DATA_URL = ("http://127.0.0.1:%s/%s"):format(self.port, how) })
+end
+
+--- Nothing half-made is left: no file, no temporary folder.
+function TestDownloads:fails(result, ...)
+  lu.assert_equals(result.code, 1, result.err)
+  for _, part in ipairs { "127.0.0.1", "swale data get", self.cache, ... } do
+    lu.assert_str_contains(result.err, part)
+  end
+  lu.assert_equals(folders.entries(self.cache), {})
+end
+
+local function need_files()
+  if not folders.exists(DEBIAN) then lu.skip "the package dataset-fashion-mnist is not installed" end
+end
+
+function TestDownloads:test_a_whole_download()
+  need_files()
+  local result = self:get "ok"
+  lu.assert_equals(result.code, 0, result.err)
+  lu.assert_equals(folders.entries(self.cache), { "fashion-mnist-v1.safetensors" })
+  command.write(self.dir .. "/a.lua", 'print(require("swale").data.load "fashion-mnist")')
+  local environment = { SWALE_DATA = self.cache }
+  result = command.swale(self.dir, { "lua", "a.lua" }, environment)
+  lu.assert_equals(result.out, "fashion-mnist 55000/5000/10000\n", result.err)
+  self:damaged_cache(environment)
+end
+
+--- A cache file cut short is named, and `data get` makes it anew.
+function TestDownloads:damaged_cache(environment)
+  local path = self.cache .. "/fashion-mnist-v1.safetensors"
+  assert(process.run({ "truncate", "-s", "1000000", path }).code == 0)
+  local result = command.swale(self.dir, { "lua", "a.lua" }, environment)
+  lu.assert_equals(result.code, 1)
+  lu.assert_str_contains(result.err, path)
+  lu.assert_str_contains(result.err, "`swale data get fashion-mnist` makes it anew")
+  lu.assert_equals(command.swale(self.dir, { "data", "get", "fashion-mnist" }, environment).code, 0)
+  lu.assert_equals(command.swale(self.dir, { "lua", "a.lua" }, environment).code, 0)
+end
+
+function TestDownloads:test_cut_short()
+  need_files()
+  self:fails(self:get "cut", "cut short")
+end
+
+function TestDownloads:test_changed_on_the_way()
+  need_files()
+  self:fails(self:get "wrong", "t10k-images-idx3-ubyte.gz")
+end
+
+function TestDownloads:test_not_there() self:fails(self:get "nowhere", "404") end
+
+function TestDownloads:test_another_file_of_that_name()
+  need_files()
+  self:fails(self:get("ok", "mnist"), "wrong SHA-256")
+end
+
+function TestDownloads:test_nobody_answers()
+  command.stop(self.server)
+  self.server = nil
+  command.sleep(0.2)
+  self:fails(self:get "ok", "does not answer")
+end
+
+TestCache = {}
+
+function TestCache:setUp()
+  need_files()
+  self.dir = command.folder()
+  command.write(self.dir .. "/a.lua", 'print(require("swale").data.load "fashion-mnist")')
+end
+
+function TestCache:tearDown() if self.dir then command.remove(self.dir) end end
+
+function TestCache:test_one_that_cannot_be_written_is_done_without()
+  command.write(self.dir .. "/file", "")
+  local result = command.swale(self.dir, { "lua", "a.lua" }, { SWALE_DATA = self.dir .. "/file" })
+  lu.assert_equals(result.out, "fashion-mnist 55000/5000/10000\n", result.err)
+  lu.assert_str_contains(result.err, "cannot be cached, going on without")
+end
+
+function TestCache:test_files_of_ones_own_that_are_damaged()
+  local own = self.dir .. "/cache/fashion-mnist"
+  folders.make_folder(own)
+  for _, name in ipairs(folders.entries(DEBIAN)) do
+    process.run { "cp", DEBIAN .. "/" .. name, own }
+  end
+  process.run { "truncate", "-s", "100000", own .. "/t10k-images-idx3-ubyte.gz" }
+  local result = command.swale(self.dir, { "lua", "a.lua" }, { SWALE_DATA = self.dir .. "/cache" })
+  lu.assert_equals(result.code, 1, result.err)
+  lu.assert_str_contains(result.err, own .. "/t10k-images-idx3-ubyte.gz: damaged or cut short")
+end
