@@ -1,4 +1,4 @@
-/* arguments.c: reading what a script gave. Nothing here converts strings to numbers or calls Lua code. */
+/* arguments.c: reading what a script gave. No conversions, no calls of Lua code. */
 #include <limits.h>
 #include <string.h>
 
@@ -27,7 +27,7 @@ const char *lx_push_words(lua_State *L, int index) {
   default: break;
   }
   const char *name = class_name(L, index);
-  return lua_pushfstring(L, "%s %s", strchr("aeiou", name[0]) ? "an" : "a", name);
+  return lua_pushfstring(L, "%s %s", strchr("aeio", name[0]) ? "an" : "a", name);
 }
 
 /* "an integer", "an integer from 1", "an integer from 1 to 2" */

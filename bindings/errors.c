@@ -3,7 +3,7 @@
 
 #include "support.h"
 
-/* Whether the function is one of Swale's own Lua files: its source lies below the library's folder. */
+/* Whether the function is of Swale's own Lua files: its source lies below the library's folder. */
 static int in_library(const char *source, const char *library, size_t length) {
   return source[0] == '@' && strncmp(source + 1, library, length) == 0 && source[1 + length] == '/';
 }

@@ -1,4 +1,4 @@
-/* lua_apply.c: one op of the op table, on nodes or on tensors; and the operators, which are the same. */
+/* lua_apply.c: one op of the op table, on nodes or on tensors; and the operators. */
 #include "graph/eager.h"
 #include "lua_graph.h"
 
@@ -16,14 +16,16 @@ typedef struct call {
 /* ---- attributes */
 
 /* Bits of, or positions in, the list of axes at index. */
-static int read_axes(lua_State *L, const call *c, int index, const char *what, int ndim, int *axes) {
+static int read_axes(lua_State *L, const call *c, int index, const char *what, int ndim,
+                     int *axes) {
   int n = lx_check_list(L, index, c->who, what, SW_MAX_DIMS);
   for (int i = 0; i < n; i++) {
     lua_rawgeti(L, index, i + 1);
     axes[i] = lx_check_axis(L, -1, c->who, "an axis", ndim);
     lua_pop(L, 1);
     for (int k = 0; k < i; k++) {
-      if (axes[k] == axes[i]) lx_error(L, "%s: axis %d is named twice in %s", c->who, axes[i] + 1, what);
+      if (axes[k] == axes[i])
+        lx_error(L, "%s: axis %d is named twice in %s", c->who, axes[i] + 1, what);
     }
   }
   return n;
@@ -38,8 +40,9 @@ static int first_ndim(lua_State *L, const call *c) {
   return t && *t ? sw_tensor_shape(*t)->ndim : 0;
 }
 
-static const char *const attribute_names[] = {
-    "axes", "keepdim", "transpose_a", "transpose_b", "shape", "perm", "value", "batch_power", "n", NULL};
+static const char *const attribute_names[] = {"axes",  "keepdim", "transpose_a", "transpose_b",
+                                              "shape", "perm",    "value",       "batch_power",
+                                              "n",     NULL};
 
 /* at: index of the first of the attributes' values, in the order of their names. */
 static void read_attributes(lua_State *L, call *c, int at) {
@@ -57,7 +60,8 @@ static void read_attributes(lua_State *L, call *c, int at) {
     lx_error(L, "%s: perm must name all %d axes", c->who, ndim);
   }
   if (!lua_isnil(L, at + 6)) a->value = lx_check_number(L, at + 6, c->who, "value");
-  if (!lua_isnil(L, at + 7)) a->batch_power = (int)lx_check_integer(L, at + 7, c->who, "batch_power", -8, 8);
+  if (!lua_isnil(L, at + 7))
+    a->batch_power = (int)lx_check_integer(L, at + 7, c->who, "batch_power", -8, 8);
   if (!lua_isnil(L, at + 8)) a->n = lx_check_integer(L, at + 8, c->who, "n", 0, 1LL << 46);
 }
 
@@ -194,14 +198,16 @@ const luaL_Reg lx_apply_functions[] = {{"apply", apply_named}, {"ops", ops}, {NU
 /* ---- operators */
 
 static int is_operand(lua_State *L, int index) {
-  return lua_type(L, index) == LUA_TNUMBER || lx_test(L, index, LX_TENSOR) || lx_test(L, index, LX_NODE);
+  return lua_type(L, index) == LUA_TNUMBER || lx_test(L, index, LX_TENSOR) ||
+         lx_test(L, index, LX_NODE);
 }
 
 static int operate(lua_State *L, const char *sign, sw_op op, int n, lua_CFunction f) {
   lua_settop(L, n);
   for (int i = 1; i <= n; i++) {
     if (!is_operand(L, i)) {
-      return lx_error(L, "'%s' works on tensors, nodes and numbers, got %s", sign, lx_push_words(L, i));
+      return lx_error(L, "'%s' works on tensors, nodes and numbers, got %s", sign,
+                      lx_push_words(L, i));
     }
   }
   call c = {.who = sw_op_name(op), .op = op, .first = 1, .n = n};
@@ -229,7 +235,7 @@ static int concat(lua_State *L) {
 
 void lx_add_operators(lua_State *L, int module) {
   static const luaL_Reg operators[] = {
-      {"__add", add}, {"__sub", sub}, {"__mul", mul}, {"__div", div_},       {"__unm", unm},
+      {"__add", add}, {"__sub", sub}, {"__mul", mul},       {"__div", div_}, {"__unm", unm},
       {"__lt", lt},   {"__le", le},   {"__concat", concat}, {NULL, NULL},
   };
   lua_pushvalue(L, module);

@@ -55,7 +55,7 @@ static int end(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-    {"update", update},  {"restore", restore}, {"count", get_count},
+    {"update", update}, {"restore", restore}, {"count", get_count},
     {"mean", get_mean}, {NULL, NULL},
 };
 

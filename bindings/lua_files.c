@@ -47,7 +47,8 @@ static int count_entries(lua_State *L, int index, const char *what) {
 /* A name must not be converted in place, as lua_tostring would, under lua_next's feet. */
 static const char *check_name(lua_State *L, const char *what) {
   if (lua_type(L, -2) != LUA_TSTRING) {
-    lx_error(L, "safetensors_write: names of %s must be strings, got %s", what, lx_push_words(L, -2));
+    lx_error(L, "safetensors_write: names of %s must be strings, got %s", what,
+             lx_push_words(L, -2));
   }
   return lx_check_text(L, -2, "safetensors_write", "a name");
 }
@@ -145,7 +146,8 @@ static int safetensors_read(lua_State *L) {
   return 2;
 }
 
-const lx_class_spec lx_file_class = {.name = "file", .size = sizeof(sw_safetensors *), .end = file_end};
+const lx_class_spec lx_file_class = {
+    .name = "file", .size = sizeof(sw_safetensors *), .end = file_end};
 
 const luaL_Reg lx_file_functions[] = {
     {"write_file", write_file},

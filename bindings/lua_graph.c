@@ -39,7 +39,8 @@ static int param(lua_State *L) {
   int64_t first = lx_check_integer(L, 2, "graph:param", "first", 1, 1LL << 46) - 1;
   sw_shape shape = lx_check_shape(L, 3, "graph:param", 0);
   int slot = 0;
-  if (!lua_isnil(L, 4)) slot = (int)lx_check_integer(L, 4, "graph:param", "vector", 1, LX_VECTORS) - 1;
+  if (!lua_isnil(L, 4))
+    slot = (int)lx_check_integer(L, 4, "graph:param", "vector", 1, LX_VECTORS) - 1;
   int64_t numel;
   sw_edge edge;
   sw_status st = sw_shape_numel(lx_context(L), &shape, &numel);
@@ -51,8 +52,8 @@ static int param(lua_State *L) {
 }
 
 /* Sets the nodes of the list of shells; where there is no edge the list gets false. */
-static void give_edges(lua_State *L, int list, sw_graph *g, lx_node *const *shells, const sw_edge *edges,
-                       int n) {
+static void give_edges(lua_State *L, int list, sw_graph *g, lx_node *const *shells,
+                       const sw_edge *edges, int n) {
   for (int i = 0; i < n; i++) {
     if (edges[i].node >= 0) lx_node_set(shells[i], g, edges[i]);
   }
@@ -112,8 +113,8 @@ static int example_norms(lua_State *L) {
   return 1;
 }
 
-/* graph:dump(outputs). A graph of our own, so that no finaliser can end it while the text grows. The core
- * needs memory for this and gives no text where there is none. */
+/* graph:dump(outputs). A graph of our own, so that no finaliser can end it while the text grows.
+ * The core needs memory for this and gives no text where there is none. */
 static int dump(lua_State *L) {
   lua_settop(L, 2);
   int n = lx_check_list(L, 2, "graph:dump", "outputs", INT16_MAX);
@@ -151,8 +152,8 @@ static int end(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-    {"input", input},       {"param", param}, {"gradient", gradient}, {"example_norms", example_norms},
-    {"dump", dump}, {NULL, NULL},
+    {"input", input}, {"param", param}, {"gradient", gradient}, {"example_norms", example_norms},
+    {"dump", dump},   {NULL, NULL},
 };
 static const luaL_Reg meta[] = {{"__tostring", to_text}, {NULL, NULL}};
 

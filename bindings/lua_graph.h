@@ -30,7 +30,8 @@ typedef struct lx_program {
 void lx_node_set(lx_node *node, sw_graph *g, sw_edge edge);
 
 /* A list of at most limit sizes: integers from lowest on, "batch", "2*batch". */
-int lx_check_sizes(lua_State *L, int arg, const char *who, lua_Integer lowest, sw_dim dim[SW_MAX_DIMS]);
+int lx_check_sizes(lua_State *L, int arg, const char *who, lua_Integer lowest,
+                   sw_dim dim[SW_MAX_DIMS]);
 
 /* Reads the nodes of g from the list of n at arg; false gives SW_NO_EDGE if optional. */
 void lx_check_edges(lua_State *L, int arg, const char *who, const char *what, const sw_graph *g,

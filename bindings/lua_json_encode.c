@@ -1,9 +1,9 @@
 /* lua_json_encode.c: Lua values to JSON.
  *
- * Written by hand and not through jansson for three things that it cannot do: floats in as few digits as
- * give them back (0.1, not 0.10000000000000001), the path to a value that is no JSON, and no memory
- * but Lua's, so that an error may be raised anywhere. Bytes that are not UTF-8 become U+FFFD: a record
- * is not lost for a stray byte in a message.
+ * Written by hand and not through jansson for three things that it cannot do: floats in as few
+ * digits as give them back (0.1, not 0.10000000000000001), the path to a value that is no JSON, and
+ * no memory but Lua's, so that an error may be raised anywhere. Bytes that are not UTF-8 become
+ * U+FFFD: a record is not lost for a stray byte in a message.
  */
 #include <locale.h>
 #include <math.h>
@@ -15,7 +15,8 @@
 
 enum { DEEPEST = 200 };
 
-/* What is written so far lies in a userdata at index OUT of the stack, replaced when it has to grow. */
+/* What is written so far lies in a userdata at index OUT of the stack, replaced when it has to
+ * grow. */
 enum { VALUE = 1, INDENT, OUT };
 
 typedef struct writer {
@@ -28,8 +29,8 @@ typedef struct writer {
 /* The way from the root to a value, for messages and to find cycles. */
 typedef struct place {
   const struct place *up;
-  int table;          /* stack index of the table that it is in */
-  const char *key;    /* NULL: an element of an array */
+  int table;       /* stack index of the table that it is in */
+  const char *key; /* NULL: an element of an array */
   lua_Integer index;
   int depth;
 } place;
@@ -73,10 +74,14 @@ static int refuse(lua_State *L, const place *p, const char *why) {
 
 /* ---- strings */
 
-/* Length of the UTF-8 sequence at s (no surrogates, nothing overlong, up to U+10FFFF), 0 if there is none. */
+/* Length of the UTF-8 sequence at s (no surrogates, nothing overlong, up to U+10FFFF), 0 if there
+ * is none. */
 static size_t sequence(const unsigned char *s, size_t left) {
   if (s[0] < 0x80) return 1;
-  size_t n = s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : (s[0] & 0xf0) == 0xe0 ? 3 : s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : 0;
+  size_t n = s[0] >= 0xc2 && s[0] < 0xe0   ? 2
+             : (s[0] & 0xf0) == 0xe0       ? 3
+             : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
+                                           : 0;
   if (n == 0 || n > left) return 0;
   for (size_t i = 1; i < n; i++) {
     if ((s[i] & 0xc0) != 0x80) return 0;
@@ -209,7 +214,7 @@ static int by_bytes(const void *a, const void *b) {
   return order ? order : (x->size > y->size) - (x->size < y->size);
 }
 
-/* Pushes the sorted keys: a Lua array, which keeps them alive, and their list. *n is their number. */
+/* Pushes the sorted keys: a Lua array, which keeps them alive, and their list of *n. */
 static const name *push_names(lua_State *L, int table, int *n) {
   lua_newtable(L);
   int count = 0, keys = lua_gettop(L);
@@ -221,8 +226,10 @@ static const name *push_names(lua_State *L, int table, int *n) {
   name *names = lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *names, 0);
   for (int i = 0; i < count; i++) {
     lua_rawgeti(L, keys, i + 1);
-    if (lua_type(L, -1) == LUA_TSTRING) names[i].text = lua_tolstring(L, -1, &names[i].size);
-    else names[i] = (name){"", 0}; /* it was not there when the keys were checked */
+    if (lua_type(L, -1) == LUA_TSTRING)
+      names[i].text = lua_tolstring(L, -1, &names[i].size);
+    else
+      names[i] = (name){"", 0}; /* it was not there when the keys were checked */
     lua_pop(L, 1);
   }
   qsort(names, (size_t)count, sizeof *names, by_bytes);
@@ -269,15 +276,15 @@ static void put_value(writer *w, const place *p) {
   case LUA_TNUMBER: put_number(w); break;
   case LUA_TSTRING: put_string(w, lua_tostring(w->L, -1), lua_rawlen(w->L, -1)); break;
   case LUA_TTABLE: put_table(w, p); break;
-  default:
-    refuse(w->L, p, lua_pushfstring(w->L, "%s cannot be JSON,", lx_push_words(w->L, -1)));
+  default: refuse(w->L, p, lua_pushfstring(w->L, "%s cannot be JSON,", lx_push_words(w->L, -1)));
   }
 }
 
 /* json_encode(value, indent) */
 int lx_json_encode(lua_State *L) {
   lua_settop(L, 2);
-  int indent = lua_isnil(L, INDENT) ? -1 : (int)lx_check_integer(L, INDENT, "json_encode", "indent", 0, 16);
+  int indent =
+      lua_isnil(L, INDENT) ? -1 : (int)lx_check_integer(L, INDENT, "json_encode", "indent", 0, 16);
   writer w = {.L = L, .cap = 256, .indent = indent};
   w.text = lua_newuserdatauv(L, w.cap, 0);
   lua_pushvalue(L, VALUE);

@@ -1,6 +1,7 @@
 /* lua_loop.c: class loop: the training step, and n of them; and sums over a data set.
  *
- * A loop of the core borrows its source, see lua_source.h; its programs it keeps by references of its own.
+ * A loop of the core borrows its source, see lua_source.h; its programs it keeps by references of
+ * its own.
  */
 #include <math.h>
 
@@ -17,16 +18,21 @@ typedef struct lx_loop {
 /* ---- making one */
 
 /* What the core cannot see from bare pointers: that params and gradients lie within the weights. */
-static void check_extents(lua_State *L, const char *who, const lx_program *p, const sw_tensor *weights) {
+static void check_extents(lua_State *L, const char *who, const lx_program *p,
+                          const sw_tensor *weights) {
   lua_Integer n = (lua_Integer)sw_tensor_numel(weights);
   if (p->extent[0] > n) {
-    lx_error(L, "%s: the graph's params need %I weights, got %I", who, (lua_Integer)p->extent[0], n);
+    lx_error(L, "%s: the graph's params need %I weights, got %I", who, (lua_Integer)p->extent[0],
+             n);
   }
   if (p->out_extent > n) {
-    lx_error(L, "%s: gradients go up to element %I, there are %I weights", who, (lua_Integer)p->out_extent, n);
+    lx_error(L, "%s: gradients go up to element %I, there are %I weights", who,
+             (lua_Integer)p->out_extent, n);
   }
   for (int i = 1; i < LX_VECTORS; i++) {
-    if (p->extent[i] > 0) lx_error(L, "%s: the graph has params in vector %d, only weights are there", who, i + 1);
+    if (p->extent[i] > 0) {
+      lx_error(L, "%s: the graph has params in vector %d, there are only weights", who, i + 1);
+    }
   }
 }
 
@@ -47,9 +53,11 @@ static int new_loop(lua_State *L) {
   lx_program *program = lx_check(L, at, LX_PROGRAM, "loop", "program"), *measured = NULL;
   if (!lua_isnil(L, at + 1)) measured = lx_check(L, at + 1, LX_PROGRAM, "loop", "measured");
   lx_source *source = lx_check(L, at + 3, LX_SOURCE, "loop", "source");
-  sw_loop_options o = {.program = program->p, .measured = measured ? measured->p : NULL, .source = source->p};
+  sw_loop_options o = {
+      .program = program->p, .measured = measured ? measured->p : NULL, .source = source->p};
   o.weights = lx_check_tensor(L, at + 2, "loop", "weights");
-  if (!lua_isnil(L, at + 4)) o.seed = (uint64_t)lx_check_integer(L, at + 4, "loop", "seed", LX_ANY_INTEGER);
+  if (!lua_isnil(L, at + 4))
+    o.seed = (uint64_t)lx_check_integer(L, at + 4, "loop", "seed", LX_ANY_INTEGER);
   if (!lua_isnil(L, at + 5)) o.dampening = lx_check_number(L, at + 5, "loop", "dampening");
   o.nesterov = lx_check_boolean(L, at + 6, "loop", "nesterov");
   check_extents(L, "loop", program, o.weights);
@@ -72,7 +80,8 @@ static sw_loop *check_loop(lua_State *L, const char *who) {
 /* loop:set(name, value or schedule) */
 static int set(lua_State *L) {
   static const char *const names[] = {"lr", "batch_size", "momentum", "weight_decay", NULL};
-  static const sw_hyper hypers[] = {SW_HYPER_LR, SW_HYPER_BATCH_SIZE, SW_HYPER_MOMENTUM, SW_HYPER_WEIGHT_DECAY};
+  static const sw_hyper hypers[] = {SW_HYPER_LR, SW_HYPER_BATCH_SIZE, SW_HYPER_MOMENTUM,
+                                    SW_HYPER_WEIGHT_DECAY};
   sw_loop *l = check_loop(L, "loop:set");
   int which = lx_check_choice(L, 2, "loop:set", "name", names, -1);
   const sw_schedule *s = lx_test(L, 3, LX_SCHEDULE);
@@ -82,7 +91,8 @@ static int set(lua_State *L) {
   } else if (lua_type(L, 3) == LUA_TNUMBER) {
     st = sw_loop_set(l, hypers[which], lua_tonumber(L, 3));
   } else {
-    return lx_error(L, "loop:set: %s must be a number or a schedule, got %s", names[which], lx_push_words(L, 3));
+    return lx_error(L, "loop:set: %s must be a number or a schedule, got %s", names[which],
+                    lx_push_words(L, 3));
   }
   return st == SW_OK ? 0 : lx_retry(L, st, 3, set);
 }
@@ -108,7 +118,8 @@ static int advance(lua_State *L) {
   lua_settop(L, 3);
   sw_loop *l = check_loop(L, "loop:advance");
   lua_Integer steps = lx_check_integer(L, 2, "loop:advance", "steps", 0, LUA_MAXINTEGER), mark = 0;
-  if (!lua_isnil(L, 3)) mark = lx_check_integer(L, 3, "loop:advance", "stop_examples", 0, LUA_MAXINTEGER);
+  if (!lua_isnil(L, 3))
+    mark = lx_check_integer(L, 3, "loop:advance", "stop_examples", 0, LUA_MAXINTEGER);
   sw_stop why;
   sw_status st = sw_loop_advance(l, steps, mark, lx_interrupt_flag(), &why);
   if (st != SW_OK) return lx_fault(L, st);
@@ -185,8 +196,12 @@ static int give_view(lua_State *L, const char *who, sw_status (*get)(const sw_lo
   return st == SW_OK || st == SW_EEMPTY ? 1 : lx_retry(L, st, 1, f);
 }
 
-static int momentum(lua_State *L) { return give_view(L, "loop:momentum", sw_loop_momentum, momentum); }
-static int gradient(lua_State *L) { return give_view(L, "loop:gradient", sw_loop_gradient, gradient); }
+static int momentum(lua_State *L) {
+  return give_view(L, "loop:momentum", sw_loop_momentum, momentum);
+}
+static int gradient(lua_State *L) {
+  return give_view(L, "loop:gradient", sw_loop_gradient, gradient);
+}
 
 static int to_text(lua_State *L) {
   const lx_loop *loop = lx_test(L, 1, LX_LOOP);
@@ -216,7 +231,8 @@ static int end(lua_State *L) {
 
 static void check_sums(lua_State *L, const lx_program *p) {
   for (int i = 0; i < p->n_outputs; i++) {
-    if (p->placed[i]) lx_error(L, "evaluate: output %d has an offset; sums are of (batch) outputs", i + 1);
+    if (p->placed[i])
+      lx_error(L, "evaluate: output %d has an offset; sums are of (batch) outputs", i + 1);
   }
 }
 
@@ -261,7 +277,8 @@ static int fieller(lua_State *L) {
   enum { MOST = 1 << 24 };
   lua_settop(L, 3);
   int n = lx_check_list(L, 1, "fieller", "a", MOST), m = lx_check_list(L, 2, "fieller", "b", MOST);
-  if (n != m || n < 2) return lx_error(L, "fieller: want two lists of 2 numbers or more, got %d and %d", n, m);
+  if (n != m || n < 2)
+    return lx_error(L, "fieller: want two lists of 2 numbers or more, got %d and %d", n, m);
   double t = lx_check_number(L, 3, "fieller", "t");
   if (!(t > 0) || isinf(t)) return lx_error(L, "fieller: t must be positive, got %f", t);
   double *a = lua_newuserdatauv(L, 2 * (size_t)n * sizeof *a, 0);
@@ -271,14 +288,18 @@ static int fieller(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-    {"set", set},             {"measure_noise", measure_noise}, {"advance", advance},
-    {"state", state},         {"take_mean", take_mean},         {"noise", noise},
-    {"momentum", momentum},   {"gradient", gradient},           {NULL, NULL},
+    {"set", set},           {"measure_noise", measure_noise}, {"advance", advance},
+    {"state", state},       {"take_mean", take_mean},         {"noise", noise},
+    {"momentum", momentum}, {"gradient", gradient},           {NULL, NULL},
 };
 static const luaL_Reg meta[] = {{"__tostring", to_text}, {NULL, NULL}};
 
-const lx_class_spec lx_loop_class = {
-    .name = "loop", .size = sizeof(lx_loop), .values = 1, .end = end, .methods = methods, .meta = meta};
+const lx_class_spec lx_loop_class = {.name = "loop",
+                                     .size = sizeof(lx_loop),
+                                     .values = 1,
+                                     .end = end,
+                                     .methods = methods,
+                                     .meta = meta};
 
 const luaL_Reg lx_loop_functions[] = {
     {"loop", new_loop}, {"evaluate", evaluate}, {"fieller", fieller}, {NULL, NULL}};

@@ -22,7 +22,8 @@ static int parse_size(const char *text, sw_dim *dim) {
   return n < (1LL << 46) && strcmp(end, "*batch") == 0;
 }
 
-int lx_check_sizes(lua_State *L, int arg, const char *who, lua_Integer lowest, sw_dim dim[SW_MAX_DIMS]) {
+int lx_check_sizes(lua_State *L, int arg, const char *who, lua_Integer lowest,
+                   sw_dim dim[SW_MAX_DIMS]) {
   int n = lx_check_list(L, arg, who, "shape", SW_MAX_DIMS);
   arg = lua_absindex(L, arg);
   luaL_checkstack(L, 2, NULL);

@@ -1,6 +1,6 @@
 /* lua_process.c: the process: threads, memory, where the library lies, what a value is. */
-#include "kernels/open.h"
 #include "base/parallel.h"
+#include "kernels/open.h"
 #include "support.h"
 
 static int variant(lua_State *L) {
@@ -104,10 +104,10 @@ static int extend(lua_State *L) {
 }
 
 const luaL_Reg lx_process_functions[] = {
-    {"variant", variant},         {"blas", blas},
-    {"threads", threads},         {"set_threads", set_threads},
-    {"cores", cores},             {"set_library", set_library},
-    {"memory", memory},           {"fail_allocation", fail_allocation},
-    {"type", type},               {"extend", extend},
+    {"variant", variant}, {"blas", blas},
+    {"threads", threads}, {"set_threads", set_threads},
+    {"cores", cores},     {"set_library", set_library},
+    {"memory", memory},   {"fail_allocation", fail_allocation},
+    {"type", type},       {"extend", extend},
     {NULL, NULL},
 };

@@ -16,7 +16,9 @@ typedef struct plan {
 static int64_t fixed_size(lua_State *L, const sw_type *type, int i) {
   int64_t n = 1;
   for (int d = 0; d < type->ndim; d++) {
-    if (type->dim[d].batch) lx_error(L, "program: output %d has an offset, but its size has the batch in it", i + 1);
+    if (type->dim[d].batch) {
+      lx_error(L, "program: output %d has an offset, but its size depends on the batch", i + 1);
+    }
     n *= type->dim[d].n;
   }
   return n;
@@ -84,10 +86,10 @@ static const char *const run_who = "program:run";
 typedef struct run {
   lx_program *program;
   sw_context *ctx;
-  int inputs, vectors;       /* lists */
-  int n_inputs, n_vectors;   /* their lengths */
-  int64_t batch;             /* 0: not known yet */
-  sw_tensor *input[64];      /* inputs that are read, else NULL */
+  int inputs, vectors;            /* lists */
+  int n_inputs, n_vectors;        /* their lengths */
+  int64_t batch;                  /* 0: not known yet */
+  sw_tensor *input[64];           /* inputs that are read, else NULL */
   sw_tensor **vector[LX_VECTORS]; /* shells for contiguous views of the vectors */
   sw_tensor *given[LX_VECTORS];
   sw_tensor *out;
@@ -126,8 +128,9 @@ static void check_input(lua_State *L, run *r, int slot) {
     char want[128], have[128];
     sw_type_text(type, want, sizeof want);
     sw_shape_text(sw_tensor_shape(t), have, sizeof have);
-    if (r->batch) lx_error(L, "%s: input %d must be %s at a batch of %I, got %s", run_who, slot + 1, want,
-                           (lua_Integer)r->batch, have);
+    if (r->batch)
+      lx_error(L, "%s: input %d must be %s at a batch of %I, got %s", run_who, slot + 1, want,
+               (lua_Integer)r->batch, have);
     lx_error(L, "%s: input %d must be %s, got %s", run_who, slot + 1, want, have);
   }
   r->input[slot] = t;
@@ -167,8 +170,9 @@ static void check_out(lua_State *L, run *r, int index) {
     return;
   }
   r->out = lx_check_tensor(L, index, run_who, "out");
-  if (sw_tensor_dtype(r->out) != sw_program_dtype(r->program->p) || !sw_tensor_is_contiguous(r->out) ||
-      sw_tensor_is_read_only(r->out) || sw_tensor_numel(r->out) < need) {
+  if (sw_tensor_dtype(r->out) != sw_program_dtype(r->program->p) ||
+      !sw_tensor_is_contiguous(r->out) || sw_tensor_is_read_only(r->out) ||
+      sw_tensor_numel(r->out) < need) {
     lx_error(L, "%s: out must be %s, contiguous, writable, of %I elements or more", run_who,
              sw_dtype_name(sw_program_dtype(r->program->p)), (lua_Integer)need);
   }
@@ -190,7 +194,8 @@ static sw_status copy_input(const run *r, sw_workspace *w, int slot) {
   const sw_type *type = sw_program_input_type(r->program->p, slot);
   sw_dtype dtype = type->kind == SW_REAL ? sw_program_dtype(r->program->p) : SW_I32;
   sw_tensor *view = NULL;
-  SW_TRY(sw_tensor_wrap(r->ctx, dtype, sw_tensor_shape(r->input[slot]), buffer, 0, keep, NULL, &view));
+  SW_TRY(
+      sw_tensor_wrap(r->ctx, dtype, sw_tensor_shape(r->input[slot]), buffer, 0, keep, NULL, &view));
   sw_status st = sw_tensor_copy(view, r->input[slot]);
   sw_tensor_free(view);
   return st;
@@ -253,7 +258,8 @@ static int run_outputs(lua_State *L) {
   enum { MOST_INPUTS = 64 };
   lua_settop(L, 2);
   int at = lx_push_options(L, 2, run_who, names);
-  run r = {.program = check_program(L, run_who), .ctx = lx_context(L), .inputs = at, .vectors = at + 1};
+  run r = {
+      .program = check_program(L, run_who), .ctx = lx_context(L), .inputs = at, .vectors = at + 1};
   int n = count_results(r.program);
   luaL_checkstack(L, n + LX_VECTORS + 20, "program:run");
   sw_tensor ***results = lua_newuserdatauv(L, ((size_t)n + 1) * sizeof *results, 0);
@@ -264,7 +270,8 @@ static int run_outputs(lua_State *L) {
   r.n_inputs = optional_list(L, at, "inputs", MOST_INPUTS);
   r.n_vectors = optional_list(L, at + 1, "vectors", LX_VECTORS);
   if (!lua_isnil(L, at + 2)) r.batch = lx_check_integer(L, at + 2, run_who, "batch", 1, INT32_MAX);
-  for (int i = 0; i < sw_program_inputs(r.program->p) && i < MOST_INPUTS; i++) check_input(L, &r, i);
+  for (int i = 0; i < sw_program_inputs(r.program->p) && i < MOST_INPUTS; i++)
+    check_input(L, &r, i);
   for (int i = 0; i < LX_VECTORS; i++) check_vector(L, &r, i);
   check_out(L, &r, at + 3);
   if (r.batch == 0) r.batch = 1;
@@ -316,7 +323,8 @@ static int end(lua_State *L) {
   return 0;
 }
 
-static const luaL_Reg methods[] = {{"run", run_outputs}, {"dump", dump}, {"bytes", bytes}, {NULL, NULL}};
+static const luaL_Reg methods[] = {
+    {"run", run_outputs}, {"dump", dump}, {"bytes", bytes}, {NULL, NULL}};
 static const luaL_Reg meta[] = {{"__tostring", to_text}, {NULL, NULL}};
 
 const lx_class_spec lx_program_class = {

@@ -63,8 +63,12 @@ static int permutation(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-    {"uniform", uniform},           {"normal", normal},           {"integer", integer},
-    {"fill_uniform", fill_uniform}, {"fill_normal", fill_normal}, {"permutation", permutation},
+    {"uniform", uniform},
+    {"normal", normal},
+    {"integer", integer},
+    {"fill_uniform", fill_uniform},
+    {"fill_normal", fill_normal},
+    {"permutation", permutation},
     {NULL, NULL},
 };
 

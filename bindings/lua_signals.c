@@ -1,16 +1,17 @@
 /* lua_signals.c: Ctrl-C as a flag, and as an error in Lua code.
  *
- * The handler does nothing but set the flag. The core's loops look at it; Lua code meets it in a count
- * hook, which raises core.INTERRUPTED once, so that what runs after it (saving, closing files) is left
- * in peace. The hook makes Lua code up to twice as slow, which is why it is not there unless asked for.
+ * The handler does nothing but set the flag. The core's loops look at it; Lua code meets it in a
+ * count hook, which raises core.INTERRUPTED once, so that what runs after it (saving, closing
+ * files) is left in peace. The hook makes Lua code up to twice as slow, which is why it is not
+ * there unless asked for.
  */
 #include <signal.h>
 
 #include "support.h"
 
-static volatile sig_atomic_t interrupted;    /* Ctrl-C was pressed */
-static volatile sig_atomic_t told;           /* and the script knows */
-static volatile sig_atomic_t catching;       /* catch_signals was called */
+static volatile sig_atomic_t interrupted; /* Ctrl-C was pressed */
+static volatile sig_atomic_t told;        /* and the script knows */
+static volatile sig_atomic_t catching;    /* catch_signals was called */
 
 const volatile int *lx_interrupt_flag(void) { return &interrupted; }
 
@@ -21,7 +22,8 @@ static void on_interrupt(int signal_number) {
 
 /* SA_RESETHAND: the second one ends the process. */
 static void arm(void) {
-  struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART | (int)SA_RESETHAND};
+  struct sigaction action = {.sa_handler = on_interrupt,
+                             .sa_flags = SA_RESTART | (int)SA_RESETHAND};
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, NULL);
 }
@@ -41,7 +43,8 @@ static void hook(lua_State *L, lua_Debug *frame) {
   lua_error(L);
 }
 
-/* A hook that is already there (a debugger's, a profiler's) stays: then only the core is interrupted. */
+/* A hook that is already there (a debugger's, a profiler's) stays: then only the core is
+ * interrupted. */
 static int catch_signals(lua_State *L) {
   enum { EVERY = 5000 }; /* instructions */
   if (!catching) {

@@ -18,7 +18,8 @@ static int new_source(lua_State *L) {
       .scale = optional_tensor(L, at + 2, "scale"),
       .shift = optional_tensor(L, at + 3, "shift"),
   };
-  if (!lua_isnil(L, at + 4)) o.classes = lx_check_integer(L, at + 4, "source", "classes", 1, INT32_MAX);
+  if (!lua_isnil(L, at + 4))
+    o.classes = lx_check_integer(L, at + 4, "source", "classes", 1, INT32_MAX);
   sw_status st = sw_source_new(lx_context(L), &o, &s->p);
   if (st != SW_OK) return lx_retry(L, st, 1, new_source);
   lua_settop(L, 2);
@@ -70,7 +71,8 @@ static void check_rows(lua_State *L, const sw_tensor *index, int64_t examples) {
 }
 
 /* x, and y as (n) labels or (n, features) targets. */
-static sw_status new_rows(sw_context *ctx, const sw_source *s, int64_t n, sw_tensor **x, sw_tensor **y) {
+static sw_status new_rows(sw_context *ctx, const sw_source *s, int64_t n, sw_tensor **x,
+                          sw_tensor **y) {
   int64_t targets = sw_source_target_features(s);
   int classes = sw_source_has_classes(s);
   sw_shape rows = sw_shape_of(2, (int64_t[]){n, sw_source_features(s)});

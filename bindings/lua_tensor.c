@@ -80,8 +80,8 @@ static void check_indices(lua_State *L, const sw_tensor *t, int n, const char *w
                           int64_t index[SW_MAX_DIMS]) {
   const sw_shape *shape = sw_tensor_shape(t);
   if (n != shape->ndim) {
-    lx_error(L, "%s: expected %d %s, got %d", who, shape->ndim, shape->ndim == 1 ? "index" : "indices",
-             n < 0 ? 0 : n);
+    lx_error(L, "%s: expected %d %s, got %d", who, shape->ndim,
+             shape->ndim == 1 ? "index" : "indices", n < 0 ? 0 : n);
   }
   for (int i = 0; i < n; i++) {
     index[i] = lx_check_position(L, i + 2, who, "index", shape->dim[i]);
@@ -283,19 +283,32 @@ static int free_now(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-    {"dtype", get_dtype},     {"shape", get_shape},
-    {"ndim", get_ndim},       {"numel", get_numel},
-    {"item", item},           {"get", get},
-    {"set", set},             {"table", lx_tensor_table},
-    {"reshape", reshape},     {"select", select_index},
-    {"narrow", narrow},       {"transpose", transpose},
-    {"broadcast", broadcast}, {"is_contiguous", is_contiguous},
-    {"contiguous", contiguous}, {"clone", clone},
-    {"to", convert},          {"fill", fill},
-    {"copy", copy},           {"add", add},
-    {"lerp", lerp},           {"scale", scale},
-    {"dot", dot},             {"norm", norm},
-    {"free", free_now},       {NULL, NULL},
+    {"dtype", get_dtype},
+    {"shape", get_shape},
+    {"ndim", get_ndim},
+    {"numel", get_numel},
+    {"item", item},
+    {"get", get},
+    {"set", set},
+    {"table", lx_tensor_table},
+    {"reshape", reshape},
+    {"select", select_index},
+    {"narrow", narrow},
+    {"transpose", transpose},
+    {"broadcast", broadcast},
+    {"is_contiguous", is_contiguous},
+    {"contiguous", contiguous},
+    {"clone", clone},
+    {"to", convert},
+    {"fill", fill},
+    {"copy", copy},
+    {"add", add},
+    {"lerp", lerp},
+    {"scale", scale},
+    {"dot", dot},
+    {"norm", norm},
+    {"free", free_now},
+    {NULL, NULL},
 };
 
 static const luaL_Reg meta[] = {{"__len", length}, {"__tostring", to_text}, {NULL, NULL}};

@@ -7,7 +7,7 @@
 typedef struct reader {
   sw_shape shape;
   sw_dtype dtype;
-  char *data; /* next element */
+  char *data;              /* next element */
   int64_t at[SW_MAX_DIMS]; /* from 1 */
 } reader;
 
@@ -57,16 +57,19 @@ static void store(lua_State *L, reader *r) {
   }
   r->data += sw_dtype_bytes(r->dtype);
   return;
-unfit:
-  lx_error(L, "tensor: %s at %s does not fit %s", lx_push_words(L, -1),
-           r->shape.ndim ? push_path(L, r, r->shape.ndim) : "hand", sw_dtype_name(r->dtype));
+unfit:;
+  int value = lua_gettop(L);
+  const char *path = push_path(L, r, r->shape.ndim), *at = path[0] ? " at " : "";
+  lx_error(L, "tensor: %s%s%s does not fit %s", lx_push_words(L, value), at, path,
+           sw_dtype_name(r->dtype));
 }
 
 /* Where the value on top does not belong there: say what was expected. */
 static int mismatch(lua_State *L, const reader *r, int depth) {
   const char *expected = depth < r->shape.ndim ? "a table" : "a number";
   int value = lua_gettop(L);
-  if (depth == 0) return lx_error(L, "tensor: expected a number or a table, got %s", lx_push_words(L, value));
+  if (depth == 0)
+    return lx_error(L, "tensor: expected a number or a table, got %s", lx_push_words(L, value));
   const char *path = push_path(L, r, depth);
   return lx_error(L, "tensor: expected %s at %s, got %s", expected, path, lx_push_words(L, value));
 }
@@ -74,7 +77,8 @@ static int mismatch(lua_State *L, const reader *r, int depth) {
 static int ragged(lua_State *L, reader *r, int depth) {
   lua_Integer have = (lua_Integer)lua_rawlen(L, -1), want = (lua_Integer)r->shape.dim[depth];
   if (depth == 1) {
-    return lx_error(L, "tensor: row %I has %I elements, row 1 has %I", (lua_Integer)r->at[0], have, want);
+    return lx_error(L, "tensor: row %I has %I elements, row 1 has %I", (lua_Integer)r->at[0], have,
+                    want);
   }
   const char *path = push_path(L, r, depth);
   return lx_error(L, "tensor: %s has %I elements, the first of its kind has %I", path, have, want);

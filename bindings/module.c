@@ -1,8 +1,8 @@
 /* module.c: luaopen_swale_core.
  *
- * The module is one userdata in the registry, the first upvalue of every function. It holds a reference
- * to the context, which its finaliser gives back; since every object of the core holds one too, the
- * order in which a closing state finalises them is of no account.
+ * The module is one userdata in the registry, the first upvalue of every function. It holds a
+ * reference to the context, which its finaliser gives back; since every object of the core holds
+ * one too, the order in which a closing state finalises them is of no account.
  */
 #include <lualib.h>
 
@@ -64,9 +64,9 @@ static void define_class(lua_State *L, int module, lx_class c) {
 
 static void fill_core(lua_State *L, int module) {
   const luaL_Reg *const parts[] = {
-      lx_process_functions, lx_signal_functions,  lx_file_functions,    lx_json_functions,
-      lx_tensor_functions,  lx_random_functions,  lx_graph_functions,   lx_apply_functions,
-      lx_program_functions, lx_source_functions,  lx_schedule_functions, lx_average_functions,
+      lx_process_functions, lx_signal_functions, lx_file_functions,     lx_json_functions,
+      lx_tensor_functions,  lx_random_functions, lx_graph_functions,    lx_apply_functions,
+      lx_program_functions, lx_source_functions, lx_schedule_functions, lx_average_functions,
       lx_loop_functions,
   };
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) add_functions(L, module, parts[i]);

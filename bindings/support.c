@@ -6,11 +6,11 @@
 const char lx_module_key = 0;
 
 static const lx_class_spec *const specs[LX_CLASS_COUNT] = {
-    [LX_TENSOR] = &lx_tensor_class,     [LX_NODE] = &lx_node_class,
-    [LX_GRAPH] = &lx_graph_class,       [LX_PROGRAM] = &lx_program_class,
-    [LX_LOOP] = &lx_loop_class,         [LX_SOURCE] = &lx_source_class,
-    [LX_AVERAGE] = &lx_average_class,   [LX_SCHEDULE] = &lx_schedule_class,
-    [LX_RANDOM] = &lx_random_class,     [LX_FILE] = &lx_file_class,
+    [LX_TENSOR] = &lx_tensor_class,   [LX_NODE] = &lx_node_class,
+    [LX_GRAPH] = &lx_graph_class,     [LX_PROGRAM] = &lx_program_class,
+    [LX_LOOP] = &lx_loop_class,       [LX_SOURCE] = &lx_source_class,
+    [LX_AVERAGE] = &lx_average_class, [LX_SCHEDULE] = &lx_schedule_class,
+    [LX_RANDOM] = &lx_random_class,   [LX_FILE] = &lx_file_class,
     [LX_JSON] = &lx_json_class,
 };
 
@@ -29,9 +29,9 @@ static int64_t live_bytes(const lx_module *m) {
 }
 
 /* Lua sees a tensor as a few bytes. So that garbage does not pile up, the collector is made to work
- * when the core's memory has grown: first as if that memory were Lua's own, and if this finds nothing
- * (in generational mode old garbage stays) once in full. The mark then rises with what is in use, as
- * one collection for every few megabytes would be slow beside gigabytes of live data. */
+ * when the core's memory has grown: first as if that memory were Lua's own, and if this finds
+ * nothing (in generational mode old garbage stays) once in full. The mark then rises with what is
+ * in use, as one collection for every few megabytes would be slow beside gigabytes of live data. */
 static void relieve_pressure(lua_State *L, lx_module *m) {
   enum { SLACK = 16 << 20, MOST_KB = 1 << 20 };
   int64_t live = live_bytes(m);
@@ -75,7 +75,7 @@ void *lx_check(lua_State *L, int arg, lx_class c, const char *who, const char *w
   void *box = lx_test(L, arg, c);
   if (!box) {
     const char *hint = strcmp(what, "self") == 0 ? " (methods are called with ':')" : "";
-    const char *article = strchr("aeiou", spec->name[0]) ? "an" : "a";
+    const char *article = strchr("aeio", spec->name[0]) ? "an" : "a";
     lx_error(L, "%s: %s must be %s %s, got %s%s", who, what, article, spec->name,
              lx_push_words(L, arg), hint);
   } else if (!spec->plain && lx_is_empty(box)) {

@@ -1,9 +1,9 @@
 /* support.h: what the files of the Lua module share: objects, arguments, errors.
  *
- * Every function has four beats. Shell: an empty userdata, which Lua owns; check: arguments, may raise
- * and owns nothing; call: the core writes into the shell, with no Lua in between; report. The shell
- * comes before the checks, since any allocation of Lua's may run a finaliser of the script's, and that
- * may free the very tensor that was just checked.
+ * Every function has four beats. Shell: an empty userdata, which Lua owns; check: arguments, may
+ * raise and owns nothing; call: the core writes into the shell, with no Lua in between; report. The
+ * shell comes before the checks, since any allocation of Lua's may run a finaliser of the script's,
+ * and that may free the very tensor that was just checked.
  *
  * Every function is a closure whose first upvalue is the module; objects know their class by their
  * metatable, which the module keeps.
@@ -35,9 +35,9 @@ typedef enum lx_class {
 enum { LX_LIBRARY = LX_CLASS_COUNT + 1, LX_INTERRUPTED, LX_CORE, LX_VALUES = LX_CORE };
 
 typedef struct lx_module {
-  sw_context *ctx;      /* NULL once the state is closing */
-  int64_t quiet_bytes;  /* the core's live bytes up to which the collector is left alone */
-  int retrying;         /* a call that found no memory is being made again */
+  sw_context *ctx;     /* NULL once the state is closing */
+  int64_t quiet_bytes; /* the core's live bytes up to which the collector is left alone */
+  int retrying;        /* a call that found no memory is being made again */
 } lx_module;
 
 /* A class, as its file describes it. */
@@ -68,7 +68,7 @@ sw_context *lx_context(lua_State *L); /* raises while the state is closing */
 
 /* ---- objects */
 
-/* Pushes an empty object, all zero. First lets the collector work if the core's memory has grown. */
+/* Pushes an empty object, all zero. First the collector may get some work to do. */
 void *lx_push_shell(lua_State *L, lx_class c);
 void *lx_push_shell_sized(lua_State *L, lx_class c, size_t size);
 sw_tensor **lx_push_tensor(lua_State *L);
@@ -79,7 +79,8 @@ int lx_is_empty(const void *box);
 /* The object at arg if it is of class c, freed or not, else NULL. Raises nothing. */
 void *lx_test(lua_State *L, int arg, lx_class c);
 
-/* The same, raising if it is of another class or freed. what names the argument, "self" a method's own. */
+/* The same, raising if it is of another class or freed. what names the argument, "self" a method's
+ * own. */
 void *lx_check(lua_State *L, int arg, lx_class c, const char *who, const char *what);
 sw_tensor *lx_check_tensor(lua_State *L, int arg, const char *who, const char *what);
 
@@ -107,8 +108,8 @@ int lx_check_axis(lua_State *L, int arg, const char *who, const char *what, int 
 /* Sizes; lowest is 0, or -1 where one may be left open. */
 sw_shape lx_check_shape(lua_State *L, int arg, const char *who, lua_Integer lowest);
 
-/* Pushes the fields of the options table at arg in the order of names, which ends with NULL; the first is
- * then at the index returned. Raises on other fields. */
+/* Pushes the fields of the options table at arg in the order of names, which ends with NULL; the
+ * first is then at the index returned. Raises on other fields. */
 int lx_push_options(lua_State *L, int arg, const char *who, const char *const *names);
 
 /* Pushes the value at index in words, for messages: 3, "abc", nil, a table, a tensor. */
@@ -126,8 +127,8 @@ int lx_error(lua_State *L, const char *format, ...);
 /* Raises the core's last message, whatever the status. */
 int lx_raise(lua_State *L, sw_status status);
 
-/* After a call on the first n arguments that failed: where memory was lacking, collects all garbage and
- * calls f once again, else raises. */
+/* After a call on the first n arguments that failed: where memory was lacking, collects all garbage
+ * and calls f once again, else raises. */
 int lx_retry(lua_State *L, sw_status status, int n, lua_CFunction f);
 
 /* For faults of the environment pushes nil, message, code and returns 3; raises misuse. */
@@ -141,8 +142,8 @@ int lx_done(lua_State *L, sw_status status);
 int lx_tensor_from_values(lua_State *L);
 int lx_tensor_table(lua_State *L);
 int lx_json_encode(lua_State *L);
-void lx_push_interrupted(lua_State *L);            /* the value of core.INTERRUPTED */
-void lx_add_operators(lua_State *L, int module);   /* __add … to the metatable on top */
+void lx_push_interrupted(lua_State *L);          /* the value of core.INTERRUPTED */
+void lx_add_operators(lua_State *L, int module); /* __add … to the metatable on top */
 
 extern const luaL_Reg lx_tensor_functions[], lx_graph_functions[], lx_apply_functions[],
     lx_program_functions[], lx_loop_functions[], lx_source_functions[], lx_schedule_functions[],

@@ -1,9 +1,10 @@
 /* lua_faults.c: memory that runs out in the middle of Lua's dealings with the core.
  *
- * Each scenario (tests/core/faults_*.lua) is run again and again while the n-th allocation fails, n rising
- * until none is left to fail: once Lua's allocator, once the core's for a single time (where the bindings
- * collect garbage and try again) and once the core's from then on. Whatever happens, after a collection
- * the core holds the blocks that it held before, and Lua's are all given back when the state closes.
+ * Each scenario (tests/core/faults_*.lua) is run again and again while the n-th allocation fails, n
+ * rising until none is left to fail: once Lua's allocator, once the core's for a single time (where
+ * the bindings collect garbage and try again) and once the core's from then on. Whatever happens,
+ * after a collection the core holds the blocks that it held before, and Lua's are all given back
+ * when the state closes.
  *
  * The module is found through LUA_CPATH, or SWALE_LUA_CPATH, or the first argument.
  */
@@ -190,7 +191,8 @@ static void test_open(void **unused) {
   }
 }
 
-#define SCENARIO(name) {"faults: " name, test_scenario, NULL, NULL, (void *)(uintptr_t)name}
+#define SCENARIO(name) \
+  { "faults: " name, test_scenario, NULL, NULL, (void *)(uintptr_t)name }
 
 int main(int argc, char **argv) {
   cpath = argc > 1 ? argv[1] : getenv("SWALE_LUA_CPATH");
