@@ -159,7 +159,7 @@ end
 
 function TestTrainer:test_what_a_rule_may_not_say()
   refused({ lr = function(s) return s.step == 2 and 0 / 0 or 0.1 end }, "gave nan for step 3")
-  refused({ lr = function() end }, "the lr rule (test_trainer.lua:")
+  refused({ lr = function() end }, "test_trainer.lua:")
   refused({ lr = function() return "fast" end }, 'gave "fast" for step 1')
   refused({ lr = function() return -1 end }, "must not be negative")
   refused({ batch_size = function() return 0.5 end }, "the batch_size rule")
