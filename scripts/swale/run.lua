@@ -32,7 +32,9 @@ local function clock() return require "luv".hrtime() / 1e9 end
 --- Four letters or digits; not from math.random, which a script may have seeded.
 local function suffix(attempt)
   local uv = require "luv"
-  local x = (uv.hrtime() // 1000) * 2654435761 + uv.os_getpid() * 40503 + attempt * 69621
+  -- whole numbers, which wrap around; luv gives some of its as floats
+  local time, pid = math.floor(uv.hrtime() / 1000), math.floor(uv.os_getpid())
+  local x = time * 2654435761 + pid * 40503 + attempt * 69621
   local letters = {}
   for i = 1, 4 do
     x = x ~ (x >> 17)

@@ -67,16 +67,7 @@ function M.only_run(dir)
   return dir .. "/runs/" .. names[1]
 end
 
----Starts a program in the background; M.stop ends it.
----@param argv string[]
----@return userdata handle, integer pid
-function M.start(argv)
-  local uv = require "luv"
-  local handle, pid = uv.spawn(argv[1], { args = table.move(argv, 2, #argv, 1, {}),
-    stdio = { nil, nil, nil } }, function() end)
-  return assert(handle), pid
-end
-
+---Ends a program that a test started.
 ---@param handle userdata
 function M.stop(handle)
   local uv = require "luv"

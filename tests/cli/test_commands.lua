@@ -58,8 +58,8 @@ function TestCommands:test_lua_runs_any_file()
 end
 
 function TestCommands:test_data_list()
-  contains(self:swale("data", "list"), 0, "digits", "1197/300/300", "part of Swale", "fashion-mnist",
-    "mnist")
+  contains(self:swale("data", "list"), 0, "digits", "1197/300/300", "part of Swale",
+    "fashion-mnist", "mnist")
 end
 
 function TestCommands:test_plot_of_what_is_no_run()

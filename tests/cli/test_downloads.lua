@@ -1,5 +1,5 @@
---- Data sets that come over a network, by a server of our own that misbehaves on demand; caches that
---- are damaged or cannot be written.
+--- Data sets that come over a network, by a server of our own that misbehaves on demand; caches
+--- that are damaged or cannot be written.
 local command = require "command"
 local folders = require "swale.folders"
 local lu = require "luaunit"
@@ -19,8 +19,7 @@ function TestDownloads:setUp()
   if not process.find "curl" then lu.skip "there is no curl" end
   self.dir = command.folder()
   self.cache = self.dir .. "/cache"
-  local pipe = self:start_server()
-  self.port = pipe
+  self.port = self:start_server()
 end
 
 --- The server writes its port to a file; it is ended by tearDown.
@@ -44,8 +43,10 @@ function TestDownloads:tearDown()
 end
 
 function TestDownloads:get(how, name)
-  return command.swale(self.dir, { "data", "get", name or "fashion-mnist" }, { SWALE_DATA = self.cache,
-    SWALE_DATA_URL = ("http://127.0.0.1:%s/%s"):format(self.port, how) })
+  return command.swale(self.dir, { "data", "get", name or "fashion-mnist" }, {
+    SWALE_DATA = self.cache,
+    SWALE_DATA_URL = ("http://127.0.0.1:%s/%s"):format(self.port, how),
+  })
 end
 
 --- Nothing half-made is left: no file, no temporary folder.
@@ -58,7 +59,7 @@ function TestDownloads:fails(result, ...)
 end
 
 local function need_files()
-  if not folders.exists(DEBIAN) then lu.skip "the package dataset-fashion-mnist is not installed" end
+  if not folders.exists(DEBIAN) then lu.skip "dataset-fashion-mnist is not installed" end
 end
 
 function TestDownloads:test_a_whole_download()

@@ -72,7 +72,8 @@ end
 
 function TestFaults:test_an_unknown_option()
   command.write_script(self.script, "sw.average.SWA { stat = 1 }")
-  fails(self:run_script(), 1, 'small.lua:11: average.SWA: unknown option "stat"; did you mean "start"?')
+  fails(self:run_script(), 1,
+    'small.lua:11: average.SWA: unknown option "stat"; did you mean "start"?')
   self:kept "failed"
 end
 
@@ -82,7 +83,8 @@ function TestFaults:test_a_callback_that_raises()
       return 0.1
     end
     trainer:fit { epochs = 2, run = run }]])
-  fails(self:run_script(), 1, "small.lua:12: enough", 'The run is kept as "failed": ', "metrics up to")
+  fails(self:run_script(), 1, "small.lua:12: enough", 'The run is kept as "failed": ',
+    "metrics up to")
   local _, records, dir = self:kept "failed"
   lu.assert_true(#records >= 4)
   lu.assert_str_contains(command.read(dir .. "/log.txt"), "stack traceback")
@@ -114,7 +116,8 @@ end
 function TestFaults:test_an_unwritable_place()
   command.write_script(self.script)
   command.write(self.dir .. "/runs", "a file")
-  fails(self:run_script(), 1, "the run's directory cannot be made in", "SWALE_RUNS names another place")
+  fails(self:run_script(), 1, "the run's directory cannot be made in",
+    "SWALE_RUNS names another place")
   fails(command.swale(self.dir, { "run", "small.lua" }, { SWALE_RUNS = "/proc/runs" }), 1,
     "the run's directory cannot be made in /proc/runs")
 end

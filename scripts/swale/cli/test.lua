@@ -6,6 +6,7 @@ local process = require "swale.process"
 local M = { summary = "run the tests of the source tree: swale test [PATTERN]", order = 8 }
 
 local KINDS = { "core", "lua", "cli" }
+local TIMEOUT = 300 -- seconds for one file of tests
 
 local function build_parser()
   local parser = cli.parser("test", "Runs the tests: of libswale (core), of the Lua half (lua), of"
@@ -62,7 +63,7 @@ local function interpreter() return arg[-1] or "lua5.4" end
 local function test_file(home, path, pattern, total)
   local report = os.tmpname()
   local result = process.run({ interpreter(), home .. "/tests/lua/run.lua", path, pattern },
-    { inherit = true, env = { SWALE_TEST_REPORT = report } })
+    { inherit = true, env = { SWALE_TEST_REPORT = report }, timeout = TIMEOUT })
   local passed, failed, skipped = (folders.read(report) or ""):match "(%d+) (%d+) (%d+)"
   os.remove(report)
   if passed then
