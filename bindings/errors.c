@@ -27,7 +27,7 @@ static void push_position(lua_State *L) {
   lua_pushliteral(L, "");
 }
 
-int lx_error(lua_State *L, const char *format, ...) {
+_Noreturn int lx_error(lua_State *L, const char *format, ...) {
   lx_self(L)->retrying = 0;
   luaL_checkstack(L, 8, NULL);
   push_position(L);
@@ -36,12 +36,12 @@ int lx_error(lua_State *L, const char *format, ...) {
   lua_pushvfstring(L, format, args);
   va_end(args);
   lua_concat(L, 2);
-  return lua_error(L);
+  for (;;) lua_error(L);
 }
 
-int lx_raise(lua_State *L, sw_status status) {
+_Noreturn int lx_raise(lua_State *L, sw_status status) {
   const char *lead = status == SW_ENOMEM ? "not enough memory: " : "";
-  return lx_error(L, "%s%s", lead, sw_message(lx_context(L)));
+  lx_error(L, "%s%s", lead, sw_message(lx_context(L)));
 }
 
 int lx_retry(lua_State *L, sw_status status, int n, lua_CFunction f) {

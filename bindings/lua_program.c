@@ -106,13 +106,15 @@ static void check_kind(lua_State *L, const sw_type *type, const sw_tensor *t, in
 
 /* Whether shape is the type's at some batch, which must then be that of the run, or becomes it. */
 static int fits(const sw_type *type, const sw_shape *shape, int64_t *batch) {
+  int64_t b = *batch;
   if (type->ndim != shape->ndim) return 0;
   for (int i = 0; i < type->ndim; i++) {
     sw_dim d = type->dim[i];
-    if (d.batch && *batch == 0 && d.n > 0 && shape->dim[i] % d.n == 0) *batch = shape->dim[i] / d.n;
-    if (d.batch && *batch == 0) return 0;
-    if (shape->dim[i] != (d.batch ? d.n * *batch : d.n)) return 0;
+    if (d.batch && b == 0 && d.n > 0 && shape->dim[i] % d.n == 0) b = shape->dim[i] / d.n;
+    if (d.batch && b == 0) return 0;
+    if (shape->dim[i] != (d.batch ? d.n * b : d.n)) return 0;
   }
+  *batch = b;
   return 1;
 }
 

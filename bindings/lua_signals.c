@@ -20,19 +20,14 @@ static void on_interrupt(int signal_number) {
   interrupted = 1;
 }
 
-/* SA_RESETHAND: the second one ends the process. */
-static void arm(void) {
-  struct sigaction action = {.sa_handler = on_interrupt,
-                             .sa_flags = SA_RESTART | (int)SA_RESETHAND};
-  sigemptyset(&action.sa_mask);
-  sigaction(SIGINT, &action, NULL);
-}
-
-static void ignore(int signal_number) {
-  struct sigaction action = {.sa_handler = SIG_IGN};
+static void set_action(int signal_number, void (*handler)(int), int flags) {
+  struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
   sigemptyset(&action.sa_mask);
   sigaction(signal_number, &action, NULL);
 }
+
+/* SA_RESETHAND: the second one ends the process. */
+static void arm(void) { set_action(SIGINT, on_interrupt, SA_RESTART | (int)SA_RESETHAND); }
 
 static void hook(lua_State *L, lua_Debug *frame) {
   (void)frame;
@@ -50,11 +45,18 @@ static int catch_signals(lua_State *L) {
   if (!catching) {
     catching = 1;
     arm();
-    ignore(SIGXFSZ);
-    ignore(SIGPIPE);
+    set_action(SIGXFSZ, SIG_IGN, 0);
+    set_action(SIGPIPE, SIG_IGN, 0);
   }
   if (!lua_gethook(L)) lua_sethook(L, hook, LUA_MASKCOUNT, EVERY);
   return 0;
+}
+
+void lx_release_signals(lua_State *L) {
+  if (lua_gethook(L) == hook) lua_sethook(L, NULL, 0, 0);
+  if (!catching) return;
+  catching = 0;
+  set_action(SIGINT, SIG_DFL, 0);
 }
 
 static int is_interrupted(lua_State *L) {

@@ -27,7 +27,10 @@ static void measure(lua_State *L, reader *r) {
   lua_pushvalue(L, 1);
   while (lua_istable(L, -1)) {
     int depth = r->shape.ndim;
-    if (depth == SW_MAX_DIMS) lx_error(L, "tensor: tables are nested deeper than %d", SW_MAX_DIMS);
+    if (depth >= SW_MAX_DIMS) {
+      lx_error(L, "tensor: tables are nested deeper than %d", SW_MAX_DIMS);
+      return;
+    }
     r->shape.dim[depth] = (int64_t)lua_rawlen(L, -1);
     r->shape.ndim++;
     r->at[depth] = 1;

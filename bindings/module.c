@@ -4,15 +4,19 @@
  * reference to the context, which its finaliser gives back; since every object of the core holds
  * one too, the order in which a closing state finalises them is of no account.
  */
-#include <lualib.h>
-
+#include "base/parallel.h"
 #include "kernels/open.h"
 #include "support.h"
 
+/* Afterwards the system may take this code away. An object that a finaliser makes while the state
+ * closes is never finalised itself and keeps the context, so that the threads are ended by name. */
 static int module_end(lua_State *L) {
   lx_module *m = lua_touserdata(L, 1);
   sw_context *ctx = m->ctx;
+  if (!ctx) return 0;
   m->ctx = NULL;
+  lx_release_signals(L);
+  (void)sw_context_set_threads(ctx, 1);
   sw_context_release(ctx);
   return 0;
 }

@@ -43,8 +43,8 @@ static void relieve_pressure(lua_State *L, lx_module *m) {
 }
 
 void *lx_push_shell_sized(lua_State *L, lx_class c, size_t size) {
-  lx_module *m = lx_self(L);
-  relieve_pressure(L, m);
+  (void)lx_context(L);
+  relieve_pressure(L, lx_self(L));
   void *shell = lua_newuserdatauv(L, size, specs[c]->values);
   memset(shell, 0, size);
   lua_getiuservalue(L, LX_MODULE, (int)c + 1);

@@ -68,7 +68,7 @@ sw_context *lx_context(lua_State *L); /* raises while the state is closing */
 
 /* ---- objects */
 
-/* Pushes an empty object, all zero. First the collector may get some work to do. */
+/* Pushes an empty object, all zero; raises while the state is closing. First the collector may get some work to do. */
 void *lx_push_shell(lua_State *L, lx_class c);
 void *lx_push_shell_sized(lua_State *L, lx_class c, size_t size);
 sw_tensor **lx_push_tensor(lua_State *L);
@@ -121,11 +121,11 @@ void lx_push_shape(lua_State *L, const sw_shape *shape);
 /* ---- errors */
 
 /* Raises the message, with the position of the first caller outside of Swale's own files. As
- * lua_pushfstring: %s %d %I %f. */
-int lx_error(lua_State *L, const char *format, ...);
+ * lua_pushfstring: %s %d %I %f. The results are there for `return lx_error(…)`. */
+_Noreturn int lx_error(lua_State *L, const char *format, ...);
 
 /* Raises the core's last message, whatever the status. */
-int lx_raise(lua_State *L, sw_status status);
+_Noreturn int lx_raise(lua_State *L, sw_status status);
 
 /* After a call on the first n arguments that failed: where memory was lacking, collects all garbage
  * and calls f once again, else raises. */
@@ -142,6 +142,7 @@ int lx_done(lua_State *L, sw_status status);
 int lx_tensor_from_values(lua_State *L);
 int lx_tensor_table(lua_State *L);
 int lx_json_encode(lua_State *L);
+void lx_release_signals(lua_State *L);           /* undoes core.catch_signals */
 void lx_push_interrupted(lua_State *L);          /* the value of core.INTERRUPTED */
 void lx_add_operators(lua_State *L, int module); /* __add … to the metatable on top */
 

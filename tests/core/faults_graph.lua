@@ -10,7 +10,8 @@ assert(#tostring(loss) > 0 and #g:dump { loss, grads[1] } > 0)
 local norms, why = g:example_norms(grads)
 assert(norms, why)
 local program = core.program(g, { loss, grads[1], norms }, { offsets = { false, 1, false } })
-local o = { inputs = { core.zeros { 2, 3 }, core.zeros({ 2 }, "int32") }, vectors = { core.zeros { 6 } }, out = core.zeros { 6 } }
+local o = { inputs = { core.zeros { 2, 3 }, core.zeros({ 2 }, "int32") },
+  vectors = { core.zeros { 6 } }, out = core.zeros { 6 } }
 local value, squares = program:run(o)
 assert(value:item() > 0 and #squares == 2 and #program:dump() > 0)
 o.inputs = { core.zeros({ 9, 3 }, "float64"), core.zeros({ 9 }, "uint8") }

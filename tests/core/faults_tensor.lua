@@ -10,3 +10,4 @@ assert(t:clone():broadcast({ 2, 2, 3 }):norm() > 0)
 local _, why = pcall(t.narrow, t, 3, 1, 1)
 assert(why:find "axis" or why:find "memory", why)
 local last <close> = core.zeros { 4 }
+assert(last:numel() == 4)

@@ -6,6 +6,12 @@ local M = {}
 --- f must raise a message with this text in it.
 function M.raises(text, f, ...) lu.assert_error_msg_contains(text, f, ...) end
 
+--- Ends an object, as `<close>` does.
+function M.close(object)
+  local closed <close> = object
+  return closed
+end
+
 --- Calls f with a folder of its own, which is removed again.
 function M.with_folder(f)
   local folder = os.tmpname()
@@ -21,8 +27,8 @@ function M.read(path)
   return file:read "a"
 end
 
---- Runs a script that has `core`, in a process of its own; gives its output and "exit" or "signal" with
---- the number. bare: without `core`. shell: the command, %s being the script's path.
+--- Runs a script that has `core`, in a process of its own; gives its output and "exit" or "signal"
+--- with the number. bare: without `core`. shell: the command, %s being the script's path.
 function M.run_child(script, options)
   options = options or {}
   local path = os.tmpname()

@@ -1,21 +1,27 @@
 --- swale.core: JSON, IDX, safetensors, whole files.
 package.path = debug.getinfo(1, "S").source:match "^@(.-)[^/]*$" .. "?.lua;" .. package.path
-if os.getenv "SWALE_BUILD" then package.cpath = os.getenv "SWALE_BUILD" .. "/lua/?.so;" .. package.cpath end
+if os.getenv "SWALE_BUILD" then
+  package.cpath = os.getenv "SWALE_BUILD" .. "/lua/?.so;" .. package.cpath
+end
 
 local lu = require "luaunit"
 local core = require "swale.core"
 local harness = require "core_harness"
-local raises, with_folder, run_child, read = harness.raises, harness.with_folder, harness.run_child, harness.read
+local raises, with_folder, run_child, read = harness.raises, harness.with_folder, harness.run_child,
+  harness.read
 
 TestJson = {}
 
 local function encoded(value, indent) return core.json_encode(value, indent) end
 
 function TestJson:test_what_is_written()
-  lu.assert_equals(encoded { b = 1, a = { 1, 2.0, 0.1 }, c = {}, [""] = true }, '{"":true,"a":[1,2.0,0.1],"b":1,"c":{}}')
+  lu.assert_equals(encoded { b = 1, a = { 1, 2.0, 0.1 }, c = {}, [""] = true },
+    '{"":true,"a":[1,2.0,0.1],"b":1,"c":{}}')
   lu.assert_equals(encoded(nil), "null")
-  lu.assert_equals(encoded { 0 / 0 * 0, 1 / 0, -1 / 0, -0.0, 1e300 }, '["nan","inf","-inf",-0.0,1e+300]')
-  lu.assert_equals(encoded { math.mininteger, 0.1 + 0.2, 1 / 3 }, "[-9223372036854775808,0.30000000000000004,0.3333333333333333]")
+  lu.assert_equals(encoded { 0 / 0 * 0, 1 / 0, -1 / 0, -0.0, 1e300 },
+    '["nan","inf","-inf",-0.0,1e+300]')
+  lu.assert_equals(encoded { math.mininteger, 0.1 + 0.2, 1 / 3 },
+    "[-9223372036854775808,0.30000000000000004,0.3333333333333333]")
   lu.assert_equals(encoded '"\\\n\0\1é', '"\\"\\\\\\n\\u0000\\u0001é"')
   lu.assert_equals(encoded({ a = { 1, {} } }, 2), '{\n  "a": [\n    1,\n    {}\n  ]\n}')
   lu.assert_equals(encoded({ 1 }, 0), "[\n1\n]")
@@ -31,7 +37,8 @@ function TestJson:test_bytes_that_are_not_utf8_are_replaced()
 end
 
 function TestJson:test_what_cannot_be_written()
-  raises("json_encode: a function cannot be JSON, at params.rates[2]", encoded, { params = { rates = { 1, print } } })
+  raises("json_encode: a function cannot be JSON, at params.rates[2]", encoded,
+    { params = { rates = { 1, print } } })
   raises("a tensor cannot be JSON, at t", encoded, { t = core.zeros { 1 } })
   raises("both a sequence and names at x", encoded, { x = { 1, a = 2 } })
   raises("a sequence has holes", encoded, { 1, nil, nil, 4 })
@@ -49,11 +56,13 @@ function TestJson:test_what_cannot_be_written()
 end
 
 function TestJson:test_decoding()
-  lu.assert_equals(core.json_decode '{"a": [1, 2.0, "x\\u0000", null, true], "b": {}}', { a = { 1, 2.0, "x\0", nil, true }, b = {} })
+  lu.assert_equals(core.json_decode '{"a": [1, 2.0, "x\\u0000", null, true], "b": {}}',
+    { a = { 1, 2.0, "x\0", nil, true }, b = {} })
   lu.assert_equals(math.type(core.json_decode "1"), "integer")
   lu.assert_equals(math.type(core.json_decode "1.0"), "float")
   lu.assert_equals(core.json_decode(encoded(0.1 + 0.2)), 0.1 + 0.2)
-  for _, bad in ipairs { "", "{", "[1,]", "{'a': 1}", "1 2", "99999999999999999999", '"\xff"', ("["):rep(1e5) } do
+  for _, bad in ipairs { "", "{", "[1,]", "{'a': 1}", "1 2", "99999999999999999999", '"\xff"',
+    ("["):rep(1e5) } do
     local value, why, code = core.json_decode(bad)
     lu.assert_nil(value)
     lu.assert_str_matches(why, "line %d+, column %d+: .+")
@@ -111,7 +120,8 @@ end
 function TestFiles:test_safetensors()
   with_folder(function(folder)
     local path = folder .. "/a.safetensors"
-    local given = { w = core.tensor { { 1, 2 }, { 3, 4 } }, ["a.b"] = core.tensor({ 1 }, "int32"), e = core.zeros { 0, 3 } }
+    local given = { w = core.tensor { { 1, 2 }, { 3, 4 } }, ["a.b"] = core.tensor({ 1 }, "int32"),
+      e = core.zeros { 0, 3 } }
     lu.assert_true(core.safetensors_write(path, given, { step = "3" }))
     for _, mapped in ipairs { false, true } do
       local tensors, metadata = core.safetensors_read(path, mapped)

@@ -1,6 +1,8 @@
 --- swale.core: tensors and random streams.
 package.path = debug.getinfo(1, "S").source:match "^@(.-)[^/]*$" .. "?.lua;" .. package.path
-if os.getenv "SWALE_BUILD" then package.cpath = os.getenv "SWALE_BUILD" .. "/lua/?.so;" .. package.cpath end
+if os.getenv "SWALE_BUILD" then
+  package.cpath = os.getenv "SWALE_BUILD" .. "/lua/?.so;" .. package.cpath
+end
 
 local lu = require "luaunit"
 local core = require "swale.core"
@@ -10,7 +12,8 @@ local raises = harness.raises
 TestTensor = {}
 
 function TestTensor:test_from_tables_and_back()
-  for _, values in ipairs { { 1, 2 }, { { 1 }, { 2 } }, { { { 1, 2 }, { 3, 4 } } }, { { { { { { 7 } } } } } } } do
+  for _, values in ipairs { { 1, 2 }, { { 1 }, { 2 } }, { { { 1, 2 }, { 3, 4 } } },
+    { { { { { { 7 } } } } } } } do
     lu.assert_equals(core.tensor(values):table(), values)
   end
   lu.assert_equals(core.tensor(5):table(), 5)
@@ -37,8 +40,10 @@ function TestTensor:test_bad_tables()
   raises("got a tensor", core.tensor, core.zeros { 1 })
   raises("tensor: 300 at [2] does not fit uint8", core.tensor, { 1, 300 }, "uint8")
   raises("tensor: 1.5 at [1] does not fit int32", core.tensor, { 1.5 }, "int32")
-  raises("tensor: nan at [1] does not fit int32", core.tensor, { 0 / 0 < 1 and 1 or math.abs(0 / 0) }, "int32")
-  raises('dtype must be "float32", "float64", "int32" or "uint8", got "float"', core.tensor, 1, "float")
+  raises("tensor: nan at [1] does not fit int32", core.tensor,
+    { 0 / 0 < 1 and 1 or math.abs(0 / 0) }, "int32")
+  raises('dtype must be "float32", "float64", "int32" or "uint8", got "float"', core.tensor, 1,
+    "float")
 end
 
 function TestTensor:test_shapes()
