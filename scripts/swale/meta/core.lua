@@ -47,7 +47,7 @@ core.INTERRUPTED = {}
 ---@return true|nil ok, string? message, string? code
 function core.write_file(path, text) end
 ---Objects with sorted keys; a sequence is an array, an empty table an object; nan, inf and -inf are strings;
----floats keep all their digits, integers stay integers.
+---floats keep all their digits, integers stay integers; bytes that are not UTF-8 become U+FFFD.
 ---@param value any
 ---@param indent? integer           spaces; nil: one line
 ---@return string
@@ -208,7 +208,7 @@ function core.graph() end
 function Graph:input(slot, kind, shape) end
 ---@param first integer             position of its first element in the vector, from 1
 ---@param shape integer[]
----@param vector? integer           1, the weights, unless told otherwise
+---@param vector? integer           1, the weights, unless told otherwise; at most 8
 ---@return swale.Node
 function Graph:param(first, shape, vector) end
 ---@param of swale.Node             a scalar
