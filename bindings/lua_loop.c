@@ -7,12 +7,15 @@
 
 #include "lua_graph.h"
 #include "lua_source.h"
+#include "measure/noise.h"
 #include "train/loop.h"
 
 typedef struct lx_loop {
   sw_loop *p;
   lx_source *source; /* lives in the user value, so it is there as long as this is */
   sw_program *program, *measured;
+  int64_t examples;       /* of the source */
+  sw_noise_target target; /* of the noise scale */
 } lx_loop;
 
 /* ---- making one */
@@ -40,6 +43,7 @@ static void keep(lx_loop *loop, sw_program *program, sw_program *measured, lx_so
   loop->program = sw_program_retain(program);
   loop->measured = measured ? sw_program_retain(measured) : NULL;
   loop->source = source;
+  loop->examples = sw_source_examples(source->p);
   (void)lx_source_keep(source);
 }
 
@@ -106,7 +110,8 @@ static int measure_noise(lua_State *L) {
   if (every > 0 && !((lx_loop *)lua_touserdata(L, 1))->measured) {
     return lx_error(L, "loop:measure_noise: the loop has no measured program");
   }
-  sw_loop_measure_noise(l, every, population ? SW_TARGET_POPULATION : SW_TARGET_TRAIN);
+  sw_loop_measure(l, every);
+  ((lx_loop *)lua_touserdata(L, 1))->target = population ? SW_TARGET_POPULATION : SW_TARGET_TRAIN;
   return 0;
 }
 
@@ -156,7 +161,7 @@ static int state(lua_State *L) {
   set_number(L, "momentum", s.momentum);
   set_number(L, "weight_decay", s.weight_decay);
   set_integer(L, "batch_size", s.batch_size);
-  set_integer(L, "noise_measurements", s.noise_measurements);
+  set_integer(L, "noise_measurements", s.measurements);
   set_number(L, "bad_loss", s.bad_loss);
   set_number(L, "bad_grad_norm", s.bad_grad_norm);
   return 1;
@@ -177,10 +182,16 @@ static int push_estimate(lua_State *L, sw_estimate e) {
 
 static int noise(lua_State *L) {
   sw_loop *l = check_loop(L, "loop:noise");
-  sw_estimate e = sw_loop_noise(l);
+  const lx_loop *box = lua_touserdata(L, 1);
+  sw_norms norms[SW_LOOP_NORMS];
+  sw_noise e;
   double s, g2;
-  sw_loop_noise_parts(l, &s, &g2);
-  push_estimate(L, e);
+  int n = sw_loop_norms(l, norms);
+  sw_noise_init(&e, box->target, box->examples);
+  for (int i = 0; i < n; i++)
+    sw_noise_add(&e, norms[i].batch, norms[i].sum_sumsq, norms[i].grad_sumsq);
+  sw_noise_parts(&e, &s, &g2);
+  push_estimate(L, sw_noise_read(&e));
   lua_pushnumber(L, s);
   lua_pushnumber(L, g2);
   return 6;

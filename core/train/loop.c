@@ -13,7 +13,7 @@
 
 struct sw_loop {
   sw_context *ctx;
-  sw_program *program, *measured;  /* measured: NULL if noise cannot be measured */
+  sw_program *program, *measured;  /* measured: NULL if norms cannot be measured */
   sw_workspace *plain, *measuring; /* their workspaces */
   sw_dtype real;
   sw_tensor *weights;  /* a view */
@@ -29,8 +29,8 @@ struct sw_loop {
   sw_schedule hyper[SW_HYPER_COUNT]; /* a fixed value is a constant schedule */
   double dampening;
   int nesterov;
-  int64_t measure_every; /* steps; 0: never */
-  sw_noise noise;
+  int64_t measure_every;         /* steps; 0: never */
+  sw_norms norms[SW_LOOP_NORMS]; /* a ring */
   sw_loop_state state;
 };
 
@@ -73,9 +73,8 @@ sw_status sw_loop_set_schedule(sw_loop *l, sw_hyper h, const sw_schedule *s) {
   return SW_OK;
 }
 
-void sw_loop_measure_noise(sw_loop *l, int64_t every_steps, sw_noise_target target) {
+void sw_loop_measure(sw_loop *l, int64_t every_steps) {
   l->measure_every = l->measured && every_steps > 0 ? every_steps : 0;
-  if (target != l->noise.target) sw_noise_init(&l->noise, target, l->noise.n);
 }
 
 /* Rounded down, but 31.999999999999996 is a schedule's 32. 0 for what check_hyper refuses. */
@@ -190,7 +189,6 @@ sw_status sw_loop_new(sw_context *ctx, const sw_loop_options *o, sw_loop **out) 
       .dampening = o->dampening,
       .nesterov = o->nesterov,
       .state = {.loss = none, .grad_norm = none, .bad_loss = none, .bad_grad_norm = none}};
-  sw_noise_init(&l->noise, SW_TARGET_TRAIN, sw_source_examples(o->source));
   sw_status status = fill_loop(l, o);
   if (status == SW_OK)
     *out = l;
@@ -303,9 +301,8 @@ static void count(sw_loop *l, const plan *p, const outcome *o) {
 }
 
 static void measure(sw_loop *l, const plan *p, const outcome *o) {
-  double sum_sumsq = swi_feed_sum(0, o->norms, p->batch, l->real);
-  sw_noise_add(&l->noise, p->batch, sum_sumsq, o->grad_sumsq);
-  l->state.noise_measurements++;
+  l->norms[l->state.measurements++ % SW_LOOP_NORMS] =
+      (sw_norms){p->batch, swi_feed_sum(0, o->norms, p->batch, l->real), o->grad_sumsq};
 }
 
 static sw_status step(sw_loop *l) {
@@ -358,10 +355,10 @@ double sw_loop_take_mean(sw_loop *l) {
   return mean;
 }
 
-sw_estimate sw_loop_noise(const sw_loop *l) { return sw_noise_read(&l->noise); }
-
-void sw_loop_noise_parts(const sw_loop *l, double *s, double *g2) {
-  sw_noise_parts(&l->noise, s, g2);
+int sw_loop_norms(const sw_loop *l, sw_norms out[SW_LOOP_NORMS]) {
+  int64_t made = l->state.measurements, first = made > SW_LOOP_NORMS ? made - SW_LOOP_NORMS : 0;
+  for (int64_t i = first; i < made; i++) out[i - first] = l->norms[i % SW_LOOP_NORMS];
+  return (int)(made - first);
 }
 
 sw_status sw_loop_momentum(const sw_loop *l, sw_tensor **out) {

@@ -11,7 +11,6 @@
 #define SW_LOOP_H
 
 #include "graph/program.h"
-#include "measure/noise.h"
 #include "train/sampler.h"
 #include "train/schedule.h"
 #include "train/source.h"
@@ -30,7 +29,7 @@ typedef struct sw_loop_options {
   sw_program *program;     /* outputs: 0 the loss (a scalar), then gradients into the output vector.
                               Inputs: 0 features, 1 labels */
   sw_program *measured;    /* the same, and an output after the loss: (batch) per-example squared
-                              norms (sw_graph_example_norms); NULL: noise cannot be measured */
+                              norms (sw_graph_example_norms); NULL: they cannot be measured */
   sw_tensor *weights;      /* flat, of the programs' float type; a view is kept and written */
   const sw_source *source; /* borrowed: must outlive the loop */
   uint64_t seed;           /* of the order of examples */
@@ -46,8 +45,8 @@ SW_API void sw_loop_free(sw_loop *l);
  * whole number. lr and batch size have no default. */
 SW_API sw_status sw_loop_set(sw_loop *l, sw_hyper h, double value);
 SW_API sw_status sw_loop_set_schedule(sw_loop *l, sw_hyper h, const sw_schedule *s);
-/* Steps every, 2 every, … are measured; 0: never. Another target begins anew. */
-SW_API void sw_loop_measure_noise(sw_loop *l, int64_t every_steps, sw_noise_target target);
+/* Steps every, 2 every, … run the measured program; 0: never. */
+SW_API void sw_loop_measure(sw_loop *l, int64_t every_steps);
 
 /* Why advance came back. */
 typedef enum sw_stop { SW_STOP_STEPS, SW_STOP_EXAMPLES, SW_STOP_INTERRUPTED } sw_stop;
@@ -70,15 +69,24 @@ typedef struct sw_loop_state {
   int64_t batch_size;                /* of the last update, likewise */
   double loss_sum; /* sum of batch losses times batch sizes since the last sw_loop_take_mean */
   int64_t loss_examples;
-  int64_t noise_measurements;     /* made so far: tells when there is a new one */
+  int64_t measurements;           /* made so far: tells when there is a new one */
   double bad_loss, bad_grad_norm; /* after SW_ENAN: of the update that was refused */
 } sw_loop_state;
 
 SW_API void sw_loop_state_get(const sw_loop *l, sw_loop_state *out);
 /* Mean loss per example since the last call, NaN if no step was made. */
 SW_API double sw_loop_take_mean(sw_loop *l);
-SW_API sw_estimate sw_loop_noise(const sw_loop *l);
-SW_API void sw_loop_noise_parts(const sw_loop *l, double *s, double *g2);
+
+/* What a measured step saw of its gradient, g_i being that of example i's own loss. */
+typedef struct sw_norms {
+  int64_t batch;
+  double sum_sumsq;  /* sum over the batch of |g_i|^2 */
+  double grad_sumsq; /* |g|^2 of their mean */
+} sw_norms;
+
+/* The last measurements, oldest first; returns how many there are. */
+enum { SW_LOOP_NORMS = 32 };
+SW_API int sw_loop_norms(const sw_loop *l, sw_norms out[SW_LOOP_NORMS]);
 
 /* The momentum buffer: a view the caller owns; SW_EEMPTY if no update with momentum was made. */
 SW_API sw_status sw_loop_momentum(const sw_loop *l, sw_tensor **out);

@@ -199,23 +199,22 @@ TEST(test_measures_every_so_many_steps) {
   sw_loop *l = loop_of(&p);
   hand h = {0};
   CHECK_OK(ctx, sw_sampler_new(ctx, N, 5, &h.sampler));
-  sw_loop_measure_noise(l, 3, SW_TARGET_POPULATION);
-  double sum_s = 0, sum_g2 = 0, s, g2;
+  sw_loop_measure(l, 3);
+  sw_norms seen[SW_LOOP_NORMS];
   for (int i = 1; i <= 12; i++) {
     hand_step(&h, &p, 4, 0.1, 0, 0);
     advance(l, 1);
-    assert_int_equal(state_of(l).noise_measurements, i / 3);
+    assert_int_equal(state_of(l).measurements, i / 3);
     if (i % 3) continue;
-    double grad = norm(h.g) * norm(h.g), noise = (h.sum_sumsq - 4 * grad) / 3;
-    sum_s += noise;
-    sum_g2 += grad - noise / 4;
-    sw_loop_noise_parts(l, &s, &g2);
-    assert_near(s, sum_s / (i / 3), 1e-12);
-    assert_near(g2, sum_g2 / (i / 3), 1e-12);
+    assert_int_equal(sw_loop_norms(l, seen), i / 3);
+    assert_int_equal(seen[i / 3 - 1].batch, 4);
+    assert_near(seen[i / 3 - 1].sum_sumsq, h.sum_sumsq, 1e-12);
+    assert_near(seen[i / 3 - 1].grad_sumsq, norm(h.g) * norm(h.g), 1e-12);
   }
-  assert_int_equal(sw_loop_noise(l).status, SW_PENDING);
-  advance(l, 3 * 28);
-  assert_int_not_equal(sw_loop_noise(l).status, SW_PENDING);
+  sw_norms last = seen[3];
+  advance(l, 3 * 31); /* the oldest of 35 are gone */
+  assert_int_equal(sw_loop_norms(l, seen), SW_LOOP_NORMS);
+  assert_memory_equal(&seen[0], &last, sizeof last);
   sw_loop_free(l);
   sw_sampler_free(h.sampler);
   free_problem(&p);
@@ -225,7 +224,7 @@ static void train(const problem *p, int64_t measure_every, double *out) {
   CHECK_OK(ctx, sw_tensor_fill(p->weights, 0));
   sw_loop *l = loop_of(p);
   CHECK_OK(ctx, sw_loop_set(l, SW_HYPER_MOMENTUM, 0.9));
-  sw_loop_measure_noise(l, measure_every, SW_TARGET_TRAIN);
+  sw_loop_measure(l, measure_every);
   advance(l, 50);
   sw_loop_free(l);
   memcpy(out, weights_of(p), F * sizeof *out);

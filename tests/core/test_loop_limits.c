@@ -11,7 +11,7 @@ TEST(test_steps_allocate_nothing) {
   sw_loop *l = loop_of(&p);
   const double batch[] = {16, 16, 3, 16, 1, 9, 8, 2};
   CHECK_OK(ctx, sw_loop_set(l, SW_HYPER_MOMENTUM, 0.9));
-  sw_loop_measure_noise(l, 5, SW_TARGET_TRAIN);
+  sw_loop_measure(l, 5);
   int64_t calls = 0;
   for (int i = 0; i < 200; i++) {
     CHECK_OK(ctx, sw_loop_set(l, SW_HYPER_BATCH_SIZE, batch[i % 8]));
@@ -45,7 +45,7 @@ static int train_with_failure(const problem *p, int n, double *out) {
   CHECK_OK(ctx, sw_tensor_fill(p->weights, 0));
   sw_context_fail_allocation(ctx, n, 0);
   while (retried(sw_loop_new(ctx, &o, &l), &failures) != SW_OK) assert_null(l);
-  sw_loop_measure_noise(l, 2, SW_TARGET_TRAIN);
+  sw_loop_measure(l, 2);
   CHECK_OK(ctx, sw_loop_set(l, SW_HYPER_LR, 0.1));
   for (int i = 0; i < 6; i++) {
     CHECK_OK(ctx, sw_loop_set(l, SW_HYPER_BATCH_SIZE, batch[i]));
@@ -54,7 +54,7 @@ static int train_with_failure(const problem *p, int n, double *out) {
       CHECK_EQ_INT(state_of(l).step, i);
   }
   sw_context_fail_allocation(ctx, 0, 0);
-  CHECK_EQ_INT(state_of(l).noise_measurements, 3);
+  CHECK_EQ_INT(state_of(l).measurements, 3);
   sw_loop_free(l);
   memcpy(out, weights_of(p), F * sizeof *out);
   return failures;

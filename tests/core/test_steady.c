@@ -182,7 +182,7 @@ static void check_schedule(const sw_schedule *batch, int threads, int64_t measur
   training t;
   start(&t, threads);
   CHECK_OK(t.ctx, sw_loop_set_schedule(t.loop, SW_HYPER_BATCH_SIZE, batch));
-  sw_loop_measure_noise(t.loop, measure_every, SW_TARGET_TRAIN);
+  sw_loop_measure(t.loop, measure_every);
   CHECK_EQ_INT(count_steps(&t), 0);
   end(&t);
 }

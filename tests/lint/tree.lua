@@ -21,9 +21,6 @@ local MAY_INCLUDE = {
   io = set "base tensor io",
 }
 
--- The loop fills the noise scale's books, which are plain sums and know nothing of loops.
-local MAY_INCLUDE_TOO = { train = set "measure/noise.h" }
-
 local TOP_LEVEL = set [[core bindings scripts experiments tests docs CMakeLists.txt README.md
   LICENSE CHANGELOG.md CMakePresets.json swale swale-scm-1.rockspec runs]]
 
@@ -71,8 +68,7 @@ end
 
 local function is_against_the_arrows(layer, header)
   local allowed, from = MAY_INCLUDE[layer], header:match "^(%w+)/"
-  if not allowed or not MAY_INCLUDE[from] or allowed[from] then return false end
-  return not (MAY_INCLUDE_TOO[layer] and MAY_INCLUDE_TOO[layer][header])
+  return allowed and MAY_INCLUDE[from] and not allowed[from]
 end
 
 local function check_include(path, i, header)
