@@ -68,7 +68,8 @@ sw_context *lx_context(lua_State *L); /* raises while the state is closing */
 
 /* ---- objects */
 
-/* Pushes an empty object, all zero; raises while the state is closing. First the collector may get some work to do. */
+/* Pushes an empty object, all zero; raises while the state is closing. First the collector may get
+ * some work to do. */
 void *lx_push_shell(lua_State *L, lx_class c);
 void *lx_push_shell_sized(lua_State *L, lx_class c, size_t size);
 sw_tensor **lx_push_tensor(lua_State *L);

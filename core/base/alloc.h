@@ -1,7 +1,7 @@
 /* alloc.h: the one way to get memory in the core.
  *
- * Blocks are 64-byte aligned and counted in the context's books. As in Lua, who frees says how much.
- * The tests make any allocation fail (sw_context_fail_allocation), so every caller must cope.
+ * Blocks are 64-byte aligned and counted in the context's books. As in Lua, who frees says how
+ * much. The tests make any allocation fail (sw_context_fail_allocation), so every caller must cope.
  */
 #ifndef SW_ALLOC_H
 #define SW_ALLOC_H
@@ -12,7 +12,8 @@
 void *swi_alloc(sw_context *ctx, size_t size);
 void *swi_alloc_zeroed(sw_context *ctx, size_t size);
 
-/* Grows or shrinks a block, keeping what fits; on failure NULL, and p is as it was. p may be NULL. */
+/* Grows or shrinks a block, keeping what fits; on failure NULL, and p is as it was. p may be
+ * NULL. */
 void *swi_realloc(sw_context *ctx, void *p, size_t old_size, size_t new_size);
 
 /* p may be NULL. size is that of the allocation. */

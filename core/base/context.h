@@ -24,7 +24,8 @@ SW_API const char *sw_message(const sw_context *ctx);
 
 /* Sets the message and returns status, so that a fault is reported in one line:
  *   return sw_fail(ctx, SW_ESHAPE, "matmul: inner sizes differ: %d and %d", k1, k2);         */
-SW_API sw_status sw_fail(sw_context *ctx, sw_status status, const char *format, ...) SW_PRINTF(3, 4);
+SW_API sw_status sw_fail(sw_context *ctx, sw_status status, const char *format, ...)
+    SW_PRINTF(3, 4);
 
 /* The allocator's books. */
 typedef struct sw_alloc_stats {

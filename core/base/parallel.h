@@ -14,8 +14,8 @@ typedef void (*swi_piece)(void *arg, int64_t piece);
 /* Runs f(arg, 0) … f(arg, pieces - 1) and waits. Allocates nothing. */
 void swi_parallel(sw_context *ctx, int64_t pieces, swi_piece f, void *arg);
 
-/* threads >= 1, the caller counted; ends a pool that is there. SW_ENOMEM, SW_ERANGE, SW_EUNSUPPORTED
- * (no thread to be had): then the pool is as it was. */
+/* threads >= 1, the caller counted; ends a pool that is there. SW_ENOMEM, SW_ERANGE,
+ * SW_EUNSUPPORTED (no thread to be had): then the pool is as it was. */
 SW_API sw_status sw_context_set_threads(sw_context *ctx, int threads);
 SW_API int sw_context_threads(const sw_context *ctx);
 SW_API int sw_machine_cores(void);

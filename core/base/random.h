@@ -1,7 +1,7 @@
 /* random.h: counter-based random numbers in named streams (Philox 4x32-10, Salmon et al. 2011).
  *
- * A stream is (seed, name): the key is the seed, the upper half of the counter a hash of the name, the
- * lower half the position. So any position can be had directly, streams never meet, and a
+ * A stream is (seed, name): the key is the seed, the upper half of the counter a hash of the name,
+ * the lower half the position. So any position can be had directly, streams never meet, and a
  * measurement that draws from "measure" cannot change what "data" gives to the training.
  */
 #ifndef SW_RANDOM_H
@@ -31,7 +31,7 @@ SW_API void sw_random_init(sw_random *r, uint64_t seed, uint64_t stream);
 SW_API uint32_t sw_random_u32(sw_random *r);
 SW_API uint32_t sw_random_below(sw_random *r, uint32_t n); /* 0 … n-1, unbiased (Lemire); n >= 1 */
 SW_API double sw_random_uniform(sw_random *r);             /* [0, 1), 53 bits */
-SW_API double sw_random_normal(sw_random *r);              /* N(0, 1), Box-Muller, one draw of two words pairs each */
+SW_API double sw_random_normal(sw_random *r);              /* N(0, 1), by Box and Muller */
 
 /* order = a permutation of 0 … n-1 (Fisher-Yates). */
 SW_API void sw_random_permutation(sw_random *r, int32_t n, int32_t *order);

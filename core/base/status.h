@@ -34,9 +34,9 @@ typedef enum sw_status {
 SW_API const char *sw_status_name(sw_status status);
 
 /* Passes a failure on, its message untouched. */
-#define SW_TRY(expr)                         \
-  do {                                       \
-    sw_status try_status = (expr);           \
+#define SW_TRY(expr)                            \
+  do {                                          \
+    sw_status try_status = (expr);              \
     if (try_status != SW_OK) return try_status; \
   } while (0)
 

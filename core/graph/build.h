@@ -1,7 +1,7 @@
 /* build.h: ops as functions of edges, for rules that are written in ops.
  *
- * The builder remembers its first error in the graph, so that calls may nest and are checked once, at the end.
- * None in gives none out: a missing cotangent passes through.
+ * The builder remembers its first error in the graph, so that calls may nest and are checked once,
+ * at the end. None in gives none out: a missing cotangent passes through.
  */
 #ifndef SW_BUILD_H
 #define SW_BUILD_H
@@ -30,7 +30,8 @@ sw_edge swi_reshape_like(sw_graph *g, sw_edge x, sw_edge like);
 sw_edge swi_broadcast_like(sw_graph *g, sw_edge x, sw_edge like);
 sw_edge swi_one_hot(sw_graph *g, sw_edge labels, int64_t classes);
 
-/* Undoes broadcasting: sums x over the axes in which `like` was stretched, and gives it like's shape. */
+/* Undoes broadcasting: sums x over the axes in which `like` was stretched, and gives it like's
+ * shape. */
 sw_edge swi_sum_to(sw_graph *g, sw_edge x, sw_edge like);
 /* x as a reduction over axes left it (with or without keepdim), stretched to like's shape again. */
 sw_edge swi_unreduce(sw_graph *g, sw_edge x, sw_edge like, uint32_t axes);

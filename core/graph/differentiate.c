@@ -1,8 +1,8 @@
 /* differentiate.c: reverse mode, as a transformation of the graph.
  *
- * Nodes are visited from the result backwards; each that lies on a path to what is asked for hands its cotangents to its
- * inputs by its op's rule. Nodes come after their inputs, so one sweep is enough. What the rules build beyond
- * what is asked for is dropped when a program is compiled.
+ * Nodes are visited from the result backwards; each that lies on a path to what is asked for hands
+ * its cotangents to its inputs by its op's rule. Nodes come after their inputs, so one sweep is
+ * enough. What the rules build beyond what is asked for is dropped when a program is compiled.
  */
 #include <string.h>
 

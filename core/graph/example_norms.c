@@ -1,9 +1,10 @@
 /* example_norms.c: per-example squared gradient norms, read off the gradient's own graph.
  *
- * The gradient of a parameter with one use ends in the node that adds up the examples. If that is a product over the
- * batch, sum_i delta_i x_i^T, example i's share has norm |delta_i| |x_i| (Goodfellow 2015); if it is a sum over the batch, its
- * share is the summand. Nothing is computed that the gradient does not compute, but the rows' squares. A sum of two such nodes is
- * a parameter with two uses, whose cross terms are not had this way.
+ * The gradient of a parameter with one use ends in the node that adds up the examples. If that is a
+ * product over the batch, sum_i delta_i x_i^T, example i's share has norm |delta_i| |x_i|
+ * (Goodfellow 2015); if it is a sum over the batch, its share is the summand. Nothing is computed
+ * that the gradient does not compute, but the rows' squares. A sum of two such nodes is a parameter
+ * with two uses, whose cross terms are not had this way.
  */
 #include "graph/build.h"
 
@@ -12,7 +13,8 @@ static sw_edge behind_reshapes(const sw_graph *g, sw_edge e) {
   return e;
 }
 
-/* Squares summed over everything but the batch: (batch). Only where examples are apart, one row each. */
+/* Squares summed over everything but the batch: (batch). Only where examples are apart, one row
+ * each. */
 static sw_edge row_squares(sw_graph *g, sw_edge x) {
   const sw_type *t = sw_graph_type(g, x);
   int batch = sw_type_batch_axis(t);

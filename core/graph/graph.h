@@ -1,13 +1,14 @@
 /* graph.h: how anything differentiable is said.
  *
- * A graph is a growing list of nodes; an edge names one output of one node. Nodes are added in an order
- * in which every node comes after its inputs, never change, and equal nodes are one. Differentiation
- * adds nodes to the same graph, so a derivative can be differentiated again. Nothing is computed
- * here: program.h compiles chosen edges, eager.h evaluates one op on tensors.
+ * A graph is a growing list of nodes; an edge names one output of one node. Nodes are added in an
+ * order in which every node comes after its inputs, never change, and equal nodes are one.
+ * Differentiation adds nodes to the same graph, so a derivative can be differentiated again.
+ * Nothing is computed here: program.h compiles chosen edges, eager.h evaluates one op on tensors.
  *
  * Types. A node's elements are real (the float type of the program that runs it) or index (int32).
- * One dimension may be n*B, B being the batch size that is known only when a program runs; sizes that are
- * not linear in B are refused here. Each edge knows how it depends on the examples of the batch.
+ * One dimension may be n*B, B being the batch size that is known only when a program runs; sizes
+ * that are not linear in B are refused here. Each edge knows how it depends on the examples of the
+ * batch.
  */
 #ifndef SW_GRAPH_H
 #define SW_GRAPH_H
@@ -50,8 +51,8 @@ SW_API int sw_type_batch_axis(const sw_type *t);
 /* "(batch, 784)", "(2*batch)", "()"; cut to size. Returns text. */
 SW_API const char *sw_type_text(const sw_type *t, char *text, size_t size);
 
-/* Everything an op may need besides its inputs; unused fields are zero. Each op's row in ops.def says
- * which ones it reads. */
+/* Everything an op may need besides its inputs; unused fields are zero. Each op's row in ops.def
+ * says which ones it reads. */
 typedef struct sw_attrs {
   uint32_t axes; /* bit i: axis i */
   int keepdim;   /* reduced axes stay, with size 1 */
@@ -83,7 +84,8 @@ SW_API void sw_graph_release(sw_graph *g);
 SW_API sw_context *sw_graph_context(const sw_graph *g);
 
 /* Leaves. An input is given at every run, in slot 0, 1, …; a param is elements offset … of vector
- * slot (0: the weights) in row-major order; a constant tensor is copied in. SW_ESHAPE, SW_ERANGE. */
+ * slot (0: the weights) in row-major order; a constant tensor is copied in. SW_ESHAPE,
+ * SW_ERANGE. */
 SW_API sw_status sw_graph_input(sw_graph *g, int slot, sw_kind kind, int ndim, const sw_dim *dim,
                                 sw_edge *out);
 SW_API sw_status sw_graph_param(sw_graph *g, int slot, int64_t offset, const sw_shape *shape,
@@ -91,8 +93,9 @@ SW_API sw_status sw_graph_param(sw_graph *g, int slot, int64_t offset, const sw_
 SW_API sw_status sw_graph_constant(sw_graph *g, const sw_tensor *t, sw_edge *out);
 SW_API sw_status sw_graph_fill(sw_graph *g, double value, sw_edge *out); /* a scalar */
 
-/* Adds a node (or finds its equal), after simple identities: x*1, x+0, a reshape to the same shape, a
- * transpose of a transpose, … out receives the op's outputs (at most 2). SW_ESHAPE with both shapes. */
+/* Adds a node (or finds its equal), after simple identities: x*1, x+0, a reshape to the same shape,
+ * a transpose of a transpose, … out receives the op's outputs (at most 2). SW_ESHAPE with both
+ * shapes. */
 SW_API sw_status sw_graph_apply(sw_graph *g, sw_op op, const sw_edge *in, int n_in,
                                 const sw_attrs *attrs, sw_edge *out);
 
@@ -100,15 +103,17 @@ SW_API const sw_type *sw_graph_type(const sw_graph *g,
                                     sw_edge e); /* borrowed until the next node */
 SW_API int sw_graph_size(const sw_graph *g);    /* nodes so far */
 
-/* grads[i] = d of / d wrt[i], an edge of the same shape, or SW_NO_EDGE where there is no path. of must be a
- * real scalar, or seed a cotangent of its shape. Reverse mode; every rule is written in ops. */
+/* grads[i] = d of / d wrt[i], an edge of the same shape, or SW_NO_EDGE where there is no path. of
+ * must be a real scalar, or seed a cotangent of its shape. Reverse mode; every rule is written in
+ * ops. */
 SW_API sw_status sw_graph_gradient(sw_graph *g, sw_edge of, sw_edge seed, const sw_edge *wrt,
                                    int n_wrt, sw_edge *grads);
 
-/* Per-example squared gradient norms. grads are the gradients of a loss that is the mean over examples, as
- * sw_graph_gradient gave them for params. *out: (batch), sum over the params of |g_i|^2, g_i being the
- * gradient of example i's own loss. Linear layers: |x_i|^2 |delta_i|^2. A param with several uses, or
- * examples that are coupled: SW_EUNSUPPORTED, with the param's position in *culprit (may be NULL). */
+/* Per-example squared gradient norms. grads are the gradients of a loss that is the mean over
+ * examples, as sw_graph_gradient gave them for params. *out: (batch), sum over the params of
+ * |g_i|^2, g_i being the gradient of example i's own loss. Linear layers: |x_i|^2 |delta_i|^2. A
+ * param with several uses, or examples that are coupled: SW_EUNSUPPORTED, with the param's position
+ * in *culprit (may be NULL). */
 SW_API sw_status sw_graph_example_norms(sw_graph *g, const sw_edge *grads, int n_grads,
                                         sw_edge *out, int *culprit);
 

@@ -1,4 +1,5 @@
-/* identity.c: simplification, one rule a function. A rule looks at a node that is about to be added. */
+/* identity.c: simplification, one rule a function. A rule looks at a node that is about to be
+ * added. */
 #include <string.h>
 
 #include "graph/identity.h"
@@ -19,7 +20,8 @@ static int same_shape(const sw_graph *g, sw_edge e, const sw_type *t) {
 
 static int is_scalar(const sw_graph *g, sw_edge e) { return sw_graph_type(g, e)->ndim == 0; }
 
-/* An input that is a stretched scalar may be the scalar itself: elementwise ops stretch by themselves. */
+/* An input that is a stretched scalar may be the scalar itself: elementwise ops stretch by
+ * themselves. */
 static void use_unstretched(const sw_graph *g, swi_node *n) {
   for (int i = 0; i < 2; i++) {
     const swi_node *b = producer(g, n->in[i], SW_OP_broadcast);

@@ -1,7 +1,7 @@
 /* node.c: the graph's list of nodes: leaves, new nodes, and finding equal ones.
  *
- * Equal nodes are found by a hash table of node numbers. A node that fails its shape rule, or for which there is no
- * memory, leaves the graph as it was.
+ * Equal nodes are found by a hash table of node numbers. A node that fails its shape rule, or for
+ * which there is no memory, leaves the graph as it was.
  */
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* op_elementwise.c: ops that work element by element, stretching their inputs as NumPy does.
  *
- * Large ones are cut into pieces of a fixed size for the pool; elements do not know of each other, so the cut shows
- * in no bit.
+ * Large ones are cut into pieces of a fixed size for the pool; elements do not know of each other,
+ * so the cut shows in no bit.
  */
 #include <string.h>
 
@@ -131,8 +131,8 @@ void swi_scale_vjp(sw_graph *g, swi_vjp_args *v) {
 
 /* ------------------------------------------------------------------ stretched walks */
 
-/* The output's axes from the last to the first, neighbours merged where every input allows it; strides are 0 where
- * an input is stretched. */
+/* The output's axes from the last to the first, neighbours merged where every input allows it;
+ * strides are 0 where an input is stretched. */
 typedef struct walk {
   int n_axes;
   int64_t size[SW_MAX_DIMS];
@@ -280,8 +280,8 @@ void swi_gate_vjp(sw_graph *g, swi_vjp_args *v) {
 
 /* ------------------------------------------------------------------ where */
 
-/* Inner runs in which every input either moves or is one value; the kernel wants arrays, so single values are
- * spread over a small block first. */
+/* Inner runs in which every input either moves or is one value; the kernel wants arrays, so single
+ * values are spread over a small block first. */
 enum { BLOCK = 256 };
 
 static const void *spread(const swi_eval_args *e, const char *x, int64_t stride, int64_t n,

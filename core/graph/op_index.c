@@ -1,4 +1,5 @@
-/* op_index.c: ops that read indices: rows gathered and scattered, classes as rows of ones and zeros.
+/* op_index.c: ops that read indices: rows gathered and scattered, classes as rows of ones and
+ * zeros.
  *
  * Indices count from 0 and are looked at before anything is computed from them.
  */

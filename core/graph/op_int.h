@@ -1,4 +1,5 @@
-/* op_int.h: what the op table's functions are given, and the graph's fields, for core/graph's own files. */
+/* op_int.h: what the op table's functions are given, and the graph's fields, for core/graph's own
+ * files. */
 #ifndef SW_OP_INT_H
 #define SW_OP_INT_H
 
@@ -32,8 +33,9 @@ typedef struct swi_eval_args {
   swi_activation activation;
 } swi_eval_args;
 
-/* A rule for cotangents: cotangent[] of the outputs (each may be none) gives grad[] of the inputs, which start as none.
- * All of them edges of g. Errors stay in the graph's builder and are looked at by the caller. */
+/* A rule for cotangents: cotangent[] of the outputs (each may be none) gives grad[] of the inputs,
+ * which start as none. All of them edges of g. Errors stay in the graph's builder and are looked at
+ * by the caller. */
 typedef struct swi_vjp_args {
   const sw_attrs *attrs;
   sw_edge in[SWI_MAX_IN], out[SWI_MAX_OUT], cotangent[SWI_MAX_OUT];

@@ -44,7 +44,8 @@ void swi_softmax_vjp(sw_graph *g, swi_vjp_args *v) {
 
 /* ------------------------------------------------------------------ cross-entropy */
 
-/* logits (…, C), labels (…) -> loss (…), p (…, C):  loss = log sum exp(x) - x[label],  p = softmax(x) */
+/* logits (…, C), labels (…) -> loss (…), p (…, C):  loss = log sum exp(x) - x[label],  p =
+ * softmax(x) */
 sw_status swi_cross_entropy_shape(swi_shape_args *a) {
   const sw_type *x = a->in[0], *y = a->in[1];
   char tx[120], ty[120];

@@ -58,7 +58,8 @@ sw_status swi_matmul_eval(const swi_eval_args *e) {
   return SW_OK;
 }
 
-/* C = op(A) op(B): the cotangent of op(A) is c op(B)^T, of op(B) op(A)^T c; a transposed input gets it transposed. */
+/* C = op(A) op(B): the cotangent of op(A) is c op(B)^T, of op(B) op(A)^T c; a transposed input gets
+ * it transposed. */
 void swi_matmul_vjp(sw_graph *g, swi_vjp_args *v) {
   int ta = v->attrs->transpose_a, tb = v->attrs->transpose_b;
   sw_edge c = v->cotangent[0], a = v->in[0], b = v->in[1];

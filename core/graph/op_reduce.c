@@ -1,7 +1,8 @@
 /* op_reduce.c: sums, means, maxima over axes, and argmax.
  *
- * Reduced axes that stand together are one of three simple cases; any other pattern is gathered, block by block, into
- * a small buffer. Each result is the work of one thread, in an order given by the shape.
+ * Reduced axes that stand together are one of three simple cases; any other pattern is gathered,
+ * block by block, into a small buffer. Each result is the work of one thread, in an order given by
+ * the shape.
  */
 #include <math.h>
 #include <string.h>
@@ -48,7 +49,8 @@ sw_status swi_argmax_shape(swi_shape_args *a) {
 
 /* ------------------------------------------------------------------ evaluation */
 
-/* The input as outer x reduced x inner, if the reduced axes stand together (axes of size 1 do not matter). */
+/* The input as outer x reduced x inner, if the reduced axes stand together (axes of size 1 do not
+ * matter). */
 typedef struct split {
   int simple;
   int64_t outer, reduced, inner;

@@ -1,7 +1,7 @@
 /* plan.c: where each buffer lies, so that memory is shared by those that are never alive together.
  *
- * Largest first, each at the lowest place that is free for all of its life. Quadratic in the number of buffers, and
- * only done when a workspace grows.
+ * Largest first, each at the lowest place that is free for all of its life. Quadratic in the number
+ * of buffers, and only done when a workspace grows.
  */
 #include "graph/program_int.h"
 

@@ -277,7 +277,8 @@ static sw_status emit_copy(compiler *c, int32_t from, const sw_type *t, int32_t 
   return add_instruction(c->p, &code);
 }
 
-/* An output lives where it was asked for, or where it was computed; what cannot be moved there is copied. */
+/* An output lives where it was asked for, or where it was computed; what cannot be moved there is
+ * copied. */
 static sw_status bind_output(compiler *c, int i) {
   sw_program *p = c->p;
   const sw_output *o = &c->outputs[i];

@@ -1,8 +1,9 @@
 /* program.h: a graph's chosen outputs, compiled and run.
  *
- * A program is immutable: nodes in order, epilogues fused, lifetimes known. A workspace is the memory of one
- * running of it, planned for a capacity (the largest batch so far): a batch of another size up to that costs
- * microseconds and allocates nothing. Several workspaces may run one program at the same time.
+ * A program is immutable: nodes in order, epilogues fused, lifetimes known. A workspace is the
+ * memory of one running of it, planned for a capacity (the largest batch so far): a batch of
+ * another size up to that costs microseconds and allocates nothing. Several workspaces may run one
+ * program at the same time.
  */
 #ifndef SW_PROGRAM_H
 #define SW_PROGRAM_H
@@ -14,12 +15,11 @@ typedef struct sw_workspace sw_workspace;
 
 typedef struct sw_output {
   sw_edge edge;
-  int64_t
-      offset; /* >= 0: it is written there in the output vector of each run; -1: it stays in the workspace */
+  int64_t offset; /* >= 0: where in the output vector of each run; -1: it stays in the workspace */
 } sw_output;
 
-/* real: SW_F32 or SW_F64, the float type of everything in it. Keeps the graph alive. SW_EARG for an output that is
- * not there, SW_ENOMEM. */
+/* real: SW_F32 or SW_F64, the float type of everything in it. Keeps the graph alive. SW_EARG for an
+ * output that is not there, SW_ENOMEM. */
 SW_API sw_status sw_program_new(sw_graph *g, const sw_output *outputs, int n_outputs, sw_dtype real,
                                 sw_program **out);
 SW_API sw_program *sw_program_retain(sw_program *p);
@@ -38,21 +38,23 @@ SW_API sw_status sw_workspace_new(sw_program *p, sw_workspace **out);
 SW_API void sw_workspace_free(sw_workspace *w);
 SW_API sw_program *sw_workspace_program(const sw_workspace *w); /* borrowed */
 
-/* Plans for batch examples: after it the inputs' buffers can be written. Allocates only if batch is above the
- * capacity. SW_ERANGE for batch < 1, SW_ENOMEM (then the workspace is as it was). */
+/* Plans for batch examples: after it the inputs' buffers can be written. Allocates only if batch is
+ * above the capacity. SW_ERANGE for batch < 1, SW_ENOMEM (then the workspace is as it was). */
 SW_API sw_status sw_workspace_batch(sw_workspace *w, int64_t batch);
 SW_API int64_t sw_workspace_bytes(const sw_workspace *w);
 
-/* Where input slot is read from in the current batch, row-major, real or int32. NULL: nothing reads it. */
+/* Where input slot is read from in the current batch, row-major, real or int32. NULL: nothing reads
+ * it. */
 SW_API void *sw_workspace_input(sw_workspace *w, int slot);
 
-/* Runs at the current batch. vectors[slot] are the params' vectors, in the program's float type; out is the output
- * vector (NULL if no output goes there). SW_ERANGE: an index outside its rows or classes, found
- * before anything is computed from it; SW_EARG. */
+/* Runs at the current batch. vectors[slot] are the params' vectors, in the program's float type;
+ * out is the output vector (NULL if no output goes there). SW_ERANGE: an index outside its rows or
+ * classes, found before anything is computed from it; SW_EARG. */
 SW_API sw_status sw_workspace_run(sw_workspace *w, const void *const *vectors, int n_vectors,
                                   void *out);
 
-/* Output i of the last run, which has offset -1: elements (borrowed until the next run or batch) and its shape. */
+/* Output i of the last run, which has offset -1: elements (borrowed until the next run or batch)
+ * and its shape. */
 SW_API const void *sw_workspace_output(const sw_workspace *w, int i, sw_shape *shape);
 
 #endif

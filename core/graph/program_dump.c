@@ -1,4 +1,5 @@
-/* program_dump.c: a compiled program as text: its instructions, its buffers and when they are alive. */
+/* program_dump.c: a compiled program as text: its instructions, its buffers and when they are
+ * alive. */
 #include <inttypes.h>
 
 #include "graph/dump.h"

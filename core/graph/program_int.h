@@ -62,8 +62,8 @@ struct sw_program {
 
 size_t swi_buffer_bytes(const swi_buffer *b, int64_t batch, int real_bytes);
 
-/* Gives every arena and input buffer an offset, such that those alive at the same time do not overlap; returns the bytes
- * needed. order is room for n numbers. */
+/* Gives every arena and input buffer an offset, such that those alive at the same time do not
+ * overlap; returns the bytes needed. order is room for n numbers. */
 size_t swi_plan(const swi_buffer *buffers, int32_t n, int64_t batch, int real_bytes,
                 int64_t *offset, int32_t *order);
 

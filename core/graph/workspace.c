@@ -1,8 +1,8 @@
 /* workspace.c: the memory of a running program, and the executor.
  *
- * For each instruction the workspace keeps the arguments of its evaluation. A new batch size rewrites their shapes; a
- * larger one than ever before also plans and allocates. Where a run's own vectors are read or written, pointers are
- * set at every run.
+ * For each instruction the workspace keeps the arguments of its evaluation. A new batch size
+ * rewrites their shapes; a larger one than ever before also plans and allocates. Where a run's own
+ * vectors are read or written, pointers are set at every run.
  */
 #include <string.h>
 

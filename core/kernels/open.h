@@ -4,10 +4,11 @@
 
 #include "base/context.h"
 
-/* Opens a context: kernels by name (NULL: the environment's SWALE_CPU, else the best), OpenBLAS with
- * the core type that fits them, threads (0: as many as cores). On failure the reason is in reason
- * (at most size bytes). SW_ENOMEM, SW_ERANGE (too many threads), SW_EARG (an unknown variant: names
- * those there are), SW_EUNSUPPORTED (this machine cannot run it, or there is no OpenBLAS). */
+/* Opens a context: kernels by name (NULL: the environment's SWALE_CPU, else the best), OpenBLAS
+ * with the core type that fits them, threads (0: as many as cores). On failure the reason is in
+ * reason (at most size bytes). SW_ENOMEM, SW_ERANGE (too many threads), SW_EARG (an unknown
+ * variant: names those there are), SW_EUNSUPPORTED (this machine cannot run it, or there is no
+ * OpenBLAS). */
 SW_API sw_status sw_open(const char *variant, int threads, sw_context **out, char *reason,
                          size_t size);
 

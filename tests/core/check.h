@@ -1,7 +1,8 @@
 /* check.h: a thin layer over cmocka for the C tests.
  *
- * A test is a function TEST(name) { ... }; RUN_TESTS(…) at the end of the file makes main. A word on
- * the command line runs only the tests whose names hold it. Both operands of a failure are printed.
+ * A test is a function TEST(name) { ... }; RUN_TESTS(…) at the end of the file makes main. A word
+ * on the command line runs only the tests whose names hold it. Both operands of a failure are
+ * printed.
  */
 #ifndef SW_CHECK_H
 #define SW_CHECK_H

@@ -1,4 +1,5 @@
-/* net.h: a small network in every test of graphs: x (batch, 5) -> 4 relu -> 3 classes, its loss and gradient. */
+/* net.h: a small network in every test of graphs: x (batch, 5) -> 4 relu -> 3 classes, its loss and
+ * gradient. */
 #ifndef SW_NET_H
 #define SW_NET_H
 

@@ -98,7 +98,8 @@ TEST(float32_is_near_float64) {
   sw_workspace_free(w32);
 }
 
-/* Any order of batch sizes in one workspace gives what a new workspace gives, and allocates only to grow. */
+/* Any order of batch sizes in one workspace gives what a new workspace gives, and allocates only to
+ * grow. */
 TEST(batch_sizes_change) {
   sw_workspace *w = workspace(SW_NO_EDGE, SW_F64);
   const int64_t sizes[] = {64, 3, 64, 1, 17, 63, 2, 64};

@@ -1,7 +1,7 @@
 /* test_steady.c: after the first step at a capacity, training asks the system for no memory.
  *
- * Counted process-wide: this program's own malloc, free, mmap and the like stand before those of the C library,
- * for OpenBLAS, too, which is loaded later.
+ * Counted process-wide: this program's own malloc, free, mmap and the like stand before those of
+ * the C library, for OpenBLAS, too, which is loaded later.
  */
 #include <dlfcn.h>
 #include <stdatomic.h>
@@ -80,7 +80,8 @@ int munmap(void *at, size_t length) {
 }
 #endif
 
-/* 300 -> 256 relu -> 10, large enough that every route of the matrix product is taken at some batch. */
+/* 300 -> 256 relu -> 10, large enough that every route of the matrix product is taken at some
+ * batch. */
 enum {
   IN = 300,
   HIDDEN = 256,

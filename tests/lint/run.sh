@@ -21,7 +21,8 @@ lint_clang() { build_with ci-clang; }
 
 # The kernels' bodies and vector words are tables, aligned by hand.
 lint_format() {
-  c_files | grep -Ev '/(body|vec)_[^/]*\.h$' | xargs -r clang-format --dry-run -Werror --ferror-limit=1
+  c_files | grep -Ev '/(body|vec)_[^/]*\.h$' |
+    xargs -r clang-format --dry-run -Werror --ferror-limit=1
 }
 
 # By clang's own compile commands. One file a time: the analyzer remembers too much of the last.
