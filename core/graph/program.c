@@ -301,64 +301,8 @@ static sw_status bind_output(compiler *c, int i) {
     p->needs_out = 1;
   }
   b->last = INT32_MAX;
-  p->outputs[i] = (swi_program_output){*t, o->offset, at};
+  p->outputs[i] = (swi_program_output){*t, o->offset, at, -1};
   return SW_OK;
-}
-
-/* ------------------------------------------------------------------ lifetimes */
-
-static void extend(sw_program *p, int32_t buffer, int32_t to) {
-  if (buffer >= 0 && p->buffers[buffer].last < to) p->buffers[buffer].last = to;
-}
-
-static void find_lifetimes(sw_program *p) {
-  for (int32_t i = 0; i < p->n_code; i++) {
-    for (int k = 0; k < p->code[i].n_in; k++) extend(p, p->code[i].in[k], i);
-    extend(p, p->code[i].bias, i);
-  }
-}
-
-/* A second output that nobody reads is not computed. */
-static void drop_unread(sw_program *p) {
-  for (int32_t i = 0; i < p->n_code; i++) {
-    int32_t *out = &p->code[i].out[1];
-    if (p->code[i].n_out == 2 && p->buffers[*out].last == i && p->buffers[*out].place == SWI_ARENA)
-      *out = -1;
-  }
-}
-
-static int can_overwrite(const sw_program *p, int32_t i, int32_t in, int32_t out) {
-  const swi_buffer *a = &p->buffers[in], *b = &p->buffers[out];
-  return a->place == SWI_ARENA && b->place == SWI_ARENA && a->last == i && a->kind == SW_REAL &&
-         b->kind == SW_REAL && swi_dim_equal(a->numel, b->numel);
-}
-
-static void rename_buffer(sw_program *p, int32_t from_code, int32_t old, int32_t new) {
-  for (int32_t i = from_code; i < p->n_code; i++) {
-    for (int k = 0; k < p->code[i].n_in; k++)
-      if (p->code[i].in[k] == old) p->code[i].in[k] = new;
-    for (int o = 0; o < p->code[i].n_out; o++)
-      if (p->code[i].out[o] == old) p->code[i].out[o] = new;
-    if (p->code[i].bias == old) p->code[i].bias = new;
-  }
-  for (int i = 0; i < p->n_outputs; i++)
-    if (p->outputs[i].buffer == old) p->outputs[i].buffer = new;
-}
-
-/* The last reader of a buffer may write its result there. */
-static void work_in_place(sw_program *p) {
-  for (int32_t i = 0; i < p->n_code; i++) {
-    swi_instruction *code = &p->code[i];
-    if (!(swi_op(code->op)->flags & SWI_INPLACE)) continue;
-    for (int k = 0; k < code->n_in; k++) {
-      int32_t out = code->out[0], in = code->in[k];
-      if (!can_overwrite(p, i, in, out)) continue;
-      p->buffers[in].last = p->buffers[out].last;
-      p->buffers[out].numel = (sw_dim){0, 0}; /* nothing lies there any more */
-      rename_buffer(p, i, out, in);
-      break;
-    }
-  }
 }
 
 /* ------------------------------------------------------------------ compile */
@@ -401,9 +345,7 @@ static sw_status compile(compiler *c) {
   fuse(c);
   SW_TRY(emit(c));
   for (int i = 0; i < c->n_outputs; i++) SW_TRY(bind_output(c, i));
-  find_lifetimes(c->p);
-  drop_unread(c->p);
-  work_in_place(c->p);
+  swi_settle(c->p);
   return write_constants(c);
 }
 

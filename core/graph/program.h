@@ -53,6 +53,20 @@ SW_API void *sw_workspace_input(sw_workspace *w, int slot);
 SW_API sw_status sw_workspace_run(sw_workspace *w, const void *const *vectors, int n_vectors,
                                   void *out);
 
+/* A run that makes its updates early, while gradients are still in the cache. Output 0 must be a real
+ * scalar, the loss: check(arg, loss) sees it before any update, and ends the run by a status that is
+ * not SW_OK. update(arg, i) is called once for every output with an offset, when it lies
+ * finished in the output vector and this run reads its elements of vectors[0] no more; so those may
+ * be written, and nothing else. Results are those of sw_workspace_run. */
+typedef struct sw_updater {
+  sw_status (*check)(void *arg, double loss);
+  void (*update)(void *arg, int output);
+  void *arg;
+} sw_updater;
+
+SW_API sw_status sw_workspace_run_updating(sw_workspace *w, const void *const *vectors,
+                                           int n_vectors, void *out, const sw_updater *updater);
+
 /* Output i of the last run, which has offset -1: elements (borrowed until the next run or batch)
  * and its shape. */
 SW_API const void *sw_workspace_output(const sw_workspace *w, int i, sw_shape *shape);

@@ -37,6 +37,7 @@ typedef struct swi_program_output {
   sw_type type;
   int64_t offset;
   int32_t buffer;
+  int32_t ready; /* offset >= 0: the instruction behind which its update may be made */
 } swi_program_output;
 
 enum { SWI_MAX_INPUTS = 16 };
@@ -53,12 +54,17 @@ struct sw_program {
   int32_t n_buffers, cap_buffers;
   swi_program_output *outputs;
   int n_outputs;
+  int32_t loss_ready;                   /* the instruction that completes output 0 */
   int n_inputs, n_vectors, needs_out;   /* what a run must give */
   int32_t input_buffer[SWI_MAX_INPUTS]; /* -1: nothing reads the slot */
   sw_type input_type[SWI_MAX_INPUTS];
   void *constants;
   size_t constant_bytes;
 };
+
+/* Lifetimes, work in place, and when updates may be made; of a program whose instructions and
+ * outputs are all there. */
+void swi_settle(sw_program *p);
 
 size_t swi_buffer_bytes(const swi_buffer *b, int64_t batch, int real_bytes);
 

@@ -160,17 +160,49 @@ static sw_status check_run(const sw_workspace *w, const void *const *vectors, in
   return SW_OK;
 }
 
-sw_status sw_workspace_run(sw_workspace *w, const void *const *vectors, int n_vectors, void *out) {
-  run_args r = {vectors, out};
+static double loss_of(const sw_workspace *w) {
+  const void *x = fixed_place(w, w->p->outputs[0].buffer);
+  return w->p->dtype == SW_F32 ? (double)*(const float *)x : *(const double *)x;
+}
+
+/* What is to be done behind instruction i. */
+static sw_status update_behind(sw_workspace *w, int32_t i, const sw_updater *u) {
+  const sw_program *p = w->p;
+  if (i == p->loss_ready) SW_TRY(u->check(u->arg, loss_of(w)));
+  for (int o = 0; o < p->n_outputs; o++)
+    if (p->outputs[o].ready == i) u->update(u->arg, o);
+  return SW_OK;
+}
+
+static sw_status execute(sw_workspace *w, const sw_updater *u) {
   sw_status st = SW_OK;
-  SW_TRY(check_run(w, vectors, n_vectors, out));
-  point(w, &r);
   uint32_t mode = swi_fpmode_get();
   if (w->p->dtype == SW_F32) swi_fpmode_flush();
-  for (int32_t i = 0; i < w->p->n_code && st == SW_OK; i++)
+  for (int32_t i = 0; i < w->p->n_code && st == SW_OK; i++) {
     st = swi_op(w->p->code[i].op)->eval(&w->calls[i]);
+    if (u && st == SW_OK) st = update_behind(w, i, u);
+  }
   swi_fpmode_set(mode);
   return st;
+}
+
+static int has_loss(const sw_program *p) {
+  const swi_program_output *o = &p->outputs[0];
+  return o->type.kind == SW_REAL && o->type.ndim == 0 && o->offset < 0;
+}
+
+sw_status sw_workspace_run_updating(sw_workspace *w, const void *const *vectors, int n_vectors,
+                                    void *out, const sw_updater *updater) {
+  run_args r = {vectors, out};
+  SW_TRY(check_run(w, vectors, n_vectors, out));
+  if (updater && !has_loss(w->p))
+    return sw_fail(w->p->ctx, SW_EARG, "program: its first output must be a scalar, the loss");
+  point(w, &r);
+  return execute(w, updater);
+}
+
+sw_status sw_workspace_run(sw_workspace *w, const void *const *vectors, int n_vectors, void *out) {
+  return sw_workspace_run_updating(w, vectors, n_vectors, out, NULL);
 }
 
 const void *sw_workspace_output(const sw_workspace *w, int i, sw_shape *shape) {

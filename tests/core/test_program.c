@@ -226,6 +226,64 @@ TEST(outputs_of_every_kind) {
   sw_workspace_free(w);
 }
 
+/* Updates in the midst of a run: w -= 0.1 g, and what was called. */
+typedef struct early {
+  double *w, *g;
+  int64_t offset[NET_PARAMS], size[NET_PARAMS];
+  int calls[2 + NET_PARAMS], checks;
+  sw_status answer;
+} early;
+
+static sw_status look(void *arg, double loss) {
+  early *e = arg;
+  CHECK(loss > 0);
+  for (int i = 0; i < NET_PARAMS; i++) CHECK_EQ_INT(e->calls[1 + i], 0);
+  e->checks++;
+  return e->answer;
+}
+
+static void change(void *arg, int output) {
+  early *e = arg;
+  int64_t at = e->offset[output - 1];
+  for (int64_t i = at; i < at + e->size[output - 1]; i++) e->w[i] -= 0.1 * e->g[i];
+  e->calls[output]++;
+}
+
+static early updating(const double *at, double *w, double *g, sw_status answer) {
+  early e = {.w = w, .g = g, .size = {20, 4, 12, 3}, .answer = answer};
+  memcpy(e.offset, n.offset, sizeof e.offset);
+  memcpy(w, at, NET_WEIGHTS * sizeof *w);
+  return e;
+}
+
+TEST(early_updates_change_no_bit) {
+  double w[NET_WEIGHTS], g[NET_WEIGHTS];
+  sw_workspace *plain = workspace(SW_NO_EDGE, SW_F64), *eager = workspace(SW_NO_EDGE, SW_F64);
+  early e = updating(weights, w, g, SW_OK);
+  const sw_updater u = {look, change, &e};
+  fill_inputs(plain, 6, 8, 0);
+  fill_inputs(eager, 6, 8, 0);
+  run64(plain, weights, out);
+  CHECK_OK(n.ctx, sw_workspace_run_updating(eager, &(const void *){w}, 1, g, &u));
+  CHECK_EQ_INT(e.checks, 1);
+  for (int i = 0; i < NET_PARAMS; i++) CHECK_EQ_INT(e.calls[1 + i], 1);
+  assert_memory_equal(g, out, sizeof g);
+  for (int i = 0; i < NET_WEIGHTS; i++) CHECK(w[i] == weights[i] - 0.1 * out[i]);
+  sw_workspace_free(plain);
+  sw_workspace_free(eager);
+}
+
+TEST(a_loss_that_is_refused_updates_nothing) {
+  double w[NET_WEIGHTS], g[NET_WEIGHTS];
+  sw_workspace *space = workspace(SW_NO_EDGE, SW_F64);
+  early e = updating(weights, w, g, SW_ENAN);
+  const sw_updater u = {look, change, &e};
+  fill_inputs(space, 6, 8, 0);
+  CHECK_EQ_INT(sw_workspace_run_updating(space, &(const void *){w}, 1, g, &u), SW_ENAN);
+  assert_memory_equal(w, weights, sizeof w);
+  sw_workspace_free(space);
+}
+
 TEST(a_run_may_be_repeated) {
   sw_workspace *w = workspace(SW_NO_EDGE, SW_F64);
   double again[NET_WEIGHTS];
@@ -325,5 +383,6 @@ TEST(every_allocation_may_fail) {
 RUN_TESTS(C(dump_of_a_program), C(gradient_equals_differences), C(float32_is_near_float64),
           C(batch_sizes_change), C(per_example_norms_equal_batches_of_one),
           C(variants_share_their_bits), C(hessian_vector_product), C(outputs_of_every_kind),
+          C(early_updates_change_no_bit), C(a_loss_that_is_refused_updates_nothing),
           C(a_run_may_be_repeated), C(labels_are_looked_at), C(what_a_run_must_be_given),
           C(eager_equals_compiled), C(every_allocation_may_fail))

@@ -1,0 +1,116 @@
+/* lifetime.c: when each buffer of a program is alive, what may be overwritten, and when a gradient is
+ * ready for its update. */
+#include "graph/program_int.h"
+
+/* ------------------------------------------------------------------ lifetimes */
+
+static void extend(sw_program *p, int32_t buffer, int32_t to) {
+  if (buffer >= 0 && p->buffers[buffer].last < to) p->buffers[buffer].last = to;
+}
+
+static void find_lifetimes(sw_program *p) {
+  for (int32_t i = 0; i < p->n_code; i++) {
+    for (int k = 0; k < p->code[i].n_in; k++) extend(p, p->code[i].in[k], i);
+    extend(p, p->code[i].bias, i);
+  }
+}
+
+/* A second output that nobody reads is not computed. */
+static void drop_unread(sw_program *p) {
+  for (int32_t i = 0; i < p->n_code; i++) {
+    int32_t *out = &p->code[i].out[1];
+    if (p->code[i].n_out == 2 && p->buffers[*out].last == i && p->buffers[*out].place == SWI_ARENA)
+      *out = -1;
+  }
+}
+
+static int can_overwrite(const sw_program *p, int32_t i, int32_t in, int32_t out) {
+  const swi_buffer *a = &p->buffers[in], *b = &p->buffers[out];
+  return a->place == SWI_ARENA && b->place == SWI_ARENA && a->last == i && a->kind == SW_REAL &&
+         b->kind == SW_REAL && swi_dim_equal(a->numel, b->numel);
+}
+
+static void rename_buffer(sw_program *p, int32_t from_code, int32_t old, int32_t new) {
+  for (int32_t i = from_code; i < p->n_code; i++) {
+    for (int k = 0; k < p->code[i].n_in; k++)
+      if (p->code[i].in[k] == old) p->code[i].in[k] = new;
+    for (int o = 0; o < p->code[i].n_out; o++)
+      if (p->code[i].out[o] == old) p->code[i].out[o] = new;
+    if (p->code[i].bias == old) p->code[i].bias = new;
+  }
+  for (int i = 0; i < p->n_outputs; i++)
+    if (p->outputs[i].buffer == old) p->outputs[i].buffer = new;
+}
+
+/* The last reader of a buffer may write its result there. */
+static void work_in_place(sw_program *p) {
+  for (int32_t i = 0; i < p->n_code; i++) {
+    swi_instruction *code = &p->code[i];
+    if (!(swi_op(code->op)->flags & SWI_INPLACE)) continue;
+    for (int k = 0; k < code->n_in; k++) {
+      int32_t out = code->out[0], in = code->in[k];
+      if (!can_overwrite(p, i, in, out)) continue;
+      p->buffers[in].last = p->buffers[out].last;
+      p->buffers[out].numel = (sw_dim){0, 0}; /* nothing lies there any more */
+      rename_buffer(p, i, out, in);
+      break;
+    }
+  }
+}
+
+/* ------------------------------------------------------------------ updates */
+
+static int reads(const swi_instruction *code, int32_t buffer) {
+  for (int k = 0; k < code->n_in; k++)
+    if (code->in[k] == buffer) return 1;
+  return code->bias == buffer;
+}
+
+static int writes(const swi_instruction *code, int32_t buffer) {
+  for (int o = 0; o < code->n_out; o++)
+    if (code->out[o] == buffer) return 1;
+  return 0;
+}
+
+/* Whether buffer is the param that output o is the gradient of, by where they lie. */
+static int is_param_of(const swi_buffer *b, const swi_program_output *o, int64_t n) {
+  return b->place == SWI_VECTOR && b->slot == 0 && b->offset < o->offset + n &&
+         o->offset < b->offset + b->numel.n;
+}
+
+/* The last instruction that writes or reads output o's buffer, or reads its param. */
+static int32_t ready_after(const sw_program *p, const swi_program_output *o) {
+  int64_t n = p->buffers[o->buffer].numel.n;
+  for (int32_t i = p->n_code - 1; i >= 0; i--) {
+    const swi_instruction *code = &p->code[i];
+    if (reads(code, o->buffer) || writes(code, o->buffer)) return i;
+    for (int32_t b = 0; b < p->n_buffers; b++)
+      if (is_param_of(&p->buffers[b], o, n) && reads(code, b)) return i;
+  }
+  return -1;
+}
+
+static int32_t written_by(const sw_program *p, int32_t buffer) {
+  int32_t last = -1;
+  for (int32_t i = 0; i < p->n_code; i++)
+    if (writes(&p->code[i], buffer)) last = i;
+  return last;
+}
+
+/* An update may be made once its gradient is whole and its param has been read for the last time,
+ * and not before the loss has been looked at. */
+static void find_ready(sw_program *p) {
+  p->loss_ready = written_by(p, p->outputs[0].buffer);
+  for (int i = 0; i < p->n_outputs; i++) {
+    swi_program_output *o = &p->outputs[i];
+    o->ready = o->offset >= 0 ? ready_after(p, o) : -1;
+    if (o->offset >= 0 && o->ready < p->loss_ready) o->ready = p->loss_ready;
+  }
+}
+
+void swi_settle(sw_program *p) {
+  find_lifetimes(p);
+  drop_unread(p);
+  work_in_place(p);
+  find_ready(p);
+}
