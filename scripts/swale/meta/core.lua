@@ -278,10 +278,56 @@ function Source:features() end
 ---@return swale.Tensor x, swale.Tensor? y    float32, normalised; int32 labels or float32 targets
 function Source:gather(index) end
 
----@class swale.NativeSchedule
+---@class swale.NativeSchedule      immutable; may be a part of several others
 local NativeSchedule = {}
 ---@alias swale.NativeDuration { amount: number, unit: "steps"|"examples"|"epochs" }
----@param o { kind: "constant"|"step"|"cyclic"|"triangular", value?: number, gamma?: number, max?: number, min?: number, period?: swale.NativeDuration, down?: swale.NativeDuration }
+
+---A schedule, t being its clock: updates made, or examples seen by them, from 0. Each kind reads the fields after it, the
+---others are left out; fields in [] have a default. All durations of one schedule are in steps, or none is.
+---    constant             value
+---    step                 value, [gamma 1], period             value gamma^floor(t / period)
+---    multi_step           value, [gamma 1], marks              value gamma^(number of marks <= t); factors above 1 grow
+---    piecewise            values, marks                        values[1 + number of marks <= t]; one value more than marks
+---    exponential          value, gamma, period                 value gamma^(t / period), without stairs
+---    linear               from, to, period                     then it holds
+---    polynomial           from, [to 0], [power 1], period      (from - to) (1 - t / period)^power + to, then it holds
+---    cosine               from, [to 0], period                 half a wave, then it holds (PyTorch's goes up again)
+---    cosine_restarts      from, [to 0], period, [multiplier 1] each wave multiplier (whole) times as long as the last
+---    cyclic               max, min, period                     Izmailov et al. 2018, section 3.1; counts the coming update in
+---    triangular           max, min, period (up), [down]        CyclicLR; triangular2 halves the height at each cycle,
+---    triangular2, exp_range                                    exp_range takes it times gamma^t, t in the unit of period
+---    one_cycle            from, max, to, period (all of it), [fraction 0.3], [shape "cosine"|"linear"], [three_phase]
+---    warmup_stable_decay  [from 0], max, [to 0], [warmup], [stable], decay, [shape "1-sqrt"|"linear"|"cosine"]
+---    inverse_sqrt         [from 0], value, period (warm-up)    linear, then value sqrt(period / t)
+---    chain                schedules, durations                 one after another, each one's clock from 0; durations of all but the
+---                                                              last, which goes on. A part that counts steps wants durations in steps
+---    scale                schedules (one), value               value times it
+---    product              schedules
+---    clamp                schedules (one), [min], [max]
+---    floor                schedules (one)                      the whole number below, as the loop takes batch sizes
+---@class swale.NativeScheduleOptions
+---@field kind string
+---@field value? number
+---@field from? number
+---@field to? number
+---@field max? number
+---@field min? number
+---@field gamma? number
+---@field power? number
+---@field fraction? number            where the top of one_cycle is, 0 … 1 (PyTorch: pct_start)
+---@field multiplier? integer
+---@field shape? "cosine"|"linear"|"1-sqrt"
+---@field three_phase? boolean
+---@field period? swale.NativeDuration
+---@field down? swale.NativeDuration
+---@field warmup? swale.NativeDuration   may be of 0
+---@field stable? swale.NativeDuration   may be of 0
+---@field decay? swale.NativeDuration
+---@field values? number[]
+---@field marks? swale.NativeDuration[]      ascending; one that comes twice counts twice
+---@field durations? swale.NativeDuration[]
+---@field schedules? swale.NativeSchedule[]
+---@param o swale.NativeScheduleOptions
 ---@return swale.NativeSchedule
 function core.schedule(o) end
 ---@param step integer
@@ -293,35 +339,56 @@ function NativeSchedule:at(step, examples, next_examples, epoch_examples) end
 
 ---@class swale.Average
 local Average = {}
+---swa: the mean of all points. ema: PyTorch's, the first point is copied, then  mean += (1 - decay) (w - mean).
+---last: the mean of the last k points (LAWA), which it keeps.
 ---@param n integer
 ---@param dtype? "float32"|"float64"
+---@param o? { kind?: "swa"|"ema"|"last", decay?: number, k?: integer }   swa; decay 0.999
 ---@return swale.Average
-function core.average(n, dtype) end
+function core.average(n, dtype, o) end
 ---@param weights swale.Tensor
 function Average:update(weights) end
----@param mean swale.Tensor
+---Continues from what state gave, after count points.
+---@param state swale.Tensor        swa, ema: the mean; last: (points kept, n), oldest first
 ---@param count integer
-function Average:restore(mean, count) end
----@return integer
+function Average:restore(state, count) end
+---@return integer                  points taken in
 function Average:count() end
 ---@return swale.Tensor             a copy; raises before the first update
 function Average:mean() end
 
 ---@class swale.Loop
 local Loop = {}
+---@class swale.LoopSegment         a range of the weights; together they cover them, in order
+---@field first integer              from 1
+---@field length integer
+---@field lr_factor? number          1
+---@field weight_decay_factor? number  1
+---@field frozen? boolean            neither updated nor counted in the gradient's norm
+
 ---@class swale.LoopOptions
 ---@field program swale.Program     outputs: loss, then gradients with offsets; inputs: features, labels
 ---@field measured? swale.Program   outputs: loss, per-example squared norms, then gradients with offsets
 ---@field weights swale.Tensor      flat; written in place
 ---@field source swale.Source
 ---@field seed? integer             of the order of examples
----@field dampening? number
----@field nesterov? boolean
+---@field order? "shuffled"|"independent"|"sequential"   shuffled; independent draws are with replacement
+---@field subset? swale.Tensor      int32, from 0: the examples that are trained on; they make an epoch
+---@field optimizer? "sgd"|"adam"|"adamw"   sgd. adam: weight decay into the gradient; adamw: apart from it
+---@field dampening? number         sgd
+---@field nesterov? boolean         sgd
+---@field beta2? number             adam, adamw: 0.999; beta1 is the hyper "momentum" (set it: it starts as 0.9)
+---@field eps? number               adam, adamw: 1e-8
+---@field max_norm? number          the whole gradient is scaled down to this norm (state.grad_norm is before); nil: never
+---@field segments? swale.LoopSegment[]     nil: all the weights are one
+---@field micro_batch? integer      most examples a program run; larger batches are accumulated, in order; nil: none is
+---@field coupling? "none"|"linear"|"sqrt"  lr times batch_size / reference_batch, or its root; none
+---@field reference_batch? integer  1 or more, with coupling
 ---@param o swale.LoopOptions
 ---@return swale.Loop
 function core.loop(o) end
 ---@alias swale.Hyper "lr"|"batch_size"|"momentum"|"weight_decay"
----@param name swale.Hyper
+---@param name swale.Hyper          momentum is Adam's beta1, too
 ---@param value number|swale.NativeSchedule
 function Loop:set(name, value) end
 ---@param every integer             steps; 0: never
@@ -341,9 +408,21 @@ function Loop:state(t) end
 function Loop:take_mean() end
 ---@return "pending"|"unresolved"|"resolved" status, number value, number low, number high, number s, number g2
 function Loop:noise() end
----@return swale.Tensor|nil         the momentum buffer, a view; nil before the first update with momentum
+---Steps every, 2 every, … note how much each segment moved; 0: never.
+---@param every integer
+function Loop:watch_updates(every) end
+---|change of the weights| / |weights before it| of each segment, at the last step that noted it.
+---@param t number[]                filled; 0 for what did not move
+---@return integer|nil step         nil: not noted yet
+function Loop:update_ratios(t) end
+---@return swale.Tensor|nil         the momentum buffer (Adam: the first moment), a view; nil before the first update with momentum
 function Loop:momentum() end
----@return swale.Tensor|nil         the last gradient, a view
+---@return table<string, swale.Tensor>   views of what the optimizer keeps: momentum; adam: exp_avg, exp_avg_sq. Empty before the first update
+function Loop:state_vectors() end
+---Continues after that many steps, with what state_vectors gave then; the weights are the caller's to set.
+---@param o { step: integer, examples: integer, loss?: number, grad_norm?: number, vectors?: table<string, swale.Tensor> }
+function Loop:restore(o) end
+---@return swale.Tensor|nil         the last gradient, before clipping, a view
 function Loop:gradient() end
 
 ---Sums of the program's (batch) outputs over all examples of source.
