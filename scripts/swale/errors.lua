@@ -103,23 +103,27 @@ end
 
 -- ------------------------------------------------------------------ names
 
----Levenshtein's distance: insertions, deletions and replacements from a to b.
+local function is_swap(a, i, b, j)
+  return i > 1 and j > 1 and a:byte(i) == b:byte(j - 1) and a:byte(i - 1) == b:byte(j)
+end
+
+---Insertions, deletions, replacements and swaps of neighbours from a to b.
 ---@param a string
 ---@param b string
 ---@return integer
 function M.distance(a, b)
-  local row = {}
-  for j = 0, #b do row[j] = j end
+  local before, last = nil, {}
+  for j = 0, #b do last[j] = j end
   for i = 1, #a do
-    local diagonal = row[0]
-    row[0] = i
+    local row = { [0] = i }
     for j = 1, #b do
-      local replaced = diagonal + (a:byte(i) == b:byte(j) and 0 or 1)
-      diagonal = row[j]
-      row[j] = math.min(replaced, row[j] + 1, row[j - 1] + 1)
+      local replaced = last[j - 1] + (a:byte(i) == b:byte(j) and 0 or 1)
+      row[j] = math.min(replaced, last[j] + 1, row[j - 1] + 1)
+      if is_swap(a, i, b, j) then row[j] = math.min(row[j], before[j - 2] + 1) end
     end
+    before, last = last, row
   end
-  return row[#b]
+  return last[#b]
 end
 
 ---The keys of a table, sorted.
@@ -181,6 +185,25 @@ end
 function M.suggestion(name, names, synonyms)
   local near = M.nearest(tostring(name), names, synonyms)
   return near and ('; did you mean "%s"?'):format(near) or "."
+end
+
+---Raises for a name that is not there.
+---@param what string    with a verb: "sw.loss has"
+---@param name any
+---@param names table
+function M.no_name(what, name, names)
+  M.misuse('%s no "%s"%s There are: %s.', what, tostring(name), M.suggestion(name, names),
+    table.concat(M.sorted(names), ", "))
+end
+
+---A table where reading a name that is not there is an error, instead of a nil that shows later.
+---@param t table
+---@param what string    as for no_name
+---@return table t
+function M.strict(t, what)
+  return setmetatable(t, { __index = function(_, key)
+    if type(key) == "string" then M.no_name(what, key, t) end
+  end })
 end
 
 return M

@@ -232,7 +232,8 @@ local function perform(self, run, params)
   local create = require "swale.create"
   local give_back, seed_before = borrow_globals(run), create.default_seed()
   create.set_default_seed(run.seed)
-  local ok, failure = xpcall(self.run, catch, run, params)
+  local ok, failure = xpcall(self.run, catch, run,
+    errors.strict(params, "the experiment declares"))
   create.set_default_seed(seed_before)
   give_back()
   if core.interrupted() then

@@ -73,6 +73,7 @@ local function find(_, name)
   local value
   if MODULES[name] then
     value = require("swale." .. name)
+    require("swale.errors").strict(value, ("sw.%s has"):format(name))
   elseif PARTS[name] then
     value = require(PARTS[name][1])[PARTS[name][2]]
   else

@@ -247,7 +247,7 @@ end
 --- What tensors have of their own under such a name: in place, or views.
 local NATIVE = { dot = true, reshape = true, transpose = true, broadcast = true }
 --- What would read strangely as a method of logits or labels, or of nothing in particular.
-local FUNCTION_ONLY = { scatter = true, one_hot = true, cast = true, cross_entropy = true }
+local FUNCTION_ONLY = { scatter = true, one_hot = true, cross_entropy = true }
 
 local tensor_methods, node_methods = {}, {}
 for name, f in pairs(M) do

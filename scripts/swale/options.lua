@@ -44,9 +44,13 @@ TYPES.period = { words = DURATION_WORDS .. " above 0", takes = function(v, where
   return d and d.amount > 0 and d or nil
 end }
 
+local CLASS_WORDS = { Optimizer = "an optimizer (sw.optim.SGD { … })",
+  SWA = "an average (sw.average.SWA { … })", Rule = "a rule", Schedule = "a schedule",
+  Layer = "a layer", Model = "an instance of one", Run = "the run that an experiment is given" }
+
 --- Objects of a class of Swale's: "Schedule" is a table whose metatable is named swale.Schedule.
 local function class_type(name)
-  return { words = "a " .. name, takes = function(v)
+  return { words = CLASS_WORDS[name] or "a " .. name, takes = function(v)
     local meta = type(v) == "table" and getmetatable(v)
     return type(meta) == "table" and meta.__name == "swale." .. name and v or nil
   end }

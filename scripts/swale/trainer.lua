@@ -85,11 +85,19 @@ end
 -- ------------------------------------------------------------------ fields
 
 local ENGINE_FIELDS = { model = true, data = true, average = true, seed = true }
+local NAMES = { "model", "data", "average", "seed", "lr", "batch_size", "momentum", "weight_decay" }
+
+local function all_names()
+  local list = table.move(NAMES, 1, #NAMES, 1, {})
+  for name in pairs(methods) do list[#list + 1] = name end
+  return list
+end
 
 function Trainer:__index(key)
   if methods[key] then return methods[key] end
   local engine = rawget(self, "engine")
   if ENGINE_FIELDS[key] then return engine[key] end
+  if engine.settings[key] == nil then errors.no_name("the trainer has", key, all_names()) end
   return engine.settings[key]
 end
 

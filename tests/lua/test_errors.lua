@@ -51,6 +51,7 @@ function TestErrors:test_distance()
   lu.assert_equals(errors.distance("", "abc"), 3)
   lu.assert_equals(errors.distance("kitten", "sitting"), 3)
   lu.assert_equals(errors.distance("lr", "lr"), 0)
+  lu.assert_equals(errors.distance("rnu", "run"), 1)
 end
 
 function TestErrors:test_nearest_knows_typos_synonyms_and_beginnings()
@@ -62,6 +63,23 @@ function TestErrors:test_nearest_knows_typos_synonyms_and_beginnings()
   lu.assert_equals(errors.nearest("Epoch", names), "epochs")
   lu.assert_nil(errors.nearest("zzz", names))
   lu.assert_nil(errors.nearest("x", names))
+end
+
+function TestErrors:test_strict_tables_know_their_names()
+  local t = errors.strict({ step = 1, cyclic = 2 }, "sw.schedule has")
+  lu.assert_equals(t.step, 1)
+  lu.assert_nil(t[1])
+  lu.assert_error_msg_contains(
+    'sw.schedule has no "cyclc"; did you mean "cyclic"? There are: cyclic, step.',
+    function() return t.cyclc end)
+end
+
+function TestErrors:test_the_parts_of_sw_are_strict()
+  local sw = require "swale"
+  lu.assert_error_msg_contains('sw.loss has no "crossentropy"; did you mean "cross_entropy"?',
+    function() return sw.loss.crossentropy end)
+  lu.assert_error_msg_contains('sw.nn has no "Relu"; did you mean "ReLU"?',
+    function() return sw.nn.Relu end)
 end
 
 function TestErrors:test_a_synonym_counts_only_if_it_is_there()

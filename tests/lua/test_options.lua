@@ -36,7 +36,7 @@ function TestOptions:test_alternatives()
   local s = sw.schedule.constant(1)
   lu.assert_equals(check({ lr = s }).lr, s)
   lu.assert_error_msg_contains(
-    'Thing: lr must be a finite number, a Schedule or a function, not "x"', check, { lr = "x" })
+    'Thing: lr must be a finite number, a schedule or a function, not "x"', check, { lr = "x" })
 end
 
 function TestOptions:test_unknown_ones_are_refused_with_what_was_meant()

@@ -414,13 +414,22 @@ function TestTrainer:test_measure_comes_before_the_first_step()
     sw.every { steps = 2 })
 end
 
+function TestTrainer:test_an_unknown_field()
+  local trainer = new()
+  lu.assert_error_msg_contains('the trainer has no "learning_rate"; did you mean "lr"?',
+    function() return trainer.learning_rate end)
+  lu.assert_error_msg_contains('the trainer has no "fti"; did you mean "fit"?',
+    function() trainer:fti(1) end)
+  lu.assert_nil(trainer.average)
+end
+
 function TestTrainer:test_refusals()
   local function refuses(changes, words) lu.assert_error_msg_contains(words, new, changes) end
   refuses({ learning_rate = 1 }, 'unknown option "learning_rate"; did you mean "lr"?')
-  refuses({ lr = "fast" }, "lr must be a finite number, a Schedule, a Rule or a function")
+  refuses({ lr = "fast" }, "lr must be a finite number, a schedule, a rule or a function")
   refuses({ lr = -1 }, "lr is -1")
   refuses({ batch_size = 0 }, "at least 1 example")
-  refuses({ model = 3 }, "model must be a Layer or a Model")
+  refuses({ model = 3 }, "model must be a layer or an instance of one")
   refuses({ data = {} }, "no train split")
   refuses({ optimizer = sw.optim.SGD { lr = 1 } }, "lr is given twice")
   refuses({ momentum = 0.5 }, "momentum is given twice")

@@ -23,8 +23,7 @@ local meta = { __name = "swale.State" }
 
 function meta.__index(_, key)
   if key == "noise_scale" then estimate.unasked(key) end
-  errors.misuse('the state has no "%s"%s It has: %s.', tostring(key),
-    errors.suggestion(key, M.FIELDS), table.concat(M.FIELDS, ", "))
+  errors.no_name("the state has", key, M.FIELDS)
 end
 
 function meta:__tostring()
