@@ -2,13 +2,11 @@
 --- is kept however it ends.
 local core = require "swale.core"
 local errors = require "swale.errors"
+local globals = require "swale.experiment.globals"
 local options = require "swale.options"
+local parameters = require "swale.experiment.parameters"
 
 local M = {}
-
----@class swale.Choice
----@field [integer] string|number|boolean
-local Choice = { __name = "swale.Choice" }
 
 ---@class swale.Experiment
 ---@field name string
@@ -16,31 +14,6 @@ local Choice = { __name = "swale.Choice" }
 ---@field run fun(run: swale.Run, p: table<string, any>)
 local Experiment = { __name = "swale.Experiment" }
 Experiment.__index = Experiment
-
----A parameter that takes one of some values, the first unless told otherwise.
----@param values (string|number|boolean)[]
----@return swale.Choice
-function M.choice(values)
-  if type(values) ~= "table" or #values == 0 then
-    errors.misuse('choice: needs a list of values, such as choice { "lr", "batch" }')
-  end
-  return setmetatable(table.move(values, 1, #values, 1, {}), Choice)
-end
-
-local function is_choice(value) return getmetatable(value) == Choice end
-
-local PARAMETER_TYPES = { number = true, string = true, boolean = true }
-
-local function check_params(params)
-  for name, default in pairs(params) do
-    if type(name) ~= "string" or not name:match "^[%a_][%w_]*$" then
-      errors.misuse("experiment: a parameter's name is a word, not %s", tostring(name))
-    elseif not is_choice(default) and not PARAMETER_TYPES[type(default)] then
-      errors.misuse("experiment: parameter %s is a %s; it must be a number, a string, a boolean or"
-        .. " a choice { … }", name, type(default))
-    end
-  end
-end
 
 local SPEC = { name = "string", params = "table?", run = "function" }
 
@@ -51,7 +24,7 @@ function M.experiment(o)
   o = options.check("experiment", o, SPEC)
   if o.name == "" then errors.misuse("experiment: the name is empty") end
   o.params = o.params or {}
-  check_params(o.params)
+  parameters.check(o.params)
   return setmetatable(o, Experiment)
 end
 
@@ -59,111 +32,15 @@ end
 ---@return boolean
 function M.is_experiment(value) return getmetatable(value) == Experiment end
 
--- ------------------------------------------------------------------ parameters
-
-local function words_of(choice)
-  local words = {}
-  for i, value in ipairs(choice) do words[i] = tostring(value) end
-  return table.concat(words, ", ")
-end
-
-local function from_choice(choice, given)
-  for _, value in ipairs(choice) do
-    if value == given or tostring(value) == given then return value end
-  end
-  local near = type(given) == "string" and errors.nearest(given, choice)
-  return nil, "one of " .. words_of(choice), near and ('; did you mean "%s"?'):format(near)
-end
-
-local function from_number(default, given)
-  local number = tonumber(given)
-  if math.type(default) == "float" then
-    if number and number - number == 0 then return number + 0.0 end
-    return nil, "a number"
-  end
-  local whole = number and math.tointeger(number)
-  if whole then return whole end
-  return nil, "a whole number", number and
-    (", as its default is (%d; %d.0 would make it any number)"):format(default, default)
-end
-
-local BOOLEANS = { ["true"] = true, ["false"] = false }
-
---- The value that `given`, a text or a value, stands for; nil, what is wanted, a hint.
-local function typed(default, given)
-  if is_choice(default) then return from_choice(default, given) end
-  if type(default) == "number" then return from_number(default, given) end
-  if type(default) == "string" then return tostring(given) end
-  local value = given
-  if type(given) == "string" then value = BOOLEANS[given] end
-  if type(value) == "boolean" then return value end
-  return nil, "true or false"
-end
-
-local function declared(self)
-  local names = errors.sorted(self.params)
-  return #names == 0 and "It declares none." or "It declares: " .. table.concat(names, ", ") .. "."
-end
-
 ---The defaults, with overrides in: texts, as from the command line, or values.
 ---@param overrides? table<string, any>
 ---@param called? string   what the experiment is called in messages: the script
 ---@return table<string, any>|nil params, string? message
 function Experiment:resolve(overrides, called)
-  called = called or self.name
-  local params = {}
-  for name, default in pairs(self.params) do
-    if is_choice(default) then params[name] = default[1] else params[name] = default end
-  end
-  for _, name in ipairs(errors.sorted(overrides or {})) do
-    if self.params[name] == nil then
-      return nil, ('%s has no parameter "%s"%s %s'):format(called, name,
-        errors.suggestion(name, self.params), declared(self))
-    end
-    local value, wanted, hint = typed(self.params[name], overrides[name])
-    if value == nil then
-      return nil, ("%s: parameter %s takes %s, not %s%s"):format(called, name, wanted,
-        tostring(overrides[name]), hint or "")
-    end
-    params[name] = value
-  end
-  return params
+  return parameters.resolve(self.params, overrides, called or self.name)
 end
 
 -- ------------------------------------------------------------------ executing
-
---- math.random and math.randomseed on a stream of ours, with Lua's meaning of the arguments.
-local function randoms(seed)
-  local stream = core.random(seed, "script", 1) -- 0 is sw.rand's
-  local function whole(low, high)
-    if low > high then error("bad argument to 'random' (interval is empty)", 3) end
-    local span = high - low + 1
-    if span > 0 and span < 2 ^ 31 then return low + stream:integer(span) - 1 end
-    return low + math.floor(stream:uniform() * ((high - low) + 1.0))
-  end
-  local function random(low, high)
-    if not low then return stream:uniform() end
-    if low == 0 and not high then return stream:integer(1 << 30) << 34 ~ stream:integer(1 << 30) end
-    if not high then low, high = 1, low end
-    return whole(math.tointeger(low) or math.floor(low), math.tointeger(high) or math.floor(high))
-  end
-  local function randomseed(n) stream = core.random(seed, "script", math.tointeger(n) or 1) end
-  return random, randomseed
-end
-
---- While an experiment runs, math.random draws from the stream "script" of its seed, and what is
---- printed is logged. Gives the function that ends this.
-local function borrow_globals(run)
-  local random, randomseed, print_before = math.random, math.randomseed, print
-  local function set(r, rs, p)
-    rawset(math, "random", r)
-    rawset(math, "randomseed", rs)
-    rawset(_G, "print", p)
-  end
-  local new_random, new_randomseed = randoms(run.seed)
-  set(new_random, new_randomseed, function(...) run:print_all(...) end)
-  return function() set(random, randomseed, print_before) end
-end
 
 ---@class swale.Outcome
 ---@field status string
@@ -172,7 +49,15 @@ end
 ---@field traceback string?
 
 local function has_kind(value, kind)
-  return type(value) == "table" and value ~= core.INTERRUPTED and value.kind == kind
+  return type(value) == "table" and value ~= core.INTERRUPTED and rawget(value, "kind") == kind
+end
+
+--- What was raised, as text, whatever it is.
+local function text_of(value)
+  if type(value) == "string" then return value end
+  if value == nil then return "error without a message" end
+  local ok, text = pcall(errors.shown, value)
+  return "error: " .. (ok and text or "a value that cannot be shown")
 end
 
 local function classify(run, failure)
@@ -184,9 +69,8 @@ local function classify(run, failure)
     return { status = "diverged", code = 3, message = tostring(value.message) }
   end
   local status = run.disk_full and "failed: disk full" or "failed"
-  local text = type(value) == "string" and value or value == nil and "error without a message"
-    or tostring(value)
-  return { status = status, code = 1, message = "swale: " .. text, traceback = failure.traceback }
+  return { status = status, code = 1, message = "swale: " .. text_of(value),
+    traceback = failure.traceback }
 end
 
 local function kept(run)
@@ -226,6 +110,19 @@ end
 
 local function catch(value)
   return { value = value, traceback = debug.traceback(nil, 2) }
+end
+
+--- os.exit ends the process, but the record first.
+local function finish_before_exit(run, code)
+  local good = code == nil or code == true or code == 0
+  run:finish(good and "done" or "failed", not good and ("os.exit(%s)"):format(code) or nil)
+end
+
+local function borrow_globals(run)
+  return globals.borrow(run.seed, {
+    print = function(...) run:print_all(...) end,
+    before_exit = function(code) finish_before_exit(run, code) end,
+  })
 end
 
 local function perform(self, run, params)

@@ -49,7 +49,8 @@ local MODULES = { nn = true, loss = true, optim = true, schedule = true, average
 
 local PARTS = {
   Trainer = { "swale.trainer", "new" },
-  experiment = { "swale.experiment", "experiment" }, choice = { "swale.experiment", "choice" },
+  experiment = { "swale.experiment", "experiment" },
+  choice = { "swale.experiment.parameters", "choice" },
   rule = { "swale.schedule", "rule" }, every = { "swale.duration", "every" },
   compile = { "swale.compile", "compile" }, check_gradient = { "swale.compile", "check_gradient" },
   try = { "swale.errors", "try" },

@@ -92,6 +92,19 @@ function TestFaults:test_a_callback_that_raises()
   lu.assert_str_contains(result.err, "stack traceback")
 end
 
+--- The process ends at once, with a record that says so.
+function TestFaults:test_os_exit_in_a_rule()
+  command.write_script(self.script, [[trainer.lr = function(s)
+      if s.step == 50 then os.exit(7) end
+      return 0.1
+    end
+    trainer:fit { epochs = 2, run = run }]])
+  lu.assert_equals(self:run_script().code, 7)
+  local info, records = self:kept "failed"
+  lu.assert_equals(info.error, "os.exit(7)")
+  lu.assert_true(#records >= 4)
+end
+
 function TestFaults:test_a_batch_of_nothing()
   command.write_script(self.script)
   fails(self:run_script "batch=0", 1, "batch_size")

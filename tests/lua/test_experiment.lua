@@ -154,8 +154,20 @@ end
 function TestExecution:test_any_value_can_be_raised()
   local code, info = self:outcome(function() error() end)
   lu.assert_equals({ code, info.status }, { 1, "failed" })
-  code = self:outcome(function() error({}) end)
+  code, info = self:outcome(function() error({}) end)
+  lu.assert_equals({ code, info.error }, { 1, "error: a table" })
+  local unshowable = setmetatable({}, { __tostring = function() error "no" end,
+    __index = function() error "no" end })
+  code, info = self:outcome(function() error(unshowable) end)
+  lu.assert_equals({ code, info.status }, { 1, "failed" })
+end
+
+function TestExecution:test_an_undeclared_parameter_is_not_nil()
+  local e = declare({ lr = 0.5 }, function(_, p) return p.learning_rate end)
+  local code, run = e:execute({}, { quiet = true })
   lu.assert_equals(code, 1)
+  lu.assert_str_contains(require("swale.run").read_info(run.dir).error,
+    'the experiment declares no "learning_rate"; did you mean "lr"? There are: lr.')
 end
 
 function TestExecution:test_diverged()

@@ -1,0 +1,50 @@
+--- What an experiment borrows of Lua's globals while it runs: math.random draws from the stream
+--- "script" of the run's seed, what is printed is logged, and os.exit ends the run's record first.
+local core = require "swale.core"
+
+local M = {}
+
+--- math.random and math.randomseed on a stream of ours, with Lua's meaning of the arguments.
+local function randoms(seed)
+  local stream = core.random(seed, "script", 1) -- 0 is sw.rand's
+  local function whole(low, high)
+    if low > high then error("bad argument to 'random' (interval is empty)", 3) end
+    local span = high - low + 1
+    if span > 0 and span < 2 ^ 31 then return low + stream:integer(span) - 1 end
+    return low + math.floor(stream:uniform() * ((high - low) + 1.0))
+  end
+  local function random(low, high)
+    if not low then return stream:uniform() end
+    if low == 0 and not high then return stream:integer(1 << 30) << 34 ~ stream:integer(1 << 30) end
+    if not high then low, high = 1, low end
+    return whole(math.tointeger(low) or math.floor(low), math.tointeger(high) or math.floor(high))
+  end
+  local function randomseed(n) stream = core.random(seed, "script", math.tointeger(n) or 1) end
+  return random, randomseed
+end
+
+---@class swale.Borrowed
+---@field print function
+---@field before_exit fun(code?: boolean|integer)
+
+local function set(random, randomseed, print_, exit)
+  rawset(math, "random", random)
+  rawset(math, "randomseed", randomseed)
+  rawset(_G, "print", print_)
+  rawset(os, "exit", exit)
+end
+
+---@param seed integer
+---@param replaced swale.Borrowed
+---@return fun() give_back
+function M.borrow(seed, replaced)
+  local random, randomseed, print_, exit = math.random, math.randomseed, print, os.exit
+  local new_random, new_randomseed = randoms(seed)
+  set(new_random, new_randomseed, replaced.print, function(code, close)
+    replaced.before_exit(code)
+    exit(code, close)
+  end)
+  return function() set(random, randomseed, print_, exit) end
+end
+
+return M
