@@ -77,7 +77,7 @@ function Progress:clear()
 end
 
 local function field(list, fmt, value)
-  if value ~= nil then list[#list + 1] = fmt:format(value) end
+  if type(value) == "number" then list[#list + 1] = fmt:format(value) end
 end
 
 ---One line for the record of an epoch.
@@ -85,13 +85,14 @@ end
 ---@return string
 function M.epoch_line(record)
   local list = {}
-  field(list, "epoch %g", record.epoch and math.floor(record.epoch * 10 + 0.5) / 10)
+  local epoch = tonumber(record.epoch)
+  field(list, "epoch %g", epoch and math.floor(epoch * 10 + 0.5) / 10)
   field(list, "loss %.4g", record.loss)
   field(list, "valid loss %.4g", record.valid_loss)
   field(list, "valid acc %.4f", record.valid_accuracy)
   field(list, "swa valid acc %.4f", record.swa_valid_accuracy)
   field(list, "lr %.4g", record.lr)
-  field(list, "batch %d", record.batch_size)
+  field(list, "batch %.10g", record.batch_size)
   return table.concat(list, "  ")
 end
 

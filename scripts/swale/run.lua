@@ -4,6 +4,8 @@ local core = require "swale.core"
 local errors = require "swale.errors"
 local folders = require "swale.folders"
 local machine = require "swale.machine"
+local options = require "swale.options"
+local place = require "swale.run.place"
 local progress = require "swale.progress"
 
 local M = {}
@@ -19,53 +21,8 @@ local KEPT = 2 -- checkpoints
 local Run = { __name = "swale.Run" }
 Run.__index = Run
 
----Where runs go: SWALE_RUNS, or runs/ in the current folder.
----@return string
-function M.root()
-  local given = os.getenv "SWALE_RUNS"
-  return given and given ~= "" and given or "runs"
-end
-
 local function now() return os.date "!%Y-%m-%dT%H:%M:%SZ" end
 local function clock() return require "luv".hrtime() / 1e9 end
-
---- Four letters or digits; not from math.random, which a script may have seeded.
-local function suffix(attempt)
-  local uv = require "luv"
-  -- whole numbers, which wrap around; luv gives some of its as floats
-  local time, pid = math.floor(uv.hrtime() / 1000), math.floor(uv.os_getpid())
-  local x = time * 2654435761 + pid * 40503 + attempt * 69621
-  local letters = {}
-  for i = 1, 4 do
-    x = x ~ (x >> 17)
-    x = x * 0x9E3779B97F4A7C15
-    local digit = ((x >> 33) % 36) + 1
-    letters[i] = ("0123456789abcdefghijklmnopqrstuvwxyz"):sub(digit, digit)
-  end
-  return table.concat(letters)
-end
-
-local function refuse(root, message, code)
-  errors.environment(("the run's directory cannot be made in %s: %s.\n  SWALE_RUNS names another"
-    .. " place."):format(root, message), code)
-end
-
---- mkdir is the lock: who makes the directory owns it.
-local function make_directory(name)
-  local uv, root = require "luv", M.root()
-  local ok, message, code = folders.make_folder(root)
-  if not ok then refuse(root, message, code) end
-  local safe = name:gsub("[^%w%-_.]+", "-")
-  for attempt = 1, 100 do
-    local dir = ("%s/%s_%s_%s"):format(root, os.date "%Y-%m-%d", safe, suffix(attempt))
-    local made, problem = uv.fs_mkdir(dir, 511)
-    if made then return dir end
-    if not problem:match "^EEXIST" then
-      refuse(root, problem:match ": ([^:]+)" or problem, "EIO")
-    end
-  end
-  return refuse(root, "a hundred names are taken", "EIO")
-end
 
 local function open_append(path)
   local file, message = io.open(path, "a")
@@ -130,7 +87,7 @@ end
 ---@return swale.Run
 function M.create(o)
   local self = setmetatable({ seed = o.seed, status = "running", saved = {}, begun = clock() }, Run)
-  self.dir = make_directory(o.experiment)
+  self.dir = place.make(o.experiment)
   self.info = description(o)
   self.progress_bar = o.progress or progress.new()
   self:write_info()
@@ -148,6 +105,7 @@ end
 ---Appends a record to metrics.jsonl: one line, one write.
 ---@param record table   plain data; kind says what it is
 function Run:record(record)
+  options.value("run:record", "the record", record, "table")
   append(self, self.metrics, "metrics.jsonl", core.json_encode(record) .. "\n")
   self.last_step = record.step or self.last_step
   if record.kind == "epoch" then
@@ -163,6 +121,11 @@ end
 ---@param metadata? table<string, any>   written as text
 ---@return string path
 function Run:checkpoint(name, tensors, metadata)
+  options.value("run:checkpoint", "the name", name, "string")
+  options.value("run:checkpoint", "tensors", tensors, "table")
+  if name:find "^[.]" or name:find "[/%c]" then
+    errors.misuse("run:checkpoint: a name is no path and begins with no dot, not %q", name)
+  end
   local folder = self.dir .. "/checkpoints"
   local made, why = folders.make_folder(folder)
   check_write(self, folder, made, why)
@@ -191,14 +154,26 @@ function Run:progress(o) self.progress_bar:update(o) end
 ---@return boolean
 function Run:wants_progress() return self.progress_bar:is_due() end
 
+local function formatted(fmt, ...)
+  if select("#", ...) == 0 then return tostring(fmt) end
+  local ok, text = pcall(string.format, fmt, ...)
+  return ok and text or errors.misuse("run:print: %s", text)
+end
+
+--- Nobody listening any more is no fault; a full disk is.
+local function write_out(self, text)
+  local ok, message = io.stdout:write(text, "\n")
+  if ok then ok, message = io.stdout:flush() end
+  if not ok and not message:find "Broken pipe" then fail_write(self, "standard output", message) end
+end
+
 ---Prints a line, and keeps it in log.txt.
 ---@param fmt string   as for string.format, if there is anything to format
 ---@param ... any
 function Run:print(fmt, ...)
-  local text = select("#", ...) > 0 and fmt:format(...) or tostring(fmt)
+  local text = formatted(fmt, ...)
   self.progress_bar:clear()
-  io.stdout:write(text, "\n")
-  io.stdout:flush()
+  write_out(self, text)
   append(self, self.log, "log.txt", text .. "\n")
 end
 
@@ -209,21 +184,27 @@ function Run:print_all(...)
   self:print("%s", table.concat(texts, "\t"))
 end
 
+--- What cannot be written is refused before it is in the record, which is written again later.
+local function put(self, part, values)
+  core.json_encode { [part] = values }
+  local kept = self.info[part] or {}
+  for key, value in pairs(values) do kept[key] = value end
+  self.info[part] = kept
+  self:write_info()
+end
+
 ---Notes something beside the metrics, in run.json.
 ---@param key string
 ---@param value any   plain data
 function Run:note(key, value)
-  self.info.notes = self.info.notes or {}
-  self.info.notes[key] = value
-  self:write_info()
+  options.value("run:note", "the key", key, "string")
+  put(self, "notes", { [key] = value })
 end
 
 ---The numbers this run is about, in run.json.
 ---@param values table<string, any>
 function Run:summary(values)
-  self.info.summary = self.info.summary or {}
-  for key, value in pairs(values) do self.info.summary[key] = value end
-  self:write_info()
+  put(self, "summary", options.value("run:summary", "values", values, "table"))
 end
 
 ---Draws loss, learning rate and batch size into plots/ and prints where. Never fails a run.
@@ -287,17 +268,6 @@ function M.read_info(dir)
   local info, why = core.json_decode(text)
   if not info then errors.environment(path .. ": " .. tostring(why), "ECORRUPT") end
   return info
-end
-
----The directory of a run, given as a path or as a name below SWALE_RUNS.
----@param name string
----@return string|nil
-function M.find(name)
-  name = name:gsub("(.)/+$", "%1")
-  for _, dir in ipairs { name, M.root() .. "/" .. name } do
-    if folders.exists(dir .. "/run.json") then return dir end
-  end
-  return nil
 end
 
 return M

@@ -176,6 +176,22 @@ function TestFaults:test_output_to_a_full_device()
   self:kept "failed: disk full"
 end
 
+function TestFaults:test_printing_to_a_full_device()
+  if not folders.exists "/dev/full" then lu.skip "there is no /dev/full" end
+  command.write_script(self.script, 'print "much"')
+  local result = command.shell(self.dir, '"$@" >/dev/full', { "run", "small.lua" })
+  fails(result, 1, "standard output: the disk is full", 'kept as "failed: disk full"')
+  self:kept "failed: disk full"
+end
+
+function TestFaults:test_a_reader_that_goes_away_harms_nothing()
+  command.write_script(self.script, "for i = 1, 1e4 do print(i) end")
+  local result = command.shell(self.dir, '"$@" | head -n 1; exit ${PIPESTATUS[0]}',
+    { "run", "small.lua" })
+  lu.assert_equals({ result.code, result.out }, { 0, "1\n" })
+  self:kept "done"
+end
+
 -- ------------------------------------------------------------------ Ctrl-C
 
 local ENDLESS = "trainer:fit { epochs = 1e6, run = run }"

@@ -1,6 +1,7 @@
 --- Run directories: records, checkpoints, readers; progress, tables, other programs.
 local folders = require "swale.folders"
 local lu = require "luaunit"
+local place = require "swale.run.place"
 local process = require "swale.process"
 local progress = require "swale.progress"
 local runs = require "swale.run"
@@ -43,6 +44,28 @@ function TestRun:test_records_come_back()
   lu.assert_equals(records[1].loss, 0.1 + 0.2)
   lu.assert_equals(math.type(records[1].step), "integer")
   lu.assert_equals(records[2].noise_scale_high, "inf")
+end
+
+function TestRun:test_what_cannot_be_recorded_is_refused_by_the_users_line()
+  local here = "test_run.lua:%d+: "
+  local function refuses(words, method, ...)
+    local args = table.pack(...)
+    local ok, message = pcall(function()
+      self.run[method](self.run, table.unpack(args, 1, args.n))
+    end)
+    lu.assert_false(ok)
+    lu.assert_str_matches(message, ".*" .. here .. words .. ".*")
+  end
+  refuses("run:record: the record must be a table, not 3", "record", 3)
+  refuses("run:note: the key must be a string, not nil", "note")
+  refuses("run:summary: values must be a table, not nil", "summary")
+  refuses("json_encode: a function cannot be JSON, at notes.x", "note", "x", print)
+  refuses("run:print: bad argument #2 to .* %(number has no integer representation%)", "print",
+    "%d", 1.5)
+  refuses("run:checkpoint: a name is no path", "checkpoint", "../x", {})
+  self.run:record { kind = "epoch", loss = "high", batch_size = 1.5 }
+  lu.assert_true(self.run:finish "done")
+  lu.assert_equals(runs.read_info(self.run.dir).status, "done")
 end
 
 function TestRun:append(text)
@@ -89,9 +112,9 @@ function TestRun:test_an_epoch_is_a_line_where_there_is_no_terminal()
 end
 
 function TestRun:test_find()
-  lu.assert_equals(runs.find(self.run.dir .. "/"), self.run.dir)
-  lu.assert_equals(runs.find(self.run.dir:match "[^/]+$"), self.run.dir)
-  lu.assert_nil(runs.find "nothing-of-that-name")
+  lu.assert_equals(place.find(self.run.dir .. "/"), self.run.dir)
+  lu.assert_equals(place.find(self.run.dir:match "[^/]+$"), self.run.dir)
+  lu.assert_nil(place.find "nothing-of-that-name")
 end
 
 function TestRun:test_finish()

@@ -11,10 +11,10 @@ function M.main(args)
   parser:argument("run", "Its directory, or its name below SWALE_RUNS."):argname "RUN"
   local o = cli.parse(parser, args)
   if not o then return 2 end
-  local dir = require("swale.run").find(o.run)
+  local dir = require("swale.run.place").find(o.run)
   if not dir then
     cli.say("%s is not a run: there is no run.json in it, nor in %s/%s", o.run,
-      require("swale.run").root(), o.run)
+      require("swale.run.place").root(), o.run)
     return 1
   end
   local path, message = require("swale.plot").run(dir)

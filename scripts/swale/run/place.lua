@@ -1,0 +1,65 @@
+--- Where runs are: directories below one root, each with a name of its own.
+local errors = require "swale.errors"
+local folders = require "swale.folders"
+
+local M = {}
+
+---Where runs go: SWALE_RUNS, or runs/ in the current folder.
+---@return string
+function M.root()
+  local given = os.getenv "SWALE_RUNS"
+  return given and given ~= "" and given or "runs"
+end
+
+--- Four letters or digits; not from math.random, which a script may have seeded.
+local function suffix(attempt)
+  local uv = require "luv"
+  -- whole numbers, which wrap around; luv gives some of its as floats
+  local time, pid = math.floor(uv.hrtime() / 1000), math.floor(uv.os_getpid())
+  local x = time * 2654435761 + pid * 40503 + attempt * 69621
+  local letters = {}
+  for i = 1, 4 do
+    x = x ~ (x >> 17)
+    x = x * 0x9E3779B97F4A7C15
+    local digit = ((x >> 33) % 36) + 1
+    letters[i] = ("0123456789abcdefghijklmnopqrstuvwxyz"):sub(digit, digit)
+  end
+  return table.concat(letters)
+end
+
+local function refuse(root, message, code)
+  errors.environment(("the run's directory cannot be made in %s: %s.\n  SWALE_RUNS names another"
+    .. " place."):format(root, message), code)
+end
+
+---Makes the directory of a run: mkdir is the lock, who makes it owns it. Raises where it cannot.
+---@param name string   of the experiment
+---@return string dir
+function M.make(name)
+  local uv, root = require "luv", M.root()
+  local ok, message, code = folders.make_folder(root)
+  if not ok then refuse(root, message, code) end
+  local safe = name:gsub("[^%w%-_.]+", "-")
+  for attempt = 1, 100 do
+    local dir = ("%s/%s_%s_%s"):format(root, os.date "%Y-%m-%d", safe, suffix(attempt))
+    local made, problem = uv.fs_mkdir(dir, 511)
+    if made then return dir end
+    if not problem:match "^EEXIST" then
+      refuse(root, problem:match ": ([^:]+)" or problem, "EIO")
+    end
+  end
+  return refuse(root, "a hundred names are taken", "EIO")
+end
+
+---The directory of a run, given as a path or as a name below SWALE_RUNS.
+---@param name string
+---@return string|nil
+function M.find(name)
+  name = name:gsub("(.)/+$", "%1")
+  for _, dir in ipairs { name, M.root() .. "/" .. name } do
+    if folders.exists(dir .. "/run.json") then return dir end
+  end
+  return nil
+end
+
+return M
