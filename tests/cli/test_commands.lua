@@ -33,6 +33,8 @@ end
 
 function TestCommands:test_an_unknown_command_gets_a_suggestion()
   contains(self:swale "polt", 2, 'no command "polt"; did you mean "plot"?')
+  contains(self:swale "rnu", 2, 'no command "rnu"; did you mean "run"?')
+  contains(self:swale "--versoin", 2, 'did you mean "--version"?')
   contains(self:swale "../run", 2, "no command")
 end
 
@@ -41,6 +43,9 @@ function TestCommands:test_wrong_options()
   contains(self:swale("run", "a.lua", "--sed", "3"), 2, "--sed")
   contains(self:swale("run", "a.lua", "--seed", "x"), 2, "whole number")
   contains(self:swale("run", "a.lua", "--threads", "0"), 2, "whole number")
+  contains(self:swale("run", "a.lua", "--threads", "9999"), 2, "not a whole number from 1 to 1024")
+  contains(self:swale("lua", "--threads", "9999", "a.lua"), 2, "whole number from 1 to 1024")
+  contains(self:swale("run", "a.lua", "lr=1", "lr=2"), 2, "lr is given twice")
   contains(self:swale("run"), 2, "FILE")
   contains(self:swale("run", "a.lua", "lr"), 2, '"lr" is not of the form key=value')
 end

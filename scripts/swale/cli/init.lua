@@ -72,9 +72,10 @@ local function version()
 end
 
 local function unknown(name)
-  local errors = require "swale.errors"
+  local errors, names = require "swale.errors", M.names()
+  table.move({ "--help", "--version" }, 1, 2, #names + 1, names)
   M.say('there is no command "%s"%s `swale --help` lists them.', name,
-    errors.suggestion(name, M.names()))
+    errors.suggestion(name, names))
   return 2
 end
 
@@ -101,19 +102,24 @@ end
 
 ---For argparse: a whole number, at least `least`.
 ---@param least integer
+---@param most? integer
 ---@return fun(text: string): integer|nil, string?
-function M.whole(least)
+function M.whole(least, most)
+  local words = most and ("from %d to %d"):format(least, most) or "of at least " .. least
   return function(text)
     local n = math.tointeger(tonumber(text))
-    if n and n >= least then return n end
-    return nil, ("'%s' is not a whole number of at least %d"):format(text, least)
+    if n and n >= least and n <= (most or n) then return n end
+    return nil, ("'%s' is not a whole number %s"):format(text, words)
   end
 end
+
+---For argparse: a number of threads.
+M.thread_count = M.whole(1, 1024)
 
 ---Adds --threads; M.set_threads heeds it.
 ---@param parser table
 function M.add_threads(parser)
-  parser:option("--threads", "Threads to compute with."):argname "N":convert(M.whole(1))
+  parser:option("--threads", "Threads to compute with."):argname "N":convert(M.thread_count)
 end
 
 ---@param n integer|nil

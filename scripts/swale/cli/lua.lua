@@ -18,8 +18,9 @@ local function read_args(args)
       o.traceback = true
     elseif args[i] == "--threads" then
       i = i + 1
-      o.threads = cli.whole(1)(args[i] or "")
-      if not o.threads then return nil, "--threads takes a whole number" end
+      local problem
+      o.threads, problem = cli.thread_count(args[i] or "")
+      if not o.threads then return nil, "--threads: " .. problem end
     else
       return nil, ("there is no option %s"):format(args[i])
     end

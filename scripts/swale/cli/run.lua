@@ -23,6 +23,9 @@ local function read_overrides(words)
     if not name then
       cli.say('"%s" is not of the form key=value', word)
       return nil
+    elseif overrides[name] then
+      cli.say("%s is given twice", name)
+      return nil
     end
     overrides[name] = value
   end
