@@ -65,6 +65,7 @@ static sw_status evaluate(eager_call *c, sw_tensor **out) {
     SW_TRY(sw_tensor_writable(out[o], &e.out[o]));
     e.out_shape[o] = *sw_tensor_shape(out[o]);
   }
+  e.out_bytes = sw_dtype_bytes(sw_tensor_dtype(out[0]));
   return row->eval(&e);
 }
 

@@ -6,7 +6,84 @@
  * that the gradient does not compute, but the rows' squares. A sum of two such nodes is a parameter
  * with two uses, whose cross terms are not had this way.
  */
+#include "base/alloc.h"
 #include "graph/build.h"
+
+/* -------------------------------------------------------------- powers of the batch size */
+
+/* A share of the gradient is of a mean over the examples if it goes as B^-1. The power is followed
+ * through the graph; what is made of different powers has none, and a zero has any. */
+enum { ANY = 1000, NONE = 2000 };
+
+static int has_power(int p) { return p != ANY && p != NONE; }
+
+static int common(int a, int b) { return a == ANY || a == b ? b : b == ANY ? a : NONE; }
+
+static int product(int a, int b) {
+  if (a == NONE || b == NONE) return NONE;
+  return has_power(a) && has_power(b) ? a + b : ANY;
+}
+
+/* Whether node n adds up over the batch. */
+static int sums_batch(const sw_graph *g, const swi_node *n) {
+  const sw_type *t = sw_graph_type(g, n->in[0]);
+  int batch = sw_type_batch_axis(t);
+  if (n->op == SW_OP_matmul) return t->dim[n->attrs.transpose_a ? 0 : 1].batch != 0;
+  return batch >= 0 && (n->op == SW_OP_dot || (n->attrs.axes >> batch & 1));
+}
+
+static int power_of_node(const sw_graph *g, const swi_node *n, const int *power) {
+  int p[SWI_MAX_IN] = {0}, n_in = swi_op(n->op)->n_in;
+  for (int k = 0; k < n_in; k++) p[k] = power[n->in[k].node];
+  switch (n->op) {
+  case SW_OP_fill: return n->attrs.value == 0 ? ANY : 0;
+  case SW_OP_scale: return product(p[0], n->attrs.batch_power);
+  case SW_OP_add:
+  case SW_OP_sub: return common(p[0], p[1]);
+  case SW_OP_where: return common(p[1], p[2]);
+  case SW_OP_mul: return product(p[0], p[1]);
+  case SW_OP_div: return has_power(p[1]) ? product(p[0], -p[1]) : NONE;
+  case SW_OP_matmul:
+  case SW_OP_dot: return product(product(p[0], p[1]), sums_batch(g, n));
+  case SW_OP_sum: return product(p[0], sums_batch(g, n));
+  case SW_OP_sumsq: return product(product(p[0], p[0]), sums_batch(g, n));
+  case SW_OP_neg:
+  case SW_OP_relu:
+  case SW_OP_gate:
+  case SW_OP_mean:
+  case SW_OP_max:
+  case SW_OP_reshape:
+  case SW_OP_broadcast:
+  case SW_OP_transpose:
+  case SW_OP_gather_rows: return p[0];
+  default:
+    for (int k = 0; k < n_in; k++)
+      if (has_power(p[k]) ? p[k] != 0 : p[k] == NONE) return NONE;
+    return 0;
+  }
+}
+
+/* Whether each gradient is a sum over the batch of shares that go as B^-1. */
+static int is_of_mean(const sw_edge *grads, int n_grads, const int *power) {
+  for (int i = 0; i < n_grads; i++)
+    if (grads[i].node >= 0 && power[grads[i].node] != ANY && power[grads[i].node] != 0) return 0;
+  return 1;
+}
+
+static sw_status check_loss(sw_graph *g, const sw_edge *grads, int n_grads) {
+  size_t size = (size_t)g->n_nodes * sizeof(int);
+  int *power = swi_alloc(g->ctx, size);
+  if (!power) return SW_ENOMEM;
+  for (int32_t i = 0; i < g->n_nodes; i++) power[i] = power_of_node(g, &g->nodes[i], power);
+  int good = is_of_mean(grads, n_grads, power);
+  swi_free(g->ctx, power, size);
+  if (good) return SW_OK;
+  return sw_fail(g->ctx, SW_EUNSUPPORTED,
+                 "per-example gradient norms: the loss must be the mean over the examples, such as "
+                 "losses:mean(), not their sum");
+}
+
+/* -------------------------------------------------------------- shares of the gradient */
 
 static sw_edge behind_reshapes(const sw_graph *g, sw_edge e) {
   while (swi_node_of(g, e)->op == SW_OP_reshape) e = swi_node_of(g, e)->in[0];
@@ -62,6 +139,7 @@ sw_status sw_graph_example_norms(sw_graph *g, const sw_edge *grads, int n_grads,
     }
     total = total.node < 0 ? squares : swi_add(g, total, squares);
   }
+  SW_TRY(check_loss(g, grads, n_grads));
   if (total.node < 0)
     return sw_fail(g->ctx, SW_EEMPTY,
                    "per-example gradient norms: the loss depends on no parameter");

@@ -253,6 +253,9 @@ sw_status swi_infer(sw_context *ctx, sw_op op, const sw_type *const *in, int n_i
     return sw_fail(ctx, SW_EARG, "%s: leaves have functions of their own", row->name);
   if (n_in != row->n_in)
     return sw_fail(ctx, SW_EARG, "%s: expected %d inputs, got %d", row->name, row->n_in, n_in);
+  if (attrs->ndim < 0 || attrs->ndim > SW_MAX_DIMS)
+    return sw_fail(ctx, SW_ERANGE, "%s: at most %d axes, got %d", row->name, SW_MAX_DIMS,
+                   attrs->ndim);
   for (int i = 0; i < n_in; i++) a.in[i] = in[i];
   SW_TRY(check_kinds(ctx, row, in));
   SW_TRY(row->shape(&a));

@@ -10,12 +10,6 @@
 
 enum { PIECE = 1 << 15, PARALLEL_FROM = 1 << 17 };
 
-static int64_t numel(const sw_shape *s) {
-  int64_t n = 1;
-  for (int i = 0; i < s->ndim; i++) n *= s->dim[i];
-  return n;
-}
-
 /* ------------------------------------------------------------------ shapes */
 
 sw_status swi_unary_shape(swi_shape_args *a) {
@@ -71,7 +65,7 @@ static void unary_piece(void *arg, int64_t piece) {
 }
 
 static sw_status unary(const swi_eval_args *e, swi_unary f) {
-  int64_t n = numel(&e->out_shape[0]);
+  int64_t n = swi_numel(&e->out_shape[0]);
   unary_job j = {e->k->unary[f], e->in[0], e->out[0], n, e->k->element_bytes};
   if (n < PARALLEL_FROM)
     j.f(n, e->in[0], e->out[0]);
@@ -92,7 +86,7 @@ sw_status swi_scale_eval(const swi_eval_args *e) {
   double c = e->attrs->value;
   for (int i = 0; i < e->attrs->batch_power; i++) c *= (double)e->batch;
   for (int i = 0; i > e->attrs->batch_power; i--) c /= (double)e->batch;
-  e->k->scale(numel(&e->out_shape[0]), c, e->in[0], e->out[0]);
+  e->k->scale(swi_numel(&e->out_shape[0]), c, e->in[0], e->out[0]);
   return SW_OK;
 }
 
@@ -222,7 +216,7 @@ static sw_status binary(const swi_eval_args *e, swi_binary f) {
   walk w;
   int64_t counter[SW_MAX_DIMS] = {0}, at[2] = {0, 0};
   int bytes = e->k->element_bytes;
-  if (numel(&e->out_shape[0]) == 0) return SW_OK;
+  if (swi_numel(&e->out_shape[0]) == 0) return SW_OK;
   plan_walk(&w, 2, e->in_shape, &e->out_shape[0]);
   if (w.n_axes == 0) {
     e->k->binary[f](1, e->in[0], e->in[1], e->out[0]);
@@ -310,7 +304,7 @@ sw_status swi_where_eval(const swi_eval_args *e) {
   walk w;
   int64_t counter[SW_MAX_DIMS] = {0}, at[SWI_MAX_IN] = {0};
   char *y = e->out[0];
-  if (numel(&e->out_shape[0]) == 0) return SW_OK;
+  if (swi_numel(&e->out_shape[0]) == 0) return SW_OK;
   plan_walk(&w, 3, e->in_shape, &e->out_shape[0]);
   do {
     where_run(e, &w, at, y);
@@ -350,7 +344,7 @@ sw_status swi_broadcast_eval(const swi_eval_args *e) {
   int bytes = e->k->element_bytes;
   const char *x = e->in[0];
   char *y = e->out[0];
-  if (numel(&e->out_shape[0]) == 0) return SW_OK;
+  if (swi_numel(&e->out_shape[0]) == 0) return SW_OK;
   plan_walk(&w, 1, e->in_shape, &e->out_shape[0]);
   int64_t run = w.n_axes ? w.size[0] : 1;
   do {

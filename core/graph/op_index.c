@@ -18,12 +18,6 @@ static sw_status want_kind(swi_shape_args *a, int i, sw_kind kind) {
                  a->op, i + 1);
 }
 
-static int64_t numel(const sw_shape *s) {
-  int64_t n = 1;
-  for (int i = 0; i < s->ndim; i++) n *= s->dim[i];
-  return n;
-}
-
 static sw_status check_indices(const swi_eval_args *e, const char *op, const int32_t *index,
                                int64_t n, int64_t limit) {
   for (int64_t i = 0; i < n; i++)
@@ -55,10 +49,10 @@ sw_status swi_gather_shape(swi_shape_args *a) {
 
 sw_status swi_gather_eval(const swi_eval_args *e) {
   const int32_t *index = e->in[1];
-  int64_t n = numel(&e->in_shape[1]), rows = e->in_shape[0].dim[0];
+  int64_t n = swi_numel(&e->in_shape[1]), rows = e->in_shape[0].dim[0];
   SW_TRY(check_indices(e, "gather_rows", index, n, rows));
   if (n == 0) return SW_OK;
-  size_t row = (size_t)(numel(&e->out_shape[0]) / n * e->k->element_bytes);
+  size_t row = (size_t)(swi_numel(&e->out_shape[0]) / n * e->k->element_bytes);
   if (row == 0) return SW_OK;
   for (int64_t i = 0; i < n; i++)
     memcpy((char *)e->out[0] + (size_t)i * row, (const char *)e->in[0] + (size_t)index[i] * row,
@@ -101,8 +95,8 @@ sw_status swi_scatter_shape(swi_shape_args *a) {
 
 sw_status swi_scatter_eval(const swi_eval_args *e) {
   const int32_t *index = e->in[1];
-  int64_t n = numel(&e->in_shape[1]), rows = e->attrs->n, bytes = e->k->element_bytes;
-  int64_t row = rows ? numel(&e->out_shape[0]) / rows : 0;
+  int64_t n = swi_numel(&e->in_shape[1]), rows = e->attrs->n, bytes = e->k->element_bytes;
+  int64_t row = rows ? swi_numel(&e->out_shape[0]) / rows : 0;
   SW_TRY(check_indices(e, "scatter_rows", index, n, rows));
   e->k->fill(rows * row, 0, e->out[0]);
   for (int64_t i = 0; i < n; i++)
@@ -131,7 +125,7 @@ sw_status swi_one_hot_shape(swi_shape_args *a) {
 
 sw_status swi_one_hot_eval(const swi_eval_args *e) {
   const int32_t *index = e->in[0];
-  int64_t n = numel(&e->in_shape[0]), classes = e->attrs->n, bytes = e->k->element_bytes;
+  int64_t n = swi_numel(&e->in_shape[0]), classes = e->attrs->n, bytes = e->k->element_bytes;
   SW_TRY(check_indices(e, "one_hot", index, n, classes));
   e->k->fill(n * classes, 0, e->out[0]);
   for (int64_t i = 0; i < n; i++)
@@ -148,7 +142,7 @@ sw_status swi_cast_shape(swi_shape_args *a) {
 
 sw_status swi_cast_eval(const swi_eval_args *e) {
   const int32_t *x = e->in[0];
-  int64_t n = numel(&e->in_shape[0]);
+  int64_t n = swi_numel(&e->in_shape[0]);
   if (e->k->element_bytes == 4)
     for (int64_t i = 0; i < n; i++) ((float *)e->out[0])[i] = (float)x[i];
   else

@@ -9,6 +9,8 @@
 
 enum { SWI_MAX_IN = 3, SWI_MAX_OUT = 2 };
 
+static const double SWI_MOST_ELEMENTS = 0x1p46; /* of one node: as of one tensor */
+
 enum { SWI_LEAF = 1, SWI_ALIAS = 2, SWI_INPLACE = 4, SWI_INDEX = 8, SWI_BROADCAST = 16 };
 
 /* A shape rule fills out[] from in[]; it may complete attrs (a reshape's -1). */
@@ -29,6 +31,7 @@ typedef struct swi_eval_args {
   const void *in[SWI_MAX_IN];
   void *out[SWI_MAX_OUT];
   sw_shape in_shape[SWI_MAX_IN], out_shape[SWI_MAX_OUT];
+  int out_bytes;    /* of an element of out[0]: indices are int32 whatever the float type is */
   const void *bias; /* matmul's epilogue, fused by the compiler */
   swi_activation activation;
 } swi_eval_args;
@@ -81,6 +84,8 @@ void swi_mark_needed(const sw_graph *g, const sw_edge *outputs, int n_outputs,
 int swi_dim_equal(sw_dim a, sw_dim b);
 int swi_type_same_shape(const sw_type *a, const sw_type *b);
 int64_t swi_dim_size(sw_dim d, int64_t batch);
+int64_t swi_numel(const sw_shape *s);    /* of a shape whose elements are known to be countable */
+sw_dim swi_type_numel(const sw_type *t); /* INT64_MAX where it overflows */
 void swi_type_shape(const sw_type *t, int64_t batch, sw_shape *out);
 sw_dependence swi_dependence_max(sw_dependence a, sw_dependence b);
 /* Checks that at most one dimension has the batch; SW_ESHAPE with the op's name. */

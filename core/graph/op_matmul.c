@@ -81,9 +81,7 @@ sw_status swi_dot_shape(swi_shape_args *a) {
 }
 
 sw_status swi_dot_eval(const swi_eval_args *e) {
-  int64_t n = 1;
-  for (int i = 0; i < e->in_shape[0].ndim; i++) n *= e->in_shape[0].dim[i];
-  e->k->fill(1, e->k->dot(n, e->in[0], e->in[1]), e->out[0]);
+  e->k->fill(1, e->k->dot(swi_numel(&e->in_shape[0]), e->in[0], e->in[1]), e->out[0]);
   return SW_OK;
 }
 

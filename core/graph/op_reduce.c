@@ -158,15 +158,9 @@ sw_status swi_sum_eval(const swi_eval_args *e) {
   return SW_OK;
 }
 
-static int64_t numel(const sw_shape *s) {
-  int64_t n = 1;
-  for (int i = 0; i < s->ndim; i++) n *= s->dim[i];
-  return n;
-}
-
 /* A mean over nothing is 0 / 0. */
 sw_status swi_mean_eval(const swi_eval_args *e) {
-  int64_t out = numel(&e->out_shape[0]), in = numel(&e->in_shape[0]);
+  int64_t out = swi_numel(&e->out_shape[0]), in = swi_numel(&e->in_shape[0]);
   SW_TRY(swi_sum_eval(e));
   e->k->scale(out, out == 0 ? 1 : (double)out / (double)in, e->out[0], e->out[0]);
   return SW_OK;

@@ -11,32 +11,23 @@ static sw_status no_fit(swi_shape_args *a, const sw_type *wanted) {
                  sw_type_text(a->in[0], x, sizeof x), sw_type_text(wanted, y, sizeof y));
 }
 
-static void count_of(const sw_type *t, int64_t *n, int *batch) {
-  *n = 1;
-  *batch = 0;
-  for (int i = 0; i < t->ndim; i++) {
-    *n *= t->dim[i].n;
-    *batch |= t->dim[i].batch != 0;
-  }
-}
-
 /* Gives the axis of size -1 what is left over. */
 static sw_status complete(swi_shape_args *a, sw_type *t) {
-  int64_t have, rest = 1;
-  int have_batch, rest_batch = 0, open = -1;
-  count_of(a->in[0], &have, &have_batch);
+  const sw_dim have = swi_type_numel(a->in[0]);
+  sw_type given = {0}; /* the axes that are not open */
+  int open = -1;
   for (int i = 0; i < t->ndim; i++) {
     if (t->dim[i].n < -1 || (t->dim[i].n == -1 && open >= 0))
       return sw_fail(a->ctx, SW_ESHAPE, "%s: only one axis may be -1, and none less", a->op);
     if (t->dim[i].n == -1)
       open = i;
     else
-      rest *= t->dim[i].n;
-    rest_batch |= t->dim[i].n != -1 && t->dim[i].batch;
+      given.dim[given.ndim++] = t->dim[i];
   }
   if (open < 0) return SW_OK;
-  if (rest == 0 || have % rest != 0 || (rest_batch && !have_batch)) return no_fit(a, t);
-  t->dim[open] = (sw_dim){have / rest, have_batch && !rest_batch};
+  const sw_dim rest = swi_type_numel(&given);
+  if (rest.n == 0 || have.n % rest.n != 0 || (rest.batch && !have.batch)) return no_fit(a, t);
+  t->dim[open] = (sw_dim){have.n / rest.n, have.batch && !rest.batch};
   return SW_OK;
 }
 
@@ -49,13 +40,9 @@ static int64_t before_batch(const sw_type *t) {
 
 sw_status swi_reshape_shape(swi_shape_args *a) {
   sw_type t = {.kind = a->in[0]->kind, .ndim = a->attrs->ndim, .dependence = a->in[0]->dependence};
-  int64_t have, want;
-  int have_batch, want_batch;
   memcpy(t.dim, a->attrs->dim, sizeof t.dim);
   SW_TRY(complete(a, &t));
-  count_of(a->in[0], &have, &have_batch);
-  count_of(&t, &want, &want_batch);
-  if (have != want || have_batch != want_batch) return no_fit(a, &t);
+  if (!swi_dim_equal(swi_type_numel(a->in[0]), swi_type_numel(&t))) return no_fit(a, &t);
   /* examples stay apart only if they are cut at the same places */
   if (t.dependence == SW_BY_EXAMPLE && before_batch(a->in[0]) != before_batch(&t))
     t.dependence = SW_MIXED;
@@ -66,9 +53,8 @@ sw_status swi_reshape_shape(swi_shape_args *a) {
 
 /* In programs a reshape is an alias and this does not run; eagerly it copies. */
 sw_status swi_copy_eval(const swi_eval_args *e) {
-  int64_t n = 1;
-  for (int i = 0; i < e->in_shape[0].ndim; i++) n *= e->in_shape[0].dim[i];
-  if (n > 0) memmove(e->out[0], e->in[0], (size_t)(n * e->k->element_bytes));
+  int64_t n = swi_numel(&e->in_shape[0]);
+  if (n > 0) memmove(e->out[0], e->in[0], (size_t)(n * e->out_bytes));
   return SW_OK;
 }
 

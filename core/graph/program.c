@@ -110,15 +110,6 @@ static void fuse(compiler *c) {
 
 /* ------------------------------------------------------------------ leaves */
 
-static sw_dim numel_of(const sw_type *t) {
-  sw_dim d = {1, 0};
-  for (int i = 0; i < t->ndim; i++) {
-    d.n *= t->dim[i].n;
-    d.batch |= t->dim[i].batch != 0;
-  }
-  return d;
-}
-
 static sw_status emit_input(compiler *c, int32_t i, swi_buffer *b) {
   sw_program *p = c->p;
   const swi_node *n = &c->g->nodes[i];
@@ -137,12 +128,13 @@ static sw_status emit_input(compiler *c, int32_t i, swi_buffer *b) {
 
 static size_t constant_size(const compiler *c, const swi_node *n) {
   int64_t element = n->type[0].kind == SW_INDEX ? (int64_t)sizeof(int32_t) : c->p->bytes;
-  return (size_t)((numel_of(&n->type[0]).n * element + 63) / 64 * 64);
+  return (size_t)((swi_type_numel(&n->type[0]).n * element + 63) / 64 * 64);
 }
 
 static sw_status emit_leaf(compiler *c, int32_t i) {
   const swi_node *n = &c->g->nodes[i];
-  swi_buffer b = {.kind = n->type[0].kind, .numel = numel_of(&n->type[0]), .first = -1, .last = -1};
+  swi_buffer b = {
+      .kind = n->type[0].kind, .numel = swi_type_numel(&n->type[0]), .first = -1, .last = -1};
   switch (n->op) {
   case SW_OP_input: SW_TRY(emit_input(c, i, &b)); break;
   case SW_OP_param:
@@ -196,7 +188,7 @@ static int32_t buffer_of(const compiler *c, sw_edge e) { return c->buffer[e.node
 static sw_status new_out(compiler *c, const sw_type *t, int32_t *number) {
   swi_buffer b = {.place = SWI_ARENA,
                   .kind = t->kind,
-                  .numel = numel_of(t),
+                  .numel = swi_type_numel(t),
                   .first = c->p->n_code,
                   .last = c->p->n_code};
   return add_buffer(c->p, &b, number);
@@ -285,7 +277,7 @@ static sw_status bind_output(compiler *c, int i) {
   const sw_type *t = sw_graph_type(c->g, o->edge);
   int32_t at = buffer_of(c, o->edge);
   swi_buffer *b = &p->buffers[at];
-  if (o->offset >= 0 && (t->kind != SW_REAL || numel_of(t).batch))
+  if (o->offset >= 0 && (t->kind != SW_REAL || swi_type_numel(t).batch))
     return sw_fail(p->ctx, SW_EARG,
                    "program: output %d cannot go into the output vector: it must be real, without "
                    "a batch axis",

@@ -18,7 +18,7 @@ typedef struct sw_output {
   int64_t offset; /* >= 0: where in the output vector of each run; -1: it stays in the workspace */
 } sw_output;
 
-/* real: SW_F32 or SW_F64, the float type of everything in it. Keeps the graph alive. SW_EARG for an
+/* real: SW_F32 or SW_F64, the float type of everything in it. The graph may go or grow afterwards. SW_EARG for an
  * output that is not there, SW_ENOMEM. */
 SW_API sw_status sw_program_new(sw_graph *g, const sw_output *outputs, int n_outputs, sw_dtype real,
                                 sw_program **out);
@@ -39,7 +39,7 @@ SW_API void sw_workspace_free(sw_workspace *w);
 SW_API sw_program *sw_workspace_program(const sw_workspace *w); /* borrowed */
 
 /* Plans for batch examples: after it the inputs' buffers can be written. Allocates only if batch is
- * above the capacity. SW_ERANGE for batch < 1, SW_ENOMEM (then the workspace is as it was). */
+ * above the capacity. SW_ERANGE for batch < 1 or too large, SW_ENOMEM (then the workspace is as it was). */
 SW_API sw_status sw_workspace_batch(sw_workspace *w, int64_t batch);
 SW_API int64_t sw_workspace_bytes(const sw_workspace *w);
 

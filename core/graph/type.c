@@ -42,6 +42,21 @@ int swi_type_same_shape(const sw_type *a, const sw_type *b) {
 
 int64_t swi_dim_size(sw_dim d, int64_t batch) { return d.batch ? d.n * batch : d.n; }
 
+int64_t swi_numel(const sw_shape *s) {
+  int64_t n = 1;
+  for (int i = 0; i < s->ndim; i++) n *= s->dim[i];
+  return n;
+}
+
+sw_dim swi_type_numel(const sw_type *t) {
+  sw_dim all = {1, 0};
+  for (int i = 0; i < t->ndim; i++) {
+    if (__builtin_mul_overflow(all.n, t->dim[i].n, &all.n)) all.n = INT64_MAX;
+    all.batch |= t->dim[i].batch != 0;
+  }
+  return all;
+}
+
 void swi_type_shape(const sw_type *t, int64_t batch, sw_shape *out) {
   out->ndim = t->ndim;
   for (int i = 0; i < t->ndim; i++) out->dim[i] = swi_dim_size(t->dim[i], batch);
@@ -55,13 +70,13 @@ sw_status swi_type_check(sw_context *ctx, const char *op, const sw_type *t) {
   int batches = 0;
   for (int i = 0; i < t->ndim; i++) {
     batches += t->dim[i].batch != 0;
-    numel *= (double)t->dim[i].n;
+    numel *= t->dim[i].n > 1 ? (double)t->dim[i].n : 1; /* strides must fit too */
   }
   if (batches > 1)
     return sw_fail(ctx, SW_ESHAPE,
                    "%s: the result %s grows with the square of the batch, which is not supported",
                    op, sw_type_text(t, text, sizeof text));
-  if (numel > 7e13)
+  if (numel > SWI_MOST_ELEMENTS)
     return sw_fail(ctx, SW_ERANGE, "%s: the result %s is too large", op,
                    sw_type_text(t, text, sizeof text));
   return SW_OK;

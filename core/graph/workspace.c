@@ -100,13 +100,27 @@ static void prepare(sw_workspace *w, int32_t i) {
     call->out[o] = fixed_place(w, code->out[o]);
     swi_type_shape(&code->out_type[o], w->batch, &call->out_shape[o]);
   }
+  call->out_bytes = code->out_type[0].kind == SW_INDEX ? (int)sizeof(int32_t) : w->p->bytes;
+}
+
+/* Sizes are known to fit for a batch of one; here for all of it. */
+static sw_status check_batch(const sw_workspace *w, int64_t batch) {
+  if (batch < 1 || batch > INT32_MAX)
+    return sw_fail(w->p->ctx, SW_ERANGE, "the batch must have 1 to %d examples, got %lld",
+                   INT32_MAX, (long long)batch);
+  for (int32_t i = 0; i < w->p->n_buffers; i++) {
+    sw_dim n = w->p->buffers[i].numel;
+    if (n.batch && (double)n.n * (double)batch > SWI_MOST_ELEMENTS)
+      return sw_fail(w->p->ctx, SW_ERANGE,
+                     "a batch of %lld examples is too large: %lld numbers for each at one place",
+                     (long long)batch, (long long)n.n);
+  }
+  return SW_OK;
 }
 
 sw_status sw_workspace_batch(sw_workspace *w, int64_t batch) {
-  if (batch < 1 || batch > INT32_MAX)
-    return sw_fail(w->p->ctx, SW_ERANGE, "the batch must have at least 1 example, got %lld",
-                   (long long)batch);
-  if (batch == w->batch) return SW_OK;
+  if (batch == w->batch && batch > 0) return SW_OK;
+  if (batch < 1 || batch > w->capacity) SW_TRY(check_batch(w, batch));
   if (batch > w->capacity) SW_TRY(grow(w, batch));
   w->batch = batch;
   for (int32_t i = 0; i < w->p->n_code; i++) prepare(w, i);

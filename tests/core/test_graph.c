@@ -230,6 +230,49 @@ TEST(norms_are_refused_by_parameter) {
   CHECK_EQ_INT(sw_graph_example_norms(n.g, &grad, 1, &norms, &culprit), SW_EUNSUPPORTED);
 }
 
+/* A sum has B times the gradient of the mean, and its norms would be B^2 times too large. */
+TEST(norms_want_the_mean_over_the_examples) {
+  const sw_shape square = {2, {5, 5}};
+  const sw_dim dim[2] = {net_batch, {5, 0}};
+  const sw_attrs all = {.axes = 3}, rows = {.axes = 2}, over_batch = {.axes = 1};
+  const sw_attrs per_example = {.value = 2, .batch_power = -1}, by_three = {.value = 1.0 / 3};
+  new_graph();
+  sw_edge w, grad, norms, x = input(0, 2, dim);
+  CHECK_OK(n.ctx, sw_graph_param(n.g, 0, 0, &square, &w));
+  sw_edge h = apply(SW_OP_tanh, apply(SW_OP_matmul, x, w, NULL), SW_NO_EDGE, NULL);
+  sw_edge sum = apply(SW_OP_sum, h, SW_NO_EDGE, &all);
+  sw_edge each = apply(SW_OP_sumsq, h, SW_NO_EDGE, &rows);
+  const sw_edge good[] = {apply(SW_OP_mean, h, SW_NO_EDGE, &all),
+                          apply(SW_OP_mean, each, SW_NO_EDGE, &over_batch),
+                          apply(SW_OP_scale, sum, SW_NO_EDGE, &per_example)};
+  const sw_edge bad[] = {sum, apply(SW_OP_scale, sum, SW_NO_EDGE, &by_three),
+                         apply(SW_OP_sum, each, SW_NO_EDGE, &over_batch),
+                         apply(SW_OP_scale, good[0], SW_NO_EDGE, &per_example)};
+  for (int i = 0; i < 3; i++) {
+    CHECK_OK(n.ctx, sw_graph_gradient(n.g, good[i], SW_NO_EDGE, &w, 1, &grad));
+    CHECK_OK(n.ctx, sw_graph_example_norms(n.g, &grad, 1, &norms, NULL));
+  }
+  for (int i = 0; i < 4; i++) {
+    CHECK_OK(n.ctx, sw_graph_gradient(n.g, bad[i], SW_NO_EDGE, &w, 1, &grad));
+    CHECK_EQ_INT(sw_graph_example_norms(n.g, &grad, 1, &norms, NULL), SW_EUNSUPPORTED);
+  }
+}
+
+/* Sizes whose product does not fit are refused, even where another size is 0. */
+TEST(sizes_that_overflow_are_refused) {
+  const int64_t huge = INT64_C(1) << 40;
+  const sw_dim dim[3] = {{huge, 0}, {huge, 0}, {0, 0}}, small[1] = {{3, 0}};
+  const sw_attrs square = {.ndim = 2, .dim = {{huge, 0}, {huge, 0}}};
+  const sw_attrs open = {.ndim = 3, .dim = {{huge, 0}, {huge, 0}, {-1, 0}}}, seven = {.ndim = 7};
+  sw_edge out;
+  new_graph();
+  CHECK_EQ_INT(sw_graph_input(n.g, 0, SW_REAL, 3, dim, &out), SW_ERANGE);
+  sw_edge x = input(0, 1, small);
+  CHECK_EQ_INT(sw_graph_apply(n.g, SW_OP_reshape, &x, 1, &square, &out), SW_ESHAPE);
+  CHECK_EQ_INT(sw_graph_apply(n.g, SW_OP_reshape, &x, 1, &open, &out), SW_ESHAPE);
+  CHECK_EQ_INT(sw_graph_apply(n.g, SW_OP_reshape, &x, 1, &seven, &out), SW_ERANGE);
+}
+
 TEST(every_allocation_may_fail) {
   for (int64_t at = 1;; at++) {
     sw_edge norms;
@@ -250,4 +293,6 @@ TEST(every_allocation_may_fail) {
 #define C(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 RUN_TESTS(C(dump_of_a_network), C(dump_of_a_gradient), C(equal_nodes_are_one), C(identities),
           C(dependence_on_the_examples), C(wrong_shapes_are_refused), C(gradient_wants_a_scalar),
-          C(no_path_no_gradient), C(norms_are_refused_by_parameter), C(every_allocation_may_fail))
+          C(no_path_no_gradient), C(norms_are_refused_by_parameter),
+          C(norms_want_the_mean_over_the_examples), C(sizes_that_overflow_are_refused),
+          C(every_allocation_may_fail))

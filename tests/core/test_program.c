@@ -284,6 +284,40 @@ TEST(a_loss_that_is_refused_updates_nothing) {
   sw_workspace_free(space);
 }
 
+/* Indices are int32 in a float64 program too. */
+TEST(indices_as_outputs) {
+  enum { BATCH = 37 };
+  sw_output o[] = {{n.y, -1}, {n.y, -1}};
+  sw_program *p;
+  sw_workspace *w;
+  CHECK_OK(n.ctx, sw_program_new(n.g, o, 2, SW_F64, &p));
+  CHECK_OK(n.ctx, sw_workspace_new(p, &w));
+  sw_program_release(p);
+  CHECK_OK(n.ctx, sw_workspace_batch(w, BATCH));
+  int32_t *y = sw_workspace_input(w, 1);
+  for (int i = 0; i < BATCH; i++) y[i] = i;
+  CHECK_OK(n.ctx, sw_workspace_run(w, NULL, 0, NULL));
+  for (int i = 0; i < 2; i++)
+    assert_memory_equal(sw_workspace_output(w, i, NULL), y, BATCH * sizeof *y);
+  sw_workspace_free(w);
+}
+
+/* Each size fits, their product with the batch does not: nothing smaller may be planned instead. */
+TEST(a_batch_may_be_too_large) {
+  const sw_attrs wide = {.ndim = 2, .dim = {{1, 1}, {INT64_C(1) << 40, 0}}};
+  sw_edge one, x;
+  sw_program *p;
+  sw_workspace *w;
+  CHECK_OK(n.ctx, sw_graph_fill(n.g, 1, &one));
+  CHECK_OK(n.ctx, net_apply(&n, SW_OP_broadcast, one, SW_NO_EDGE, &wide, &x));
+  CHECK_OK(n.ctx, sw_program_new(n.g, &(sw_output){x, -1}, 1, SW_F64, &p));
+  CHECK_OK(n.ctx, sw_workspace_new(p, &w));
+  sw_program_release(p);
+  CHECK_EQ_INT(sw_workspace_batch(w, 1 << 21), SW_ERANGE);
+  CHECK_EQ_INT(sw_workspace_batch(w, INT32_MAX), SW_ERANGE);
+  sw_workspace_free(w);
+}
+
 TEST(a_run_may_be_repeated) {
   sw_workspace *w = workspace(SW_NO_EDGE, SW_F64);
   double again[NET_WEIGHTS];
@@ -307,7 +341,7 @@ TEST(what_a_run_must_be_given) {
   sw_workspace *w = workspace(SW_NO_EDGE, SW_F64);
   CHECK_EQ_INT(sw_workspace_run(w, &(const void *){weights}, 1, out), SW_EARG);
   CHECK_EQ_INT(sw_workspace_batch(w, 0), SW_ERANGE);
-  CHECK_EQ_STR(sw_message(n.ctx), "the batch must have at least 1 example, got 0");
+  CHECK_EQ_STR(sw_message(n.ctx), "the batch must have 1 to 2147483647 examples, got 0");
   CHECK(sw_workspace_input(w, 0) == NULL);
   fill_inputs(w, 4, 8, 0);
   CHECK_EQ_INT(sw_workspace_run(w, NULL, 0, out), SW_EARG);
@@ -383,6 +417,7 @@ TEST(every_allocation_may_fail) {
 RUN_TESTS(C(dump_of_a_program), C(gradient_equals_differences), C(float32_is_near_float64),
           C(batch_sizes_change), C(per_example_norms_equal_batches_of_one),
           C(variants_share_their_bits), C(hessian_vector_product), C(outputs_of_every_kind),
-          C(early_updates_change_no_bit), C(a_loss_that_is_refused_updates_nothing),
-          C(a_run_may_be_repeated), C(labels_are_looked_at), C(what_a_run_must_be_given),
-          C(eager_equals_compiled), C(every_allocation_may_fail))
+          C(indices_as_outputs), C(a_batch_may_be_too_large), C(early_updates_change_no_bit),
+          C(a_loss_that_is_refused_updates_nothing), C(a_run_may_be_repeated),
+          C(labels_are_looked_at), C(what_a_run_must_be_given), C(eager_equals_compiled),
+          C(every_allocation_may_fail))
