@@ -39,6 +39,7 @@ function M.make_folder(path)
   local ok, problem = uv().fs_mkdir(path, 511) -- the umask takes what it wants
   if ok or M.is_folder(path) then return true end
   local words, code = in_words(problem)
+  if code == "EEXIST" then words = "a file has that name" end
   return nil, ("cannot make the folder %s: %s"):format(path, words), code
 end
 

@@ -127,6 +127,21 @@ function TestCache:test_one_that_cannot_be_written_is_done_without()
   lu.assert_str_contains(result.err, "cannot be cached, going on without")
 end
 
+--- The labels of valid are the last bytes of the file.
+function TestCache:test_a_label_outside_the_classes()
+  local environment = { SWALE_DATA = self.dir .. "/cache" }
+  lu.assert_equals(command.swale(self.dir, { "lua", "a.lua" }, environment).code, 0)
+  local path = self.dir .. "/cache/fashion-mnist-v1.safetensors"
+  local file = assert(io.open(path, "r+b"))
+  file:seek("end", -3)
+  file:write "M"
+  file:close()
+  local result = command.swale(self.dir, { "lua", "a.lua" }, environment)
+  lu.assert_equals(result.code, 1)
+  lu.assert_str_contains(result.err, path .. ": valid: example 4997 (the first is 0) has label 77")
+  lu.assert_str_contains(result.err, "Remove the file; `swale data get fashion-mnist` makes it")
+end
+
 function TestCache:test_files_of_ones_own_that_are_damaged()
   local own = self.dir .. "/cache/fashion-mnist"
   folders.make_folder(own)

@@ -122,8 +122,11 @@ end
 
 function TestTensors:test_labels_outside_the_classes()
   local y = sw.tensor({ 0, 7 }, "int32")
-  lu.assert_error_msg_contains("7", sw.data.from_tensors,
-    { train = { x = two_rows(), y = y }, classes = 3 })
+  lu.assert_error_msg_contains("from_tensors: train: example 1 (the first is 0) has label 7",
+    sw.data.from_tensors, { train = { x = two_rows(), y = y }, classes = 3 })
+  lu.assert_error_msg_contains("from_tensors: valid: example 1", sw.data.from_tensors,
+    { train = { x = two_rows(), y = sw.zeros({ 2 }, "int32") },
+      valid = { x = two_rows(), y = y }, classes = 3 })
 end
 
 function TestTensors:test_labels_need_classes()
@@ -136,6 +139,16 @@ function TestTensors:test_splits_must_agree()
     sw.data.from_tensors, { train = { x = two_rows() }, valid = { x = sw.zeros { 4, 2 } } })
   lu.assert_error_msg_contains("train: 2 rows in x, but 3 in y", sw.data.from_tensors,
     { train = { x = two_rows(), y = sw.zeros { 3 } } })
+end
+
+function TestTensors:test_a_split_has_examples()
+  local none = { x = sw.zeros { 0, 3 } }
+  lu.assert_error_msg_contains("from_tensors: train: there are no examples", sw.data.from_tensors,
+    { train = none })
+  lu.assert_error_msg_contains("valid: there are no examples",
+    sw.data.from_tensors, { train = { x = two_rows() }, valid = none })
+  lu.assert_error_msg_contains("train: x and y have a row for each example", sw.data.from_tensors,
+    { train = { x = sw.tensor(3) } })
 end
 
 function TestTensors:test_standardise_by_the_training_split()
@@ -170,7 +183,8 @@ function TestIdx:test_the_end_of_the_training_files_is_valid()
 end
 
 function TestIdx:test_a_label_outside_the_classes_names_the_file()
-  lu.assert_error_msg_contains(self.labels, sw.data.idx, self:options { classes = 2 })
+  lu.assert_error_msg_equals(self.labels .. ": train: example 2 (the first is 0) has label 2,"
+    .. " classes are 0 to 1", sw.data.idx, self:options { classes = 2 })
 end
 
 function TestIdx:test_a_truncated_file_is_named()

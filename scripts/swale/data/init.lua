@@ -37,14 +37,22 @@ local function row_shape(x)
   return shape
 end
 
-local function assemble(name, parts, classes, normalisation)
+--- What the source says of a split goes to refuse(split, why), which knows where the split is from.
+local function new_split(split, o, refuse)
+  local ok, result = pcall(splits.new, o)
+  if ok then return result end
+  if type(result) ~= "string" then error(result, 0) end
+  refuse(split, (result:gsub("^[^\n]-:%d+: ", "", 1):gsub("^source: ", "")))
+end
+
+local function assemble(name, parts, classes, normalisation, refuse)
   local x = parts.train.x
   local data = { name = name, classes = classes, normalisation = normalisation,
     shape = row_shape(x), features = x:numel() // #x }
   for split, part in pairs(parts) do
-    data[split] = splits.new { x = part.x, y = part.y, classes = classes,
+    data[split] = new_split(split, { x = part.x, y = part.y, classes = classes,
       mean = normalisation and normalisation.mean,
-      deviation = normalisation and normalisation.deviation }
+      deviation = normalisation and normalisation.deviation }, refuse)
   end
   return setmetatable(data, Data)
 end
@@ -88,7 +96,10 @@ function M.load(name, o)
     normalisation = metadata.mean and { mean = tonumber(metadata.mean),
       deviation = tonumber(metadata.deviation) } or moments_of(parts.train.x)
   end
-  return assemble(name, parts, manifests.sets[name].classes, normalisation)
+  return assemble(name, parts, manifests.sets[name].classes, normalisation, function(split, why)
+    errors.environment(("%s: %s: %s\n  Remove the file; `swale data get %s` makes it anew."):format(
+      cache.path(name), split, why, name), "ECORRUPT")
+  end)
 end
 
 ---Fetches a data set into the cache, without loading it.
@@ -127,7 +138,13 @@ local FROM_TENSORS = { name = { "string", "tensors" }, classes = "count?", train
 local function check_split(split, part, features)
   local where = "from_tensors: " .. split
   part = options.check(where, part, { x = "tensor", y = "tensor?" })
-  local n = part.x:numel() // math.max(#part.x, 1)
+  if part.x:ndim() == 0 or part.y and part.y:ndim() == 0 then
+    errors.misuse("%s: x and y have a row for each example, (N, …)", where)
+  elseif #part.x == 0 then
+    errors.misuse("%s: there are no examples%s", where,
+      split == "train" and "" or "; a split that is not there is left out")
+  end
+  local n = part.x:numel() // #part.x
   if features and n ~= features then
     errors.misuse("%s: rows of %d values, but rows of train have %d", where, n, features)
   elseif part.y and #part.y ~= #part.x then
@@ -154,7 +171,8 @@ function M.from_tensors(o)
   if y and y:dtype() ~= "float32" and not o.classes then
     errors.misuse("from_tensors: labels need classes, their number")
   end
-  return assemble(o.name, parts, o.classes, o.standardise and moments_of(parts.train.x) or nil)
+  return assemble(o.name, parts, o.classes, o.standardise and moments_of(parts.train.x) or nil,
+    function(split, why) errors.misuse("from_tensors: %s: %s", split, why) end)
 end
 
 ---@class swale.IdxOptions
@@ -183,10 +201,10 @@ end
 --- A label outside the classes is a fault of the file, which has a name.
 local function assemble_named(o, parts)
   local normalisation = o.standardise and moments_of(parts.train.x) or nil
-  local ok, result = pcall(assemble, o.name, parts, o.classes, normalisation)
-  if ok then return result end
-  local labels = o.train_labels .. (o.test_labels and ", " .. o.test_labels or "")
-  errors.environment(labels .. ": " .. tostring(result):gsub("^%S-:%d+: ", ""), "ECORRUPT")
+  return assemble(o.name, parts, o.classes, normalisation, function(split, why)
+    local file = split == "test" and o.test_labels or o.train_labels
+    errors.environment(("%s: %s: %s"):format(file, split, why), "ECORRUPT")
+  end)
 end
 
 ---Data from IDX files, plain or gzipped. The last `valid` examples of the training files become the
@@ -196,6 +214,7 @@ end
 function M.idx(o)
   o = options.check("data.idx", o, IDX)
   local x, y = read_pair(o.train_images, o.train_labels)
+  if #x == 0 then errors.environment(o.train_images .. ": no images in it", "ECORRUPT") end
   local n = #x - o.valid
   if o.valid < 0 or n < 1 then
     errors.misuse("data.idx: valid is %d, but there are %d examples", o.valid, #x)

@@ -111,7 +111,7 @@ local function joined(parts, count)
   return index
 end
 
-local BATCHES = { size = "count", epochs = { "number", 1 }, seed = { "integer", 1 } }
+local BATCHES = { size = "count", epochs = { "positive", 1 }, seed = { "integer", 1 } }
 
 ---Batches for a loop of one's own, in the order that a Trainer with that seed takes:
 ---`for batch in data.train:batches { size = 128, epochs = 5 } do … batch.x, batch.y … end`.
