@@ -56,6 +56,15 @@ local function take_loss(self, value)
   end
 end
 
+--- The loss, with its operands' shapes in what goes wrong.
+local function add_loss(self, loss, example, target)
+  local ok, message = pcall(function() take_loss(self, loss(self.output, target)) end)
+  if ok then return end
+  if type(message) ~= "string" then error(message, 0) end
+  error(("%s\n  in the loss of output %s and %s %s"):format(message, shape_text(self.output),
+    example.labels and "labels" or "target", shape_text(target)), 0)
+end
+
 local function take_hits(self, example, target)
   if not example.labels or self.output:ndim() ~= 2 then return end
   self.hit = ops.eq(ops.cast(ops.argmax(self.output)), ops.cast(target))
@@ -76,7 +85,7 @@ function M.graph(layer, loss, example)
   end
   local x, y = graph:input(1, "real", batched(example.features)), target_input(graph, example)
   self.output = layer:call(x, models.bind(layer, function(path) return nodes[path] end))
-  take_loss(self, loss(self.output, y))
+  add_loss(self, loss, example, y)
   take_hits(self, example, y)
   self.grads = graph:gradient(self.loss, list)
   return self

@@ -197,7 +197,6 @@ end
 ---@class swale.Rule
 ---@field initial number
 ---@field f fun(s: swale.State, mem: table): number
----@field mem table        the rule's own memory: plain data
 local Rule = { __name = "swale.Rule" }
 Rule.__index = Rule
 
@@ -208,14 +207,15 @@ function Rule:__tostring() return ("rule from %g"):format(self.initial) end
 function M.is_rule(x) return getmetatable(x) == Rule end
 
 ---A rule that listens: the first update takes initial, and before each later one f(s, mem) says
----what comes, s being the live state after the last update and mem a table of the rule's own.
+---what comes, s being the live state after the last update and mem the rule's memory, plain data:
+---a table that each trainer makes for itself.
 ---@param initial number
 ---@param f fun(s: swale.State, mem: table): number
 ---@return swale.Rule
 function M.rule(initial, f)
   options.value("rule", "initial", initial, "number")
   options.value("rule", "f", f, "function")
-  return setmetatable({ initial = initial, f = f, mem = {} }, Rule)
+  return setmetatable({ initial = initial, f = f }, Rule)
 end
 
 return M

@@ -74,6 +74,7 @@ function M.new(o)
   local model = models.of("Trainer", o.model, seed)
   local graph = compile.graph(model.layer, o.loss, example)
   setup.check_outputs(graph, o.data)
+  setup.check_mean(graph, model:weights(), o.data.train.source)
   local engine = engines.new {
     model = model, data = o.data, optimizer = optimizer, settings = settings, graph = graph,
     average = o.average, seed = seed, eval_batch = o.eval_batch, record = duration.every(o.record),
@@ -122,11 +123,11 @@ end
 
 -- ------------------------------------------------------------------ methods
 
-local FIT = { epochs = "positive?", steps = "count?", examples = "count?", run = "table?" }
+local FIT = { epochs = "positive?", steps = "count?", examples = "count?", run = "Run?" }
 
 ---Trains on: `fit { epochs = 12 }`, or steps, or examples. Called again, it goes on from where it
 ---is. With a run, what happens is recorded there.
----@param o { epochs?: number, steps?: integer, examples?: integer, run?: table }
+---@param o { epochs?: number, steps?: integer, examples?: integer, run?: swale.Run }
 ---@return swale.Trainer self
 function methods:fit(o)
   if type(o) == "number" then o = { epochs = o } end
@@ -177,8 +178,11 @@ function methods:weights() return self.engine.weights end
 
 ---Prints the closing table: train loss, test loss and test accuracy of the last weights, the best
 ---on valid, the captured iterates (the mean of theirs) and their average.
----@param run? table
+---@param run? swale.Run
 ---@return swale.ReportRow[]
-function methods:report(run) return require("swale.trainer.report").print(self, run) end
+function methods:report(run)
+  run = options.value("Trainer:report", "run", run, "Run?")
+  return require("swale.trainer.report").print(self, run)
+end
 
 return M

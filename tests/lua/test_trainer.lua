@@ -39,7 +39,7 @@ local function fake_run()
     for _, line in ipairs(self.lines) do if line.kind == kind then list[#list + 1] = line end end
     return list
   end
-  return run
+  return setmetatable(run, { __name = "swale.Run" })
 end
 
 local function weights_after(changes, length)
@@ -128,6 +128,18 @@ function TestTrainer:test_a_rule_with_an_initial_value_is_asked_from_the_second_
   lu.assert_equals(seen, { 1, 2, 3 })
   lu.assert_equals(sizes, { 8, 9, 10 })
   lu.assert_equals(trainer:state().examples, 8 + 9 + 10 + 11)
+end
+
+function TestTrainer:test_each_trainer_has_its_own_memory_of_a_rule()
+  local counts = {}
+  local rule = sw.rule(32, function(s, mem)
+    mem.n = (mem.n or 0) + 1
+    counts[s.step] = mem.n
+    return 32
+  end)
+  new({ batch_size = rule }):fit { steps = 5 }
+  new({ batch_size = rule }):fit { steps = 5 }
+  lu.assert_equals(counts, { 1, 2, 3, 4 })
 end
 
 function TestTrainer:test_the_state_of_the_last_step()
@@ -437,9 +449,14 @@ function TestTrainer:test_refusals()
   refuses({ measure = { noise_scale = sw.every(1) } }, "every so many whole steps")
   refuses({ model = sw.nn.Linear(64, 9) }, "the model has 9 outputs, the data 10 classes")
   refuses({ model = sw.nn.Linear(65, 10) }, "inner sizes differ: (batch, 64) x (65, 10)")
+  refuses({ loss = sw.loss.mse }, "in the loss of output (batch, 10) and labels (batch)")
+  refuses({ model = sw.nn.Lambda(function() end, { w = sw.ones(3) }) },
+    "nn.Lambda: the function gave nil; it has to return what it computed from x")
   lu.assert_error_msg_contains("needs lr", sw.Trainer, { model = net(), data = digits })
   local trainer = new()
   lu.assert_error_msg_contains("how long?", trainer.fit, trainer, {})
+  lu.assert_error_msg_contains("run must be the run that an experiment is given, not a table",
+    trainer.fit, trainer, { epochs = 1, run = {} })
   lu.assert_error_msg_contains("one unit", trainer.fit, trainer, { epochs = 1, steps = 3 })
   lu.assert_error_msg_contains("steps must be a whole number above 0, not 0", trainer.fit, trainer,
     { steps = 0 })
@@ -469,6 +486,19 @@ function TestTrainer:test_a_loss_that_gives_a_mean_is_evaluated_too()
   lu.assert_equals(a:weights():table(), b:weights():table())
   lu.assert_almost_equals(a:evaluate().loss, b:evaluate().loss, 1e-6)
   lu.assert_almost_equals(a:evaluate().accuracy, b:evaluate().accuracy, 1e-12)
+end
+
+function TestTrainer:test_a_loss_that_gives_a_sum_is_refused()
+  lu.assert_error_msg_contains("a loss function that gives one number gives the mean", new,
+    { loss = function(output, target) return sw.loss.cross_entropy(output, target):sum() end })
+end
+
+function TestTrainer:test_a_mean_has_the_same_norms()
+  local measure = { noise_scale = sw.every { steps = 1 } }
+  local function mean(output, target) return sw.loss.cross_entropy(output, target):mean() end
+  local a = new({ loss = mean, measure = measure }):fit { steps = 40 }
+  local b = new({ measure = measure }):fit { steps = 40 }
+  lu.assert_equals(a:state().noise_scale, b:state().noise_scale)
 end
 
 function TestTrainer:test_best_is_chosen_on_valid()

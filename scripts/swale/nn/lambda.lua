@@ -12,7 +12,14 @@ local Lambda = layer.kind "Lambda"
 Lambda.own_code = true -- a position in a message is the user's own, and stays
 
 function Lambda:parameters() return self.list end
-function Lambda:forward(x, p) return self.f(x, p) end
+
+function Lambda:forward(x, p)
+  local y = self.f(x, p)
+  local kind = core.type(y)
+  if kind == "node" or kind == "tensor" then return y end
+  errors.misuse("nn.Lambda: the function gave %s; it has to return what it computed from x",
+    errors.shown(y))
+end
 
 --- A tensor says both shape and start; { shape =, init = } says them apart.
 local function parameter(name, value)

@@ -85,7 +85,7 @@ local function attach(loop, name, x, rules)
     loop:set(name, check_number(name, x))
   elseif schedule.is_rule(x) then
     loop:set(name, check_number(name, x.initial))
-    rules[#rules + 1] = { name = name, f = x.f, mem = x.mem, held = true, value = x.initial }
+    rules[#rules + 1] = { name = name, f = x.f, mem = {}, held = true, value = x.initial }
   elseif type(x) == "function" or x.f then
     loop:set(name, PLACEHOLDER[name])
     rules[#rules + 1] = { name = name, f = type(x) == "function" and x or x.f, held = false,

@@ -66,6 +66,27 @@ function M.check_outputs(graph, data)
   end
 end
 
+local function loss_of(program, weights, source, index)
+  local x, y = source:gather(core.tensor(index, "int32"))
+  return errors.check(program:run { inputs = { x, y }, vectors = { weights } }):item()
+end
+
+---A loss function that gives one number must give a mean: of two examples the same as of the two
+---taken twice. A sum would be evaluated wrongly, and its gradient grow with the batch.
+---@param graph swale.CompiledGraph
+---@param weights swale.Tensor
+---@param source swale.Source
+function M.check_mean(graph, weights, source)
+  if graph.each then return end
+  local program, last = graph:evaluation(weights:dtype()), #source - 1
+  local once = loss_of(program, weights, source, { 0, last })
+  local twice = loss_of(program, weights, source, { 0, last, 0, last })
+  if math.abs(twice - once) > 1e-3 * math.abs(once) then
+    errors.misuse("Trainer: a loss function that gives one number gives the mean over the batch:"
+      .. " of two examples this one gives %.4g, of the same two taken twice %.4g", once, twice)
+  end
+end
+
 ---A measurement's interval, in whole steps.
 ---@param where string
 ---@param value swale.DurationLike
