@@ -133,7 +133,7 @@ local function perform(self, run, params)
     errors.strict(params, "the experiment declares"))
   create.set_default_seed(seed_before)
   give_back()
-  if core.interrupted() then
+  if core.interrupted() or run.interrupted then
     core.clear_interrupt()
     if ok or not has_kind(failure.value, "diverged") then failure = { value = core.INTERRUPTED } end
     ok = false

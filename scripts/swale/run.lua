@@ -16,6 +16,7 @@ local KEPT = 2 -- checkpoints
 ---@field dir string          its directory
 ---@field seed integer
 ---@field status "running"|"done"|"failed"|"diverged"|"interrupted"|"failed: disk full"
+---@field interrupted boolean? a training of it was: no other begins
 ---@field last_step integer?  of the last record that named one
 ---@field saved_step integer? of the last checkpoint
 local Run = { __name = "swale.Run" }

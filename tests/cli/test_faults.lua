@@ -246,6 +246,13 @@ function TestFaults:test_ctrl_c_cannot_be_caught_by_a_loop_of_pcalls()
   self:kept "interrupted"
 end
 
+function TestFaults:test_ctrl_c_in_a_row_of_trainings_under_pcall()
+  local code, err = self:interrupted [[
+    for _ = 1, 1e6 do pcall(trainer.fit, trainer, { epochs = 1e6, run = run }) end]]
+  lu.assert_equals(code, 130, err)
+  self:kept "interrupted"
+end
+
 function TestFaults:test_a_killed_run_stays_readable()
   command.write_script(self.script, ENDLESS)
   local result = self:signalled "KILL"

@@ -188,6 +188,9 @@ end
 local function stopped(self, why, message, code)
   if why == "interrupted" then error(core.INTERRUPTED, 0) end
   if code == "ENAN" then diverge(self) end
+  if code == "ENOMEM" then
+    message = ("%s; a batch has %d examples"):format(message, self.state.batch_size)
+  end
   errors.environment(message, code)
 end
 
@@ -235,10 +238,12 @@ local function run_to(self, length)
   self.journal:checkpoint(s, self.weights, self.loop, self.average)
 end
 
---- An interrupt ends a training in good order: what there is, is written.
+--- An interrupt ends a training in good order: what there is, is written. The run remembers, so
+--- that a script which catches the error does not go on to its next training.
 local function conclude(self, fault)
   if fault ~= core.INTERRUPTED then error(fault, 0) end
   core.clear_interrupt()
+  if self.journal.run then self.journal.run.interrupted = true end
   if self.loop and self.state.step > 0 then
     self.loop:state(self.state)
     self.journal:step(self.state, self.loop)
@@ -252,6 +257,7 @@ end
 ---@param run table|nil
 function Engine:fit(length, run)
   if self.running then errors.misuse("Trainer:fit: already running") end
+  if run and run.interrupted then error(core.INTERRUPTED, 0) end
   local _ <close> = setmetatable({}, { __close = function() self.running = false end })
   self.running = true
   if not self.journal or self.journal.run ~= run then
