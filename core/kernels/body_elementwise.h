@@ -14,6 +14,20 @@ static inline vec v_sigmoid(vec x) {
   return v_div(v_select(v_lt(x, v_set1(0)), e, one), v_add(one, e));
 }
 
+/* log(1 + exp(x)) = max(x, 0) + log(1 + e), with the same e */
+static inline vec v_softplus(vec x) {
+  return v_add(v_relu(x), v_log1p(v_exp(v_neg(v_abs(x)))));
+}
+
+static inline vec v_sign(vec x) {
+  const vec zero = v_set1(0);
+  return v_select(v_gt(x, zero), v_set1(1), v_select(v_lt(x, zero), v_set1(-1), x));
+}
+
+/* v_max and v_min give b if either is NaN */
+static inline vec max2(vec a, vec b) { return v_select(v_ne(a, a), a, v_max(a, b)); }
+static inline vec min2(vec a, vec b) { return v_select(v_ne(a, a), a, v_min(a, b)); }
+
 static inline vec one_where(mask m) { return v_select(m, v_set1(1), v_set1(0)); }
 static inline vec lt(vec a, vec b) { return one_where(v_lt(a, b)); }
 static inline vec le(vec a, vec b) { return one_where(v_le(a, b)); }
@@ -70,6 +84,11 @@ UNARY(log, v_log)
 UNARY(relu, v_relu)
 UNARY(tanh, v_tanh)
 UNARY(sigmoid, v_sigmoid)
+UNARY(sqrt, v_sqrt)
+UNARY(abs, v_abs)
+UNARY(sign, v_sign)
+UNARY(softplus, v_softplus)
+UNARY(erf, v_erf)
 
 BINARY(add, v_add)
 BINARY(sub, v_sub)
@@ -82,6 +101,9 @@ BINARY(ge, ge)
 BINARY(eq, eq)
 BINARY(ne, ne)
 BINARY(gate, gate)
+BINARY(max, max2)
+BINARY(min, min2)
+BINARY(pow, v_pow)
 
 static void where(int64_t n, const void *pm, const void *pa, const void *pb, void *py) {
   const real *m = pm, *a = pa, *b = pb;

@@ -1,7 +1,8 @@
-/* body_math.h: exp, log and tanh of float vectors, for variants that have no libm.
+/* body_math.h: exp, log, tanh, erf of float vectors, for variants that have no libm.
  *
  * Each is within 2 units in the last place of the exact value over the whole range, right at 0, the
  * infinities and NaN. Series are cut where the rest is below a tenth of a unit; no tables.
+ * pow alone is libm's, element by element.
  */
 #ifndef SW_BODY_MATH_H
 #define SW_BODY_MATH_H
@@ -73,6 +74,13 @@ static inline vec v_log(vec x) {
   return v_select(v_ne(x, x), x, y);
 }
 
+/* log(1 + x) for 0 <= x <= 1. The upper half is 2 (1 + (x - 1) / 2), whose f has no rounding. */
+static inline vec v_log1p(vec x) {
+  const mask upper = v_gt(x, v_set1(0.41421356237309505));
+  const vec f = v_select(upper, v_mul(v_set1(0.5), v_sub(x, v_set1(1))), x);
+  return log_series(f, v_select(upper, v_set1(1), v_set1(0)));
+}
+
 /* tanh x = x - x^3/3 + 2 x^5/15 - ...; for |x| < 0.35 the rest after x^13 is below 1e-9 */
 static inline vec tanh_series(vec x) {
   const vec z = v_mul(x, x);
@@ -95,6 +103,47 @@ static inline vec v_tanh(vec x) {
   const vec t = v_fma(power, exp_minus_1(r), v_sub(power, v_set1(1)));
   const vec far = v_copysign(v_div(t, v_add(t, v_set1(2))), x);
   return v_select(v_lt(size, v_set1(0.35)), tanh_series(x), far);
+}
+
+/* erf x = 2/sqrt(pi) (x - x^3/3 + x^5/(2! 5) - ...); for |x| < 1 the rest is below 1e-9 */
+static inline vec erf_series(vec x) {
+  const double c = 1.1283791670955126;
+  const vec z = v_mul(x, x);
+  vec p = v_set1(c / (3628800.0 * 21));
+  p = v_fma(p, z, v_set1(-c / (362880.0 * 19)));
+  p = v_fma(p, z, v_set1(c / (40320.0 * 17)));
+  p = v_fma(p, z, v_set1(-c / (5040.0 * 15)));
+  p = v_fma(p, z, v_set1(c / (720.0 * 13)));
+  p = v_fma(p, z, v_set1(-c / (120.0 * 11)));
+  p = v_fma(p, z, v_set1(c / (24.0 * 9)));
+  p = v_fma(p, z, v_set1(-c / (6.0 * 7)));
+  p = v_fma(p, z, v_set1(c / (2.0 * 5)));
+  p = v_fma(p, z, v_set1(-c / 3));
+  p = v_fma(p, z, v_set1(c - 1));
+  return v_fma(p, x, x);
+}
+
+/* Elsewhere erf |x| = 1 - exp(-p): p is the polynomial of degree 6 whose error in erf is least for
+ * 1 <= |x| <= 4, namely 1.1e-9. From 4 on erf rounds to 1. */
+static inline vec v_erf(vec x) {
+  const vec size = v_abs(x), t = v_min(v_set1(4), size);
+  vec p = v_set1(-0.0001858965907);
+  p = v_fma(p, t, v_set1(0.002942666926));
+  p = v_fma(p, t, v_set1(-0.02181715722));
+  p = v_fma(p, t, v_set1(0.1030613074));
+  p = v_fma(p, t, v_set1(0.6381989764));
+  p = v_fma(p, t, v_set1(1.127055626));
+  p = v_fma(p, t, v_set1(0.0003499929109));
+  const vec far = v_copysign(v_sub(v_set1(1), v_exp(v_neg(p))), x);
+  return v_select(v_lt(size, v_set1(1)), erf_series(x), far);
+}
+
+static inline vec v_pow(vec a, vec b) {
+  float x[V_N], y[V_N];
+  v_store(x, a);
+  v_store(y, b);
+  for (int i = 0; i < V_N; i++) x[i] = powf(x[i], y[i]);
+  return v_load(x);
 }
 
 #endif

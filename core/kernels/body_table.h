@@ -4,7 +4,8 @@
     [SWI_ADD] = prefix##_add, [SWI_SUB] = prefix##_sub, [SWI_MUL] = prefix##_mul, \
     [SWI_DIV] = prefix##_div, [SWI_LT] = prefix##_lt, [SWI_LE] = prefix##_le,     \
     [SWI_GT] = prefix##_gt, [SWI_GE] = prefix##_ge, [SWI_EQ] = prefix##_eq,       \
-    [SWI_NE] = prefix##_ne, [SWI_GATE] = prefix##_gate,                           \
+    [SWI_NE] = prefix##_ne, [SWI_GATE] = prefix##_gate, [SWI_MAX] = prefix##_max, \
+    [SWI_MIN] = prefix##_min, [SWI_POW] = prefix##_pow,                           \
   }
 
 const swi_kernels TABLE = {
@@ -15,7 +16,12 @@ const swi_kernels TABLE = {
               [SWI_LOG] = unary_log,
               [SWI_RELU] = unary_relu,
               [SWI_TANH] = unary_tanh,
-              [SWI_SIGMOID] = unary_sigmoid},
+              [SWI_SIGMOID] = unary_sigmoid,
+              [SWI_SQRT] = unary_sqrt,
+              [SWI_ABS] = unary_abs,
+              [SWI_SIGN] = unary_sign,
+              [SWI_SOFTPLUS] = unary_softplus,
+              [SWI_ERF] = unary_erf},
     .binary = BINARY_ROW(binary),
     .binary_vs = BINARY_ROW(binary_vs),
     .binary_sv = BINARY_ROW(binary_sv),
@@ -36,6 +42,7 @@ const swi_kernels TABLE = {
     .gather_u8 = gather_u8,
     .gather_f32 = gather_f32,
     .sgd = sgd,
+    .adam = adam,
 #if defined(SW_BODY_GEMM_H)
     .gemm_nt = gemm_nt,
     .gemm_n = gemm_n,

@@ -18,6 +18,11 @@ typedef enum swi_unary {
   SWI_RELU, /* max(x, 0); NaN stays NaN */
   SWI_TANH,
   SWI_SIGMOID, /* 1 / (1 + exp(-x)), neither end overflows */
+  SWI_SQRT,
+  SWI_ABS,
+  SWI_SIGN,     /* 1, 0 or -1; NaN stays NaN */
+  SWI_SOFTPLUS, /* log(1 + exp(x)), neither end overflows */
+  SWI_ERF,
   SWI_UNARY_COUNT
 } swi_unary;
 
@@ -33,6 +38,9 @@ typedef enum swi_binary {
   SWI_EQ,
   SWI_NE,
   SWI_GATE, /* b > 0 ? a : 0, the derivative of relu times a */
+  SWI_MAX,  /* MAX and MIN: NaN if either is; which zero of two is not said */
+  SWI_MIN,
+  SWI_POW, /* the C library's, one element after another */
   SWI_BINARY_COUNT
 } swi_binary;
 
@@ -40,8 +48,17 @@ typedef enum swi_binary {
 typedef struct swi_sgd_hyper {
   double lr, momentum, dampening, weight_decay;
   int nesterov;
-  int first; /* the buffer holds nothing yet: m = g, without dampening */
+  int first;         /* the buffer holds nothing yet: m = g, without dampening */
+  double grad_scale; /* the gradient is taken times this: 1, or what clipping leaves of it */
 } swi_sgd_hyper;
+
+/* The same of Adam, or AdamW where decoupled. */
+typedef struct swi_adam_hyper {
+  double lr, beta1, beta2, eps, weight_decay;
+  int decoupled;
+  int64_t step; /* this one's number, from 1; at 1 the buffers hold nothing yet and are not read */
+  double grad_scale;
+} swi_adam_hyper;
 
 typedef struct swi_kernels {
   const char *name;  /* "scalar", "avx2" */
@@ -84,10 +101,15 @@ typedef struct swi_kernels {
   void (*gather_f32)(int64_t rows, int64_t cols, const float *x, const int32_t *index,
                      const void *scale, const void *shift, void *y);
 
-  /* PyTorch's order: g += weight_decay w; m = momentum m + (1 - dampening) g (m = g at first);
+  /* PyTorch's order: g *= grad_scale; g += weight_decay w; m = momentum m + (1 - dampening) g (m = g at first);
    * d = nesterov ? g + momentum m : m; w -= lr d. m may be NULL when momentum is 0. One pass;
    * returns the sum of squares of the gradient as it came in. g is not changed. */
   double (*sgd)(int64_t n, void *w, void *m, const void *g, const swi_sgd_hyper *hyper);
+
+  /* PyTorch's order: g *= grad_scale; g += weight_decay w, or decoupled: w -= lr weight_decay w;
+   * m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2;
+   * w -= lr / (1 - beta1^step) m / (sqrt(v / (1 - beta2^step)) + eps). Returns as sgd does. */
+  double (*adam)(int64_t n, void *w, void *m, void *v, const void *g, const swi_adam_hyper *hyper);
 
   /* Products without packing, k >= 1; NULL where OpenBLAS does it all. C = or += (accumulate)
    * nt: A Bᵀ, the rows of both contiguous. n: op(A) B, A's element (i, p) at a[i row_step + p

@@ -34,9 +34,13 @@ static inline vec v_sub(vec a, vec b) { return a - b; }
 static inline vec v_mul(vec a, vec b) { return a * b; }
 static inline vec v_div(vec a, vec b) { return a / b; }
 static inline vec v_fma(vec a, vec b, vec c) { return a * b + c; } /* fused where there is one */
+static inline vec v_sqrt(vec a) {
+  return sizeof(real) == 4 ? (real)sqrtf((float)a) : (real)sqrt((double)a);
+}
 static inline vec v_neg(vec a) { return -a; }
 static inline vec v_abs(vec a) { return (real)fabs((double)a); }
 static inline vec v_max(vec a, vec b) { return a > b ? a : b; } /* b if either is NaN */
+static inline vec v_min(vec a, vec b) { return a < b ? a : b; } /* b if either is NaN */
 
 static inline mask v_lt(vec a, vec b) { return a < b; }
 static inline mask v_le(vec a, vec b) { return a <= b; }
@@ -62,6 +66,15 @@ static inline vec v_log(vec x) {
 }
 static inline vec v_tanh(vec x) {
   return sizeof(real) == 4 ? (real)tanhf((float)x) : (real)tanh((double)x);
+}
+static inline vec v_log1p(vec x) {
+  return sizeof(real) == 4 ? (real)log1pf((float)x) : (real)log1p((double)x);
+}
+static inline vec v_erf(vec x) {
+  return sizeof(real) == 4 ? (real)erff((float)x) : (real)erf((double)x);
+}
+static inline vec v_pow(vec a, vec b) {
+  return sizeof(real) == 4 ? (real)powf((float)a, (float)b) : (real)pow((double)a, (double)b);
 }
 
 #endif

@@ -94,7 +94,7 @@ sw_status sw_sgd_update(sw_tensor *w, sw_tensor *m, const sw_tensor *g, const sw
   SW_TRY(check_vector("gradient", g, w));
   int wide = sw_tensor_dtype(w) == SW_F64;
   update u = {.kernels = wide ? ctx->f64 : ctx->f32,
-              .hyper = {h->lr, h->momentum, h->dampening, h->weight_decay, h->nesterov, first},
+              .hyper = {h->lr, h->momentum, h->dampening, h->weight_decay, h->nesterov, first, 1},
               .g = sw_tensor_data(g),
               .n = sw_tensor_numel(w)};
   SW_TRY(take_momentum(&u, m, w));

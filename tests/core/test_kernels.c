@@ -84,17 +84,34 @@ static void everywhere(body f) {
 static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
 static double relu(double x) { return x < 0 ? 0 : x; }
 static double negative(double x) { return -x; }
+static double sign(double x) { return x > 0 ? 1 : x < 0 ? -1 : x; }
+static double softplus(double x) { return (x > 0 ? x : 0) + log1p(exp(-fabs(x))); }
 
 static double (*const unary_exact[])(double) = {
-    [SWI_NEG] = negative, [SWI_EXP] = exp,   [SWI_LOG] = log,
-    [SWI_RELU] = relu,    [SWI_TANH] = tanh, [SWI_SIGMOID] = sigmoid};
+    [SWI_NEG] = negative, [SWI_EXP] = exp,           [SWI_LOG] = log,   [SWI_RELU] = relu,
+    [SWI_TANH] = tanh,    [SWI_SIGMOID] = sigmoid,   [SWI_SQRT] = sqrt, [SWI_ABS] = fabs,
+    [SWI_SIGN] = sign,    [SWI_SOFTPLUS] = softplus, [SWI_ERF] = erf};
 
-/* exp, log, tanh: 2 units, libm or ours; sigmoid adds two roundings. In place as well. */
+/* exp, log, tanh, erf: 2 units, libm or ours; sigmoid and softplus add two roundings. */
+static double unary_ulps(int f) {
+  switch (f) {
+  case SWI_NEG:
+  case SWI_RELU:
+  case SWI_ABS:
+  case SWI_SIGN: return 0;
+  case SWI_SQRT: return 0.5;
+  case SWI_SIGMOID:
+  case SWI_SOFTPLUS: return 3;
+  default: return 2;
+  }
+}
+
+/* In place as well. */
 static void unary_body(int64_t n) {
   void *x = operand(0), *y = operand(1);
   randomise(x, n, 1);
   for (int f = 0; f < SWI_UNARY_COUNT; f++) {
-    const double ulps = f == SWI_NEG || f == SWI_RELU ? 0 : f == SWI_SIGMOID ? 3 : 2;
+    const double ulps = unary_ulps(f);
     set_canary(y, n);
     k->unary[f](n, x, y);
     check_canary(y, n);
@@ -120,17 +137,20 @@ static double binary_exact(int f, double a, double b) {
   case SWI_GE: return a >= b;
   case SWI_EQ: return a == b;
   case SWI_NE: return a != b;
+  case SWI_MAX: return isnan(a) || isnan(b) ? (double)NAN : fmax(a, b);
+  case SWI_MIN: return isnan(a) || isnan(b) ? (double)NAN : fmin(a, b);
+  case SWI_POW: return pow(a, b);
   default: return b > 0 ? a : 0;
   }
 }
 
-/* One rounding each: half a unit. */
+/* One rounding each: half a unit; the C library's pow is within one. */
 static void check_binary(int f, int64_t n, const void *a, int a_step, const void *b, int b_step) {
   void *y = operand(2);
   check_canary(y, n);
   for (int64_t i = 0; i < n; i++)
-    check_value(get(y, i), binary_exact(f, get(a, a_step * i), get(b, b_step * i)), 0.5, "binary",
-                i);
+    check_value(get(y, i), binary_exact(f, get(a, a_step * i), get(b, b_step * i)),
+                f == SWI_POW ? 1 : 0.5, "binary", i);
 }
 
 static void binary_body(int64_t n) {
@@ -202,15 +222,14 @@ static double units_off(float got, double exact) {
   return fabs((double)got - exact) / ldexp(1, (exponent < -125 ? -125 : exponent) - 24);
 }
 
-/* Every 997th float of all that there are. Ours are within 1.5 units, sigmoid, made of exp, within
- * 2.2;
- * the C library's tanhf is 2.1 off at worst. */
+/* Every 997th float of all that there are. Ours are within 1.5 units, sigmoid and softplus, made of
+ * exp, within 2.2; the C library's tanhf is 2.1 off at worst. */
 TEST(functions_are_accurate_over_all_floats) {
-  const int functions[] = {SWI_EXP, SWI_LOG, SWI_TANH, SWI_SIGMOID};
+  const int functions[] = {SWI_EXP, SWI_LOG, SWI_TANH, SWI_SIGMOID, SWI_SOFTPLUS, SWI_ERF};
   const swi_kernels *const *all = swi_kernels_available();
   enum { CHUNK = 1024 };
   for (; *all; all++)
-    for (int f = 0; f < 4; f++) {
+    for (int f = 0; f < 6; f++) {
       double worst = 0;
       float x[CHUNK], y[CHUNK], worst_at = 0;
       for (uint64_t bits = 0; bits < 0x100000000u;) {
@@ -402,7 +421,7 @@ static void sgd_case(int64_t n, const swi_sgd_hyper *h) {
   check_canary(m, n);
   CHECK_NEAR(got, squares, 110 * half_ulp * squares);
   for (int64_t i = 0; i < n; i++) {
-    const double d = get(g, i) + h->weight_decay * w0[i];
+    const double d = h->grad_scale * get(g, i) + h->weight_decay * w0[i];
     const double b = h->first ? d : h->momentum * m0[i] + (1 - h->dampening) * d;
     const double step = h->momentum == 0 ? d : h->nesterov ? d + h->momentum * b : b;
     /* some six roundings of numbers below 16, and the hyperparameters' own */
@@ -418,12 +437,65 @@ static void sgd_body(int64_t n) {
                              .dampening = bits & 2 ? 0.3 : 0,
                              .weight_decay = bits & 4 ? 0.01 : 0,
                              .nesterov = (bits & 8) != 0,
-                             .first = n % 3 == 1};
+                             .first = n % 3 == 1,
+                             .grad_scale = n % 2 ? 1 : 0.3};
     sgd_case(n, &h);
   }
 }
 
 TEST(sgd) { everywhere(sgd_body); }
+
+/* What one step makes of a weight, in double. */
+static double adam_exact(const swi_adam_hyper *h, double w, double *m, double *v, double g) {
+  g *= h->grad_scale;
+  if (h->decoupled)
+    w -= h->lr * h->weight_decay * w;
+  else
+    g += h->weight_decay * w;
+  *m = h->beta1 * *m + (1 - h->beta1) * g;
+  *v = h->beta2 * *v + (1 - h->beta2) * g * g;
+  const double root = sqrt(*v / (1 - pow(h->beta2, (double)h->step)));
+  return w - h->lr / (1 - pow(h->beta1, (double)h->step)) * *m / (root + h->eps);
+}
+
+static void adam_case(int64_t n, const swi_adam_hyper *h) {
+  void *w = operand(0), *m = operand(1), *v = operand(2), *g = operand(3);
+  static double exact[3][MAX];
+  double squares = 0;
+  const int first = h->step == 1;
+  for (int i = 0; i < 4; i++) randomise(operand(i), n, 0);
+  for (int64_t i = 0; i < n; i++) {
+    set(v, i, fabs(get(v, i)));
+    exact[1][i] = first ? 0 : get(m, i);
+    exact[2][i] = first ? 0 : get(v, i);
+    exact[0][i] = adam_exact(h, get(w, i), &exact[1][i], &exact[2][i], get(g, i));
+    if (first) set(m, i, (double)NAN); /* nothing there yet: must not be read */
+    if (first) set(v, i, (double)NAN);
+    squares += get(g, i) * get(g, i);
+  }
+  for (int i = 0; i < 3; i++) set_canary(operand(i), n);
+  CHECK_NEAR(k->adam(n, w, m, v, g, h), squares, 110 * half_ulp * squares);
+  /* some ten roundings of numbers below 16, of a quotient that is at most 30 */
+  for (int i = 0; i < 3; i++) check_canary(operand(i), n);
+  for (int i = 0; i < 3; i++)
+    for (int64_t j = 0; j < n; j++) CHECK_NEAR(get(operand(i), j), exact[i][j], 300 * half_ulp);
+}
+
+static void adam_body(int64_t n) {
+  for (int bits = 0; bits < 8; bits++) {
+    const swi_adam_hyper h = {.lr = 0.01,
+                              .beta1 = 0.9,
+                              .beta2 = 0.999,
+                              .eps = 1e-8,
+                              .weight_decay = bits & 1 ? 0.1 : 0,
+                              .decoupled = (bits & 2) != 0,
+                              .step = bits & 4 ? 7 : 1,
+                              .grad_scale = n % 2 ? 1 : 0.3};
+    adam_case(n, &h);
+  }
+}
+
+TEST(adam) { everywhere(adam_body); }
 
 TEST(flush_mode_is_set_and_restored) {
   const uint32_t before = swi_fpmode_flush();
@@ -458,4 +530,4 @@ RUN_TESTS(T(unary_kernels), T(binary_kernels), T(where_fill_scale_axpy_lerp),
           T(values_do_not_depend_on_position), T(functions_are_accurate_over_all_floats),
           T(sum_and_dot), T(max_and_argmax), T(sums_of_rows_and_columns),
           T(softmax_and_cross_entropy), T(softmax_of_what_is_not_finite), T(gather), T(sgd),
-          T(flush_mode_is_set_and_restored), T(open_refuses_unknown_variants))
+          T(adam), T(flush_mode_is_set_and_restored), T(open_refuses_unknown_variants))
