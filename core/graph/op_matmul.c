@@ -54,6 +54,8 @@ sw_status swi_matmul_eval(const swi_eval_args *e) {
                      .ldc = e->out_shape[0].dim[1],
                      .bias = e->bias,
                      .activation = e->activation};
+  if (p.m > INT32_MAX || p.n > INT32_MAX || p.k > INT32_MAX) /* BLAS counts in int */
+    return sw_fail(e->ctx, SW_ERANGE, "matmul: no size may be above %d", INT32_MAX);
   swi_gemm(e->ctx, e->k->element_bytes, &p);
   return SW_OK;
 }

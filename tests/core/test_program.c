@@ -387,6 +387,18 @@ TEST(eager_equals_compiled) {
   sw_workspace_free(w);
 }
 
+/* BLAS counts in int; empty matrices show it without their memory. */
+TEST(products_too_long_for_blas_are_refused) {
+  const sw_shape tall = {2, {INT64_C(1) << 32, 0}}, none = {2, {0, 0}};
+  sw_tensor *in[2], *result;
+  int count;
+  CHECK_OK(n.ctx, sw_tensor_new(n.ctx, SW_F32, &tall, &in[0]));
+  CHECK_OK(n.ctx, sw_tensor_new(n.ctx, SW_F32, &none, &in[1]));
+  CHECK_EQ_INT(sw_eager(n.ctx, SW_OP_matmul, in, 2, NULL, &result, &count), SW_ERANGE);
+  sw_tensor_free(in[0]);
+  sw_tensor_free(in[1]);
+}
+
 TEST(every_allocation_may_fail) {
   int64_t before = sw_context_alloc_stats(n.ctx).live_blocks;
   for (int64_t at = 1;; at++) {
@@ -420,4 +432,4 @@ RUN_TESTS(C(dump_of_a_program), C(gradient_equals_differences), C(float32_is_nea
           C(indices_as_outputs), C(a_batch_may_be_too_large), C(early_updates_change_no_bit),
           C(a_loss_that_is_refused_updates_nothing), C(a_run_may_be_repeated),
           C(labels_are_looked_at), C(what_a_run_must_be_given), C(eager_equals_compiled),
-          C(every_allocation_may_fail))
+          C(products_too_long_for_blas_are_refused), C(every_allocation_may_fail))
