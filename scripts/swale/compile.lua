@@ -199,6 +199,7 @@ end
 ---@return number value
 ---@return swale.Tensor gradient     flat
 function Compiled:value_and_gradient(w, batch)
+  options.value("value_and_gradient", "w", w, "tensor")
   check_batch("value_and_gradient", batch)
   local dtype = w:dtype()
   local program, labels = program_for(self, batch, dtype)
@@ -234,6 +235,7 @@ end
 ---@return number worst
 ---@return table<string, number> errors   by parameter
 function M.check_gradient(f, batch, o)
+  options.value("check_gradient", "f", f, "Compiled")
   o = options.check("check_gradient", o, { step = { "positive", 1e-5 }, seed = { "integer", 1 } })
   batch = check_batch("check_gradient", batch or f.last_batch)
   local w, worst, by_path = f.model:weights():to("float64"), 0, {}

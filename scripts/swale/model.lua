@@ -204,7 +204,9 @@ local function check_state(self, tensors)
   for path in pairs(tensors) do self:parameter(path) end
   for _, s in ipairs(self.segments) do
     local t = tensors[s.path]
-    if not t then errors.misuse('load_state_dict: "%s" is missing', s.path) end
+    if core.type(t) ~= "tensor" then
+      errors.misuse('load_state_dict: "%s" is %s', s.path, t and "no tensor" or "missing")
+    end
     local shape = t:shape()
     if table.concat(shape, ", ") ~= table.concat(s.shape, ", ") then
       errors.misuse('load_state_dict: "%s" has shape (%s), the model wants (%s)', s.path,
@@ -217,6 +219,7 @@ end
 ---@param tensors table<string, swale.Tensor>
 ---@return swale.Model self
 function Model:load_state_dict(tensors)
+  options.value("load_state_dict", "tensors", tensors, "table")
   check_state(self, tensors)
   for path, t in pairs(tensors) do self.views[path]:copy(t:to("float32")) end
   return self

@@ -128,9 +128,14 @@ local FIT = { epochs = "positive?", steps = "count?", examples = "count?", run =
 ---Trains on: `fit { epochs = 12 }`, or steps, or examples. Called again, it goes on from where it
 ---is. With a run, what happens is recorded there.
 ---@param o { epochs?: number, steps?: integer, examples?: integer, run?: swale.Run }
+---@param ... nil   refused: a run goes into o
 ---@return swale.Trainer self
-function methods:fit(o)
-  if type(o) == "number" then o = { epochs = o } end
+function methods:fit(o, ...)
+  if getmetatable(self) ~= Trainer or select("#", ...) > 0 then
+    errors.misuse("Trainer:fit: called as trainer:fit { epochs = 12, run = run }")
+  elseif type(o) == "number" then
+    o = { epochs = o }
+  end
   o = options.check("Trainer:fit", o, FIT)
   local length = { epochs = o.epochs, steps = o.steps, examples = o.examples }
   if not next(length) then

@@ -44,6 +44,7 @@ function TestModel:test_load_state_dict_takes_all_or_nothing()
   local before, state = a:weights():table(), net():build({ seed = 2 }):state_dict()
   state["2.bias"] = nil
   lu.assert_error_msg_contains('"2.bias" is missing', a.load_state_dict, a, state)
+  lu.assert_error_msg_contains("tensors must be a table, not 3", a.load_state_dict, a, 3)
   state["2.bias"] = sw.zeros { 3 }
   lu.assert_error_msg_contains("shape (3), the model wants (2)", a.load_state_dict, a, state)
   state["2.bias"], state["2.bais"] = sw.zeros { 2 }, sw.zeros { 2 }
@@ -89,6 +90,8 @@ end
 function TestCompile:test_gradients_agree_with_differences_in_double()
   local model = nn.Sequential { nn.Linear(64, 10), nn.Tanh(), nn.Linear(10, 10) }:build { seed = 1 }
   local f = sw.compile(sw.loss.cross_entropy, model)
+  lu.assert_error_msg_contains("f must be what sw.compile gives, not 3", sw.check_gradient, 3)
+  lu.assert_error_msg_contains("w must be a tensor, not 3", f.value_and_gradient, f, 3, {})
   local worst, by_path = sw.check_gradient(f, digits_batch(4))
   lu.assert_true(worst < 1e-7) -- central differences of step 1e-5 in double
   lu.assert_not_nil(by_path["2.bias"])
