@@ -1,0 +1,26 @@
+/* npy_int.h: the header of an npy file, parsed by npy_header.c. */
+#ifndef SW_NPY_INT_H
+#define SW_NPY_INT_H
+
+#include "tensor/tensor.h"
+
+typedef enum swi_npy_type {
+  SWI_NPY_F4,
+  SWI_NPY_F8,
+  SWI_NPY_I4,
+  SWI_NPY_U1,
+  SWI_NPY_I8,
+  SWI_NPY_B1
+} swi_npy_type;
+
+typedef struct swi_npy_header {
+  swi_npy_type type;
+  int fortran_order;
+  sw_shape shape;
+} swi_npy_header;
+
+/* The dictionary: n bytes of text. name is for messages. SW_ECORRUPT, SW_EUNSUPPORTED. */
+sw_status swi_npy_parse_header(sw_context *ctx, const char *name, const char *text, int64_t n,
+                               swi_npy_header *out);
+
+#endif
