@@ -1,0 +1,48 @@
+#!/bin/bash
+# Fuzzes every parser of the core for so many seconds each (60), one after another:
+#   tests/fuzz/run.sh [SECONDS] [TARGET …]        run.sh 600 csv npy
+# Builds with clang in .build/fuzz, or in $SWALE_FUZZ_BUILD. What is new in the corpus stays in the
+# build folder; an input that crashes is left there as crash-* and named, and the exit code is 1.
+# With SWALE_FUZZ_KEEP=1 the corpus is minimised afterwards and takes the place of the committed one.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+source=$(cd "$here/../.." && pwd)
+build=${SWALE_FUZZ_BUILD:-$source/.build/fuzz}
+seconds=${1:-60}
+shift || true
+targets=("$@")
+if [ ${#targets[@]} = 0 ]; then
+  for file in "$here"/fuzz_*.c; do
+    name=$(basename "$file" .c)
+    targets+=("${name#fuzz_}")
+  done
+fi
+
+cmake -S "$source" -B "$build" -G Ninja -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=Debug \
+  -DCMAKE_C_FLAGS_DEBUG="-O1 -g" -DSWALE_FUZZ=ON >/dev/null
+cmake --build "$build" -- $(printf 'fuzz_%s ' "${targets[@]}") >/dev/null
+
+export ASAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1
+failed=0
+for target in "${targets[@]}"; do
+  work=$build/corpus/$target
+  mkdir -p "$work"
+  dictionary=$here/$target.dict
+  echo "== $target"
+  if ! nice -n 19 "$build/tests/fuzz/fuzz_$target" -max_total_time="$seconds" -max_len=4096 \
+      -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=512 -print_final_stats=1 -verbosity=0 \
+      $([ -f "$dictionary" ] && echo "-dict=$dictionary") -artifact_prefix="$build/$target-" \
+      "$work" "$here/corpus/$target" 2>"$build/$target.log"; then
+    failed=1
+    tail -40 "$build/$target.log"
+  fi
+  grep -E 'number_of_executed_units|new_units_added|peak_rss' "$build/$target.log" || true
+  if [ -n "${SWALE_FUZZ_KEEP:-}" ]; then
+    mkdir -p "$build/small/$target"
+    "$build/tests/fuzz/fuzz_$target" -merge=1 -verbosity=0 "$build/small/$target" \
+      "$here/corpus/$target" "$work" 2>/dev/null
+    rm -f "$here/corpus/$target"/*
+    cp "$build/small/$target"/* "$here/corpus/$target/"
+  fi
+done
+exit $failed
