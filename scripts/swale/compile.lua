@@ -35,12 +35,6 @@ local function target_input(graph, example)
   return graph:input(2, "real", batched(example.target))
 end
 
-local function shape_text(node)
-  local sizes = {}
-  for i, size in ipairs(node:shape()) do sizes[i] = tostring(size) end
-  return "(" .. table.concat(sizes, ", ") .. ")"
-end
-
 local function take_loss(self, value)
   if core.type(value) ~= "node" then
     errors.misuse("loss: the loss function gave %s; it has to return what it computed from output"
@@ -52,7 +46,7 @@ local function take_loss(self, value)
   elseif #shape == 1 and shape[1] == "batch" then
     self.each, self.loss = value, ops.mean(value)
   else
-    errors.misuse("loss: one value an example or their mean, not %s", shape_text(value))
+    errors.misuse("loss: one value an example or their mean, not %s", errors.shape_text(shape))
   end
 end
 
@@ -61,8 +55,9 @@ local function add_loss(self, loss, example, target)
   local ok, message = pcall(function() take_loss(self, loss(self.output, target)) end)
   if ok then return end
   if type(message) ~= "string" then error(message, 0) end
-  error(("%s\n  in the loss of output %s and %s %s"):format(message, shape_text(self.output),
-    example.labels and "labels" or "target", shape_text(target)), 0)
+  error(("%s\n  in the loss of output %s and %s %s"):format(message,
+    errors.shape_text(self.output:shape()), example.labels and "labels" or "target",
+    errors.shape_text(target:shape())), 0)
 end
 
 local function take_hits(self, example, target)

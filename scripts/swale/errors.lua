@@ -61,6 +61,15 @@ function M.shown(value)
   return type(value) == "function" and "a function" or tostring(value)
 end
 
+---A shape in a message: "(batch, 10)".
+---@param shape (integer|string)[]
+---@return string
+function M.shape_text(shape)
+  local sizes = {}
+  for i, size in ipairs(shape) do sizes[i] = tostring(size) end
+  return "(" .. table.concat(sizes, ", ") .. ")"
+end
+
 ---Passes its arguments through, or raises what a core function gave as nil, message, code.
 ---@param ok any
 ---@param message? any

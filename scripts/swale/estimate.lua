@@ -51,10 +51,6 @@ function M.new(status, value, low, high)
     high or math.huge)
 end
 
----@param value any
----@return boolean
-function M.is_estimate(value) return getmetatable(value) == Estimate end
-
 ---Raises: a rule reads a measurement that nobody asked for.
 ---@param name string   "noise_scale"
 function M.unasked(name)

@@ -1,6 +1,7 @@
 --- Losses: functions of the model's output and the target that give one value an example; the mean
 --- over the batch is taken by whoever uses them. A function of one's own may give a scalar instead,
 --- which must be a mean over the batch.
+local errors = require "swale.errors"
 local ops = require "swale.ops"
 
 local M = {}
@@ -19,6 +20,10 @@ function M.cross_entropy(logits, labels) return ops.cross_entropy(logits, labels
 ---@param target swale.Value    of the same shape
 ---@return swale.Value          (B)
 function M.mse(output, target)
+  local given, wanted = errors.shape_text(output:shape()), errors.shape_text(target:shape())
+  if given ~= wanted then
+    errors.misuse("loss.mse: output %s and target %s must have one shape", given, wanted)
+  end
   local squares = ops.square(output - target)
   local axes = {}
   for axis = 2, squares:ndim() do axes[#axes + 1] = axis end

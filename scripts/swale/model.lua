@@ -141,7 +141,7 @@ function M.summary(layer)
   for _, s in ipairs(segments) do width = math.max(width, #s.path) end
   local row = "%-" .. width .. "s  %-14s  %9d"
   for i, s in ipairs(segments) do
-    lines[i] = row:format(s.path, "(" .. table.concat(s.shape, ", ") .. ")", s.size)
+    lines[i] = row:format(s.path, errors.shape_text(s.shape), s.size)
   end
   lines[#lines + 1] = row:format("total", "", M.size(segments))
   return table.concat(lines, "\n")
@@ -207,10 +207,9 @@ local function check_state(self, tensors)
     if core.type(t) ~= "tensor" then
       errors.misuse('load_state_dict: "%s" is %s', s.path, t and "no tensor" or "missing")
     end
-    local shape = t:shape()
-    if table.concat(shape, ", ") ~= table.concat(s.shape, ", ") then
-      errors.misuse('load_state_dict: "%s" has shape (%s), the model wants (%s)', s.path,
-        table.concat(shape, ", "), table.concat(s.shape, ", "))
+    local shape, wanted = errors.shape_text(t:shape()), errors.shape_text(s.shape)
+    if shape ~= wanted then
+      errors.misuse('load_state_dict: "%s" has shape %s, the model wants %s', s.path, shape, wanted)
     end
   end
 end

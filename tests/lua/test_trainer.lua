@@ -465,6 +465,21 @@ function TestTrainer:test_refusals()
     { steps = 0 })
 end
 
+function TestTrainer:test_splits_must_be_alike()
+  local function refuses(words, valid)
+    local data = sw.data.from_tensors { train = { x = sw.ones { 9, 3 }, y = sw.zeros { 9, 2 } },
+      valid = valid }
+    lu.assert_error_msg_contains(words, sw.Trainer,
+      { model = sw.nn.Linear(3, 2), data = data, lr = 0.1, loss = sw.loss.mse })
+  end
+  local x = sw.ones { 4, 3 }
+  refuses("data.train has targets (2), but data.valid has neither labels nor targets", { x = x })
+  refuses("but data.valid has targets (1)", { x = x, y = sw.ones { 4, 1 } })
+  local flat = sw.data.from_tensors { train = { x = x, y = sw.zeros(4) } }
+  lu.assert_error_msg_contains("output (batch, 1) and target (batch) must have one shape",
+    sw.Trainer, { model = sw.nn.Linear(3, 1), data = flat, lr = 0.1, loss = sw.loss.mse })
+end
+
 -- ------------------------------------------------------------------ evaluation
 
 function TestTrainer:test_evaluate_agrees_with_the_model()

@@ -35,6 +35,26 @@ function M.settings(o, optimizer)
   return settings
 end
 
+--- What a split's targets look like: "labels", "targets (2)".
+local function target_text(split)
+  if not split.y then return "neither labels nor targets" end
+  if split.y:dtype() ~= "float32" then return "labels" end
+  return "targets " .. errors.shape_text(table.move(split.y:shape(), 2, split.y:ndim(), 1, {}))
+end
+
+--- What is evaluated at an epoch's end must fit what is trained on, now.
+local function check_like_train(data, name)
+  local split = data[name]
+  if not split then return end
+  if type(split) ~= "table" or core.type(split.source) ~= "source" then
+    errors.misuse("Trainer: data.%s is no split; sw.data.load and from_tensors make data", name)
+  end
+  local found, wanted = target_text(split), target_text(data.train)
+  if found ~= wanted then
+    errors.misuse("Trainer: data.train has %s, but data.%s has %s", wanted, name, found)
+  end
+end
+
 local function check_data(data)
   local train = data.train
   if type(train) ~= "table" or core.type(train.source) ~= "source" then
@@ -42,6 +62,8 @@ local function check_data(data)
   elseif not train.y then
     errors.misuse("Trainer: data.train has neither labels nor targets")
   end
+  check_like_train(data, "valid")
+  check_like_train(data, "test")
   return train
 end
 
