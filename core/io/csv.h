@@ -1,0 +1,48 @@
+/* csv.h: tables of numbers as text.
+ *
+ * A line is a row, a field is a number: 1, -2.5, 1e-3, nan, inf, without regard to the locale;
+ * blanks around it do not count. Lines end in LF or CRLF, empty lines are passed over, and so is a
+ * byte order mark. Every row has as many fields as the first. Text, in double quotes or not, may
+ * stand in the first line, which names the columns, and in one column of class labels.
+ */
+#ifndef SW_CSV_H
+#define SW_CSV_H
+
+#include "tensor/tensor.h"
+
+typedef enum sw_csv_header { SW_CSV_FIND, SW_CSV_NAMED, SW_CSV_BARE } sw_csv_header;
+
+typedef struct sw_csv_options {
+  char separator;         /* 0: that of tab, semicolon and comma which the first line has most of */
+  sw_csv_header header;   /* FIND: the first line has names if a field of it is no number */
+  sw_dtype dtype;         /* of the values: SW_F32 (rounded from double) or SW_F64 */
+  int empty_is_nan;       /* else an empty field is refused */
+  const char *label_name; /* the column of labels, by its name or, if this is NULL, */
+  int label_column;       /* by its place, 1 …, -1 the last; 0: there is none */
+  const char *const *classes; /* the labels' words, in the order of their numbers; with none */
+  int n_classes;              /* the labels are whole numbers from 0 */
+} sw_csv_options;
+
+typedef struct sw_csv sw_csv;
+
+/* Reads a whole file. SW_EIO; SW_ECORRUPT: "path: line 7, column 3 (width): expected a number,
+ * found text "wide"", rows of different lengths with the line, a number beyond the element type;
+ * SW_EARG: options that do not go together; SW_ENOMEM. */
+SW_API sw_status sw_csv_read(sw_context *ctx, const char *path, const sw_csv_options *o,
+                             sw_csv **out);
+/* Borrowed from csv: (rows, columns but for the label's), and int32 (rows), NULL if no column has
+ * labels. */
+SW_API const sw_tensor *sw_csv_values(const sw_csv *csv);
+SW_API const sw_tensor *sw_csv_labels(const sw_csv *csv);
+/* Columns of values, 0 where the file names none; their names, borrowed, NULL outside. */
+SW_API int sw_csv_name_count(const sw_csv *csv);
+SW_API const char *sw_csv_name(const sw_csv *csv, int i);
+SW_API void sw_csv_free(sw_csv *csv); /* NULL is fine */
+
+/* t of one or two dimensions, a row a line, commas between; names NULL or one a column. Floats have
+ * the 9 or 17 digits that give them back. Whole or not at all, as sw_safetensors_write. SW_ESHAPE,
+ * SW_EIO, SW_ENOMEM. */
+SW_API sw_status sw_csv_write(const sw_tensor *t, const char *const *names, int n_names,
+                              const char *path);
+
+#endif

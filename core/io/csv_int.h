@@ -1,0 +1,24 @@
+/* csv_int.h: lines, fields and numbers of a csv file, for csv_read.c and csv_write.c. */
+#ifndef SW_CSV_INT_H
+#define SW_CSV_INT_H
+
+#include <stdint.h>
+
+/* A field within its line, without the blanks and quotes around it. */
+typedef struct swi_field {
+  const char *text;
+  int64_t n;
+  int quoted; /* two quotes in its text stand for one */
+} swi_field;
+
+/* The next line of at … end, without its end; *at moves on. 0 if there is none. */
+int swi_csv_line(const char **at, const char *end, const char **line, int64_t *n);
+
+/* The next field of a line; *at moves on behind the separator, to NULL at the line's end. -1: a
+ * quote that is not closed, or text behind a closing one. */
+int swi_csv_field(const char **at, const char *end, char separator, swi_field *out);
+
+/* 0 if the text is no number, -1 if it is one beyond double's range. */
+int swi_csv_number(const char *text, int64_t n, double *out);
+
+#endif
