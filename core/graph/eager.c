@@ -55,7 +55,7 @@ static sw_status make_outputs(eager_call *c, sw_tensor **out) {
 
 static sw_status evaluate(eager_call *c, sw_tensor **out) {
   const swi_op_row *row = swi_op(c->op);
-  swi_eval_args e = {.ctx = c->ctx, .attrs = &c->attrs, .batch = 1};
+  swi_eval_args e = {.ctx = c->ctx, .op = c->op, .attrs = &c->attrs, .batch = 1};
   e.k = c->real == SW_F64 ? c->ctx->f64 : c->ctx->f32;
   for (int i = 0; i < c->n_in; i++) {
     e.in[i] = sw_tensor_data(c->in[i]);

@@ -1,5 +1,6 @@
 /* lifetime.c: when each buffer of a program is alive, what may be overwritten, and when a gradient is
  * ready for its update. */
+#include "graph/chain.h"
 #include "graph/program_int.h"
 
 /* ------------------------------------------------------------------ lifetimes */
@@ -46,7 +47,7 @@ static void rename_buffer(sw_program *p, int32_t from_code, int32_t old, int32_t
 static void work_in_place(sw_program *p) {
   for (int32_t i = 0; i < p->n_code; i++) {
     swi_instruction *code = &p->code[i];
-    if (!(swi_op(code->op)->flags & SWI_INPLACE)) continue;
+    if (!(swi_op(code->op)->flags & SWI_ELEMENTWISE)) continue;
     for (int k = 0; k < code->n_in; k++) {
       int32_t out = code->out[0], in = code->in[k];
       if (!can_overwrite(p, i, in, out)) continue;
@@ -112,5 +113,6 @@ void swi_settle(sw_program *p) {
   find_lifetimes(p);
   drop_unread(p);
   work_in_place(p);
+  swi_find_chains(p);
   find_ready(p);
 }

@@ -12,9 +12,8 @@
 
 #define LEAF SWI_LEAF
 #define ALIAS SWI_ALIAS
-#define INPLACE SWI_INPLACE
+#define ELEMENTWISE SWI_ELEMENTWISE
 #define INDEX SWI_INDEX
-#define BROADCAST SWI_BROADCAST
 static const swi_op_row op_table[SW_OP_COUNT] = {
 #define OP(name, n_in, n_out, flags, shape, eval, vjp) \
   {#name, n_in, n_out, flags, shape, eval, vjp},

@@ -11,7 +11,7 @@ enum { SWI_MAX_IN = 3, SWI_MAX_OUT = 2 };
 
 static const double SWI_MOST_ELEMENTS = 0x1p46; /* of one node: as of one tensor */
 
-enum { SWI_LEAF = 1, SWI_ALIAS = 2, SWI_INPLACE = 4, SWI_INDEX = 8, SWI_BROADCAST = 16 };
+enum { SWI_LEAF = 1, SWI_ALIAS = 2, SWI_ELEMENTWISE = 4, SWI_INDEX = 8 };
 
 /* A shape rule fills out[] from in[]; it may complete attrs (a reshape's -1). */
 typedef struct swi_shape_args {
@@ -25,6 +25,7 @@ typedef struct swi_shape_args {
 /* An evaluation reads contiguous in[] and writes contiguous out[]. */
 typedef struct swi_eval_args {
   sw_context *ctx;
+  sw_op op;
   const swi_kernels *k; /* of the program's float type */
   const sw_attrs *attrs;
   int64_t batch;
@@ -114,24 +115,9 @@ sw_status swi_softmax_shape(swi_shape_args *a);
 sw_status swi_cross_entropy_shape(swi_shape_args *a);
 
 #define SWI_EVAL(name) sw_status swi_##name##_eval(const swi_eval_args *e)
-SWI_EVAL(neg);
-SWI_EVAL(exp);
-SWI_EVAL(log);
-SWI_EVAL(relu);
-SWI_EVAL(tanh);
-SWI_EVAL(sigmoid);
+SWI_EVAL(unary);
+SWI_EVAL(binary);
 SWI_EVAL(scale);
-SWI_EVAL(add);
-SWI_EVAL(sub);
-SWI_EVAL(mul);
-SWI_EVAL(div);
-SWI_EVAL(lt);
-SWI_EVAL(le);
-SWI_EVAL(gt);
-SWI_EVAL(ge);
-SWI_EVAL(eq);
-SWI_EVAL(ne);
-SWI_EVAL(gate);
 SWI_EVAL(where);
 SWI_EVAL(matmul);
 SWI_EVAL(dot);

@@ -387,6 +387,7 @@ sw_dtype sw_program_dtype(const sw_program *p) { return p->dtype; }
 int sw_program_inputs(const sw_program *p) { return p->n_inputs; }
 int sw_program_outputs(const sw_program *p) { return p->n_outputs; }
 const sw_type *sw_program_output_type(const sw_program *p, int i) { return &p->outputs[i].type; }
+int64_t sw_program_output_offset(const sw_program *p, int i) { return p->outputs[i].offset; }
 
 const sw_type *sw_program_input_type(const sw_program *p, int slot) {
   return slot >= 0 && slot < p->n_inputs && p->input_buffer[slot] >= 0 ? &p->input_type[slot]

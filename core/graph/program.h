@@ -31,6 +31,7 @@ SW_API const sw_type *sw_program_input_type(const sw_program *p,
                                             int slot); /* NULL: nothing reads it */
 SW_API int sw_program_outputs(const sw_program *p);
 SW_API const sw_type *sw_program_output_type(const sw_program *p, int i);
+SW_API int64_t sw_program_output_offset(const sw_program *p, int i); /* as in sw_output */
 SW_API size_t sw_program_dump(const sw_program *p, char *text,
                               size_t size); /* the compiled form: instructions, buffers */
 

@@ -17,6 +17,8 @@ static void put_buffer(swi_text *t, const sw_program *p, int32_t i) {
     swi_put(t, "out[%" PRId64 "]", b->offset + 1);
   else if (b->place == SWI_CONSTANT)
     swi_put(t, "const%" PRId32, i);
+  else if (b->place == SWI_TILE)
+    swi_put(t, "t%d", b->slot + 1);
   else
     swi_put(t, "b%" PRId32, i);
 }
@@ -46,6 +48,11 @@ static void put_instruction(swi_text *t, const sw_program *p, const swi_instruct
 size_t sw_program_dump(const sw_program *p, char *text, size_t size) {
   swi_text t = {text, size, 0};
   if (size > 0) text[0] = '\0';
-  for (int32_t i = 0; i < p->n_code; i++) put_instruction(&t, p, &p->code[i]);
+  int32_t end = 0; /* of the chain, whose lines are drawn along */
+  for (int32_t i = 0; i < p->n_code; i++) {
+    if (p->code[i].chain_end > 0) end = p->code[i].chain_end;
+    if (i < end) swi_put(&t, "| ");
+    put_instruction(&t, p, &p->code[i]);
+  }
   return t.used;
 }

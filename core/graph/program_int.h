@@ -11,12 +11,13 @@ typedef enum swi_place {
   SWI_INPUT,    /* in the workspace, filled before a run and kept through it */
   SWI_VECTOR,   /* in one of the vectors given to a run */
   SWI_CONSTANT, /* in the program */
-  SWI_OUT       /* in the output vector given to a run */
+  SWI_OUT,      /* in the output vector given to a run */
+  SWI_TILE      /* never whole: a tile at a time, see chain.c */
 } swi_place;
 
 typedef struct swi_buffer {
   swi_place place;
-  int slot;       /* of an input or a vector */
+  int slot;       /* of an input, a vector or a tile */
   int64_t offset; /* elements, in a vector or the output vector; bytes, among the constants */
   sw_kind kind;
   sw_dim numel;        /* elements: n, or n * B */
@@ -30,6 +31,7 @@ typedef struct swi_instruction {
   int n_in, n_out;
   int32_t in[SWI_MAX_IN], out[SWI_MAX_OUT], bias;
   swi_activation activation;
+  int32_t chain_end; /* a chain begins here and ends before that instruction; 0: none does */
   sw_type in_type[SWI_MAX_IN], out_type[SWI_MAX_OUT];
 } swi_instruction;
 

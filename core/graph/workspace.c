@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "graph/chain.h"
 #include "graph/program_int.h"
 #include "kernels/cpu.h"
 
@@ -87,6 +88,7 @@ static void prepare(sw_workspace *w, int32_t i) {
   const swi_instruction *code = &w->p->code[i];
   swi_eval_args *call = &w->calls[i];
   call->ctx = w->p->ctx;
+  call->op = code->op;
   call->k = w->p->k;
   call->attrs = &code->attrs;
   call->batch = w->batch;
@@ -188,13 +190,22 @@ static sw_status update_behind(sw_workspace *w, int32_t i, const sw_updater *u) 
   return SW_OK;
 }
 
+/* An instruction, or the chain that begins with it. */
+static sw_status run_one(const sw_workspace *w, int32_t i) {
+  if (w->p->code[i].chain_end == 0) return swi_op(w->p->code[i].op)->eval(&w->calls[i]);
+  swi_run_chain(w->p, w->calls, i);
+  return SW_OK;
+}
+
 static sw_status execute(sw_workspace *w, const sw_updater *u) {
   sw_status st = SW_OK;
   uint32_t mode = swi_fpmode_get();
   if (w->p->dtype == SW_F32) swi_fpmode_flush();
-  for (int32_t i = 0; i < w->p->n_code && st == SW_OK; i++) {
-    st = swi_op(w->p->code[i].op)->eval(&w->calls[i]);
-    if (u && st == SW_OK) st = update_behind(w, i, u);
+  for (int32_t i = 0; i < w->p->n_code && st == SW_OK;) {
+    int32_t end = w->p->code[i].chain_end > 0 ? w->p->code[i].chain_end : i + 1;
+    st = run_one(w, i);
+    for (; i < end && st == SW_OK; i++)
+      if (u) st = update_behind(w, i, u);
   }
   swi_fpmode_set(mode);
   return st;

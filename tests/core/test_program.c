@@ -1,6 +1,7 @@
 /* test_program.c: compiled programs: values, gradients, batch sizes, memory, bits. */
 #include "net.h"
 
+#include "base/parallel.h"
 #include "graph/eager.h"
 
 static net n;
@@ -55,8 +56,8 @@ TEST(dump_of_a_program) {
                      "b10 = mean b8 : ()\n"
                      "b12 = scale const11 : ()\n"
                      "b13 = one_hot input2 : (batch, 3)\n"
-                     "b9 = sub b9, b13 : (batch, 3)\n"
-                     "b9 = mul b9, b12 : (batch, 3)\n"
+                     "| b9 = sub b9, b13 : (batch, 3)\n"
+                     "| b9 = mul b9, b12 : (batch, 3)\n"
                      "out[37] = sum b9 : (3)\n"
                      "b17 = matmul b9, vector1[25] : (batch, 4)\n"
                      "out[25] = matmul b9^T, b6 : (3, 4)\n"
@@ -318,6 +319,67 @@ TEST(a_batch_may_be_too_large) {
   sw_workspace_free(w);
 }
 
+/* x (batch, 5) through a chain with single values in it, long enough for tiles and for the pool. */
+static sw_edge long_chain(void) {
+  sw_edge half, e = n.x;
+  CHECK_OK(n.ctx, sw_graph_fill(n.g, 0.5, &half));
+  const sw_op ops[] = {SW_OP_tanh, SW_OP_exp, SW_OP_neg, SW_OP_sigmoid, SW_OP_relu};
+  for (int i = 0; i < 10; i++) {
+    sw_edge f;
+    CHECK_OK(n.ctx, net_apply(&n, ops[i % 5], e, SW_NO_EDGE, NULL, &f));
+    CHECK_OK(n.ctx, net_apply(&n, i % 3 ? SW_OP_add : SW_OP_sub, f, i % 2 ? n.x : half, NULL, &e));
+  }
+  return e;
+}
+
+static sw_tensor *step(sw_op op, sw_tensor *a, sw_tensor *b) {
+  sw_tensor *in[2] = {a, b}, *result;
+  int count;
+  CHECK_OK(n.ctx, sw_eager(n.ctx, op, in, b ? 2 : 1, NULL, &result, &count));
+  return result;
+}
+
+static void check_chain(int64_t batch, int threads) {
+  sw_program *p;
+  sw_workspace *w;
+  sw_shape shape = {2, {batch, NET_IN}}, scalar = {0};
+  sw_tensor *x, *half, *e;
+  void *data;
+  const sw_op ops[] = {SW_OP_tanh, SW_OP_exp, SW_OP_neg, SW_OP_sigmoid, SW_OP_relu};
+  CHECK_OK(n.ctx, sw_context_set_threads(n.ctx, threads));
+  CHECK_OK(n.ctx, sw_program_new(n.g, &(sw_output){long_chain(), -1}, 1, SW_F32, &p));
+  CHECK_OK(n.ctx, sw_workspace_new(p, &w));
+  sw_program_release(p);
+  CHECK_OK(n.ctx, sw_workspace_batch(w, batch));
+  CHECK_OK(n.ctx, sw_tensor_new(n.ctx, SW_F32, &shape, &x));
+  CHECK_OK(n.ctx, sw_tensor_new(n.ctx, SW_F32, &scalar, &half));
+  CHECK_OK(n.ctx, sw_tensor_fill(half, 0.5));
+  CHECK_OK(n.ctx, sw_tensor_writable(x, &data));
+  for (int64_t i = 0; i < batch * NET_IN; i++) ((float *)data)[i] = (float)sin(0.7 * (double)i);
+  memcpy(sw_workspace_input(w, 0), data, (size_t)(batch * NET_IN) * sizeof(float));
+  CHECK_OK(n.ctx, sw_workspace_run(w, NULL, 0, NULL));
+  CHECK_OK(n.ctx, sw_tensor_view(x, &e));
+  for (int i = 0; i < 10; i++) {
+    sw_tensor *f = step(ops[i % 5], e, NULL);
+    sw_tensor_free(e);
+    e = step(i % 3 ? SW_OP_add : SW_OP_sub, f, i % 2 ? x : half);
+    sw_tensor_free(f);
+  }
+  assert_memory_equal(sw_tensor_data(e), sw_workspace_output(w, 0, NULL),
+                      (size_t)(batch * NET_IN) * sizeof(float));
+  sw_tensor_free(e);
+  sw_tensor_free(x);
+  sw_tensor_free(half);
+  sw_workspace_free(w);
+}
+
+TEST(chains_have_the_bits_of_single_ops) {
+  const int64_t batches[] = {1, 7, 204, 205, 1000, 40000};
+  for (size_t i = 0; i < sizeof batches / sizeof *batches; i++)
+    for (int threads = 1; threads <= 4; threads *= 2) check_chain(batches[i], threads);
+  CHECK_OK(n.ctx, sw_context_set_threads(n.ctx, 1));
+}
+
 TEST(a_run_may_be_repeated) {
   sw_workspace *w = workspace(SW_NO_EDGE, SW_F64);
   double again[NET_WEIGHTS];
@@ -430,6 +492,7 @@ RUN_TESTS(C(dump_of_a_program), C(gradient_equals_differences), C(float32_is_nea
           C(batch_sizes_change), C(per_example_norms_equal_batches_of_one),
           C(variants_share_their_bits), C(hessian_vector_product), C(outputs_of_every_kind),
           C(indices_as_outputs), C(a_batch_may_be_too_large), C(early_updates_change_no_bit),
-          C(a_loss_that_is_refused_updates_nothing), C(a_run_may_be_repeated),
-          C(labels_are_looked_at), C(what_a_run_must_be_given), C(eager_equals_compiled),
-          C(products_too_long_for_blas_are_refused), C(every_allocation_may_fail))
+          C(a_loss_that_is_refused_updates_nothing), C(chains_have_the_bits_of_single_ops),
+          C(a_run_may_be_repeated), C(labels_are_looked_at), C(what_a_run_must_be_given),
+          C(eager_equals_compiled), C(products_too_long_for_blas_are_refused),
+          C(every_allocation_may_fail))
