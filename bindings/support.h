@@ -26,7 +26,8 @@ typedef enum lx_class {
   LX_AVERAGE,
   LX_SCHEDULE,
   LX_RANDOM,
-  LX_FILE, /* these two never reach a script */
+  LX_FILE, /* these three never reach a script */
+  LX_CSV,
   LX_JSON,
   LX_CLASS_COUNT
 } lx_class;
@@ -53,7 +54,7 @@ typedef struct lx_class_spec {
 
 extern const lx_class_spec lx_tensor_class, lx_node_class, lx_graph_class, lx_program_class,
     lx_loop_class, lx_source_class, lx_average_class, lx_schedule_class, lx_random_class,
-    lx_file_class, lx_json_class;
+    lx_file_class, lx_csv_class, lx_json_class;
 
 const lx_class_spec *lx_spec(lx_class c);
 
@@ -149,8 +150,8 @@ void lx_add_operators(lua_State *L, int module); /* __add … to the metatable o
 
 extern const luaL_Reg lx_tensor_functions[], lx_graph_functions[], lx_apply_functions[],
     lx_program_functions[], lx_loop_functions[], lx_source_functions[], lx_schedule_functions[],
-    lx_average_functions[], lx_random_functions[], lx_file_functions[], lx_json_functions[],
-    lx_process_functions[], lx_signal_functions[];
+    lx_average_functions[], lx_random_functions[], lx_file_functions[], lx_table_functions[],
+    lx_json_functions[], lx_process_functions[], lx_signal_functions[];
 
 /* Set by Ctrl-C once core.catch_signals was called; the core looks at it. */
 const volatile int *lx_interrupt_flag(void);

@@ -352,6 +352,8 @@ function Average:update(weights) end
 ---@param state swale.Tensor        swa, ema: the mean; last: (points kept, n), oldest first
 ---@param count integer
 function Average:restore(state, count) end
+---@return swale.Tensor             a copy of what restore takes
+function Average:state() end
 ---@return integer                  points taken in
 function Average:count() end
 ---@return swale.Tensor             a copy; raises before the first update
@@ -448,6 +450,30 @@ function core.idx_read(path) end
 ---@param path string
 ---@return true|nil ok, string? message, string? code
 function core.idx_write(tensor, path) end
+---NumPy's format: int64 is read as int32 if every value fits, bool as uint8.
+---@param path string
+---@return swale.Tensor|nil tensor, string? message, string? code
+function core.npy_read(path) end
+---@param tensor swale.Tensor
+---@param path string
+---@return true|nil ok, string? message, string? code
+function core.npy_write(tensor, path) end
+---@class swale.CsvReadOptions
+---@field separator? string         one character; nil: found from the first line
+---@field header? boolean           whether the first line has names; nil: found out
+---@field dtype? "float32"|"float64"
+---@field missing? "refuse"|"nan"   what an empty field is
+---@field label? string|integer     the column of class labels: its name, or its place (-1: the last)
+---@field classes? string[]         the labels' words; nil: labels are whole numbers from 0
+---@param path string
+---@param options? swale.CsvReadOptions
+---@return swale.Tensor|nil values, swale.Tensor|false|string labels, string[]|string names    (rows, columns but the label's); int32 (rows)
+function core.csv_read(path, options) end
+---@param tensor swale.Tensor       of one or two dimensions
+---@param path string
+---@param names? string[]           one a column
+---@return true|nil ok, string? message, string? code
+function core.csv_write(tensor, path, names) end
 ---@param path string
 ---@param tensors table<string, swale.Tensor>    written in the order of their names
 ---@param metadata? table<string, string>
