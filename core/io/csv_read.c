@@ -267,16 +267,15 @@ static sw_status read_value(const reader *r, const swi_field *f, int64_t column,
   return SW_OK;
 }
 
-/* *at: where the next value goes. */
-static sw_status read_row(const reader *r, const char *line, int64_t n, char **to,
-                          int32_t *labels) {
+/* *to: where the next value goes. */
+static sw_status read_row(const reader *r, const char *line, int64_t n, char **to, int32_t *label) {
   const char *at = line;
   for (int64_t i = 0; at != NULL; i++) {
     swi_field f;
     double v;
     SW_TRY(next_field(r, &at, line + n, i, &f));
     if (i == r->label) {
-      SW_TRY(read_label(r, &f, labels));
+      SW_TRY(read_label(r, &f, label));
       continue;
     }
     SW_TRY(read_value(r, &f, i, &v));
@@ -301,8 +300,8 @@ static sw_status read_rows(reader *r) {
     SW_TRY(sw_tensor_writable(r->csv->labels, &labels));
   }
   char *to = values;
-  for (int32_t *label = labels; next_line(r, &at, &line, &n); label += label != NULL) {
-    SW_TRY(read_row(r, line, n, &to, label));
+  for (int64_t i = 0; next_line(r, &at, &line, &n); i++) {
+    SW_TRY(read_row(r, line, n, &to, labels != NULL ? (int32_t *)labels + i : NULL));
   }
   return SW_OK;
 }
