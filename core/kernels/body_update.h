@@ -1,4 +1,4 @@
-/* body_update.h: the updates. They move, a float weight: SGD 20 bytes, 12 without momentum; Adam 28. */
+/* body_update.h: the updates. Bytes moved a float weight: SGD 20, without momentum 12; Adam 28. */
 #ifndef SW_BODY_UPDATE_H
 #define SW_BODY_UPDATE_H
 

@@ -23,13 +23,15 @@ static int has_avx2(void) {
   return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_AVX2);
 }
 
-/* Only asked for OpenBLAS's sake: F, DQ, BW and VL, as its SkylakeX needs them. */
 static int has_avx512(void) {
+  const uint32_t xmm_to_zmm_and_masks = 0xE6;
   const uint32_t needed = bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL;
   unsigned a, b, c, d;
-  if (!has_avx2() || !os_saves(0xE6)) return 0;
+  if (!has_avx2() || !os_saves(xmm_to_zmm_and_masks)) return 0;
   return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & needed) == needed;
 }
+
+static int has_neon(void) { return 0; }
 
 static const uint32_t flush_bits = 0x8040; /* FTZ and DAZ */
 
@@ -40,6 +42,7 @@ void swi_fpmode_set(uint32_t mode) { _mm_setcsr(mode); }
 
 static int has_avx2(void) { return 0; }
 static int has_avx512(void) { return 0; }
+static int has_neon(void) { return 1; }
 
 static const uint32_t flush_bits = 1u << 24; /* FZ: inputs and results */
 
@@ -58,6 +61,7 @@ void swi_fpmode_set(uint32_t mode) {
 
 static int has_avx2(void) { return 0; }
 static int has_avx512(void) { return 0; }
+static int has_neon(void) { return 0; }
 
 static const uint32_t flush_bits = 0;
 
@@ -75,5 +79,6 @@ uint32_t swi_fpmode_flush(void) {
 int swi_cpu_has(const char *variant) {
   if (strcmp(variant, "scalar") == 0) return 1;
   if (strcmp(variant, "avx2") == 0) return has_avx2();
-  return strcmp(variant, "avx512") == 0 && has_avx512();
+  if (strcmp(variant, "avx512") == 0) return has_avx512();
+  return strcmp(variant, "neon") == 0 && has_neon();
 }

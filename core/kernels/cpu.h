@@ -1,13 +1,14 @@
 /* cpu.h: what this processor and its operating system can do.
  *
- * Compiled without instruction-set flags. AVX2 needs CPUID's AVX2 and FMA bits and XGETBV's 0x6.
+ * Compiled without instruction-set flags. AVX2 needs CPUID's AVX2 and FMA bits and XGETBV's 0x6;
+ * AVX-512 F, DQ, BW and VL as well, and XGETBV's 0xE6. NEON is part of aarch64.
  */
 #ifndef SW_CPU_H
 #define SW_CPU_H
 
 #include <stdint.h>
 
-/* 1 if the named variant ("scalar", "avx2") can run here. */
+/* 1 if the named variant ("scalar", "avx2", "avx512", "neon") can run here. */
 int swi_cpu_has(const char *variant);
 
 /* The floating-point mode of this thread. flush sets FTZ and DAZ (where there is such a thing) and

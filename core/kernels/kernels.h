@@ -61,7 +61,7 @@ typedef struct swi_adam_hyper {
 } swi_adam_hyper;
 
 typedef struct swi_kernels {
-  const char *name;  /* "scalar", "avx2" */
+  const char *name;  /* "scalar", "avx2", "avx512", "neon" */
   int element_bytes; /* sizeof(real) */
 
   /* elementwise: y[i] = f(x[i]), f(a[i], b[i]), f(a[i], *b), f(*a, b[i]) */
@@ -101,7 +101,8 @@ typedef struct swi_kernels {
   void (*gather_f32)(int64_t rows, int64_t cols, const float *x, const int32_t *index,
                      const void *scale, const void *shift, void *y);
 
-  /* PyTorch's order: g *= grad_scale; g += weight_decay w; m = momentum m + (1 - dampening) g (m = g at first);
+  /* PyTorch's order: g *= grad_scale; g += weight_decay w;
+   * m = momentum m + (1 - dampening) g (m = g at first);
    * d = nesterov ? g + momentum m : m; w -= lr d. m may be NULL when momentum is 0. One pass;
    * returns the sum of squares of the gradient as it came in. g is not changed. */
   double (*sgd)(int64_t n, void *w, void *m, const void *g, const swi_sgd_hyper *hyper);
@@ -124,6 +125,12 @@ extern const swi_kernels swi_kernels_scalar_f32;
 extern const swi_kernels swi_kernels_scalar_f64;
 #if defined(SWI_HAVE_AVX2) /* set by the build where the compiler can make them */
 extern const swi_kernels swi_kernels_avx2_f32;
+#endif
+#if defined(SWI_HAVE_AVX512)
+extern const swi_kernels swi_kernels_avx512_f32;
+#endif
+#if defined(SWI_HAVE_NEON)
+extern const swi_kernels swi_kernels_neon_f32;
 #endif
 
 /* All variants that this machine can run, best first; the table ends with NULL. */

@@ -13,8 +13,14 @@
 
 /* What the build holds, best first. */
 static const swi_kernels *const built[] = {
+#if defined(SWI_HAVE_AVX512)
+    &swi_kernels_avx512_f32,
+#endif
 #if defined(SWI_HAVE_AVX2)
     &swi_kernels_avx2_f32,
+#endif
+#if defined(SWI_HAVE_NEON)
+    &swi_kernels_neon_f32,
 #endif
     &swi_kernels_scalar_f32,
 };
@@ -60,8 +66,12 @@ static sw_status find_kernels(const char *name, const swi_kernels **out, char *r
 /* OpenBLAS's name for the same instructions. Its own choice is the best of its cores, which suits
  * the best of our kernels; a variant asked for by name must not get more than it names. */
 static const char *core_type_of(const char *variant, int asked_for) {
+#if defined(__x86_64__)
   if (strcmp(variant, "scalar") == 0) return "Prescott";
   if (asked_for && strcmp(variant, "avx2") == 0 && swi_cpu_has("avx512")) return "Haswell";
+#else
+  (void)variant, (void)asked_for;
+#endif
   return NULL;
 }
 

@@ -1,0 +1,25 @@
+/* Sixteen floats at a time. Compiled with the four -mavx512 flags, where SWI_HAVE_AVX512 says so. */
+#if defined(SWI_HAVE_AVX512)
+
+#define TABLE swi_kernels_avx512_f32
+#define VARIANT "avx512"
+
+#include <math.h>
+
+#include "kernels/vec_avx512.h"
+
+#include "kernels/body_math.h"
+
+#include "kernels/body_elementwise.h"
+#include "kernels/body_reduce.h"
+
+#include "kernels/body_convert.h"
+#include "kernels/body_gemm.h"
+#include "kernels/body_softmax.h"
+#include "kernels/body_update.h"
+
+#include "kernels/body_table.h"
+
+#else
+typedef int translation_unit_is_not_empty;
+#endif

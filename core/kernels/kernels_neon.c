@@ -1,0 +1,25 @@
+/* Four floats at a time. Compiled on aarch64 only, where SWI_HAVE_NEON says so. */
+#if defined(SWI_HAVE_NEON)
+
+#define TABLE swi_kernels_neon_f32
+#define VARIANT "neon"
+
+#include <math.h>
+
+#include "kernels/vec_neon.h"
+
+#include "kernels/body_math.h"
+
+#include "kernels/body_elementwise.h"
+#include "kernels/body_reduce.h"
+
+#include "kernels/body_convert.h"
+#include "kernels/body_gemm.h"
+#include "kernels/body_softmax.h"
+#include "kernels/body_update.h"
+
+#include "kernels/body_table.h"
+
+#else
+typedef int translation_unit_is_not_empty;
+#endif

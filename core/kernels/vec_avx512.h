@@ -1,0 +1,95 @@
+/* vec_avx512.h: the vector vocabulary for sixteen floats, AVX-512 F, BW, DQ and VL. */
+#ifndef SW_VEC_AVX512_H
+#define SW_VEC_AVX512_H
+
+#include <immintrin.h>
+#include <stdint.h>
+
+#define real float
+
+enum { V_N = 16 };
+
+typedef __m512 vec;
+typedef __mmask16 mask; /* a bit an element */
+
+static inline mask v_head(int64_t n) { return (mask)((1u << n) - 1); }
+
+/* parts: the first n of V_N elements, 0 < n < V_N; the others are read as 0 and not written */
+static inline vec v_load(const float *p) { return _mm512_loadu_ps(p); }
+static inline vec v_load_part(const float *p, int64_t n) {
+  return _mm512_maskz_loadu_ps(v_head(n), p);
+}
+static inline vec v_load_f32(const float *p) { return v_load(p); }
+static inline vec v_load_f32_part(const float *p, int64_t n) { return v_load_part(p, n); }
+static inline vec v_load_u8(const uint8_t *p) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)));
+}
+static inline vec v_load_u8_part(const uint8_t *p, int64_t n) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(v_head(n), p)));
+}
+static inline void v_store(float *p, vec a) { _mm512_storeu_ps(p, a); }
+static inline void v_store_part(float *p, vec a, int64_t n) {
+  _mm512_mask_storeu_ps(p, v_head(n), a);
+}
+
+static inline vec v_broadcast(const float *p) { return _mm512_set1_ps(*p); }
+static inline vec v_set1(double c) { return _mm512_set1_ps((float)c); }
+static inline vec v_add(vec a, vec b) { return _mm512_add_ps(a, b); }
+static inline vec v_sub(vec a, vec b) { return _mm512_sub_ps(a, b); }
+static inline vec v_mul(vec a, vec b) { return _mm512_mul_ps(a, b); }
+static inline vec v_div(vec a, vec b) { return _mm512_div_ps(a, b); }
+static inline vec v_fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
+static inline vec v_sqrt(vec a) { return _mm512_sqrt_ps(a); }
+static inline vec v_neg(vec a) { return _mm512_xor_ps(a, _mm512_set1_ps(-0.0f)); }
+static inline vec v_abs(vec a) { return _mm512_andnot_ps(_mm512_set1_ps(-0.0f), a); }
+static inline vec v_max(vec a, vec b) { return _mm512_max_ps(a, b); } /* b if either is NaN */
+static inline vec v_min(vec a, vec b) { return _mm512_min_ps(a, b); } /* b if either is NaN */
+
+static inline mask v_lt(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
+static inline mask v_le(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_LE_OQ); }
+static inline mask v_gt(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ); }
+static inline mask v_ge(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_GE_OQ); }
+static inline mask v_eq(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
+static inline mask v_ne(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_NEQ_UQ); }
+static inline mask v_or(mask a, mask b) { return (mask)(a | b); }
+static inline int v_any(mask m) { return m != 0; }
+static inline vec v_select(mask m, vec a, vec b) { return _mm512_mask_blend_ps(m, b, a); }
+
+/* The halves are added, then as in vec_avx2.h. */
+static inline float v_reduce_add(vec a) {
+  const __m256 h = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+  __m128 s = _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
+  s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+  return _mm_cvtss_f32(_mm_add_ss(s, _mm_shuffle_ps(s, s, 1)));
+}
+static inline float v_reduce_max(vec a) {
+  const __m256 h = _mm256_max_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+  __m128 s = _mm_max_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
+  s = _mm_max_ps(s, _mm_movehl_ps(s, s));
+  return _mm_cvtss_f32(_mm_max_ss(s, _mm_shuffle_ps(s, s, 1)));
+}
+
+static inline void v_prefetch(const void *p) { __builtin_prefetch(p); }
+
+/* For body_math.h. x = mantissa 2^exponent with mantissa in [1, 2), for positive normal x. */
+static inline vec v_round(vec a) {
+  return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+static inline vec v_copysign(vec a, vec sign) {
+  return _mm512_or_ps(v_abs(a), _mm512_and_ps(sign, _mm512_set1_ps(-0.0f)));
+}
+/* 2^n for a whole number n, -126 <= n <= 127 */
+static inline vec v_pow2i(vec n) {
+  const __m512i biased = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(biased, 23));
+}
+static inline vec v_exponent(vec x) {
+  const __m512i biased = _mm512_srli_epi32(_mm512_castps_si512(x), 23);
+  return _mm512_cvtepi32_ps(_mm512_sub_epi32(biased, _mm512_set1_epi32(127)));
+}
+static inline vec v_mantissa(vec x) {
+  const __m512 fraction = _mm512_and_ps(x, _mm512_castsi512_ps(_mm512_set1_epi32(0x007FFFFF)));
+  return _mm512_or_ps(fraction, _mm512_set1_ps(1.0f));
+}
+
+#endif
