@@ -29,7 +29,29 @@ function M.find(program)
   return nil
 end
 
-local function environment(changes)
+---The Lua that runs this.
+---@return string
+function M.interpreter()
+  local i = 0
+  while arg and arg[i - 1] do i = i - 1 end
+  return arg and i < 0 and arg[i] or "lua5.4"
+end
+
+---The words that start `swale` again: the same Lua, the same files.
+---@return string[]
+function M.swale()
+  local main = arg and arg[0] and arg[0]:match "bin/swale%.lua$" and arg[0]
+  local home = os.getenv "SWALE_HOME" or "."
+  for _, path in ipairs { home .. "/scripts/bin/swale.lua", home .. "/bin/swale.lua" } do
+    main = main or require("swale.folders").exists(path) and path
+  end
+  return { M.interpreter(), main or "swale" }
+end
+
+---What a child's environment is to be, as libuv takes it.
+---@param changes? table<string, string|false>   to this process's; false takes one away
+---@return string[]|nil   nil: this process's
+function M.environment(changes)
   if not changes then return nil end
   local merged, list = uv().os_environ(), {}
   for name, value in pairs(changes) do merged[name] = value or nil end
@@ -85,7 +107,7 @@ local function spawn(argv, o)
   local code, signal, timer, handle
   local problem
   handle, problem = uv().spawn(argv[1], {
-    args = table.move(argv, 2, #argv, 1, {}), cwd = o.cwd, env = environment(o.env),
+    args = table.move(argv, 2, #argv, 1, {}), cwd = o.cwd, env = M.environment(o.env),
     stdio = stdio_of(o, out, err, input),
   }, function(c, s)
     code, signal = c, s

@@ -41,6 +41,14 @@ function M.duration(seconds)
   return ("%d h %d min"):format(s // 3600, s % 3600 // 60)
 end
 
+---The same, of what may be short: "0.42 s", "4.2 s".
+---@param seconds number
+---@return string
+function M.seconds(seconds)
+  if seconds < 1 then return ("%.2f s"):format(seconds) end
+  return seconds < 9.95 and ("%.1f s"):format(seconds) or M.duration(seconds)
+end
+
 local function bar(fraction)
   local full = math.floor(fraction * WIDTH + 0.5)
   return "[" .. ("#"):rep(full) .. ("."):rep(WIDTH - full) .. "]"

@@ -127,6 +127,25 @@ function M.set_threads(n)
   if n then require("swale.core").set_threads(n) end
 end
 
+---"lr=0.2" as { lr = "0.2" }; nil, after saying why, where a word is nothing of the kind.
+---@param words string[]
+---@return table<string, string>|nil
+function M.overrides(words)
+  local overrides = {}
+  for _, word in ipairs(words) do
+    local name, value = word:match "^([%a_][%w_]*)=(.*)$"
+    if not name then
+      M.say('"%s" is not of the form key=value', word)
+      return nil
+    elseif overrides[name] then
+      M.say("%s is given twice", name)
+      return nil
+    end
+    overrides[name] = value
+  end
+  return overrides
+end
+
 local function traced(value)
   local core = package.loaded["swale.core"]
   if type(value) ~= "string" then return value end

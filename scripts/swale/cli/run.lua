@@ -15,23 +15,6 @@ local function build_parser()
   return parser
 end
 
---- "lr=0.2" as { lr = "0.2" }.
-local function read_overrides(words)
-  local overrides = {}
-  for _, word in ipairs(words) do
-    local name, value = word:match "^([%a_][%w_]*)=(.*)$"
-    if not name then
-      cli.say('"%s" is not of the form key=value', word)
-      return nil
-    elseif overrides[name] then
-      cli.say("%s is given twice", name)
-      return nil
-    end
-    overrides[name] = value
-  end
-  return overrides
-end
-
 local function read_experiment(o)
   local chunk, message = cli.load_script(o.file)
   if not chunk then
@@ -53,7 +36,7 @@ end
 ---@return integer code
 function M.main(args)
   local o = cli.parse(build_parser(), args)
-  local overrides = o and read_overrides(o.overrides)
+  local overrides = o and cli.overrides(o.overrides)
   if not o or not overrides then return 2 end
   cli.set_threads(o.threads)
   local experiment, code = read_experiment(o)

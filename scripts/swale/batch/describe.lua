@@ -1,0 +1,62 @@
+--- What a script declares, found out without running its experiment: the script is loaded by a
+--- process of its own, so that whatever it does there harms nobody.
+local core = require "swale.core"
+local process = require "swale.process"
+
+local M = {}
+
+local TIMEOUT = 30 -- seconds for a script to return
+
+---@class swale.ScriptDescription
+---@field name? string                 of its experiment
+---@field params? string[]             that it declares
+---@field refused? string              why it does not take the overrides
+---@field none? boolean                it returns something else
+---@field fault? string                it cannot be loaded
+
+local CHILD = [[require("swale.batch.describe").print(arg[1], arg[2])]]
+
+---@param path string
+---@param overrides table<string, string>   those that it does not declare are left out
+---@return swale.ScriptDescription
+local function describe(path, overrides)
+  local chunk, message = require("swale.cli").load_script(path)
+  if not chunk then return { fault = message } end
+  local ok, experiment = pcall(chunk, path)
+  if not ok then return { fault = tostring(experiment) } end
+  if not require("swale.experiment").is_experiment(experiment) then return { none = true } end
+  local taken = {}
+  for name, value in pairs(overrides) do
+    if experiment.params[name] ~= nil then taken[name] = value end
+  end
+  local _, refused = experiment:resolve(taken, path)
+  return { name = experiment.name, refused = refused,
+    params = require("swale.errors").sorted_keys(experiment.params) }
+end
+
+---The child's half: prints the description as the last line.
+---@param path string
+---@param overrides string   JSON
+function M.print(path, overrides)
+  local found = describe(path, core.json_decode(overrides) or {})
+  io.stdout:write("\n", core.json_encode(found), "\n")
+end
+
+local function last_line(text) return text:match "([^\n]+)\n*$" or "" end
+
+---@param path string
+---@param overrides table<string, string>
+---@return swale.ScriptDescription
+function M.script(path, overrides)
+  local result, message = process.run({ process.interpreter(), "-e", CHILD, "/dev/null", path,
+    core.json_encode(overrides) }, { timeout = TIMEOUT, input = "" })
+  if not result then return { fault = message } end
+  local found = result.code == 0 and core.json_decode(last_line(result.out))
+  if type(found) == "table" then return found end
+  if result.code == 143 then
+    return { fault = ("%s: no experiment returned within %d s"):format(path, TIMEOUT) }
+  end
+  return { fault = ("%s: loading it ended with status %d"):format(path, result.code) }
+end
+
+return M

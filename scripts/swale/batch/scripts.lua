@@ -1,0 +1,136 @@
+--- Which scripts a batch is of, and which parameters go to which.
+local describe = require "swale.batch.describe"
+local errors = require "swale.errors"
+local folders = require "swale.folders"
+
+local M = {}
+
+---@class swale.BatchScript
+---@field path string
+---@field overrides string[]     "lr=0.2", those that it declares
+---@field params table<string, boolean>|nil   nil: it cannot be loaded, and will say so when it runs
+
+---@alias swale.Say fun(fmt: string, ...: any)
+
+--- A plain script that trains would do so while it is looked at.
+local function mentions_experiment(path)
+  return ((folders.read(path)) or ""):find("experiment", 1, true) ~= nil
+end
+
+local function in_folder(folder, say)
+  local list, skipped = {}, {}
+  for _, name in ipairs(folders.entries(folder)) do
+    if name:match "%.lua$" then
+      local path = folder:gsub("/+$", "") .. "/" .. name
+      if mentions_experiment(path) then
+        list[#list + 1] = path
+      else
+        skipped[#skipped + 1] = name
+      end
+    end
+  end
+  if #skipped > 0 then
+    say("%s: skipped, as they return no experiment: %s", folder, table.concat(skipped, ", "))
+  end
+  return list
+end
+
+local function add(found, path, given)
+  if found[path] then return end
+  found[path] = true
+  table.insert(found, { path = path, given = given })
+end
+
+--- Paths of files and of what is in folders, each once.
+local function gather(words, say)
+  local found = {}
+  for _, word in ipairs(words) do
+    if folders.is_folder(word) then
+      for _, path in ipairs(in_folder(word, say)) do add(found, path, false) end
+    elseif folders.exists(word) then
+      add(found, word, true)
+    else
+      return nil, ("%s: no such file or folder"):format(word)
+    end
+  end
+  return found
+end
+
+local function set_of(list)
+  local set = {}
+  for _, name in ipairs(list) do set[name] = true end
+  return set
+end
+
+--- nil, message: the batch cannot be. nil alone: this one is left out.
+local function look(found, overrides, say)
+  local d = describe.script(found.path, overrides)
+  if d.refused then return nil, d.refused end
+  if d.none and found.given then
+    return nil, found.path .. " returns no experiment"
+  elseif d.none then
+    say("%s: skipped, as it returns no experiment", found.path)
+    return nil
+  end
+  return { path = found.path, params = d.params and set_of(d.params), overrides = {} }
+end
+
+local function all_params(scripts)
+  local all = {}
+  for _, script in ipairs(scripts) do
+    for name in pairs(script.params or {}) do all[name] = true end
+  end
+  return errors.sorted_keys(all)
+end
+
+local function names_of(scripts)
+  local names = {}
+  for i, script in ipairs(scripts) do names[i] = script.path end
+  if #names > 4 then names = { names[1], names[2], ("%d others"):format(#names - 2) } end
+  return table.concat(names, ", ")
+end
+
+--- A script that cannot be loaded takes part in nothing but its own failure.
+local function hand_out(scripts, name, value, say)
+  local takers, others = {}, {}
+  for _, script in ipairs(scripts) do
+    if script.params then
+      table.insert(script.params[name] and takers or others, script)
+    end
+  end
+  if #takers == 0 then
+    local all = all_params(scripts)
+    return nil, ('no script declares "%s"%s Declared are: %s.'):format(name,
+      errors.suggestion(name, all), #all > 0 and table.concat(all, ", ") or "none")
+  end
+  if #others > 0 then
+    say("%s goes to %s; not declared by %s", name, names_of(takers), names_of(others))
+  end
+  for _, script in ipairs(takers) do table.insert(script.overrides, name .. "=" .. value) end
+  return true
+end
+
+---@param words string[]                     files and folders
+---@param overrides table<string, string>
+---@param say swale.Say                      for notes
+---@return swale.BatchScript[]|nil scripts, string? message
+function M.find(words, overrides, say)
+  local found, problem = gather(words, say)
+  if not found then return nil, problem end
+  local scripts = {}
+  for _, file in ipairs(found) do
+    local script, message = look(file, overrides, say)
+    if message then return nil, message end
+    scripts[#scripts + 1] = script
+  end
+  if #scripts == 0 then
+    return nil, ("no script in %s returns an experiment"):format(table.concat(words, ", "))
+  end
+  for _, name in ipairs(errors.sorted_keys(overrides)) do
+    local ok, message = hand_out(scripts, name, overrides[name], say)
+    if not ok then return nil, message end
+  end
+  return scripts
+end
+
+return M

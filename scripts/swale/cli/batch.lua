@@ -1,0 +1,53 @@
+--- swale batch FILES|FOLDERS… [--jobs N] [--seeds 1..3] [key=value …]
+local cli = require "swale.cli"
+
+local M = { summary = "run many experiments: swale batch FILES|FOLDERS… [--seeds 3] [key=value …]",
+  order = 3 }
+
+local function build_parser()
+  local parser = cli.parser("batch", "Executes every script, with every seed, in a process of its"
+    .. " own. What one does harms no other; a failure is shown at once. The last line counts.")
+  parser:argument("words", "Scripts, folders of scripts, and parameters, which go to the scripts"
+    .. " that declare them."):argname "FILE|FOLDER|key=value":args "+"
+  parser:option("--jobs", "How many at once (as many as there are cores)."):argname "N"
+    :convert(cli.whole(1, 4096))
+  parser:option("--seeds", "Seeds: 3 for 1..3, 5..9, or 1,5,9 (the seed 1)."):argname "SEEDS"
+    :convert(require("swale.batch.seeds").parse):default "1"
+  parser:option("--threads", "Threads that each computes with (1)."):argname "N"
+    :convert(cli.thread_count):default "1"
+  return parser
+end
+
+local function split(words)
+  local paths, pairs_ = {}, {}
+  for _, word in ipairs(words) do
+    local list = word:find "^[%a_][%w_]*=" and pairs_ or paths
+    list[#list + 1] = word
+  end
+  return paths, pairs_
+end
+
+---@param args string[]
+---@return integer code
+function M.main(args)
+  local o = cli.parse(build_parser(), args)
+  if not o then return 2 end
+  require("swale.core").catch_signals()
+  local paths, words = split(o.words)
+  local overrides = cli.overrides(words)
+  if not overrides then return 2 end
+  if #paths == 0 then
+    cli.say "batch: which scripts? Name files or folders."
+    return 2
+  end
+  local scripts, problem = require("swale.batch.scripts").find(paths, overrides, cli.say)
+  if not scripts then
+    cli.say("%s", problem)
+    return 2
+  end
+  local jobs = o.jobs or math.max(1, require("swale.core").cores() // o.threads)
+  return require("swale.batch").run { scripts = scripts, seeds = o.seeds, jobs = jobs,
+    threads = o.threads }
+end
+
+return M
