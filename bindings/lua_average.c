@@ -6,14 +6,31 @@ static sw_average *check_average(lua_State *L, const char *who) {
   return *(sw_average **)lx_check(L, 1, LX_AVERAGE, who, "self");
 }
 
-/* average(n, dtype) */
+/* nil, or { kind =, decay =, k = }, at index. */
+static sw_average_options read_options(lua_State *L, int index) {
+  static const char *const names[] = {"kind", "decay", "k", NULL};
+  static const char *const kinds[] = {"swa", "ema", "last", NULL};
+  sw_average_options o = {.decay = 0.999, .k = 1};
+  if (lua_isnil(L, index)) return o;
+  int at = lx_push_options(L, index, "average", names);
+  o.kind = (sw_average_kind)lx_check_choice(L, at, "average", "kind", kinds, 0);
+  if (!lua_isnil(L, at + 1)) o.decay = lx_check_number(L, at + 1, "average", "decay");
+  if (!lua_isnil(L, at + 2)) o.k = lx_check_integer(L, at + 2, "average", "k", 1, INT32_MAX);
+  if (o.kind == SW_AVERAGE_LAST && lua_isnil(L, at + 2))
+    lx_error(L, "average: the mean of the last k points wants k");
+  return o;
+}
+
+/* average(n, dtype, options) */
 static int new_average(lua_State *L) {
-  lua_settop(L, 2);
+  lua_settop(L, 3);
   sw_average **out = lx_push_shell(L, LX_AVERAGE);
   lua_Integer n = lx_check_integer(L, 1, "average", "n", 1, LUA_MAXINTEGER);
   sw_dtype dtype = lx_check_real(L, 2, "average");
-  sw_status st = sw_average_new(lx_context(L), dtype, n, out);
-  return st == SW_OK ? 1 : lx_retry(L, st, 2, new_average);
+  sw_average_options o = read_options(L, 3);
+  sw_status st = sw_average_new(lx_context(L), &o, dtype, n, out);
+  lua_settop(L, 4);
+  return st == SW_OK ? 1 : lx_retry(L, st, 3, new_average);
 }
 
 static int update(lua_State *L) {
@@ -25,9 +42,9 @@ static int update(lua_State *L) {
 
 static int restore(lua_State *L) {
   sw_average *avg = check_average(L, "average:restore");
-  sw_tensor *mean = lx_check_tensor(L, 2, "average:restore", "mean");
+  sw_tensor *state = lx_check_tensor(L, 2, "average:restore", "state");
   lua_Integer count = lx_check_integer(L, 3, "average:restore", "count", 1, LUA_MAXINTEGER);
-  sw_status st = sw_average_restore(avg, mean, count);
+  sw_status st = sw_average_restore(avg, state, count);
   return st == SW_OK ? 0 : lx_retry(L, st, 3, restore);
 }
 
@@ -45,6 +62,13 @@ static int get_mean(lua_State *L) {
   return st == SW_OK ? 1 : lx_retry(L, st, 1, get_mean);
 }
 
+static int get_state(lua_State *L) {
+  lua_settop(L, 1);
+  sw_tensor **out = lx_push_tensor(L);
+  sw_status st = sw_average_state(check_average(L, "average:state"), out);
+  return st == SW_OK ? 1 : lx_retry(L, st, 1, get_state);
+}
+
 static int end(lua_State *L) {
   sw_average **box = lx_test(L, 1, LX_AVERAGE);
   if (!box) return 0;
@@ -56,7 +80,7 @@ static int end(lua_State *L) {
 
 static const luaL_Reg methods[] = {
     {"update", update}, {"restore", restore}, {"count", get_count},
-    {"mean", get_mean}, {NULL, NULL},
+    {"mean", get_mean}, {"state", get_state}, {NULL, NULL},
 };
 
 const lx_class_spec lx_average_class = {

@@ -14,8 +14,8 @@ typedef struct lx_loop {
   sw_loop *p;
   lx_source *source; /* lives in the user value, so it is there as long as this is */
   sw_program *program, *measured;
-  int64_t examples;       /* of the source */
   sw_noise_target target; /* of the noise scale */
+  int independent;        /* examples are drawn with replacement */
 } lx_loop;
 
 /* ---- making one */
@@ -43,34 +43,127 @@ static void keep(lx_loop *loop, sw_program *program, sw_program *measured, lx_so
   loop->program = sw_program_retain(program);
   loop->measured = measured ? sw_program_retain(measured) : NULL;
   loop->source = source;
-  loop->examples = sw_source_examples(source->p);
   (void)lx_source_keep(source);
 }
 
-/* loop { program =, measured =, weights =, source =, seed =, dampening =, nesterov = } */
+enum {
+  PROGRAM,
+  MEASURED,
+  WEIGHTS,
+  SOURCE,
+  SEED,
+  ORDER,
+  SUBSET,
+  OPTIMIZER,
+  DAMPENING,
+  NESTEROV,
+  BETA2,
+  EPS,
+  MAX_NORM,
+  SEGMENTS,
+  MICRO_BATCH,
+  COUPLING,
+  REFERENCE_BATCH
+};
+
+static const char *const option_names[] = {
+    "program",     "measured",  "weights",         "source", "seed", "order",    "subset",
+    "optimizer",   "dampening", "nesterov",        "beta2",  "eps",  "max_norm", "segments",
+    "micro_batch", "coupling",  "reference_batch", NULL};
+
+static double number_or(lua_State *L, int index, const char *what, double fallback) {
+  return lua_isnil(L, index) ? fallback : lx_check_number(L, index, "loop", what);
+}
+
+static void read_optimizer(lua_State *L, int at, sw_optimizer_options *o) {
+  static const char *const kinds[] = {"sgd", "adam", "adamw", NULL};
+  o->kind = (sw_optimizer_kind)lx_check_choice(L, at + OPTIMIZER, "loop", "optimizer", kinds, 0);
+  o->dampening = number_or(L, at + DAMPENING, "dampening", 0);
+  o->nesterov = lx_check_boolean(L, at + NESTEROV, "loop", "nesterov");
+  o->beta2 = number_or(L, at + BETA2, "beta2", 0.999);
+  o->eps = number_or(L, at + EPS, "eps", 1e-8);
+}
+
+static void read_order(lua_State *L, int at, sw_loop_options *o) {
+  static const char *const orders[] = {"shuffled", "independent", "sequential", NULL};
+  o->order = (sw_order)lx_check_choice(L, at + ORDER, "loop", "order", orders, 0);
+  if (!lua_isnil(L, at + SEED))
+    o->seed = (uint64_t)lx_check_integer(L, at + SEED, "loop", "seed", LX_ANY_INTEGER);
+}
+
+static void read_step(lua_State *L, int at, sw_loop_options *o) {
+  static const char *const couplings[] = {"none", "linear", "sqrt", NULL};
+  o->max_norm = number_or(L, at + MAX_NORM, "max_norm", 0);
+  if (!lua_isnil(L, at + MAX_NORM) && !(o->max_norm > 0))
+    lx_error(L, "loop: max_norm must be above 0, got %f", o->max_norm);
+  if (!lua_isnil(L, at + MICRO_BATCH))
+    o->micro_batch = lx_check_integer(L, at + MICRO_BATCH, "loop", "micro_batch", 1, INT32_MAX);
+  o->coupling = (sw_coupling)lx_check_choice(L, at + COUPLING, "loop", "coupling", couplings, 0);
+  o->reference_batch = number_or(L, at + REFERENCE_BATCH, "reference_batch", 0);
+}
+
+/* { first =, length =, lr_factor =, weight_decay_factor =, frozen = } on top of the stack. */
+static sw_range read_segment(lua_State *L) {
+  static const char *const names[] = {"first",  "length", "lr_factor", "weight_decay_factor",
+                                      "frozen", NULL};
+  int top = lua_gettop(L);
+  int at = lx_push_options(L, top, "loop: a segment", names);
+  sw_range r = {
+      .first = lx_check_integer(L, at, "loop", "a segment's first", 1, LUA_MAXINTEGER) - 1,
+      .length = lx_check_integer(L, at + 1, "loop", "a segment's length", 0, LUA_MAXINTEGER),
+      .lr_factor = number_or(L, at + 2, "lr_factor", 1),
+      .weight_decay_factor = number_or(L, at + 3, "weight_decay_factor", 1),
+      .frozen = lx_check_boolean(L, at + 4, "loop", "frozen")};
+  lua_settop(L, top);
+  return r;
+}
+
+static void read_segments(lua_State *L, int index, sw_loop_options *o) {
+  enum { MOST = 1 << 20 };
+  if (lua_isnil(L, index)) return;
+  o->n_ranges = lx_check_list(L, index, "loop", "segments", MOST);
+  sw_range *ranges = lua_newuserdatauv(L, ((size_t)o->n_ranges + 1) * sizeof *ranges, 0);
+  for (int i = 0; i < o->n_ranges; i++) {
+    lua_rawgeti(L, index, i + 1);
+    ranges[i] = read_segment(L);
+    lua_pop(L, 1);
+  }
+  o->ranges = ranges;
+}
+
+/* The objects last of all: what ran before could have freed one. */
+static void read_objects(lua_State *L, int at, sw_loop_options *o) {
+  const lx_program *program = lx_check(L, at + PROGRAM, LX_PROGRAM, "loop", "program");
+  const lx_program *measured = NULL;
+  if (!lua_isnil(L, at + MEASURED))
+    measured = lx_check(L, at + MEASURED, LX_PROGRAM, "loop", "measured");
+  const lx_source *source = lx_check(L, at + SOURCE, LX_SOURCE, "loop", "source");
+  o->program = program->p;
+  o->measured = measured ? measured->p : NULL;
+  o->source = source->p;
+  o->weights = lx_check_tensor(L, at + WEIGHTS, "loop", "weights");
+  if (!lua_isnil(L, at + SUBSET)) o->subset = lx_check_tensor(L, at + SUBSET, "loop", "subset");
+  check_extents(L, "loop", program, o->weights);
+  if (measured) check_extents(L, "loop", measured, o->weights);
+}
+
+/* loop { program =, weights =, source =, … } */
 static int new_loop(lua_State *L) {
-  static const char *const names[] = {"program", "measured",  "weights",  "source",
-                                      "seed",    "dampening", "nesterov", NULL};
   lua_settop(L, 1);
   lx_loop *loop = lx_push_shell(L, LX_LOOP);
-  int at = lx_push_options(L, 1, "loop", names);
-  lx_program *program = lx_check(L, at, LX_PROGRAM, "loop", "program"), *measured = NULL;
-  if (!lua_isnil(L, at + 1)) measured = lx_check(L, at + 1, LX_PROGRAM, "loop", "measured");
-  lx_source *source = lx_check(L, at + 3, LX_SOURCE, "loop", "source");
-  sw_loop_options o = {
-      .program = program->p, .measured = measured ? measured->p : NULL, .source = source->p};
-  o.weights = lx_check_tensor(L, at + 2, "loop", "weights");
-  if (!lua_isnil(L, at + 4))
-    o.seed = (uint64_t)lx_check_integer(L, at + 4, "loop", "seed", LX_ANY_INTEGER);
-  if (!lua_isnil(L, at + 5)) o.dampening = lx_check_number(L, at + 5, "loop", "dampening");
-  o.nesterov = lx_check_boolean(L, at + 6, "loop", "nesterov");
-  check_extents(L, "loop", program, o.weights);
-  if (measured) check_extents(L, "loop", measured, o.weights);
-  lua_pushvalue(L, at + 3);
+  int at = lx_push_options(L, 1, "loop", option_names);
+  sw_loop_options o = {0};
+  read_optimizer(L, at, &o.optimizer);
+  read_order(L, at, &o);
+  read_step(L, at, &o);
+  read_segments(L, at + SEGMENTS, &o);
+  read_objects(L, at, &o);
+  lua_pushvalue(L, at + SOURCE);
   lua_setiuservalue(L, 2, 1);
   sw_status st = sw_loop_new(lx_context(L), &o, &loop->p);
   if (st != SW_OK) return lx_retry(L, st, 1, new_loop);
-  keep(loop, o.program, o.measured, source);
+  loop->independent = o.order == SW_INDEPENDENT;
+  keep(loop, o.program, o.measured, lx_test(L, at + SOURCE, LX_SOURCE));
   lua_settop(L, 2);
   return 1;
 }
@@ -88,10 +181,10 @@ static int set(lua_State *L) {
                                     SW_HYPER_WEIGHT_DECAY};
   sw_loop *l = check_loop(L, "loop:set");
   int which = lx_check_choice(L, 2, "loop:set", "name", names, -1);
-  const sw_schedule *s = lx_test(L, 3, LX_SCHEDULE);
-  sw_status st;
-  if (s) {
-    st = sw_loop_set_schedule(l, hypers[which], s);
+  sw_status st = SW_OK;
+  if (lx_test(L, 3, LX_SCHEDULE)) {
+    sw_schedule **s = lx_check(L, 3, LX_SCHEDULE, "loop:set", names[which]);
+    sw_loop_set_schedule(l, hypers[which], *s);
   } else if (lua_type(L, 3) == LUA_TNUMBER) {
     st = sw_loop_set(l, hypers[which], lua_tonumber(L, 3));
   } else {
@@ -180,6 +273,14 @@ static int push_estimate(lua_State *L, sw_estimate e) {
   return 4;
 }
 
+/* Draws with replacement see the training set as a population, whatever the target. */
+static void noise_of(const lx_loop *box, sw_noise *e) {
+  if (box->independent)
+    sw_noise_init(e, SW_TARGET_POPULATION, INT64_MAX);
+  else
+    sw_noise_init(e, box->target, sw_loop_epoch_examples(box->p));
+}
+
 static int noise(lua_State *L) {
   sw_loop *l = check_loop(L, "loop:noise");
   const lx_loop *box = lua_touserdata(L, 1);
@@ -187,7 +288,7 @@ static int noise(lua_State *L) {
   sw_noise e;
   double s, g2;
   int n = sw_loop_norms(l, norms);
-  sw_noise_init(&e, box->target, box->examples);
+  noise_of(box, &e);
   for (int i = 0; i < n; i++)
     sw_noise_add(&e, norms[i].batch, norms[i].sum_sumsq, norms[i].grad_sumsq);
   sw_noise_parts(&e, &s, &g2);
@@ -212,6 +313,81 @@ static int momentum(lua_State *L) {
 }
 static int gradient(lua_State *L) {
   return give_view(L, "loop:gradient", sw_loop_gradient, gradient);
+}
+
+/* ---- what the optimizer keeps */
+
+static int state_vectors(lua_State *L) {
+  lua_settop(L, 1);
+  sw_tensor **view[SW_LOOP_VECTORS];
+  for (int i = 0; i < SW_LOOP_VECTORS; i++) view[i] = lx_push_tensor(L);
+  lua_createtable(L, 0, SW_LOOP_VECTORS);
+  sw_state_vector vectors[SW_LOOP_VECTORS];
+  int n = 0;
+  sw_status st = sw_loop_state_vectors(check_loop(L, "loop:state_vectors"), vectors, &n);
+  if (st != SW_OK) return lx_retry(L, st, 1, state_vectors);
+  for (int i = 0; i < n; i++) *view[i] = vectors[i].view;
+  for (int i = 0; i < n; i++) {
+    lua_pushvalue(L, 2 + i);
+    lua_setfield(L, 2 + SW_LOOP_VECTORS, vectors[i].name);
+  }
+  return 1;
+}
+
+/* The field `vectors` at index: tensors by their names. */
+static void read_vectors(lua_State *L, int index, const sw_loop *l, sw_resume *r) {
+  const char *names[SW_LOOP_VECTORS + 1] = {NULL};
+  if (lua_isnil(L, index)) return;
+  for (int i = 0; i < SW_LOOP_VECTORS; i++) names[i] = sw_loop_vector_name(l, i);
+  int at = lx_push_options(L, index, "loop:restore: vectors", names);
+  for (int i = 0; names[i]; i++)
+    if (!lua_isnil(L, at + i)) r->vectors[i] = lx_check_tensor(L, at + i, "loop:restore", names[i]);
+}
+
+/* loop:restore { step =, examples =, loss =, grad_norm =, vectors = } */
+static int restore(lua_State *L) {
+  static const char *const names[] = {"step", "examples", "loss", "grad_norm", "vectors", NULL};
+  lua_settop(L, 2);
+  sw_loop *l = check_loop(L, "loop:restore");
+  int at = lx_push_options(L, 2, "loop:restore", names);
+  sw_resume r = {.step = lx_check_integer(L, at, "loop:restore", "step", 0, LUA_MAXINTEGER),
+                 .examples =
+                     lx_check_integer(L, at + 1, "loop:restore", "examples", 0, LUA_MAXINTEGER),
+                 .loss = (double)NAN,
+                 .grad_norm = (double)NAN};
+  if (!lua_isnil(L, at + 2)) r.loss = lx_check_number(L, at + 2, "loop:restore", "loss");
+  if (!lua_isnil(L, at + 3)) r.grad_norm = lx_check_number(L, at + 3, "loop:restore", "grad_norm");
+  read_vectors(L, at + 4, l, &r);
+  l = check_loop(L, "loop:restore");
+  sw_status st = sw_loop_restore(l, &r);
+  return st == SW_OK ? 0 : lx_retry(L, st, 2, restore);
+}
+
+/* ---- how far segments move */
+
+static int watch_updates(lua_State *L) {
+  sw_loop *l = check_loop(L, "loop:watch_updates");
+  lua_Integer every = lx_check_integer(L, 2, "loop:watch_updates", "every", 0, LUA_MAXINTEGER);
+  sw_status st = sw_loop_watch_updates(l, every);
+  return st == SW_OK ? 0 : lx_retry(L, st, 2, watch_updates);
+}
+
+/* loop:update_ratios(t) */
+static int update_ratios(lua_State *L) {
+  lua_settop(L, 2);
+  lx_check_table(L, 2, "loop:update_ratios", "t");
+  int n = sw_loop_ranges(check_loop(L, "loop:update_ratios"));
+  double *ratio = lua_newuserdatauv(L, (size_t)n * sizeof *ratio, 0);
+  int64_t step = sw_loop_update_ratios(check_loop(L, "loop:update_ratios"), ratio);
+  for (int i = 0; i < n && step > 0; i++) {
+    lua_pushnumber(L, ratio[i]);
+    lua_rawseti(L, 2, i + 1);
+  }
+  if (step > 0)
+    lua_pushinteger(L, step);
+  else
+    lua_pushnil(L);
+  return 1;
 }
 
 static int to_text(lua_State *L) {
@@ -301,7 +477,9 @@ static int fieller(lua_State *L) {
 static const luaL_Reg methods[] = {
     {"set", set},           {"measure_noise", measure_noise}, {"advance", advance},
     {"state", state},       {"take_mean", take_mean},         {"noise", noise},
-    {"momentum", momentum}, {"gradient", gradient},           {NULL, NULL},
+    {"momentum", momentum}, {"gradient", gradient},           {"state_vectors", state_vectors},
+    {"restore", restore},   {"watch_updates", watch_updates}, {"update_ratios", update_ratios},
+    {NULL, NULL},
 };
 static const luaL_Reg meta[] = {{"__tostring", to_text}, {NULL, NULL}};
 

@@ -1,38 +1,77 @@
-/* average.c: the running average of a weight vector. */
+/* average.c: running averages of a weight vector. */
 #include "train/average.h"
+
+#include <string.h>
 
 #include "base/alloc.h"
 
 struct sw_average {
   sw_context *ctx;
+  sw_average_options options;
   sw_tensor *mean;
   int64_t count;
+  sw_tensor *kept, **point; /* last: (k, n), a ring, and views of its rows */
+  int stale;                /* last: points came in since the mean was taken */
 };
 
-sw_status sw_average_new(sw_context *ctx, sw_dtype dtype, int64_t n, sw_average **out) {
+/* -------------------------------------------------------------- making */
+
+static sw_status check_options(sw_context *ctx, const sw_average_options *o, sw_dtype dtype) {
   if (dtype != SW_F32 && dtype != SW_F64)
     return sw_fail(ctx, SW_EDTYPE, "average: want a float type, got %s", sw_dtype_name(dtype));
+  if (o->kind == SW_AVERAGE_EMA && !(o->decay >= 0 && o->decay <= 1))
+    return sw_fail(ctx, SW_ERANGE, "average: decay must be 0 to 1, got %g", o->decay);
+  if (o->kind == SW_AVERAGE_LAST && (o->k < 1 || o->k > INT32_MAX))
+    return sw_fail(ctx, SW_ERANGE, "average: k must be 1 or more, got %lld", (long long)o->k);
+  return SW_OK;
+}
+
+static size_t point_bytes(const sw_average *avg) {
+  return (size_t)avg->options.k * sizeof *avg->point;
+}
+
+static sw_status make_ring(sw_average *avg, sw_dtype dtype, int64_t n) {
+  int64_t k = avg->options.k;
+  sw_shape shape = sw_shape_of(2, (int64_t[]){k, n});
+  SW_TRY(sw_tensor_new(avg->ctx, dtype, &shape, &avg->kept));
+  avg->point = swi_alloc_zeroed(avg->ctx, point_bytes(avg));
+  if (!avg->point) return SW_ENOMEM;
+  for (int64_t i = 0; i < k; i++) SW_TRY(sw_tensor_select(avg->kept, 0, i, &avg->point[i]));
+  return SW_OK;
+}
+
+static sw_status fill_average(sw_average *avg, sw_dtype dtype, int64_t n) {
+  sw_shape shape = sw_shape_of(1, &n);
+  SW_TRY(sw_tensor_new(avg->ctx, dtype, &shape, &avg->mean));
+  return avg->options.kind == SW_AVERAGE_LAST ? make_ring(avg, dtype, n) : SW_OK;
+}
+
+sw_status sw_average_new(sw_context *ctx, const sw_average_options *o, sw_dtype dtype, int64_t n,
+                         sw_average **out) {
+  SW_TRY(check_options(ctx, o, dtype));
   sw_average *avg = swi_alloc(ctx, sizeof *avg);
   if (!avg) return SW_ENOMEM;
-  *avg = (sw_average){.ctx = ctx};
-  sw_shape shape = sw_shape_of(1, &n);
-  sw_status status = sw_tensor_new(ctx, dtype, &shape, &avg->mean);
-  if (status != SW_OK) {
-    swi_free(ctx, avg, sizeof *avg);
-    return status;
-  }
-  sw_context_retain(ctx);
-  *out = avg;
-  return SW_OK;
+  *avg = (sw_average){.ctx = sw_context_retain(ctx), .options = *o};
+  sw_status status = fill_average(avg, dtype, n);
+  if (status == SW_OK)
+    *out = avg;
+  else
+    sw_average_free(avg);
+  return status;
 }
 
 void sw_average_free(sw_average *avg) {
   if (!avg) return;
   sw_context *ctx = avg->ctx;
+  for (int64_t i = 0; avg->point && i < avg->options.k; i++) sw_tensor_free(avg->point[i]);
+  swi_free(ctx, avg->point, point_bytes(avg));
+  sw_tensor_free(avg->kept);
   sw_tensor_free(avg->mean);
   swi_free(ctx, avg, sizeof *avg);
   sw_context_release(ctx);
 }
+
+/* -------------------------------------------------------------- taking in */
 
 static sw_status check_point(const sw_average *avg, const sw_tensor *w) {
   sw_dtype want = sw_tensor_dtype(avg->mean), dtype = sw_tensor_dtype(w);
@@ -46,30 +85,133 @@ static sw_status check_point(const sw_average *avg, const sw_tensor *w) {
                  sw_shape_text(sw_tensor_shape(w), text, sizeof text));
 }
 
+/* The first point is the mean exactly, whatever that held before. */
+static sw_status take_in(sw_average *avg, const sw_tensor *w) {
+  switch (avg->options.kind) {
+  case SW_AVERAGE_LAST:
+    avg->stale = 1;
+    return sw_tensor_copy(avg->point[avg->count % avg->options.k], w);
+  case SW_AVERAGE_EMA:
+    if (avg->count > 0) return sw_tensor_lerp(avg->mean, 1 - avg->options.decay, w);
+    break;
+  default:
+    if (avg->count > 0) return sw_tensor_lerp(avg->mean, 1 / ((double)avg->count + 1), w);
+  }
+  return sw_tensor_copy(avg->mean, w);
+}
+
 sw_status sw_average_update(sw_average *avg, const sw_tensor *w) {
   SW_TRY(check_point(avg, w));
-  if (avg->count == 0) /* exactly the point, whatever the mean held before */
-    SW_TRY(sw_tensor_copy(avg->mean, w));
-  else
-    SW_TRY(sw_tensor_lerp(avg->mean, 1 / ((double)avg->count + 1), w));
+  SW_TRY(take_in(avg, w));
   avg->count++;
   return SW_OK;
 }
 
-sw_status sw_average_restore(sw_average *avg, const sw_tensor *mean, int64_t count) {
-  if (count < 1)
-    return sw_fail(avg->ctx, SW_ERANGE, "average: a mean is of 1 point or more, got %lld",
-                   (long long)count);
-  SW_TRY(check_point(avg, mean));
-  SW_TRY(sw_tensor_copy(avg->mean, mean));
-  avg->count = count;
+/* -------------------------------------------------------------- giving */
+
+static int64_t points_kept(const sw_average *avg) {
+  return avg->count < avg->options.k ? avg->count : avg->options.k;
+}
+
+/* Number i of those kept, the oldest being 0. */
+static sw_tensor *kept_point(const sw_average *avg, int64_t i) {
+  return avg->point[(avg->count - points_kept(avg) + i) % avg->options.k];
+}
+
+/* From the oldest on, so that the ring's position does not show in the bits. */
+static sw_status take_mean(sw_average *avg) {
+  if (!avg->stale) return SW_OK;
+  SW_TRY(sw_tensor_copy(avg->mean, kept_point(avg, 0)));
+  for (int64_t i = 1; i < points_kept(avg); i++)
+    SW_TRY(sw_tensor_lerp(avg->mean, 1 / ((double)i + 1), kept_point(avg, i)));
+  avg->stale = 0;
   return SW_OK;
+}
+
+static sw_status check_filled(const sw_average *avg) {
+  if (avg->count > 0) return SW_OK;
+  return sw_fail(avg->ctx, SW_EEMPTY, "average: no point was taken in yet");
 }
 
 int64_t sw_average_count(const sw_average *avg) { return avg->count; }
 
-sw_status sw_average_get(const sw_average *avg, const sw_tensor **mean) {
-  if (avg->count == 0) return sw_fail(avg->ctx, SW_EEMPTY, "average: no point was taken in yet");
+sw_status sw_average_get(sw_average *avg, const sw_tensor **mean) {
+  SW_TRY(check_filled(avg));
+  SW_TRY(take_mean(avg));
   *mean = avg->mean;
+  return SW_OK;
+}
+
+/* -------------------------------------------------------------- saving and going on */
+
+/* Row i of matrix becomes point, or the other way round. */
+static sw_status copy_row(sw_tensor *matrix, int64_t i, sw_tensor *point, int into_matrix) {
+  sw_tensor *row;
+  SW_TRY(sw_tensor_select(matrix, 0, i, &row));
+  sw_status status = into_matrix ? sw_tensor_copy(row, point) : sw_tensor_copy(point, row);
+  sw_tensor_free(row);
+  return status;
+}
+
+sw_status sw_average_state(const sw_average *avg, sw_tensor **out) {
+  SW_TRY(check_filled(avg));
+  if (avg->options.kind != SW_AVERAGE_LAST) return sw_tensor_clone(avg->mean, out);
+  sw_tensor *all = NULL;
+  sw_shape shape = sw_shape_of(2, (int64_t[]){points_kept(avg), sw_tensor_numel(avg->mean)});
+  SW_TRY(sw_tensor_new(avg->ctx, sw_tensor_dtype(avg->mean), &shape, &all));
+  sw_status status = SW_OK;
+  for (int64_t i = 0; i < points_kept(avg) && status == SW_OK; i++)
+    status = copy_row(all, i, kept_point(avg, i), 1);
+  if (status == SW_OK)
+    *out = all;
+  else
+    sw_tensor_free(all);
+  return status;
+}
+
+static sw_status check_kept(const sw_average *avg, const sw_tensor *state, int64_t count) {
+  int64_t n = sw_tensor_numel(avg->mean), k = avg->options.k;
+  sw_shape want = sw_shape_of(2, (int64_t[]){count < k ? count : k, n});
+  sw_dtype dtype = sw_tensor_dtype(avg->mean);
+  if (sw_tensor_dtype(state) == dtype && sw_shape_equal(sw_tensor_shape(state), &want))
+    return SW_OK;
+  char have[96], wanted[96];
+  return sw_fail(avg->ctx, sw_tensor_dtype(state) == dtype ? SW_ESHAPE : SW_EDTYPE,
+                 "average: expected the last points as %s %s, got %s %s", sw_dtype_name(dtype),
+                 sw_shape_text(&want, wanted, sizeof wanted), sw_dtype_name(sw_tensor_dtype(state)),
+                 sw_shape_text(sw_tensor_shape(state), have, sizeof have));
+}
+
+/* The rows, in one copy, for no allocation may fail halfway; then in the order of the ring. */
+static sw_status restore_kept(sw_average *avg, const sw_tensor *state, int64_t count) {
+  int64_t k = avg->options.k, kept = count < k ? count : k, first = (count - kept) % k;
+  sw_tensor *head = NULL, *tail = NULL, *to = NULL, *end = NULL;
+  int64_t straight = kept < k - first ? kept : k - first;
+  sw_status status = sw_tensor_narrow(state, 0, 0, straight, &head);
+  if (status == SW_OK) status = sw_tensor_narrow(state, 0, straight, kept - straight, &tail);
+  if (status == SW_OK) status = sw_tensor_narrow(avg->kept, 0, first, straight, &to);
+  if (status == SW_OK) status = sw_tensor_narrow(avg->kept, 0, 0, kept - straight, &end);
+  if (status == SW_OK) status = sw_tensor_copy(to, head);
+  if (status == SW_OK) status = sw_tensor_copy(end, tail);
+  sw_tensor_free(head);
+  sw_tensor_free(tail);
+  sw_tensor_free(to);
+  sw_tensor_free(end);
+  avg->stale = 1;
+  return status;
+}
+
+sw_status sw_average_restore(sw_average *avg, const sw_tensor *state, int64_t count) {
+  if (count < 1)
+    return sw_fail(avg->ctx, SW_ERANGE, "average: a mean is of 1 point or more, got %lld",
+                   (long long)count);
+  if (avg->options.kind == SW_AVERAGE_LAST) {
+    SW_TRY(check_kept(avg, state, count));
+    SW_TRY(restore_kept(avg, state, count));
+  } else {
+    SW_TRY(check_point(avg, state));
+    SW_TRY(sw_tensor_copy(avg->mean, state));
+  }
+  avg->count = count;
   return SW_OK;
 }

@@ -29,7 +29,7 @@ static sw_status add_output(const evaluation *e, int i, int64_t n) {
 static sw_status add_batch(const evaluation *e, int64_t first, int64_t n) {
   for (int64_t i = 0; i < n; i++) e->index[i] = (int32_t)(first + i);
   SW_TRY(sw_workspace_batch(e->w, n));
-  SW_TRY(swi_feed_run(e->w, e->source, e->index, n, e->weights, NULL));
+  SW_TRY(swi_feed_run(e->w, e->source, e->index, n, e->weights, NULL, NULL));
   for (int i = 0; i < e->n_sums; i++) SW_TRY(add_output(e, i, n));
   return SW_OK;
 }

@@ -41,11 +41,11 @@ sw_status swi_feed_check(sw_context *ctx, const sw_program *p, const sw_source *
 }
 
 sw_status swi_feed_run(sw_workspace *w, const sw_source *source, const int32_t *index, int64_t n,
-                       const sw_tensor *weights, void *out) {
+                       const sw_tensor *weights, void *out, const sw_updater *updater) {
   const void *vectors[] = {sw_tensor_data(weights)};
   sw_source_gather(source, index, n, sw_dtype_bytes(sw_tensor_dtype(weights)),
                    sw_workspace_input(w, FEATURES), sw_workspace_input(w, LABELS));
-  return sw_workspace_run(w, vectors, 1, out);
+  return sw_workspace_run_updating(w, vectors, 1, out, updater);
 }
 
 double swi_feed_sum(double sum, const void *x, int64_t n, sw_dtype real) {

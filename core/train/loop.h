@@ -20,10 +20,34 @@ typedef struct sw_loop sw_loop;
 typedef enum sw_hyper {
   SW_HYPER_LR,
   SW_HYPER_BATCH_SIZE,
-  SW_HYPER_MOMENTUM,
+  SW_HYPER_MOMENTUM, /* Adam's beta1, too */
   SW_HYPER_WEIGHT_DECAY,
   SW_HYPER_COUNT
 } sw_hyper;
+
+typedef enum sw_optimizer_kind {
+  SW_OPTIMIZER_SGD,
+  SW_OPTIMIZER_ADAM, /* weight decay goes into the gradient */
+  SW_OPTIMIZER_ADAMW /* weight decay is apart from it */
+} sw_optimizer_kind;
+
+typedef struct sw_optimizer_options {
+  sw_optimizer_kind kind;
+  double dampening; /* sgd */
+  int nesterov;     /* sgd */
+  double beta2;     /* adam, adamw: 0 … below 1 */
+  double eps;       /* likewise: added to the root of the corrected second moment */
+} sw_optimizer_options;
+
+/* A range of the weights and what is its own. */
+typedef struct sw_range {
+  int64_t first, length;
+  double lr_factor, weight_decay_factor;
+  int frozen; /* neither updated nor counted in the gradient's norm */
+} sw_range;
+
+/* How the rate follows the batch size B: times B / reference_batch, or its square root. */
+typedef enum sw_coupling { SW_COUPLING_NONE, SW_COUPLING_LINEAR, SW_COUPLING_SQRT } sw_coupling;
 
 typedef struct sw_loop_options {
   sw_program *program;     /* outputs: 0 the loss (a scalar), then gradients into the output vector.
@@ -33,18 +57,26 @@ typedef struct sw_loop_options {
   sw_tensor *weights;      /* flat, of the programs' float type; a view is kept and written */
   const sw_source *source; /* borrowed: must outlive the loop */
   uint64_t seed;           /* of the order of examples */
-  double dampening;
-  int nesterov;
+  sw_order order;
+  const sw_tensor *subset; /* int32, contiguous: the examples that make an epoch; NULL: all */
+  sw_optimizer_options optimizer;
+  double max_norm;        /* the gradient is scaled down to this norm; 0: never */
+  const sw_range *ranges; /* in order, covering the weights; NULL: all of them are one */
+  int n_ranges;
+  int64_t micro_batch; /* most examples a run of the program; 0: no limit */
+  sw_coupling coupling;
+  double reference_batch;   /* with coupling: above 0 */
   int64_t first_batch_hint; /* plans for this batch at once; 0: at the first step */
 } sw_loop_options;
 
+/* SW_EARG, SW_ERANGE, SW_ESHAPE, SW_EDTYPE, SW_ENOMEM. */
 SW_API sw_status sw_loop_new(sw_context *ctx, const sw_loop_options *o, sw_loop **out);
 SW_API void sw_loop_free(sw_loop *l);
 
 /* SW_ERANGE: a batch size below 1, a negative rate, … (names it). A batch size is rounded down to a
- * whole number. lr and batch size have no default. */
+ * whole number. lr and batch size have no default; momentum is 0, Adam's 0.9. */
 SW_API sw_status sw_loop_set(sw_loop *l, sw_hyper h, double value);
-SW_API sw_status sw_loop_set_schedule(sw_loop *l, sw_hyper h, const sw_schedule *s);
+SW_API void sw_loop_set_schedule(sw_loop *l, sw_hyper h, sw_schedule *s); /* kept */
 /* Steps every, 2 every, … run the measured program; 0: never. */
 SW_API void sw_loop_measure(sw_loop *l, int64_t every_steps);
 
@@ -62,9 +94,9 @@ SW_API sw_status sw_loop_advance(sw_loop *l, int64_t steps, int64_t stop_example
 typedef struct sw_loop_state {
   int64_t step;     /* updates made */
   int64_t examples; /* seen by them */
-  double epoch;     /* examples / N */
+  double epoch;     /* examples / N, N that of the subset if there is one */
   double loss;      /* of the last batch, before its update; NaN before the first */
-  double grad_norm; /* of its gradient, before weight decay; NaN before the first */
+  double grad_norm; /* of its gradient, before weight decay and clipping; NaN before the first */
   double lr, momentum, weight_decay; /* of the last update (before the first: of the coming one) */
   int64_t batch_size;                /* of the last update, likewise */
   double loss_sum; /* sum of batch losses times batch sizes since the last sw_loop_take_mean */
@@ -74,6 +106,7 @@ typedef struct sw_loop_state {
 } sw_loop_state;
 
 SW_API void sw_loop_state_get(const sw_loop *l, sw_loop_state *out);
+SW_API int64_t sw_loop_epoch_examples(const sw_loop *l); /* how many make an epoch */
 /* Mean loss per example since the last call, NaN if no step was made. */
 SW_API double sw_loop_take_mean(sw_loop *l);
 
@@ -88,10 +121,43 @@ typedef struct sw_norms {
 enum { SW_LOOP_NORMS = 32 };
 SW_API int sw_loop_norms(const sw_loop *l, sw_norms out[SW_LOOP_NORMS]);
 
-/* The momentum buffer: a view the caller owns; SW_EEMPTY if no update with momentum was made. */
+/* Steps every, 2 every, … note how far each range moved; 0: never. Keeps a copy of the weights.
+ * SW_ENOMEM. */
+SW_API sw_status sw_loop_watch_updates(sw_loop *l, int64_t every_steps);
+SW_API int sw_loop_ranges(const sw_loop *l); /* how many there are */
+/* ratio[i] = |change| / |weights before it| of range i at the last step that noted it, 0 where
+ * nothing moved; returns that step, 0: there was none. */
+SW_API int64_t sw_loop_update_ratios(const sw_loop *l, double *ratio);
+
+/* The momentum buffer (Adam: the first moment): a view the caller owns; SW_EEMPTY if no update with
+ * momentum was made. */
 SW_API sw_status sw_loop_momentum(const sw_loop *l, sw_tensor **out);
-/* The gradient of the last step, a view. SW_EEMPTY before the first. */
+/* The gradient of the last step, before clipping, a view. SW_EEMPTY before the first. */
 SW_API sw_status sw_loop_gradient(const sw_loop *l, sw_tensor **out);
+
+enum { SW_LOOP_VECTORS = 2 };
+typedef struct sw_state_vector {
+  const char *name; /* "momentum"; Adam: "exp_avg", "exp_avg_sq" */
+  sw_tensor *view;  /* the caller owns it */
+} sw_state_vector;
+
+/* All that the optimizer keeps; *n is 0 before the first update that keeps something. */
+SW_API sw_status sw_loop_state_vectors(const sw_loop *l, sw_state_vector out[SW_LOOP_VECTORS],
+                                       int *n);
+
+/* The name of vector i that this optimizer may keep; NULL: it keeps no more. */
+SW_API const char *sw_loop_vector_name(const sw_loop *l, int i);
+
+typedef struct sw_resume {
+  int64_t step, examples;                    /* >= 0 */
+  double loss, grad_norm;                    /* NaN if they are not known */
+  const sw_tensor *vectors[SW_LOOP_VECTORS]; /* in the order of names; copied; NULL: none */
+} sw_resume;
+
+/* Goes on after that many steps as the loop would have that made them; the weights are the caller's
+ * to set. SW_ERANGE, SW_EARG: Adam without its vectors, SW_ESHAPE, SW_EDTYPE, SW_ENOMEM: then it is
+ * as it was. */
+SW_API sw_status sw_loop_restore(sw_loop *l, const sw_resume *r);
 
 /* Sums of the program's outputs over all examples of the source, in batches of at most batch, in
  * double. Every output must be a real (batch) vector; sums[i] gets output i's. Used for losses and

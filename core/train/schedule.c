@@ -1,104 +1,152 @@
-/* schedule.c: values as pure functions of progress. */
+/* schedule.c: trees of schedules: making, sharing, evaluating. */
 #include "train/schedule.h"
 
 #include <math.h>
+#include <string.h>
 
-/* Durations such as 0.07 epochs of 100 examples are whole numbers that binary fractions miss by a
- * few units in the last place. Far below one example for any training that can be run. */
-static const double slack = 1e-12;
+#include "base/alloc.h"
+#include "train/schedule_int.h"
 
-static double snap(double x) {
-  double whole = round(x);
-  return fabs(x - whole) <= slack * fabs(x) ? whole : x;
+struct sw_schedule {
+  sw_context *ctx;
+  int64_t references;
+  sw_schedule_spec spec; /* its lists lie behind this struct, in the same block */
+  size_t bytes;
+  int clocks;      /* that it or a part of it looks at */
+  int size, depth; /* of the tree; a part that is there twice counts twice */
+};
+
+/* -------------------------------------------------------------- making */
+
+static size_t bytes_of(const sw_schedule_spec *s) {
+  return sizeof(sw_schedule) + (size_t)s->n_values * sizeof *s->values +
+         (size_t)(s->n_marks + s->n_durations) * sizeof *s->marks +
+         (size_t)s->n_parts * sizeof *s->parts;
 }
 
-double sw_duration_examples(sw_duration d, int64_t epoch_examples) {
-  return d.unit == SW_EPOCHS ? snap(d.amount * (double)epoch_examples) : d.amount;
+static const void *append(char **at, const void *list, size_t bytes) {
+  void *copy = *at;
+  if (bytes > 0) memcpy(copy, list, bytes);
+  *at += bytes;
+  return copy;
 }
 
-/* Where progress stands on the scale of a duration, before and after the coming update. */
-typedef struct clock {
-  double now, next, period;
-} clock;
-
-static clock clock_of(sw_duration d, const sw_progress *p) {
-  if (d.unit == SW_STEPS) return (clock){(double)p->step, (double)p->step + 1, d.amount};
-  return (clock){(double)p->examples, (double)p->next_examples,
-                 sw_duration_examples(d, p->epoch_examples)};
+static void copy_lists(sw_schedule *s) {
+  sw_schedule_spec *spec = &s->spec;
+  char *at = (char *)(s + 1);
+  spec->parts = append(&at, spec->parts, (size_t)spec->n_parts * sizeof *spec->parts);
+  spec->values = append(&at, spec->values, (size_t)spec->n_values * sizeof *spec->values);
+  spec->marks = append(&at, spec->marks, (size_t)spec->n_marks * sizeof *spec->marks);
+  spec->durations =
+      append(&at, spec->durations, (size_t)spec->n_durations * sizeof *spec->durations);
 }
 
-static double whole_periods(double now, double period) { return floor(snap(now / period)); }
-
-static double step_at(const sw_schedule *s, const sw_progress *p) {
-  clock c = clock_of(s->period, p);
-  return s->value * pow(s->gamma, whole_periods(c.now, c.period));
+/* Where a part begins is known on the chain's own scale only. */
+static sw_status check_chain(sw_context *ctx, const sw_schedule_spec *spec, int clocks) {
+  for (int i = 1; spec->kind == SW_SCHEDULE_CHAIN && i < spec->n_parts; i++) {
+    if (!(spec->parts[i]->clocks & ~clocks)) continue;
+    int steps = clocks == SWI_CLOCK_STEPS;
+    return sw_fail(ctx, SW_EARG,
+                   "schedule: a chain with durations in %s has a part (number %d) that counts %s; "
+                   "where that begins cannot be known beforehand",
+                   steps ? "steps" : "examples or epochs", i + 1,
+                   steps ? "examples or epochs" : "steps");
+  }
+  return SW_OK;
 }
 
-static double cyclic_at(const sw_schedule *s, const sw_progress *p) {
-  clock c = clock_of(s->period, p);
-  double begin = whole_periods(c.now, c.period) * c.period;
-  double x = fmin(1, fmax(0, (c.next - begin) / c.period));
-  return (1 - x) * s->max + x * s->min;
+static sw_status measure_tree(sw_context *ctx, const sw_schedule_spec *spec, int *clocks, int *size,
+                              int *depth) {
+  *size = 1;
+  *depth = 1;
+  for (int i = 0; i < spec->n_parts; i++) {
+    const sw_schedule *part = spec->parts[i];
+    *clocks |= part->clocks;
+    *size += part->size;
+    if (part->depth >= *depth) *depth = part->depth + 1;
+    if (*size > SW_SCHEDULE_SIZE || *depth > SW_SCHEDULE_DEPTH)
+      return sw_fail(ctx, SW_ERANGE, "schedule: too large: at most %d parts, %d deep",
+                     SW_SCHEDULE_SIZE, SW_SCHEDULE_DEPTH);
+  }
+  return SW_OK;
 }
 
-static double triangular_at(const sw_schedule *s, const sw_progress *p) {
-  clock up = clock_of(s->period, p), down = clock_of(s->down, p);
-  double length = up.period + down.period;
-  double u = fmin(length, fmax(0, up.now - whole_periods(up.now, length) * length));
-  double x = u <= up.period ? u / up.period : (length - u) / down.period;
-  return s->min + (s->max - s->min) * x;
+sw_status sw_schedule_new(sw_context *ctx, const sw_schedule_spec *spec, sw_schedule **out) {
+  int clocks, size, depth;
+  SW_TRY(swi_schedule_check(ctx, spec, &clocks));
+  SW_TRY(check_chain(ctx, spec, clocks));
+  SW_TRY(measure_tree(ctx, spec, &clocks, &size, &depth));
+  sw_schedule *s = swi_alloc(ctx, bytes_of(spec));
+  if (!s) return SW_ENOMEM;
+  *s = (sw_schedule){.ctx = sw_context_retain(ctx),
+                     .references = 1,
+                     .spec = *spec,
+                     .bytes = bytes_of(spec),
+                     .clocks = clocks,
+                     .size = size,
+                     .depth = depth};
+  copy_lists(s);
+  for (int i = 0; i < spec->n_parts; i++) sw_schedule_retain(spec->parts[i]);
+  *out = s;
+  return SW_OK;
+}
+
+sw_schedule *sw_schedule_retain(sw_schedule *s) {
+  s->references++;
+  return s;
+}
+
+void sw_schedule_release(sw_schedule *s) {
+  if (!s || --s->references > 0) return;
+  sw_context *ctx = s->ctx;
+  for (int i = 0; i < s->spec.n_parts; i++) sw_schedule_release(s->spec.parts[i]);
+  swi_free(ctx, s, s->bytes);
+  sw_context_release(ctx);
+}
+
+/* -------------------------------------------------------------- evaluating */
+
+static double tree_at(const sw_schedule *s, const swi_progress *p);
+
+static double chain_at(const sw_schedule_spec *s, const swi_progress *p) {
+  int i = 0;
+  double begin = 0;
+  swi_progress here = *p;
+  for (; i < s->n_parts - 1; i++) {
+    sw_duration d = s->durations[i];
+    double end = swi_snap(begin + swi_duration_length(d, p->epoch_examples));
+    if ((d.unit == SW_STEPS ? p->step : p->examples) < end) break;
+    begin = end;
+  }
+  if (i > 0 && s->durations[0].unit == SW_STEPS) {
+    here.step -= begin;
+  } else {
+    here.examples -= begin;
+    here.next_examples -= begin;
+  }
+  return tree_at(s->parts[i], &here);
+}
+
+static double product_at(const sw_schedule_spec *s, const swi_progress *p) {
+  double product = 1;
+  for (int i = 0; i < s->n_parts; i++) product *= tree_at(s->parts[i], p);
+  return product;
+}
+
+static double tree_at(const sw_schedule *s, const swi_progress *p) {
+  const sw_schedule_spec *spec = &s->spec;
+  switch (spec->kind) {
+  case SW_SCHEDULE_CHAIN: return chain_at(spec, p);
+  case SW_SCHEDULE_SCALE: return spec->value * tree_at(spec->parts[0], p);
+  case SW_SCHEDULE_PRODUCT: return product_at(spec, p);
+  case SW_SCHEDULE_CLAMP: return fmin(spec->max, fmax(spec->min, tree_at(spec->parts[0], p)));
+  case SW_SCHEDULE_FLOOR: return floor(swi_snap(tree_at(spec->parts[0], p)));
+  default: return swi_curve_at(spec, p);
+  }
 }
 
 double sw_schedule_at(const sw_schedule *s, const sw_progress *p) {
-  switch (s->kind) {
-  case SW_SCHEDULE_CONSTANT: return s->value;
-  case SW_SCHEDULE_STEP: return step_at(s, p);
-  case SW_SCHEDULE_CYCLIC: return cyclic_at(s, p);
-  case SW_SCHEDULE_TRIANGULAR: return triangular_at(s, p);
-  }
-  return (double)NAN;
-}
-
-/* The upper bound keeps counts exact in a double and products with the epoch finite. */
-static sw_status check_duration(sw_context *ctx, const char *what, sw_duration d) {
-  if (d.unit != SW_STEPS && d.unit != SW_EXAMPLES && d.unit != SW_EPOCHS)
-    return sw_fail(ctx, SW_EARG, "schedule: %s has no known unit", what);
-  if (!(d.amount > 0 && d.amount <= 0x1p53))
-    return sw_fail(ctx, SW_ERANGE, "schedule: %s must be positive and finite, got %g", what,
-                   d.amount);
-  return SW_OK;
-}
-
-static sw_status check_finite(sw_context *ctx, const char *what, double x) {
-  if (isfinite(x)) return SW_OK;
-  return sw_fail(ctx, SW_ERANGE, "schedule: %s must be finite, got %g", what, x);
-}
-
-static sw_status check_ends(sw_context *ctx, const sw_schedule *s) {
-  SW_TRY(check_finite(ctx, "max", s->max));
-  return check_finite(ctx, "min", s->min);
-}
-
-static sw_status check_triangular(sw_context *ctx, const sw_schedule *s) {
-  SW_TRY(check_ends(ctx, s));
-  SW_TRY(check_duration(ctx, "the way up", s->period));
-  SW_TRY(check_duration(ctx, "the way down", s->down));
-  if ((s->period.unit == SW_STEPS) != (s->down.unit == SW_STEPS))
-    return sw_fail(ctx, SW_EARG, "schedule: give the ways up and down both in steps, or neither");
-  return SW_OK;
-}
-
-sw_status sw_schedule_check(sw_context *ctx, const sw_schedule *s) {
-  switch (s->kind) {
-  case SW_SCHEDULE_CONSTANT: return check_finite(ctx, "value", s->value);
-  case SW_SCHEDULE_STEP:
-    SW_TRY(check_finite(ctx, "value", s->value));
-    SW_TRY(check_finite(ctx, "gamma", s->gamma));
-    return check_duration(ctx, "period", s->period);
-  case SW_SCHEDULE_CYCLIC:
-    SW_TRY(check_ends(ctx, s));
-    return check_duration(ctx, "period", s->period);
-  case SW_SCHEDULE_TRIANGULAR: return check_triangular(ctx, s);
-  }
-  return sw_fail(ctx, SW_EARG, "schedule: unknown kind %d", (int)s->kind);
+  swi_progress here = {(double)p->step, (double)p->examples, (double)p->next_examples,
+                       p->epoch_examples};
+  return tree_at(s, &here);
 }

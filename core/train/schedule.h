@@ -2,7 +2,8 @@
  * decay alike.
  *
  * Progress is counted in examples first, so that a schedule stays right when the batch grows. A
- * schedule is plain data: copied freely, nothing to free.
+ * schedule is a small tree, immutable and counted: it may be a part of several others. Evaluation
+ * allocates nothing.
  */
 #ifndef SW_SCHEDULE_H
 #define SW_SCHEDULE_H
@@ -26,34 +27,98 @@ typedef struct sw_progress {
   int64_t epoch_examples; /* the size of the training set, >= 1 */
 } sw_progress;
 
+/* t is the schedule's clock: updates made, or examples seen by them; d what the coming update adds
+ * to it. Where PyTorch has a schedule of that kind, the numbers are PyTorch's, but for the notes.
+ *
+ * constant             value
+ * step                 value gamma^floor(t / period)
+ * multi_step           value gamma^(number of marks <= t)
+ * piecewise            values[number of marks <= t]
+ * exponential          value gamma^(t / period)
+ * linear               from + (to - from) x,  x = min(1, t / period)
+ * polynomial           (from - to) (1 - x)^power + to
+ * cosine               to + (from - to) (1 + cos pi x) / 2       (PyTorch's turns back after the end)
+ * cosine_restarts      the same from each restart on, each wave multiplier times as long as the
+ *                      last     (waves are counted off: PyTorch's logarithm misses some restarts)
+ * cyclic               (1 - x) max + x min,  x = min(1, (t + d - k c) / c),  k = floor(t / c),
+ *                      c the period (Izmailov et al. 2018, section 3.1: with c a whole number of
+ *                      batches x = (mod(i-1, c) + 1) / c; the update that crosses the end of a cycle
+ *                      has x = 1)
+ * triangular           min + (max - min) s,  s going 0 -> 1 -> 0 over period and down   (CyclicLR)
+ * triangular2          the height halves with each cycle
+ * exp_range            the height is gamma^t, t counted from the very start in the unit of period
+ * one_cycle            from -> max -> to, the top at fraction * period - d and the end at period - d
+ *                      (OneCycleLR: its last update has the last value); three_phase: back to from
+ *                      as fast as it came, then to. A phase of no length is skipped (PyTorch divides
+ *                      by zero), and the end holds (PyTorch's turns back)
+ * warmup_stable_decay  from -> max, max, max -> to in the given shape, then it holds
+ * inverse_sqrt         from -> value over period, then value sqrt(period / t)
+ * chain                one after another, each with a clock that starts at 0; the last goes on
+ * scale, product       of values
+ * clamp                into min … max
+ * floor                the whole number below (or just above, by rounding) */
 typedef enum sw_schedule_kind {
   SW_SCHEDULE_CONSTANT,
   SW_SCHEDULE_STEP,
+  SW_SCHEDULE_MULTI_STEP,
+  SW_SCHEDULE_PIECEWISE,
+  SW_SCHEDULE_EXPONENTIAL,
+  SW_SCHEDULE_LINEAR,
+  SW_SCHEDULE_POLYNOMIAL,
+  SW_SCHEDULE_COSINE,
+  SW_SCHEDULE_COSINE_RESTARTS,
   SW_SCHEDULE_CYCLIC,
-  SW_SCHEDULE_TRIANGULAR
+  SW_SCHEDULE_TRIANGULAR,
+  SW_SCHEDULE_TRIANGULAR2,
+  SW_SCHEDULE_EXP_RANGE,
+  SW_SCHEDULE_ONE_CYCLE,
+  SW_SCHEDULE_WARMUP_STABLE_DECAY,
+  SW_SCHEDULE_INVERSE_SQRT,
+  SW_SCHEDULE_CHAIN,
+  SW_SCHEDULE_SCALE,
+  SW_SCHEDULE_PRODUCT,
+  SW_SCHEDULE_CLAMP,
+  SW_SCHEDULE_FLOOR,
+  SW_SCHEDULE_KIND_COUNT
 } sw_schedule_kind;
 
-typedef struct sw_schedule {
+typedef enum sw_decay { SW_DECAY_COSINE, SW_DECAY_LINEAR, SW_DECAY_ONE_MINUS_SQRT } sw_decay;
+
+typedef struct sw_schedule sw_schedule;
+
+/* What a schedule is made of; a kind looks at its own fields alone. */
+typedef struct sw_schedule_spec {
   sw_schedule_kind kind;
-  double value;       /* constant: the value; step: the initial one */
-  double gamma;       /* step: factor at each period */
-  double max, min;    /* cyclic: start and end of a cycle; triangular: top and bottom */
-  sw_duration period; /* step, cyclic: its length; triangular: the way up */
-  sw_duration down;   /* triangular: the way down */
-} sw_schedule;
+  double value, from, to, max, min;
+  double gamma;
+  double power;                      /* polynomial: >= 0 */
+  double fraction;                   /* one_cycle: where the top is, 0 … 1 */
+  int64_t multiplier;                /* cosine_restarts: >= 1 */
+  sw_decay shape;                    /* one_cycle: cosine or linear; warmup_stable_decay: any */
+  int three_phase;                   /* one_cycle */
+  sw_duration period, down;          /* positive */
+  sw_duration warmup, stable, decay; /* the first two may be of 0 */
+  int n_values, n_marks, n_durations, n_parts;
+  const double *values;         /* piecewise: one more than marks */
+  const sw_duration *marks;     /* >= 0 */
+  const sw_duration *durations; /* chain: of the parts; the last part needs none */
+  sw_schedule *const *parts;    /* of combinators; scale, clamp and floor have one */
+} sw_schedule_spec;
 
-/* SW_ERANGE: a period that is not positive or is above 2^53, a number that is not finite. SW_EARG:
- * a triangle with one way in steps and the other not. */
-SW_API sw_status sw_schedule_check(sw_context *ctx, const sw_schedule *s);
+enum { SW_SCHEDULE_SIZE = 4096, SW_SCHEDULE_DEPTH = 32 }; /* of a tree, at most */
 
-/* constant    value
- * step        value * gamma^floor(t / period)          (PyTorch's StepLR)
- * cyclic      (1 - x) max + x min,  x = min(1, (t' - k c) / c),  k = floor(t / c)
- *             (Izmailov et al. 2018, section 3.1: t' counts the coming update in, so with c a whole
- *             number of batches x = (mod(i-1, c) + 1) / c; the update that crosses the end of a
- *             cycle has x = 1)
- * triangular  min + (max - min) s,  s going 0 -> 1 -> 0   (PyTorch's CyclicLR) */
+/* Copies what spec points to and keeps the parts; references: 1. SW_ERANGE: a period that is not
+ * positive or is above 2^53, a number that is not finite, a tree too large, …; SW_EARG: durations
+ * of which some are in steps and some not; a chain in steps of parts that count examples, or the
+ * other way round. SW_ENOMEM. */
+SW_API sw_status sw_schedule_new(sw_context *ctx, const sw_schedule_spec *spec, sw_schedule **out);
+SW_API sw_schedule *sw_schedule_retain(sw_schedule *s);
+SW_API void sw_schedule_release(sw_schedule *s); /* NULL is fine */
+
 SW_API double sw_schedule_at(const sw_schedule *s, const sw_progress *p);
+
+/* "cosine", …; NULL outside of the kinds. */
+SW_API const char *sw_schedule_kind_name(int kind);
 
 /* Examples at which a duration (not one in steps) is reached. */
 SW_API double sw_duration_examples(sw_duration d, int64_t epoch_examples);

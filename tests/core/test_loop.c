@@ -45,11 +45,16 @@ TEST(test_is_the_step_by_hand) {
   problem p;
   make_problem(&p, SW_F64);
   hand h = {0};
-  CHECK_OK(ctx, sw_sampler_new(ctx, N, 5, &h.sampler));
+  CHECK_OK(ctx, sw_sampler_new(ctx, &(sw_sampler_options){.examples = N, .seed = 5}, &h.sampler));
   sw_loop *l = loop_of(&p);
-  const sw_schedule lr = {
-      .kind = SW_SCHEDULE_CYCLIC, .max = 0.2, .min = 0.05, .period = {2, SW_EPOCHS}};
-  CHECK_OK(ctx, sw_loop_set_schedule(l, SW_HYPER_LR, &lr));
+  sw_schedule *lr = NULL;
+  CHECK_OK(ctx, sw_schedule_new(ctx,
+                                &(sw_schedule_spec){.kind = SW_SCHEDULE_CYCLIC,
+                                                    .max = 0.2,
+                                                    .min = 0.05,
+                                                    .period = {2, SW_EPOCHS}},
+                                &lr));
+  sw_loop_set_schedule(l, SW_HYPER_LR, lr);
   CHECK_OK(ctx, sw_loop_set(l, SW_HYPER_WEIGHT_DECAY, 0.01));
   int64_t examples = 0;
   for (int i = 0; i < 60; i++) {
@@ -58,7 +63,7 @@ TEST(test_is_the_step_by_hand) {
     CHECK_OK(ctx, sw_loop_set(l, SW_HYPER_BATCH_SIZE, (double)batch + 0.5));
     CHECK_OK(ctx, sw_loop_set(l, SW_HYPER_MOMENTUM, momentum));
     sw_progress at = {i, examples, examples + batch, N};
-    hand_step(&h, &p, batch, sw_schedule_at(&lr, &at), momentum, 0.01);
+    hand_step(&h, &p, batch, sw_schedule_at(lr, &at), momentum, 0.01);
     advance(l, 1);
     examples += batch;
     sw_loop_state s = state_of(l);
@@ -66,12 +71,13 @@ TEST(test_is_the_step_by_hand) {
     assert_int_equal(s.examples, examples);
     assert_int_equal(s.batch_size, batch);
     assert_near(s.epoch, (double)examples / N, 1e-15);
-    assert_true(s.lr == sw_schedule_at(&lr, &at) && s.momentum == momentum &&
+    assert_true(s.lr == sw_schedule_at(lr, &at) && s.momentum == momentum &&
                 s.weight_decay == 0.01);
     assert_near(s.loss, h.loss, 1e-12);
     assert_near(s.grad_norm, norm(h.g), 1e-12);
     for (int f = 0; f < F; f++) assert_near(weights_of(&p)[f], h.w[f], 1e-12);
   }
+  sw_schedule_release(lr);
   sw_loop_free(l);
   sw_sampler_free(h.sampler);
   free_problem(&p);
@@ -179,7 +185,7 @@ TEST(test_refuses_a_loss_that_is_not_finite) {
   assert_message(part);
 
   hand h = {0};
-  CHECK_OK(ctx, sw_sampler_new(ctx, N, 5, &h.sampler));
+  CHECK_OK(ctx, sw_sampler_new(ctx, &(sw_sampler_options){.examples = N, .seed = 5}, &h.sampler));
   sw_sampler_seek(h.sampler, s.examples);
   memset(w, 0, sizeof before);
   CHECK_OK(ctx, sw_loop_set(l, SW_HYPER_LR, 0.1));
@@ -198,7 +204,7 @@ TEST(test_measures_every_so_many_steps) {
   make_problem(&p, SW_F64);
   sw_loop *l = loop_of(&p);
   hand h = {0};
-  CHECK_OK(ctx, sw_sampler_new(ctx, N, 5, &h.sampler));
+  CHECK_OK(ctx, sw_sampler_new(ctx, &(sw_sampler_options){.examples = N, .seed = 5}, &h.sampler));
   sw_loop_measure(l, 3);
   sw_norms seen[SW_LOOP_NORMS];
   for (int i = 1; i <= 12; i++) {

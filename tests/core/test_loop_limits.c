@@ -201,8 +201,8 @@ TEST(test_refuses_what_does_not_fit) {
   o.measured = p.losses;
   refused(o, SW_ESHAPE, "a real scalar");
   o = good;
-  o.nesterov = 1;
-  o.dampening = 0.5;
+  o.optimizer.nesterov = 1;
+  o.optimizer.dampening = 0.5;
   refused(o, SW_ERANGE, "dampening");
   sw_tensor *narrow = tensor(SW_F32, 1, F, 0);
   o = good;
@@ -229,9 +229,14 @@ TEST(test_names_a_number_that_is_out_of_range) {
   CHECK_EQ_INT(sw_loop_set(l, SW_HYPER_MOMENTUM, (double)NAN), SW_ERANGE);
   assert_message("momentum");
   advance(l, 1); /* the values before still stand */
-  const sw_schedule falls = {
-      .kind = SW_SCHEDULE_CYCLIC, .max = 1, .min = -1, .period = {4, SW_STEPS}};
-  CHECK_OK(ctx, sw_loop_set_schedule(l, SW_HYPER_WEIGHT_DECAY, &falls));
+  sw_schedule *falls = NULL;
+  CHECK_OK(ctx, sw_schedule_new(
+                    ctx,
+                    &(sw_schedule_spec){
+                        .kind = SW_SCHEDULE_CYCLIC, .max = 1, .min = -1, .period = {4, SW_STEPS}},
+                    &falls));
+  sw_loop_set_schedule(l, SW_HYPER_WEIGHT_DECAY, falls);
+  sw_schedule_release(falls);
   CHECK_EQ_INT(sw_loop_advance(l, 5, 0, NULL, &why), SW_ERANGE);
   assert_message("weight_decay must be finite and not negative, got -0.5");
   CHECK_EQ_INT(state_of(l).step, 2);

@@ -179,10 +179,13 @@ static long long count_steps(training *t) {
   return calls - before;
 }
 
-static void check_schedule(const sw_schedule *batch, int threads, int64_t measure_every) {
+static void check_schedule(const sw_schedule_spec *batch, int threads, int64_t measure_every) {
   training t;
   start(&t, threads);
-  CHECK_OK(t.ctx, sw_loop_set_schedule(t.loop, SW_HYPER_BATCH_SIZE, batch));
+  sw_schedule *schedule = NULL;
+  CHECK_OK(t.ctx, sw_schedule_new(t.ctx, batch, &schedule));
+  sw_loop_set_schedule(t.loop, SW_HYPER_BATCH_SIZE, schedule);
+  sw_schedule_release(schedule);
   sw_loop_measure(t.loop, measure_every);
   CHECK_EQ_INT(count_steps(&t), 0);
   end(&t);
@@ -206,12 +209,12 @@ TEST(the_counter_counts) {
 TEST(constant_batch) {
   skip_without_counters();
   for (int threads = 1; threads <= 2; threads++)
-    check_schedule(&(sw_schedule){.kind = SW_SCHEDULE_CONSTANT, .value = 128}, threads, 0);
+    check_schedule(&(sw_schedule_spec){.kind = SW_SCHEDULE_CONSTANT, .value = 128}, threads, 0);
 }
 
 TEST(shrinking_batch) {
   skip_without_counters();
-  const sw_schedule halve = {
+  const sw_schedule_spec halve = {
       .kind = SW_SCHEDULE_STEP, .value = 128, .gamma = 0.5, .period = {50, SW_STEPS}};
   for (int threads = 1; threads <= 2; threads++) check_schedule(&halve, threads, 0);
 }
@@ -219,18 +222,18 @@ TEST(shrinking_batch) {
 /* From 128 down to 8 and up again, twice. */
 TEST(batch_that_grows_back) {
   skip_without_counters();
-  const sw_schedule down_and_up = {.kind = SW_SCHEDULE_TRIANGULAR,
-                                   .min = 128,
-                                   .max = 8,
-                                   .period = {50, SW_STEPS},
-                                   .down = {50, SW_STEPS}};
+  const sw_schedule_spec down_and_up = {.kind = SW_SCHEDULE_TRIANGULAR,
+                                        .min = 128,
+                                        .max = 8,
+                                        .period = {50, SW_STEPS},
+                                        .down = {50, SW_STEPS}};
   for (int threads = 1; threads <= 2; threads++) check_schedule(&down_and_up, threads, 0);
 }
 
 /* A measured program has a workspace of its own; the first step measures, too. */
 TEST(measured_steps) {
   skip_without_counters();
-  check_schedule(&(sw_schedule){.kind = SW_SCHEDULE_CONSTANT, .value = 64}, 1, 1);
+  check_schedule(&(sw_schedule_spec){.kind = SW_SCHEDULE_CONSTANT, .value = 64}, 1, 1);
 }
 
 RUN_TESTS(T(the_counter_counts), T(constant_batch), T(shrinking_batch), T(batch_that_grows_back),

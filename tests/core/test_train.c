@@ -152,11 +152,13 @@ TEST(test_sgd_refuses) {
 
 /* -------------------------------------------------------------- averages */
 
+static const sw_average_options swa = {.kind = SW_AVERAGE_SWA};
+
 TEST(test_average_is_the_arithmetic_mean) {
   const double points[3][2] = {{1, 5}, {2, 7}, {6, 0}};
   sw_average *avg = NULL;
   const sw_tensor *mean = NULL;
-  CHECK_OK(ctx, sw_average_new(ctx, SW_F64, 2, &avg));
+  CHECK_OK(ctx, sw_average_new(ctx, &swa, SW_F64, 2, &avg));
   assert_int_equal(sw_average_get(avg, &mean), SW_EEMPTY);
   for (int i = 0; i < 3; i++) {
     sw_tensor *w = doubles(2, points[i]);
@@ -175,7 +177,7 @@ TEST(test_average_goes_on_from_what_was_saved) {
   sw_average *avg = NULL;
   const sw_tensor *mean = NULL;
   sw_tensor *saved = doubles(1, (double[]){3}), *w = doubles(1, (double[]){7});
-  CHECK_OK(ctx, sw_average_new(ctx, SW_F64, 1, &avg));
+  CHECK_OK(ctx, sw_average_new(ctx, &swa, SW_F64, 1, &avg));
   assert_int_equal(sw_average_restore(avg, saved, 0), SW_ERANGE);
   CHECK_OK(ctx, sw_average_restore(avg, saved, 3));
   CHECK_OK(ctx, sw_average_update(avg, w));
@@ -191,9 +193,9 @@ TEST(test_average_refuses_and_stays) {
   const sw_tensor *mean = NULL;
   sw_tensor *w = doubles(2, (double[]){1, 2}), *longer = doubles(3, (double[]){1, 2, 3});
   sw_tensor *narrow = tensor(SW_F32, 1, 2, 0);
-  assert_int_equal(sw_average_new(ctx, SW_I32, 2, &avg), SW_EDTYPE);
-  assert_int_equal(sw_average_new(ctx, SW_F64, -2, &avg), SW_ERANGE);
-  CHECK_OK(ctx, sw_average_new(ctx, SW_F64, 2, &avg));
+  assert_int_equal(sw_average_new(ctx, &swa, SW_I32, 2, &avg), SW_EDTYPE);
+  assert_int_equal(sw_average_new(ctx, &swa, SW_F64, -2, &avg), SW_ERANGE);
+  CHECK_OK(ctx, sw_average_new(ctx, &swa, SW_F64, 2, &avg));
   CHECK_OK(ctx, sw_average_update(avg, w));
   assert_int_equal(sw_average_update(avg, longer), SW_ESHAPE);
   assert_message("expected a vector of 2 weights, got (3)");
@@ -213,7 +215,7 @@ enum { EXAMPLES = 11, DRAWN = 60 };
 
 static void draw(uint64_t seed, const int64_t *batch, int32_t *index) {
   sw_sampler *s = NULL;
-  CHECK_OK(ctx, sw_sampler_new(ctx, EXAMPLES, seed, &s));
+  CHECK_OK(ctx, sw_sampler_new(ctx, &(sw_sampler_options){.examples = EXAMPLES, .seed = seed}, &s));
   for (int64_t at = 0; at < DRAWN; at += *batch++) sw_sampler_next(s, *batch, index + at);
   assert_int_equal(sw_sampler_position(s), DRAWN);
   sw_sampler_free(s);
@@ -247,14 +249,15 @@ TEST(test_seeks_anywhere) {
   int32_t index[DRAWN], again[5];
   draw(4, (int64_t[]){DRAWN}, index);
   sw_sampler *s = NULL;
-  CHECK_OK(ctx, sw_sampler_new(ctx, EXAMPLES, 4, &s));
+  CHECK_OK(ctx, sw_sampler_new(ctx, &(sw_sampler_options){.examples = EXAMPLES, .seed = 4}, &s));
   for (int64_t at = DRAWN - 5; at >= 0; at -= 3) {
     sw_sampler_seek(s, at);
     sw_sampler_next(s, 5, again);
     assert_memory_equal(again, index + at, sizeof again);
   }
   sw_sampler_free(s);
-  assert_int_equal(sw_sampler_new(ctx, 0, 4, &s), SW_ERANGE);
+  assert_int_equal(sw_sampler_new(ctx, &(sw_sampler_options){.examples = 0, .seed = 4}, &s),
+                   SW_ERANGE);
 }
 
 /* -------------------------------------------------------------- failing memory */
@@ -279,14 +282,14 @@ static void survives_failing_memory(maker make) {
 
 static sw_status make_average(void) {
   sw_average *avg = NULL;
-  SW_TRY(sw_average_new(ctx, SW_F32, 10, &avg));
+  SW_TRY(sw_average_new(ctx, &swa, SW_F32, 10, &avg));
   sw_average_free(avg);
   return SW_OK;
 }
 
 static sw_status make_sampler(void) {
   sw_sampler *s = NULL;
-  SW_TRY(sw_sampler_new(ctx, 10, 1, &s));
+  SW_TRY(sw_sampler_new(ctx, &(sw_sampler_options){.examples = 10, .seed = 1}, &s));
   sw_sampler_free(s);
   return SW_OK;
 }

@@ -221,7 +221,7 @@ function TestTraining:test_schedule()
     period = { amount = 2, unit = "epochs" }, down = { amount = 1, unit = "epochs" },
   }
   lu.assert_equals(s:at(0, 10, 11, 10), 0.5)
-  raises('kind must be "constant", "step", "cyclic" or "triangular", got nil', core.schedule, {})
+  raises('kind must be "constant", "step", "multi_step"', core.schedule, {})
   raises("period must be a table, got 3", core.schedule, { kind = "step", value = 1, period = 3 })
   raises('unit must be "steps", "examples" or "epochs"', core.schedule,
     { kind = "step", period = { amount = 1 } })

@@ -232,6 +232,8 @@ function Graph:dump(outputs) end
 ---@field value? number
 ---@field batch_power? integer
 ---@field n? integer
+---@field first? integer            slice: of the elements taken, from 1
+---@field before? integer           pad: elements put in front
 
 ---One op of the op table on nodes (builds) or on tensors (computes). Numbers join in.
 ---@param op string

@@ -1,0 +1,91 @@
+/* loop_int.h: between the files of the loop. */
+#ifndef SW_LOOP_INT_H
+#define SW_LOOP_INT_H
+
+#include "base/context_int.h"
+#include "kernels/kernels.h"
+#include "train/loop.h"
+#include "train/optimizer.h"
+#include "train/ranges.h"
+
+/* A number that is set: a schedule, or a fixed value. */
+typedef struct swi_number {
+  sw_schedule *schedule; /* NULL: fixed */
+  double value;
+} swi_number;
+
+/* A program, where it runs, and which ranges of the weights each output is the gradient of. */
+typedef struct swi_runner {
+  sw_program *program; /* NULL: not there */
+  sw_workspace *workspace;
+  int n_outputs;
+  int *begin, *end; /* ranges begin[o] … end[o] - 1 lie within output o */
+} swi_runner;
+
+/* What one step is to do. */
+typedef struct swi_step_plan {
+  int64_t batch;
+  int64_t part; /* most examples a run */
+  swi_rule rule;
+  int measured;
+} swi_step_plan;
+
+/* What it found. */
+typedef struct swi_outcome {
+  double loss;
+  double sum_sumsq; /* of a measured step: per-example squared gradient norms, summed */
+  double grad_sumsq;
+} swi_outcome;
+
+struct sw_loop {
+  sw_context *ctx;
+  swi_runner plain, measuring;
+  int64_t measuring_capacity;
+  sw_dtype real;
+  const swi_kernels *k;
+  sw_tensor *weights;                 /* a view */
+  sw_tensor *gradient;                /* of the last step */
+  sw_tensor *part;                    /* of a part of a batch; NULL until one is cut */
+  sw_tensor *moment[SW_LOOP_VECTORS]; /* NULL until an update wants them */
+  sw_tensor *before;                  /* weights before a watched update; NULL until one is */
+  int has_gradient;                   /* a step has written it */
+  int has_moments;                    /* an update has written them */
+  int has_values;                     /* an update has left its numbers in the state */
+  swi_ranges *ranges;
+  char *done; /* of each range: updated in this step */
+  const sw_source *source;
+  sw_sampler *sampler;
+  int32_t *index;   /* of the examples of a batch */
+  int64_t capacity; /* of index */
+  swi_number hyper[SW_HYPER_COUNT];
+  sw_optimizer_options optimizer;
+  double max_norm;
+  int64_t micro_batch;
+  sw_coupling coupling;
+  double reference_batch;
+  int64_t measure_every, watch_every; /* steps; 0: never */
+  double *ratio;                      /* of each range; NULL until watched */
+  int64_t ratios_step;                /* 0: none yet */
+  sw_norms norms[SW_LOOP_NORMS];      /* a ring */
+  sw_loop_state state;
+};
+
+/* loop_numbers.c: the numbers that are set, and the plan that they make for the coming step. */
+sw_status swi_check_hyper(sw_context *ctx, sw_hyper h, double x);
+void swi_coming_values(const sw_loop *l, double value[SW_HYPER_COUNT]);
+int64_t swi_whole_batch(double x); /* 0 for what check_hyper refuses */
+sw_status swi_plan_step(const sw_loop *l, swi_step_plan *p);
+
+/* loop_compute.c: loss and gradient of a batch, in as many runs as it takes. */
+sw_status swi_grow_index(sw_loop *l, int64_t batch);
+sw_status swi_make_room(sw_loop *l, const swi_step_plan *p);
+/* updater: NULL, or for updates behind gradients, where the batch is one run. */
+sw_status swi_compute(sw_loop *l, const swi_step_plan *p, const sw_updater *updater,
+                      swi_outcome *o);
+
+/* loop_update.c: the update, early or at the end. */
+sw_status swi_runner_map(sw_loop *l, swi_runner *r);
+/* Loss, gradient and update. SW_ENAN: the loss is not finite, nothing was updated. */
+sw_status swi_train_step(sw_loop *l, const swi_step_plan *p, swi_outcome *o);
+
+#endif

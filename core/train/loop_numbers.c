@@ -1,0 +1,76 @@
+/* loop_numbers.c: the numbers that are set, and the plan that they make for the coming step. */
+#include <math.h>
+
+#include "train/loop_int.h"
+
+static const char *const hyper_names[SW_HYPER_COUNT] = {"lr", "batch_size", "momentum",
+                                                        "weight_decay"};
+
+sw_status swi_check_hyper(sw_context *ctx, sw_hyper h, double x) {
+  if (h == SW_HYPER_BATCH_SIZE) {
+    if (x >= 1 && x <= INT32_MAX) return SW_OK;
+    return sw_fail(ctx, SW_ERANGE, "batch_size must be 1 to %d, got %g", INT32_MAX, x);
+  }
+  if (x >= 0 && isfinite(x)) return SW_OK;
+  return sw_fail(ctx, SW_ERANGE, "%s must be finite and not negative, got %g", hyper_names[h], x);
+}
+
+static void replace(sw_loop *l, sw_hyper h, swi_number number) {
+  sw_schedule_release(l->hyper[h].schedule);
+  l->hyper[h] = number;
+}
+
+sw_status sw_loop_set(sw_loop *l, sw_hyper h, double value) {
+  SW_TRY(swi_check_hyper(l->ctx, h, value));
+  replace(l, h, (swi_number){NULL, value});
+  return SW_OK;
+}
+
+void sw_loop_set_schedule(sw_loop *l, sw_hyper h, sw_schedule *s) {
+  replace(l, h, (swi_number){sw_schedule_retain(s), 0});
+}
+
+/* Rounded down, but 31.999999999999996 is a schedule's 32. */
+int64_t swi_whole_batch(double x) {
+  return x >= 1 && x <= INT32_MAX ? (int64_t)(x * (1 + 1e-12)) : 0;
+}
+
+static double value_at(const swi_number *number, const sw_progress *p) {
+  return number->schedule ? sw_schedule_at(number->schedule, p) : number->value;
+}
+
+static double coupled(const sw_loop *l, double lr, int64_t batch) {
+  double ratio = (double)batch / l->reference_batch;
+  if (l->coupling == SW_COUPLING_LINEAR) return lr * ratio;
+  return l->coupling == SW_COUPLING_SQRT ? lr * sqrt(ratio) : lr;
+}
+
+/* The batch size first: the others' progress counts it in. */
+void swi_coming_values(const sw_loop *l, double value[SW_HYPER_COUNT]) {
+  sw_progress p = {l->state.step, l->state.examples, l->state.examples,
+                   sw_sampler_size(l->sampler)};
+  double batch = value_at(&l->hyper[SW_HYPER_BATCH_SIZE], &p);
+  p.next_examples += swi_whole_batch(batch);
+  for (int h = 0; h < SW_HYPER_COUNT; h++) value[h] = value_at(&l->hyper[h], &p);
+  value[SW_HYPER_BATCH_SIZE] = batch;
+  value[SW_HYPER_LR] = coupled(l, value[SW_HYPER_LR], swi_whole_batch(batch));
+}
+
+sw_status swi_plan_step(const sw_loop *l, swi_step_plan *p) {
+  double value[SW_HYPER_COUNT];
+  swi_coming_values(l, value);
+  for (int h = 0; h < SW_HYPER_COUNT; h++) SW_TRY(swi_check_hyper(l->ctx, (sw_hyper)h, value[h]));
+  int64_t batch = swi_whole_batch(value[SW_HYPER_BATCH_SIZE]);
+  *p = (swi_step_plan){
+      .batch = batch,
+      .part = l->micro_batch > 0 && l->micro_batch < batch ? l->micro_batch : batch,
+      .rule = {.optimizer = &l->optimizer,
+               .lr = value[SW_HYPER_LR],
+               .momentum = value[SW_HYPER_MOMENTUM],
+               .weight_decay = value[SW_HYPER_WEIGHT_DECAY],
+               .grad_scale = 1,
+               .step = l->state.step + 1,
+               .first = !l->has_moments},
+      .measured = l->measure_every > 0 && (l->state.step + 1) % l->measure_every == 0};
+  return swi_rule_check(l->ctx, &p->rule);
+}

@@ -1,0 +1,90 @@
+/* loop_resume.c: what a loop would have to know to go on where another one stopped. */
+#include <math.h>
+
+#include "train/loop_int.h"
+
+static int most_vectors(const sw_loop *l) {
+  return l->optimizer.kind == SW_OPTIMIZER_SGD ? 1 : SW_LOOP_VECTORS;
+}
+
+const char *sw_loop_vector_name(const sw_loop *l, int i) {
+  return i >= 0 && i < most_vectors(l) ? swi_moment_name(&l->optimizer, i) : NULL;
+}
+
+sw_status sw_loop_state_vectors(const sw_loop *l, sw_state_vector out[SW_LOOP_VECTORS], int *n) {
+  int count = l->has_moments ? most_vectors(l) : 0;
+  for (int i = 0; i < count; i++) {
+    out[i].name = swi_moment_name(&l->optimizer, i);
+    sw_status status = sw_tensor_view(l->moment[i], &out[i].view);
+    if (status == SW_OK) continue;
+    while (i-- > 0) sw_tensor_free(out[i].view);
+    return status;
+  }
+  *n = count;
+  return SW_OK;
+}
+
+static sw_status check_vector(const sw_loop *l, int i, const sw_tensor *v) {
+  const char *name = swi_moment_name(&l->optimizer, i);
+  if (sw_tensor_dtype(v) != l->real)
+    return sw_fail(l->ctx, SW_EDTYPE, "loop: %s is %s, the weights are %s", name,
+                   sw_dtype_name(sw_tensor_dtype(v)), sw_dtype_name(l->real));
+  if (sw_tensor_numel(v) == sw_tensor_numel(l->weights) && sw_tensor_shape(v)->ndim == 1)
+    return SW_OK;
+  char text[96];
+  return sw_fail(l->ctx, SW_ESHAPE, "loop: %s is %s, there are %lld weights", name,
+                 sw_shape_text(sw_tensor_shape(v), text, sizeof text),
+                 (long long)sw_tensor_numel(l->weights));
+}
+
+static sw_status check_resume(const sw_loop *l, const sw_resume *r, int *given) {
+  if (r->step < 0 || r->examples < 0)
+    return sw_fail(l->ctx, SW_ERANGE, "loop: cannot go on from step %lld, example %lld",
+                   (long long)r->step, (long long)r->examples);
+  *given = 0;
+  for (int i = 0; i < most_vectors(l); i++) {
+    if (!r->vectors[i]) continue;
+    SW_TRY(check_vector(l, i, r->vectors[i]));
+    ++*given;
+  }
+  int adam = l->optimizer.kind != SW_OPTIMIZER_SGD;
+  if (adam && *given != (r->step > 0 ? most_vectors(l) : 0))
+    return sw_fail(l->ctx, SW_EARG, "loop: adam goes on from step %lld with %d vectors, got %d",
+                   (long long)r->step, r->step > 0 ? most_vectors(l) : 0, *given);
+  return SW_OK;
+}
+
+/* Copies first, so that a failure changes nothing. */
+static sw_status take_vectors(sw_loop *l, const sw_resume *r) {
+  sw_tensor *copy[SW_LOOP_VECTORS] = {NULL};
+  sw_status status = SW_OK;
+  for (int i = 0; i < most_vectors(l) && status == SW_OK; i++)
+    if (r->vectors[i]) status = sw_tensor_clone(r->vectors[i], &copy[i]);
+  for (int i = 0; i < SW_LOOP_VECTORS; i++) {
+    if (status == SW_OK && copy[i]) {
+      sw_tensor_free(l->moment[i]);
+      l->moment[i] = copy[i];
+    } else {
+      sw_tensor_free(copy[i]);
+    }
+  }
+  return status;
+}
+
+sw_status sw_loop_restore(sw_loop *l, const sw_resume *r) {
+  int given = 0;
+  SW_TRY(check_resume(l, r, &given));
+  SW_TRY(take_vectors(l, r));
+  l->has_moments = given > 0;
+  l->has_values = 0;
+  l->has_gradient = 0;
+  l->ratios_step = 0;
+  l->state = (sw_loop_state){.step = r->step,
+                             .examples = r->examples,
+                             .epoch = (double)r->examples / (double)sw_sampler_size(l->sampler),
+                             .loss = r->loss,
+                             .grad_norm = r->grad_norm,
+                             .bad_loss = (double)NAN,
+                             .bad_grad_norm = (double)NAN};
+  return SW_OK;
+}

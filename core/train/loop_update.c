@@ -1,0 +1,188 @@
+/* loop_update.c: the update of the weights.
+ *
+ * Where a batch is one run and nothing is clipped, each range is updated right behind its gradient,
+ * while that is in the cache; the rest, or all of it, once the run is over. The bits are the same.
+ */
+#include <math.h>
+
+#include "base/alloc.h"
+#include "kernels/cpu.h"
+#include "kernels/kernels.h"
+#include "train/loop_int.h"
+
+/* -------------------------------------------------------------- outputs and ranges */
+
+static int64_t elements_of(const sw_type *t) {
+  int64_t n = 1;
+  for (int i = 0; i < t->ndim; i++) n *= t->dim[i].n;
+  return n;
+}
+
+/* The ranges that lie within first … first + n - 1. */
+static void ranges_within(const swi_ranges *r, int64_t first, int64_t n, int *begin, int *end) {
+  int count = swi_ranges_count(r), i = 0;
+  while (i < count && swi_ranges_get(r, i)->first < first) i++;
+  *begin = i;
+  while (i < count && swi_ranges_get(r, i)->first + swi_ranges_get(r, i)->length <= first + n) i++;
+  *end = i;
+}
+
+sw_status swi_runner_map(sw_loop *l, swi_runner *r) {
+  r->n_outputs = sw_program_outputs(r->program);
+  r->begin = swi_alloc_zeroed(l->ctx, (size_t)r->n_outputs * sizeof *r->begin);
+  r->end = swi_alloc_zeroed(l->ctx, (size_t)r->n_outputs * sizeof *r->end);
+  if (!r->begin || !r->end) return SW_ENOMEM;
+  for (int o = 0; o < r->n_outputs; o++) {
+    int64_t offset = sw_program_output_offset(r->program, o);
+    if (offset < 0) continue;
+    int64_t n = elements_of(sw_program_output_type(r->program, o));
+    ranges_within(l->ranges, offset, n, &r->begin[o], &r->end[o]);
+  }
+  return SW_OK;
+}
+
+/* -------------------------------------------------------------- updating ranges */
+
+typedef struct job {
+  sw_loop *l;
+  const swi_runner *runner;
+  swi_rule rule;
+  swi_slices all; /* whole vectors */
+} job;
+
+static void *advanced(const void *p, int64_t bytes) {
+  return p ? (char *)(uintptr_t)p + bytes : NULL;
+}
+
+static double update_piece(void *arg, const sw_range *range, int64_t first, int64_t n) {
+  const job *j = arg;
+  int64_t at = first * j->l->k->element_bytes;
+  swi_slices s = {advanced(j->all.w, at),
+                  {advanced(j->all.moment[0], at), advanced(j->all.moment[1], at)},
+                  advanced(j->all.g, at)};
+  swi_rule rule = j->rule;
+  rule.lr *= range->lr_factor;
+  rule.weight_decay *= range->weight_decay_factor;
+  return swi_rule_update(j->l->k, &rule, n, &s);
+}
+
+static sw_status prepare(sw_loop *l, const swi_step_plan *p, job *j) {
+  *j = (job){l, p->measured ? &l->measuring : &l->plain, p->rule, {0}};
+  SW_TRY(sw_tensor_writable(l->weights, &j->all.w));
+  for (int i = 0; i < swi_rule_moments(&p->rule); i++)
+    SW_TRY(sw_tensor_writable(l->moment[i], &j->all.moment[i]));
+  j->all.g = sw_tensor_data(l->gradient);
+  for (int i = 0; i < swi_ranges_count(l->ranges); i++) l->done[i] = 0;
+  return SW_OK;
+}
+
+/* As a sw_updater: called by the executor, between two instructions. */
+static sw_status check_loss(void *arg, double loss) {
+  (void)arg;
+  return isfinite(loss) ? SW_OK : SW_ENAN;
+}
+
+static void update_output(void *arg, int output) {
+  job *j = arg;
+  int begin = j->runner->begin[output], end = j->runner->end[output];
+  swi_ranges_run(j->l->ranges, begin, end, update_piece, j);
+  for (int i = begin; i < end; i++) j->l->done[i] = 1;
+}
+
+/* What was not updated early, in runs of neighbours as long as there are. float32 flushes denormals,
+ * as its programs do: a weight that decays to nothing must not cost a hundred times the others. */
+static void update_rest(job *j) {
+  sw_loop *l = j->l;
+  int n = swi_ranges_count(l->ranges);
+  uint32_t mode = swi_fpmode_get();
+  if (l->real == SW_F32) swi_fpmode_flush();
+  for (int begin = 0, end; begin < n; begin = end + 1) {
+    for (end = begin; end < n && !l->done[end]; end++) {}
+    if (end > begin) swi_ranges_run(l->ranges, begin, end, update_piece, j);
+  }
+  swi_fpmode_set(mode);
+}
+
+/* -------------------------------------------------------------- clipping */
+
+static double norm_piece(void *arg, const sw_range *range, int64_t first, int64_t n) {
+  const sw_loop *l = arg;
+  const char *g = (const char *)sw_tensor_data(l->gradient) + first * l->k->element_bytes;
+  (void)range;
+  return l->k->dot(n, g, g);
+}
+
+/* PyTorch's clip_grad_norm_, to the 1e-6. A gradient whose norm is not finite becomes NaN there; here
+ * it is left to the loss to say so. */
+static double clip_factor(sw_loop *l) {
+  swi_ranges_run(l->ranges, 0, swi_ranges_count(l->ranges), norm_piece, l);
+  double norm = sqrt(swi_ranges_total(l->ranges));
+  double factor = l->max_norm / (norm + 1e-6);
+  return factor < 1 ? factor : 1;
+}
+
+/* -------------------------------------------------------------- how far ranges moved */
+
+enum { TILE = 256 };
+
+static double norm_before(void *arg, const sw_range *range, int64_t first, int64_t n) {
+  const sw_loop *l = arg;
+  const char *w = (const char *)sw_tensor_data(l->before) + first * l->k->element_bytes;
+  (void)range;
+  return l->k->dot(n, w, w);
+}
+
+static double norm_of_change(void *arg, const sw_range *range, int64_t first, int64_t n) {
+  const sw_loop *l = arg;
+  const char *now = sw_tensor_data(l->weights), *before = sw_tensor_data(l->before);
+  double sum = 0, change[TILE];
+  (void)range;
+  for (int64_t i = 0; i < n; i += TILE) {
+    int64_t size = n - i < TILE ? n - i : TILE, at = (first + i) * l->k->element_bytes;
+    l->k->binary[SWI_SUB](size, now + at, before + at, change);
+    sum += l->k->dot(size, change, change);
+  }
+  return sum;
+}
+
+static void note_ratios(sw_loop *l) {
+  int n = swi_ranges_count(l->ranges);
+  swi_ranges_run(l->ranges, 0, n, norm_before, l);
+  for (int i = 0; i < n; i++) l->ratio[i] = sqrt(swi_ranges_sum(l->ranges, i));
+  swi_ranges_run(l->ranges, 0, n, norm_of_change, l);
+  for (int i = 0; i < n; i++) {
+    double change = sqrt(swi_ranges_sum(l->ranges, i));
+    l->ratio[i] = change > 0 ? change / l->ratio[i] : change; /* NaN stays NaN */
+  }
+  l->ratios_step = l->state.step + 1;
+}
+
+/* -------------------------------------------------------------- the step */
+
+static int may_update_early(const sw_loop *l, const swi_step_plan *p) {
+  return p->part == p->batch && !(l->max_norm > 0);
+}
+
+/* After an early end the gradient is not whole: it is made again, for the record. */
+static sw_status refuse_early(sw_loop *l, const swi_step_plan *p, swi_outcome *o) {
+  SW_TRY(swi_compute(l, p, NULL, o));
+  return SW_ENAN;
+}
+
+sw_status swi_train_step(sw_loop *l, const swi_step_plan *p, swi_outcome *o) {
+  job j;
+  SW_TRY(prepare(l, p, &j));
+  const sw_updater early = {check_loss, update_output, &j};
+  int watched = l->watch_every > 0 && p->rule.step % l->watch_every == 0;
+  if (watched) SW_TRY(sw_tensor_copy(l->before, l->weights));
+  sw_status status = swi_compute(l, p, may_update_early(l, p) ? &early : NULL, o);
+  if (status == SW_ENAN) return refuse_early(l, p, o);
+  if (status != SW_OK) return status;
+  if (!isfinite(o->loss)) return SW_ENAN;
+  if (l->max_norm > 0) j.rule.grad_scale = clip_factor(l);
+  update_rest(&j);
+  o->grad_sumsq = swi_ranges_total(l->ranges);
+  if (swi_rule_moments(&p->rule) > 0) l->has_moments = 1;
+  if (watched) note_ratios(l);
+  return SW_OK;
+}
