@@ -42,7 +42,7 @@ static int first_ndim(lua_State *L, const call *c) {
 
 static const char *const attribute_names[] = {"axes",  "keepdim", "transpose_a", "transpose_b",
                                               "shape", "perm",    "value",       "batch_power",
-                                              "n",     NULL};
+                                              "n",     "first",   "before",      NULL};
 
 /* at: index of the first of the attributes' values, in the order of their names. */
 static void read_attributes(lua_State *L, call *c, int at) {
@@ -63,6 +63,10 @@ static void read_attributes(lua_State *L, call *c, int at) {
   if (!lua_isnil(L, at + 7))
     a->batch_power = (int)lx_check_integer(L, at + 7, c->who, "batch_power", -8, 8);
   if (!lua_isnil(L, at + 8)) a->n = lx_check_integer(L, at + 8, c->who, "n", 0, 1LL << 46);
+  if (!lua_isnil(L, at + 9))
+    a->offset = lx_check_integer(L, at + 9, c->who, "first", 1, 1LL << 46) - 1;
+  if (!lua_isnil(L, at + 10))
+    a->offset = lx_check_integer(L, at + 10, c->who, "before", 0, 1LL << 46);
 }
 
 /* ---- on tensors */

@@ -72,6 +72,11 @@ static swi_unary unary_of(sw_op op) {
   case SW_OP_log: return SWI_LOG;
   case SW_OP_relu: return SWI_RELU;
   case SW_OP_tanh: return SWI_TANH;
+  case SW_OP_sqrt: return SWI_SQRT;
+  case SW_OP_abs: return SWI_ABS;
+  case SW_OP_sign: return SWI_SIGN;
+  case SW_OP_erf: return SWI_ERF;
+  case SW_OP_softplus: return SWI_SOFTPLUS;
   default: return SWI_SIGMOID;
   }
 }
@@ -88,6 +93,9 @@ static swi_binary binary_of(sw_op op) {
   case SW_OP_ge: return SWI_GE;
   case SW_OP_eq: return SWI_EQ;
   case SW_OP_ne: return SWI_NE;
+  case SW_OP_pow: return SWI_POW;
+  case SW_OP_maximum: return SWI_MAX;
+  case SW_OP_minimum: return SWI_MIN;
   default: return SWI_GATE;
   }
 }

@@ -57,6 +57,21 @@ static sw_status binary(sw_graph *g, swi_node *n, sw_edge *out, int *found) {
   return SW_OK;
 }
 
+/* Powers with a kernel of their own. */
+static sw_status power(sw_graph *g, swi_node *n, sw_edge *out, int *found) {
+  const swi_node *b = producer(g, n->in[1], SW_OP_fill);
+  sw_edge a = n->in[0], pair[2] = {a, a};
+  if (!b) return SW_OK;
+  double p = b->attrs.value;
+  *found = p == 1 || p == 2 || p == 0.5 || p == -1;
+  if (p == 2) return sw_graph_apply(g, SW_OP_mul, pair, 2, NULL, out);
+  if (p == 0.5) return sw_graph_apply(g, SW_OP_sqrt, &a, 1, NULL, out);
+  if (p == 1) *out = a;
+  if (p != -1) return SW_OK;
+  SW_TRY(sw_graph_fill(g, 1, &pair[0]));
+  return sw_graph_apply(g, SW_OP_div, pair, 2, NULL, out);
+}
+
 static sw_status neg(sw_graph *g, swi_node *n, sw_edge *out, int *found) {
   const swi_node *inner = producer(g, n->in[0], SW_OP_neg);
   if (!inner) return SW_OK;
@@ -154,6 +169,7 @@ sw_status swi_identity(sw_graph *g, swi_node *n, sw_edge *out, int *found) {
   case SW_OP_sub:
   case SW_OP_mul:
   case SW_OP_div: return binary(g, n, out, found);
+  case SW_OP_pow: return power(g, n, out, found);
   case SW_OP_neg: return neg(g, n, out, found);
   case SW_OP_scale: return scale(g, n, out, found);
   case SW_OP_reshape: return reshape(g, n, out, found);

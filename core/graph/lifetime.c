@@ -1,5 +1,5 @@
-/* lifetime.c: when each buffer of a program is alive, what may be overwritten, and when a gradient is
- * ready for its update. */
+/* lifetime.c: when each buffer of a program is alive, what may be overwritten, and when a gradient
+ * is ready for its update. */
 #include "graph/chain.h"
 #include "graph/program_int.h"
 

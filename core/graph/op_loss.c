@@ -42,6 +42,31 @@ void swi_softmax_vjp(sw_graph *g, swi_vjp_args *v) {
   v->grad[0] = softmax_cotangent(g, v->out[0], v->cotangent[0]);
 }
 
+/* ------------------------------------------------------------------ log_softmax */
+
+/* x - log sum exp(x), the latter as the cross-entropy of a row with its first class, plus its logit
+ * */
+sw_status swi_log_softmax_eval(const swi_eval_args *e) {
+  const sw_shape *s = &e->in_shape[0];
+  const int32_t first = 0;
+  int64_t rows = rows_of(s), classes = s->dim[s->ndim - 1], row = classes * e->k->element_bytes;
+  for (int64_t i = 0; i < rows; i++) {
+    const char *x = (const char *)e->in[0] + i * row;
+    double log_sum[1]; /* of either float type */
+    e->k->cross_entropy(1, classes, x, &first, log_sum, NULL);
+    e->k->binary[SWI_ADD](1, log_sum, x, log_sum);
+    e->k->binary_vs[SWI_SUB](classes, x, log_sum, (char *)e->out[0] + i * row);
+  }
+  return SW_OK;
+}
+
+/* y = log softmax(x): dx = c - softmax(x) sum(c), and softmax(x) = exp(y) */
+void swi_log_softmax_vjp(sw_graph *g, swi_vjp_args *v) {
+  sw_edge c = v->cotangent[0], p = swi_build(g, SW_OP_exp, v->out[0], SW_NO_EDGE, SW_NO_EDGE, NULL);
+  uint32_t last = 1u << (sw_graph_type(g, v->in[0])->ndim - 1);
+  v->grad[0] = swi_sub(g, c, swi_mul(g, p, swi_sum(g, c, last, 1)));
+}
+
 /* ------------------------------------------------------------------ cross-entropy */
 
 /* logits (…, C), labels (…) -> loss (…), p (…, C):  loss = log sum exp(x) - x[label],  p =

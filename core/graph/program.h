@@ -18,8 +18,8 @@ typedef struct sw_output {
   int64_t offset; /* >= 0: where in the output vector of each run; -1: it stays in the workspace */
 } sw_output;
 
-/* real: SW_F32 or SW_F64, the float type of everything in it. The graph may go or grow afterwards. SW_EARG for an
- * output that is not there, SW_ENOMEM. */
+/* real: SW_F32 or SW_F64, the float type of everything in it. The graph may go or grow afterwards.
+ * SW_EARG for an output that is not there, SW_ENOMEM. */
 SW_API sw_status sw_program_new(sw_graph *g, const sw_output *outputs, int n_outputs, sw_dtype real,
                                 sw_program **out);
 SW_API sw_program *sw_program_retain(sw_program *p);
@@ -40,7 +40,8 @@ SW_API void sw_workspace_free(sw_workspace *w);
 SW_API sw_program *sw_workspace_program(const sw_workspace *w); /* borrowed */
 
 /* Plans for batch examples: after it the inputs' buffers can be written. Allocates only if batch is
- * above the capacity. SW_ERANGE for batch < 1 or too large, SW_ENOMEM (then the workspace is as it was). */
+ * above the capacity. SW_ERANGE for batch < 1 or too large, SW_ENOMEM (then the workspace is as it
+ * was). */
 SW_API sw_status sw_workspace_batch(sw_workspace *w, int64_t batch);
 SW_API int64_t sw_workspace_bytes(const sw_workspace *w);
 
@@ -54,9 +55,9 @@ SW_API void *sw_workspace_input(sw_workspace *w, int slot);
 SW_API sw_status sw_workspace_run(sw_workspace *w, const void *const *vectors, int n_vectors,
                                   void *out);
 
-/* A run that makes its updates early, while gradients are still in the cache. Output 0 must be a real
- * scalar, the loss: check(arg, loss) sees it before any update, and ends the run by a status that is
- * not SW_OK. update(arg, i) is called once for every output with an offset, when it lies
+/* A run that makes its updates early, while gradients are still in the cache. Output 0 must be a
+ * real scalar, the loss: check(arg, loss) sees it before any update, and ends the run by a status
+ * that is not SW_OK. update(arg, i) is called once for every output with an offset, when it lies
  * finished in the output vector and this run reads its elements of vectors[0] no more; so those may
  * be written, and nothing else. Results are those of sw_workspace_run. */
 typedef struct sw_updater {

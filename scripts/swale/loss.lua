@@ -1,12 +1,27 @@
 --- Losses: functions of the model's output and the target that give one value an example; the mean
 --- over the batch is taken by whoever uses them. A function of one's own may give a scalar instead,
 --- which must be a mean over the batch.
+local core = require "swale.core"
 local errors = require "swale.errors"
 local ops = require "swale.ops"
 
 local M = {}
 
 ---@alias swale.LossFunction fun(output: swale.Value, target: swale.Value): swale.Value
+
+local function same_shape(name, output, target)
+  local given, wanted = errors.shape_text(output:shape()), errors.shape_text(target:shape())
+  if given ~= wanted then
+    errors.misuse("loss.%s: output %s and target %s must have one shape", name, given, wanted)
+  end
+end
+
+--- The mean over what belongs to an example: (B, …) -> (B)
+local function each(values)
+  local axes = {}
+  for axis = 2, values:ndim() do axes[#axes + 1] = axis end
+  return #axes == 0 and values or ops.mean(values, axes)
+end
 
 ---Cross-entropy of class labels under the softmax of the logits, in nats.
 ---    l_i = log sum_c e^z_ic - z_iy
@@ -20,14 +35,63 @@ function M.cross_entropy(logits, labels) return ops.cross_entropy(logits, labels
 ---@param target swale.Value    of the same shape
 ---@return swale.Value          (B)
 function M.mse(output, target)
-  local given, wanted = errors.shape_text(output:shape()), errors.shape_text(target:shape())
-  if given ~= wanted then
-    errors.misuse("loss.mse: output %s and target %s must have one shape", given, wanted)
+  same_shape("mse", output, target)
+  return each(ops.square(output - target))
+end
+
+---Cross-entropy with the labels smoothed: 1 - epsilon on the label, epsilon over all classes.
+---    l_i = (1 - epsilon) CE(z_i, y_i) + epsilon mean_c -log softmax(z_i)_c
+---@param epsilon number        0 … 1
+---@return swale.LossFunction
+function M.label_smoothing(epsilon)
+  if type(epsilon) ~= "number" or not (epsilon >= 0 and epsilon <= 1) then
+    errors.misuse("loss.label_smoothing: epsilon must be a number from 0 to 1, got %s",
+      tostring(epsilon))
   end
-  local squares = ops.square(output - target)
-  local axes = {}
-  for axis = 2, squares:ndim() do axes[#axes + 1] = axis end
-  return #axes == 0 and squares or ops.mean(squares, axes)
+  return function(logits, labels)
+    local spread = -ops.mean(ops.log_softmax(logits), -1)
+    return ops.cross_entropy(logits, labels) * (1 - epsilon) + spread * epsilon
+  end
+end
+
+---Cross-entropy of targets that are probabilities.
+---    l_i = -sum_c q_ic log softmax(z_i)_c
+---@param logits swale.Value    (B, classes)
+---@param probabilities swale.Value   of the same shape
+---@return swale.Value          (B)
+function M.soft_cross_entropy(logits, probabilities)
+  same_shape("soft_cross_entropy", logits, probabilities)
+  return -ops.sum(probabilities * ops.log_softmax(logits), -1)
+end
+
+--- Tensors compute in one float type only; graphs take theirs from the program.
+local function like(x, y) return core.type(y) == "tensor" and y:to(x:dtype()) or y end
+
+--- Class labels or numbers, as numbers of the output's shape.
+local function as_numbers(output, target)
+  if core.type(target) == "node" and target:kind() == "index" then target = ops.cast(target) end
+  return ops.reshape(like(output, target), output:shape())
+end
+
+---Logistic loss of one logit an example, for targets 0 and 1 (or anything between).
+---    l_i = log(1 + e^z_i) - y_i z_i
+---@param logit swale.Value     (B) or (B, 1)
+---@param target swale.Value    labels 0 and 1, or numbers
+---@return swale.Value          (B)
+function M.logistic(logit, target)
+  return each(ops.softplus(logit) - logit * as_numbers(logit, target))
+end
+
+---Hinge loss of class labels, as PyTorch's multi_margin_loss.
+---    l_i = sum_{c /= y} max(0, 1 - z_iy + z_ic) / classes
+---@param logits swale.Value    (B, classes)
+---@param labels swale.Value    (B), whole numbers from 0
+---@return swale.Value          (B)
+function M.hinge(logits, labels)
+  local classes = logits:shape()[2]
+  local own = ops.sum(logits * like(logits, ops.one_hot(labels, classes)), -1, true)
+  local excess = ops.sum(ops.relu(logits - own + 1), -1) -- 1 of it is the label's own
+  return (excess - 1) / classes
 end
 
 return M

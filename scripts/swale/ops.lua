@@ -43,6 +43,76 @@ function M.sigmoid(x) return (apply("sigmoid", nil, x)) end
 ---@return swale.Value
 function M.square(x) return (apply("mul", nil, x, x)) end
 
+---@param x swale.Value
+---@return swale.Value
+function M.sqrt(x) return (apply("sqrt", nil, x)) end
+
+---|x|; its derivative at 0 is 0.
+---@param x swale.Value
+---@return swale.Value
+function M.abs(x) return (apply("abs", nil, x)) end
+
+---1, 0 or -1; no derivative.
+---@param x swale.Value
+---@return swale.Value
+function M.sign(x) return (apply("sign", nil, x)) end
+
+---The error function, 2 / sqrt(pi) times the integral of e^-t^2 from 0 to x.
+---@param x swale.Value
+---@return swale.Value
+function M.erf(x) return (apply("erf", nil, x)) end
+
+---log(1 + e^x)
+---@param x swale.Value
+---@return swale.Value
+function M.softplus(x) return (apply("softplus", nil, x)) end
+
+---x sigmoid(x)
+---@param x swale.Value
+---@return swale.Value
+function M.silu(x) return x * M.sigmoid(x) end
+
+---x Phi(x), Phi the normal distribution function: x (1 + erf(x / sqrt 2)) / 2, which is not the
+---approximation by tanh.
+---@param x swale.Value
+---@return swale.Value
+function M.gelu(x) return x * (M.erf(x * 0.5 ^ 0.5) + 1) * 0.5 end
+
+---x where it is positive, slope x elsewhere (at 0, too, for the derivative).
+---@param x swale.Value
+---@param slope? number         0.01
+---@return swale.Value
+function M.leaky_relu(x, slope) return M.where(M.gt(x, 0), x, x * (slope or 0.01)) end
+
+---x^y
+---@param x swale.Value|number
+---@param y swale.Value|number
+---@return swale.Value
+function M.pow(x, y) return (apply("pow", nil, x, y)) end
+
+---The larger of two; equal ones share the derivative.
+---@param x swale.Value|number
+---@param y swale.Value|number
+---@return swale.Value
+function M.maximum(x, y) return (apply("maximum", nil, x, y)) end
+
+---The smaller of two; equal ones share the derivative.
+---@param x swale.Value|number
+---@param y swale.Value|number
+---@return swale.Value
+function M.minimum(x, y) return (apply("minimum", nil, x, y)) end
+
+---x kept within low and high, of which one may be nil.
+---@param x swale.Value
+---@param low? number
+---@param high? number
+---@return swale.Value
+function M.clamp(x, low, high)
+  if not low and not high then errors.misuse("clamp: wants low, high or both") end
+  if low then x = M.maximum(x, low) end
+  return high and M.minimum(x, high) or x
+end
+
 -- ------------------------------------------------------------------ comparisons: 1 or 0
 
 ---x < y
@@ -125,6 +195,41 @@ function M.mean(x, axes, keepdim) return reduce("mean", x, axes, keepdim) end
 ---@return swale.Value
 function M.max(x, axes, keepdim) return reduce("max", x, axes, keepdim) end
 
+---The smallest; equal ones share the derivative.
+---@param x swale.Value
+---@param axes? integer|integer[]
+---@param keepdim? boolean
+---@return swale.Value
+function M.min(x, axes, keepdim) return -M.max(-x, axes, keepdim) end
+
+--- Elements along axes, or nil if the batch is among them.
+local function count(x, axes)
+  local shape, n = x:shape(), 1
+  if axes == nil then axes = all_axes(x) end
+  for _, axis in ipairs(type(axes) == "table" and axes or { axes }) do
+    local size = shape[axis < 0 and #shape + 1 + axis or axis]
+    if type(size) ~= "number" then return nil end
+    n = n * size
+  end
+  return n
+end
+
+---The variance: squares of deviations from the mean, summed, over (n - correction).
+---@param x swale.Value
+---@param axes? integer|integer[]
+---@param o? { correction?: number, keepdim?: boolean }   correction: 1; over the batch it must be 0
+---@return swale.Value
+function M.var(x, axes, o)
+  o = o or {}
+  local correction, n = o.correction or 1, count(x, axes)
+  if correction ~= 0 and not n then
+    errors.misuse("var: over the batch, whose size is not known yet, the correction must be 0")
+  end
+  local deviation = x - M.mean(x, axes, true)
+  local mean = M.mean(M.square(deviation), axes, o.keepdim)
+  return correction == 0 and mean or mean * (n / (n - correction))
+end
+
 ---Sum of squares.
 ---@param x swale.Value
 ---@param axes? integer|integer[]
@@ -203,6 +308,42 @@ function M.t(x) return M.transpose(x, -2, -1) end
 ---@return swale.Value
 function M.broadcast(x, shape) return (apply("broadcast", { shape = shape }, x)) end
 
+---Elements first … first + n - 1 of an axis that is not the batch.
+---@param x swale.Value
+---@param axis integer
+---@param first integer
+---@param n integer
+---@return swale.Value
+function M.slice(x, axis, first, n)
+  return (apply("slice", { axes = { axis }, first = first, n = n }, x))
+end
+
+---Puts elements before and behind along an axis that is not the batch.
+---@param x swale.Value
+---@param axis integer
+---@param before integer
+---@param behind integer
+---@param value? number         0
+---@return swale.Value
+function M.pad(x, axis, before, behind, value)
+  local shape = x:shape()
+  local size = shape[axis < 0 and #shape + 1 + axis or axis]
+  if type(size) ~= "number" then errors.misuse("pad: axis %d is the batch, or not there", axis) end
+  return (apply("pad", { axes = { axis }, before = before, n = before + size + behind,
+    value = value or 0 }, x))
+end
+
+---Two or more, one behind the other along an axis that is not the batch.
+---@param list swale.Value[]
+---@param axis? integer         the last
+---@return swale.Value
+function M.concat(list, axis)
+  local joined = list[1]
+  for i = 2, #list do joined = apply("concat", { axes = { axis or -1 } }, joined, list[i]) end
+  if not joined then errors.misuse("concat: wants a list of values") end
+  return joined
+end
+
 -- ------------------------------------------------------------------ rows and classes
 
 ---Rows of x by index, counted from 0: (n, …), (m) -> (m, …)
@@ -234,6 +375,11 @@ function M.cast(x) return (apply("cast", nil, x)) end
 ---@return swale.Value
 function M.softmax(x) return (apply("softmax", nil, x)) end
 
+---log softmax(x), without loss of digits where it is small.
+---@param x swale.Value
+---@return swale.Value
+function M.log_softmax(x) return (apply("log_softmax", nil, x)) end
+
 ---log sum e^x - x[label] for each row: (B, classes), (B) -> (B)
 ---@param logits swale.Value
 ---@param labels swale.Value    int32, from 0
@@ -247,7 +393,7 @@ end
 --- What tensors have of their own under such a name: in place, or views.
 local NATIVE = { dot = true, reshape = true, transpose = true, broadcast = true }
 --- What would read strangely as a method of logits or labels, or of nothing in particular.
-local FUNCTION_ONLY = { scatter = true, one_hot = true, cross_entropy = true }
+local FUNCTION_ONLY = { scatter = true, one_hot = true, cross_entropy = true, concat = true }
 
 local tensor_methods, node_methods = {}, {}
 for name, f in pairs(M) do

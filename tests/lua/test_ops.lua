@@ -105,7 +105,18 @@ local function cross_entropy(x, y)
   end), p
 end
 
+-- By its series, good to rounding for the |x| < 4 of these tests.
+local function erf(x)
+  local term, total = x, x
+  for n = 1, 80 do
+    term = -term * x * x / n
+    total = total + term / (2 * n + 1)
+  end
+  return total * 2 / math.sqrt(math.pi)
+end
+
 local UNARY = {
+  abs = math.abs, erf = erf, softplus = function(x) return math.log(1 + math.exp(x)) end,
   neg = function(x) return -x end, exp = math.exp,
   tanh = function(x) return 1 - 2 / (math.exp(2 * x) + 1) end,
   sigmoid = function(x) return 1 / (1 + math.exp(-x)) end,
@@ -116,6 +127,10 @@ for op, f in pairs(UNARY) do
 end
 h.add(TestOpTable, { op = "log", inputs = { { B, 4, low = 0.25, high = 4 } },
   reference = h.map(math.log) })
+h.add(TestOpTable, { op = "sqrt", inputs = { { B, 4, low = 0.25, high = 4 } },
+  reference = h.map(math.sqrt) })
+h.add(TestOpTable, { op = "sign", inputs = { { B, 4, low = -0.02, high = 0.02 } }, smooth = false,
+  reference = h.map(function(x) return x > 0 and 1 or x < 0 and -1 or 0 end) })
 h.add(TestOpTable, { op = "scale", attrs = { value = -1.5 }, inputs = { { B, 3 } },
   reference = h.map(function(x) return -1.5 * x end) })
 h.add(TestOpTable, { op = "scale", name = "scale_by_batch", attrs = { value = 2, batch_power = -1 },
@@ -126,7 +141,7 @@ TestOpTable.test_scale_by_batch_eager = nil -- tensors know no batch
 
 local BINARY = {
   add = function(x, y) return x + y end, sub = function(x, y) return x - y end,
-  mul = function(x, y) return x * y end,
+  mul = function(x, y) return x * y end, maximum = math.max, minimum = math.min,
 }
 local COMPARE = {
   lt = function(x, y) return x < y end, le = function(x, y) return x <= y end,
@@ -148,6 +163,11 @@ h.add(TestOpTable, { op = "div", inputs = { { B, 4 }, { B, 4, low = 0.5, high = 
   reference = divide, wrong = MISFIT })
 h.add(TestOpTable, { op = "div", name = "div_stretched",
   inputs = { { 4 }, { B, 1, low = 0.5, high = 2 } }, reference = divide })
+h.add(TestOpTable, { op = "pow", inputs = { { B, 4, low = 0.5, high = 2 }, { B, 4 } },
+  reference = h.map(function(x, y) return x ^ y end), wrong = MISFIT })
+h.add(TestOpTable, { op = "pow", name = "pow_stretched",
+  inputs = { { B, 1, low = 0.5, high = 2 }, { 4 } },
+  reference = h.map(function(x, y) return x ^ y end) })
 for op, f in pairs(COMPARE) do
   h.add(TestOpTable, { op = op, inputs = { { B, 4, low = 0, high = 0.02 },
     { 4, low = 0, high = 0.02 } }, reference = h.map(truth(f)), smooth = false, wrong = MISFIT })
@@ -213,6 +233,34 @@ h.add(TestOpTable, { op = "broadcast", attrs = { shape = { B, 2, 3 } }, inputs =
 h.add(TestOpTable, { op = "transpose", attrs = { perm = { 2, 3, 1 } }, inputs = { { B, 2, 3 } },
   reference = transposed { 2, 3, 1 } })
 
+-- Elements of the middle axis, from 0: where result position k comes from in x, or nil.
+local function along_middle(n, from)
+  return function(x)
+    local shape = { x.shape[1], n, x.shape[3] }
+    return h.array(shape, function(i)
+      local index = h.unravel(i, shape)
+      index[2] = from(index[2])
+      return index[2] and x[h.ravel(index, x.shape)] or 0.5
+    end)
+  end
+end
+h.add(TestOpTable, { op = "slice", attrs = { axes = { 2 }, first = 2, n = 3 },
+  inputs = { { B, 5, 2 } }, reference = along_middle(3, function(k) return k + 1 end),
+  wrong = { { { B, 3, 2 } } } })
+h.add(TestOpTable, { op = "pad", attrs = { axes = { 2 }, before = 1, n = 5, value = 0.5 },
+  inputs = { { B, 2, 2 } }, wrong = { { { B, 5, 2 } } },
+  reference = along_middle(5, function(k) return k >= 1 and k <= 2 and k - 1 or nil end) })
+h.add(TestOpTable, { op = "concat", attrs = { axes = { 2 } }, inputs = { { B, 2, 2 }, { B, 3, 2 } },
+  reference = function(x, y)
+    local shape = { x.shape[1], 5, 2 }
+    return h.array(shape, function(i)
+      local index = h.unravel(i, shape)
+      if index[2] < 2 then return x[h.ravel(index, x.shape)] end
+      index[2] = index[2] - 2
+      return y[h.ravel(index, y.shape)]
+    end)
+  end, wrong = { { { B, 2, 2 }, { B, 3, 3 } } } })
+
 h.add(TestOpTable, { op = "gather_rows", inputs = { { 5, 3 }, { B, rows = 5 } },
   reference = gather })
 h.add(TestOpTable, { op = "scatter_rows", attrs = { n = 5 }, inputs = { { B, 3 }, { B, rows = 5 } },
@@ -224,6 +272,12 @@ h.add(TestOpTable, { op = "one_hot", attrs = { n = 4 }, inputs = { { B, rows = 4
 h.add(TestOpTable, { op = "cast", inputs = { { B, rows = 9 } }, smooth = false,
   reference = h.map(function(y) return y end) })
 h.add(TestOpTable, { op = "softmax", inputs = { { B, 4 } }, reference = by_rows(softmax_row) })
+h.add(TestOpTable, { op = "log_softmax", inputs = { { B, 4 } },
+  reference = by_rows(function(row)
+    local p = softmax_row(row)
+    for i in ipairs(p) do p[i] = math.log(p[i]) end
+    return p
+  end) })
 h.add(TestOpTable, { op = "cross_entropy", inputs = { { B, 4 }, { B, rows = 4 } },
   reference = cross_entropy, wrong = { { { B, 4 }, { 7, rows = 4 } } } })
 

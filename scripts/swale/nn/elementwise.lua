@@ -32,6 +32,36 @@ function M.Tanh(o) return tanh(o) end
 ---@return swale.Layer
 function M.Sigmoid(o) return sigmoid(o) end
 
+local gelu, silu = constructor("GELU", ops.gelu), constructor("SiLU", ops.silu)
+local softplus = constructor("Softplus", ops.softplus)
+
+---x Phi(x), Phi the normal distribution function
+---@param o? { name?: string }
+---@return swale.Layer
+function M.GELU(o) return gelu(o) end
+
+---x sigmoid(x)
+---@param o? { name?: string }
+---@return swale.Layer
+function M.SiLU(o) return silu(o) end
+
+---log(1 + e^x)
+---@param o? { name?: string }
+---@return swale.Layer
+function M.Softplus(o) return softplus(o) end
+
+local leaky = layer.kind "LeakyReLU"
+function leaky:forward(x) return ops.leaky_relu(x, self.slope) end
+
+---x where it is positive, slope x elsewhere
+---@param o? { slope?: number, name?: string }   slope: 0.01
+---@return swale.Layer
+function M.LeakyReLU(o)
+  o = options.check("nn.LeakyReLU", o, { slope = { "number", 0.01 }, name = "string?" })
+  layer.check_name("nn.LeakyReLU", o.name)
+  return layer.new(leaky, o)
+end
+
 ---(B, …) -> (B, n)
 ---@param o? { name?: string }
 ---@return swale.Layer

@@ -11,6 +11,10 @@ local elementwise = require "swale.nn.elementwise"
 ---@field ReLU fun(o?: { name?: string }): swale.Layer
 ---@field Tanh fun(o?: { name?: string }): swale.Layer
 ---@field Sigmoid fun(o?: { name?: string }): swale.Layer
+---@field LeakyReLU fun(o?: { slope?: number, name?: string }): swale.Layer
+---@field GELU fun(o?: { name?: string }): swale.Layer
+---@field SiLU fun(o?: { name?: string }): swale.Layer
+---@field Softplus fun(o?: { name?: string }): swale.Layer
 ---@field Flatten fun(o?: { name?: string }): swale.Layer
 ---@field Lambda fun(f: function, params?: table, o?: { name?: string }): swale.Lambda
 ---@field Sequential fun(layers: table): swale.Sequential
@@ -20,6 +24,10 @@ local M = {
   ReLU = elementwise.ReLU,
   Tanh = elementwise.Tanh,
   Sigmoid = elementwise.Sigmoid,
+  LeakyReLU = elementwise.LeakyReLU,
+  GELU = elementwise.GELU,
+  SiLU = elementwise.SiLU,
+  Softplus = elementwise.Softplus,
   Flatten = elementwise.Flatten,
   Lambda = require("swale.nn.lambda").Lambda,
   Sequential = require("swale.nn.sequential").Sequential,
