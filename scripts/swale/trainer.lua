@@ -145,6 +145,12 @@ function methods:fit(o, ...)
   return self
 end
 
+---What such a fit would come to, from here, without training: updates, examples, batch sizes,
+---bytes.
+---@param o { epochs?: number, steps?: integer, examples?: integer }
+---@return swale.Plan
+function methods:plan(o) return require("swale.trainer.plan").of(self.engine, o) end
+
 ---Loss and accuracy of weights on a split.
 ---@param which? "last"|"best"|"swa"|swale.Tensor   "last"
 ---@param o? { on?: "train"|"valid"|"test"|swale.Split }   "valid"

@@ -188,6 +188,27 @@ function M.load_script(path)
   return loadfile(path, "t")
 end
 
+---The experiment that a script returns; nil and the exit status, after saying why.
+---@param path string
+---@param with_traceback boolean
+---@return swale.Experiment|nil experiment, integer? code
+function M.load_experiment(path, with_traceback)
+  local chunk, message = M.load_script(path)
+  if not chunk then
+    M.say("%s", message)
+    return nil, 1
+  end
+  local failed, experiment = M.protect(with_traceback, chunk, path)
+  if failed then return nil, failed end
+  if not require("swale.experiment").is_experiment(experiment) then
+    M.say("%s returns no experiment. It should end with\n"
+      .. "  return sw.experiment { name = …, run = function(run, p) … end }\n"
+      .. "`swale lua %s` runs any Lua file.", path, path)
+    return nil, 1
+  end
+  return experiment
+end
+
 ---@param args string[]
 ---@return integer code   exit status
 function M.main(args)

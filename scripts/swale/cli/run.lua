@@ -15,23 +15,6 @@ local function build_parser()
   return parser
 end
 
-local function read_experiment(o)
-  local chunk, message = cli.load_script(o.file)
-  if not chunk then
-    cli.say("%s", message)
-    return nil, 1
-  end
-  local failed, experiment = cli.protect(o.traceback, chunk, o.file)
-  if failed then return nil, failed end
-  if not require("swale.experiment").is_experiment(experiment) then
-    cli.say("%s returns no experiment. It should end with\n"
-      .. "  return sw.experiment { name = …, run = function(run, p) … end }\n"
-      .. "`swale lua %s` runs any Lua file.", o.file, o.file)
-    return nil, 1
-  end
-  return experiment
-end
-
 ---@param args string[]
 ---@return integer code
 function M.main(args)
@@ -39,7 +22,7 @@ function M.main(args)
   local overrides = o and cli.overrides(o.overrides)
   if not o or not overrides then return 2 end
   cli.set_threads(o.threads)
-  local experiment, code = read_experiment(o)
+  local experiment, code = cli.load_experiment(o.file, o.traceback)
   if not experiment then return code or 1 end
   table.insert(args, 1, "run")
   return (experiment:execute(overrides, { seed = o.seed, script = o.file, argv = args,

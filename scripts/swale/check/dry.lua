@@ -1,0 +1,109 @@
+--- An experiment carried out without training. Trainers are real, but for two things: fit plans
+--- instead of training, and evaluations give nan. The run is one that keeps nothing.
+local create = require "swale.create"
+local engines = require "swale.trainer.engine"
+local errors = require "swale.errors"
+local estimate = require "swale.estimate"
+local folders = require "swale.folders"
+local globals = require "swale.experiment.globals"
+local metrics = require "swale.trainer.metrics"
+local plans = require "swale.trainer.plan"
+
+local M = {}
+
+local NAN = 0 / 0
+local MOST_CAPTURES = 8 -- weights that stand for those that an average would have captured
+
+---@class swale.DryFit
+---@field engine swale.Engine
+---@field begun swale.PlanPosition
+---@field length swale.Duration
+---@field plan swale.Plan
+
+local function captures(average, engine)
+  local n, s = #engine.data.train.source, engine.state
+  local start, every = average.start, average.every
+  if not start or not every then return 1 end
+  if start.unit == "steps" or every.unit == "steps" then return 1 end
+  return math.floor((s.examples - start:examples(n)) / every:examples(n) + 1e-9)
+end
+
+--- What a script may ask for afterwards is there, with the weights as they began.
+local function pretend(engine, plan)
+  local s = engine.state
+  s.step = s.step + (plan.updates or plan.at_initial or 1)
+  s.examples = s.examples + (plan.examples or plan.examples_wanted or 1)
+  s.epoch = s.examples / #engine.data.train.source
+  local average = engine.average
+  for _ = 1, average and math.min(captures(average, engine), MOST_CAPTURES) or 0 do
+    average:update(engine.weights)
+  end
+  if engine.data.valid then
+    engine.best = { weights = engine.weights, epoch = s.epoch,
+      metrics = { loss = NAN, accuracy = NAN } }
+  end
+end
+
+local function begin_state(engine)
+  local s = engine.state
+  s.step, s.examples, s.epoch, s.loss, s.grad_norm = 0, 0, 0, NAN, NAN
+  local p = plans.position(engine)
+  for name, x in pairs(engine.settings) do s[name] = plans.value(x, p) or NAN end
+end
+
+local function dry(engine, on_fit)
+  begin_state(engine)
+  function engine:ready()
+    if self.noise and not rawget(self.state, "noise_scale") then
+      self.state.noise_scale = estimate.new()
+    end
+  end
+  function engine:fit(length)
+    self:ready()
+    local begun, plan = plans.position(self), plans.steps(self, length)
+    on_fit { engine = self, begun = begun, length = length, plan = plan }
+    pretend(self, plan)
+  end
+  return engine
+end
+
+local function no_metrics(_, _, source, _, on)
+  return { loss = NAN, accuracy = NAN, examples = #source, on = on }
+end
+
+--- Replaces what makes trainings real; gives the function that puts it back.
+local function replace(on_fit)
+  local new, evaluate = engines.new, metrics.evaluate
+  engines.new = function(fields) return dry(new(fields), on_fit) end
+  metrics.evaluate = no_metrics
+  return function() engines.new, metrics.evaluate = new, evaluate end
+end
+
+--- A run of which nothing stays; its directory is there while it lasts.
+local function no_run(seed, dir)
+  local run = { dir = dir, seed = seed, status = "running" }
+  return setmetatable(run, { __name = "swale.Run", __index = function() return function() end end })
+end
+
+local function catch(value) return { value = value, traceback = debug.traceback(nil, 2) } end
+
+---@param experiment swale.Experiment
+---@param params table<string, any>
+---@param seed integer
+---@param on_fit fun(fit: swale.DryFit)     called for each fit
+---@return { value: any, traceback: string }|nil failure   what was raised
+function M.execute(experiment, params, seed, on_fit)
+  local dir = assert(folders.temporary_folder(os.getenv "TMPDIR" or "/tmp"))
+  local give_back = globals.borrow(seed, { print = function() end, before_exit = function() end })
+  local put_back, seed_before = replace(on_fit), create.default_seed()
+  create.set_default_seed(seed)
+  local ok, failure = xpcall(experiment.run, catch, no_run(seed, dir),
+    errors.strict(params, "the experiment declares"))
+  create.set_default_seed(seed_before)
+  put_back()
+  give_back()
+  folders.remove(dir)
+  return not ok and failure or nil
+end
+
+return M

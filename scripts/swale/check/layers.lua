@@ -1,0 +1,77 @@
+--- What comes out of each layer of a model, and how many weights are in it.
+local core = require "swale.core"
+local models = require "swale.model"
+
+local M = {}
+
+---@class swale.LayerRow
+---@field path string
+---@field layer swale.Layer
+---@field shape string        of its output
+---@field weights integer
+
+local function batched(shape)
+  local sizes = { "batch" }
+  for i, size in ipairs(shape) do sizes[i + 1] = size end
+  return sizes
+end
+
+local function shape_text(node)
+  if core.type(node) ~= "node" then return "" end
+  local sizes = {}
+  for i, size in ipairs(node:shape()) do sizes[i] = tostring(size) end
+  return "(" .. table.concat(sizes, ", ") .. ")"
+end
+
+local function weights_of(layer)
+  local n = 0
+  for _, parameter in ipairs(layer:parameters()) do
+    local size = 1
+    for _, length in ipairs(parameter.shape) do size = size * length end
+    n = n + size
+  end
+  return n
+end
+
+local function visit(layer, path, f)
+  f(layer, path)
+  for _, child in ipairs(layer:children()) do
+    visit(child.layer, (path == "" and "" or path .. ".") .. child.key, f)
+  end
+end
+
+--- Each layer's call notes its output, for as long as f lasts.
+local function listening(layer, rows, f)
+  local all = {}
+  visit(layer, "", function(l, path)
+    if rawget(l, "call") then return end -- one that is there twice
+    all[#all + 1] = l
+    local call = l.call
+    rawset(l, "call", function(self, ...)
+      local y = call(self, ...)
+      if #self:children() == 0 then
+        rows[#rows + 1] = { path = path, layer = self, shape = shape_text(y),
+          weights = weights_of(self) }
+      end
+      return y
+    end)
+  end)
+  local ok, problem = pcall(f)
+  for _, l in ipairs(all) do rawset(l, "call", nil) end
+  if not ok then error(problem, 0) end
+end
+
+---@param layer swale.Layer
+---@param features integer[]   shape of an example
+---@return swale.LayerRow[]    in the order in which they are called
+function M.rows(layer, features)
+  local graph, nodes, rows = core.graph(), {}, {}
+  for _, s in ipairs(models.segments(layer)) do nodes[s.path] = graph:param(s.offset, s.shape) end
+  listening(layer, rows, function()
+    layer:call(graph:input(1, "real", batched(features)),
+      models.bind(layer, function(path) return nodes[path] end))
+  end)
+  return rows
+end
+
+return M

@@ -1,0 +1,72 @@
+--- The memory that a training takes, in bytes, before it takes it.
+local core = require "swale.core"
+
+local M = {}
+
+---@class swale.PlanBytes
+---@field weights integer
+---@field gradient integer
+---@field optimizer integer     what the optimizer keeps of its own
+---@field average integer       the average, and captured weights that will be kept are not counted
+---@field workspace integer     of a training step with the largest batch
+---@field evaluation integer    of an evaluation's batch
+---@field data integer          tensors of all splits, some of which may be mapped files
+---@field total integer
+
+local SMALL = 32 -- examples; a workspace's size is measured with so many and twice as many
+
+--- The bytes of a program's workspace for n rows of the training set.
+local function measured(program, engine, n)
+  local x, y = engine.data.train.source:gather(core.zeros({ n }, "int32"))
+  local out = core.zeros { engine.weights:numel() }
+  require("swale.errors").check(program:run { inputs = { x, y }, vectors = { engine.weights },
+    out = out })
+  return program:bytes()
+end
+
+--- Buffers are as long as the batch or independent of it, so that two sizes tell all.
+local function workspace(program, engine, batch)
+  if batch <= 2 * SMALL then return measured(program, engine, math.max(1, batch)) end
+  local one, two = measured(program, engine, SMALL), measured(program, engine, 2 * SMALL)
+  return math.floor(one + (two - one) / SMALL * (batch - SMALL))
+end
+
+local function bytes_of(t) return t:numel() * (t:dtype() == "uint8" and 1 or 4) end
+
+local function data_bytes(data)
+  local n = 0
+  for _, name in ipairs { "train", "valid", "test" } do
+    local split = data[name]
+    for _, t in ipairs { split and split.x or nil, split and split.y or nil } do
+      n = n + bytes_of(t)
+    end
+  end
+  return n
+end
+
+--- Vectors of the weights' size: Adam keeps two moments, SGD a buffer if there is momentum.
+local function vectors_kept(engine)
+  if engine.optimizer.kind ~= "sgd" then return 2 end
+  return engine.settings.momentum == 0 and 0 or 1
+end
+
+---@param engine swale.Engine
+---@param batch integer   the largest
+---@return swale.PlanBytes
+function M.of(engine, batch)
+  local vector = bytes_of(engine.weights)
+  local most = engine.micro_batch and math.min(batch, engine.micro_batch) or batch
+  local bytes = {
+    weights = vector, gradient = vector, optimizer = vector * vectors_kept(engine),
+    average = engine.average and vector or 0, data = data_bytes(engine.data),
+    workspace = workspace(engine.graph:train(), engine, most),
+    evaluation = workspace(engine.graph:evaluation(), engine,
+      math.min(engine.eval_batch, #engine.data.train.source)),
+  }
+  local total = 0
+  for _, n in pairs(bytes) do total = total + n end
+  bytes.total = total
+  return bytes
+end
+
+return M

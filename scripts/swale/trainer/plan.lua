@@ -1,0 +1,165 @@
+--- What a training will come to, without training: its updates, examples and batch sizes, and the
+--- memory it takes. Exact where the batch size depends on nothing but how far things are.
+local duration = require "swale.duration"
+local options = require "swale.options"
+local schedule = require "swale.schedule"
+
+local M = {}
+
+---@class swale.Plan
+---@field updates integer|nil       nil where a live rule decides on the batch size
+---@field examples integer|nil      likewise
+---@field batch_sizes table<integer, integer>   updates by batch size; of a live rule, its initial
+---@field smallest integer          of the batch sizes
+---@field largest integer           likewise; 0: none is known
+---@field last_batch integer|nil
+---@field live boolean              the batch size depends on the live state
+---@field at_initial integer|nil    with a live rule: the updates, if the batch stays as it begins
+---@field bytes swale.PlanBytes
+---@field steps number|nil          what was asked for: this, or examples_wanted
+---@field examples_wanted number|nil
+local Plan = { __name = "swale.Plan" }
+Plan.__index = Plan
+
+function Plan:__tostring()
+  if self.live then
+    return "a live rule decides on the batch size" .. (self.at_initial
+      and ("; %d updates if it stays at %d"):format(self.at_initial, self.largest) or "")
+  end
+  local sizes = self.smallest == self.largest and tostring(self.largest)
+    or ("%d to %d"):format(self.smallest, self.largest)
+  return ("%d updates, %d examples, batch %s"):format(self.updates, self.examples, sizes)
+end
+
+---@class swale.PlanPosition
+---@field step integer
+---@field examples integer
+---@field next_examples? integer    examples, once the coming update is made
+---@field epoch_examples integer
+
+local function is_of_live_state(message)
+  return type(message) == "string" and message:find("the live state", 1, true) ~= nil
+end
+
+--- A function may read how far things are; one that reads more is live.
+local function ask(f, p)
+  local at = schedule.of(f)
+  local ok, value = pcall(at.at, at, { step = p.step, examples = p.examples,
+    epoch_examples = p.epoch_examples })
+  if ok then return value end
+  if is_of_live_state(value) then return nil end
+  error(value, 0)
+end
+
+---What a setting will be for the update that follows; nil where that depends on the live state. A
+---rule gives its initial value before the first update.
+---@param x swale.Hyperparameter
+---@param p swale.PlanPosition
+---@return number|nil
+function M.value(x, p)
+  if type(x) == "number" then return x end
+  if type(x) == "function" then return ask(x, p) end
+  if schedule.is_rule(x) then return p.step == 0 and x.initial or nil end
+  if x.f then return ask(x.f, p) end
+  return x.native:at(p.step, p.examples, p.next_examples or p.examples, p.epoch_examples)
+end
+
+local function batch_at(x, p)
+  local value = M.value(x, p)
+  return value and math.max(1, math.floor(value))
+end
+
+--- An event fires at the update that reaches its mark, rounding aside.
+local function updates_of(batch, target)
+  if target.steps then return math.max(0, math.ceil(target.steps)) end
+  return math.max(0, math.ceil((target.examples - 1e-6) / batch))
+end
+
+local function of_constant(plan, batch, target)
+  batch = math.floor(batch)
+  local n = updates_of(batch, target)
+  plan.updates, plan.examples, plan.batch_sizes = n, n * batch, { [batch] = n }
+  plan.last_batch = batch
+end
+
+local function is_there(target, p, begun)
+  if target.steps then return p.step - begun.step >= target.steps end
+  return p.examples - begun.examples >= target.examples - 1e-6
+end
+
+local function of_schedule(plan, x, target, begun)
+  local sizes, p = {}, { step = begun.step, examples = begun.examples,
+    epoch_examples = begun.epoch_examples }
+  while not is_there(target, p, begun) do
+    local batch = batch_at(x, p)
+    if not batch then return false end
+    sizes[batch] = (sizes[batch] or 0) + 1
+    plan.last_batch = batch
+    p.step, p.examples = p.step + 1, p.examples + batch
+  end
+  plan.updates, plan.examples = p.step - begun.step, p.examples - begun.examples
+  plan.batch_sizes = sizes
+  return true
+end
+
+--- What it would be with the batch that the rule begins with, if it says so.
+local function of_rule(plan, x, target)
+  plan.live, plan.updates, plan.examples, plan.batch_sizes = true, nil, nil, {}
+  if not schedule.is_rule(x) then return end
+  of_constant(plan, x.initial, target)
+  plan.at_initial, plan.updates, plan.examples = plan.updates, nil, nil
+end
+
+local function range(plan)
+  for size in pairs(plan.batch_sizes) do
+    plan.smallest = math.min(plan.smallest or size, size)
+    plan.largest = math.max(plan.largest or size, size)
+  end
+  plan.smallest, plan.largest = plan.smallest or 0, plan.largest or 0
+end
+
+---@param engine swale.Engine
+---@return swale.PlanPosition
+function M.position(engine)
+  local s = engine.state
+  return { step = rawget(s, "step") or 0, examples = rawget(s, "examples") or 0,
+    epoch_examples = #engine.data.train.source }
+end
+
+---@param engine swale.Engine
+---@param length swale.Duration
+---@return swale.Plan   without bytes
+function M.steps(engine, length)
+  local x, begun = engine.settings.batch_size, M.position(engine)
+  local plan = setmetatable({ live = false }, Plan)
+  local examples = length:examples(begun.epoch_examples)
+  local target = { steps = not examples and length.amount or nil, examples = examples }
+  plan.steps, plan.examples_wanted = target.steps, target.examples
+  if type(x) == "number" then
+    of_constant(plan, x, target)
+  elseif schedule.is_rule(x) or not of_schedule(plan, x, target, begun) then
+    of_rule(plan, x, target)
+  end
+  range(plan)
+  return plan
+end
+
+local PLAN = { epochs = "positive?", steps = "count?", examples = "count?" }
+
+---@param engine swale.Engine
+---@param o { epochs?: number, steps?: integer, examples?: integer }
+---@return swale.Plan
+function M.of(engine, o)
+  if type(o) == "number" then o = { epochs = o } end
+  o = options.check("Trainer:plan", o, PLAN)
+  local length = { epochs = o.epochs, steps = o.steps, examples = o.examples }
+  if not next(length) then
+    require("swale.errors").misuse(
+      "Trainer:plan: for how long? plan { epochs = 12 }, or steps, or examples")
+  end
+  local plan = M.steps(engine, duration.of(length, "Trainer:plan"))
+  plan.bytes = require("swale.trainer.footprint").of(engine, plan.largest)
+  return plan
+end
+
+return M

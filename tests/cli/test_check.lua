@@ -1,0 +1,155 @@
+--- swale check, and the plans of trainers it is made of.
+local command = require "command"
+local folders = require "swale.folders"
+local lu = require "luaunit"
+local sw = require "swale"
+
+TestCheck = {}
+
+function TestCheck:setUp() self.dir = command.folder() end
+function TestCheck:tearDown() command.remove(self.dir) end
+
+function TestCheck:check(...) return command.swale(self.dir, { "check", "a.lua", ... }) end
+
+local function contains(text, ...)
+  for _, part in ipairs { ... } do lu.assert_str_contains(text, part) end
+end
+
+local function trainer_of(o)
+  o.data, o.model = sw.data.load "digits", sw.nn.Linear(64, 10)
+  o.lr = o.lr or 0.01
+  return sw.Trainer(o)
+end
+
+--- A plan's numbers are those of the training that follows.
+local function is_exact(trainer, length)
+  local s = trainer:state()
+  local step, examples = s.step, s.examples
+  local plan = trainer:plan(length)
+  trainer:fit(length)
+  s = trainer:state()
+  lu.assert_equals({ plan.updates, plan.examples }, { s.step - step, s.examples - examples })
+  return plan
+end
+
+function TestCheck:test_a_plan_of_a_fixed_batch()
+  local trainer = trainer_of { batch_size = 32 }
+  local plan = is_exact(trainer, { epochs = 2 })
+  lu.assert_equals({ plan.smallest, plan.largest, plan.live }, { 32, 32, false })
+  is_exact(trainer, { steps = 7 })
+  is_exact(trainer, { examples = 100 })
+  is_exact(trainer, { epochs = 0.3 })
+end
+
+function TestCheck:test_a_plan_of_a_schedule_goes_on_from_where_it_is()
+  local step = sw.schedule.step { value = 16, gamma = 2, period = 1 }
+  local trainer = trainer_of { batch_size = step }
+  local plan = is_exact(trainer, { epochs = 2.5 })
+  lu.assert_equals({ plan.smallest, plan.largest }, { 16, 64 })
+  plan = is_exact(trainer, { epochs = 2 })
+  lu.assert_equals({ plan.smallest, plan.largest }, { 64, 256 })
+  local sum = 0
+  for batch, n in pairs(plan.batch_sizes) do sum = sum + batch * n end
+  lu.assert_equals(sum, plan.examples)
+end
+
+function TestCheck:test_a_plan_of_a_function_of_progress()
+  is_exact(trainer_of { batch_size = function(s) return 8 + s.step // 10 end }, { epochs = 1.5 })
+  is_exact(trainer_of { batch_size = function(s) return 8 * (1 + s.epoch) end }, { epochs = 1.5 })
+end
+
+function TestCheck:test_a_live_rule_cannot_be_planned()
+  local trainer = trainer_of { batch_size = sw.rule(20, function(s) return s.step end) }
+  local plan = trainer:plan { steps = 50 }
+  lu.assert_equals({ plan.live, plan.updates, plan.at_initial }, { true, nil, 50 })
+  trainer.batch_size = function(s) return s.loss > 1 and 8 or 16 end
+  plan = trainer:plan(1)
+  lu.assert_equals({ plan.live, plan.updates, plan.at_initial }, { true, nil, nil })
+  lu.assert_str_contains(tostring(plan), "a live rule decides")
+end
+
+function TestCheck:test_a_function_that_fails_says_so()
+  local trainer = trainer_of { batch_size = function(s) return s.step + nil end }
+  lu.assert_error_msg_contains("attempt to perform arithmetic", trainer.plan, trainer, 1)
+end
+
+function TestCheck:test_a_plan_counts_bytes_and_changes_nothing()
+  local trainer = trainer_of { batch_size = 32, momentum = 0.9 }
+  local before = trainer:weights():clone()
+  local bytes = trainer:plan { epochs = 1 }.bytes
+  lu.assert_equals({ bytes.weights, bytes.gradient, bytes.optimizer, bytes.average },
+    { 2600, 2600, 2600, 0 })
+  lu.assert_true(bytes.workspace > 0 and bytes.data > 64 * 1797 and bytes.total > bytes.data)
+  lu.assert_equals((before - trainer:weights()):norm(), 0)
+  lu.assert_equals(trainer:state().step, 0)
+end
+
+function TestCheck:test_wrong_plans()
+  local trainer = trainer_of {}
+  lu.assert_error_msg_contains("for how long?", trainer.plan, trainer, {})
+  lu.assert_error_msg_contains('unknown option "epoch"', trainer.plan, trainer, { epoch = 1 })
+end
+
+-- ------------------------------------------------------------------ the command
+
+function TestCheck:test_what_is_printed()
+  command.write_script(self.dir .. "/a.lua")
+  local result = self:check("epochs=3", "batch=50")
+  lu.assert_equals({ result.code, result.err }, { 0, "" })
+  contains(result.out, "nn.Linear(64 -> 10)", "(batch, 10)", "650",
+    "fit: 3 epochs: 72 updates with a batch of 50, 3,600 examples", "lr: 0.05", "memory",
+    "workspace (batch 50)", "time: about ", "on a copy of the weights")
+  lu.assert_false(folders.exists(self.dir .. "/runs"))
+  lu.assert_not_str_contains(self:check("--no-time").out, "time:")
+end
+
+function TestCheck:test_schedules_and_rules()
+  command.write_script(self.dir .. "/a.lua", [[
+    trainer.lr = sw.schedule.step { value = 0.8, gamma = 0.5, period = 1 }
+    trainer.batch_size = sw.rule(32, function(s) return s.batch_size end)
+    trainer.momentum = function(s) return s.loss end
+    trainer:fit { epochs = 3, run = run }]])
+  contains(self:check().out, "a number of updates that depends on a live rule: 113, if the batch"
+    .. " stays at 32", "lr: first 0.8, last 0.2", "batch_size: first 32, last depends on a live",
+    "momentum: depends on a live rule")
+end
+
+--- What scripts do after a training has something to do it with.
+function TestCheck:test_what_comes_after_the_training()
+  command.write_script(self.dir .. "/a.lua", [[
+    trainer.average = sw.average.SWA { start = 1, keep = true }
+    trainer:fit { epochs = 3, run = run }
+    trainer:report(run)
+    print("not to be seen", trainer:state(), trainer:best_epoch(), #trainer.average.captured)
+    run:summary { a = trainer:evaluate("swa", { on = "test" }).accuracy }
+    run:plot()
+    run:print("%d", trainer:state().step)
+    trainer:fit { steps = 5 }]])
+  local result = self:check()
+  lu.assert_equals({ result.code, result.err }, { 0, "" })
+  lu.assert_not_str_contains(result.out, "not to be seen")
+  contains(result.out, "fit: 3 epochs: 113 updates", "average", "fit: 5 steps: 5 updates")
+end
+
+function TestCheck:test_errors()
+  command.write_script(self.dir .. "/a.lua", "trainer:fit { epochs = p.epochs } error 'too bad'")
+  local result = self:check()
+  lu.assert_equals(result.code, 0)
+  contains(result.err, "what comes after the training was not looked at", "a.lua:11: too bad")
+  command.write_script(self.dir .. "/a.lua", "error 'too early'")
+  result = self:check()
+  lu.assert_equals({ result.code, result.err }, { 1, "swale: a.lua:11: too early\n" })
+  command.write_script(self.dir .. "/a.lua", "")
+  contains(self:check().err, "trains nothing by a Trainer")
+  lu.assert_equals(self:check("lrr=1").code, 2)
+  command.write(self.dir .. "/a.lua", "return 1")
+  contains(self:check().err, "returns no experiment")
+end
+
+function TestCheck:test_shapes_that_do_not_fit_are_found()
+  command.write_script(self.dir .. "/a.lua", [[
+    sw.Trainer { model = sw.nn.Linear(65, 10), data = data, lr = 0.1 }:fit(1)]])
+  local result = self:check()
+  lu.assert_equals(result.code, 1)
+  contains(result.err, "inner sizes differ", "in nn.Linear")
+end
