@@ -1,25 +1,67 @@
---- Tensors in files: safetensors.
+--- Tensors in files, by the name's end: .safetensors (named tensors), .npy (one array, NumPy's) and
+--- .csv (a table of numbers).
 local core = require "swale.core"
 local errors = require "swale.errors"
+local options = require "swale.options"
 
 local M = {}
 
----Reads a safetensors file, a run's checkpoint for instance.
----@param path string
----@param o? { mapped?: boolean }   mapped: views of the file, read only
----@return table<string, swale.Tensor> tensors, table<string, string> metadata
-function M.load(path, o)
-  o = require("swale.options").check("load", o, { mapped = { "boolean", false } })
-  local tensors, metadata = errors.check(core.safetensors_read(path, o.mapped))
-  return tensors, metadata
+--- What is read, what is written, which options are taken.
+local FORMATS = {
+  safetensors = {
+    options = { mapped = { "boolean", false } },
+    load = function(path, o) return core.safetensors_read(path, o.mapped) end,
+    save = function(path, tensors, metadata)
+      if type(tensors) ~= "table" then
+        errors.misuse("save: safetensors are written from a table of tensors by name, not %s",
+          errors.shown(tensors))
+      end
+      return core.safetensors_write(path, tensors, metadata)
+    end,
+  },
+  npy = { options = {}, load = core.npy_read,
+    save = function(path, tensor) return core.npy_write(tensor, path) end },
+  csv = {
+    options = { separator = "string?", header = "boolean?", label = "string|integer?",
+      classes = "table?", dtype = { choice = { "float32", "float64" }, "float32" },
+      missing = { choice = { "refuse", "nan" }, "refuse" } },
+    load = core.csv_read,
+    save = function(path, tensor, names) return core.csv_write(tensor, path, names) end,
+  },
+}
+
+local function format_of(where, path)
+  path = options.value(where, "path", path, "string")
+  local name = path:match "%.([^./]+)$"
+  return FORMATS[name] or errors.misuse('%s: "%s": the name ends in .safetensors, .npy or .csv',
+    where, path)
 end
 
----Writes a safetensors file; whatever was there stays until the new one is whole.
+---@class swale.LoadOptions
+---@field mapped? boolean           safetensors: views of the file, read only
+---@field separator? string         csv: one character; nil: found from the first line
+---@field header? boolean           csv: whether the first line has names; nil: found out
+---@field dtype? "float32"|"float64"    csv
+---@field missing? "refuse"|"nan"   csv: what an empty field is
+---@field label? string|integer     csv: the column of labels, its name or place (-1: the last)
+---@field classes? string[]         csv: the labels' words; nil: labels are whole numbers from 0
+
+---Reads a file. safetensors (a run's checkpoint, for instance): tensors by name, metadata. npy: a
+---tensor. csv: a tensor (rows, columns); the labels, int32, or false; the names of the columns.
 ---@param path string
----@param tensors table<string, swale.Tensor>
----@param metadata? table<string, string>
-function M.save(path, tensors, metadata)
-  errors.check(core.safetensors_write(path, tensors, metadata))
+---@param o? swale.LoadOptions
+---@return any values, any more, any names
+function M.load(path, o)
+  local format = format_of("load", path)
+  o = options.check("load", o, format.options)
+  local values, more, names = errors.check(format.load(path, o))
+  return values, more, names
 end
+
+---Writes a file; whatever was there stays until the new one is whole.
+---@param path string
+---@param value any                 safetensors: a table of tensors by name; npy, csv: a tensor
+---@param more? table               safetensors: metadata, texts by name; csv: names of the columns
+function M.save(path, value, more) errors.check(format_of("save", path).save(path, value, more)) end
 
 return M

@@ -2,6 +2,7 @@
 --- by row, normalised.
 local core = require "swale.core"
 local errors = require "swale.errors"
+local normalise = require "swale.data.normalise"
 local options = require "swale.options"
 
 local M = {}
@@ -14,6 +15,7 @@ local M = {}
 ---@field source swale.Source   what the training reads
 ---@field x swale.Tensor        (N, …) as stored: not normalised
 ---@field y swale.Tensor?       (N) labels, or (N, …) targets
+---@field clean_y swale.Tensor? (N) the right labels, where y was made wrong on purpose
 ---@field classes integer?
 ---@operator len: integer       examples
 local Split = { __name = "swale.Split" }
@@ -25,29 +27,24 @@ function Split:__tostring()
   return ("%d examples of %d features"):format(#self, self.source:features())
 end
 
-local function row_tensor(value, features)
-  return core.zeros({ features }, "float32"):fill(value)
-end
-
 ---@class swale.SplitOptions
 ---@field x swale.Tensor
 ---@field y? swale.Tensor
+---@field clean_y? swale.Tensor
 ---@field classes? integer
----@field mean? number        with deviation: rows are read as (x - mean) / deviation
----@field deviation? number
+---@field normalisation? swale.Normalisation
 
 ---@param o swale.SplitOptions
 ---@return swale.Split
 function M.new(o)
   local scale, shift
-  if o.mean then
-    local features = o.x:numel() // #o.x
-    scale = row_tensor(1 / o.deviation, features)
-    shift = row_tensor(-o.mean / o.deviation, features)
+  if o.normalisation then
+    scale, shift = normalise.rows(o.normalisation, o.x:numel() // #o.x)
   end
   local source = core.source { x = o.x, y = o.y, scale = scale, shift = shift,
     classes = o.classes }
-  return setmetatable({ source = source, x = o.x, y = o.y, classes = o.classes }, Split)
+  return setmetatable({ source = source, x = o.x, y = o.y, clean_y = o.clean_y,
+    classes = o.classes }, Split)
 end
 
 local function index_tensor(list)
@@ -78,8 +75,10 @@ function Split:sample(n, seed)
   n = options.value("sample", "n", n, "count")
   if n > #self then errors.misuse("sample: asked for %d examples, there are %d", n, #self) end
   local order = core.random(seed or 1, "sample"):permutation(#self)
-  local x, y = self.source:gather(order:narrow(1, 1, n):contiguous())
-  return M.new { x = x, y = y, classes = self.classes }
+  local index = order:narrow(1, 1, n):contiguous()
+  local x, y = self.source:gather(index)
+  local clean_y = self.clean_y and require("swale.data.transform").rows(self.clean_y, index)
+  return M.new { x = x, y = y, clean_y = clean_y, classes = self.classes }
 end
 
 --- The next count indices of the order that trainings use: epoch e is the permutation of stream

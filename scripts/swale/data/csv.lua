@@ -1,0 +1,135 @@
+--- Data sets from csv files: a row an example, a column a feature, one column of labels or some of
+--- targets. Where there is one file alone, valid and test are drawn from its rows at random.
+local core = require "swale.core"
+local errors = require "swale.errors"
+local normalise = require "swale.data.normalise"
+local options = require "swale.options"
+local rows = require("swale.data.transform").rows
+local sets = require "swale.data.set"
+
+local M = {}
+
+---@class swale.CsvOptions
+---@field train string
+---@field valid? string|integer       a file, or how many rows of train
+---@field test? string|integer
+---@field label? string|integer       the column of class labels: its name, or its place (-1: last)
+---@field classes? string[]|integer   the labels' words; or how many, where labels are numbers
+---@field target? string|string[]     or the columns of numbers to be predicted
+---@field separator? string           found from the first line
+---@field header? boolean             whether the first line has names; found out
+---@field seed? integer               of the rows drawn for valid and test (1)
+---@field name? string
+---@field standardise? swale.Standardise    "feature"
+
+local CSV = { train = "string", valid = "string|count?", test = "string|count?",
+  label = "string|integer?", classes = "table|count?", target = "string|table?",
+  separator = "string?", header = "boolean?", seed = { "integer", 1 }, name = { "string", "csv" },
+  standardise = { "boolean|string", "feature" } }
+
+--- One file: rows, labels or nil, names of the columns.
+local function read(path, o)
+  local words = type(o.classes) == "table" and o.classes or nil
+  local x, y, names = errors.check(core.csv_read(path, { separator = o.separator,
+    header = o.header, label = o.label, classes = words }))
+  if #x == 0 then errors.environment(path .. ": no rows in it", "ECORRUPT") end
+  return { path = path, x = x, y = y or nil, names = names }
+end
+
+local function place_of(file, name)
+  for i, known in ipairs(file.names) do if known == name then return i end end
+  errors.misuse('data.csv: target: %s has no column "%s"%s', file.path, tostring(name),
+    errors.suggestion(name, file.names))
+end
+
+local function columns(x, places)
+  local t = core.zeros { #x, #places }
+  for k, place in ipairs(places) do t:narrow(2, k, 1):copy(x:narrow(2, place, 1)) end
+  return t
+end
+
+--- Moves the target's columns from x to y.
+local function take_targets(file, target)
+  local wanted, others, names, at = {}, {}, {}, {}
+  for k, name in ipairs(type(target) == "table" and target or { target }) do
+    wanted[k] = place_of(file, name)
+    at[wanted[k]] = true
+  end
+  for i, name in ipairs(file.names) do
+    if not at[i] then others[#others + 1], names[#names + 1] = i, name end
+  end
+  if #others == 0 then errors.misuse "data.csv: target: no column is left to predict it from" end
+  file.x, file.y, file.names = columns(file.x, others), columns(file.x, wanted), names
+end
+
+local function read_part(path, o)
+  local file = read(path, o)
+  if o.target then take_targets(file, o.target) end
+  return file
+end
+
+local function check_same_columns(first, other)
+  local a, b = table.concat(first.names, ", "), table.concat(other.names, ", ")
+  if first.x:shape()[2] ~= other.x:shape()[2] or a ~= b and a ~= "" and b ~= "" then
+    errors.environment(("%s: other columns than %s: %s"):format(other.path, first.path, b),
+      "ECORRUPT")
+  end
+end
+
+--- Rows first … first + n - 1 of the shuffled file.
+local function drawn(file, order, first, n)
+  local index = order:narrow(1, first, n):contiguous()
+  return { path = file.path, x = rows(file.x, index), y = file.y and rows(file.y, index) }
+end
+
+local function number(value) return type(value) == "number" and value or 0 end
+
+local function parts_of(o)
+  local whole = read_part(o.train, o)
+  local valid, test = number(o.valid), number(o.test)
+  local parts, n = { train = whole }, #whole.x - valid - test
+  if n < 1 then
+    errors.misuse("data.csv: valid and test are %d rows, but there are %d", valid + test, #whole.x)
+  elseif valid + test > 0 then
+    local order = core.random(o.seed, "csv"):permutation(#whole.x)
+    parts.train = drawn(whole, order, 1, n)
+    parts.valid = valid > 0 and drawn(whole, order, n + 1, valid) or nil
+    parts.test = test > 0 and drawn(whole, order, n + valid + 1, test) or nil
+  end
+  for _, split in ipairs { "valid", "test" } do
+    if type(o[split]) == "string" then
+      parts[split] = read_part(o[split], o)
+      check_same_columns(whole, parts[split])
+    end
+  end
+  return parts, whole.names
+end
+
+local function classes_of(o, parts)
+  if not o.label then return nil end
+  if o.classes then return type(o.classes) == "table" and #o.classes or o.classes end
+  local most = 0
+  for _, part in pairs(parts) do
+    for _, y in ipairs(part.y:table()) do most = math.max(most, y) end
+  end
+  return most + 1
+end
+
+---See sw.data.csv. Labels without words are whole numbers from 0, their classes as many as the
+---largest says unless told.
+---@param o swale.CsvOptions
+---@return swale.Data
+function M.load(o)
+  o = options.check("data.csv", o, CSV)
+  local kind = normalise.kind("data.csv", o.standardise)
+  if o.label and o.target then errors.misuse "data.csv: either label or target" end
+  if o.classes and not o.label then errors.misuse "data.csv: classes need label, their column" end
+  local parts, names = parts_of(o)
+  return sets.new { name = o.name, parts = parts, classes = classes_of(o, parts),
+    class_names = type(o.classes) == "table" and o.classes or nil, names = names[1] and names,
+    normalisation = normalise.of(kind, parts.train.x), refuse = function(split, why)
+      errors.environment(("%s: %s: %s"):format(parts[split].path, split, why), "ECORRUPT")
+    end }
+end
+
+return M

@@ -1,0 +1,66 @@
+--- Data sets from IDX files of one's own.
+local core = require "swale.core"
+local errors = require "swale.errors"
+local normalise = require "swale.data.normalise"
+local options = require "swale.options"
+local sets = require "swale.data.set"
+
+local M = {}
+
+---@class swale.IdxOptions
+---@field train_images string
+---@field train_labels string
+---@field test_images? string
+---@field test_labels? string
+---@field valid? integer          0
+---@field classes? integer        10
+---@field name? string
+---@field standardise? swale.Standardise    true
+
+local IDX = { train_images = "string", train_labels = "string", test_images = "string?",
+  test_labels = "string?", valid = { "integer", 0 }, classes = { "count", 10 },
+  name = { "string", "idx" }, standardise = { "boolean|string", true } }
+
+local function read_pair(images, labels)
+  local x, y = errors.check(core.idx_read(images)), errors.check(core.idx_read(labels))
+  if #x ~= #y then
+    errors.environment(("%s: %d images, but %s has %d labels"):format(images, #x, labels, #y),
+      "ECORRUPT")
+  end
+  return x, y
+end
+
+--- A label outside the classes is a fault of the file, which has a name.
+local function assemble_named(o, parts, kind)
+  return sets.new { name = o.name, parts = parts, classes = o.classes,
+    normalisation = normalise.of(kind, parts.train.x), refuse = function(split, why)
+      local file = split == "test" and o.test_labels or o.train_labels
+      errors.environment(("%s: %s: %s"):format(file, split, why), "ECORRUPT")
+    end }
+end
+
+---See sw.data.idx.
+---@param o swale.IdxOptions
+---@return swale.Data
+function M.load(o)
+  o = options.check("data.idx", o, IDX)
+  local kind = normalise.kind("data.idx", o.standardise)
+  local x, y = read_pair(o.train_images, o.train_labels)
+  if #x == 0 then errors.environment(o.train_images .. ": no images in it", "ECORRUPT") end
+  local n = #x - o.valid
+  if o.valid < 0 or n < 1 then
+    errors.misuse("data.idx: valid is %d, but there are %d examples", o.valid, #x)
+  end
+  local parts = { train = { x = x:narrow(1, 1, n), y = y:narrow(1, 1, n) } }
+  if o.valid > 0 then
+    parts.valid = { x = x:narrow(1, n + 1, o.valid), y = y:narrow(1, n + 1, o.valid) }
+  end
+  if o.test_images then
+    if not o.test_labels then errors.misuse("data.idx: test_images needs test_labels") end
+    local tx, ty = read_pair(o.test_images, o.test_labels)
+    parts.test = { x = tx, y = ty }
+  end
+  return assemble_named(o, parts, kind)
+end
+
+return M

@@ -1,0 +1,101 @@
+--- Data sets as objects: up to three splits that are read alike.
+local normalise = require "swale.data.normalise"
+local splits = require "swale.data.split"
+
+local M = {}
+
+---@class swale.Data
+---@field name string
+---@field train swale.Split
+---@field valid swale.Split?
+---@field test swale.Split?
+---@field features integer           values in a row
+---@field shape integer[]            of a row: { height, width, channels }
+---@field classes integer?           nil: the targets are numbers
+---@field class_names string[]?      where they have some
+---@field names string[]?            of the features, where they have some
+---@field normalisation swale.Normalisation?   what rows are standardised by
+---@field known table?               of problems that were made: what is known about them exactly
+local Data = { __name = "swale.Data" }
+Data.__index = Data
+
+M.SPLITS = { "train", "valid", "test" }
+
+--- "fashion-mnist 55000/5000/10000"
+function Data:__tostring()
+  local sizes = {}
+  for _, name in ipairs(M.SPLITS) do sizes[#sizes + 1] = self[name] and #self[name] or nil end
+  return self.name .. " " .. table.concat(sizes, "/")
+end
+
+local function row_shape(x)
+  local shape = x:shape()
+  table.remove(shape, 1)
+  if #shape == 0 then shape[1] = 1 end
+  return shape
+end
+
+--- What the source says of a split goes to refuse(split, why), which knows where the split is from.
+local function new_split(split, o, refuse)
+  local ok, result = pcall(splits.new, o)
+  if ok then return result end
+  if type(result) ~= "string" then error(result, 0) end
+  refuse(split, (result:gsub("^[^\n]-:%d+: ", "", 1):gsub("^source: ", "")))
+end
+
+---@class swale.Parts                 what a data set is made of
+---@field name string
+---@field parts table<string, { x: swale.Tensor, y?: swale.Tensor, clean_y?: swale.Tensor }>
+---@field classes? integer
+---@field class_names? string[]
+---@field names? string[]
+---@field normalisation? swale.Normalisation
+---@field known? table
+---@field refuse fun(split: string, why: string)   raises what the source refused
+
+---@param o swale.Parts
+---@return swale.Data
+function M.new(o)
+  local x = o.parts.train.x
+  local data = { name = o.name, classes = o.classes, class_names = o.class_names, names = o.names,
+    normalisation = o.normalisation, known = o.known, shape = row_shape(x),
+    features = x:numel() // #x }
+  for split, part in pairs(o.parts) do
+    data[split] = new_split(split, { x = part.x, y = part.y, clean_y = part.clean_y,
+      classes = o.classes, normalisation = o.normalisation }, o.refuse)
+  end
+  return setmetatable(data, Data)
+end
+
+-- ------------------------------------------------------------------ others made from one
+-- The one is left as it is; tensors that do not change are shared.
+
+---The same rows, normalised in another way, by the moments of this training split.
+---@param kind swale.Standardise
+---@return swale.Data
+function Data:standardise(kind)
+  kind = normalise.kind("standardise", kind)
+  local change = require("swale.data.transform").change
+  return change(self, { normalisation = normalise.of(kind, self.train.x) or false })
+end
+
+---Some labels made wrong: round(rate N) different examples, drawn at random, get another class,
+---each other one with the same probability. The right ones are kept beside, as split.clean_y. With
+---one seed, what a lower rate changes a higher one changes in the same way.
+---@param o swale.LabelNoiseOptions
+---@return swale.Data
+function Data:label_noise(o) return require("swale.data.transform").label_noise(self, o) end
+
+---Labels that have nothing to do with the rows (Zhang et al. 2017). The right ones are kept beside,
+---as split.clean_y.
+---@param o? swale.RandomLabelsOptions
+---@return swale.Data
+function Data:random_labels(o) return require("swale.data.transform").random_labels(self, o) end
+
+---n different examples of the training split, drawn at random; valid and test stay, and so does the
+---normalisation. With one seed, n of them are the first n of any more (unless stratified).
+---@param o swale.SubsetOptions
+---@return swale.Data
+function Data:subset(o) return require("swale.data.transform").subset(self, o) end
+
+return M
