@@ -113,24 +113,30 @@ static int example_norms(lua_State *L) {
   return 1;
 }
 
-/* graph:dump(outputs). A graph of our own, so that no finaliser can end it while the text grows.
- * The core needs memory for this and gives no text where there is none. */
-static int dump(lua_State *L) {
+typedef size_t (*writer)(const sw_graph *g, const sw_edge *outputs, int n, char *text, size_t size);
+
+/* A graph of our own, so that no finaliser can end it while the text grows. The core needs memory
+ * for this and gives no text where there is none. */
+static int write_text(lua_State *L, const char *who, writer write, lua_CFunction f) {
   lua_settop(L, 2);
-  int n = lx_check_list(L, 2, "graph:dump", "outputs", INT16_MAX);
+  int n = lx_check_list(L, 2, who, "outputs", INT16_MAX);
   sw_edge *edges = lua_newuserdatauv(L, ((size_t)n + 1) * sizeof *edges, 0);
   lx_graph *kept = lx_push_shell(L, LX_GRAPH);
-  sw_graph *g = check_graph(L, "graph:dump")->g;
-  lx_check_edges(L, 2, "graph:dump", "outputs", g, 0, edges, n);
+  sw_graph *g = check_graph(L, who)->g;
+  lx_check_edges(L, 2, who, "outputs", g, 0, edges, n);
   kept->g = sw_graph_retain(g);
   luaL_Buffer b;
-  size_t size = sw_graph_dump(g, edges, n, NULL, 0);
-  if (size == 0 && n > 0) return lx_retry(L, SW_ENOMEM, 2, dump);
+  size_t size = write(g, edges, n, NULL, 0);
+  if (size == 0 && n > 0) return lx_retry(L, SW_ENOMEM, 2, f);
   char *text = luaL_buffinitsize(L, &b, size + 1);
-  if (sw_graph_dump(g, edges, n, text, size + 1) != size) return lx_retry(L, SW_ENOMEM, 2, dump);
+  if (write(g, edges, n, text, size + 1) != size) return lx_retry(L, SW_ENOMEM, 2, f);
   luaL_pushresultsize(&b, size);
   return 1;
 }
+
+/* graph:dump(outputs), graph:dot(outputs) */
+static int dump(lua_State *L) { return write_text(L, "graph:dump", sw_graph_dump, dump); }
+static int dot(lua_State *L) { return write_text(L, "graph:dot", sw_graph_dot, dot); }
 
 static int to_text(lua_State *L) {
   const lx_graph *graph = lx_test(L, 1, LX_GRAPH);
@@ -153,7 +159,7 @@ static int end(lua_State *L) {
 
 static const luaL_Reg methods[] = {
     {"input", input}, {"param", param}, {"gradient", gradient}, {"example_norms", example_norms},
-    {"dump", dump},   {NULL, NULL},
+    {"dump", dump},   {"dot", dot},     {NULL, NULL},
 };
 static const luaL_Reg meta[] = {{"__tostring", to_text}, {NULL, NULL}};
 

@@ -315,6 +315,19 @@ static int gradient(lua_State *L) {
   return give_view(L, "loop:gradient", sw_loop_gradient, gradient);
 }
 
+/* loop:blame() -> text or nil */
+static int blame(lua_State *L) {
+  char text[400] = "";
+  sw_status st = sw_loop_blame(check_loop(L, "loop:blame"), text, sizeof text);
+  if (st != SW_OK && st != SW_EEMPTY) return lx_retry(L, st, 1, blame);
+  if (text[0]) {
+    lua_pushstring(L, text);
+  } else {
+    lua_pushnil(L);
+  }
+  return 1;
+}
+
 /* ---- what the optimizer keeps */
 
 static int state_vectors(lua_State *L) {
@@ -475,10 +488,19 @@ static int fieller(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-    {"set", set},           {"measure_noise", measure_noise}, {"advance", advance},
-    {"state", state},       {"take_mean", take_mean},         {"noise", noise},
-    {"momentum", momentum}, {"gradient", gradient},           {"state_vectors", state_vectors},
-    {"restore", restore},   {"watch_updates", watch_updates}, {"update_ratios", update_ratios},
+    {"set", set},
+    {"measure_noise", measure_noise},
+    {"advance", advance},
+    {"state", state},
+    {"take_mean", take_mean},
+    {"noise", noise},
+    {"momentum", momentum},
+    {"gradient", gradient},
+    {"state_vectors", state_vectors},
+    {"restore", restore},
+    {"watch_updates", watch_updates},
+    {"update_ratios", update_ratios},
+    {"blame", blame},
     {NULL, NULL},
 };
 static const luaL_Reg meta[] = {{"__tostring", to_text}, {NULL, NULL}};

@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <stdio.h>
+
 #include "lua_graph.h"
 
 void lx_node_set(lx_node *node, sw_graph *g, sw_edge edge) {
@@ -97,6 +99,19 @@ static int get_dependence(lua_State *L) {
   return 1;
 }
 
+/* node:label(text) -> the one before: of nodes of its graph that are added from now on */
+static int label(lua_State *L) {
+  lua_settop(L, 2);
+  const char *text = luaL_checkstring(L, 2);
+  sw_graph *g = ((lx_node *)lx_check(L, 1, LX_NODE, "node:label", "self"))->g;
+  char before[128];
+  snprintf(before, sizeof before, "%s", sw_graph_get_label(g));
+  sw_status st = sw_graph_label(g, text);
+  if (st != SW_OK) return lx_retry(L, st, 2, label);
+  lua_pushstring(L, before);
+  return 1;
+}
+
 static int to_text(lua_State *L) {
   const lx_node *node = lx_test(L, 1, LX_NODE);
   if (!node || !node->g) {
@@ -122,7 +137,7 @@ static int end(lua_State *L) {
 
 static const luaL_Reg methods[] = {
     {"shape", get_shape},           {"ndim", get_ndim}, {"kind", get_kind},
-    {"dependence", get_dependence}, {NULL, NULL},
+    {"dependence", get_dependence}, {"label", label},   {NULL, NULL},
 };
 static const luaL_Reg meta[] = {{"__tostring", to_text}, {NULL, NULL}};
 

@@ -218,7 +218,8 @@ static sw_status copy_output(const run *r, const sw_workspace *w, int i, sw_tens
   return SW_OK;
 }
 
-static sw_status run_program(run *r, sw_tensor **const results[]) {
+/* blame: NULL, or room for the text that sw_workspace_blame gives instead of results. */
+static sw_status run_program(run *r, sw_tensor **const results[], char *blame, size_t size) {
   sw_workspace *w;
   const void *vectors[LX_VECTORS] = {NULL};
   void *out = NULL;
@@ -231,6 +232,7 @@ static sw_status run_program(run *r, sw_tensor **const results[]) {
     vectors[i] = sw_tensor_data(*r->vector[i]);
   }
   if (r->out) SW_TRY(sw_tensor_writable(r->out, &out));
+  if (blame) return sw_workspace_blame(w, vectors, r->n_vectors, out, blame, size);
   SW_TRY(sw_workspace_run(w, vectors, r->n_vectors, out));
   for (int i = 0, k = 0; i < r->program->n_outputs; i++) {
     if (!r->program->placed[i]) SW_TRY(copy_output(r, w, i, results[k++]));
@@ -255,7 +257,8 @@ static lx_program *check_program(lua_State *L, const char *who) {
   return lx_check(L, 1, LX_PROGRAM, who, "self");
 }
 
-static int run_outputs(lua_State *L) {
+/* program:run gives outputs, program:blame a text or nil. */
+static int run_any(lua_State *L, int blame, lua_CFunction f) {
   static const char *const names[] = {"inputs", "vectors", "batch", "out", NULL};
   enum { MOST_INPUTS = 64 };
   lua_settop(L, 2);
@@ -278,9 +281,20 @@ static int run_outputs(lua_State *L) {
   check_out(L, &r, at + 3);
   if (r.batch == 0) r.batch = 1;
 
-  sw_status st = run_program(&r, results);
-  return st == SW_OK ? n : lx_retry(L, st, 2, run_outputs);
+  char text[400] = "";
+  sw_status st = run_program(&r, results, blame ? text : NULL, sizeof text);
+  if (st != SW_OK) return lx_retry(L, st, 2, f);
+  if (!blame) return n;
+  if (text[0]) {
+    lua_pushstring(L, text);
+  } else {
+    lua_pushnil(L);
+  }
+  return 1;
 }
+
+static int run_outputs(lua_State *L) { return run_any(L, 0, run_outputs); }
+static int blame(lua_State *L) { return run_any(L, 1, blame); }
 
 /* ---- the rest */
 
@@ -326,7 +340,7 @@ static int end(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-    {"run", run_outputs}, {"dump", dump}, {"bytes", bytes}, {NULL, NULL}};
+    {"run", run_outputs}, {"blame", blame}, {"dump", dump}, {"bytes", bytes}, {NULL, NULL}};
 static const luaL_Reg meta[] = {{"__tostring", to_text}, {NULL, NULL}};
 
 const lx_class_spec lx_program_class = {

@@ -13,6 +13,7 @@ struct sw_context {
   int64_t references;
   sw_alloc_stats books;
   int64_t fail_in;               /* allocations until the one that fails; 0: none will */
+  int poison;                    /* programs spoil what may not be read any more */
   int fail_persistent;           /* whether all after it fail too */
   struct swi_pool *pool;         /* NULL: one thread */
   const struct swi_kernels *f32; /* the variant in use for float32 */

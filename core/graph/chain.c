@@ -6,6 +6,7 @@
 #include "graph/chain.h"
 
 #include "base/parallel.h"
+#include "graph/blame.h"
 #include "graph/elementwise.h"
 
 enum {
@@ -91,6 +92,7 @@ typedef struct chain_job {
   const swi_eval_args *calls;
   int32_t first, end;
   int64_t n;
+  int32_t *nan;
 } chain_job;
 
 static char *tile_at(const sw_program *p, double *scratch, int32_t buffer) {
@@ -116,6 +118,7 @@ static void run_instruction(const chain_job *j, int32_t i, int64_t at, int64_t n
   int in_tile = j->p->buffers[c->out[0]].place == SWI_TILE;
   void *out = in_tile ? tile_at(j->p, scratch, c->out[0]) : (char *)call->out[0] + at * j->p->bytes;
   swi_elementwise_part(call, n, in, single, out);
+  if (j->nan && i < *j->nan && swi_has_nan(out, n, j->p->bytes)) *j->nan = i;
 }
 
 static void run_piece(void *arg, int64_t piece) {
@@ -128,10 +131,11 @@ static void run_piece(void *arg, int64_t piece) {
   }
 }
 
-void swi_run_chain(const sw_program *p, const swi_eval_args *calls, int32_t first) {
-  chain_job j = {p, calls, first, p->code[first].chain_end, swi_numel(&calls[first].out_shape[0])};
+void swi_run_chain(const sw_program *p, const swi_eval_args *calls, int32_t first, int32_t *nan) {
+  int64_t n = swi_numel(&calls[first].out_shape[0]);
+  chain_job j = {p, calls, first, p->code[first].chain_end, n, nan};
   int64_t pieces = (j.n + PIECE - 1) / PIECE;
-  if (j.n >= PARALLEL_FROM)
+  if (j.n >= PARALLEL_FROM && !nan)
     swi_parallel(p->ctx, pieces, run_piece, &j);
   else
     for (int64_t i = 0; i < pieces; i++) run_piece(&j, i);

@@ -9,7 +9,8 @@
  * it. */
 void swi_find_chains(sw_program *p);
 
-/* Runs the chain that begins at first. */
-void swi_run_chain(const sw_program *p, const swi_eval_args *calls, int32_t first);
+/* Runs the chain that begins at first. nan (may be NULL) is lowered to the first of its
+ * instructions that made a NaN. */
+void swi_run_chain(const sw_program *p, const swi_eval_args *calls, int32_t first, int32_t *nan);
 
 #endif

@@ -58,6 +58,7 @@ static void visit(sweep *s, int32_t i) {
   }
   if (!any || !s->path[i] || !row->vjp) return;
   memcpy(v.in, node.in, sizeof v.in);
+  s->g->label = node.label;
   row->vjp(s->g, &v);
   for (int k = 0; k < row->n_in; k++) receive(s, node.in[k], v.grad[k]);
 }
@@ -80,6 +81,7 @@ sw_status sw_graph_gradient(sw_graph *g, sw_edge of, sw_edge seed, const sw_edge
                             sw_edge *grads) {
   sweep s;
   SW_TRY(check_result(g, of, seed));
+  int32_t label = g->label;
   sw_status st = sweep_new(g, of.node + 1, &s);
   if (st == SW_OK) {
     mark_paths(&s, wrt, n_wrt);
@@ -89,6 +91,7 @@ sw_status sw_graph_gradient(sw_graph *g, sw_edge of, sw_edge seed, const sw_edge
   }
   for (int i = 0; i < n_wrt && st == SW_OK; i++)
     grads[i] = wrt[i].node < s.n ? s.cotangent[wrt[i].node][wrt[i].out] : SW_NO_EDGE;
+  g->label = label;
   sweep_free(&s);
   return st;
 }

@@ -76,6 +76,36 @@ void swi_put_node(swi_text *t, const sw_graph *g, int32_t i) {
   swi_put(t, "\n");
 }
 
+static void put_box(swi_text *t, const sw_graph *g, int32_t i) {
+  char text[120];
+  const swi_node *n = &g->nodes[i];
+  swi_put(t, "  n%" PRId32 " [label=\"%s", i, sw_op_name(n->op));
+  if (swi_op(n->op)->flags & SWI_LEAF)
+    put_leaf(t, n);
+  else
+    put_attrs(t, n, sw_graph_type(g, n->in[0])->ndim);
+  swi_put(t, "\\n%s\"%s];\n", sw_type_text(&n->type[0], text, sizeof text),
+          swi_op(n->op)->flags & SWI_LEAF ? ", style=filled" : "");
+  for (int k = 0; k < swi_op(n->op)->n_in; k++)
+    swi_put(t, "  n%" PRId32 " -> n%" PRId32 ";\n", n->in[k].node, i);
+}
+
+size_t sw_graph_dot(const sw_graph *g, const sw_edge *outputs, int n_outputs, char *text,
+                    size_t size) {
+  swi_text t = {text, size, 0};
+  size_t n = (size_t)g->n_nodes;
+  unsigned char *needed = swi_alloc_zeroed(g->ctx, n);
+  if (size > 0) text[0] = '\0';
+  if (!needed) return 0;
+  swi_mark_needed(g, outputs, n_outputs, needed);
+  swi_put(&t, "digraph {\n  node [shape=box];\n");
+  for (int32_t i = 0; i < g->n_nodes; i++)
+    if (needed[i]) put_box(&t, g, i);
+  swi_put(&t, "}\n");
+  swi_free(g->ctx, needed, n);
+  return t.used;
+}
+
 size_t sw_graph_dump(const sw_graph *g, const sw_edge *outputs, int n_outputs, char *text,
                      size_t size) {
   swi_text t = {text, size, 0};

@@ -99,6 +99,11 @@ SW_API sw_status sw_graph_fill(sw_graph *g, double value, sw_edge *out); /* a sc
 SW_API sw_status sw_graph_apply(sw_graph *g, sw_op op, const sw_edge *in, int n_in,
                                 const sw_attrs *attrs, sw_edge *out);
 
+/* Nodes that are added from now on are called so in messages ("": by nothing); derivatives are
+ * called like what they are derivatives of. At most 79 bytes of it count. SW_ENOMEM. */
+SW_API sw_status sw_graph_label(sw_graph *g, const char *label);
+SW_API const char *sw_graph_get_label(const sw_graph *g); /* borrowed until the next one */
+
 SW_API const sw_type *sw_graph_type(const sw_graph *g,
                                     sw_edge e); /* borrowed until the next node */
 SW_API int sw_graph_size(const sw_graph *g);    /* nodes so far */
@@ -122,5 +127,9 @@ SW_API sw_status sw_graph_example_norms(sw_graph *g, const sw_edge *grads, int n
  * length the text wants, as snprintf does. */
 SW_API size_t sw_graph_dump(const sw_graph *g, const sw_edge *outputs, int n_outputs, char *text,
                             size_t size);
+
+/* The same for Graphviz: a digraph with a box a node. */
+SW_API size_t sw_graph_dot(const sw_graph *g, const sw_edge *outputs, int n_outputs, char *text,
+                           size_t size);
 
 #endif

@@ -52,6 +52,7 @@ void sw_graph_release(sw_graph *g) {
   sw_context *ctx = g->ctx;
   for (int i = 0; i < g->n_constants; i++) sw_tensor_free(g->constants[i]);
   swi_free(ctx, g->constants, (size_t)g->cap_constants * sizeof *g->constants);
+  swi_free(ctx, g->labels, (size_t)g->n_labels * sizeof *g->labels);
   swi_free(ctx, g->nodes, (size_t)g->cap_nodes * sizeof *g->nodes);
   swi_free(ctx, g->table, (size_t)g->cap_table * sizeof *g->table);
   swi_free(ctx, g, sizeof *g);
@@ -146,6 +147,7 @@ static sw_status add_node(sw_graph *g, const swi_node *n, int32_t *number) {
   int32_t *place = find_place(g, n);
   if (*place == 0) {
     g->nodes[g->n_nodes] = *n;
+    g->nodes[g->n_nodes].label = g->label;
     *place = ++g->n_nodes;
   }
   *number = *place - 1;

@@ -7,6 +7,8 @@
 #include "kernels/gemm.h"
 #include "kernels/kernels.h"
 
+enum { SWI_LABEL = 80 }; /* room for a label */
+
 enum { SWI_MAX_IN = 3, SWI_MAX_OUT = 2 };
 
 static const double SWI_MOST_ELEMENTS = 0x1p46; /* of one node: as of one tensor */
@@ -61,6 +63,7 @@ typedef struct swi_node {
   sw_edge in[SWI_MAX_IN];
   sw_type type[SWI_MAX_OUT];
   sw_attrs attrs;
+  int32_t label; /* number + 1 of its label; 0: none */
 } swi_node;
 
 struct sw_graph {
@@ -72,7 +75,9 @@ struct sw_graph {
   int32_t cap_table;
   sw_tensor **constants;
   int n_constants, cap_constants;
-  sw_status build_status; /* the builder's first error, see build.h */
+  char (*labels)[SWI_LABEL];
+  int32_t n_labels, label; /* label: of nodes to come */
+  sw_status build_status;  /* the builder's first error, see build.h */
 };
 
 const swi_node *swi_node_of(const sw_graph *g, sw_edge e);

@@ -203,6 +203,7 @@ static sw_status emit_op(compiler *c, int32_t i, const swi_node *n, sw_edge bias
     code.in[k] = buffer_of(c, n->in[k]);
     code.in_type[k] = *sw_graph_type(c->g, n->in[k]);
   }
+  code.label = n->label;
   if (bias.node >= 0) code.bias = buffer_of(c, bias);
   code.activation = activation;
   for (int o = 0; o < row->n_out; o++) {
@@ -325,6 +326,16 @@ static void compiler_free(compiler *c) {
   swi_free(ctx, c->buffer, n * sizeof *c->buffer);
 }
 
+static sw_status copy_labels(compiler *c) {
+  size_t bytes = (size_t)c->g->n_labels * sizeof *c->p->labels;
+  if (bytes == 0) return SW_OK;
+  c->p->labels = swi_alloc(c->p->ctx, bytes);
+  if (!c->p->labels) return SW_ENOMEM;
+  memcpy(c->p->labels, c->g->labels, bytes);
+  c->p->n_labels = c->g->n_labels;
+  return SW_OK;
+}
+
 static sw_status compile(compiler *c) {
   SW_TRY(compiler_new(c));
   for (int i = 0; i < c->n_outputs; i++) {
@@ -333,6 +344,7 @@ static sw_status compile(compiler *c) {
       return sw_fail(c->p->ctx, SW_EARG, "program: output %d is not an edge of the graph", i + 1);
     swi_mark_needed(c->g, &e, 1, c->needed);
   }
+  SW_TRY(copy_labels(c));
   count_readers(c);
   fuse(c);
   SW_TRY(emit(c));
@@ -376,6 +388,7 @@ void sw_program_release(sw_program *p) {
   swi_free(ctx, p->code, (size_t)p->cap_code * sizeof *p->code);
   swi_free(ctx, p->buffers, (size_t)p->cap_buffers * sizeof *p->buffers);
   swi_free(ctx, p->outputs, (size_t)p->n_outputs * sizeof *p->outputs);
+  swi_free(ctx, p->labels, (size_t)p->n_labels * sizeof *p->labels);
   if (p->constants) swi_free(ctx, p->constants, p->constant_bytes);
   swi_free(ctx, p, sizeof *p);
   sw_context_release(ctx);

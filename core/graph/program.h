@@ -69,6 +69,12 @@ typedef struct sw_updater {
 SW_API sw_status sw_workspace_run_updating(sw_workspace *w, const void *const *vectors,
                                            int n_vectors, void *out, const sw_updater *updater);
 
+/* Runs once more at the same inputs and looks at every result: text says which op made the first
+ * NaN, from what shapes and in which layer, or which input held one; it is empty if there was none.
+ * */
+SW_API sw_status sw_workspace_blame(sw_workspace *w, const void *const *vectors, int n_vectors,
+                                    void *out, char *text, size_t size);
+
 /* Output i of the last run, which has offset -1: elements (borrowed until the next run or batch)
  * and its shape. */
 SW_API const void *sw_workspace_output(const sw_workspace *w, int i, sw_shape *shape);

@@ -31,6 +31,7 @@ typedef struct swi_instruction {
   int n_in, n_out;
   int32_t in[SWI_MAX_IN], out[SWI_MAX_OUT], bias;
   swi_activation activation;
+  int32_t label;     /* number + 1 of its label; 0: none */
   int32_t chain_end; /* a chain begins here and ends before that instruction; 0: none does */
   sw_type in_type[SWI_MAX_IN], out_type[SWI_MAX_OUT];
 } swi_instruction;
@@ -60,6 +61,8 @@ struct sw_program {
   int n_inputs, n_vectors, needs_out;   /* what a run must give */
   int32_t input_buffer[SWI_MAX_INPUTS]; /* -1: nothing reads the slot */
   sw_type input_type[SWI_MAX_INPUTS];
+  char (*labels)[SWI_LABEL]; /* the graph's */
+  int32_t n_labels;
   void *constants;
   size_t constant_bytes;
 };

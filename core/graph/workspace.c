@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "graph/blame.h"
 #include "graph/chain.h"
 #include "graph/program_int.h"
 #include "kernels/cpu.h"
@@ -191,19 +192,44 @@ static sw_status update_behind(sw_workspace *w, int32_t i, const sw_updater *u) 
 }
 
 /* An instruction, or the chain that begins with it. */
-static sw_status run_one(const sw_workspace *w, int32_t i) {
-  if (w->p->code[i].chain_end == 0) return swi_op(w->p->code[i].op)->eval(&w->calls[i]);
-  swi_run_chain(w->p, w->calls, i);
-  return SW_OK;
+static sw_status run_one(const sw_workspace *w, int32_t i, int32_t *nan) {
+  const swi_instruction *c = &w->p->code[i];
+  if (c->chain_end > 0) {
+    swi_run_chain(w->p, w->calls, i, nan);
+    return SW_OK;
+  }
+  sw_status st = swi_op(c->op)->eval(&w->calls[i]);
+  for (int o = 0; nan && st == SW_OK && o < c->n_out; o++)
+    if (c->out[o] >= 0 && c->out_type[o].kind == SW_REAL &&
+        swi_has_nan(w->calls[i].out[o], swi_numel(&w->calls[i].out_shape[o]), w->p->bytes))
+      *nan = i;
+  return st;
 }
 
-static sw_status execute(sw_workspace *w, const sw_updater *u) {
+/* Bytes that are NaN as numbers, and no index. */
+static void poison(const sw_workspace *w, int32_t buffer) {
+  const swi_buffer *b = &w->p->buffers[buffer];
+  if (b->place == SWI_ARENA)
+    memset(fixed_place(w, buffer), 0xff, swi_buffer_bytes(b, w->batch, w->p->bytes));
+}
+
+/* Spoils what instructions first … end - 1 were the last to read. */
+static void poison_dead(const sw_workspace *w, int32_t first, int32_t end) {
+  for (int32_t b = 0; b < w->p->n_buffers; b++)
+    if (w->p->buffers[b].last >= first && w->p->buffers[b].last < end) poison(w, b);
+}
+
+/* nan (may be NULL): ends at the first instruction that makes a NaN, whose number it gets. */
+static sw_status execute(sw_workspace *w, const sw_updater *u, int32_t *nan) {
   sw_status st = SW_OK;
   uint32_t mode = swi_fpmode_get();
   if (w->p->dtype == SW_F32) swi_fpmode_flush();
+  for (int32_t b = 0; w->p->ctx->poison && b < w->p->n_buffers; b++) poison(w, b);
   for (int32_t i = 0; i < w->p->n_code && st == SW_OK;) {
     int32_t end = w->p->code[i].chain_end > 0 ? w->p->code[i].chain_end : i + 1;
-    st = run_one(w, i);
+    st = run_one(w, i, nan);
+    if (nan && *nan < INT32_MAX) break;
+    if (w->p->ctx->poison) poison_dead(w, i, end);
     for (; i < end && st == SW_OK; i++)
       if (u) st = update_behind(w, i, u);
   }
@@ -223,11 +249,25 @@ sw_status sw_workspace_run_updating(sw_workspace *w, const void *const *vectors,
   if (updater && !has_loss(w->p))
     return sw_fail(w->p->ctx, SW_EARG, "program: its first output must be a scalar, the loss");
   point(w, &r);
-  return execute(w, updater);
+  return execute(w, updater, NULL);
 }
 
 sw_status sw_workspace_run(sw_workspace *w, const void *const *vectors, int n_vectors, void *out) {
   return sw_workspace_run_updating(w, vectors, n_vectors, out, NULL);
+}
+
+sw_status sw_workspace_blame(sw_workspace *w, const void *const *vectors, int n_vectors, void *out,
+                             char *text, size_t size) {
+  run_args r = {vectors, out};
+  swi_text t = {text, size, 0};
+  int32_t first = INT32_MAX;
+  if (size > 0) text[0] = '\0';
+  SW_TRY(check_run(w, vectors, n_vectors, out));
+  point(w, &r);
+  if (swi_blame_given(w->p, w->calls, w->batch, &t)) return SW_OK;
+  SW_TRY(execute(w, NULL, &first));
+  if (first < INT32_MAX) swi_blame_instruction(w->p, first, &t);
+  return SW_OK;
 }
 
 const void *sw_workspace_output(const sw_workspace *w, int i, sw_shape *shape) {

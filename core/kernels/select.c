@@ -88,6 +88,7 @@ sw_status sw_open(const char *variant, int threads, sw_context **out, char *reas
     return SW_ENOMEM;
   }
   ctx->f32 = f32;
+  ctx->poison = getenv("SWALE_POISON") != NULL;
   ctx->f64 = &swi_kernels_scalar_f64;
   ctx->blas = blas;
   const sw_status status = sw_context_set_threads(ctx, threads ? threads : sw_machine_cores());

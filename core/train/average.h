@@ -27,8 +27,8 @@ typedef struct sw_average_options {
 SW_API sw_status sw_average_new(sw_context *ctx, const sw_average_options *o, sw_dtype dtype,
                                 int64_t n, sw_average **out);
 
-/* Takes the point w in:  swa: mean += (w - mean) / (count + 1);  ema: mean += (1 - decay) (w - mean),
- * mean = w at first.  SW_ESHAPE, SW_EDTYPE: the average is as it was. */
+/* Takes the point w in:  swa: mean += (w - mean) / (count + 1);  ema: mean += (1 - decay) (w -
+ * mean), mean = w at first.  SW_ESHAPE, SW_EDTYPE: the average is as it was. */
 SW_API sw_status sw_average_update(sw_average *avg, const sw_tensor *w);
 
 /* What restore takes: the mean, or (points kept, n), oldest first; a copy that the caller owns.

@@ -286,3 +286,11 @@ int64_t sw_loop_update_ratios(const sw_loop *l, double *ratio) {
   for (int i = 0; i < n && l->ratios_step > 0; i++) ratio[i] = l->ratio[i];
   return l->ratios_step;
 }
+
+sw_status sw_loop_blame(sw_loop *l, char *text, size_t size) {
+  const void *weights = sw_tensor_data(l->weights);
+  void *gradient = NULL;
+  if (!l->last_run) return sw_fail(l->ctx, SW_EEMPTY, "loop: no step was made yet");
+  SW_TRY(sw_tensor_writable(l->gradient, &gradient));
+  return sw_workspace_blame(l->last_run, &weights, 1, gradient, text, size);
+}

@@ -132,6 +132,10 @@ SW_API int64_t sw_loop_update_ratios(const sw_loop *l, double *ratio);
 /* The momentum buffer (Adam: the first moment): a view the caller owns; SW_EEMPTY if no update with
  * momentum was made. */
 SW_API sw_status sw_loop_momentum(const sw_loop *l, sw_tensor **out);
+/* Computes the last run again and looks at every result: sw_workspace_blame's text. Overwrites what
+ * sw_loop_gradient shows. SW_EEMPTY before the first step. */
+SW_API sw_status sw_loop_blame(sw_loop *l, char *text, size_t size);
+
 /* The gradient of the last step, before clipping, a view. SW_EEMPTY before the first. */
 SW_API sw_status sw_loop_gradient(const sw_loop *l, sw_tensor **out);
 

@@ -1,9 +1,11 @@
 /* loop_compute.c: loss and gradient of a batch, in as many runs as it takes.
  *
  * A batch larger than micro_batch is cut into parts, in the order of its examples; part j of b_j
- * examples counts b_j / B:  g = sum of (b_j / B) g_j, and so the loss. A batch that fits is one run,
- * as if there were no limit.
+ * examples counts b_j / B:  g = sum of (b_j / B) g_j, and so the loss. A batch that fits is one
+ * run, as if there were no limit.
  */
+#include <math.h>
+
 #include "base/alloc.h"
 #include "kernels/cpu.h"
 #include "kernels/kernels.h"
@@ -58,6 +60,7 @@ static sw_status run_part(sw_loop *l, const swi_step_plan *p, int64_t first, int
   void *to = NULL;
   SW_TRY(sw_tensor_writable(gradient, &to));
   SW_TRY(sw_workspace_batch(w, n));
+  l->last_run = w;
   SW_TRY(swi_feed_run(w, l->source, l->index + first, n, l->weights, to, updater));
   SW_TRY(output_of(l, w, 0, &loss));
   double weight = (double)n / (double)p->batch; /* 1, to the bit, for a whole batch */
@@ -105,6 +108,7 @@ static sw_status run_parts(sw_loop *l, const swi_step_plan *p, swi_outcome *o) {
     sw_tensor *gradient = first == 0 ? l->gradient : l->part;
     SW_TRY(run_part(l, p, first, n, gradient, NULL, o));
     SW_TRY(accumulate(l, first == 0 ? NULL : l->part, (double)n / (double)p->batch));
+    if (!isfinite(o->loss)) break; /* sw_loop_blame looks at this part */
   }
   return SW_OK;
 }

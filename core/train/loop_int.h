@@ -55,8 +55,9 @@ struct sw_loop {
   char *done; /* of each range: updated in this step */
   const sw_source *source;
   sw_sampler *sampler;
-  int32_t *index;   /* of the examples of a batch */
-  int64_t capacity; /* of index */
+  sw_workspace *last_run; /* borrowed: whose inputs are those of the last run; NULL: none */
+  int32_t *index;         /* of the examples of a batch */
+  int64_t capacity;       /* of index */
   swi_number hyper[SW_HYPER_COUNT];
   sw_optimizer_options optimizer;
   double max_norm;

@@ -89,8 +89,9 @@ static void update_output(void *arg, int output) {
   for (int i = begin; i < end; i++) j->l->done[i] = 1;
 }
 
-/* What was not updated early, in runs of neighbours as long as there are. float32 flushes denormals,
- * as its programs do: a weight that decays to nothing must not cost a hundred times the others. */
+/* What was not updated early, in runs of neighbours as long as there are. float32 flushes
+ * denormals, as its programs do: a weight that decays to nothing must not cost a hundred times the
+ * others. */
 static void update_rest(job *j) {
   sw_loop *l = j->l;
   int n = swi_ranges_count(l->ranges);
@@ -112,8 +113,8 @@ static double norm_piece(void *arg, const sw_range *range, int64_t first, int64_
   return l->k->dot(n, g, g);
 }
 
-/* PyTorch's clip_grad_norm_, to the 1e-6. A gradient whose norm is not finite becomes NaN there; here
- * it is left to the loss to say so. */
+/* PyTorch's clip_grad_norm_, to the 1e-6. A gradient whose norm is not finite becomes NaN there;
+ * here it is left to the loss to say so. */
 static double clip_factor(sw_loop *l) {
   swi_ranges_run(l->ranges, 0, swi_ranges_count(l->ranges), norm_piece, l);
   double norm = sqrt(swi_ranges_total(l->ranges));

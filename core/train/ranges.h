@@ -1,8 +1,8 @@
 /* ranges.h: work over the weights, range by range. Private to train.
  *
- * Ranges are cut into pieces by their lengths alone, and sums are added in the order of pieces, then
- * of ranges: whether the ranges are done one by one, at different times, or all at once, and by how
- * many threads, changes no bit. Frozen ranges are left out.
+ * Ranges are cut into pieces by their lengths alone, and sums are added in the order of pieces,
+ * then of ranges: whether the ranges are done one by one, at different times, or all at once, and
+ * by how many threads, changes no bit. Frozen ranges are left out.
  */
 #ifndef SW_RANGES_H
 #define SW_RANGES_H
@@ -22,8 +22,8 @@ const sw_range *swi_ranges_get(const swi_ranges *r, int i);
 /* n elements from first on, all in range. */
 typedef double (*swi_piece_sum)(void *arg, const sw_range *range, int64_t first, int64_t n);
 
-/* f over the pieces of ranges begin … end-1. Afterwards sum(i) is the sum of what f gave for range i
- * (0 for a frozen one), and total that over all ranges. */
+/* f over the pieces of ranges begin … end-1. Afterwards sum(i) is the sum of what f gave for range
+ * i (0 for a frozen one), and total that over all ranges. */
 void swi_ranges_run(swi_ranges *r, int begin, int end, swi_piece_sum f, void *arg);
 double swi_ranges_sum(const swi_ranges *r, int i);
 double swi_ranges_total(const swi_ranges *r);

@@ -1,6 +1,7 @@
 /* test_program.c: compiled programs: values, gradients, batch sizes, memory, bits. */
 #include "net.h"
 
+#include "base/context_int.h"
 #include "base/parallel.h"
 #include "graph/eager.h"
 
@@ -380,6 +381,44 @@ TEST(chains_have_the_bits_of_single_ops) {
   CHECK_OK(n.ctx, sw_context_set_threads(n.ctx, 1));
 }
 
+/* With everything spoilt that may not be read, the results are the same: nothing else was read. */
+TEST(poison_is_not_tasted) {
+  double plain[NET_WEIGHTS];
+  sw_edge norms;
+  CHECK_OK(n.ctx, sw_graph_example_norms(n.g, n.grad, NET_PARAMS, &norms, NULL));
+  sw_workspace *w = workspace(norms, SW_F64);
+  for (int64_t batch = 1; batch < 30; batch += 7) {
+    fill_inputs(w, batch, 8, 0);
+    double loss = run64(w, weights, plain);
+    n.ctx->poison = 1;
+    CHECK(run64(w, weights, out) == loss);
+    n.ctx->poison = 0;
+    assert_memory_equal(plain, out, sizeof out);
+  }
+  sw_workspace_free(w);
+}
+
+TEST(the_first_nan_is_found) {
+  sw_workspace *w = workspace(SW_NO_EDGE, SW_F64);
+  char text[200];
+  double at[NET_WEIGHTS];
+  memcpy(at, weights, sizeof at);
+  fill_inputs(w, 4, 8, 0);
+  CHECK_OK(n.ctx, sw_workspace_blame(w, &(const void *){at}, 1, out, text, sizeof text));
+  CHECK_EQ_STR(text, "");
+  at[0] = HUGE_VAL; /* infinity times numbers of both signs, and their sum */
+  at[1] = -HUGE_VAL;
+  CHECK_OK(n.ctx, sw_workspace_blame(w, &(const void *){at}, 1, out, text, sizeof text));
+  CHECK_EQ_STR(text, "matmul made the first NaN: (batch, 5), (4, 5) -> (batch, 4)");
+  at[37] = (double)NAN;
+  CHECK_OK(n.ctx, sw_workspace_blame(w, &(const void *){at}, 1, out, text, sizeof text));
+  CHECK_EQ_STR(text, "vector 1 has NaN in it, at elements 37 to 39");
+  ((double *)sw_workspace_input(w, 0))[3] = (double)NAN;
+  CHECK_OK(n.ctx, sw_workspace_blame(w, &(const void *){at}, 1, out, text, sizeof text));
+  CHECK_EQ_STR(text, "input 1 has NaN in it");
+  sw_workspace_free(w);
+}
+
 TEST(a_run_may_be_repeated) {
   sw_workspace *w = workspace(SW_NO_EDGE, SW_F64);
   double again[NET_WEIGHTS];
@@ -493,6 +532,6 @@ RUN_TESTS(C(dump_of_a_program), C(gradient_equals_differences), C(float32_is_nea
           C(variants_share_their_bits), C(hessian_vector_product), C(outputs_of_every_kind),
           C(indices_as_outputs), C(a_batch_may_be_too_large), C(early_updates_change_no_bit),
           C(a_loss_that_is_refused_updates_nothing), C(chains_have_the_bits_of_single_ops),
-          C(a_run_may_be_repeated), C(labels_are_looked_at), C(what_a_run_must_be_given),
-          C(eager_equals_compiled), C(products_too_long_for_blas_are_refused),
-          C(every_allocation_may_fail))
+          C(poison_is_not_tasted), C(the_first_nan_is_found), C(a_run_may_be_repeated),
+          C(labels_are_looked_at), C(what_a_run_must_be_given), C(eager_equals_compiled),
+          C(products_too_long_for_blas_are_refused), C(every_allocation_may_fail))

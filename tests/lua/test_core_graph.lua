@@ -134,7 +134,29 @@ function TestGraph:test_misuse_and_ends()
   lu.assert_equals({ tostring(c.g), tostring(c.x) }, { "graph (freed)", "node (freed)" })
 end
 
+function TestGraph:test_dot()
+  local g = core.graph()
+  local x = g:input(1, "real", { "batch", 3 })
+  local text = g:dot { core.apply("sum", { axes = { 2 } }, core.apply("exp", nil, x)) }
+  lu.assert_str_contains(text, 'n0 [label="input 1\\n(batch, 3)", style=filled];')
+  lu.assert_str_contains(text, 'n2 [label="sum over 2\\n(batch)"];')
+  lu.assert_str_contains(text, "n0 -> n1;")
+end
+
 TestProgram = {}
+
+function TestProgram:test_the_first_nan_is_told_with_its_layer()
+  local g = core.graph()
+  local x = g:input(1, "real", { "batch" })
+  lu.assert_equals(x:label('nn.Log "first"'), "")
+  local y = core.apply("log", nil, x)
+  lu.assert_equals(x:label "", 'nn.Log "first"')
+  local p = core.program(g, { core.apply("sum", { axes = { 1 } }, core.apply("exp", nil, y)) })
+  lu.assert_nil(p:blame { inputs = { core.tensor { 1, 2 } } })
+  lu.assert_equals(p:blame { inputs = { core.tensor { 1, -2 } } },
+    'log made the first NaN: (batch) -> (batch), in nn.Log "first"')
+  lu.assert_equals(p:blame { inputs = { core.tensor { 1, 0 / 0 } } }, "input 1 has NaN in it")
+end
 
 function TestProgram:test_runs_at_any_batch()
   local c = classifier()

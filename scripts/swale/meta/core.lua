@@ -196,6 +196,10 @@ function Node:ndim() end
 function Node:kind() end
 ---@return "constant"|"by_example"|"mixed"
 function Node:dependence() end
+---Nodes that are added to its graph from now on, and their derivatives, are called so in messages; "" ends it.
+---@param text string
+---@return string before
+function Node:label(text) end
 
 ---@class swale.Graph
 local Graph = {}
@@ -221,6 +225,11 @@ function Graph:example_norms(grads) end
 ---@param outputs swale.Node[]
 ---@return string
 function Graph:dump(outputs) end
+
+---The same for Graphviz.
+---@param outputs swale.Node[]
+---@return string
+function Graph:dot(outputs) end
 
 ---@class swale.Attributes
 ---@field axes? integer[]
@@ -261,6 +270,10 @@ function core.program(graph, outputs, options) end
 ---@param o { inputs?: swale.Tensor[], vectors?: swale.Tensor[], batch?: integer, out?: swale.Tensor }   batch: from the inputs unless given
 ---@return swale.Tensor ...         outputs that have no offset, as copies
 function Program:run(o) end
+---Runs as :run does and looks at every result.
+---@param o { inputs?: swale.Tensor[], vectors?: swale.Tensor[], batch?: integer, out?: swale.Tensor }
+---@return string|nil               which op made the first NaN, or what was given with one; nil: none
+function Program:blame(o) end
 ---@return string                   instructions, buffers, sizes
 function Program:dump() end
 ---@return integer                  bytes of its workspace
@@ -428,6 +441,9 @@ function Loop:state_vectors() end
 function Loop:restore(o) end
 ---@return swale.Tensor|nil         the last gradient, before clipping, a view
 function Loop:gradient() end
+---After a loss that is not finite: computes it again and looks at every result.
+---@return string|nil               which op made the first NaN, or what was given with one; nil: none
+function Loop:blame() end
 
 ---Sums of the program's (batch) outputs over all examples of source.
 ---@param program swale.Program

@@ -1,6 +1,7 @@
 --- What all layers have in common. A layer is a description without weights: it says which
 --- parameters it wants, and forward computes its output from an input and them, on tensors and on
 --- nodes alike. It remembers where it was made, so that errors can name that line.
+local core = require "swale.core"
 local errors = require "swale.errors"
 
 local M = {}
@@ -52,12 +53,27 @@ local function finish(self, ok, result, ...)
   error(("%s\n  %s"):format(message, described(self)), 0)
 end
 
+--- What a node of a layer is called in messages: nn.Linear "fc1".
+local function label(self)
+  return ("nn.%s%s"):format(self.kind, self.name and (' "%s"'):format(self.name) or "")
+end
+
+local function labelled(self, x, p)
+  local before = x:label(label(self))
+  return finish(self, pcall(function()
+    local y = self:forward(x, p)
+    x:label(before)
+    return y
+  end))
+end
+
 ---forward, with the layer named in what goes wrong.
 ---@param x swale.Value
 ---@param p table
 ---@return swale.Value
 function Layer:call(x, p)
   if self.container then return self:forward(x, p) end
+  if core.type(x) == "node" then return labelled(self, x, p) end
   return finish(self, pcall(self.forward, self, x, p))
 end
 

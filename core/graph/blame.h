@@ -1,0 +1,14 @@
+/* blame.h: pieces of the search for the first NaN. */
+#ifndef SW_BLAME_H
+#define SW_BLAME_H
+
+#include "graph/dump.h"
+#include "graph/program_int.h"
+
+int swi_has_nan(const void *x, int64_t n, int real_bytes);
+
+/* Writes which input, vector or constant has NaN in it, if one does, and returns 1. */
+int swi_blame_given(const sw_program *p, const swi_eval_args *calls, int64_t batch, swi_text *t);
+void swi_blame_instruction(const sw_program *p, int32_t i, swi_text *t);
+
+#endif
