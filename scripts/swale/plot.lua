@@ -1,12 +1,14 @@
 --- Pictures of a run, drawn by gnuplot: loss, learning rate and batch size over examples, one above
 --- the other, as SVG and PNG in the run's plots/.
 local folders = require "swale.folders"
+local gnuplot = require "swale.gnuplot"
 local process = require "swale.process"
 local runs = require "swale.run"
 
 local M = {}
 
 local POINTS = 1500       -- of a curve, at most
+local HEIGHT = 800        -- pixels
 local MANY_CAPTURES = 60  -- more are not drawn as lines
 
 --- Okabe and Ito's colours, which the colour-blind can tell apart.
@@ -103,14 +105,10 @@ local function block(lines, name, points)
   lines[#lines + 1] = "EOD"
 end
 
-local function quoted(text) return '"' .. text:gsub('[\\"`]', "\\%0") .. '"' end
+local quoted = gnuplot.quoted
 
-local HEAD = [[
-set encoding utf8
-set border 3 lc rgb "#444444"
-set tics nomirror out textcolor rgb "#222222"
-set grid xtics ytics lt 1 lw 0.5 lc rgb "#e4e4e4"
-set key top right reverse Left noenhanced samplen 2
+local HEAD = gnuplot.HEAD .. [[
+
 set lmargin at screen 0.115
 set rmargin at screen 0.965]]
 
@@ -246,26 +244,6 @@ function M.commands(s, title)
   return table.concat(lines, "\n") .. "\n"
 end
 
-local TERMINALS = {
-  svg = 'set terminal svg size 900,800 dynamic font "Helvetica,14" background rgb "white"',
-  png = 'set terminal pngcairo size 900,800 font "Sans,11"',
-}
-
---- gnuplot draws to a temporary name; what is under path is whole.
-local function draw(commands, kind, path)
-  local temporary = path .. ".tmp"
-  local input = ("%s\nset output %s\n%sset output\n"):format(TERMINALS[kind], quoted(temporary),
-    commands)
-  local result, message = process.run({ "gnuplot" }, { input = input, timeout = 60 })
-  if not result then return nil, "gnuplot cannot be started: " .. message end
-  if result.code == 0 and (folders.size(temporary) or 0) > 0 then
-    return folders.rename(temporary, path)
-  end
-  folders.remove(temporary)
-  return nil, "gnuplot: " .. (result.err:match "[^\n]*line %d+: [^\n]*" or
-    result.err:match "%S[^\n]*" or "failed with " .. result.code)
-end
-
 local function title_of(info)
   local data = info.params and info.params.data
   return ("%s%s, seed %s"):format(info.experiment or "run", data and ", " .. tostring(data) or "",
@@ -284,7 +262,8 @@ function M.run(dir)
   local ok
   ok, message = folders.make_folder(dir .. "/plots")
   for _, kind in ipairs { "png", "svg" } do
-    if ok then ok, message = draw(commands, kind, ("%s/plots/training.%s"):format(dir, kind)) end
+    local path = ("%s/plots/training.%s"):format(dir, kind)
+    if ok then ok, message = gnuplot.draw(commands, kind, path, HEIGHT) end
   end
   if not ok then return nil, message end
   return dir .. "/plots/training.svg"

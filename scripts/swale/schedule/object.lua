@@ -1,0 +1,104 @@
+--- The schedule itself: native, or a Lua function of how far things are.
+local core = require "swale.core"
+local duration = require "swale.duration"
+local errors = require "swale.errors"
+local options = require "swale.options"
+
+local M = {}
+
+---@class swale.Progress
+---@field step? integer             updates made
+---@field examples? integer         examples seen by them
+---@field epochs? number            instead of examples
+---@field batch_size? integer       of the coming update; 1
+---@field epoch_examples? integer   size of the training set; 50000
+
+---@class swale.Schedule
+---@field kind string
+---@field native? swale.NativeSchedule
+---@field f? fun(s: swale.State, mem: table): number
+---@field live? boolean             a rule is part of it: it follows the live state
+---@field length? swale.Duration    after which it holds or is over; nil if it has no end
+---@operator mul(swale.Schedule|number): swale.Schedule
+local Schedule = { __name = "swale.Schedule" }
+Schedule.__index = Schedule
+
+function Schedule:__tostring() return "schedule." .. self.kind end
+
+function Schedule.__mul(a, b)
+  local combine = require "swale.schedule.combine"
+  if type(a) == "number" then a, b = b, a end
+  return type(b) == "number" and combine.scale(a, b) or combine.product { a, b }
+end
+
+local PROGRESS = { step = "integer?", examples = "nonnegative?", epochs = "nonnegative?",
+  batch_size = { "count", 1 }, epoch_examples = { "count", 50000 } }
+
+--- What a function sees when there is no training: how far things are, and nothing else.
+local preview = {}
+
+function preview.__index(_, key)
+  errors.misuse("this schedule reads s.%s, the live state: it can be neither plotted nor tabulated"
+    .. " beforehand", tostring(key))
+end
+
+local function at_function(self, p)
+  if self.live then
+    errors.misuse("a rule with a memory reads the live state: %s can be neither plotted nor"
+      .. " tabulated beforehand", tostring(self))
+  end
+  local state = { step = p.step, examples = p.examples, epoch = p.examples / p.epoch_examples,
+    epoch_examples = p.epoch_examples }
+  return self.f(setmetatable(state, preview), {})
+end
+
+---Its value for the update that follows: `schedule:at { epochs = 1.5, epoch_examples = 55000 }`.
+---@param progress swale.Progress|number   a number: epochs
+---@return number
+function Schedule:at(progress)
+  if type(progress) == "number" then progress = { epochs = progress } end
+  local p = options.check("schedule:at", progress, PROGRESS)
+  if p.epochs and p.examples then errors.misuse("schedule:at: examples or epochs, not both") end
+  p.examples = math.floor(p.examples or (p.epochs or 0) * p.epoch_examples + 0.5)
+  p.step = p.step or p.examples // p.batch_size
+  if self.f then return at_function(self, p) end
+  return self.native:at(p.step, p.examples, p.examples + p.batch_size, p.epoch_examples)
+end
+
+local function raw_value(value)
+  if duration.is_duration(value) then return { amount = value.amount, unit = value.unit } end
+  if type(value) ~= "table" or getmetatable(value) then return value end
+  local list = {}
+  for i, v in ipairs(value) do list[i] = raw_value(v) end
+  return list
+end
+
+---A native schedule of a kind, see core.schedule; durations may be swale.Duration.
+---@param kind string
+---@param fields table
+---@param length? swale.Duration
+---@return swale.Schedule
+function M.native(kind, fields, length)
+  local raw = { kind = kind }
+  for key, value in pairs(fields) do raw[key] = raw_value(value) end
+  local self = { kind = kind, length = length, native = core.schedule(raw) }
+  for key, value in pairs(fields) do self[key] = value end
+  return setmetatable(self, Schedule)
+end
+
+---A schedule made of a Lua function.
+---@param kind string
+---@param f fun(s: swale.State, mem: table): number
+---@param fields? { live?: boolean, length?: swale.Duration }
+---@return swale.Schedule
+function M.of_function(kind, f, fields)
+  local self = { kind = kind, f = f }
+  for key, value in pairs(fields or {}) do self[key] = value end
+  return setmetatable(self, Schedule)
+end
+
+---@param x any
+---@return boolean
+function M.is_schedule(x) return getmetatable(x) == Schedule end
+
+return M

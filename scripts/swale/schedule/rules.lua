@@ -1,0 +1,30 @@
+--- Rules: numbers that follow the live state.
+local options = require "swale.options"
+
+local M = {}
+
+---@class swale.Rule
+---@field initial number
+---@field f fun(s: swale.State, mem: table): number
+local Rule = { __name = "swale.Rule" }
+Rule.__index = Rule
+
+function Rule:__tostring() return ("rule from %g"):format(self.initial) end
+
+---@param x any
+---@return boolean
+function M.is_rule(x) return getmetatable(x) == Rule end
+
+---A rule that listens: the first update takes initial, and before each later one f(s, mem) says
+---what comes, s being the live state after the last update and mem the rule's memory, plain data:
+---a table that each trainer makes for itself.
+---@param initial number
+---@param f fun(s: swale.State, mem: table): number
+---@return swale.Rule
+function M.rule(initial, f)
+  options.value("rule", "initial", initial, "number")
+  options.value("rule", "f", f, "function")
+  return setmetatable({ initial = initial, f = f }, Rule)
+end
+
+return M
