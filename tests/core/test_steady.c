@@ -145,14 +145,16 @@ static void load(training *t) {
                                  &t->source));
 }
 
-static void start(training *t, int threads) {
+static void start(training *t, int threads, sw_loop_options o) {
   char reason[200] = "";
   memset(t, 0, sizeof *t);
   if (sw_open(NULL, threads, &t->ctx, reason, sizeof reason) != SW_OK) fail_msg("%s", reason);
   compile(t);
   load(t);
-  const sw_loop_options o = {
-      .program = t->plain, .measured = t->measured, .weights = t->weights, .source = t->source};
+  o.program = t->plain;
+  o.measured = t->measured;
+  o.weights = t->weights;
+  o.source = t->source;
   CHECK_OK(t->ctx, sw_loop_new(t->ctx, &o, &t->loop));
   CHECK_OK(t->ctx, sw_loop_set(t->loop, SW_HYPER_LR, 0.01));
   CHECK_OK(t->ctx, sw_loop_set(t->loop, SW_HYPER_MOMENTUM, 0.9));
@@ -181,7 +183,7 @@ static long long count_steps(training *t) {
 
 static void check_schedule(const sw_schedule_spec *batch, int threads, int64_t measure_every) {
   training t;
-  start(&t, threads);
+  start(&t, threads, (sw_loop_options){0});
   sw_schedule *schedule = NULL;
   CHECK_OK(t.ctx, sw_schedule_new(t.ctx, batch, &schedule));
   sw_loop_set_schedule(t.loop, SW_HYPER_BATCH_SIZE, schedule);
@@ -236,5 +238,48 @@ TEST(measured_steps) {
   check_schedule(&(sw_schedule_spec){.kind = SW_SCHEDULE_CONSTANT, .value = 64}, 1, 1);
 }
 
+/* Every option that has memory of its own, all at once; the batch is a tree. */
+static void check_options(sw_loop_options o) {
+  training t;
+  sw_schedule *grows = NULL, *batch = NULL;
+  start(&t, 2, o);
+  CHECK_OK(t.ctx, sw_schedule_new(t.ctx,
+                                  &(sw_schedule_spec){.kind = SW_SCHEDULE_COSINE_RESTARTS,
+                                                      .from = 100,
+                                                      .to = 20,
+                                                      .multiplier = 2,
+                                                      .period = {10, SW_STEPS}},
+                                  &grows));
+  CHECK_OK(t.ctx,
+           sw_schedule_new(t.ctx,
+                           &(sw_schedule_spec){
+                               .kind = SW_SCHEDULE_CLAMP, .max = 90, .n_parts = 1, .parts = &grows},
+                           &batch));
+  sw_loop_set_schedule(t.loop, SW_HYPER_BATCH_SIZE, batch);
+  CHECK_OK(t.ctx, sw_loop_watch_updates(t.loop, 7));
+  sw_loop_measure(t.loop, 5);
+  CHECK_EQ_INT(count_steps(&t), 0);
+  sw_schedule_release(grows);
+  sw_schedule_release(batch);
+  end(&t);
+}
+
+TEST(options) {
+  skip_without_counters();
+  const sw_range ranges[] = {{0, HIDDEN * IN, 1, 1, 0},
+                             {HIDDEN * IN, HIDDEN, 1, 0, 0},
+                             {HIDDEN * IN + HIDDEN, WEIGHTS - HIDDEN * IN - HIDDEN, 2, 1, 0}};
+  const sw_optimizer_options adam = {.kind = SW_OPTIMIZER_ADAMW, .beta2 = 0.99, .eps = 1e-8};
+  for (int order = SW_SHUFFLED; order <= SW_SEQUENTIAL; order++) {
+    check_options((sw_loop_options){.optimizer = adam,
+                                    .ranges = ranges,
+                                    .n_ranges = 3,
+                                    .micro_batch = 17,
+                                    .max_norm = 0.5,
+                                    .order = (sw_order)order});
+    check_options((sw_loop_options){.ranges = ranges, .n_ranges = 3, .order = (sw_order)order});
+  }
+}
+
 RUN_TESTS(T(the_counter_counts), T(constant_batch), T(shrinking_batch), T(batch_that_grows_back),
-          T(measured_steps))
+          T(measured_steps), T(options))

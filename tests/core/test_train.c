@@ -1,9 +1,8 @@
-/* test_train.c: the update, averages and the sampler. */
+/* test_train.c: the update, and averages. */
 #include "train_check.h"
 
 #include "base/parallel.h"
 #include "train/average.h"
-#include "train/sampler.h"
 #include "train/sgd.h"
 
 static sw_tensor *doubles(int64_t n, const double *x) {
@@ -209,55 +208,93 @@ TEST(test_average_refuses_and_stays) {
   sw_tensor_free(narrow);
 }
 
-/* -------------------------------------------------------------- the sampler */
-
-enum { EXAMPLES = 11, DRAWN = 60 };
-
-static void draw(uint64_t seed, const int64_t *batch, int32_t *index) {
-  sw_sampler *s = NULL;
-  CHECK_OK(ctx, sw_sampler_new(ctx, &(sw_sampler_options){.examples = EXAMPLES, .seed = seed}, &s));
-  for (int64_t at = 0; at < DRAWN; at += *batch++) sw_sampler_next(s, *batch, index + at);
-  assert_int_equal(sw_sampler_position(s), DRAWN);
-  sw_sampler_free(s);
-}
-
-TEST(test_any_batch_size_sees_the_same_order) {
-  int32_t ones[DRAWN], mixed[DRAWN], all[DRAWN], other[DRAWN];
-  int64_t batch[DRAWN];
-  for (int i = 0; i < DRAWN; i++) batch[i] = 1;
-  draw(1, batch, ones);
-  draw(1, (int64_t[]){7, 7, 1, 0, 30, 11, 4}, mixed);
-  draw(1, (int64_t[]){DRAWN}, all);
-  draw(2, (int64_t[]){DRAWN}, other);
-  assert_memory_equal(mixed, ones, sizeof ones);
-  assert_memory_equal(all, ones, sizeof ones);
-  assert_memory_not_equal(other, ones, sizeof ones);
-  assert_memory_not_equal(ones, ones + EXAMPLES, EXAMPLES * sizeof *ones);
-}
-
-TEST(test_an_epoch_holds_each_example_once) {
-  int32_t index[DRAWN];
-  draw(3, (int64_t[]){DRAWN}, index);
-  for (int epoch = 0; epoch < DRAWN / EXAMPLES; epoch++) {
-    unsigned seen = 0;
-    for (int i = 0; i < EXAMPLES; i++) seen |= 1u << index[epoch * EXAMPLES + i];
-    assert_int_equal(seen, (1u << EXAMPLES) - 1);
+/* avg_fn of PyTorch's get_ema_multi_avg_fn: the first point is copied. */
+TEST(test_ema_forgets) {
+  const sw_average_options ema = {.kind = SW_AVERAGE_EMA, .decay = 0.75};
+  const double points[] = {8, 4, 0, 2};
+  sw_average *avg = NULL;
+  const sw_tensor *mean = NULL;
+  CHECK_OK(ctx, sw_average_new(ctx, &ema, SW_F64, 1, &avg));
+  double want = 8;
+  for (int i = 0; i < 4; i++) {
+    sw_tensor *w = doubles(1, &points[i]);
+    CHECK_OK(ctx, sw_average_update(avg, w));
+    if (i > 0) want = 0.75 * want + 0.25 * points[i];
+    CHECK_OK(ctx, sw_average_get(avg, &mean));
+    assert_near(*(const double *)sw_tensor_data(mean), want, 1e-15);
+    sw_tensor_free(w);
   }
+  sw_average_free(avg);
 }
 
-TEST(test_seeks_anywhere) {
-  int32_t index[DRAWN], again[5];
-  draw(4, (int64_t[]){DRAWN}, index);
-  sw_sampler *s = NULL;
-  CHECK_OK(ctx, sw_sampler_new(ctx, &(sw_sampler_options){.examples = EXAMPLES, .seed = 4}, &s));
-  for (int64_t at = DRAWN - 5; at >= 0; at -= 3) {
-    sw_sampler_seek(s, at);
-    sw_sampler_next(s, 5, again);
-    assert_memory_equal(again, index + at, sizeof again);
+/* Means of three, also across the ring's end; asked for or not. */
+TEST(test_last_points) {
+  const sw_average_options last = {.kind = SW_AVERAGE_LAST, .k = 3};
+  const double points[] = {9, 3, 6, 0, 30, 12, 7}, want[] = {9, 6, 6, 3, 12, 14, 49.0 / 3};
+  sw_average *avg = NULL;
+  const sw_tensor *mean = NULL;
+  CHECK_OK(ctx, sw_average_new(ctx, &last, SW_F64, 1, &avg));
+  for (int i = 0; i < 7; i++) {
+    sw_tensor *w = doubles(1, &points[i]);
+    CHECK_OK(ctx, sw_average_update(avg, w));
+    sw_tensor_free(w);
+    if (i == 3) continue;
+    CHECK_OK(ctx, sw_average_get(avg, &mean));
+    assert_near(*(const double *)sw_tensor_data(mean), want[i], 1e-15);
   }
-  sw_sampler_free(s);
-  assert_int_equal(sw_sampler_new(ctx, &(sw_sampler_options){.examples = 0, .seed = 4}, &s),
+  sw_average_free(avg);
+}
+
+/* Whatever the kind and wherever the ring stands: saved, restored, and on to the same bits. */
+TEST(test_averages_go_on_from_their_state) {
+  const sw_average_options kinds[] = {{.kind = SW_AVERAGE_SWA},
+                                      {.kind = SW_AVERAGE_EMA, .decay = 0.9},
+                                      {.kind = SW_AVERAGE_LAST, .k = 4}};
+  for (int kind = 0; kind < 3; kind++)
+    for (int saved = 1; saved <= 9; saved++) {
+      sw_average *one = NULL, *two = NULL;
+      sw_tensor *state = NULL;
+      const sw_tensor *a = NULL, *b = NULL;
+      CHECK_OK(ctx, sw_average_new(ctx, &kinds[kind], SW_F64, 2, &one));
+      CHECK_OK(ctx, sw_average_new(ctx, &kinds[kind], SW_F64, 2, &two));
+      assert_int_equal(sw_average_state(one, &state), SW_EEMPTY);
+      for (int i = 1; i <= 11; i++) {
+        sw_tensor *w = doubles(2, (double[]){1.0 / i, i * i});
+        CHECK_OK(ctx, sw_average_update(one, w));
+        if (i > saved) CHECK_OK(ctx, sw_average_update(two, w));
+        sw_tensor_free(w);
+        if (i != saved) continue;
+        CHECK_OK(ctx, sw_average_state(one, &state));
+        CHECK_OK(ctx, sw_average_restore(two, state, saved));
+        sw_tensor_free(state);
+      }
+      CHECK_OK(ctx, sw_average_get(one, &a));
+      CHECK_OK(ctx, sw_average_get(two, &b));
+      assert_int_equal(sw_average_count(two), 11);
+      assert_memory_equal(sw_tensor_data(a), sw_tensor_data(b), 2 * sizeof(double));
+      sw_average_free(one);
+      sw_average_free(two);
+    }
+}
+
+TEST(test_averages_refuse_options_and_states) {
+  const sw_average_options last = {.kind = SW_AVERAGE_LAST, .k = 3};
+  sw_average *avg = NULL;
+  assert_int_equal(
+      sw_average_new(ctx, &(sw_average_options){.kind = SW_AVERAGE_LAST}, SW_F32, 2, &avg),
+      SW_ERANGE);
+  assert_int_equal(sw_average_new(ctx, &(sw_average_options){.kind = SW_AVERAGE_EMA, .decay = 1.5},
+                                  SW_F32, 2, &avg),
                    SW_ERANGE);
+  CHECK_OK(ctx, sw_average_new(ctx, &last, SW_F64, 2, &avg));
+  sw_tensor *two = tensor(SW_F64, 2, 2, 2), *narrow = tensor(SW_F32, 2, 3, 2);
+  assert_int_equal(sw_average_restore(avg, two, 7), SW_ESHAPE);
+  assert_message("expected the last points as float64 (3, 2), got float64 (2, 2)");
+  assert_int_equal(sw_average_restore(avg, narrow, 7), SW_EDTYPE);
+  assert_int_equal(sw_average_count(avg), 0);
+  sw_tensor_free(two);
+  sw_tensor_free(narrow);
+  sw_average_free(avg);
 }
 
 /* -------------------------------------------------------------- failing memory */
@@ -287,16 +324,17 @@ static sw_status make_average(void) {
   return SW_OK;
 }
 
-static sw_status make_sampler(void) {
-  sw_sampler *s = NULL;
-  SW_TRY(sw_sampler_new(ctx, &(sw_sampler_options){.examples = 10, .seed = 1}, &s));
-  sw_sampler_free(s);
+static sw_status make_last(void) {
+  sw_average *avg = NULL;
+  const sw_average_options last = {.kind = SW_AVERAGE_LAST, .k = 3};
+  SW_TRY(sw_average_new(ctx, &last, SW_F32, 10, &avg));
+  sw_average_free(avg);
   return SW_OK;
 }
 
 TEST(test_out_of_memory) {
   survives_failing_memory(make_average);
-  survives_failing_memory(make_sampler);
+  survives_failing_memory(make_last);
 }
 
 RUN_CLEAN_TESTS(CLEAN(test_plain), CLEAN(test_momentum),
@@ -306,7 +344,6 @@ RUN_CLEAN_TESTS(CLEAN(test_plain), CLEAN(test_momentum),
                 CLEAN(test_without_momentum_the_buffer_stays), CLEAN(test_float32_follows_float64),
                 CLEAN(test_sgd_refuses), CLEAN(test_average_is_the_arithmetic_mean),
                 CLEAN(test_average_goes_on_from_what_was_saved),
-                CLEAN(test_average_refuses_and_stays),
-                CLEAN(test_any_batch_size_sees_the_same_order),
-                CLEAN(test_an_epoch_holds_each_example_once), CLEAN(test_seeks_anywhere),
-                CLEAN(test_out_of_memory))
+                CLEAN(test_average_refuses_and_stays), CLEAN(test_ema_forgets),
+                CLEAN(test_last_points), CLEAN(test_averages_go_on_from_their_state),
+                CLEAN(test_averages_refuse_options_and_states), CLEAN(test_out_of_memory))
