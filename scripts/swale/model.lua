@@ -20,6 +20,9 @@ local M = {}
 ---@field layer swale.Layer
 ---@field segments swale.Segment[]
 ---@field seed integer
+---@field save function      see swale.model_files, as for the next two
+---@field load function
+---@field predict function
 local Model = { __name = "swale.Model" }
 Model.__index = Model
 
@@ -227,5 +230,7 @@ end
 ---The same network with weights of its own.
 ---@return swale.Model
 function Model:clone() return new(self.layer, self.segments, self.flat:clone(), self.seed) end
+
+for name, method in pairs(require "swale.model_files") do Model[name] = method end
 
 return M

@@ -1,0 +1,190 @@
+--- Methods of models: weights in files, by PyTorch's names, and answers for many rows.
+local core = require "swale.core"
+local errors = require "swale.errors"
+local options = require "swale.options"
+
+local M = {}
+
+local LAYOUT = { choice = { "swale", "pytorch" }, "swale" }
+
+local function arrangements(self, o)
+  if o.layout == "swale" then return {} end
+  return require("swale.layouts").pytorch(self.layer, o.input)
+end
+
+local SAVE = { layout = LAYOUT, input = "table?", metadata = "table?" }
+
+---@class swale.SaveOptions
+---@field layout? "swale"|"pytorch"   "swale"; they differ behind a flattened image only
+---@field input? integer[]            for "pytorch": of an example, { height, width, channels }
+---@field metadata? table<string, string>
+
+---Writes the weights as safetensors, by path: "0.weight" (out, in), as PyTorch's state_dict.
+---@param self swale.Model
+---@param path string
+---@param o? swale.SaveOptions
+---@return swale.Model self
+function M.save(self, path, o)
+  options.value("model:save", "path", path, "string")
+  o = options.check("model:save", o, SAVE)
+  local tensors = self:state_dict()
+  for name, a in pairs(arrangements(self, o)) do
+    tensors[name] = require("swale.layouts").to_file(tensors[name], a)
+  end
+  errors.check(core.safetensors_write(path, tensors, o.metadata))
+  return self
+end
+
+-- ------------------------------------------------------------------ loading
+
+--- A run's checkpoint has one flat vector, and says in its metadata what lies where.
+local function slices(flat, segments)
+  local state = {}
+  for _, s in ipairs(segments) do
+    local size = 1
+    for _, d in ipairs(s.shape) do size = size * d end
+    state[s.path] = flat:narrow(1, s.offset, size):reshape(s.shape)
+  end
+  return state
+end
+
+local function from_checkpoint(path, tensors, metadata, which)
+  local flat = tensors[which]
+  if not flat then errors.environment(('%s: no "%s" in it'):format(path, which), "ECORRUPT") end
+  local ok, state = pcall(slices, flat, core.json_decode(metadata.segments))
+  if ok then return state end
+  errors.environment(path .. ": its segments are not those of a checkpoint", "ECORRUPT")
+end
+
+local function read(path, which)
+  local tensors, metadata = errors.check(core.safetensors_read(path))
+  if metadata.segments and tensors.weights then
+    return from_checkpoint(path, tensors, metadata, which)
+  elseif which ~= "weights" then
+    errors.environment(('%s: no checkpoint of a run, which alone has "%s"'):format(path, which),
+      "ECORRUPT")
+  end
+  return tensors
+end
+
+---@class swale.LoadReport           names, sorted
+---@field missing string[]           parameters that the file does not have
+---@field unexpected string[]        tensors of the file that are no parameters
+---@field misshapen string[]         both have it, but of different shapes
+
+--- What fits, and a report of what does not.
+local function compare(self, tensors, arranged)
+  local report, words = { missing = {}, unexpected = {}, misshapen = {} }, {}
+  local left = {}
+  for name in pairs(tensors) do left[name] = true end
+  for _, s in ipairs(self.segments) do
+    local t, a = tensors[s.path], arranged[s.path]
+    left[s.path] = nil
+    local wanted = errors.shape_text(a and a.shape or s.shape)
+    if not t then
+      table.insert(report.missing, s.path)
+    elseif errors.shape_text(t:shape()) ~= wanted then
+      table.insert(report.misshapen, s.path)
+      words[#words + 1] = ('"%s" is %s, the model wants %s'):format(s.path,
+        errors.shape_text(t:shape()), wanted)
+    end
+  end
+  report.unexpected = errors.sorted_keys(left)
+  return report, words
+end
+
+local function quoted(names) return '"' .. table.concat(names, '", "') .. '"' end
+
+local function refuse(path, report, words)
+  local lines = { path .. ": does not fit the model" }
+  if #report.missing > 0 then lines[#lines + 1] = "missing: " .. quoted(report.missing) end
+  if #report.unexpected > 0 then lines[#lines + 1] = "unexpected: " .. quoted(report.unexpected) end
+  if #words > 0 then lines[#lines + 1] = "of another shape: " .. table.concat(words, "; ") end
+  errors.environment(table.concat(lines, "\n  "), "ECORRUPT")
+end
+
+local function take(self, tensors, arranged, report)
+  local skip = {}
+  for _, name in ipairs(report.missing) do skip[name] = true end
+  for _, name in ipairs(report.misshapen) do skip[name] = true end
+  for _, s in ipairs(self.segments) do
+    if not skip[s.path] then
+      local t, a = tensors[s.path]:to "float32", arranged[s.path]
+      if a then t = require("swale.layouts").from_file(t, a):reshape(s.shape) end
+      self.views[s.path]:copy(t)
+    end
+  end
+end
+
+local LOAD = { layout = LAYOUT, input = "table?", strict = { "boolean", true },
+  which = { choice = { "weights", "average" }, "weights" } }
+
+---@class swale.WeightsOptions
+---@field layout? "swale"|"pytorch"   of the file
+---@field input? integer[]            for "pytorch": of an example, { height, width, channels }
+---@field strict? boolean             true; false: takes what fits and reports the rest
+---@field which? "weights"|"average"  of a run's checkpoint
+
+---Takes the weights of a file that save or PyTorch wrote, or of a run's checkpoint. What is
+---missing, unexpected or of another shape is refused by name, and nothing is taken, unless strict
+---is false.
+---@param self swale.Model
+---@param path string
+---@param o? swale.WeightsOptions
+---@return swale.Model self, swale.LoadReport report
+function M.load(self, path, o)
+  options.value("model:load", "path", path, "string")
+  o = options.check("model:load", o, LOAD)
+  local arranged, tensors = arrangements(self, o), read(path, o.which)
+  local report, words = compare(self, tensors, arranged)
+  local clean = #report.missing + #report.unexpected + #report.misshapen == 0
+  if o.strict and not clean then refuse(path, report, words) end
+  take(self, tensors, arranged, report)
+  return self, report
+end
+
+-- ------------------------------------------------------------------ predicting
+
+local PREDICT = { batch = { "count", 1000 } }
+
+--- rows(first, n) and how many there are.
+local function rows_of(x)
+  if core.type(x) == "tensor" and x:ndim() > 0 then
+    return #x, function(first, n) return x:narrow(1, first, n):contiguous():to "float32" end
+  end
+  local meta = type(x) == "table" and getmetatable(x)
+  if not meta or meta.__name ~= "swale.Split" then
+    errors.misuse("model:predict: wants a split or a tensor of rows, not %s", errors.shown(x))
+  end
+  return #x, function(first, n)
+    local index = {}
+    for i = 1, n do index[i] = first + i - 1 end
+    return (x:gather(index))
+  end
+end
+
+---The outputs for many rows, a batch at a time. A split's rows are normalised, as in training; a
+---tensor's are taken as they are.
+---@param self swale.Model
+---@param x swale.Split|swale.Tensor     (N, …)
+---@param o? { batch?: integer }         1000
+---@return swale.Tensor outputs          (N, …)
+---@return swale.Tensor|nil labels       int32 (N): the place of the largest, from 0, of several
+function M.predict(self, x, o)
+  o = options.check("model:predict", o, PREDICT)
+  local total, rows = rows_of(x)
+  local outputs
+  for first = 1, total, o.batch do
+    local y = self:forward(rows(first, math.min(o.batch, total - first + 1)))
+    local shape = y:shape()
+    shape[1] = total
+    outputs = outputs or core.zeros(shape)
+    outputs:narrow(1, first, #y):copy(y)
+  end
+  if not outputs then errors.misuse "model:predict: there are no rows" end
+  local shape = outputs:shape()
+  local several = #shape == 2 and shape[2] > 1
+  return outputs, several and require("swale.ops").argmax(outputs) or nil
+end
+
+return M

@@ -1,0 +1,173 @@
+--- Weights in files: there and back, what does not fit, and PyTorch where it is installed.
+local core = require "swale.core"
+local folders = require "swale.folders"
+local lu = require "luaunit"
+local nn = require "swale.nn"
+local process = require "swale.process"
+local sw = require "swale"
+
+local function plain()
+  return nn.Sequential { nn.Linear(5, 7), nn.ReLU(), nn.Linear(7, 3) }
+end
+
+-- Of images (3, 4, 2): height, width, channels.
+local IMAGE = { 3, 4, 2 }
+local function image()
+  return nn.Sequential { nn.Flatten(), nn.Linear(24, 6), nn.Tanh(), nn.Linear(6, 2) }
+end
+
+TestModelFiles = {}
+
+function TestModelFiles:setUp()
+  self.folder = assert(require("luv").fs_mkdtemp "/tmp/swale-model-XXXXXX")
+  self.path = self.folder .. "/w.safetensors"
+end
+
+function TestModelFiles:tearDown() folders.remove(self.folder) end
+
+function TestModelFiles:test_there_and_back()
+  local a, b = plain():build { seed = 1 }, plain():build { seed = 2 }
+  a:save(self.path, { metadata = { note = "mine" } })
+  lu.assert_is(b:load(self.path), b)
+  lu.assert_equals(b:weights():table(), a:weights():table())
+  local tensors, metadata = sw.load(self.path)
+  lu.assert_equals(tensors["0.weight"]:shape(), { 7, 5 })
+  lu.assert_equals(metadata, { note = "mine" })
+end
+
+function TestModelFiles:misfit()
+  local state = plain():build { seed = 1 }:state_dict()
+  state["2.bias"], state["0.weight"] = nil, sw.zeros { 5, 7 }
+  state["fc.bias"] = sw.zeros { 3 }
+  sw.save(self.path, state)
+end
+
+function TestModelFiles:test_what_does_not_fit_is_told_by_name()
+  self:misfit()
+  local m = plain():build { seed = 2 }
+  local before = m:weights():table()
+  local result, message, code = sw.try(m.load, m, self.path)
+  lu.assert_nil(result)
+  lu.assert_equals(message, self.path .. ': does not fit the model\n  missing: "2.bias"\n'
+    .. '  unexpected: "fc.bias"\n  of another shape: "0.weight" is (5, 7), the model wants (7, 5)')
+  lu.assert_equals(code, "ECORRUPT")
+  lu.assert_equals(m:weights():table(), before)
+end
+
+function TestModelFiles:test_what_fits_is_taken_if_asked_for()
+  self:misfit()
+  local m = plain():build { seed = 2 }
+  local before = m:state_dict()
+  local _, report = m:load(self.path, { strict = false })
+  lu.assert_equals(report, { missing = { "2.bias" }, unexpected = { "fc.bias" },
+    misshapen = { "0.weight" } })
+  local given = plain():build { seed = 1 }
+  lu.assert_equals(m:parameter("2.weight"):table(), given:parameter("2.weight"):table())
+  lu.assert_equals(m:parameter("0.weight"):table(), before["0.weight"]:table())
+end
+
+function TestModelFiles:test_a_checkpoint_of_a_run()
+  local m = plain():build { seed = 1 }
+  local average = m:weights():clone():fill(3)
+  local run = { { path = "0.weight", offset = 1, shape = { 7, 5 } },
+    { path = "0.bias", offset = 36, shape = { 7 } },
+    { path = "2.weight", offset = 43, shape = { 3, 7 } },
+    { path = "2.bias", offset = 64, shape = { 3 } } }
+  sw.save(self.path, { weights = m:weights(), average = average },
+    { segments = core.json_encode(run) })
+  local n = plain():build { seed = 2 }
+  lu.assert_equals(n:load(self.path):weights():table(), m:weights():table())
+  lu.assert_equals(n:load(self.path, { which = "average" }):weights():table(), average:table())
+  sw.save(self.path, { weights = m:weights() }, { segments = '[{"path": "a", "offset": 99}]' })
+  lu.assert_error_msg_contains("its segments are not those of a checkpoint", n.load, n, self.path)
+end
+
+function TestModelFiles:test_wrong_arguments()
+  local m = image():build {}
+  lu.assert_error_msg_contains('"pytorch" wants input', m.save, m, self.path,
+    { layout = "pytorch" })
+  lu.assert_error_msg_contains('must be one of "swale", "pytorch"', m.save, m, self.path,
+    { layout = "torch" })
+  lu.assert_error_msg_contains("no checkpoint of a run", m.save(m, self.path).load, m, self.path,
+    { which = "average" })
+  lu.assert_error_msg_contains("wants a split or a tensor of rows, not 3", m.predict, m, 3)
+end
+
+-- Element (o, ((c H) + y) W + x) of PyTorch's is our (o, ((y W) + x) C + c).
+function TestModelFiles:test_inputs_behind_an_image_are_rearranged()
+  local m = image():build { seed = 1 }
+  m:save(self.path, { layout = "pytorch", input = IMAGE })
+  local theirs, ours = sw.load(self.path)["1.weight"], m:parameter "1.weight"
+  local h, w, c = table.unpack(IMAGE)
+  for y = 0, h - 1 do
+    for x = 0, w - 1 do
+      for k = 0, c - 1 do
+        local there, here = (k * h + y) * w + x + 1, (y * w + x) * c + k + 1
+        lu.assert_equals(theirs:get(5, there), ours:get(5, here))
+      end
+    end
+  end
+  local n = image():build { seed = 2 }:load(self.path, { layout = "pytorch", input = IMAGE })
+  lu.assert_equals(n:weights():table(), m:weights():table())
+end
+
+function TestModelFiles:test_a_function_between_hides_the_image()
+  local m = nn.Sequential { function(x) return x * 2 end, nn.Linear(24, 2) }:build {}
+  lu.assert_error_msg_contains("stands between the image and a linear layer", m.save, m, self.path,
+    { layout = "pytorch", input = IMAGE })
+end
+
+function TestModelFiles:test_predict_is_forward_in_batches()
+  local m, data = nn.Linear(64, 10):build { seed = 1 }, sw.data.load "digits"
+  local y, labels = m:predict(data.valid, { batch = 7 })
+  local all = {}
+  for i = 1, 300 do all[i] = i end
+  local want = m:forward((data.valid:gather(all)))
+  lu.assert_equals(y:table(), want:table())
+  lu.assert_equals(labels:table(), sw.ops.argmax(want):table())
+  local raw = m:predict(data.valid.x:reshape { -1, 64 })
+  lu.assert_equals(raw:shape(), { 300, 10 })
+  lu.assert_nil(select(2, nn.Linear(64, 1):build {}:predict(data.valid)))
+end
+
+-- ------------------------------------------------------------------ PyTorch
+
+local HERE = debug.getinfo(1, "S").source:match "^@(.*)/[^/]*$"
+
+local function python(what, folder)
+  local result = process.run { "/usr/bin/python3", HERE .. "/torch_check.py", what, folder }
+  if not result or result.code ~= 0 then
+    if not result or result.err:find "ModuleNotFoundError" then
+      lu.skip "python3-torch is not installed"
+    end
+    error(result.err)
+  end
+end
+
+local function assert_near(a, b)
+  lu.assert_equals(a:shape(), b:shape())
+  local difference = (a - b):reshape { -1 }
+  for _, d in ipairs(difference:table()) do lu.assert_almost_equals(d, 0, 1e-6) end
+end
+
+function TestModelFiles:test_pytorch_reads_ours()
+  local a, b = plain():build { seed = 3 }, image():build { seed = 4 }
+  a:save(self.folder .. "/ours.safetensors")
+  b:save(self.folder .. "/ours-image.safetensors", { layout = "pytorch", input = IMAGE })
+  local x, images = sw.randn { 8, 5 }, sw.randn { 8, 3, 4, 2 }
+  sw.save(self.folder .. "/x.npy", x)
+  sw.save(self.folder .. "/x-image.npy", images)
+  python("read", self.folder)
+  assert_near(a:predict(x), sw.load(self.folder .. "/y.npy"))
+  assert_near(b:predict(images), sw.load(self.folder .. "/y-image.npy"))
+end
+
+function TestModelFiles:test_we_read_pytorchs()
+  python("write", self.folder)
+  local a = plain():build { seed = 3 }:load(self.folder .. "/torch.safetensors")
+  local b = image():build { seed = 4 }:load(self.folder .. "/torch-image.safetensors",
+    { layout = "pytorch", input = IMAGE })
+  assert_near(a:predict(sw.load(self.folder .. "/x.npy")), sw.load(self.folder .. "/y.npy"))
+  assert_near(b:predict(sw.load(self.folder .. "/x-image.npy")),
+    sw.load(self.folder .. "/y-image.npy"))
+end
