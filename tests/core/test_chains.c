@@ -81,8 +81,8 @@ TEST(test_arithmetic) {
   for (int i = 0; i < 5; i++) sw_schedule_release(all[i]);
 }
 
-/* Smith et al. 2018: eps / B falls by 5 at each mark; the batch grows up to a cap, from there on the
- * rate falls. Made of parts: B = floor(clamp(B0 5^k)), eps = (eps0 / B0) 5^-k B. */
+/* Smith et al. 2018: eps / B falls by 5 at each mark; the batch grows up to a cap, from there on
+ * the rate falls. Made of parts: B = floor(clamp(B0 5^k)), eps = (eps0 / B0) 5^-k B. */
 TEST(test_annealing_is_a_product) {
   const sw_duration marks[] = {epochs(2), epochs(4), epochs(6)};
   sw_schedule *grows = make((sw_schedule_spec){
