@@ -3,7 +3,7 @@
 #   tests/fuzz/run.sh [SECONDS] [TARGET …]        run.sh 600 csv npy
 # Builds with clang in .build/fuzz, or in $SWALE_FUZZ_BUILD. What is new in the corpus stays in the
 # build folder; an input that crashes is left there as crash-* and named, and the exit code is 1.
-# With SWALE_FUZZ_KEEP=1 the corpus is minimised afterwards and takes the place of the committed one.
+# With SWALE_FUZZ_KEEP=1 the minimised corpus then takes the place of the committed one.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 source=$(cd "$here/../.." && pwd)
@@ -18,9 +18,13 @@ if [ ${#targets[@]} = 0 ]; then
   done
 fi
 
-cmake -S "$source" -B "$build" -G Ninja -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=Debug \
-  -DCMAKE_C_FLAGS_DEBUG="-O1 -g" -DSWALE_FUZZ=ON >/dev/null
-cmake --build "$build" -- $(printf 'fuzz_%s ' "${targets[@]}") >/dev/null
+build() {
+  mkdir -p "$build"
+  cmake -S "$source" -B "$build" -G Ninja -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=Debug \
+    -DCMAKE_C_FLAGS_DEBUG="-O1 -g" -DSWALE_FUZZ=ON &&
+    cmake --build "$build" -- $(printf 'fuzz_%s ' "${targets[@]}")
+}
+log=$(build 2>&1) || { echo "$log"; exit 1; }
 
 export ASAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1
 failed=0
