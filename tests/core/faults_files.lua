@@ -18,3 +18,15 @@ assert(os.remove(path))
 path = folder .. "/text"
 assert(core.write_file(path, "hello\n"))
 assert(os.remove(path))
+
+path = folder .. "/a.npy"
+assert(core.npy_write(given.w, path))
+assert(assert(core.npy_read(path)):get(3) == 3)
+assert(os.remove(path))
+
+path = folder .. "/a.csv"
+assert(core.csv_write(core.tensor { { 1, 0 }, { 2, 1 } }, path, { "a", "kind" }))
+local values, labels, names = core.csv_read(path, { label = "kind", classes = { "0", "1" } })
+assert(values, names and labels)
+assert(values:get(2, 1) == 2 and labels:get(2) == 1 and names[1] == "a")
+assert(os.remove(path))
