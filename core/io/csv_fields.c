@@ -142,7 +142,7 @@ int swi_csv_number(const char *text, int64_t n, double *out) {
   if (special(at, end, minus, out)) return 1;
   at = read_digits(at, end, 0, &d, &seen);
   if (at < end && *at == '.') at = read_digits(at + 1, end, 1, &d, &seen);
-  if (!seen || (at = read_exponent(at, end, &d)) != end || n > LONGEST) return 0;
+  if (!seen || n > LONGEST || read_exponent(at, end, &d) != end) return 0;
   if (fast_value(&d, out)) {
     if (minus) *out = -*out;
     return 1;
