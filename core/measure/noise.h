@@ -5,7 +5,8 @@
  *     S  = (sum |g_i|^2 - B |g|^2) / (B - 1)       unbiased for tr(Sigma), N - 1 in its denominator
  *     G2 = |g|^2 - S (1/B - 1/N)                  target "train": |G_N|^2 of the N examples
  *     G2 = |g|^2 - S / B                          target "population"
- * The batch is drawn without replacement from N examples. Numerator and denominator are averaged
+ * The batch is drawn without replacement from N examples; of one drawn with replacement the second
+ * form gives |G_N|^2, the N examples being its population. Numerator and denominator are averaged
  * apart: over the last 32 measurements, in 16 blocks of two, whose spread gives a 95 % Fieller set
  * for the ratio. A change of batch size begins anew.
  */

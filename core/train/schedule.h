@@ -28,31 +28,36 @@ typedef struct sw_progress {
 } sw_progress;
 
 /* t is the schedule's clock: updates made, or examples seen by them; d what the coming update adds
- * to it. Where PyTorch has a schedule of that kind, the numbers are PyTorch's, but for the notes.
+ * to it; x = min(1, t / period). Where PyTorch has a schedule of that kind, the numbers are
+ * PyTorch's, but for the notes.
  *
- * constant             value step                 value gamma^floor(t / period) multi_step
- * value gamma^(number of marks <= t) piecewise            values[number of marks <= t] exponential
- * value gamma^(t / period) linear               from + (to - from) x,  x = min(1, t / period)
- * polynomial           (from - to) (1 - x)^power + to cosine               to + (from - to) (1 +
- * cos pi x) / 2       (PyTorch's turns back after the end) cosine_restarts      the same from each
- * restart on, each wave multiplier times as long as the
- *                      last     (waves are counted off: PyTorch's logarithm misses some restarts)
- * cyclic               (1 - x) max + x min,  x = min(1, (t + d - k c) / c),  k = floor(t / c),
+ * constant             value
+ * step                 value gamma^floor(t / period)
+ * multi_step           value gamma^(number of marks <= t)
+ * piecewise            values[number of marks <= t]
+ * exponential          value gamma^(t / period)
+ * linear               from + (to - from) x
+ * polynomial           (from - to) (1 - x)^power + to
+ * cosine               to + (from - to) (1 + cos pi x) / 2
+ *                      (holds; PyTorch's turns back after the end)
+ * cosine_restarts      the same from each restart on, a wave multiplier times as long as the last
+ *                      (waves are counted off; PyTorch's logarithm misses some restarts)
+ * cyclic               (1 - u) max + u min,  u = min(1, (t + d - k c) / c),  k = floor(t / c),
  *                      c the period (Izmailov et al. 2018, section 3.1: with c a whole number of
- *                      batches x = (mod(i-1, c) + 1) / c; the update that crosses the end of a cycle
- *                      has x = 1)
- * triangular           min + (max - min) s,  s going 0 -> 1 -> 0 over period and down   (CyclicLR)
- * triangular2          the height halves with each cycle exp_range            the height is
- * gamma^t, t counted from the very start in the unit of period one_cycle            from -> max ->
- * to, the top at fraction * period - d and the end at period - d
- *                      (OneCycleLR: its last update has the last value); three_phase: back to from
- *                      as fast as it came, then to. A phase of no length is skipped (PyTorch divides
- *                      by zero), and the end holds (PyTorch's turns back)
+ *                      batches u = (mod(i-1, c) + 1) / c; an update that crosses the end has u = 1)
+ * triangular           min + (max - min) s,  s going 0 -> 1 -> 0 over period and down  (CyclicLR)
+ * triangular2          the height max - min halves with each cycle
+ * exp_range            the height times gamma^t, t from the very start, in the unit of period
+ * one_cycle            from -> max -> to; the top is at fraction * period - d, the end at
+ *                      period - d, so that the last update has the last value  (OneCycleLR)
+ *                      three_phase: back to from as fast as it came, then to
+ *                      (a phase of no length is skipped, where PyTorch divides by zero; the end
+ *                      holds, where PyTorch's turns back)
  * warmup_stable_decay  from -> max, max, max -> to in the given shape, then it holds
  * inverse_sqrt         from -> value over period, then value sqrt(period / t)
  * chain                one after another, each with a clock that starts at 0; the last goes on
  * scale, product       of values
- * clamp                into min … max
+ * clamp                into min ... max
  * floor                the whole number below (or just above, by rounding) */
 typedef enum sw_schedule_kind {
   SW_SCHEDULE_CONSTANT,

@@ -32,3 +32,26 @@ assert(loop:momentum():norm() > 0 and loop:gradient():norm() > 0)
 local sums
 sums, message = core.evaluate(core.program(g, { losses }), weights, source, 7)
 assert(sums, message)
+
+-- Options that have memory of their own, and what is kept for going on.
+local part = core.schedule { kind = "linear", from = 0, to = 0.1,
+  period = { amount = 1, unit = "epochs" } }
+loop = core.loop {
+  program = core.program(g, { loss, grads[1] }, { offsets = { false, 1 } }),
+  weights = weights, source = source, optimizer = "adamw", micro_batch = 3, max_norm = 1,
+  segments = { { first = 1, length = 3 }, { first = 4, length = 3, lr_factor = 0.5 } },
+  order = "independent", subset = core.tensor({ 4, 7, 9, 11 }, "int32"),
+}
+loop:set("lr", core.schedule { kind = "chain", schedules = { part, core.schedule {
+  kind = "scale", value = 2, schedules = { part } } },
+  durations = { { amount = 2, unit = "epochs" } } })
+loop:set("batch_size", 5)
+loop:watch_updates(2)
+why, message = loop:advance(6)
+assert(why == "steps", message)
+assert(loop:update_ratios({}) == 6)
+loop:restore { step = 6, examples = 30, vectors = loop:state_vectors() }
+local average = core.average(6, "float32", { kind = "last", k = 3 })
+average:update(weights)
+average:restore(average:state(), 1)
+assert(average:mean():norm() > 0)

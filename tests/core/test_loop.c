@@ -40,6 +40,14 @@ static void hand_step(hand *h, const problem *p, int64_t batch, double lr, doubl
 
 static double norm(const double *x) { return sqrt(x[0] * x[0] + x[1] * x[1] + x[2] * x[2]); }
 
+static sw_schedule *cyclic_rate(void) {
+  const sw_schedule_spec spec = {
+      .kind = SW_SCHEDULE_CYCLIC, .max = 0.2, .min = 0.05, .period = {2, SW_EPOCHS}};
+  sw_schedule *s = NULL;
+  CHECK_OK(ctx, sw_schedule_new(ctx, &spec, &s));
+  return s;
+}
+
 /* Cyclic rate, a batch that grows and shrinks, momentum that comes, goes and comes again. */
 TEST(test_is_the_step_by_hand) {
   problem p;
@@ -47,13 +55,7 @@ TEST(test_is_the_step_by_hand) {
   hand h = {0};
   CHECK_OK(ctx, sw_sampler_new(ctx, &(sw_sampler_options){.examples = N, .seed = 5}, &h.sampler));
   sw_loop *l = loop_of(&p);
-  sw_schedule *lr = NULL;
-  CHECK_OK(ctx, sw_schedule_new(ctx,
-                                &(sw_schedule_spec){.kind = SW_SCHEDULE_CYCLIC,
-                                                    .max = 0.2,
-                                                    .min = 0.05,
-                                                    .period = {2, SW_EPOCHS}},
-                                &lr));
+  sw_schedule *lr = cyclic_rate();
   sw_loop_set_schedule(l, SW_HYPER_LR, lr);
   CHECK_OK(ctx, sw_loop_set(l, SW_HYPER_WEIGHT_DECAY, 0.01));
   int64_t examples = 0;

@@ -1,0 +1,146 @@
+--- swale.core from Lua: schedules made of schedules, the loop's options, averages.
+local lu = require "luaunit"
+local core = require "swale.core"
+
+local function raises(part, f, ...)
+  lu.assert_error_msg_contains(part, f, ...)
+end
+
+local function epochs(n) return { amount = n, unit = "epochs" } end
+
+local function at(s, examples) return s:at(0, examples, examples + 1, 10) end
+
+TestSchedules = {}
+
+local function line(from, to, length)
+  return core.schedule { kind = "linear", from = from, to = to, period = epochs(length) }
+end
+
+function TestSchedules:test_a_tree_keeps_its_parts()
+  local up = line(0, 1, 1)
+  local tree = core.schedule { kind = "chain", schedules = { up, line(3, 2, 1) },
+    durations = { epochs(1) } }
+  local half = core.schedule { kind = "scale", value = 0.5, schedules = { tree } }
+  do local _ <close> = up end
+  do local _ <close> = tree end
+  tree, up = nil, nil -- luacheck: ignore
+  collectgarbage()
+  lu.assert_equals({ at(half, 0), at(half, 5), at(half, 10), at(half, 15) }, { 0, 0.25, 1.5, 1.25 })
+end
+
+function TestSchedules:test_a_freed_part_is_refused()
+  local up = line(0, 1, 1)
+  do local _ <close> = up end
+  raises("schedule: this schedule was freed", at, up, 0)
+  raises("schedule: this schedule was freed", core.schedule,
+    { kind = "floor", schedules = { up } })
+end
+
+function TestSchedules:test_defaults()
+  local one = core.schedule { kind = "clamp", schedules = { line(-1, 3, 1) }, max = 1 }
+  lu.assert_equals({ at(one, 0), at(one, 10) }, { -1, 1 })
+  local wsd = core.schedule { kind = "warmup_stable_decay", max = 1, decay = epochs(4) }
+  lu.assert_equals({ at(wsd, 0), at(wsd, 10), at(wsd, 40) }, { 1, 0.5, 0 })
+  local steps = core.schedule { kind = "multi_step", value = 8, gamma = 2,
+    marks = { epochs(1), epochs(2) } }
+  lu.assert_equals({ at(steps, 9), at(steps, 10), at(steps, 20) }, { 8, 16, 32 })
+end
+
+function TestSchedules:test_refuses()
+  raises("marks must be a table, got 1", core.schedule,
+    { kind = "multi_step", value = 1, marks = { 1 } })
+  raises("a part must be a schedule, got 3", core.schedule, { kind = "product", schedules = { 3 } })
+  raises("wants 0 durations", core.schedule,
+    { kind = "chain", schedules = { line(0, 1, 1) }, durations = { epochs(1), epochs(2) } })
+  raises('shape must be "cosine", "linear" or "1-sqrt"', core.schedule,
+    { kind = "one_cycle", shape = "round" })
+end
+
+TestAverages = {}
+
+function TestAverages:test_kinds()
+  local points, want = { 8, 4, 0 }, { swa = 4, ema = 5.25, last = 2 }
+  for kind, mean in pairs(want) do
+    local a = core.average(1, "float64", { kind = kind, decay = 0.75, k = 2 })
+    for _, x in ipairs(points) do a:update(core.tensor({ x }, "float64")) end
+    lu.assert_equals(a:mean():table(), { mean }, kind)
+    local b = core.average(1, "float64", { kind = kind, decay = 0.75, k = 2 })
+    b:restore(a:state(), a:count())
+    lu.assert_equals({ b:count(), b:mean():table() }, { 3, { mean } })
+  end
+  raises("wants k", core.average, 1, "float32", { kind = "last" })
+  raises('kind must be "swa", "ema" or "last"', core.average, 1, "float32", { kind = "asgd" })
+end
+
+TestLoopOptions = {}
+
+--- The loss of an example is its product with the weights: the gradient is the mean example.
+local function loop(options)
+  local g = core.graph()
+  local x, w = g:input(1, "real", { "batch", 2 }), g:param(1, { 2 })
+  local loss = core.apply("mean", { axes = { 1 } },
+    core.apply("sum", { axes = { 2 } }, core.apply("mul", nil, x, w)))
+  local grads = g:gradient(loss, { w })
+  options.program = core.program(g, { loss, grads[1] }, { offsets = { false, 1 } })
+  options.weights = core.zeros { 2 }
+  options.source = core.source { x = core.tensor { { 3, 4 }, { 30, 40 }, { 300, 400 } } }
+  local l = core.loop(options)
+  l:set("lr", 1)
+  l:set("batch_size", 1)
+  return l, options.weights
+end
+
+function TestLoopOptions:test_clips()
+  local l, w = loop { order = "sequential", max_norm = 5.000001 * 2 }
+  l:advance(2)
+  lu.assert_almost_equals(w:table(), { -9, -12 }, 1e-5)
+  lu.assert_almost_equals(l:state({}).grad_norm, 50, 1e-5)
+end
+
+function TestLoopOptions:test_subset_and_segments()
+  local l, w = loop {
+    order = "sequential", subset = core.tensor({ 1, 0 }, "int32"),
+    segments = { { first = 1, length = 1, lr_factor = 2 },
+      { first = 2, length = 1, frozen = true } },
+  }
+  l:advance(2)
+  lu.assert_equals({ w:table(), l:state({}).epoch }, { { -66, 0 }, 1 })
+end
+
+function TestLoopOptions:test_micro_batches_and_coupling()
+  local l, w = loop { order = "sequential", micro_batch = 2, coupling = "linear",
+    reference_batch = 6 }
+  l:set("batch_size", 3)
+  l:advance(1)
+  lu.assert_almost_equals(w:table(), { -55.5, -74 }, 1e-4)
+  lu.assert_equals(l:state({}).lr, 0.5)
+end
+
+function TestLoopOptions:test_goes_on()
+  local l, w = loop { optimizer = "adamw", order = "sequential" }
+  lu.assert_equals(l:state_vectors(), {})
+  l:watch_updates(1)
+  l:advance(2)
+  local kept = l:state_vectors()
+  local m, v, half = kept.exp_avg:clone(), kept.exp_avg_sq:clone(), w:clone()
+  lu.assert_equals(l:update_ratios({}), 2)
+  l:advance(3)
+  local other, x = loop { optimizer = "adamw", order = "sequential" }
+  x:copy(half)
+  other:restore { step = 2, examples = 2, vectors = { exp_avg = m, exp_avg_sq = v } }
+  other:advance(3)
+  lu.assert_equals(x:table(), w:table())
+  raises('unknown option "momentum"', other.restore, other,
+    { step = 2, examples = 2, vectors = { momentum = m } })
+  raises("with 2 vectors, got 0", other.restore, other, { step = 2, examples = 2 })
+end
+
+function TestLoopOptions:test_refuses()
+  raises("max_norm must be above 0", loop, { max_norm = 0 })
+  raises("micro_batch must be an integer from 1", loop, { micro_batch = 0 })
+  raises("coupling wants a reference batch", loop, { coupling = "sqrt" })
+  raises("segments must cover the 2 weights", loop, { segments = { { first = 2, length = 1 } } })
+  raises("the subset's number 1 is example 3", loop, { subset = core.tensor({ 3 }, "int32") })
+  raises('optimizer must be "sgd", "adam" or "adamw"', loop, { optimizer = "rmsprop" })
+  raises("beta2", loop, { optimizer = "adam", beta2 = 1 })
+end
