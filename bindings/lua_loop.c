@@ -339,8 +339,8 @@ static int state_vectors(lua_State *L) {
   int n = 0;
   sw_status st = sw_loop_state_vectors(check_loop(L, "loop:state_vectors"), vectors, &n);
   if (st != SW_OK) return lx_retry(L, st, 1, state_vectors);
-  for (int i = 0; i < n; i++) *view[i] = vectors[i].view;
-  for (int i = 0; i < n; i++) {
+  for (int i = 0; i < SW_LOOP_VECTORS && i < n; i++) *view[i] = vectors[i].view;
+  for (int i = 0; i < SW_LOOP_VECTORS && i < n; i++) {
     lua_pushvalue(L, 2 + i);
     lua_setfield(L, 2 + SW_LOOP_VECTORS, vectors[i].name);
   }

@@ -162,12 +162,13 @@ static double cyclic_lr(double t, double up, double down, int scale) {
 
 TEST(test_triangles_are_pytorchs) {
   for (int scale = 0; scale < 3; scale++) {
-    sw_schedule *s = make((sw_schedule_spec){.kind = SW_SCHEDULE_TRIANGULAR + scale,
-                                             .max = 0.4,
-                                             .min = 0.1,
-                                             .gamma = 0.99,
-                                             .period = steps(8),
-                                             .down = steps(24)});
+    sw_schedule *s =
+        make((sw_schedule_spec){.kind = (sw_schedule_kind)(SW_SCHEDULE_TRIANGULAR + scale),
+                                .max = 0.4,
+                                .min = 0.1,
+                                .gamma = 0.99,
+                                .period = steps(8),
+                                .down = steps(24)});
     for (int t = 0; t < 300; t++) assert_near(at(s, t), cyclic_lr(t, 8, 24, scale), 1e-13);
     sw_schedule_release(s);
   }
