@@ -12,7 +12,7 @@ local process = require "swale.process"
 local M = {}
 
 local MEMORY = 1500 * 1024     -- KiB of address space
-local SECONDS = 10             -- for one mutant, which is ended then: a loop without end is no crash
+local SECONDS = 10             -- for one mutant; a loop without end is ended then, and no crash
 
 -- ------------------------------------------------------------------ tokens
 

@@ -2,7 +2,7 @@
 local cli = require "swale.cli"
 
 local M = { summary = "run many experiments: swale batch FILES|FOLDERS… [--seeds 3] [key=value …]",
-  order = 3 }
+  order = 2 }
 
 local function build_parser()
   local parser = cli.parser("batch", "Executes every script, with every seed, in a process of its"

@@ -1,7 +1,7 @@
 --- swale bench
 local cli = require "swale.cli"
 
-local M = { summary = "time training steps: swale bench [--only NAME,…]", order = 6 }
+local M = { summary = "time training steps: swale bench [--only NAME,…]", order = 9 }
 
 local function split(text)
   local parts = {}
@@ -25,8 +25,8 @@ local function seconds(text)
 end
 
 local function build_parser()
-  local parser = cli.parser("bench", "Times training steps on synthetic data. Prints one line of"
-    .. " JSON per workload and number of threads.")
+  local parser = cli.parser("bench", "Times training steps on synthetic data, and what surrounds"
+    .. " them. Prints one line of JSON per workload and number of threads.")
   parser:option("--threads", "Numbers of threads, one after the other."):argname "N,…"
     :convert(threads):default "1,2"
   parser:option("--only", "Only workloads whose names hold one of these."):argname "NAME,…"

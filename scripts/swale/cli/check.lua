@@ -2,7 +2,7 @@
 local cli = require "swale.cli"
 
 local M = { summary = "what an experiment will come to, without training: swale check FILE",
-  order = 4 }
+  order = 3 }
 
 local function build_parser()
   local parser = cli.parser("check", "Carries an experiment out with trainers that plan instead of"

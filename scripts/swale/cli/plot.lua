@@ -1,7 +1,7 @@
 --- swale plot RUN
 local cli = require "swale.cli"
 
-local M = { summary = "draw a run's loss, learning rate and batch size: swale plot RUN", order = 4 }
+local M = { summary = "draw a run's loss, learning rate and batch size: swale plot RUN", order = 8 }
 
 ---@param args string[]
 ---@return integer code

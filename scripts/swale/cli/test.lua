@@ -3,7 +3,7 @@ local cli = require "swale.cli"
 local folders = require "swale.folders"
 local process = require "swale.process"
 
-local M = { summary = "run the tests of the source tree: swale test [PATTERN]", order = 8 }
+local M = { summary = "run the tests of the source tree: swale test [PATTERN]", order = 10 }
 
 local KINDS = { "core", "lua", "cli" }
 local TIMEOUT = 300 -- seconds for one file of tests

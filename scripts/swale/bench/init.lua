@@ -1,0 +1,59 @@
+--- Benchmarks. Names, shapes and fields are those that other tools' benchmarks use for the same
+--- work, so that results can be joined by workload and threads.
+---
+--- A training step gathers its batch from a data set in memory, runs forward and backward, and
+--- updates (SGD, momentum 0.9); data are synthetic, of the real shapes.
+local core = require "swale.core"
+
+local M = {}
+
+local GROUPS = { "training", "weights", "overhead", "whole" }
+
+---@class swale.BenchRow
+---@field name string
+---@field run fun(o: { threads: integer, min_time: number }): table   fields of the result
+
+local function rows()
+  local list = {}
+  for _, group in ipairs(GROUPS) do
+    for _, row in ipairs(require("swale.bench." .. group).rows()) do list[#list + 1] = row end
+  end
+  return list
+end
+
+---All names, in the order in which they are run.
+---@return string[]
+function M.workloads()
+  local names = {}
+  for i, row in ipairs(rows()) do names[i] = row.name end
+  return names
+end
+
+---@class swale.BenchOptions
+---@field threads integer[]
+---@field wanted fun(name: string): boolean
+---@field min_time number           seconds for each
+---@field report fun(result: table)
+
+local function run_row(row, threads, o)
+  local result = row.run { threads = threads, min_time = o.min_time }
+  result.peer = "swale-" .. core._VERSION
+  result.workload, result.threads = row.name, threads
+  o.report(result)
+  collectgarbage()
+end
+
+---Runs the workloads that wanted(name) chooses, on each number of threads, and hands each result
+---to report as it is there.
+---@param o swale.BenchOptions
+function M.run(o)
+  local list = rows()
+  for _, threads in ipairs(o.threads) do
+    core.set_threads(threads)
+    for _, row in ipairs(list) do
+      if o.wanted(row.name) then run_row(row, threads, o) end
+    end
+  end
+end
+
+return M

@@ -1,0 +1,85 @@
+--- What little things cost: an operation on a few numbers, a Lua function asked before each step.
+local core = require "swale.core"
+local measure = require "swale.bench.measure"
+local network = require "swale.bench.network"
+
+local M = {}
+
+local CALLS = 200
+
+local function overhead(f, o)
+  local m = measure.calls(function()
+    for _ = 1, CALLS do f() end
+  end, math.min(o.min_time, 0.3))
+  return { kind = "overhead", us = m.median_ms * 1e3 / CALLS, us_min = m.min_ms * 1e3 / CALLS }
+end
+
+local function rand(...) return core.random(0, "bench"):fill_uniform(core.zeros { ... }, 0, 1) end
+
+local function add10() -- all of this needs the methods of tensors
+  require "swale"
+  local a, b = rand(10), rand(10)
+  return function() return a + b end
+end
+
+local function add10_in_place()
+  local a, b = rand(10), rand(10)
+  return function() a:add(0, b) end
+end
+
+local function add_1000x1000()
+  require "swale"
+  local a, b = rand(1000, 1000), rand(1000, 1000)
+  return function() return a + b end
+end
+
+local function mm()
+  require "swale"
+  local x, w = rand(1, 10), rand(10, 10)
+  return function() return x:matmul(w) end
+end
+
+--- A trainer of a network so small that a step is little more than what surrounds it.
+local function tiny_trainer(lr, hook)
+  local random = core.random(0, "bench")
+  local data = require("swale.data").from_tensors { classes = 2, train = { x = rand(1000, 2),
+    y = network.labels(random, 1000, 2) } }
+  local o = { model = network.model { 2, 2 }, data = data, lr = lr, batch_size = 1,
+    momentum = hook or 0.9, record = { steps = 1000000 } }
+  return require("swale.trainer").new(o)
+end
+
+local STEPS = 1000 -- an epoch: its end is in both of what is compared
+
+local function step_us(trainer, o)
+  local m = measure.calls(function() trainer:fit { steps = STEPS } end, math.min(o.min_time, 0.5))
+  return m.median_ms * 1e3 / STEPS, m.min_ms * 1e3 / STEPS
+end
+
+--- A schedule and a second function, both in Lua, before each step, beside fixed numbers.
+local function schedule_and_hook(o)
+  local seen = 0
+  local with = tiny_trainer(function(s) return 1e-3 * 0.999 ^ s.epoch end, function()
+    seen = seen + 1
+    return 0.9
+  end)
+  local without = tiny_trainer(1e-3)
+  local us, least = step_us(with, o)
+  local base, base_least = step_us(without, o)
+  return { kind = "overhead", us = us - base, us_min = least - base_least, step_us = base }
+end
+
+---@return swale.BenchRow[]
+function M.rows()
+  local function row(name, make)
+    return { name = "overhead_" .. name, run = function(o) return overhead(make(), o) end }
+  end
+  return {
+    row("add10", add10), row("add10_inplace", add10_in_place),
+    row("add_1000x1000", add_1000x1000), row("mm_1x10x10", mm),
+    row("lua_call", function() return function() end end),
+    { name = "overhead_schedule_and_hook", run = schedule_and_hook },
+  }
+end
+
+return M
