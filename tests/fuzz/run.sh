@@ -3,7 +3,7 @@
 #   tests/fuzz/run.sh [SECONDS] [TARGET …]        run.sh 600 csv npy
 # Builds with clang in .build/fuzz, or in $SWALE_FUZZ_BUILD. What is new in the corpus stays in the
 # build folder; an input that crashes is left there as crash-* and named, and the exit code is 1.
-# With SWALE_FUZZ_KEEP=1 the minimised corpus then takes the place of the committed one.
+# With SWALE_FUZZ_KEEP=1 what reaches more of the code, minimised, joins the committed corpus.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 source=$(cd "$here/../.." && pwd)
@@ -22,7 +22,7 @@ build() {
   mkdir -p "$build"
   cmake -S "$source" -B "$build" -G Ninja -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=Debug \
     -DCMAKE_C_FLAGS_DEBUG="-O1 -g" -DSWALE_FUZZ=ON &&
-    cmake --build "$build" -- $(printf 'fuzz_%s ' "${targets[@]}")
+    cmake --build "$build" -- "${targets[@]/#/fuzz_}"
 }
 log=$(build 2>&1) || { echo "$log"; exit 1; }
 
@@ -31,22 +31,26 @@ failed=0
 for target in "${targets[@]}"; do
   work=$build/corpus/$target
   mkdir -p "$work"
-  dictionary=$here/$target.dict
+  options=()
+  [ ! -f "$here/$target.dict" ] || options=("-dict=$here/$target.dict")
   echo "== $target"
   if ! nice -n 19 "$build/tests/fuzz/fuzz_$target" -max_total_time="$seconds" -max_len=4096 \
       -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=512 -print_final_stats=1 -verbosity=0 \
-      $([ -f "$dictionary" ] && echo "-dict=$dictionary") -artifact_prefix="$build/$target-" \
-      "$work" "$here/corpus/$target" 2>"$build/$target.log"; then
+      -artifact_prefix="$build/$target-" "${options[@]}" "$work" "$here/corpus/$target" \
+      2>"$build/$target.log"; then
     failed=1
     tail -40 "$build/$target.log"
   fi
   grep -E 'number_of_executed_units|new_units_added|peak_rss' "$build/$target.log" || true
   if [ -n "${SWALE_FUZZ_KEEP:-}" ]; then
-    mkdir -p "$build/small/$target"
-    "$build/tests/fuzz/fuzz_$target" -merge=1 -verbosity=0 "$build/small/$target" \
-      "$here/corpus/$target" "$work" 2>/dev/null
-    rm -f "$here/corpus/$target"/*
-    cp "$build/small/$target"/* "$here/corpus/$target/"
+    rm -rf "$build/small"
+    mkdir -p "$build/small"
+    "$build/tests/fuzz/fuzz_$target" -set_cover_merge=1 -use_counters=0 -max_len=200 -verbosity=0 \
+      "$build/small" "$here/corpus/$target" "$work" 2>/dev/null
+    for file in "$build/small"/*; do
+      name=$(basename "$file")
+      cp "$file" "$here/corpus/$target/${name:0:12}"
+    done
   fi
 done
 exit $failed
