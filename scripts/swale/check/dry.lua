@@ -5,6 +5,7 @@ local engines = require "swale.trainer.engine"
 local errors = require "swale.errors"
 local estimate = require "swale.estimate"
 local folders = require "swale.folders"
+local footprint = require "swale.trainer.footprint"
 local globals = require "swale.experiment.globals"
 local metrics = require "swale.trainer.metrics"
 local plans = require "swale.trainer.plan"
@@ -21,7 +22,7 @@ local MOST_CAPTURES = 8 -- weights that stand for those that an average would ha
 ---@field plan swale.Plan
 
 local function captures(average, engine)
-  local n, s = #engine.data.train.source, engine.state
+  local n, s = plans.position(engine).epoch_examples, engine.state
   local start, every = average.start, average.every
   if not start or not every then return 1 end
   if start.unit == "steps" or every.unit == "steps" then return 1 end
@@ -33,10 +34,11 @@ local function pretend(engine, plan)
   local s = engine.state
   s.step = s.step + (plan.updates or plan.at_initial or 1)
   s.examples = s.examples + (plan.examples or plan.examples_wanted or 1)
-  s.epoch = s.examples / #engine.data.train.source
-  local average = engine.average
-  for _ = 1, average and math.min(captures(average, engine), MOST_CAPTURES) or 0 do
-    average:update(engine.weights)
+  s.epoch = s.examples / plans.position(engine).epoch_examples
+  for _, average in ipairs(footprint.averages(engine)) do
+    for _ = 1, math.min(captures(average, engine), MOST_CAPTURES) do
+      average:update(engine.weights)
+    end
   end
   if engine.data.valid then
     engine.best = { weights = engine.weights, epoch = s.epoch,

@@ -66,7 +66,8 @@ local function position_of_last(fit)
   local updates, examples = plan.updates or plan.at_initial, plan.examples or plan.examples_wanted
   if not updates or not examples or updates == 0 then return nil end
   local batch = plan.last_batch or 0
-  return { step = begun.step + updates - 1, examples = math.floor(begun.examples + examples - batch),
+  return { step = begun.step + updates - 1,
+    examples = math.floor(begun.examples + examples - batch),
     next_examples = math.floor(begun.examples + examples), epoch_examples = begun.epoch_examples }
 end
 

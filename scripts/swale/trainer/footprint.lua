@@ -7,7 +7,7 @@ local M = {}
 ---@field weights integer
 ---@field gradient integer
 ---@field optimizer integer     what the optimizer keeps of its own
----@field average integer       the average, and captured weights that will be kept are not counted
+---@field average integer       the averages; captured weights that are kept are not counted
 ---@field workspace integer     of a training step with the largest batch
 ---@field evaluation integer    of an evaluation's batch
 ---@field data integer          tensors of all splits, some of which may be mapped files
@@ -44,22 +44,33 @@ local function data_bytes(data)
   return n
 end
 
---- Vectors of the weights' size: Adam keeps two moments, SGD a buffer if there is momentum.
+--- Vectors of the weights' size: Adam keeps two moments, SGD a buffer if there is momentum. What
+--- an optimizer in Lua keeps is not known.
 local function vectors_kept(engine)
-  if engine.optimizer.kind ~= "sgd" then return 2 end
-  return engine.settings.momentum == 0 and 0 or 1
+  local kind = engine.optimizer.kind
+  if kind == "adam" or kind == "adamw" then return 2 end
+  return kind == "sgd" and engine.settings.momentum ~= 0 and 1 or 0
+end
+
+---The averages that a trainer keeps.
+---@param engine swale.Engine
+---@return swale.Averaging[]
+function M.averages(engine)
+  local list = {}
+  for i, entry in ipairs(engine.averages or {}) do list[i] = entry.average end
+  if not engine.averages then list[1] = engine.average end
+  return list
 end
 
 ---@param engine swale.Engine
 ---@param batch integer   the largest
 ---@return swale.PlanBytes
 function M.of(engine, batch)
-  local vector = bytes_of(engine.weights)
-  local most = engine.micro_batch and math.min(batch, engine.micro_batch) or batch
+  local vector, micro = bytes_of(engine.weights), (engine.fixed or {}).micro_batch
   local bytes = {
     weights = vector, gradient = vector, optimizer = vector * vectors_kept(engine),
-    average = engine.average and vector or 0, data = data_bytes(engine.data),
-    workspace = workspace(engine.graph:train(), engine, most),
+    average = vector * #M.averages(engine), data = data_bytes(engine.data),
+    workspace = workspace(engine.graph:train(), engine, math.min(batch, micro or batch)),
     evaluation = workspace(engine.graph:evaluation(), engine,
       math.min(engine.eval_batch, #engine.data.train.source)),
   }

@@ -123,7 +123,7 @@ end
 function M.position(engine)
   local s = engine.state
   return { step = rawget(s, "step") or 0, examples = rawget(s, "examples") or 0,
-    epoch_examples = #engine.data.train.source }
+    epoch_examples = rawget(s, "epoch_examples") or #engine.data.train.source }
 end
 
 ---@param engine swale.Engine
