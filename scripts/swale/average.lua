@@ -8,30 +8,38 @@ local M = {}
 --- Captured weights are kept up to this many bytes, for a look at them afterwards.
 local KEPT_BYTES = 2 ^ 28
 
----@class swale.SWAOptions
----@field start? swale.DurationLike   captures come after this; 0
----@field every? swale.DurationLike   at the marks every, 2 every, …; 1 epoch
----@field keep? boolean               the captured weights stay in .captured; false
-
----@class swale.SWA
+---@class swale.Averaging
+---@field kind "swa"|"ema"|"last"
 ---@field start swale.Duration
 ---@field every swale.Duration
 ---@field keep boolean
 ---@field captured? swale.Tensor[]    what was captured, with keep
 ---@field count integer               captures so far
-local SWA = { __name = "swale.SWA" }
+local Averaging = { __name = "swale.Averaging" }
 
 local methods = {}
 
-function SWA:__index(key)
+function Averaging:__index(key)
   if key == "captured" then return self.keep and self.kept or nil end
   if key == "count" then return self.mean and self.mean:count() or 0 end
   return methods[key]
 end
 
-function SWA:__tostring()
-  return ("SWA { start = %s, every = %s }: %d captures"):format(self.start, self.every, self.count)
+local TITLES = { swa = "SWA", ema = "EMA", last = "LastK" }
+local NAMES = { swa = "swa", ema = "ema", last = "last_k" }
+
+function Averaging:__tostring()
+  return ("%s { start = %s, every = %s }: %d captures"):format(TITLES[self.kind], self.start,
+    self.every, self.count)
 end
+
+---What it is called where its trainer was given no name for it.
+---@return string
+function methods:default_name() return NAMES[self.kind] end
+
+---"SWA", "EMA", "LastK"
+---@return string
+function methods:title() return TITLES[self.kind] end
 
 local function keep(self, weights)
   if not self.kept then return end
@@ -42,10 +50,15 @@ local function keep(self, weights)
   end
 end
 
----Takes weights in with the weight of each of those before:  mean += (w - mean) / (count + 1).
+local function new_mean(self, weights)
+  return core.average(weights:numel(), weights:dtype(),
+    { kind = self.kind, decay = self.decay, k = self.k })
+end
+
+---Takes weights in.
 ---@param weights swale.Tensor   flat
 function methods:update(weights)
-  self.mean = self.mean or core.average(weights:numel(), weights:dtype())
+  self.mean = self.mean or new_mean(self, weights)
   self.mean:update(weights)
   keep(self, weights)
 end
@@ -53,16 +66,22 @@ end
 ---The average: a copy.
 ---@return swale.Tensor
 function methods:weights()
-  if self.count == 0 then errors.misuse("average.SWA: nothing was captured yet") end
+  if self.count == 0 then
+    errors.misuse("average.%s: nothing was captured yet", TITLES[self.kind])
+  end
   return self.mean:mean()
 end
 
----Continues from a mean of count points.
----@param mean swale.Tensor
+---What restore takes: the mean; of LastK the points it keeps, (points, n).
+---@return swale.Tensor
+function methods:state() return self.mean:state() end
+
+---Continues after count points.
+---@param state swale.Tensor
 ---@param count integer
-function methods:restore(mean, count)
-  self.mean = core.average(mean:numel(), mean:dtype())
-  self.mean:restore(mean, count)
+function methods:restore(state, count)
+  self.mean = new_mean(self, self.kind == "last" and state:select(1, 1) or state)
+  self.mean:restore(state, count)
   self.kept = self.keep and {} or nil
 end
 
@@ -70,17 +89,66 @@ end
 ---@return swale.Tensor[]|nil
 function methods:iterates() return self.kept end
 
----Stochastic weight averaging (Izmailov et al. 2018, algorithm 1). Weights are captured after the
----update that reaches or crosses a mark k * every (k = 1, 2, …) that lies after start: with a start
----of 6 epochs and every epoch, at the ends of epochs 7, 8, …: over 12 epochs, six captures, the
----second half. With a cyclic rate whose period is every, that is where the rate is lowest.
+local function new(kind, o, kept)
+  o.kind, o.kept = kind, kept
+  return setmetatable(o, Averaging)
+end
+
+---@param value any
+---@return boolean
+function M.is_average(value) return getmetatable(value) == Averaging end
+
+---@class swale.SWAOptions
+---@field start? swale.DurationLike   captures come after this; 0
+---@field every? swale.DurationLike   at the marks every, 2 every, …; 1 epoch
+---@field keep? boolean               the captured weights stay in .captured; false
+
+---Stochastic weight averaging (Izmailov et al. 2018, algorithm 1):
+---    mean += (w - mean) / (count + 1)
+---Weights are captured after the update that reaches or crosses a mark k * every (k = 1, 2, …) that
+---lies after start: with a start of 6 epochs and every epoch, at the ends of epochs 7, 8, …: over
+---12 epochs, six captures, the second half. With a cyclic rate whose period is every, that is where
+---the rate is lowest.
 ---@param o? swale.SWAOptions
----@return swale.SWA
+---@return swale.Averaging
 function M.SWA(o)
-  o = options.check("average.SWA", o,
-    { start = { "duration", 0 }, every = { "period", 1 }, keep = { "boolean", false } })
-  o.kept = {}
-  return setmetatable(o, SWA)
+  return new("swa", options.check("average.SWA", o,
+    { start = { "duration", 0 }, every = { "period", 1 }, keep = { "boolean", false } }), {})
+end
+
+---@class swale.EMAOptions
+---@field decay? number               what stays of the mean at each capture; 0.999
+---@field start? swale.DurationLike   0
+---@field every? swale.DurationLike   1 step
+---@field keep? boolean               false
+
+---The exponential moving average, as PyTorch's: the first capture is copied, then
+---    mean += (1 - decay) (w - mean)
+---@param o? swale.EMAOptions
+---@return swale.Averaging
+function M.EMA(o)
+  o = options.check("average.EMA", o, { decay = { "positive", 0.999 }, start = { "duration", 0 },
+    every = { "period", { steps = 1 } }, keep = { "boolean", false } })
+  if o.decay >= 1 then
+    errors.misuse("average.EMA: decay is what stays of the mean, above 0 and below 1, not %g",
+      o.decay)
+  end
+  return new("ema", o, o.keep and {} or nil)
+end
+
+---@class swale.LastKOptions
+---@field k integer                   how many
+---@field start? swale.DurationLike   0
+---@field every? swale.DurationLike   1 epoch
+
+---The mean of the last k captures (LAWA), which it holds: k times the memory of the weights.
+---@param o swale.LastKOptions
+---@return swale.Averaging
+function M.LastK(o)
+  o = options.check("average.LastK", o,
+    { k = "count", start = { "duration", 0 }, every = { "period", 1 } })
+  o.keep = false
+  return new("last", o, nil)
 end
 
 return M

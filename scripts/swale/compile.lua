@@ -2,15 +2,19 @@
 --- to every parameter, the per-example gradient norms, and what evaluation wants.
 local core = require "swale.core"
 local errors = require "swale.errors"
+local losses = require "swale.loss"
 local models = require "swale.model"
 local ops = require "swale.ops"
-local options = require "swale.options"
 
 local M = {}
 
 ---@class swale.CompiledGraph
 ---@field graph swale.Graph
 ---@field segments swale.Segment[]
+---@field layer swale.Layer
+---@field x swale.Node
+---@field y swale.Node
+---@field bound table               the parameters' nodes, as the layer's forward takes them
 ---@field output swale.Node         of the network
 ---@field loss swale.Node           a scalar, the mean over the batch
 ---@field each swale.Node|nil       (B) losses; nil if the loss function gave a scalar
@@ -50,19 +54,58 @@ local function take_loss(self, value)
   end
 end
 
---- The loss, with its operands' shapes in what goes wrong.
-local function add_loss(self, loss, example, target)
-  local ok, message = pcall(function() take_loss(self, loss(self.output, target)) end)
-  if ok then return end
-  if type(message) ~= "string" then error(message, 0) end
-  error(("%s\n  in the loss of output %s and %s %s"):format(message,
-    errors.shape_text(self.output:shape()), example.labels and "labels" or "target",
-    errors.shape_text(target:shape())), 0)
+--- What most often is meant where a loss and the data do not go together.
+local function remedy(loss, example)
+  if loss == losses.mse and example.labels then
+    return "\n  the data has class labels: loss = sw.loss.cross_entropy, the default, takes them;"
+      .. " sw.loss.mse wants targets of the output's shape"
+  elseif loss == losses.cross_entropy and not example.labels then
+    return "\n  the data has targets, no labels: cross_entropy, the default, takes class labels;"
+      .. " for targets, loss = sw.loss.mse"
+  end
+  return ""
 end
 
-local function take_hits(self, example, target)
+local function loss_name(loss)
+  for name, f in pairs(losses) do if f == loss then return "loss." .. name end end
+  return "the loss"
+end
+
+--- The core's messages have the user's line only where a user called it.
+local function placed(message)
+  return message:find "^[^\n]-:%d+: " and message or errors.position() .. message
+end
+
+--- The loss, with its operands' shapes in what goes wrong.
+local function add_loss(self, loss, example)
+  local ok, message = pcall(function() take_loss(self, loss(self.output, self.y)) end)
+  if ok then return end
+  if type(message) ~= "string" then error(message, 0) end
+  error(("%s\n  in %s of output %s and %s %s%s"):format(placed(message), loss_name(loss),
+    errors.shape_text(self.output:shape()), example.labels and "labels" or "target",
+    errors.shape_text(self.y:shape()), remedy(loss, example)), 0)
+end
+
+local function features_text(shape)
+  return #shape == 1 and ("%d features"):format(shape[1]) or errors.shape_text(shape)
+end
+
+--- The network; a layer that does not fit is told what the data has.
+local function add_output(self, example)
+  local ok, output = pcall(self.layer.call, self.layer, self.x, self.bound)
+  if ok then
+    self.output = output
+  elseif type(output) == "string" then
+    error(("%s\n  an example of the data has %s"):format(placed(output),
+      features_text(example.features)), 0)
+  else
+    error(output, 0)
+  end
+end
+
+local function take_hits(self, example)
   if not example.labels or self.output:ndim() ~= 2 then return end
-  self.hit = ops.eq(ops.cast(ops.argmax(self.output)), ops.cast(target))
+  self.hit = ops.eq(ops.cast(ops.argmax(self.output)), ops.cast(self.y))
 end
 
 ---Builds the graph.
@@ -78,10 +121,12 @@ function M.graph(layer, loss, example)
     list[i] = graph:param(s.offset, s.shape)
     nodes[s.path] = list[i]
   end
-  local x, y = graph:input(1, "real", batched(example.features)), target_input(graph, example)
-  self.output = layer:call(x, models.bind(layer, function(path) return nodes[path] end))
-  add_loss(self, loss, example, y)
-  take_hits(self, example, y)
+  self.layer, self.x = layer, graph:input(1, "real", batched(example.features))
+  self.y = target_input(graph, example)
+  self.bound = models.bind(layer, function(path) return nodes[path] end)
+  add_output(self, example)
+  add_loss(self, loss, example)
+  take_hits(self, example)
   self.grads = graph:gradient(self.loss, list)
   return self
 end
@@ -138,111 +183,6 @@ function Graph:measured(dtype) return with_gradients(self, { self.loss, self:nor
 function Graph:evaluation(dtype)
   local outputs = self.each and { self.each, self.hit } or { self.loss, self.hit }
   return core.program(self.graph, outputs, { dtype = dtype })
-end
-
--- ------------------------------------------------------------------ functions of weights
-
----@class swale.Compiled
----@field model swale.Model|nil
----@field loss swale.LossFunction
-local Compiled = { __name = "swale.Compiled" }
-Compiled.__index = Compiled
-
----The loss as a function of a weight vector and a batch { x =, y = }:
----    local f = sw.compile(sw.loss.cross_entropy, model)
----    local value, gradient = f:value_and_gradient(w, batch)
----@param loss swale.LossFunction
----@param model swale.Model|swale.Layer
----@return swale.Compiled
-function M.compile(loss, model)
-  options.value("compile", "loss", loss, "function")
-  model = models.of("compile", model)
-  return setmetatable({ loss = loss, layer = model.layer, model = model, programs = {} }, Compiled)
-end
-
-local function rest(shape)
-  return table.move(shape, 2, #shape, 1, {})
-end
-
-local function check_batch(where, batch)
-  if type(batch) ~= "table" or core.type(batch.x) ~= "tensor" or core.type(batch.y) ~= "tensor" then
-    errors.misuse("%s: a batch is { x = tensor, y = tensor }, as data.train:batches gives", where)
-  end
-  return batch
-end
-
-local function real(t, dtype) return t:dtype() == dtype and t or t:to(dtype) end
-
---- One program a type and shape of batch, made when it is met first.
-local function program_for(self, batch, dtype)
-  local features = rest(batch.x:shape())
-  local labels = batch.y:dtype() == "int32" or batch.y:dtype() == "uint8"
-  local target = not labels and rest(batch.y:shape()) or {}
-  local key = table.concat({ dtype, table.concat(features, "x"), tostring(labels),
-    table.concat(target, "x") }, " ")
-  if not self.programs[key] then
-    local graph = M.graph(self.layer, self.loss,
-      { features = features, labels = labels, target = target })
-    self.programs[key] = graph:train(dtype)
-  end
-  return self.programs[key], labels
-end
-
----Loss and gradient at w.
----@param w swale.Tensor             flat, float32 or float64: the program computes in that
----@param batch swale.Batch
----@return number value
----@return swale.Tensor gradient     flat
-function Compiled:value_and_gradient(w, batch)
-  options.value("value_and_gradient", "w", w, "tensor")
-  check_batch("value_and_gradient", batch)
-  local dtype = w:dtype()
-  local program, labels = program_for(self, batch, dtype)
-  local gradient = core.zeros({ w:numel() }, dtype)
-  local y = labels and real(batch.y, "int32") or real(batch.y, dtype)
-  local value = errors.check(program:run {
-    inputs = { real(batch.x, dtype), y }, vectors = { w }, batch = #batch.x, out = gradient,
-  })
-  self.last_batch = batch
-  return value:item(), gradient
-end
-
----Loss at w.
----@param w swale.Tensor
----@param batch swale.Batch
----@return number
-function Compiled:value(w, batch) return (self:value_and_gradient(w, batch)) end
-
-local function directional_error(self, w, batch, direction, step)
-  local _, gradient = self:value_and_gradient(w, batch)
-  local ahead = self:value(w:clone():add(step, direction), batch)
-  local behind = self:value(w:clone():add(-step, direction), batch)
-  local slope, exact = (ahead - behind) / (2 * step), gradient:dot(direction)
-  return math.abs(slope - exact) / math.max(math.abs(slope) + math.abs(exact), 1e-8)
-end
-
----Compares the gradient with central differences in double, along a random direction for each
----parameter: |difference - gradient| / (|difference| + |gradient|). 1e-6 is good; a kink of relu
----within the step shows as more.
----@param f swale.Compiled
----@param batch? swale.Batch         the last one that f saw
----@param o? { step?: number, seed?: integer }
----@return number worst
----@return table<string, number> errors   by parameter
-function M.check_gradient(f, batch, o)
-  options.value("check_gradient", "f", f, "Compiled")
-  o = options.check("check_gradient", o, { step = { "positive", 1e-5 }, seed = { "integer", 1 } })
-  batch = check_batch("check_gradient", batch or f.last_batch)
-  local w, worst, by_path = f.model:weights():to("float64"), 0, {}
-  for _, s in ipairs(f.model.segments) do
-    local direction = core.zeros({ w:numel() }, "float64")
-    local part = direction:narrow(1, s.offset, s.size)
-    core.random(o.seed, "measure/" .. s.path):fill_normal(part, 0, 1)
-    part:scale(1 / part:norm())
-    by_path[s.path] = directional_error(f, w, batch, direction, o.step)
-    worst = math.max(worst, by_path[s.path])
-  end
-  return worst, by_path
 end
 
 return M

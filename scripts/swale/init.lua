@@ -19,7 +19,7 @@ local core = require "swale.core"
 ---@field rule fun(initial: number, f: fun(s: swale.State, mem: table): number): swale.Rule
 ---@field every fun(d: swale.DurationLike): swale.Duration
 ---@field compile fun(loss: function, model: swale.Model|swale.Layer, o?: table): swale.Compiled
----@field check_gradient fun(f: swale.Compiled, batch: table, o?: table): number
+---@field check_gradient fun(f: swale.Compiled|swale.Model, batch?: table, o?: table): number
 ---@field try fun(f: function, ...): any
 ---@field tensor fun(values: number|table, dtype?: swale.dtype): swale.Tensor
 ---@field zeros fun(shape: integer|integer[], dtype?: swale.dtype): swale.Tensor
@@ -52,7 +52,8 @@ local PARTS = {
   experiment = { "swale.experiment", "experiment" },
   choice = { "swale.experiment.parameters", "choice" },
   rule = { "swale.schedule", "rule" }, every = { "swale.duration", "every" },
-  compile = { "swale.compile", "compile" }, check_gradient = { "swale.compile", "check_gradient" },
+  compile = { "swale.compiled", "compile" },
+  check_gradient = { "swale.compiled", "check_gradient" },
   try = { "swale.errors", "try" },
   tensor = { "swale.create", "tensor" }, zeros = { "swale.create", "zeros" },
   ones = { "swale.create", "ones" }, full = { "swale.create", "full" },

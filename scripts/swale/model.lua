@@ -227,6 +227,15 @@ function Model:load_state_dict(tensors)
   return self
 end
 
+---The loss on a sample as a function of a weight vector, with its gradient:
+---`local loss = model:loss_on(data.train:sample(1000))`, then loss(w), loss:gradient(w).
+---@param sample swale.Split|swale.Batch
+---@param loss? swale.LossFunction   loss.cross_entropy
+---@return swale.LossOn
+function Model:loss_on(sample, loss)
+  return require("swale.compiled").loss_on(self, sample, loss)
+end
+
 ---The same network with weights of its own.
 ---@return swale.Model
 function Model:clone() return new(self.layer, self.segments, self.flat:clone(), self.seed) end

@@ -1,8 +1,54 @@
---- Optimizers, as descriptions: the Trainer does the work, natively, on the flat weight vector.
+--- Optimizers, as descriptions: the Trainer does the work, natively, on the flat weights. Each is a
+--- function as well, for loops of one's own: opt(w, g, state, { lr = 0.1 }).
 local errors = require "swale.errors"
 local options = require "swale.options"
 
 local M = {}
+
+---@class swale.ParameterGroup
+---@field match string|fun(path: string): any   a Lua pattern found in the path, or a function of it
+---@field lr? number                 factor of the rate; 1
+---@field weight_decay? number       factor of the decay; 1
+---@field frozen? boolean            not trained, and not in the gradient's norm; false
+
+---@class swale.Optimizer
+---@field kind "sgd"|"adam"|"adamw"|"function"
+---@field momentum swale.Hyperparameter|nil     of Adam: beta1
+---@field weight_decay swale.Hyperparameter|nil
+---@field lr? swale.Hyperparameter
+---@field clip_norm? number
+---@field groups? swale.ParameterGroup[]
+---@field defaults table             of momentum and weight_decay, where nobody says them
+---@field step? function             of an optimizer written in Lua
+---@field dampening? number
+---@field nesterov? boolean
+---@field beta2? number
+---@field eps? number
+local Optimizer = { __name = "swale.Optimizer" }
+Optimizer.__index = Optimizer
+
+local TITLES = { sgd = "SGD", adam = "Adam", adamw = "AdamW", ["function"] = "a Lua function" }
+
+function Optimizer:__tostring()
+  local function shown(name)
+    local x = self[name] or self.defaults[name]
+    return type(x) == "number" and ("%g"):format(x) or "scheduled"
+  end
+  return ("%s { momentum = %s, weight_decay = %s%s }"):format(TITLES[self.kind], shown "momentum",
+    shown "weight_decay", self.nesterov and ", nesterov = true" or "")
+end
+
+--- One update of w, in place, in a loop of one's own.
+function Optimizer:__call(w, g, state, hyper)
+  return (self.step or require("swale.optim_step")[self.kind])(w, g, state, hyper, self)
+end
+
+local HYPER = "nonnegative|Schedule|Rule|function"
+
+local function new(kind, o, defaults)
+  o.kind, o.defaults = kind, defaults
+  return setmetatable(o, Optimizer)
+end
 
 ---@class swale.SGDOptions
 ---@field momentum? swale.Hyperparameter        0
@@ -10,28 +56,12 @@ local M = {}
 ---@field nesterov? boolean                     false; wants momentum and no dampening
 ---@field weight_decay? swale.Hyperparameter    0; added to the gradient, before momentum
 ---@field lr? swale.Hyperparameter              here or in the Trainer, not in both
+---@field clip_norm? number                     likewise: the gradient is scaled down to this norm
+---@field groups? swale.ParameterGroup[]        likewise; the first one that matches counts
 
----@class swale.Optimizer
----@field kind "sgd"
----@field momentum swale.Hyperparameter
----@field dampening number
----@field nesterov boolean
----@field weight_decay swale.Hyperparameter
----@field lr? swale.Hyperparameter
-local Optimizer = { __name = "swale.Optimizer" }
-Optimizer.__index = Optimizer
-
-function Optimizer:__tostring()
-  local function shown(x) return type(x) == "number" and ("%g"):format(x) or "scheduled" end
-  return ("SGD { momentum = %s, weight_decay = %s%s }"):format(shown(self.momentum),
-    shown(self.weight_decay), self.nesterov and ", nesterov = true" or "")
-end
-
-local SGD = {
-  momentum = { "nonnegative|Schedule|Rule|function", 0 }, dampening = { "number", 0 },
-  nesterov = { "boolean", false }, weight_decay = { "nonnegative|Schedule|Rule|function", 0 },
-  lr = "nonnegative|Schedule|Rule|function?",
-}
+local SGD = { momentum = { HYPER, 0 }, dampening = { "number", 0 },
+  nesterov = { "boolean", false }, weight_decay = { HYPER, 0 }, lr = HYPER .. "?",
+  clip_norm = "positive?", groups = "table?" }
 
 ---Stochastic gradient descent, in PyTorch's order:
 ---    g = gradient + weight_decay w
@@ -44,8 +74,52 @@ function M.SGD(o)
   if o.nesterov and (o.momentum == 0 or o.dampening ~= 0) then
     errors.misuse("optim.SGD: nesterov wants a momentum above 0 and no dampening")
   end
-  o.kind = "sgd"
-  return setmetatable(o, Optimizer)
+  return new("sgd", o, { momentum = 0, weight_decay = 0 })
+end
+
+local ADAM = { betas = "table?", eps = { "positive", 1e-8 }, weight_decay = HYPER .. "?",
+  lr = HYPER .. "?", clip_norm = "positive?", groups = "table?" }
+
+local function adam(kind, where, o, decay)
+  o = options.check(where, o, ADAM)
+  local betas = o.betas or {}
+  for i = 1, 2 do
+    local beta = options.value(where, ("betas[%d]"):format(i), betas[i], "nonnegative?")
+    if beta and beta >= 1 then errors.misuse("%s: betas are below 1, not %g", where, beta) end
+  end
+  o.momentum, o.beta2, o.betas = betas[1], betas[2] or 0.999, nil
+  return new(kind, o, { momentum = 0.9, weight_decay = decay })
+end
+
+---@class swale.AdamOptions
+---@field betas? number[]                       { 0.9, 0.999 }; a Trainer's momentum is the first
+---@field eps? number                           1e-8, added outside the root
+---@field weight_decay? swale.Hyperparameter    Adam: 0; AdamW: 0.01
+---@field lr? swale.Hyperparameter              here or in the Trainer, not in both
+---@field clip_norm? number                     likewise
+---@field groups? swale.ParameterGroup[]        likewise
+
+---Adam, with weight decay in the gradient (Kingma & Ba 2015):
+---    g = gradient + weight_decay w,  m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2
+---    w = w - lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
+---@param o? swale.AdamOptions
+---@return swale.Optimizer
+function M.Adam(o) return adam("adam", "optim.Adam", o, 0) end
+
+---Adam with weight decay apart from the gradient (Loshchilov & Hutter 2019):  w = w (1 - lr
+---weight_decay)  before the update.
+---@param o? swale.AdamOptions
+---@return swale.Optimizer
+function M.AdamW(o) return adam("adamw", "optim.AdamW", o, 0.01) end
+
+---An optimizer written in Lua; a Trainer takes the bare function, too. After each gradient it is
+---called as f(w, g, state, hyper): it changes w in place and may change g; state is its own, empty
+---at first; hyper has lr, momentum, weight_decay, batch_size and step (from 1).
+---@param f fun(w: swale.Tensor, g: swale.Tensor, state: table, hyper: table)
+---@return swale.Optimizer
+function M.of(f)
+  options.value("optim.of", "f", f, "function")
+  return new("function", { step = f }, { momentum = 0, weight_decay = 0 })
 end
 
 return M

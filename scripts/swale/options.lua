@@ -45,13 +45,14 @@ TYPES.period = { words = DURATION_WORDS .. " above 0", takes = function(v, where
 end }
 
 local CLASS_WORDS = { Optimizer = "an optimizer (sw.optim.SGD { … })",
-  SWA = "an average (sw.average.SWA { … })", Rule = "a rule", Schedule = "a schedule",
+  Averaging = "an average (sw.average.SWA { … })", Rule = "a rule", Schedule = "a schedule",
   Layer = "a layer", Model = "an instance of one", Run = "the run that an experiment is given",
   Compiled = "what sw.compile gives" }
 
 --- Objects of a class of Swale's: "Schedule" is a table whose metatable is named swale.Schedule.
 local function class_type(name)
-  return { words = CLASS_WORDS[name] or "a " .. name, takes = function(v)
+  local words = CLASS_WORDS[name] or (name:find "^[AEIOU]" and "an " or "a ") .. name
+  return { words = words, takes = function(v)
     local meta = type(v) == "table" and getmetatable(v)
     return type(meta) == "table" and meta.__name == "swale." .. name and v or nil
   end }

@@ -116,12 +116,13 @@ function Run:record(record)
   end
 end
 
----Writes checkpoints/NAME.safetensors; the last two are kept.
+---Writes checkpoints/NAME.safetensors; the last two are kept, and those that are to be.
 ---@param name string
 ---@param tensors table<string, swale.Tensor>
 ---@param metadata? table<string, any>   written as text
+---@param o? { keep?: boolean }
 ---@return string path
-function Run:checkpoint(name, tensors, metadata)
+function Run:checkpoint(name, tensors, metadata, o)
   options.value("run:checkpoint", "the name", name, "string")
   options.value("run:checkpoint", "tensors", tensors, "table")
   if name:find "^[.]" or name:find "[/%c]" then
@@ -133,6 +134,7 @@ function Run:checkpoint(name, tensors, metadata)
   local path, texts = ("%s/%s.safetensors"):format(folder, name), {}
   for key, value in pairs(metadata or {}) do texts[key] = tostring(value) end
   check_write(self, path, core.safetensors_write(path, tensors, texts))
+  if o and o.keep then return path end
   self.saved_step = tonumber(texts.step) or self.saved_step
   self:forget_checkpoints(path)
   return path

@@ -1,9 +1,11 @@
 --- The trainer: a model, data, and numbers that may change as it goes.
+local averages = require "swale.trainer.averages"
 local compile = require "swale.compile"
 local create = require "swale.create"
 local duration = require "swale.duration"
 local engines = require "swale.trainer.engine"
 local errors = require "swale.errors"
+local hooks = require "swale.trainer.hooks"
 local loss = require "swale.loss"
 local metrics = require "swale.trainer.metrics"
 local models = require "swale.model"
@@ -19,12 +21,19 @@ local M = {}
 ---@field model swale.Layer|swale.Model       a description, or an instance, whose weights it trains
 ---@field data swale.Data
 ---@field loss? swale.LossFunction            loss.cross_entropy
----@field optimizer? swale.Optimizer          optim.SGD {}
+---@field optimizer? swale.Optimizer|function   optim.SGD {}; or a function, see optim.of
 ---@field lr? swale.Hyperparameter            wanted, here or in the optimizer
 ---@field batch_size? swale.Hyperparameter    32; rounded down to a whole number
----@field momentum? swale.Hyperparameter      here or in the optimizer
+---@field momentum? swale.Hyperparameter      here or in the optimizer; of Adam: beta1
 ---@field weight_decay? swale.Hyperparameter  likewise
----@field average? swale.SWA
+---@field clip_norm? number                   likewise: gradients are scaled down to this norm
+---@field groups? swale.ParameterGroup[]      likewise: factors of rate and decay, what is frozen
+---@field lr_scaling? "none"|"linear"|"sqrt"  lr times batch_size / reference_batch, or its root
+---@field reference_batch? integer            the batch size at the start
+---@field micro_batch? integer                most examples computed at a time; nil: all
+---@field sampler? "shuffle"|"independent"|"sequential"   shuffle; independent: with replacement
+---@field subset? integer[]|swale.Tensor      of data.train, as gather takes it; makes an epoch
+---@field average? swale.Averaging|table      one, or several: { SWA {}, ema = EMA {} }
 ---@field measure? { noise_scale: swale.Duration|{ every: swale.Duration, target?: string } }
 ---@field seed? integer                       the run's; of weights and of the order of examples
 ---@field eval_batch? integer                 1000
@@ -33,7 +42,7 @@ local M = {}
 ---@class swale.Trainer
 ---@field model swale.Model
 ---@field data swale.Data
----@field average swale.SWA|nil               may be set
+---@field average swale.Averaging|table|nil   may be set
 ---@field lr swale.Hyperparameter             may be set; so may the next three
 ---@field batch_size swale.Hyperparameter
 ---@field momentum swale.Hyperparameter
@@ -44,9 +53,14 @@ local methods = {}
 local HYPER = "number|Schedule|Rule|function?"
 local OPTIONS = {
   model = "Layer|Model", data = "table", loss = { "function", loss.cross_entropy },
-  optimizer = "Optimizer?", lr = HYPER, batch_size = { "number|Schedule|Rule|function", 32 },
-  momentum = HYPER, weight_decay = HYPER, average = "SWA?", measure = "table?", seed = "integer?",
-  eval_batch = { "count", 1000 }, record = { "period", duration.of { steps = 10 } },
+  optimizer = "Optimizer|function?", lr = HYPER,
+  batch_size = { "number|Schedule|Rule|function", 32 }, momentum = HYPER, weight_decay = HYPER,
+  clip_norm = "positive?", groups = "table?",
+  lr_scaling = { choice = { "none", "linear", "sqrt" }, "none" }, reference_batch = "positive?",
+  micro_batch = "count?", subset = "table|tensor?", average = "any?",
+  sampler = { choice = { "shuffle", "independent", "sequential" }, "shuffle" },
+  measure = "table?", seed = "integer?", eval_batch = { "count", 1000 },
+  record = { "period", duration.of { steps = 10 } },
 }
 
 local MEASURE = { every = "any", target = { choice = { "train", "population" }, "train" } }
@@ -68,6 +82,7 @@ end
 function M.new(o)
   o = options.check("Trainer", o, OPTIONS)
   local optimizer = o.optimizer or optim.SGD {}
+  if type(optimizer) == "function" then optimizer = optim.of(optimizer) end
   local settings = setup.settings(o, optimizer)
   local example = setup.example(o.data)
   local seed = o.seed or create.default_seed()
@@ -77,10 +92,14 @@ function M.new(o)
   setup.check_mean(graph, model:weights(), o.data.train.source)
   local engine = engines.new {
     model = model, data = o.data, optimizer = optimizer, settings = settings, graph = graph,
-    average = o.average, seed = seed, eval_batch = o.eval_batch, record = duration.every(o.record),
+    average = o.average, averages = averages.list(o.average), seed = seed,
+    micro_batch = o.micro_batch,
+    fixed = setup.fixed(o, optimizer, settings, graph.segments), eval_batch = o.eval_batch,
+    record = duration.every(o.record),
   }
   for name, what in pairs(o.measure or {}) do ask_measure(engine, name, what) end
-  return setmetatable({ engine = engine }, Trainer)
+  engine.trainer = setmetatable({ engine = engine }, Trainer)
+  return engine.trainer
 end
 
 -- ------------------------------------------------------------------ fields
@@ -107,7 +126,7 @@ local SETTABLE = { "lr", "batch_size", "momentum", "weight_decay", "average" }
 function Trainer:__newindex(key, value)
   local engine = rawget(self, "engine")
   if key == "average" then
-    engine.average = options.value("Trainer", "average", value, "SWA?")
+    engine.average, engine.averages = value, averages.list(value)
   elseif key == "lr" or key == "batch_size" or key == "momentum" or key == "weight_decay" then
     engine:set(key, options.value("Trainer", key, value, "number|Schedule|Rule|function"))
   else
@@ -152,11 +171,11 @@ end
 function methods:plan(o) return require("swale.trainer.plan").of(self.engine, o) end
 
 ---Loss and accuracy of weights on a split.
----@param which? "last"|"best"|"swa"|swale.Tensor   "last"
----@param o? { on?: "train"|"valid"|"test"|swale.Split }   "valid"
+---@param which? "last"|"best"|string|swale.Tensor   "last"; or an average: "swa", "ema", "last_k"
+---@param o? { on?: "train"|"valid"|"test"|swale.Split }   "valid"; without one, "train"
 ---@return swale.Metrics
 function methods:evaluate(which, o)
-  o = options.check("Trainer:evaluate", o, { on = { "any", "valid" } })
+  o = options.check("Trainer:evaluate", o, { on = "any?" })
   local engine = self.engine
   local weights = selection.weights(engine, which)
   local split, name = selection.split(engine, o.on)
@@ -170,6 +189,16 @@ end
 function methods:measure(name, every)
   if every == nil then errors.misuse("Trainer:measure: how often? sw.every { steps = 5 }") end
   ask_measure(self.engine, name, every)
+end
+
+---Calls f(s, trainer, line) whenever something has happened: "step" (an update), "epoch",
+---"capture", "batch_size" (it has changed), "end" (of a fit). line is what is recorded of it.
+---@param event "step"|"epoch"|"capture"|"batch_size"|"end"
+---@param f fun(s: swale.State, trainer: swale.Trainer, line?: table)
+---@return swale.Trainer self
+function methods:on(event, f)
+  hooks.add(self.engine.hooks, event, f)
+  return self
 end
 
 ---The state after the last step, as rules see it: a copy.

@@ -90,7 +90,8 @@ end
 function TestCompile:test_gradients_agree_with_differences_in_double()
   local model = nn.Sequential { nn.Linear(64, 10), nn.Tanh(), nn.Linear(10, 10) }:build { seed = 1 }
   local f = sw.compile(sw.loss.cross_entropy, model)
-  lu.assert_error_msg_contains("f must be what sw.compile gives, not 3", sw.check_gradient, 3)
+  lu.assert_error_msg_contains("f must be what sw.compile gives, an instance of one",
+    sw.check_gradient, 3)
   lu.assert_error_msg_contains("w must be a tensor, not 3", f.value_and_gradient, f, 3, {})
   local worst, by_path = sw.check_gradient(f, digits_batch(4))
   lu.assert_true(worst < 1e-7) -- central differences of step 1e-5 in double

@@ -27,7 +27,11 @@ local function fake_run()
     for key, value in pairs(line) do copy[key] = value end
     self.lines[#self.lines + 1] = copy
   end
-  function run:checkpoint(name, tensors, metadata)
+  function run:checkpoint(name, tensors, metadata, o)
+    if o and o.keep then
+      self.kept = { name = name, weights = tensors.weights:table(), metadata = metadata }
+      return
+    end
     self.checkpoints[#self.checkpoints + 1] = { name = name, tensors = tensors,
       metadata = metadata, weights = tensors.weights:table() }
   end
@@ -449,7 +453,7 @@ function TestTrainer:test_refusals()
   refuses({ measure = { noise_scale = sw.every(1) } }, "every so many whole steps")
   refuses({ model = sw.nn.Linear(64, 9) }, "the model has 9 outputs, the data 10 classes")
   refuses({ model = sw.nn.Linear(65, 10) }, "inner sizes differ: (batch, 64) x (65, 10)")
-  refuses({ loss = sw.loss.mse }, "in the loss of output (batch, 10) and labels (batch)")
+  refuses({ loss = sw.loss.mse }, "in loss.mse of output (batch, 10) and labels (batch)")
   refuses({ model = sw.nn.Lambda(function() end, { w = sw.ones(3) }) },
     "nn.Lambda: the function gave nil; it has to return what it computed from x")
   lu.assert_error_msg_contains("needs lr", sw.Trainer, { model = net(), data = digits })

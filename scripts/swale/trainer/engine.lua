@@ -1,30 +1,39 @@
 --- A training as it runs: the loop, what is asked before each step, what is due after it.
 local core = require "swale.core"
+local diagnosis = require "swale.trainer.diagnosis"
 local errors = require "swale.errors"
 local estimate = require "swale.estimate"
+local events = require "swale.trainer.events"
+local faults = require "swale.trainer.faults"
+local hooks = require "swale.trainer.hooks"
 local hyper = require "swale.trainer.hyper"
 local journals = require "swale.trainer.journal"
 local marks = require "swale.trainer.marks"
-local metrics = require "swale.trainer.metrics"
 local states = require "swale.trainer.state"
 
 local M = {}
 
+local WATCHED = 50 -- steps between two looks at how far the weights moved, at most
+
 ---@class swale.Engine
+---@field trainer swale.Trainer
 ---@field model swale.Model
 ---@field weights swale.Tensor
 ---@field data table
 ---@field graph swale.CompiledGraph
 ---@field optimizer swale.Optimizer
 ---@field settings table<swale.Hyper, swale.Hyperparameter>
----@field average swale.SWA|nil
+---@field fixed table              of the loop: segments, order, subset, micro_batch, coupling, …
+---@field averages swale.NamedAverage[]
 ---@field noise { every: integer, target: string }|nil
 ---@field seed integer
 ---@field eval_batch integer
 ---@field record swale.Duration
 ---@field state swale.State
+---@field hooks table<string, function[]>
+---@field history table[]          the records of the epochs of the present run
 ---@field best { weights: swale.Tensor, metrics: swale.Metrics, epoch: number }|nil
----@field loop swale.Loop|nil      made at the first step
+---@field loop swale.Loop|swale.CustomLoop|nil      made at the first step
 local Engine = {}
 Engine.__index = Engine
 
@@ -32,19 +41,38 @@ Engine.__index = Engine
 ---@return swale.Engine
 function M.new(fields)
   fields.weights, fields.state, fields.running = fields.model:weights(), states.new(), false
+  fields.hooks, fields.history = hooks.new(), {}
+  fields.state.epoch_examples = fields.fixed.subset and #fields.fixed.subset
+    or #fields.data.train.source
   return setmetatable(fields, Engine)
 end
 
 -- ------------------------------------------------------------------ the loop
 
+local function native_loop(self)
+  local optimizer, o = self.optimizer, { program = self.train_program, seed = self.seed,
+    measured = self.measured_program, weights = self.weights, source = self.data.train.source }
+  for key, value in pairs(self.fixed) do o[key] = value end
+  o.optimizer = optimizer.kind
+  o.dampening, o.nesterov = optimizer.dampening, optimizer.nesterov
+  o.beta2, o.eps = optimizer.beta2, optimizer.eps
+  return core.loop(o)
+end
+
+--- An optimizer in Lua sits on a loop that does all but the update.
+local function custom_loop(self)
+  local fixed, o = self.fixed, { program = self.train_program, seed = self.seed,
+    measured = self.measured_program, weights = self.weights, source = self.data.train.source,
+    order = self.fixed.order, subset = self.fixed.subset, micro_batch = self.fixed.micro_batch }
+  return require("swale.trainer.custom").new(core.loop(o), self.optimizer.step, {
+    weights = self.weights, max_norm = fixed.max_norm, coupling = fixed.coupling,
+    reference = fixed.reference_batch, n = self.state.epoch_examples })
+end
+
 local function make_loop(self)
   self.train_program = self.train_program or self.graph:train()
   if self.noise then self.measured_program = self.measured_program or self.graph:measured() end
-  local loop = core.loop {
-    program = self.train_program, measured = self.measured_program, weights = self.weights,
-    source = self.data.train.source, seed = self.seed, dampening = self.optimizer.dampening,
-    nesterov = self.optimizer.nesterov,
-  }
+  local loop = (self.optimizer.step and custom_loop or native_loop)(self)
   if self.noise then
     loop:measure_noise(self.noise.every, self.noise.target)
     self.state.noise_scale = estimate.new()
@@ -68,7 +96,7 @@ end
 function Engine:ready()
   if not self.loop then make_loop(self) end
   if not self.rules then
-    self.rules, self.stepwise = hyper.attach(self.loop, self.settings)
+    self.rules = hyper.attach(self.loop, self.settings)
     read_state(self)
   end
   return self.loop
@@ -81,7 +109,7 @@ function Engine:set(name, value)
   hyper.check(name, value)
   self.settings[name] = value
   if not self.rules then return end
-  self.rules, self.stepwise = hyper.replace(self.loop, self.settings, self.rules, name)
+  self.rules = hyper.replace(self.loop, self.settings, self.rules, name)
 end
 
 ---Measures the noise scale every so many steps.
@@ -99,126 +127,33 @@ function Engine:measure(every, target)
   end
 end
 
--- ------------------------------------------------------------------ what is due
-
-local function evaluate(self, weights, on)
-  return metrics.evaluate(self.graph, weights, self.data[on].source, self.eval_batch, on)
-end
-
-local function keep_best(self, found)
-  if not metrics.is_better(found, self.best and self.best.metrics) then return end
-  local weights = self.best and self.best.weights:copy(self.weights) or self.weights:clone()
-  self.best = { weights = weights, metrics = found, epoch = self.state.epoch }
-end
-
-local function has_captures(self) return self.average and self.average.count > 0 end
-
-local function end_epoch(self)
-  local s, journal = self.state, self.journal
-  journal:step(s, self.loop)
-  local line = { lr = s.lr, batch_size = s.batch_size }
-  if journal.run then line.loss = journal:epoch_loss() end
-  if self.data.valid then
-    local found = evaluate(self, self.weights, "valid")
-    line.valid_loss, line.valid_accuracy = found.loss, found.accuracy
-    keep_best(self, found)
-    if has_captures(self) then
-      local swa = evaluate(self, self.average:weights(), "valid")
-      line.swa_valid_loss, line.swa_valid_accuracy = swa.loss, swa.accuracy
-    end
-  end
-  journal:event("epoch", s, line)
-  journal:checkpoint(s, self.weights, self.loop, self.average)
-end
-
---- Marks that lie after the start capture; on another scale than the start's, positions do.
-local function is_after_start(average, at, s, epoch_examples)
-  local start = average.start
-  if (start.unit == "steps") == (average.every.unit == "steps") then
-    return at > (start:examples(epoch_examples) or start.amount) + 1e-6
-  end
-  local position = start.unit == "steps" and s.step or s.examples
-  return position > (start:examples(epoch_examples) or start.amount)
-end
-
-local function capture(self, at)
-  local average, s = self.average, self.state
-  if not average then return end -- taken away meanwhile
-  if not is_after_start(average, at, s, #self.data.train.source) then return end
-  average:update(self.weights)
-  self.journal:event("capture", s, { n = average.count })
-end
-
-local function record(self)
-  self.journal:step(self.state, self.loop)
-  self.journal:progress(self.state, self.target)
-end
-
---- In the order in which they fire at one mark: a capture comes before the epoch's end tells of it.
-local function plan(self)
-  local n, s, list = #self.data.train.source, self.state, {}
-  local function add(every, f)
-    list[#list + 1] = marks.repeating(every, n, s, function(at) f(self, at) end)
-  end
-  if self.average then add(self.average.every, capture) end
-  add(self.record, record)
-  add(require("swale.duration").of { epochs = 1 }, end_epoch)
-  list[#list + 1] = self.target
-  return list
-end
-
 -- ------------------------------------------------------------------ steps
-
-local function number_text(x)
-  if x ~= x then return "NaN" end
-  return x == math.huge and "infinite" or ("%.4g"):format(x)
-end
-
---- The words for a loss that is not finite; what led there is kept first.
-local function diverge(self)
-  local s = self.state
-  local last = s.step > 0 and ("last finite %.4g at step %d; lr %.4g, gradient norm %.2g"):format(
-    s.loss, s.step, s.lr, s.grad_norm) or ("at the first step; lr %.4g"):format(s.lr)
-  self.journal:step(s, self.loop)
-  self.journal:checkpoint(s, self.weights, self.loop, self.average)
-  error(errors.diverged(("step %d: the loss is %s (%s)."):format(s.step + 1,
-    number_text(rawget(s, "bad_loss") or 0 / 0), last)), 0)
-end
-
-local function stopped(self, why, message, code)
-  if why == "interrupted" then error(core.INTERRUPTED, 0) end
-  if code == "ENAN" then diverge(self) end
-  if code == "ENOMEM" then
-    message = ("%s; a batch has %d examples"):format(message, self.state.batch_size)
-  end
-  errors.environment(message, code)
-end
-
-local function note_batch(self, s)
-  local from = self.last_batch
-  self.last_batch = s.batch_size
-  if not from then return end
-  self.journal:step(s, self.loop)
-  self.journal:event("batch_size", s, { from = from, to = s.batch_size })
-end
 
 local function note_noise(self, s)
   self.measurements = s.noise_measurements
   s.noise_scale:update(self.loop:noise())
 end
 
+--- Whether something is to be done after every single step.
+local function is_stepwise(self)
+  if #self.rules > 0 or #self.hooks.step > 0 then return true end
+  local watched = self.journal.run or #self.hooks.batch_size > 0
+  return watched and type(self.settings.batch_size) ~= "number"
+end
+
 --- Steps until the target fires. Short, for it runs once a step where a rule is a Lua function.
 local function drive(self, list)
-  local s, loop = self.state, self.loop
+  local s, loop, on_step, trainer = self.state, self.loop, self.hooks.step, self.trainer
   local next_step, next_examples = marks.nearest(list, "step"), marks.nearest(list, "examples")
   while not self.reached do
-    hyper.ask(self.rules, s, loop)
-    local why, message, code = loop:advance(self.stepwise and 1 or next_step - s.step,
+    if #self.rules > 0 then hyper.ask(self.rules, s, loop) end
+    local why, message, code = loop:advance(is_stepwise(self) and 1 or next_step - s.step,
       next_examples)
     loop:state(s)
-    if not why or why == "interrupted" then stopped(self, why, message, code) end
+    if not why or why == "interrupted" then faults.stopped(self, why, message, code) end
     if self.noise and s.noise_measurements ~= self.measurements then note_noise(self, s) end
-    if s.batch_size ~= self.last_batch then note_batch(self, s) end
+    if s.batch_size ~= self.last_batch then events.note_batch(self, s) end
+    for i = 1, #on_step do on_step[i](s, trainer) end
     if s.step >= next_step or s.examples >= next_examples then
       marks.fire(list, s)
       next_step, next_examples = marks.nearest(list, "step"), marks.nearest(list, "examples")
@@ -226,30 +161,39 @@ local function drive(self, list)
   end
 end
 
+--- Tells a run what there is to say, each thing once.
+local function diagnose(self)
+  local journal = self.journal
+  if not journal.run then return end
+  diagnosis.give(self.history, function(kind, fmt, ...)
+    if not journal.said[kind] then journal.run:print(fmt, ...) end
+    journal.said[kind] = true
+  end)
+end
+
 local function run_to(self, length)
   self:ready()
   local s = self.state
   local scale = length.unit == "steps" and "step" or "examples"
-  local amount = length:examples(#self.data.train.source) or length.amount
+  local amount = length:examples(s.epoch_examples) or length.amount
   self.reached = amount <= 0
   self.target = marks.once(scale, s[scale] + amount, function() self.reached = true end)
-  drive(self, plan(self))
+  drive(self, events.plan(self))
   self.journal:step(s, self.loop)
-  self.journal:checkpoint(s, self.weights, self.loop, self.average)
+  self.journal:checkpoint(s, self.weights, self.loop, self.averages)
+  hooks.call(self.hooks["end"], s, self.trainer)
+  diagnose(self)
 end
 
---- An interrupt ends a training in good order: what there is, is written. The run remembers, so
---- that a script which catches the error does not go on to its next training.
-local function conclude(self, fault)
-  if fault ~= core.INTERRUPTED then error(fault, 0) end
-  core.clear_interrupt()
-  if self.journal.run then self.journal.run.interrupted = true end
-  if self.loop and self.state.step > 0 then
-    self.loop:state(self.state)
-    self.journal:step(self.state, self.loop)
-    self.journal:checkpoint(self.state, self.weights, self.loop, self.average)
-  end
-  error(fault, 0)
+--- Where a run begins to write: means and looks begin anew. An epoch has at least one look.
+local function begin_record(self, run)
+  self.journal, self.history = journals.new(run, self.graph.segments), {}
+  self:ready()
+  self.loop:take_mean()
+  self.journal.taken = self.state.examples
+  local batch = math.max(1, self.state.batch_size)
+  local every = math.max(1, math.min(WATCHED, self.state.epoch_examples // batch))
+  self.loop:watch_updates(run and every or 0)
 end
 
 ---Trains for so long, from where it is.
@@ -260,15 +204,9 @@ function Engine:fit(length, run)
   if run and run.interrupted then error(core.INTERRUPTED, 0) end
   local _ <close> = setmetatable({}, { __close = function() self.running = false end })
   self.running = true
-  if not self.journal or self.journal.run ~= run then
-    self.journal = journals.new(run, self.graph.segments)
-    if self.loop then
-      self.loop:take_mean()
-      self.journal.taken = self.state.examples
-    end
-  end
+  if not self.journal or self.journal.run ~= run then begin_record(self, run) end
   local ok, fault = pcall(run_to, self, length)
-  if not ok then conclude(self, fault) end
+  if not ok then faults.conclude(self, fault) end
 end
 
 return M

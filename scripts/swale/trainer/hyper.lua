@@ -14,7 +14,7 @@ M.NAMES = { "lr", "batch_size", "momentum", "weight_decay" }
 ---@class swale.LiveRule
 ---@field name swale.Hyper
 ---@field f fun(s: swale.State, mem: table|nil): number
----@field mem table|nil
+---@field mem table          its memory, as long as the trainer lasts
 ---@field held boolean     the coming step keeps what is set: the rule's initial value
 ---@field value any        what it said last; UNSPOKEN before that
 
@@ -88,26 +88,21 @@ local function attach(loop, name, x, rules)
     rules[#rules + 1] = { name = name, f = x.f, mem = {}, held = true, value = x.initial }
   elseif type(x) == "function" or x.f then
     loop:set(name, PLACEHOLDER[name])
-    rules[#rules + 1] = { name = name, f = type(x) == "function" and x or x.f, held = false,
-      value = M.UNSPOKEN }
+    rules[#rules + 1] = { name = name, f = type(x) == "function" and x or x.f, mem = {},
+      held = false, value = M.UNSPOKEN }
   else
     loop:set(name, x.native)
   end
-end
-
-local function needs_watching(rules, settings)
-  return #rules > 0 or type(settings.batch_size) ~= "number"
 end
 
 ---Hands the settings to the loop.
 ---@param loop swale.Loop
 ---@param settings table<swale.Hyper, swale.Hyperparameter>
 ---@return swale.LiveRule[] rules
----@return boolean stepwise    whether something may change from step to step that wants watching
 function M.attach(loop, settings)
   local rules = {}
   for _, name in ipairs(M.NAMES) do attach(loop, name, settings[name], rules) end
-  return rules, needs_watching(rules, settings)
+  return rules
 end
 
 ---Hands one setting to the loop; the other rules go on as they are.
@@ -116,14 +111,13 @@ end
 ---@param rules swale.LiveRule[]
 ---@param name swale.Hyper
 ---@return swale.LiveRule[] rules
----@return boolean stepwise
 function M.replace(loop, settings, rules, name)
   local others = {}
   for _, rule in ipairs(rules) do
     if rule.name ~= name then others[#others + 1] = rule end
   end
   attach(loop, name, settings[name], others)
-  return others, needs_watching(others, settings)
+  return others
 end
 
 return M

@@ -1,4 +1,5 @@
 --- What a training writes down: lines of metrics, checkpoints, progress. Without a run, nothing.
+local averages = require "swale.trainer.averages"
 local core = require "swale.core"
 
 local M = {}
@@ -7,6 +8,7 @@ local M = {}
 ---@field run table|nil
 ---@field line table        the line that is written next: one table, so that recording makes none
 ---@field loss_sum number   of the examples since the last epoch's end
+---@field said table        what a diagnosis has said already
 local Journal = {}
 Journal.__index = Journal
 
@@ -19,7 +21,7 @@ function M.new(run, segments)
     map[i] = { path = s.path, offset = s.offset, shape = s.shape }
   end
   return setmetatable({ run = run, line = { kind = "step" }, segments = core.json_encode(map),
-    written = -1, saved = -1, taken = 0, loss_sum = 0, loss_examples = 0 }, Journal)
+    written = -1, saved = -1, taken = 0, loss_sum = 0, loss_examples = 0, said = {} }, Journal)
 end
 
 local function add_noise(line, noise)
@@ -80,23 +82,46 @@ function Journal:progress(s, target)
   self.run:progress { done = s[target.scale], total = math.ceil(target.at - 1e-6), text = text }
 end
 
-local function tensors_of(weights, loop, average)
-  local tensors = { weights = weights, momentum = loop:momentum() }
-  if average and average.count > 0 then tensors.average = average:weights() end
+--- One average stands under "average", several under "average.NAME".
+local function tensors_of(weights, loop, captured)
+  local tensors = loop:state_vectors()
+  tensors.weights = weights
+  for _, entry in ipairs(captured) do
+    local name = #captured == 1 and "average" or "average." .. entry.name
+    tensors[name] = entry.average:weights()
+  end
   return tensors
+end
+
+local function metadata(self, s, captured)
+  local data = { step = tostring(s.step), examples = tostring(s.examples),
+    segments = self.segments, average_count = "0" }
+  for _, entry in ipairs(captured) do
+    local name = #captured == 1 and "average_count" or ("average_count.%s"):format(entry.name)
+    data[name] = tostring(entry.average.count)
+  end
+  return data
 end
 
 ---@param s swale.State
 ---@param weights swale.Tensor
 ---@param loop swale.Loop
----@param average swale.SWA|nil
-function Journal:checkpoint(s, weights, loop, average)
+---@param list swale.NamedAverage[]
+function Journal:checkpoint(s, weights, loop, list)
   if not self.run or self.saved == s.step then return end
-  self.run:checkpoint(("step-%08d"):format(s.step), tensors_of(weights, loop, average), {
-    step = tostring(s.step), examples = tostring(s.examples), segments = self.segments,
-    average_count = tostring(average and average.count or 0),
-  })
+  local captured = averages.with_captures(list)
+  self.run:checkpoint(("step-%08d"):format(s.step), tensors_of(weights, loop, captured),
+    metadata(self, s, captured))
   self.saved = s.step
+end
+
+---Keeps the best weights on valid so far, as checkpoints/best.safetensors.
+---@param s swale.State
+---@param weights swale.Tensor
+function Journal:best(s, weights)
+  if not self.run then return end
+  self.run:checkpoint("best", { weights = weights }, { step = tostring(s.step),
+    examples = tostring(s.examples), segments = self.segments }, { keep = true })
 end
 
 return M

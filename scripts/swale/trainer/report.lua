@@ -1,4 +1,5 @@
 --- The closing table of a training: last weights, best on valid, the captured iterates, their mean.
+local averages = require "swale.trainer.averages"
 local errors = require "swale.errors"
 
 local M = {}
@@ -32,12 +33,19 @@ local function mean_row(trainer, iterates)
   return mean
 end
 
-local function add_average(trainer, rows, average)
-  local iterates = average:iterates()
-  if iterates and #iterates == average.count then
+--- "SWA of 6 captures"; a name of its user's stands before it.
+local function title(entry)
+  local text = ("%s of %s"):format(entry.average:title(), counted(entry.average.count, "capture"))
+  local own = entry.name ~= entry.average:default_name()
+  return own and ("%s (%s)"):format(entry.name, text) or text
+end
+
+local function add_average(trainer, rows, entry)
+  local iterates = entry.average:iterates()
+  if iterates and #iterates > 0 and #iterates == entry.average.count then
     rows[#rows + 1] = mean_row(trainer, iterates)
   end
-  rows[#rows + 1] = row(trainer, "SWA of " .. counted(average.count, "capture"), "swa")
+  rows[#rows + 1] = row(trainer, title(entry), entry.name)
 end
 
 ---@param trainer swale.Trainer
@@ -46,20 +54,20 @@ function M.rows(trainer)
   local rows = { row(trainer, "last", "last") }
   local best = trainer:best_epoch()
   if best then rows[2] = row(trainer, ("best on valid (epoch %.4g)"):format(best), "best") end
-  local average = trainer.average
-  if average and average.count > 0 then add_average(trainer, rows, average) end
+  for _, entry in ipairs(averages.with_captures(averages.list(trainer.average))) do
+    add_average(trainer, rows, entry)
+  end
   return rows
 end
 
 local function cell(x, fmt) return x and fmt:format(x) or "" end
 
-local function notes(trainer, say)
-  local average = trainer.average
-  if not average then return end
+local function note(trainer, say, entry)
+  local average, iterates = entry.average, entry.average:iterates()
   if average.count == 0 then
-    say(("no captures: averaging begins after %s, and training ended at epoch %.4g"):format(
-      average.start, trainer:state().epoch))
-  elseif not average:iterates() or #average:iterates() ~= average.count then
+    say(("%sno captures: averaging begins after %s, and training ended at epoch %.4g"):format(
+      entry.name ~= "swa" and entry.name .. ": " or "", average.start, trainer:state().epoch))
+  elseif average.kind == "swa" and (not iterates or #iterates ~= average.count) then
     say "the captured iterates were not kept (too many): average.SWA { keep = true } keeps them"
   end
 end
@@ -87,7 +95,7 @@ function M.print(trainer, run)
   if trainer:state().step == 0 then errors.misuse("Trainer:report: nothing was trained yet") end
   local rows = M.rows(trainer)
   say(M.text(rows))
-  notes(trainer, say)
+  for _, entry in ipairs(averages.list(trainer.average)) do note(trainer, say, entry) end
   return rows
 end
 

@@ -1,4 +1,5 @@
 --- What an evaluation is of: which weights, which examples.
+local averages = require "swale.trainer.averages"
 local core = require "swale.core"
 local errors = require "swale.errors"
 
@@ -13,41 +14,54 @@ local function best_weights(engine)
   return engine.best.weights
 end
 
-local function average_weights(engine)
-  if not engine.average then
-    errors.misuse('Trainer:evaluate: "swa" needs Trainer { average = sw.average.SWA { … } }')
-  elseif engine.average.count == 0 then
-    errors.misuse('Trainer:evaluate: "swa": nothing was captured; averaging begins after %s',
-      engine.average.start)
+local function average_weights(name, average)
+  if average.count == 0 then
+    errors.misuse('Trainer:evaluate: "%s": nothing was captured; averaging begins after %s', name,
+      average.start)
   end
-  return engine.average:weights()
+  return average:weights()
 end
 
-local NAMES = { "last", "best", "swa" }
+--- What evaluate takes by name, and what might be meant.
+local function refuse(engine, which)
+  local names = averages.names(engine.averages)
+  table.insert(names, 1, "last")
+  table.insert(names, 2, "best")
+  if which == "swa" or which == "ema" or which == "last_k" then
+    errors.misuse('Trainer:evaluate: "%s" needs Trainer { average = sw.average.%s { … } }', which,
+      ({ swa = "SWA", ema = "EMA", last_k = "LastK" })[which])
+  end
+  errors.misuse('Trainer:evaluate: "%s" or a weight vector, not %s%s',
+    table.concat(names, '", "'), tostring(which), errors.suggestion(which, names))
+end
 
 ---@param engine swale.Engine
----@param which "last"|"best"|"swa"|swale.Tensor|nil
+---@param which "last"|"best"|string|swale.Tensor|nil
 ---@return swale.Tensor
 function M.weights(engine, which)
   if which == nil or which == "last" then return engine.weights end
   if which == "best" then return best_weights(engine) end
-  if which == "swa" then return average_weights(engine) end
+  local average = averages.find(engine.averages, which)
+  if average then return average_weights(which, average) end
   if core.type(which) == "tensor" then
     if which:numel() == engine.weights:numel() then return which:to "float32" end
     errors.misuse("Trainer:evaluate: %d weights, the model has %d", which:numel(),
       engine.weights:numel())
   end
-  errors.misuse('Trainer:evaluate: "last", "best", "swa" or a weight vector, not %s%s',
-    tostring(which), errors.suggestion(which, NAMES))
+  return refuse(engine, which)
 end
 
 local SPLITS = { "train", "valid", "test" }
 
 ---@param engine swale.Engine
----@param on "train"|"valid"|"test"|swale.Split
+---@param on "train"|"valid"|"test"|swale.Split|nil   nil: valid, or train where there is none
 ---@return swale.Split
 ---@return string name
 function M.split(engine, on)
+  if on == nil and not engine.data.valid then
+    return engine.data.train, "train: there is no valid"
+  end
+  on = on or "valid"
   if type(on) == "table" and core.type(on.source) == "source" then return on, "a split" end
   for _, name in ipairs(SPLITS) do
     if on == name then

@@ -2,6 +2,7 @@
 local core = require "swale.core"
 local duration = require "swale.duration"
 local errors = require "swale.errors"
+local groups = require "swale.trainer.groups"
 local hyper = require "swale.trainer.hyper"
 
 local M = {}
@@ -13,7 +14,8 @@ local function either(o, optimizer, name)
     errors.misuse("Trainer: %s is given twice, here and in the optimizer", name)
   end
   if o[name] ~= nil then return o[name] end
-  return theirs
+  if theirs ~= nil then return theirs end
+  return optimizer.defaults[name]
 end
 
 ---The four numbers, from the trainer's options and the optimizer's.
@@ -33,6 +35,54 @@ function M.settings(o, optimizer)
     errors.misuse("Trainer: nesterov wants a momentum above 0")
   end
   return settings
+end
+
+--- The batch size that lr is meant for.
+local function reference(o, settings)
+  if o.lr_scaling == "none" then
+    if o.reference_batch then errors.misuse "Trainer: reference_batch goes with lr_scaling" end
+    return nil
+  end
+  local batch = settings.batch_size
+  if o.reference_batch then return o.reference_batch end
+  if type(batch) == "number" then return math.max(1, math.floor(batch)) end
+  if batch.initial then return batch.initial end
+  if batch.native then return batch:at(0) end
+  errors.misuse("Trainer: lr_scaling wants a reference_batch where batch_size is a function")
+end
+
+local ORDERS = { shuffle = "shuffled", independent = "independent", sequential = "sequential" }
+
+--- Examples to train on: a list of positions from 1, or an int32 tensor from 0.
+local function subset(o, n)
+  if not o.subset or core.type(o.subset) == "tensor" then return o.subset end
+  local index = {}
+  for i, position in ipairs(o.subset) do
+    if math.type(position) ~= "integer" or position < 1 or position > n then
+      errors.misuse("Trainer: subset: position %s (entry %d) is not in 1 … %d", tostring(position),
+        i, n)
+    end
+    index[i] = position - 1
+  end
+  if #index == 0 then errors.misuse "Trainer: subset: no examples" end
+  return core.tensor(index, "int32")
+end
+
+---What the loop is made with and keeps: groups of parameters, order of examples, clipping, batches.
+---@param o swale.TrainerOptions
+---@param optimizer swale.Optimizer
+---@param settings table<swale.Hyper, swale.Hyperparameter>
+---@param segments swale.Segment[]
+---@return table
+function M.fixed(o, optimizer, settings, segments)
+  local list = either(o, optimizer, "groups")
+  if list and optimizer.step then
+    errors.misuse "Trainer: groups are for native optimizers: a Lua function has the whole vector"
+  end
+  return { segments = groups.segments(segments, list), order = ORDERS[o.sampler],
+    subset = subset(o, #o.data.train.source), micro_batch = o.micro_batch,
+    coupling = o.lr_scaling, reference_batch = reference(o, settings),
+    max_norm = either(o, optimizer, "clip_norm") }
 end
 
 --- What a split's targets look like: "labels", "targets (2)".

@@ -14,10 +14,11 @@ local M = {}
 ---@field batch_size integer        likewise
 ---@field momentum number           likewise
 ---@field weight_decay number       likewise
+---@field epoch_examples integer    size of the training set
 ---@field noise_scale swale.Estimate  never nil; reading it raises unless `measure` asks for it
 
 M.FIELDS = { "step", "examples", "epoch", "loss", "grad_norm", "lr", "batch_size", "momentum",
-  "weight_decay", "noise_scale" }
+  "weight_decay", "epoch_examples", "noise_scale" }
 
 local meta = { __name = "swale.State" }
 

@@ -1,0 +1,168 @@
+--- The loss of a network as a function of its weights: for loops of one's own.
+local compile = require "swale.compile"
+local core = require "swale.core"
+local errors = require "swale.errors"
+local losses = require "swale.loss"
+local models = require "swale.model"
+local options = require "swale.options"
+
+local M = {}
+
+---@class swale.Compiled
+---@field model swale.Model|nil
+---@field loss swale.LossFunction
+local Compiled = { __name = "swale.Compiled" }
+Compiled.__index = Compiled
+
+---The loss as a function of a weight vector and a batch { x =, y = }:
+---    local f = sw.compile(sw.loss.cross_entropy, model)
+---    local value, gradient = f:value_and_gradient(w, batch)
+---@param loss swale.LossFunction
+---@param model swale.Model|swale.Layer
+---@return swale.Compiled
+function M.compile(loss, model)
+  options.value("compile", "loss", loss, "function")
+  model = models.of("compile", model)
+  return setmetatable({ loss = loss, layer = model.layer, model = model, programs = {} }, Compiled)
+end
+
+local function rest(shape)
+  return table.move(shape, 2, #shape, 1, {})
+end
+
+local function check_batch(where, batch)
+  if type(batch) ~= "table" or core.type(batch.x) ~= "tensor" or core.type(batch.y) ~= "tensor" then
+    errors.misuse("%s: a batch is { x = tensor, y = tensor }, as data.train:batches gives", where)
+  end
+  return batch
+end
+
+local function real(t, dtype) return t:dtype() == dtype and t or t:to(dtype) end
+
+--- One program a type and shape of batch, made when it is met first.
+local function program_for(self, batch, dtype)
+  local features = rest(batch.x:shape())
+  local labels = batch.y:dtype() == "int32" or batch.y:dtype() == "uint8"
+  local target = not labels and rest(batch.y:shape()) or {}
+  local key = table.concat({ dtype, table.concat(features, "x"), tostring(labels),
+    table.concat(target, "x") }, " ")
+  if not self.programs[key] then
+    local graph = compile.graph(self.layer, self.loss,
+      { features = features, labels = labels, target = target })
+    self.programs[key] = graph:train(dtype)
+  end
+  return self.programs[key], labels
+end
+
+---Loss and gradient at w.
+---@param w swale.Tensor             flat, float32 or float64: the program computes in that
+---@param batch swale.Batch
+---@return number value
+---@return swale.Tensor gradient     flat
+function Compiled:value_and_gradient(w, batch)
+  options.value("value_and_gradient", "w", w, "tensor")
+  check_batch("value_and_gradient", batch)
+  local dtype = w:dtype()
+  local program, labels = program_for(self, batch, dtype)
+  local gradient = core.zeros({ w:numel() }, dtype)
+  local y = labels and real(batch.y, "int32") or real(batch.y, dtype)
+  local value = errors.check(program:run {
+    inputs = { real(batch.x, dtype), y }, vectors = { w }, batch = #batch.x, out = gradient,
+  })
+  self.last_batch = batch
+  return value:item(), gradient
+end
+
+---Loss at w.
+---@param w swale.Tensor
+---@param batch swale.Batch
+---@return number
+function Compiled:value(w, batch) return (self:value_and_gradient(w, batch)) end
+
+-- ------------------------------------------------------------------ at a fixed batch
+
+---@class swale.LossOn              a function of a weight vector: loss(w) is a number
+---@field compiled swale.Compiled
+---@field batch swale.Batch
+local LossOn = { __name = "swale.LossOn" }
+LossOn.__index = LossOn
+
+function LossOn:__call(w) return self.compiled:value(w, self.batch) end
+
+---@param w swale.Tensor
+---@return swale.Tensor             flat
+function LossOn:gradient(w)
+  local _, gradient = self.compiled:value_and_gradient(w, self.batch)
+  return gradient
+end
+
+local function all_of(split)
+  local index = core.zeros({ #split.source }, "int32")
+  for i = 1, #split.source do index:set(i, i - 1) end
+  local x, y = split.source:gather(index)
+  return { x = x, y = y }
+end
+
+---The loss of a model on a sample, as a function of its weights:
+---    local loss = model:loss_on(data.train:sample(1000))
+---    print(loss(w + 1e-3 * d), loss:gradient(w):dot(d))
+---@param model swale.Model
+---@param sample swale.Split|swale.Batch
+---@param loss? swale.LossFunction   loss.cross_entropy
+---@return swale.LossOn
+function M.loss_on(model, sample, loss)
+  if type(sample) == "table" and core.type(sample.source) == "source" then
+    sample = all_of(sample)
+  end
+  return setmetatable({ compiled = M.compile(loss or losses.cross_entropy, model),
+    batch = check_batch("loss_on", sample) }, LossOn)
+end
+
+-- ------------------------------------------------------------------ checking
+
+local function directional_error(self, w, batch, direction, step)
+  local _, gradient = self:value_and_gradient(w, batch)
+  local ahead = self:value(w:clone():add(step, direction), batch)
+  local behind = self:value(w:clone():add(-step, direction), batch)
+  local slope, exact = (ahead - behind) / (2 * step), gradient:dot(direction)
+  return math.abs(slope - exact) / math.max(math.abs(slope) + math.abs(exact), 1e-8)
+end
+
+local CHECK = { step = { "positive", 1e-5 }, seed = { "integer", 1 },
+  loss = { "function", losses.cross_entropy }, tolerance = { "positive", 1e-2 } }
+
+local function refuse(worst, path)
+  errors.misuse("check_gradient: the gradient of \"%s\" is not that of the loss: central"
+    .. " differences are off by %.2g of it: a jump, a kink at these weights, or an op whose"
+    .. " derivative is wrong", path, worst)
+end
+
+---Compares the gradient with central differences in double, along a random direction for each
+---parameter: |difference - gradient| / (|difference| + |gradient|). 1e-6 is good; a kink of relu
+---within the step shows as more. Raises, naming the worst parameter, above the tolerance.
+---@param f swale.Compiled|swale.Model   a model: with loss, cross_entropy unless told
+---@param batch? swale.Batch         the last one that f saw
+---@param o? { step?: number, seed?: integer, loss?: swale.LossFunction, tolerance?: number }
+---@return number worst
+---@return table<string, number> errors   by parameter
+---@return string path               of the worst
+function M.check_gradient(f, batch, o)
+  options.value("check_gradient", "f", f, "Compiled|Model|Layer")
+  o = options.check("check_gradient", o, CHECK)
+  if getmetatable(f) ~= Compiled then f = M.compile(o.loss, f) end
+  batch = batch or f.last_batch or errors.misuse("check_gradient: on which batch? { x =, y = }")
+  check_batch("check_gradient", batch)
+  local w, worst, by_path, path = f.model:weights():to("float64"), -1, {}, nil
+  for _, s in ipairs(f.model.segments) do
+    local direction = core.zeros({ w:numel() }, "float64")
+    local part = direction:narrow(1, s.offset, s.size)
+    core.random(o.seed, "measure/" .. s.path):fill_normal(part, 0, 1)
+    part:scale(1 / part:norm())
+    by_path[s.path] = directional_error(f, w, batch, direction, o.step)
+    if by_path[s.path] > worst then worst, path = by_path[s.path], s.path end
+  end
+  if worst ~= worst or worst > o.tolerance then refuse(worst, path) end
+  return worst, by_path, path
+end
+
+return M

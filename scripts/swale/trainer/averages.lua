@@ -1,0 +1,69 @@
+--- The averages of a trainer, several side by side, each under a name.
+local average = require "swale.average"
+local errors = require "swale.errors"
+
+local M = {}
+
+---@class swale.NamedAverage
+---@field name string                 "swa", "ema", "last_k", or what it was given
+---@field average swale.Averaging
+
+local TAKEN = { last = true, best = true }
+
+local function add(list, seen, name, value)
+  if not average.is_average(value) then
+    errors.misuse("Trainer: average must be an average (sw.average.SWA { … }) or a list of them,"
+      .. " not %s", errors.shown(value))
+  end
+  name = name or value:default_name()
+  if TAKEN[name] then errors.misuse('Trainer: "%s" is no name for an average', name) end
+  if seen[name] then
+    errors.misuse('Trainer: two averages are called "%s"; name one: average = { mine = … }', name)
+  end
+  seen[name] = true
+  list[#list + 1] = { name = name, average = value }
+end
+
+---What a user wrote, one average or several, as a list: unnamed ones first.
+---@param value swale.Averaging|table|nil
+---@return swale.NamedAverage[]
+function M.list(value)
+  local list, seen = {}, {}
+  if value == nil then return list end
+  if average.is_average(value) then value = { value } end
+  if type(value) ~= "table" or getmetatable(value) then add(list, seen, nil, value) end
+  for _, one in ipairs(value) do add(list, seen, nil, one) end
+  for _, name in ipairs(errors.sorted_keys(value)) do
+    if not tonumber(name) then add(list, seen, name, value[name]) end
+  end
+  return list
+end
+
+---Those that have captured something.
+---@param list swale.NamedAverage[]
+---@return swale.NamedAverage[]
+function M.with_captures(list)
+  local found = {}
+  for _, entry in ipairs(list) do
+    if entry.average.count > 0 then found[#found + 1] = entry end
+  end
+  return found
+end
+
+---@param list swale.NamedAverage[]
+---@return string[]
+function M.names(list)
+  local names = {}
+  for i, entry in ipairs(list) do names[i] = entry.name end
+  return names
+end
+
+---@param list swale.NamedAverage[]
+---@param name string
+---@return swale.Averaging|nil
+function M.find(list, name)
+  for _, entry in ipairs(list) do if entry.name == name then return entry.average end end
+  return nil
+end
+
+return M

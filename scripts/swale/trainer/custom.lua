@@ -1,0 +1,105 @@
+--- A loop whose optimizer is a Lua function. The native loop below it draws batches, computes loss,
+--- gradient and norms, and updates with a rate of 0; the function does the rest.
+local core = require "swale.core"
+
+local M = {}
+
+---@class swale.CustomLoop
+---@field inner swale.Loop
+---@field f fun(w: swale.Tensor, g: swale.Tensor, state: table, hyper: table)
+---@field o table                 see new
+local Loop = {}
+Loop.__index = Loop
+
+local OWN = { "lr", "momentum", "weight_decay" }
+
+---@param inner swale.Loop
+---@param f function
+---@param o table       weights, max_norm, coupling, reference, n: examples in an epoch
+---@return swale.CustomLoop
+function M.new(inner, f, o)
+  for _, name in ipairs(OWN) do inner:set(name, 0) end
+  return setmetatable({ inner = inner, f = f, o = o, kept = {}, given = {}, s = {},
+    hyper = { lr = 0, momentum = 0, weight_decay = 0 } }, Loop)
+end
+
+---@param name swale.Hyper
+---@param value number|swale.NativeSchedule
+function Loop:set(name, value)
+  if name == "batch_size" then return self.inner:set(name, value) end
+  self.given[name] = value
+  if self.s.step == nil and type(value) == "number" then self.hyper[name] = value end
+end
+
+local function rate_factor(o, batch)
+  if o.coupling == "linear" then return batch / o.reference end
+  return o.coupling == "sqrt" and math.sqrt(batch / o.reference) or 1
+end
+
+--- The numbers of the update that follows the gradient of the last batch.
+local function settle(self)
+  local s, hyper = self.inner:state(self.s), self.hyper
+  for _, name in ipairs(OWN) do
+    local value = self.given[name]
+    hyper[name] = type(value) == "number" and value
+      or value:at(s.step - 1, s.examples - s.batch_size, s.examples, self.o.n)
+  end
+  hyper.lr = hyper.lr * rate_factor(self.o, s.batch_size)
+  hyper.batch_size, hyper.step = s.batch_size, s.step
+  return s, hyper
+end
+
+local function update(self)
+  local s, hyper = settle(self)
+  local g = self.inner:gradient()
+  local most = self.o.max_norm
+  if most and s.grad_norm > most then g:scale(most / s.grad_norm) end
+  self.f(self.o.weights, g, self.kept, hyper)
+  return s.examples
+end
+
+---@param steps integer
+---@param stop? integer
+---@return string|nil why, string? message, string? code
+function Loop:advance(steps, stop)
+  for _ = 1, steps do
+    local why, message, code = self.inner:advance(1, stop)
+    if not why or why == "interrupted" then return why, message, code end
+    local examples = update(self)
+    if stop and examples >= stop then return "examples" end
+  end
+  return "steps"
+end
+
+---@param t table
+---@return table t
+function Loop:state(t)
+  self.inner:state(t)
+  for _, name in ipairs(OWN) do t[name] = self.hyper[name] end
+  return t
+end
+
+---@return table<string, swale.Tensor>   the tensors that the function keeps
+function Loop:state_vectors()
+  local found = {}
+  for name, value in pairs(self.kept) do
+    if core.type(value) == "tensor" and type(name) == "string" then found[name] = value end
+  end
+  return found
+end
+
+---@return number
+function Loop:take_mean() return self.inner:take_mean() end
+---@return any ...
+function Loop:noise() return self.inner:noise() end
+---@param every integer
+---@param target? string
+function Loop:measure_noise(every, target) self.inner:measure_noise(every, target) end
+---@return string|nil
+function Loop:blame() return self.inner.blame and self.inner:blame() end
+
+--- Nobody but the function knows how far weights move.
+function Loop:watch_updates() end
+function Loop:update_ratios() end
+
+return M

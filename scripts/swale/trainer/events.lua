@@ -1,0 +1,118 @@
+--- What is due as a training goes: captures, lines of the record, the ends of epochs.
+local averages = require "swale.trainer.averages"
+local duration = require "swale.duration"
+local hooks = require "swale.trainer.hooks"
+local marks = require "swale.trainer.marks"
+local metrics = require "swale.trainer.metrics"
+local vitals = require "swale.trainer.vitals"
+
+local M = {}
+
+local function evaluate(self, weights, on)
+  return metrics.evaluate(self.graph, weights, self.data[on].source, self.eval_batch, on)
+end
+
+local function keep_best(self, found)
+  if not metrics.is_better(found, self.best and self.best.metrics) then return end
+  local weights = self.best and self.best.weights:copy(self.weights) or self.weights:clone()
+  self.best = { weights = weights, metrics = found, epoch = self.state.epoch }
+  self.journal:best(self.state, weights)
+end
+
+--- The last weights and every average, side by side.
+local function evaluate_all(self, line)
+  if not self.data.valid then return end
+  local found = evaluate(self, self.weights, "valid")
+  line.valid_loss, line.valid_accuracy = found.loss, found.accuracy
+  keep_best(self, found)
+  for _, entry in ipairs(averages.with_captures(self.averages)) do
+    found = evaluate(self, entry.average:weights(), "valid")
+    line[entry.name .. "_valid_loss"] = found.loss
+    line[entry.name .. "_valid_accuracy"] = found.accuracy
+  end
+end
+
+local function look(self, line)
+  self.vitals = self.vitals or vitals.new(self)
+  self.vitals:look(line)
+  self.history[#self.history + 1] = line
+end
+
+local function end_epoch(self)
+  local s, journal = self.state, self.journal
+  journal:step(s, self.loop)
+  local line = { lr = s.lr, batch_size = s.batch_size }
+  if journal.run then line.loss = journal:epoch_loss() end
+  evaluate_all(self, line)
+  if journal.run then look(self, line) end
+  journal:event("epoch", s, line)
+  journal:checkpoint(s, self.weights, self.loop, self.averages)
+  hooks.call(self.hooks.epoch, s, self.trainer, line)
+end
+
+--- Marks that lie after the start capture; on another scale than the start's, positions do.
+local function is_after_start(average, at, s)
+  local start, n = average.start, s.epoch_examples
+  if (start.unit == "steps") == (average.every.unit == "steps") then
+    return at > (start:examples(n) or start.amount) + 1e-6
+  end
+  local position = start.unit == "steps" and s.step or s.examples
+  return position > (start:examples(n) or start.amount)
+end
+
+--- An average that captures every few steps is not worth a line each time.
+local function is_recorded(average)
+  return average.every.unit == "epochs" or average.kind == "swa"
+end
+
+local function capture(self, entry, at)
+  local average, s = entry.average, self.state
+  if averages.find(self.averages, entry.name) ~= average then return end -- taken away meanwhile
+  if not is_after_start(average, at, s) then return end
+  average:update(self.weights)
+  local line = { n = average.count }
+  if entry.name ~= "swa" then line.average = entry.name end
+  if is_recorded(average) then self.journal:event("capture", s, line) end
+  hooks.call(self.hooks.capture, s, self.trainer, line)
+end
+
+local function record(self)
+  self.journal:step(self.state, self.loop)
+  self.journal:progress(self.state, self.target)
+end
+
+local function wants_epochs(self)
+  return self.journal.run or self.data.valid or #self.hooks.epoch > 0
+end
+
+---The marks of a training, in the order in which they fire at one position: a capture comes before
+---the epoch's end tells of it.
+---@param self swale.Engine
+---@return swale.Mark[]
+function M.plan(self)
+  local s, list = self.state, {}
+  local function add(every, f)
+    list[#list + 1] = marks.repeating(every, s.epoch_examples, s, f)
+  end
+  for _, entry in ipairs(self.averages) do
+    add(entry.average.every, function(at) capture(self, entry, at) end)
+  end
+  if self.journal.run then add(self.record, function() record(self) end) end
+  if wants_epochs(self) then add(duration.of { epochs = 1 }, function() end_epoch(self) end) end
+  list[#list + 1] = self.target
+  return list
+end
+
+---@param self swale.Engine
+---@param s swale.State
+function M.note_batch(self, s)
+  local from = self.last_batch
+  self.last_batch = s.batch_size
+  if not from then return end
+  local line = { from = from, to = s.batch_size }
+  self.journal:step(s, self.loop)
+  self.journal:event("batch_size", s, line)
+  hooks.call(self.hooks.batch_size, s, self.trainer, line)
+end
+
+return M

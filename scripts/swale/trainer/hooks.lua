@@ -1,0 +1,36 @@
+--- Functions of a user's that are called when something has happened: f(s, trainer, line).
+local errors = require "swale.errors"
+local options = require "swale.options"
+
+local M = {}
+
+M.EVENTS = { "step", "epoch", "capture", "batch_size", "end" }
+
+---@return table<string, function[]>
+function M.new()
+  local hooks = {}
+  for _, event in ipairs(M.EVENTS) do hooks[event] = {} end
+  return hooks
+end
+
+---@param hooks table<string, function[]>
+---@param event string
+---@param f function
+function M.add(hooks, event, f)
+  if not hooks[event] then
+    errors.misuse('Trainer:on: nothing is called "%s"%s There are: %s.', tostring(event),
+      errors.suggestion(event, M.EVENTS), table.concat(M.EVENTS, ", "))
+  end
+  table.insert(hooks[event], options.value("Trainer:on", "f", f, "function"))
+end
+
+---Calls those of an event in the order in which they came.
+---@param list function[]
+---@param s swale.State
+---@param trainer swale.Trainer
+---@param line? table   what is recorded of it
+function M.call(list, s, trainer, line)
+  for i = 1, #list do list[i](s, trainer, line) end
+end
+
+return M

@@ -1,0 +1,119 @@
+--- How a network is, looked at cheaply at an epoch's end: dead units, sizes of updates, margins.
+--- Everything is computed by programs of their own, on samples drawn from streams of their own: a
+--- training that is looked at has the bits of one that is not.
+local core = require "swale.core"
+local errors = require "swale.errors"
+local ops = require "swale.ops"
+
+local M = {}
+
+local TRAINED = 512   -- training examples that dead units are looked for on
+local HELD_OUT = 1000 -- validation examples that margins are taken of
+
+---@class swale.Vitals
+---@field engine swale.Engine
+---@field names string[]            of the layers before the ReLUs
+---@field dead? { program: swale.Program, x: swale.Tensor, y: swale.Tensor }
+---@field margin? { program: swale.Program, x: swale.Tensor, y: swale.Tensor }
+local Vitals = {}
+Vitals.__index = Vitals
+
+local function sample(source, n, seed)
+  n = math.min(n, #source)
+  local order = core.random(seed, "measure/vitals"):permutation(#source)
+  local x, y = source:gather(order:narrow(1, 1, n):contiguous())
+  return { x = x, y = y }
+end
+
+--- Goes through a network layer by layer; visit(path, output) where a ReLU follows the layer at it.
+local function walk(layer, x, p, visit, prefix, at)
+  if layer.kind ~= "Sequential" then
+    local y = layer:call(x, p)
+    if layer.kind == "ReLU" then visit(at.path or prefix, y) end
+    return y
+  end
+  for i, child in ipairs(layer:children()) do
+    local path = prefix == "" and child.key or prefix .. "." .. child.key
+    if #child.layer:parameters() > 0 then at.path = path end
+    x = walk(child.layer, x, p[i], visit, path, at)
+  end
+  return x
+end
+
+--- The fraction of each ReLU's units that give 0 for the whole batch.
+local function dead_outputs(graph)
+  local names, outputs, first = {}, {}, { 1 }
+  walk(graph.layer, graph.x, graph.bound, function(path, y)
+    names[#names + 1] = path
+    outputs[#outputs + 1] = ops.mean(ops.le(ops.max(y, first), 0))
+  end, "", {})
+  return names, outputs
+end
+
+--- Logit of the label less the largest other one: (B).
+local function margin_output(graph)
+  local z = graph.output
+  local mine = core.apply("one_hot", { n = z:shape()[2] }, graph.y)
+  local others = ops.max(ops.where(ops.gt(mine, 0.5), z * 0 - 1e30, z), -1)
+  return ops.sum(z * mine, -1) - others
+end
+
+local function with_program(graph, outputs, data)
+  data.program = core.program(graph.graph, outputs)
+  return data
+end
+
+---@param engine swale.Engine
+---@return swale.Vitals
+function M.new(engine)
+  local graph, data = engine.graph, engine.data
+  local self = setmetatable({ engine = engine, ratios = {} }, Vitals)
+  local outputs
+  self.names, outputs = dead_outputs(graph)
+  if #outputs > 0 then
+    self.dead = with_program(graph, outputs, sample(data.train.source, TRAINED, engine.seed))
+  end
+  if graph.hit and data.valid and graph.output:shape()[2] > 1 then
+    self.margin = with_program(graph, { margin_output(graph) },
+      sample(data.valid.source, HELD_OUT, engine.seed))
+  end
+  return self
+end
+
+local function run(self, looked)
+  return errors.check(looked.program:run { inputs = { looked.x, looked.y },
+    vectors = { self.engine.weights }, batch = #looked.x })
+end
+
+local function dead_units(self, line)
+  local found = table.pack(run(self, self.dead))
+  line.dead_units = {}
+  for i, name in ipairs(self.names) do line.dead_units[name] = found[i]:item() end
+end
+
+local function margins(self, line)
+  local values = run(self, self.margin):table()
+  local sum = 0
+  for _, value in ipairs(values) do sum = sum + value end
+  table.sort(values)
+  line.margin_mean, line.margin_low = sum / #values, values[math.max(1, #values // 10)]
+end
+
+--- |change| / |weights| of each parameter at a step of the last epoch.
+local function update_ratios(self, line)
+  local engine, ratios = self.engine, self.ratios
+  if not engine.loop:update_ratios(ratios) then return end
+  line.update_ratio = {}
+  for i, s in ipairs(engine.graph.segments) do line.update_ratio[s.path] = ratios[i] end
+end
+
+---Adds what it sees to the record of an epoch: dead_units, update_ratio, margin_mean, margin_low
+---(the 10 % quantile).
+---@param line table
+function Vitals:look(line)
+  if self.dead then dead_units(self, line) end
+  if self.margin then margins(self, line) end
+  update_ratios(self, line)
+end
+
+return M
