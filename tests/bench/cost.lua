@@ -64,9 +64,9 @@ core.set_threads(1)
 local result = { batch = {}, examples = {}, parameters = {}, variant = core.variant(),
   blas = core.blas() }
 
-local function add(list, series, x, y)
-  list[#list + 1] = { series = series, x = x, us_per_example = y }
-  print(("%-16s %9d %9.3f us an example"):format(series, x, y))
+local function add(list, series, at, us)
+  list[#list + 1] = { series = series, x = at, us_per_example = us }
+  print(("%-16s %9d %9.3f us an example"):format(series, at, us))
 end
 
 do
