@@ -40,13 +40,12 @@ local function mm()
 end
 
 --- A trainer of a network so small that a step is little more than what surrounds it.
-local function tiny_trainer(lr, hook)
+local function tiny_trainer(lr)
   local random = core.random(0, "bench")
   local data = require("swale.data").from_tensors { classes = 2, train = { x = rand(1000, 2),
     y = network.labels(random, 1000, 2) } }
-  local o = { model = network.model { 2, 2 }, data = data, lr = lr, batch_size = 1,
-    momentum = hook or 0.9, record = { steps = 1000000 } }
-  return require("swale.trainer").new(o)
+  return require("swale.trainer").new { model = network.model { 2, 2 }, data = data, lr = lr,
+    batch_size = 1, momentum = 0.9, record = { steps = 1000000 } }
 end
 
 local STEPS = 1000 -- an epoch: its end is in both of what is compared
@@ -56,13 +55,11 @@ local function step_us(trainer, o)
   return m.median_ms * 1e3 / STEPS, m.min_ms * 1e3 / STEPS
 end
 
---- A schedule and a second function, both in Lua, before each step, beside fixed numbers.
+--- A schedule and a hook, both in Lua, at each step, beside neither.
 local function schedule_and_hook(o)
   local seen = 0
-  local with = tiny_trainer(function(s) return 1e-3 * 0.999 ^ s.epoch end, function()
-    seen = seen + 1
-    return 0.9
-  end)
+  local with = tiny_trainer(function(s) return 1e-3 * 0.999 ^ s.epoch end)
+  with:on("step", function() seen = seen + 1 end)
   local without = tiny_trainer(1e-3)
   local us, least = step_us(with, o)
   local base, base_least = step_us(without, o)
