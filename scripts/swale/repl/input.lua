@@ -44,6 +44,7 @@ local function wait(self)
   local ready, interrupted = false, false
   local poll, signal = uv().new_poll(0), uv().new_signal()
   signal:start("sigint", function() interrupted = true end)
+  interrupted = core.interrupted() -- between the prompt and now
   poll:start("r", function() ready = true end)
   while not ready and not interrupted do uv().run "once" end
   poll:close()
