@@ -4,7 +4,11 @@ local errors = require "swale.errors"
 
 local M = {}
 
-local function shape_of(where, shape)
+--- sw.zeros(3, 4), as in NumPy's rand: the second size stands where dtype or stream would.
+local function shape_of(where, shape, second)
+  if math.type(second) == "integer" then
+    errors.misuse("%s: shapes go in a table: { %s, %d }", where, tostring(shape), second)
+  end
   if type(shape) == "table" then return shape end
   if math.type(shape) == "integer" then return { shape } end
   errors.misuse("%s: a shape is a whole number or a list of them, not %s", where,
@@ -19,12 +23,12 @@ function M.tensor(values, dtype) return core.tensor(values, dtype) end
 ---@param shape integer|integer[]
 ---@param dtype? swale.dtype
 ---@return swale.Tensor
-function M.zeros(shape, dtype) return core.zeros(shape_of("zeros", shape), dtype) end
+function M.zeros(shape, dtype) return core.zeros(shape_of("zeros", shape, dtype), dtype) end
 
 ---@param shape integer|integer[]
 ---@param dtype? swale.dtype
 ---@return swale.Tensor
-function M.ones(shape, dtype) return core.zeros(shape_of("ones", shape), dtype):fill(1) end
+function M.ones(shape, dtype) return core.zeros(shape_of("ones", shape, dtype), dtype):fill(1) end
 
 ---@param shape integer|integer[]
 ---@param value number
@@ -64,7 +68,8 @@ function M.random(own, name, n) return core.random(own or seed, name or "script"
 ---@param stream? swale.Random
 ---@return swale.Tensor           float32
 function M.rand(shape, stream)
-  return stream_or_default(stream):fill_uniform(core.zeros(shape_of("rand", shape)), 0, 1)
+  local t = core.zeros(shape_of("rand", shape, stream))
+  return stream_or_default(stream):fill_uniform(t, 0, 1)
 end
 
 ---Normal, mean 0, deviation 1.
@@ -72,7 +77,8 @@ end
 ---@param stream? swale.Random
 ---@return swale.Tensor           float32
 function M.randn(shape, stream)
-  return stream_or_default(stream):fill_normal(core.zeros(shape_of("randn", shape)), 0, 1)
+  local t = core.zeros(shape_of("randn", shape, stream))
+  return stream_or_default(stream):fill_normal(t, 0, 1)
 end
 
 return M

@@ -19,13 +19,30 @@ local SYNONYMS = {
   measurements = "measure", trainset = "train", validation = "valid", val = "valid",
 }
 
+local script, launcher -- the file that a command runs, and the source of the command itself
+
+---Says which file is run. `return sw.experiment { … }` is a tail call: its line is not on the stack
+---any more, and the first file above Swale's own is the command's.
+---@param path string
+function M.set_script(path)
+  local level = 2
+  script = path
+  while true do
+    local info = debug.getinfo(level, "S")
+    if not info then return end
+    if info.what == "main" then launcher = info.source end
+    level = level + 1
+  end
+end
+
 ---The line of the first caller that is not one of Swale's own files.
----@return string position   "file:line: ", or "" if there is none
+---@return string position   "file:line: ", "file: " if the line is not known, "" if there is none
 function M.position()
   local level = 2
   while true do
     local info = debug.getinfo(level, "Sl")
     if not info then return "" end
+    if script and info.source == launcher then return script .. ": " end
     if info.currentline > 0 and info.source:sub(1, #LIBRARY) ~= LIBRARY then
       return ("%s:%d: "):format(info.short_src, info.currentline)
     end

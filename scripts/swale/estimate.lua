@@ -34,6 +34,14 @@ function Estimate:update(status, value, low, high)
   return self
 end
 
+--- An interval is above a number, below it, or neither: `<` could not say so.
+local function refuse()
+  errors.misuse("an estimate is compared by what is sure: use s.noise_scale:above(64), or"
+    .. " :below(64); s.noise_scale.value is the number alone")
+end
+
+Estimate.__lt, Estimate.__le = refuse, refuse
+
 function Estimate:__tostring()
   if self.status == "pending" then return "pending" end
   if self.status == "unresolved" then return ("unresolved, above %.4g"):format(self.low) end

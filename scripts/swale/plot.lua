@@ -224,7 +224,7 @@ end
 ---@return string|nil commands, string? message   nil: there is nothing to draw
 function M.commands(s, title)
   local loss = curve(s.steps, "loss")
-  if #loss == 0 then return nil, "no losses were recorded" end
+  if #loss == 0 then return nil, "no losses were recorded (fit { …, run = run } records them)" end
   local xmax = math.max(loss[#loss][1], 1e-3)
   local lines = { HEAD, 'set multiplot title ' .. quoted(title) .. ' noenhanced font ",16"',
     ("set xrange [0:%.7g]"):format(xmax) }

@@ -88,18 +88,44 @@ local function field(list, fmt, value)
   if type(value) == "number" then list[#list + 1] = fmt:format(value) end
 end
 
+--- Four digits, in as many columns for every epoch: 0.5123, 12.346, 1.235e+06.
+local function digits(x)
+  if x ~= x then return "   nan" end
+  if x == math.huge or x == -math.huge then return ("%6s"):format(x) end
+  local size = math.abs(x)
+  if size ~= 0 and (size < 0.001 or size >= 1e5) then return ("%.3g"):format(x) end
+  local before = size < 1 and 1 or math.floor(math.log(size, 10) + 1e-12) + 1
+  return ("%%6.%df"):format(math.max(0, 5 - before)):format(x)
+end
+
+local function value_field(list, name, value)
+  if type(value) == "number" then list[#list + 1] = name .. " " .. digits(value) end
+end
+
+--- Accuracies of the averages: "swa valid acc", by name.
+local function averages(list, record)
+  local names = {}
+  for key in pairs(record) do
+    names[#names + 1] = type(key) == "string" and key:match "^(.+)_valid_accuracy$" or nil
+  end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    field(list, name .. " valid acc %.4f", record[name .. "_valid_accuracy"])
+  end
+end
+
 ---One line for the record of an epoch.
 ---@param record table   of kind "epoch"
 ---@return string
 function M.epoch_line(record)
   local list = {}
   local epoch = tonumber(record.epoch)
-  field(list, "epoch %g", epoch and math.floor(epoch * 10 + 0.5) / 10)
-  field(list, "loss %.4g", record.loss)
-  field(list, "valid loss %.4g", record.valid_loss)
+  field(list, "epoch %5.1f", epoch)
+  value_field(list, "loss", record.loss)
+  value_field(list, "valid loss", record.valid_loss)
   field(list, "valid acc %.4f", record.valid_accuracy)
-  field(list, "swa valid acc %.4f", record.swa_valid_accuracy)
-  field(list, "lr %.4g", record.lr)
+  averages(list, record)
+  value_field(list, "lr", record.lr)
   field(list, "batch %.10g", record.batch_size)
   return table.concat(list, "  ")
 end

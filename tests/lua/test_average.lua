@@ -48,3 +48,31 @@ function TestAverage:test_refusals()
     { strat = 1 })
   lu.assert_error_msg_contains("above 0, not 0", sw.average.SWA, { every = 0 })
 end
+
+-- ------------------------------------------------------------------ EMA, the last k
+
+local function fed(avg, values)
+  for _, v in ipairs(values) do avg:update(sw.tensor { v }) end
+  return avg:weights():item()
+end
+
+-- PyTorch's: the first point is copied, then  mean += (1 - decay) (w - mean).
+function TestAverage:test_ema_forgets()
+  local want = 4
+  for _, v in ipairs { 8, 0, 2 } do want = want + 0.25 * (v - want) end
+  lu.assert_almost_equals(fed(sw.average.EMA { decay = 0.75 }, { 4, 8, 0, 2 }), want, 1e-6)
+end
+
+function TestAverage:test_the_last_k()
+  local avg = sw.average.LastK { k = 2 }
+  lu.assert_almost_equals(fed(avg, { 100, 3, 5 }), 4, 1e-6)
+  lu.assert_equals(avg.count, 3)
+  local again = sw.average.LastK { k = 2 }
+  again:restore(avg:state(), avg.count)
+  lu.assert_almost_equals(fed(again, { 7 }), 6, 1e-6)
+end
+
+function TestAverage:test_refusals_of_the_others()
+  lu.assert_error_msg_contains("above 0 and below 1, not 1", sw.average.EMA, { decay = 1 })
+  lu.assert_error_msg_contains("needs k", sw.average.LastK, {})
+end

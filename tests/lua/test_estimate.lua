@@ -40,3 +40,12 @@ function TestEstimate:test_what_nobody_asked_for_names_measure()
   lu.assert_error_msg_contains("measure = { noise_scale = sw.every", estimate.unasked,
     "noise_scale")
 end
+
+function TestEstimate:test_comparing_says_what_to_use()
+  lu.assert_error_msg_contains("use s.noise_scale:above(64)", function()
+    return estimate.new() > 3
+  end)
+  lu.assert_error_msg_contains("use s.noise_scale:above(64)", function()
+    return estimate.new() <= 3
+  end)
+end

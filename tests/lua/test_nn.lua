@@ -57,7 +57,9 @@ function TestNN:test_a_wrong_shape_names_the_layer_and_its_line()
   local ok, message = pcall(require("swale.compile").graph, net, sw.loss.cross_entropy,
     { features = { 784 }, labels = true, target = {} })
   lu.assert_false(ok)
-  lu.assert_equals(message:match "^(.-)\n", "matmul: inner sizes differ: (batch, 784) x (748, 100)")
+  lu.assert_str_matches(message:match "^(.-)\n",
+    ".*test_nn.lua:%d+: matmul: inner sizes differ: %(batch, 784%) x %(748, 100%)")
+  lu.assert_str_contains(message, "an example of the data has 784 features")
   lu.assert_str_contains(message,
     ('test_nn.lua:%d: in nn.Linear "fc1" (declared 748 -> 100)'):format(line))
 end
@@ -145,4 +147,9 @@ function TestInitializers:test_pytorchs_linear()
     local t = m:parameter(path)
     lu.assert_true(t:max():item() <= bound and t:max():item() > 0.9 * bound)
   end
+end
+
+function TestNN:test_a_constructor_is_no_layer()
+  lu.assert_error_msg_contains("entry 2: nn.ReLU makes a layer when it is called: nn.ReLU()",
+    nn.Sequential, { nn.Linear(2, 2), nn.ReLU })
 end

@@ -107,8 +107,9 @@ end
 function TestRun:test_an_epoch_is_a_line_where_there_is_no_terminal()
   self.run:record { kind = "epoch", step = 9, epoch = 1.0004, loss = 0.51234,
     valid_accuracy = 0.875, lr = 0.01, batch_size = 64 }
-  lu.assert_equals(self.lines, { "epoch 1  loss 0.5123  valid acc 0.8750  lr 0.01  batch 64\n" })
-  lu.assert_str_contains(folders.read(self.run.dir .. "/log.txt"), "epoch 1  loss 0.5123")
+  lu.assert_equals(self.lines,
+    { "epoch   1.0  loss 0.5123  valid acc 0.8750  lr 0.0100  batch 64\n" })
+  lu.assert_str_contains(folders.read(self.run.dir .. "/log.txt"), "epoch   1.0  loss 0.5123")
 end
 
 function TestRun:test_find()

@@ -185,6 +185,7 @@ function M.load_script(path)
   file:close()
   if not readable then return nil, path .. ": not a file" end
   package.path = (path:match "^(.*/)[^/]*$" or "./") .. "?.lua;" .. package.path
+  require("swale.errors").set_script(path)
   return loadfile(path, "t")
 end
 

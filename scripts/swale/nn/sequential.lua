@@ -16,7 +16,18 @@ function Sequential:forward(x, p)
   return x
 end
 
+--- nn.ReLU without its parentheses is a function, too, but not of x.
+local function refuse_constructor(i, value)
+  for name, f in pairs(require "swale.nn") do
+    if f == value then
+      errors.misuse("nn.Sequential: entry %d: nn.%s makes a layer when it is called: nn.%s(%s)", i,
+        name, name, name == "Linear" and "inputs, outputs" or "")
+    end
+  end
+end
+
 local function child_of(i, value)
+  if type(value) == "function" then refuse_constructor(i, value) end
   if type(value) == "function" then value = lambda.Lambda(value) end
   if not layer.is_layer(value) then
     errors.misuse("nn.Sequential: entry %d must be a layer or a function, not %s", i,
