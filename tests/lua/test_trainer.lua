@@ -1,54 +1,13 @@
 local core = require "swale.core"
+local harness = require "trainer_harness"
 local lu = require "luaunit"
 local sw = require "swale"
 
 TestTrainer = {}
 
-local digits
-
-local function net()
-  return sw.nn.Sequential { sw.nn.Linear(64, 16), sw.nn.ReLU(), sw.nn.Linear(16, 10) }
-end
-
--- A trainer on the digits; changes go over the defaults.
-local function new(changes)
-  digits = digits or sw.data.load "digits"
-  local o = { model = net(), data = digits, lr = 0.05, batch_size = 32, seed = 1,
-    optimizer = sw.optim.SGD { momentum = 0.9 } }
-  for key, value in pairs(changes or {}) do o[key] = value end
-  return sw.Trainer(o)
-end
-
--- A run that keeps what it is told.
-local function fake_run()
-  local run = { lines = {}, checkpoints = {}, printed = {} }
-  function run:record(line)
-    local copy = {}
-    for key, value in pairs(line) do copy[key] = value end
-    self.lines[#self.lines + 1] = copy
-  end
-  function run:checkpoint(name, tensors, metadata, o)
-    if o and o.keep then
-      self.kept = { name = name, weights = tensors.weights:table(), metadata = metadata }
-      return
-    end
-    self.checkpoints[#self.checkpoints + 1] = { name = name, tensors = tensors,
-      metadata = metadata, weights = tensors.weights:table() }
-  end
-  function run:print(fmt, ...) self.printed[#self.printed + 1] = fmt:format(...) end
-  function run:wants_progress() return true end
-  function run:progress(o) self.last_progress = o end
-  function run:of(kind)
-    local list = {}
-    for _, line in ipairs(self.lines) do if line.kind == kind then list[#list + 1] = line end end
-    return list
-  end
-  return setmetatable(run, { __name = "swale.Run" })
-end
-
-local function weights_after(changes, length)
-  return new(changes):fit(length):weights():table()
-end
+local digits = sw.data.load "digits"
+local fake_run, net, new = harness.fake_run, harness.net, harness.new
+local weights_after = harness.weights_after
 
 -- ------------------------------------------------------------------ training
 

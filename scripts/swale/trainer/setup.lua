@@ -46,8 +46,8 @@ local function reference(o, settings)
   local batch = settings.batch_size
   if o.reference_batch then return o.reference_batch end
   if type(batch) == "number" then return math.max(1, math.floor(batch)) end
-  if batch.initial then return batch.initial end
-  if batch.native then return batch:at(0) end
+  if type(batch) == "table" and batch.initial then return batch.initial end
+  if type(batch) == "table" and batch.native then return batch:at(0) end
   errors.misuse("Trainer: lr_scaling wants a reference_batch where batch_size is a function")
 end
 

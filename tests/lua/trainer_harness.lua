@@ -1,0 +1,48 @@
+-- What the tests of trainers share: a small trainer on the digits, a run that keeps what it is told.
+local sw = require "swale"
+
+local M = {}
+
+local digits
+
+function M.net()
+  return sw.nn.Sequential { sw.nn.Linear(64, 16), sw.nn.ReLU(), sw.nn.Linear(16, 10) }
+end
+
+-- A trainer on the digits; changes go over the defaults.
+function M.new(changes)
+  digits = digits or sw.data.load "digits"
+  local o = { model = M.net(), data = digits, lr = 0.05, batch_size = 32, seed = 1,
+    optimizer = sw.optim.SGD { momentum = 0.9 } }
+  for key, value in pairs(changes or {}) do o[key] = value end
+  return sw.Trainer(o)
+end
+
+function M.weights_after(changes, length)
+  return M.new(changes):fit(length):weights():table()
+end
+
+function M.fake_run()
+  local run = { lines = {}, checkpoints = {}, printed = {}, best = {} }
+  function run:record(line)
+    local copy = {}
+    for key, value in pairs(line) do copy[key] = value end
+    self.lines[#self.lines + 1] = copy
+  end
+  function run:checkpoint(name, tensors, metadata, o)
+    local list = o and o.keep and self.best or self.checkpoints
+    list[#list + 1] = { name = name, tensors = tensors, metadata = metadata,
+      weights = tensors.weights:table() }
+  end
+  function run:print(fmt, ...) self.printed[#self.printed + 1] = fmt:format(...) end
+  function run:wants_progress() return true end
+  function run:progress(o) self.last_progress = o end
+  function run:of(kind)
+    local list = {}
+    for _, line in ipairs(self.lines) do if line.kind == kind then list[#list + 1] = line end end
+    return list
+  end
+  return setmetatable(run, { __name = "swale.Run" })
+end
+
+return M
