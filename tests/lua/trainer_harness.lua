@@ -1,4 +1,4 @@
--- What the tests of trainers share: a small trainer on the digits, a run that keeps what it is told.
+-- What the tests of trainers share: a trainer on the digits, a run that keeps what it is told.
 local sw = require "swale"
 
 local M = {}
