@@ -23,7 +23,7 @@ static void check_six(const char *text, int names) {
   const sw_shape *s = sw_tensor_shape(sw_csv_values(csv));
   assert_int_equal(s->dim[0], 2);
   assert_int_equal(s->dim[1], 3);
-  VALUES(csv, 1, -2.5, 3e-3f, 4, 5, 6);
+  VALUES(csv, 1, -2.5, (double)3e-3f, 4, 5, 6);
   assert_int_equal(sw_csv_name_count(csv), names);
   assert_null(sw_csv_labels(csv));
   sw_csv_free(csv);
