@@ -19,9 +19,13 @@ enum {
 
 /* On every loop over a tile: an accumulator stays in a register only if nothing indexes it. */
 #if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define UNROLL /* each element would bring its checks: minutes of compiling */
 #else
-#define UNROLL _Pragma("GCC unroll 8")
+#define UNROLL _Pragma("clang loop unroll(full)")
+#endif
+#else
+#define UNROLL _Pragma("GCC unroll 16")
 #endif
 
 typedef struct product {

@@ -46,5 +46,6 @@ const swi_kernels TABLE = {
 #if defined(SW_BODY_GEMM_H)
     .gemm_nt = gemm_nt,
     .gemm_n = gemm_n,
+    .gemm_packed = gemm_packed,
 #endif
 };

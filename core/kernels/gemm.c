@@ -4,23 +4,26 @@
 #include "kernels/blas.h"
 #include "kernels/kernels.h"
 
-/* Who multiplies. OpenBLAS packs both operands, which pays off once each is used many times; our
- * own
- * kernels read them where they lie. Where a kernel of ours is used at all it won by 1.1 to 2.5
- * times. */
+/* Who multiplies. Packing pays off once each element is used many times; with a short side the
+ * other kernels read their operands where they lie. Whoever is chosen was the fastest for such
+ * shapes: against OpenBLAS 0.3.21 by 1.1 to 2.5 times with a short side, by 1.0 to 1.1 without. */
 typedef enum route {
-  ROUTE_BLAS,
+  ROUTE_BLAS,   /* float64, and where there are only scalar kernels */
   ROUTE_NT,     /* dot products of rows */
   ROUTE_N,      /* B's rows as they are */
-  ROUTE_PACKED, /* B stored transposed and small: turned over, then as above */
+  ROUTE_TURNED, /* B stored transposed and small: turned over, then as above */
+  ROUTE_PACKED, /* all others */
   ROUTE_ZERO    /* k = 0 */
 } route;
 
 enum {
-  SMALL = 256,        /* a side up to this makes packing a loss */
-  SMALL_ACROSS = 128, /* the same where A is read across its rows */
-  SHORT_DOT = 64,     /* below this, adding up a dot product's vector costs more than packing B */
-  PACKED_MAX = 4096   /* elements of B turned over on the stack */
+  SHORT_SIDE = 128, /* up to this B is not worth packing, if its rows are contiguous */
+  SHORT_SUM = 32,   /* neither is it for sums as short as this */
+  DOT_SIDE = 112,   /* dot products are for one side up to this and sums from LONG_DOT on, */
+  LONG_DOT = 384,
+  DOT_THIN = 16,    /* or for one as thin as this and sums from SHORT_DOT on: */
+  SHORT_DOT = 64,   /* below, adding up a dot product's vector costs more than packing B */
+  TURNED_MAX = 4096 /* elements of B turned over on the stack */
 };
 
 typedef struct job {
@@ -54,11 +57,13 @@ static void see_vectors(swi_gemm_args *g) {
 static route choose_route(const job *j) {
   const swi_gemm_args *g = &j->g;
   if (g->k == 0) return ROUTE_ZERO;
-  if (!j->kernels->gemm_n) return ROUTE_BLAS;
-  if (!g->transpose_b) return smaller(g->k, smaller(g->m, g->n)) <= SMALL ? ROUTE_N : ROUTE_BLAS;
-  if (g->k < SHORT_DOT && g->m > 1 && g->n > 1 && g->n * g->k <= PACKED_MAX) return ROUTE_PACKED;
-  if (g->transpose_a || smaller(g->m, g->n) > SMALL) return ROUTE_BLAS;
-  return g->k >= SHORT_DOT || smaller(g->m, g->n) == 1 ? ROUTE_NT : ROUTE_BLAS;
+  if (!j->kernels->gemm_packed) return ROUTE_BLAS;
+  const int64_t side = smaller(g->m, g->n);
+  if (!g->transpose_b) return side <= SHORT_SIDE || g->k <= SHORT_SUM ? ROUTE_N : ROUTE_PACKED;
+  if (g->k < SHORT_DOT && side > 1 && g->n * g->k <= TURNED_MAX) return ROUTE_TURNED;
+  if (g->transpose_a) return ROUTE_PACKED;
+  if (side <= DOT_SIDE && g->k >= LONG_DOT) return ROUTE_NT;
+  return side == 1 || (side <= DOT_THIN && g->k >= SHORT_DOT) ? ROUTE_NT : ROUTE_PACKED;
 }
 
 /* The part of the product that has rows i0 ... i0 + m - 1 and columns j0 ... j0 + n - 1. */
@@ -91,12 +96,31 @@ static void call_n(const job *j, const swi_gemm_args *p, const void *b, int64_t 
 }
 
 /* Only float32 has kernels of its own. */
-static void call_packed(const job *j, const swi_gemm_args *p) {
-  float turned[PACKED_MAX];
+static void call_turned(const job *j, const swi_gemm_args *p) {
+  float turned[TURNED_MAX];
   const float *b = p->b;
   for (int64_t q = 0; q < p->k; q++)
     for (int64_t c = 0; c < p->n; c++) turned[q * p->n + c] = b[c * p->ldb + q];
   call_n(j, p, turned, p->n);
+}
+
+/* Bias and activation on the way. */
+static void call_packed(const job *j, const swi_gemm_args *p) {
+  const swi_product product = {.m = p->m,
+                               .n = p->n,
+                               .k = p->k,
+                               .a = p->a,
+                               .row_step = p->transpose_a ? 1 : p->lda,
+                               .k_step = p->transpose_a ? p->lda : 1,
+                               .b = p->b,
+                               .ldb = p->ldb,
+                               .transpose_b = p->transpose_b,
+                               .c = p->c,
+                               .ldc = p->ldc,
+                               .accumulate = p->accumulate,
+                               .bias = p->accumulate ? NULL : p->bias,
+                               .relu = !p->accumulate && p->activation == SWI_ACT_RELU};
+  j->kernels->gemm_packed(&product);
 }
 
 static void zero(const job *j, const swi_gemm_args *p) {
@@ -112,6 +136,7 @@ static void multiply(const job *j, const swi_gemm_args *p) {
     j->kernels->gemm_nt(p->m, p->n, p->k, p->a, p->lda, p->b, p->ldb, p->c, p->ldc, p->accumulate);
     break;
   case ROUTE_N: call_n(j, p, p->b, p->ldb); break;
+  case ROUTE_TURNED: call_turned(j, p); break;
   case ROUTE_PACKED: call_packed(j, p); break;
   case ROUTE_ZERO: zero(j, p); break;
   }
@@ -119,7 +144,8 @@ static void multiply(const job *j, const swi_gemm_args *p) {
 
 /* The rows have just been written and are still in cache. */
 static void epilogue(const job *j, const swi_gemm_args *p) {
-  if (p->accumulate || (!p->bias && p->activation == SWI_ACT_NONE)) return;
+  if (j->route == ROUTE_PACKED || p->accumulate || (!p->bias && p->activation == SWI_ACT_NONE))
+    return;
   for (int64_t i = 0; i < p->m; i++) {
     void *row = (char *)p->c + i * p->ldc * j->bytes;
     if (p->bias) j->kernels->binary[SWI_ADD](p->n, row, p->bias, row);
@@ -141,24 +167,25 @@ typedef struct grain {
   int64_t least, multiple;
 } grain;
 
-/* OpenBLAS packs the whole other operand for every piece, dot products read it from the
- * second-level
- * cache, and tall stripes of few columns are hard on the memory: hence the widths. */
+/* Whoever packs does it with the whole other operand for every piece, dot products read it from the
+ * second-level cache, and tall stripes of few columns are hard on the memory: hence the widths. */
 static grain grain_of(const job *j) {
   if (j->route == ROUTE_BLAS) return (grain){256, 32};
+  if (j->route == ROUTE_PACKED) return j->by_rows ? (grain){128, 42} : (grain){256, 64};
   if (j->route == ROUTE_NT) return (grain){48, 4};
   return j->by_rows ? (grain){12, 6} : (grain){j->g.k > 512 ? 256 : 32, 16};
 }
 
-/* Along the longer side, into an even number of about equal pieces; by shape alone. */
-static int64_t cut(job *j) {
+/* Along the longer side, into an even number of about equal pieces; by shape alone. But one thread
+ * does a packed product in one piece: it packs less, and cutting moves no bit of it. */
+static int64_t cut(job *j, int threads) {
   const int64_t piece_work = 1 << 20, pieces_max = 64; /* multiply-adds: some 20 microseconds */
   const int64_t total = j->g.m * j->g.n * j->g.k;
   j->by_rows = j->g.m >= j->g.n;
   const int64_t length = j->by_rows ? j->g.m : j->g.n;
   const grain size = grain_of(j);
   int64_t pieces = smaller(smaller(total / piece_work, pieces_max), length / size.least);
-  pieces = pieces < 2 ? 1 : pieces / 2 * 2;
+  pieces = pieces < 2 || (threads == 1 && j->route == ROUTE_PACKED) ? 1 : pieces / 2 * 2;
   const int64_t chunk = (length + pieces - 1) / pieces;
   j->chunk = pieces == 1 ? length : (chunk + size.multiple - 1) / size.multiple * size.multiple;
   return (length + j->chunk - 1) / j->chunk;
@@ -172,5 +199,5 @@ void swi_gemm(sw_context *ctx, int element_bytes, const swi_gemm_args *g) {
            .bytes = element_bytes};
   see_vectors(&j.g);
   j.route = choose_route(&j);
-  swi_parallel(ctx, cut(&j), run_piece, &j);
+  swi_parallel(ctx, cut(&j, sw_context_threads(ctx)), run_piece, &j);
 }

@@ -60,6 +60,21 @@ typedef struct swi_adam_hyper {
   double grad_scale;
 } swi_adam_hyper;
 
+/* C = act(op(A) op(B) + bias), or C += op(A) op(B) */
+typedef struct swi_product {
+  int64_t m, n, k;
+  const void *a;
+  int64_t row_step, k_step; /* A's element (i, p) is at a[i row_step + p k_step] */
+  const void *b;
+  int64_t ldb;
+  int transpose_b; /* B is stored n x k */
+  void *c;
+  int64_t ldc;
+  int accumulate;
+  const void *bias; /* n elements or NULL */
+  int relu;
+} swi_product;
+
 typedef struct swi_kernels {
   const char *name;  /* "scalar", "avx2", "avx512", "neon" */
   int element_bytes; /* sizeof(real) */
@@ -119,6 +134,10 @@ typedef struct swi_kernels {
                   int64_t ldb, void *c, int64_t ldc, int accumulate);
   void (*gemm_n)(int64_t m, int64_t n, int64_t k, const void *a, int64_t row_step, int64_t k_step,
                  const void *b, int64_t ldb, void *c, int64_t ldc, int accumulate);
+
+  /* Any product, k >= 1: B is packed, A where its k_step is not 1. Or NULL. Needs some 300 KiB of
+   * stack. Its bits are gemm_n's: each sum runs over k in order. */
+  void (*gemm_packed)(const swi_product *p);
 } swi_kernels;
 
 extern const swi_kernels swi_kernels_scalar_f32;

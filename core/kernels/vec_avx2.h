@@ -6,9 +6,12 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "kernels/transpose_x86.h"
+
 #define real float
 
 enum { V_N = 8 };
+#define V_TILE 6 /* rows of two vectors each that the registers hold, and what a step needs */
 
 typedef __m256 vec;
 typedef __m256 mask; /* all bits of an element, or none */
@@ -77,6 +80,11 @@ static inline float v_reduce_max(vec a) {
 }
 
 static inline void v_prefetch(const void *p) { __builtin_prefetch(p); }
+
+/* V_N x V_N elements: rows become columns */
+static inline void v_transpose(const float *from, int64_t ld, float *to, int64_t to_ld) {
+  transpose_8x8(from, ld, to, to_ld);
+}
 
 /* For body_math.h. x = mantissa 2^exponent with mantissa in [1, 2), for positive normal x. */
 static inline vec v_round(vec a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | 8); }

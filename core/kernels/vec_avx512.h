@@ -5,9 +5,12 @@
 #include <immintrin.h>
 #include <stdint.h>
 
+#include "kernels/transpose_x86.h"
+
 #define real float
 
 enum { V_N = 16 };
+#define V_TILE 14 /* rows of two vectors each that the registers hold, and what a step needs */
 
 typedef __m512 vec;
 typedef __mmask16 mask; /* a bit an element */
@@ -70,6 +73,12 @@ static inline float v_reduce_max(vec a) {
 }
 
 static inline void v_prefetch(const void *p) { __builtin_prefetch(p); }
+
+/* V_N x V_N elements: rows become columns */
+static inline void v_transpose(const float *from, int64_t ld, float *to, int64_t to_ld) {
+  for (int i = 0; i < 16; i += 8)
+    for (int j = 0; j < 16; j += 8) transpose_8x8(from + i * ld + j, ld, to + j * to_ld + i, to_ld);
+}
 
 /* For body_math.h. x = mantissa 2^exponent with mantissa in [1, 2), for positive normal x. */
 static inline vec v_round(vec a) {

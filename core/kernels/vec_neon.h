@@ -8,6 +8,7 @@
 #define real float
 
 enum { V_N = 4 };
+#define V_TILE 8 /* rows of two vectors each that the registers hold, and what a step needs */
 
 typedef float32x4_t vec;
 typedef uint32x4_t mask; /* all bits of an element, or none */
@@ -69,6 +70,17 @@ static inline float v_reduce_add(vec a) {
 static inline float v_reduce_max(vec a) { return vmaxvq_f32(a); }
 
 static inline void v_prefetch(const void *p) { __builtin_prefetch(p); }
+
+/* V_N x V_N elements: rows become columns */
+static inline void v_transpose(const float *from, int64_t ld, float *to, int64_t to_ld) {
+  const float32x4x2_t top = vtrnq_f32(v_load(from), v_load(from + ld));
+  const float32x4x2_t low = vtrnq_f32(v_load(from + 2 * ld), v_load(from + 3 * ld));
+  for (int i = 0; i < 2; i++) {
+    v_store(to + i * to_ld, vcombine_f32(vget_low_f32(top.val[i]), vget_low_f32(low.val[i])));
+    v_store(to + (i + 2) * to_ld,
+            vcombine_f32(vget_high_f32(top.val[i]), vget_high_f32(low.val[i])));
+  }
+}
 
 /* For body_math.h. x = mantissa 2^exponent with mantissa in [1, 2), for positive normal x. */
 static inline vec v_round(vec a) { return vrndnq_f32(a); }

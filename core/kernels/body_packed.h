@@ -1,0 +1,264 @@
+/* body_packed.h: the general product, for shapes where each element of B is used many times.
+ *
+ * A panel of B, two vectors wide and up to PANEL_K long, is copied together and stays in the
+ * first-level cache while the rows of A pass, of which a block stays in the second-level cache
+ * while the panels of B pass. Both copies are on the stack. A tile of C, V_TILE x two vectors,
+ * lives in registers. An element of C is one sum over k in order, begun from C itself (accumulate,
+ * or a later part of k) or from 0; bias and ReLU come after the last term. So neither cutting C
+ * nor the blocks below move a bit.
+ */
+#ifndef SW_BODY_PACKED_H
+#define SW_BODY_PACKED_H
+
+#include <string.h>
+
+enum {
+  PANEL = 2 * V_N,               /* columns of B in a panel */
+  PANEL_K = V_N > 8 ? 288 : 416, /* its length at most: 26 KiB of eights, 36 KiB of sixteens */
+  BLOCK_A = 1 << 16,             /* elements of a block of A: 256 KiB */
+  WIDE = 256                     /* columns from which on a copy of A is worth it */
+};
+
+typedef struct tile {
+  int64_t k;
+  const real *a; /* copied: element (i, p) at p rows + i, else at i row_step + p */
+  int64_t row_step;
+  const real *b; /* a panel */
+  real *c;
+  int64_t ldc;
+  int accumulate;
+  const real *bias; /* NULL, as relu is 0, but for the last part of k */
+  int relu;
+} tile;
+
+/* s += column of A x row of B */
+INLINE void packed_step(const int rows, const real *a, int64_t row_step, const real *b,
+                        vec s[V_TILE][2]) {
+  const vec left = v_load(b), right = v_load(b + V_N);
+  UNROLL
+  for (int i = 0; i < rows; i++) {
+    const vec x = v_broadcast(a + i * row_step);
+    s[i][0] = v_fma(x, left, s[i][0]);
+    s[i][1] = v_fma(x, right, s[i][1]);
+  }
+}
+
+INLINE void packed_begin(const int rows, const tile *t, vec s[V_TILE][2]) {
+  UNROLL
+  for (int i = 0; i < rows; i++) s[i][0] = s[i][1] = v_set1(0);
+  if (!t->accumulate) return;
+  UNROLL
+  for (int i = 0; i < rows; i++) {
+    s[i][0] = v_load(t->c + i * t->ldc);
+    s[i][1] = v_load(t->c + i * t->ldc + V_N);
+  }
+}
+
+INLINE void packed_end(const int rows, const tile *t, vec s[V_TILE][2]) {
+  if (t->bias) {
+    const vec left = v_load(t->bias), right = v_load(t->bias + V_N);
+    UNROLL
+    for (int i = 0; i < rows; i++) {
+      s[i][0] = v_add(s[i][0], left);
+      s[i][1] = v_add(s[i][1], right);
+    }
+  }
+  if (t->relu) UNROLL
+  for (int i = 0; i < rows; i++) {
+    s[i][0] = v_relu(s[i][0]);
+    s[i][1] = v_relu(s[i][1]);
+  }
+  UNROLL
+  for (int i = 0; i < rows; i++) {
+    v_store(t->c + i * t->ldc, s[i][0]);
+    v_store(t->c + i * t->ldc + V_N, s[i][1]);
+  }
+}
+
+INLINE void packed_tile(const int rows, const int copied, const tile *t) {
+  vec s[V_TILE][2];
+  packed_begin(rows, t, s);
+  const real *a = t->a, *b = t->b;
+  const int64_t row_step = copied ? 1 : t->row_step, k_step = copied ? rows : 1;
+  int64_t p = t->k;
+  for (; p >= 2; p -= 2, a += 2 * k_step, b += 2 * PANEL) {
+    packed_step(rows, a, row_step, b, s);
+    packed_step(rows, a + k_step, row_step, b + PANEL, s);
+  }
+  if (p > 0) packed_step(rows, a, row_step, b, s);
+  packed_end(rows, t, s);
+}
+
+#define PACKED_CASE(r) \
+  case r: packed_tile(r, copied, t); break
+
+INLINE void packed_rows(int64_t rows, const int copied, const tile *t) {
+  switch (rows) {
+    PACKED_CASE(1);
+    PACKED_CASE(2);
+    PACKED_CASE(3);
+    PACKED_CASE(4);
+    PACKED_CASE(5);
+    PACKED_CASE(6);
+#if V_TILE >= 8
+    PACKED_CASE(7);
+    PACKED_CASE(8);
+#endif
+#if V_TILE >= 14
+    PACKED_CASE(9);
+    PACKED_CASE(10);
+    PACKED_CASE(11);
+    PACKED_CASE(12);
+    PACKED_CASE(13);
+    PACKED_CASE(14);
+#endif
+  }
+}
+
+static void tile_read(int64_t rows, const tile *t) { packed_rows(rows, 0, t); }
+static void tile_copied(int64_t rows, const tile *t) { packed_rows(rows, 1, t); }
+
+/* The last columns go through a whole tile of their own. */
+static void tile_edge(int64_t rows, int64_t cols, int copied, const tile *t) {
+  real c[V_TILE * PANEL] = {0}, bias[PANEL] = {0};
+  const size_t size = (size_t)cols * sizeof *c;
+  tile whole = *t;
+  whole.c = c;
+  whole.ldc = PANEL;
+  if (t->bias) whole.bias = memcpy(bias, t->bias, size);
+  for (int64_t i = 0; t->accumulate && i < rows; i++)
+    memcpy(c + i * PANEL, t->c + i * t->ldc, size);
+  (copied ? tile_copied : tile_read)(rows, &whole);
+  for (int64_t i = 0; i < rows; i++) memcpy(t->c + i * t->ldc, c + i * PANEL, size);
+}
+
+static void tile_of(int64_t rows, int64_t cols, int copied, const tile *t) {
+  if (cols < PANEL)
+    tile_edge(rows, cols, copied, t);
+  else
+    (copied ? tile_copied : tile_read)(rows, t);
+}
+
+/* Tiles of nearly equal heights, as with outer_rows. */
+static int64_t tile_rows(int64_t left) {
+  const int64_t tiles = (left + V_TILE - 1) / V_TILE;
+  return (left + tiles - 1) / tiles;
+}
+
+/* Rows of A, tile by tile, each as its columns one after another. */
+static void copy_rows(int64_t m, int64_t k, const real *a, int64_t row_step, int64_t k_step,
+                      real *to) {
+  for (int64_t i = 0, rows; i < m; i += rows, to += rows * k) {
+    rows = tile_rows(m - i);
+    for (int64_t p = 0; p < k; p++) {
+      const real *from = a + i * row_step + p * k_step;
+      if (row_step == 1)
+        for (int64_t r = 0; r < rows; r += V_N) /* what is too much is overwritten by the next */
+          v_store(to + p * rows + r,
+                  rows - r < V_N ? v_load_part(from + r, rows - r) : v_load(from + r));
+      else
+        for (int64_t r = 0; r < rows; r++) to[p * rows + r] = from[r * row_step];
+    }
+  }
+}
+
+/* cols <= V_N columns of a transposed B at its row of k, into one half of a panel. */
+static void copy_turned_part(int64_t cols, int64_t k, const real *b, int64_t ldb, real *to) {
+  real block[V_N * V_N] = {0};
+  for (int64_t c = 0; c < cols; c++)
+    v_store(block + c * V_N, k < V_N ? v_load_part(b + c * ldb, k) : v_load(b + c * ldb));
+  real turned[V_N * V_N];
+  v_transpose(block, V_N, turned, V_N);
+  for (int64_t p = 0; p < k; p++) v_store(to + p * PANEL, v_load(turned + p * V_N));
+}
+
+static void copy_turned(int64_t cols, int64_t k, const real *b, int64_t ldb, real *to) {
+  for (int64_t c = 0; c < cols; c += V_N, to += V_N)
+    for (int64_t p = 0; p < k; p += V_N) {
+      const int64_t width = smaller(V_N, cols - c), length = smaller(V_N, k - p);
+      const real *from = b + c * ldb + p;
+      if (width == V_N && length == V_N)
+        v_transpose(from, ldb, to + p * PANEL, PANEL);
+      else
+        copy_turned_part(width, length, from, ldb, to + p * PANEL);
+    }
+}
+
+static void copy_straight(int64_t cols, int64_t k, const real *b, int64_t ldb, real *to) {
+  for (int64_t p = 0; p < k; p++, b += ldb, to += PANEL) {
+    v_prefetch((const void *)((uintptr_t)b + PANEL * sizeof(real))); /* the next panel */
+    for (int64_t c = 0; c < cols; c += V_N)
+      v_store(to + c, cols - c < V_N ? v_load_part(b + c, cols - c) : v_load(b + c));
+  }
+}
+
+/* The rows of A in block against all panels of B, which are part's. */
+static void packed_block(const swi_product *part, const tile *block, int copied) {
+  real panel[PANEL_K * PANEL] __attribute__((aligned(64)));
+  for (int64_t j = 0; j < part->n; j += PANEL) {
+    const int64_t cols = smaller(PANEL, part->n - j);
+    const real *b = part->b;
+    if (cols <= V_N) memset(panel, 0, sizeof panel); /* the copies fill up vectors only */
+    if (part->transpose_b)
+      copy_turned(cols, block->k, b + j * part->ldb, part->ldb, panel);
+    else
+      copy_straight(cols, block->k, b + j, part->ldb, panel);
+    tile t = *block;
+    t.b = panel;
+    t.c += j;
+    if (t.bias) t.bias += j;
+    for (int64_t i = 0, rows; i < part->m; i += rows) {
+      rows = tile_rows(part->m - i);
+      tile_of(rows, cols, copied, &t);
+      t.a += copied ? rows * t.k : rows * t.row_step;
+      t.c += rows * t.ldc;
+    }
+  }
+}
+
+/* Rows of A in a block, whole tiles. */
+static int64_t block_rows(int64_t k) {
+  const int64_t rows = BLOCK_A / k;
+  return rows < V_TILE ? V_TILE : rows / V_TILE * V_TILE;
+}
+
+/* One part of k, of all of C. */
+static void packed_part(const swi_product *p, const tile *first) {
+  real rows[BLOCK_A + V_TILE * V_N] __attribute__((aligned(64)));
+  const int copied = p->k_step != 1 || p->n >= WIDE;
+  const int64_t step = block_rows(p->k);
+  for (int64_t i = 0; i < p->m; i += step) {
+    swi_product block = *p;
+    tile t = *first;
+    block.m = smaller(step, p->m - i);
+    t.a += i * p->row_step;
+    t.c += i * t.ldc;
+    if (copied) {
+      copy_rows(block.m, t.k, t.a, p->row_step, p->k_step, rows);
+      t.a = rows;
+    }
+    packed_block(&block, &t, copied);
+  }
+}
+
+static void gemm_packed(const swi_product *g) {
+  const int64_t parts = (g->k + PANEL_K - 1) / PANEL_K;
+  const int64_t step = ((g->k + parts - 1) / parts + 7) / 8 * 8;
+  for (int64_t p = 0; p < g->k; p += step) {
+    const int last = p + step >= g->k;
+    swi_product part = *g;
+    part.k = smaller(step, g->k - p);
+    part.b = (const real *)g->b + (g->transpose_b ? p : p * g->ldb);
+    const tile t = {.k = part.k,
+                    .a = (const real *)g->a + p * g->k_step,
+                    .row_step = g->row_step,
+                    .c = g->c,
+                    .ldc = g->ldc,
+                    .accumulate = g->accumulate || p > 0,
+                    .bias = last ? g->bias : NULL,
+                    .relu = last && g->relu};
+    packed_part(&part, &t);
+  }
+}
+
+#endif
