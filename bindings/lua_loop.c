@@ -16,7 +16,12 @@ typedef struct lx_loop {
   sw_program *program, *measured;
   sw_noise_target target; /* of the noise scale */
   int independent;        /* examples are drawn with replacement */
+  sw_loop_state shown;    /* what a table of state was filled with last, */
+  const void *table;      /* and which; only compared */
 } lx_loop;
+
+/* Its user values. */
+enum { SOURCE_VALUE = 1, KEYS_VALUE = 2 };
 
 /* ---- making one */
 
@@ -147,10 +152,28 @@ static void read_objects(lua_State *L, int at, sw_loop_options *o) {
   if (measured) check_extents(L, "loop", measured, o->weights);
 }
 
+/* The fields of the state; the first CHANGING are others after each step. */
+static const char *const keys[] = {
+    "step",     "examples",      "epoch",    "loss",         "grad_norm",
+    "lr",       "batch_size",    "momentum", "weight_decay", "noise_measurements",
+    "bad_loss", "bad_grad_norm", NULL};
+enum { CHANGING = 7 };
+
+/* As Lua's own strings, so that none is made or looked for after each step. */
+static void make_keys(lua_State *L, int loop) {
+  lua_newtable(L);
+  for (int i = 0; keys[i]; i++) {
+    lua_pushstring(L, keys[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setiuservalue(L, loop, KEYS_VALUE);
+}
+
 /* loop { program =, weights =, source =, … } */
 static int new_loop(lua_State *L) {
   lua_settop(L, 1);
   lx_loop *loop = lx_push_shell(L, LX_LOOP);
+  make_keys(L, 2);
   int at = lx_push_options(L, 1, "loop", option_names);
   sw_loop_options o = {0};
   read_optimizer(L, at, &o.optimizer);
@@ -159,7 +182,7 @@ static int new_loop(lua_State *L) {
   read_segments(L, at + SEGMENTS, &o);
   read_objects(L, at, &o);
   lua_pushvalue(L, at + SOURCE);
-  lua_setiuservalue(L, 2, 1);
+  lua_setiuservalue(L, 2, SOURCE_VALUE);
   sw_status st = sw_loop_new(lx_context(L), &o, &loop->p);
   if (st != SW_OK) return lx_retry(L, st, 1, new_loop);
   loop->independent = o.order == SW_INDEPENDENT;
@@ -208,55 +231,81 @@ static int measure_noise(lua_State *L) {
   return 0;
 }
 
-/* ---- running */
-
-/* loop:advance(steps, stop_examples) */
-static int advance(lua_State *L) {
-  static const char *const names[] = {"steps", "examples", "interrupted"};
-  lua_settop(L, 3);
-  sw_loop *l = check_loop(L, "loop:advance");
-  lua_Integer steps = lx_check_integer(L, 2, "loop:advance", "steps", 0, LUA_MAXINTEGER), mark = 0;
-  if (!lua_isnil(L, 3))
-    mark = lx_check_integer(L, 3, "loop:advance", "stop_examples", 0, LUA_MAXINTEGER);
-  sw_stop why;
-  sw_status st = sw_loop_advance(l, steps, mark, lx_interrupt_flag(), &why);
-  if (st != SW_OK) return lx_fault(L, st);
-  lua_pushstring(L, names[why]);
-  return 1;
-}
-
 /* ---- looking */
 
-static void set_number(lua_State *L, const char *name, double value) {
-  lua_pushstring(L, name);
+static void put_number(lua_State *L, int i, double value) {
+  lua_rawgeti(L, -1, i + 1);
   lua_pushnumber(L, value);
-  lua_rawset(L, 2);
+  lua_rawset(L, 4);
 }
 
-static void set_integer(lua_State *L, const char *name, int64_t value) {
-  lua_pushstring(L, name);
+static void put_integer(lua_State *L, int i, int64_t value) {
+  lua_rawgeti(L, -1, i + 1);
   lua_pushinteger(L, value);
-  lua_rawset(L, 2);
+  lua_rawset(L, 4);
+}
+
+/* Whether the table has all but what every step changes already. */
+static int is_shown(const lx_loop *box, const sw_loop_state *s, const void *table) {
+  const sw_loop_state *t = &box->shown;
+  return box->table == table && s->step > 1 && s->momentum == t->momentum &&
+         s->weight_decay == t->weight_decay && s->measurements == t->measurements &&
+         isnan(s->bad_loss) && isnan(t->bad_loss) && isnan(t->bad_grad_norm);
+}
+
+/* Fills the table at 4 with the state of the loop at 1. */
+static void show(lua_State *L, int all) {
+  lx_loop *box = lua_touserdata(L, 1);
+  const void *table = lua_topointer(L, 4);
+  sw_loop_state s;
+  sw_loop_state_get(box->p, &s);
+  lua_getiuservalue(L, 1, KEYS_VALUE);
+  put_integer(L, 0, s.step);
+  put_integer(L, 1, s.examples);
+  put_number(L, 2, s.epoch);
+  put_number(L, 3, s.loss);
+  put_number(L, 4, s.grad_norm);
+  put_number(L, 5, s.lr);
+  put_integer(L, 6, s.batch_size);
+  if (all || !is_shown(box, &s, table)) {
+    put_number(L, CHANGING, s.momentum);
+    put_number(L, CHANGING + 1, s.weight_decay);
+    put_integer(L, CHANGING + 2, s.measurements);
+    put_number(L, CHANGING + 3, s.bad_loss);
+    put_number(L, CHANGING + 4, s.bad_grad_norm);
+  }
+  box->shown = s;
+  box->table = table;
+  lua_pop(L, 1);
 }
 
 /* loop:state(t) */
 static int state(lua_State *L) {
   lua_settop(L, 2);
-  sw_loop_state s;
-  sw_loop_state_get(check_loop(L, "loop:state"), &s);
+  check_loop(L, "loop:state");
   lx_check_table(L, 2, "loop:state", "t");
-  set_integer(L, "step", s.step);
-  set_integer(L, "examples", s.examples);
-  set_number(L, "epoch", s.epoch);
-  set_number(L, "loss", s.loss);
-  set_number(L, "grad_norm", s.grad_norm);
-  set_number(L, "lr", s.lr);
-  set_number(L, "momentum", s.momentum);
-  set_number(L, "weight_decay", s.weight_decay);
-  set_integer(L, "batch_size", s.batch_size);
-  set_integer(L, "noise_measurements", s.measurements);
-  set_number(L, "bad_loss", s.bad_loss);
-  set_number(L, "bad_grad_norm", s.bad_grad_norm);
+  lua_settop(L, 3);
+  lua_pushvalue(L, 2);
+  show(L, 1);
+  return 1;
+}
+
+/* ---- running */
+
+/* loop:advance(steps, stop_examples, t) */
+static int advance(lua_State *L) {
+  static const char *const names[] = {"steps", "examples", "interrupted"};
+  lua_settop(L, 4);
+  sw_loop *l = check_loop(L, "loop:advance");
+  if (!lua_isnil(L, 4)) lx_check_table(L, 4, "loop:advance", "t");
+  lua_Integer steps = lx_check_integer(L, 2, "loop:advance", "steps", 0, LUA_MAXINTEGER), mark = 0;
+  if (!lua_isnil(L, 3))
+    mark = lx_check_integer(L, 3, "loop:advance", "stop_examples", 0, LUA_MAXINTEGER);
+  sw_stop why;
+  sw_status st = sw_loop_advance(l, steps, mark, lx_interrupt_flag(), &why);
+  if (!lua_isnil(L, 4)) show(L, 0);
+  if (st != SW_OK) return lx_fault(L, st);
+  lua_pushstring(L, names[why]);
   return 1;
 }
 
@@ -507,7 +556,7 @@ static const luaL_Reg meta[] = {{"__tostring", to_text}, {NULL, NULL}};
 
 const lx_class_spec lx_loop_class = {.name = "loop",
                                      .size = sizeof(lx_loop),
-                                     .values = 1,
+                                     .values = 2,
                                      .end = end,
                                      .methods = methods,
                                      .meta = meta};

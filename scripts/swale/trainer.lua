@@ -198,6 +198,7 @@ end
 ---@return swale.Trainer self
 function methods:on(event, f)
   hooks.add(self.engine.hooks, event, f)
+  self.engine:pace()
   return self
 end
 

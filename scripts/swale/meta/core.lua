@@ -413,8 +413,9 @@ function Loop:set(name, value) end
 function Loop:measure_noise(every, target) end
 ---@param steps integer
 ---@param stop_examples? integer    stops after the first update that reaches or crosses it
+---@param t? table                  filled as by state, which filled it before: only what has changed
 ---@return "steps"|"examples"|"interrupted"|nil why, string? message, string? code    nil, message, "ENAN" at a loss that is not finite
-function Loop:advance(steps, stop_examples) end
+function Loop:advance(steps, stop_examples, t) end
 ---Fills t with step, examples, epoch, loss, grad_norm, lr, momentum, weight_decay, batch_size, noise_measurements,
 ---bad_loss, bad_grad_norm.
 ---@generic T: table

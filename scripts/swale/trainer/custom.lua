@@ -58,10 +58,7 @@ local function update(self)
   return s.examples
 end
 
----@param steps integer
----@param stop? integer
----@return string|nil why, string? message, string? code
-function Loop:advance(steps, stop)
+local function advance(self, steps, stop)
   for _ = 1, steps do
     local why, message, code = self.inner:advance(1, stop)
     if not why or why == "interrupted" then return why, message, code end
@@ -69,6 +66,16 @@ function Loop:advance(steps, stop)
     if stop and examples >= stop then return "examples" end
   end
   return "steps"
+end
+
+---@param steps integer
+---@param stop? integer
+---@param t? table
+---@return string|nil why, string? message, string? code
+function Loop:advance(steps, stop, t)
+  local why, message, code = advance(self, steps, stop)
+  if t then self:state(t) end
+  return why, message, code
 end
 
 ---@param t table

@@ -110,6 +110,7 @@ function Engine:set(name, value)
   self.settings[name] = value
   if not self.rules then return end
   self.rules = hyper.replace(self.loop, self.settings, self.rules, name)
+  self:pace()
 end
 
 ---Measures the noise scale every so many steps.
@@ -134,22 +135,22 @@ local function note_noise(self, s)
   s.noise_scale:update(self.loop:noise())
 end
 
---- Whether something is to be done after every single step.
-local function is_stepwise(self)
-  if #self.rules > 0 or #self.hooks.step > 0 then return true end
-  local watched = self.journal.run or #self.hooks.batch_size > 0
-  return watched and type(self.settings.batch_size) ~= "number"
+---Finds out whether something is to be done after every single step.
+function Engine:pace()
+  local watched = self.journal and self.journal.run or #self.hooks.batch_size > 0
+  self.stepwise = self.rules and #self.rules > 0 or #self.hooks.step > 0
+    or watched and type(self.settings.batch_size) ~= "number"
 end
 
 --- Steps until the target fires. Short, for it runs once a step where a rule is a Lua function.
 local function drive(self, list)
   local s, loop, on_step, trainer = self.state, self.loop, self.hooks.step, self.trainer
+  local advance, ask = loop.advance, hyper.ask
   local next_step, next_examples = marks.nearest(list, "step"), marks.nearest(list, "examples")
   while not self.reached do
-    if #self.rules > 0 then hyper.ask(self.rules, s, loop) end
-    local why, message, code = loop:advance(is_stepwise(self) and 1 or next_step - s.step,
-      next_examples)
-    loop:state(s)
+    ask(self.rules, s, loop)
+    local why, message, code = advance(loop, self.stepwise and 1 or next_step - s.step,
+      next_examples, s)
     if not why or why == "interrupted" then faults.stopped(self, why, message, code) end
     if self.noise and s.noise_measurements ~= self.measurements then note_noise(self, s) end
     if s.batch_size ~= self.last_batch then events.note_batch(self, s) end
@@ -173,6 +174,7 @@ end
 
 local function run_to(self, length)
   self:ready()
+  self:pace()
   local s = self.state
   local scale = length.unit == "steps" and "step" or "examples"
   local amount = length:examples(s.epoch_examples) or length.amount

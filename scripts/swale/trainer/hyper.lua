@@ -29,6 +29,8 @@ local function refuse(rule, value, s, wanted)
     errors.shown(value), s.step + 1, wanted)
 end
 
+local type = type -- a local: it is asked for each step
+
 local function checked(rule, value, s)
   if type(value) ~= "number" or value - value ~= 0 then
     refuse(rule, value, s, "a rule returns a finite number")
@@ -45,6 +47,7 @@ end
 ---@param s swale.State
 ---@param loop swale.Loop
 function M.ask(rules, s, loop)
+  local set = loop.set
   for i = 1, #rules do
     local rule = rules[i]
     if rule.held then
@@ -52,7 +55,7 @@ function M.ask(rules, s, loop)
     else
       local value = rule.f(s, rule.mem)
       if value ~= rule.value then
-        loop:set(rule.name, checked(rule, value, s))
+        set(loop, rule.name, checked(rule, value, s))
         rule.value = value
       end
     end
