@@ -1,10 +1,11 @@
 /* lua_signals.c: Ctrl-C as a flag, and as an error in Lua code.
  *
- * The handler does nothing but set the flag. The core's loops look at it; Lua code meets it in a
- * count hook, which raises core.INTERRUPTED once, so that what runs after it (saving, closing
- * files) is left in peace. The hook makes Lua code up to twice as slow, which is why it is not
- * there unless asked for.
+ * The handler sets the flag, at which the core's loops look, and as the stand-alone interpreter
+ * does, a hook, which raises core.INTERRUPTED once, so that what runs after it (saving, closing
+ * files) is left in peace. A hook that is there all the time would make Lua code up to twice as
+ * slow. It is the main coroutine's: code in another one goes on until it resumes or calls the core.
  */
+#include <pthread.h>
 #include <signal.h>
 
 #include "support.h"
@@ -12,12 +13,20 @@
 static volatile sig_atomic_t interrupted; /* Ctrl-C was pressed */
 static volatile sig_atomic_t told;        /* and the script knows */
 static volatile sig_atomic_t catching;    /* catch_signals was called */
+static lua_State *volatile listener; /* whose main coroutine hears of it; for the handler only */
+static pthread_t listening;          /* the thread that it runs in */
 
 const volatile int *lx_interrupt_flag(void) { return &interrupted; }
 
+static void hook(lua_State *L, lua_Debug *frame);
+
+/* lua_sethook may be called at any moment, but by the thread that runs the state. A hook that is
+ * there already (a debugger's, a profiler's) stays: then only the core is interrupted. */
 static void on_interrupt(int signal_number) {
   (void)signal_number;
   interrupted = 1;
+  if (!listener || !pthread_equal(pthread_self(), listening) || lua_gethook(listener)) return;
+  lua_sethook(listener, hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
 }
 
 static void set_action(int signal_number, void (*handler)(int), int flags) {
@@ -31,6 +40,7 @@ static void arm(void) { set_action(SIGINT, on_interrupt, SA_RESTART | (int)SA_RE
 
 static void hook(lua_State *L, lua_Debug *frame) {
   (void)frame;
+  lua_sethook(L, NULL, 0, 0);
   if (!interrupted || told) return;
   told = 1;
   lua_rawgetp(L, LUA_REGISTRYINDEX, &lx_module_key);
@@ -38,22 +48,22 @@ static void hook(lua_State *L, lua_Debug *frame) {
   lua_error(L);
 }
 
-/* A hook that is already there (a debugger's, a profiler's) stays: then only the core is
- * interrupted. */
 static int catch_signals(lua_State *L) {
-  enum { EVERY = 5000 }; /* instructions */
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+  listening = pthread_self();
+  listener = lua_tothread(L, -1);
   if (!catching) {
     catching = 1;
     arm();
     set_action(SIGXFSZ, SIG_IGN, 0);
     set_action(SIGPIPE, SIG_IGN, 0);
   }
-  if (!lua_gethook(L)) lua_sethook(L, hook, LUA_MASKCOUNT, EVERY);
   return 0;
 }
 
 void lx_release_signals(lua_State *L) {
   if (lua_gethook(L) == hook) lua_sethook(L, NULL, 0, 0);
+  listener = NULL;
   if (!catching) return;
   catching = 0;
   set_action(SIGINT, SIG_DFL, 0);

@@ -33,8 +33,8 @@ function core.memory() end
 ---@param n integer
 ---@param persistent? boolean
 function core.fail_allocation(n, persistent) end
----From now on Ctrl-C sets a flag instead of ending the process (a second one ends it), Lua code that runs on raises
----core.INTERRUPTED within a few thousand instructions, and a full disk or closed pipe is an error instead of a signal.
+---From now on Ctrl-C sets a flag instead of ending the process (a second one ends it), Lua code of the main
+---coroutine raises core.INTERRUPTED at once, and a full disk or closed pipe is an error instead of a signal.
 function core.catch_signals() end
 ---@return boolean
 function core.interrupted() end
