@@ -12,7 +12,7 @@
 #include "base/context_int.h"
 #include "base/parallel.h"
 
-enum { SPIN_NS = 20000, MAX_THREADS = 1024 };
+enum { SPIN_NS = 50000, MAX_THREADS = 1024 };
 
 static const uint64_t inside_mask = 0xFFFF;
 static const uint64_t open_bit = 0x10000;

@@ -24,9 +24,9 @@ static inline vec v_sign(vec x) {
   return v_select(v_gt(x, zero), v_set1(1), v_select(v_lt(x, zero), v_set1(-1), x));
 }
 
-/* v_max and v_min give b if either is NaN */
-static inline vec max2(vec a, vec b) { return v_select(v_ne(a, a), a, v_max(a, b)); }
-static inline vec min2(vec a, vec b) { return v_select(v_ne(a, a), a, v_min(a, b)); }
+/* a if it is NaN, and b if that is */
+static inline vec max2(vec a, vec b) { return v_select(v_or(v_gt(a, b), v_ne(a, a)), a, b); }
+static inline vec min2(vec a, vec b) { return v_select(v_or(v_lt(a, b), v_ne(a, a)), a, b); }
 
 static inline vec one_where(mask m) { return v_select(m, v_set1(1), v_set1(0)); }
 static inline vec lt(vec a, vec b) { return one_where(v_lt(a, b)); }

@@ -7,7 +7,6 @@
 
 #include "kernels/cpu.h"
 #include "kernels/kernels.h"
-#include "kernels/open.h"
 
 enum { MAX = 4100, CANARY = 0x5A };
 
@@ -18,6 +17,21 @@ static double half_ulp; /* relative error of one rounding */
 /* Operands: MAX elements each, at an odd number of elements from an aligned address. */
 static unsigned char memory[4][(MAX + 16) * 8];
 static int shift;
+
+/* Denormals are flushed while a kernel runs: it sees 0 for them, and may leave 0. */
+static int flushing;
+static uint32_t mode_before;
+
+static void enter(void) {
+  if (flushing) mode_before = swi_fpmode_flush();
+}
+
+static void leave(void) {
+  if (flushing) swi_fpmode_set(mode_before);
+}
+
+static double smallest_normal(void) { return bytes == 4 ? (double)FLT_MIN : DBL_MIN; }
+static double seen(double x) { return flushing && fabs(x) < smallest_normal() ? 0 * x : x; }
 
 static void *operand(int i) { return memory[i] + 8 * 4 + shift * bytes; }
 
@@ -55,12 +69,17 @@ static void check_canary(const void *p, int64_t n) {
 
 /* ulps roundings of the exact value, and as much again of a number that is lost in denormals */
 static void check_value(double got, double exact, double ulps, const char *what, int64_t i) {
-  const double tiny = bytes == 4 ? 0x1p-148 : 0x1p-1073;
+  const double tiny = flushing ? smallest_normal() : bytes == 4 ? 0x1p-148 : 0x1p-1073;
   const double largest = bytes == 4 ? (double)FLT_MAX : DBL_MAX;
   if (fabs(exact) > largest * (1 + half_ulp)) exact = exact > 0 ? HUGE_VAL : -HUGE_VAL;
   CHECK_AT(check_is_near(got, exact, 2 * ulps * half_ulp * fabs(exact) + tiny),
            "%s %s: element %lld is %.17g, not %.17g", k->name, what, (long long)i, got, exact);
 }
+
+#if !defined(SHIFT_STEP) /* an emulator is slow */
+#define SHIFT_STEP 1
+#define FLOATS_APART 997
+#endif
 
 typedef void (*body)(int64_t n);
 
@@ -73,7 +92,7 @@ static void everywhere(body f) {
     k = tables[i];
     bytes = k->element_bytes;
     half_ulp = bytes == 4 ? 0x1p-24 : 0x1p-53;
-    for (shift = 0; shift < 4; shift++) {
+    for (shift = 0; shift < 4; shift += SHIFT_STEP) {
       for (int64_t n = 0; n <= 100; n++) f(n);
       f(1000);
       f(4097);
@@ -106,6 +125,11 @@ static double unary_ulps(int f) {
   }
 }
 
+/* The C library scales denormals up by a product, which gives 0 where they are flushed. */
+static int is_beyond_libm(int is_log, double x) {
+  return is_log && flushing && strcmp(k->name, "scalar") == 0 && x != seen(x);
+}
+
 /* In place as well. */
 static void unary_body(int64_t n) {
   void *x = operand(0), *y = operand(1);
@@ -113,17 +137,34 @@ static void unary_body(int64_t n) {
   for (int f = 0; f < SWI_UNARY_COUNT; f++) {
     const double ulps = unary_ulps(f);
     set_canary(y, n);
+    memcpy(operand(2), x, (size_t)(n * bytes));
+    enter();
     k->unary[f](n, x, y);
+    k->unary[f](n, operand(2), operand(2));
+    leave();
     check_canary(y, n);
     for (int64_t i = 0; i < n; i++)
-      check_value(get(y, i), unary_exact[f](get(x, i)), ulps, "unary", i);
-    memcpy(operand(2), x, (size_t)(n * bytes));
-    k->unary[f](n, operand(2), operand(2));
+      if (!is_beyond_libm(f == SWI_LOG, get(x, i)))
+        check_value(get(y, i), unary_exact[f](seen(get(x, i))), ulps, "unary", i);
     CHECK(memcmp(operand(2), y, (size_t)(n * bytes)) == 0);
   }
 }
 
 TEST(unary_kernels) { everywhere(unary_body); }
+
+/* Valgrind does not know this mode of the processor; whoever runs it says so. */
+static void skip_without_flush(void) {
+  if (getenv("WITHOUT_FLUSH")) skip();
+}
+
+static void flushed(body f) {
+  skip_without_flush();
+  flushing = 1;
+  everywhere(f);
+  flushing = 0;
+}
+
+TEST(unary_kernels_that_flush) { flushed(unary_body); }
 
 static double binary_exact(int f, double a, double b) {
   switch (f) {
@@ -148,9 +189,18 @@ static double binary_exact(int f, double a, double b) {
 static void check_binary(int f, int64_t n, const void *a, int a_step, const void *b, int b_step) {
   void *y = operand(2);
   check_canary(y, n);
-  for (int64_t i = 0; i < n; i++)
-    check_value(get(y, i), binary_exact(f, get(a, a_step * i), get(b, b_step * i)),
-                f == SWI_POW ? 1 : 0.5, "binary", i);
+  for (int64_t i = 0; i < n; i++) {
+    const double left = get(a, a_step * i), right = get(b, b_step * i);
+    const double exact = binary_exact(f, seen(left), seen(right));
+    if (f == SWI_POW && (left != seen(left) || right != seen(right))) continue; /* as with log */
+    check_value(get(y, i), exact, f == SWI_POW ? 1 : 0.5, "binary", i);
+  }
+}
+
+static void run_binary(void (*f)(int64_t, const void *, const void *, void *), int64_t n) {
+  enter();
+  f(n, operand(0), operand(1), operand(2));
+  leave();
 }
 
 static void binary_body(int64_t n) {
@@ -160,16 +210,17 @@ static void binary_body(int64_t n) {
   for (int64_t i = 0; i < n; i += 5) set(b, i, get(a, i));
   set_canary(y, n);
   for (int f = 0; f < SWI_BINARY_COUNT; f++) {
-    k->binary[f](n, a, b, y);
+    run_binary(k->binary[f], n);
     check_binary(f, n, a, 1, b, 1);
-    k->binary_vs[f](n, a, b, y);
+    run_binary(k->binary_vs[f], n);
     check_binary(f, n, a, 1, b, 0);
-    k->binary_sv[f](n, a, b, y);
+    run_binary(k->binary_sv[f], n);
     check_binary(f, n, a, 0, b, 1);
   }
 }
 
 TEST(binary_kernels) { everywhere(binary_body); }
+TEST(binary_kernels_that_flush) { flushed(binary_body); }
 
 static void combine_body(int64_t n) {
   void *a = operand(0), *b = operand(1), *y = operand(2), *mask = operand(3);
@@ -233,7 +284,7 @@ TEST(functions_are_accurate_over_all_floats) {
       double worst = 0;
       float x[CHUNK], y[CHUNK], worst_at = 0;
       for (uint64_t bits = 0; bits < 0x100000000u;) {
-        for (int i = 0; i < CHUNK; i++, bits += 997) {
+        for (int i = 0; i < CHUNK; i++, bits += FLOATS_APART) {
           const uint32_t low = (uint32_t)bits;
           memcpy(&x[i], &low, 4);
         }
@@ -498,6 +549,7 @@ static void adam_body(int64_t n) {
 TEST(adam) { everywhere(adam_body); }
 
 TEST(flush_mode_is_set_and_restored) {
+  skip_without_flush();
   const uint32_t before = swi_fpmode_flush();
   volatile float tiny = 1e-38f;
   tiny *= 0.01f;
@@ -511,23 +563,9 @@ TEST(flush_mode_is_set_and_restored) {
   CHECK_EQ_INT(swi_fpmode_get() | 0x3F, before | 0x3F); /* but for the flags of what happened */
 }
 
-TEST(open_refuses_unknown_variants) {
-  char reason[256] = "";
-  sw_context *ctx = NULL;
-  CHECK_EQ_INT(sw_open("mmx", 1, &ctx, reason, sizeof reason), SW_EARG);
-  CHECK(strstr(reason, "scalar") != NULL);
-  setenv("SWALE_CPU", "scalar", 1);
-  CHECK_EQ_INT(sw_open(NULL, 2, &ctx, reason, sizeof reason), SW_OK);
-  CHECK_EQ_STR(sw_context_variant(ctx), "scalar");
-  CHECK(strstr(sw_context_blas(ctx), "OpenBLAS") != NULL);
-  CHECK(getenv("OPENBLAS_NUM_THREADS") == NULL);
-  sw_context_release(ctx);
-  CHECK_EQ_INT(sw_open(NULL, 100000, &ctx, reason, sizeof reason), SW_ERANGE);
-  unsetenv("SWALE_CPU");
-}
-
-RUN_TESTS(T(unary_kernels), T(binary_kernels), T(where_fill_scale_axpy_lerp),
+RUN_TESTS(T(unary_kernels), T(unary_kernels_that_flush), T(binary_kernels),
+          T(binary_kernels_that_flush), T(where_fill_scale_axpy_lerp),
           T(values_do_not_depend_on_position), T(functions_are_accurate_over_all_floats),
           T(sum_and_dot), T(max_and_argmax), T(sums_of_rows_and_columns),
           T(softmax_and_cross_entropy), T(softmax_of_what_is_not_finite), T(gather), T(sgd),
-          T(adam), T(flush_mode_is_set_and_restored), T(open_refuses_unknown_variants))
+          T(adam), T(flush_mode_is_set_and_restored))
