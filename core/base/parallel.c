@@ -4,6 +4,7 @@
 #include <fenv.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <time.h>
 #include <unistd.h>
@@ -172,6 +173,19 @@ static void stop_pool(sw_context *ctx, struct swi_pool *pool, int started, int c
   swi_free(ctx, pool, pool_size(capacity));
 }
 
+/* Signals are for the program's own threads: ours start with all of them blocked. Returns how many
+ * could be started. */
+static int start_workers(struct swi_pool *pool) {
+  sigset_t all, before;
+  int started = 0;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, &before);
+  while (started < pool->workers && pthread_create(&pool->thread[started], NULL, work, pool) == 0)
+    started++;
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return started;
+}
+
 static sw_status start_pool(sw_context *ctx, int workers, struct swi_pool **out) {
   struct swi_pool *pool = swi_alloc_zeroed(ctx, pool_size(workers));
   if (!pool) return SW_ENOMEM;
@@ -180,12 +194,12 @@ static sw_status start_pool(sw_context *ctx, int workers, struct swi_pool **out)
   pthread_cond_init(&pool->done, NULL);
   pool->spin = workers < sw_machine_cores();
   pool->workers = workers;
-  for (int i = 0; i < workers; i++)
-    if (pthread_create(&pool->thread[i], NULL, work, pool) != 0) {
-      stop_pool(ctx, pool, i, workers);
-      return sw_fail(ctx, SW_EUNSUPPORTED, "threads: the system gives only %d of %d", i + 1,
-                     workers + 1);
-    }
+  int started = start_workers(pool);
+  if (started < workers) {
+    stop_pool(ctx, pool, started, workers);
+    return sw_fail(ctx, SW_EUNSUPPORTED, "threads: the system gives only %d of %d", started + 1,
+                   workers + 1);
+  }
   *out = pool;
   return SW_OK;
 }

@@ -52,11 +52,21 @@ local function run(self, chunk)
   core.clear_interrupt()
 end
 
+--- Ctrl-C may come at any moment, also between the prompt and the waiting.
+local function read_line(self, prompt)
+  local ok, line, why = pcall(self.input.line, self.input, prompt)
+  if ok then return line, why end
+  if line ~= core.INTERRUPTED then error(line, 0) end
+  core.clear_interrupt()
+  io.stdout:write "\n"
+  return nil, "interrupted"
+end
+
 --- A chunk: the lines up to the one that completes it. nil: the end of the input.
 local function read_chunk(self)
   local text = nil
   while true do
-    local line, why = self.input:line(text and CONTINUED or PROMPT)
+    local line, why = read_line(self, text and CONTINUED or PROMPT)
     if why then
       text = nil
     elseif not line then

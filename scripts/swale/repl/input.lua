@@ -41,17 +41,18 @@ end
 --- long; then it is the core's again.
 local function wait(self)
   if not self.waits then return true end
-  local ready, interrupted = false, false
-  local poll, signal = uv().new_poll(0), uv().new_signal()
-  signal:start("sigint", function() interrupted = true end)
-  interrupted = core.interrupted() -- between the prompt and now
+  local ready, pressed = false, false
+  local signal = uv().new_signal()
+  signal:start("sigint", function() pressed = true end)
+  local early = core.interrupted() -- between the prompt and now
+  local poll = uv().new_poll(0)
   poll:start("r", function() ready = true end)
-  while not ready and not interrupted do uv().run "once" end
+  while not ready and not pressed and not early do uv().run "once" end
   poll:close()
   signal:close()
   uv().run "nowait"
   core.clear_interrupt()
-  return not interrupted
+  return not pressed and not early
 end
 
 --- One line of what is read in pieces.
