@@ -23,13 +23,15 @@ local function fails(result, code, ...)
   lu.assert_not_str_contains(result.err, "stack traceback")
 end
 
---- The record of the only run: how it ended; its metrics parse, its checkpoints load.
+--- The record of the only run: how it ended; its metrics parse, its checkpoints load. What was
+--- being written when a run was killed has another name yet.
 function TestFaults:kept(status)
   local dir = command.only_run(self.dir)
   local info, records = runs.read_info(dir), runs.read_metrics(dir)
   lu.assert_equals(info.status, status)
   for _, name in ipairs(folders.entries(dir .. "/checkpoints")) do
-    lu.assert_not_nil(core.safetensors_read(dir .. "/checkpoints/" .. name))
+    local unfinished = status == "running" and name:find "%.safetensors%.tmp%.%d+$"
+    if not unfinished then lu.assert_not_nil(core.safetensors_read(dir .. "/checkpoints/" .. name)) end
   end
   return info, records, dir
 end
