@@ -2,7 +2,7 @@
 #include "graph/eager.h"
 #include "lua_graph.h"
 
-enum { MOST_INPUTS = 8, MOST_OUTPUTS = 2 };
+enum { MOST_INPUTS = 8, MOST_OUTPUTS = 3 };
 
 /* One call, as the functions below share it. */
 typedef struct call {
@@ -40,9 +40,36 @@ static int first_ndim(lua_State *L, const call *c) {
   return t && *t ? sw_tensor_shape(*t)->ndim : 0;
 }
 
-static const char *const attribute_names[] = {"axes",  "keepdim", "transpose_a", "transpose_b",
-                                              "shape", "perm",    "value",       "batch_power",
-                                              "n",     "first",   "before",      NULL};
+static const char *const attribute_names[] = {
+    "axes",   "keepdim",     "transpose_a", "transpose_b", "shape",  "perm",
+    "value",  "batch_power", "n",           "first",       "before", "kernel",
+    "stride", "padding",     "dilation",    "size",        "groups", NULL};
+
+/* The attributes of windows, two numbers or one that stands for both. */
+static void read_pair(lua_State *L, const call *c, int index, const char *what, int64_t least,
+                      int64_t pair[2]) {
+  if (lua_isnil(L, index)) return;
+  if (lua_type(L, index) != LUA_TTABLE) {
+    pair[0] = pair[1] = lx_check_integer(L, index, c->who, what, least, 1 << 20);
+    return;
+  }
+  if (lx_check_list(L, index, c->who, what, 2) != 2)
+    lx_error(L, "%s: %s takes one number or two: {rows, columns}", c->who, what);
+  for (int i = 0; i < 2; i++) {
+    lua_rawgeti(L, index, i + 1);
+    pair[i] = lx_check_integer(L, -1, c->who, what, least, 1 << 20);
+    lua_pop(L, 1);
+  }
+}
+
+static void read_window(lua_State *L, const call *c, int at, sw_window *w) {
+  read_pair(L, c, at, "kernel", 1, w->kernel);
+  read_pair(L, c, at + 1, "stride", 1, w->stride);
+  read_pair(L, c, at + 2, "padding", 0, w->padding);
+  read_pair(L, c, at + 3, "dilation", 1, w->dilation);
+  read_pair(L, c, at + 4, "size", 1, w->size);
+  if (!lua_isnil(L, at + 5)) w->groups = lx_check_integer(L, at + 5, c->who, "groups", 1, 1 << 20);
+}
 
 /* at: index of the first of the attributes' values, in the order of their names. */
 static void read_attributes(lua_State *L, call *c, int at) {
@@ -67,6 +94,7 @@ static void read_attributes(lua_State *L, call *c, int at) {
     a->offset = lx_check_integer(L, at + 9, c->who, "first", 1, 1LL << 46) - 1;
   if (!lua_isnil(L, at + 10))
     a->offset = lx_check_integer(L, at + 10, c->who, "before", 0, 1LL << 46);
+  read_window(L, c, at + 11, &a->window);
 }
 
 /* ---- on tensors */
@@ -141,7 +169,7 @@ static sw_status read_edge(lua_State *L, const call *c, int index, sw_graph *g, 
 
 static sw_status apply_nodes(lua_State *L, call *c, int attributes, int node) {
   lx_node *out[MOST_OUTPUTS];
-  sw_edge in[MOST_INPUTS], results[MOST_OUTPUTS] = {SW_NO_EDGE, SW_NO_EDGE};
+  sw_edge in[MOST_INPUTS], results[MOST_OUTPUTS] = {SW_NO_EDGE, SW_NO_EDGE, SW_NO_EDGE};
   c->out = lua_gettop(L) + 1;
   for (int i = 0; i < MOST_OUTPUTS; i++) out[i] = lx_push_shell(L, LX_NODE);
   if (attributes) read_attributes(L, c, attributes);
@@ -169,7 +197,9 @@ static int apply(lua_State *L, call *c, int attributes, int top, lua_CFunction f
   int node = find_node(L, c);
   sw_status st = node ? apply_nodes(L, c, attributes, node) : apply_tensors(L, c, attributes);
   if (st != SW_OK) return lx_retry(L, st, top, f);
-  return give_outputs(L, c, lx_is_empty(lua_touserdata(L, c->out + 1)) ? 1 : 2);
+  int n = 1;
+  while (n < MOST_OUTPUTS && !lx_is_empty(lua_touserdata(L, c->out + n))) n++;
+  return give_outputs(L, c, n);
 }
 
 static int is_leaf(sw_op op) {

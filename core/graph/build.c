@@ -4,7 +4,7 @@
 #include <string.h>
 
 sw_edge swi_build(sw_graph *g, sw_op op, sw_edge a, sw_edge b, sw_edge c, const sw_attrs *attrs) {
-  sw_edge in[SWI_MAX_IN] = {a, b, c}, out[SWI_MAX_OUT] = {SW_NO_EDGE, SW_NO_EDGE};
+  sw_edge in[SWI_MAX_IN] = {a, b, c}, out[SWI_MAX_OUT] = {SW_NO_EDGE, SW_NO_EDGE, SW_NO_EDGE};
   int n_in = swi_op(op)->n_in;
   if (g->build_status != SW_OK) return SW_NO_EDGE;
   for (int i = 0; i < n_in && i < SWI_MAX_IN; i++)

@@ -51,6 +51,14 @@ SW_API int sw_type_batch_axis(const sw_type *t);
 /* "(batch, 784)", "(2*batch)", "()"; cut to size. Returns text. */
 SW_API const char *sw_type_text(const sw_type *t, char *text, size_t size);
 
+/* Of convolutions and pools over images (batch, height, width, channels): pairs are (of rows, of
+ * columns); a stride, a dilation or groups of 0 mean 1. Output pixel i sees the inputs  i stride - padding + j dilation,  j = 0 … kernel - 1. */
+typedef struct sw_window {
+  int64_t kernel[2], stride[2], padding[2], dilation[2];
+  int64_t size[2]; /* an image's height and width, where they do not follow from an input */
+  int64_t groups;  /* of channels */
+} sw_window;
+
 /* Everything an op may need besides its inputs; unused fields are zero. Each op's row in ops.def
  * says which ones it reads. */
 typedef struct sw_attrs {
@@ -65,6 +73,7 @@ typedef struct sw_attrs {
   int64_t n;               /* a count: classes, rows */
   int64_t offset;          /* param: first element in its vector */
   int slot;                /* which input, which vector, which constant tensor */
+  sw_window window;
 } sw_attrs;
 
 typedef enum sw_op {
@@ -94,7 +103,7 @@ SW_API sw_status sw_graph_constant(sw_graph *g, const sw_tensor *t, sw_edge *out
 SW_API sw_status sw_graph_fill(sw_graph *g, double value, sw_edge *out); /* a scalar */
 
 /* Adds a node (or finds its equal), after simple identities: x*1, x+0, a reshape to the same shape,
- * a transpose of a transpose, … out receives the op's outputs (at most 2). SW_ESHAPE with both
+ * a transpose of a transpose, … out receives the op's outputs (at most 3). SW_ESHAPE with both
  * shapes. */
 SW_API sw_status sw_graph_apply(sw_graph *g, sw_op op, const sw_edge *in, int n_in,
                                 const sw_attrs *attrs, sw_edge *out);

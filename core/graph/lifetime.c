@@ -16,13 +16,13 @@ static void find_lifetimes(sw_program *p) {
   }
 }
 
-/* A second output that nobody reads is not computed. */
+/* An output behind the first that nobody reads is not computed. */
 static void drop_unread(sw_program *p) {
-  for (int32_t i = 0; i < p->n_code; i++) {
-    int32_t *out = &p->code[i].out[1];
-    if (p->code[i].n_out == 2 && p->buffers[*out].last == i && p->buffers[*out].place == SWI_ARENA)
-      *out = -1;
-  }
+  for (int32_t i = 0; i < p->n_code; i++)
+    for (int o = 1; o < p->code[i].n_out; o++) {
+      int32_t *out = &p->code[i].out[o];
+      if (p->buffers[*out].last == i && p->buffers[*out].place == SWI_ARENA) *out = -1;
+    }
 }
 
 static int can_overwrite(const sw_program *p, int32_t i, int32_t in, int32_t out) {

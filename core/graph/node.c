@@ -81,7 +81,8 @@ static int attrs_equal(const sw_attrs *a, const sw_attrs *b) {
   if (value_bits(a->value) != value_bits(b->value)) return 0;
   for (int i = 0; i < a->ndim; i++)
     if (!swi_dim_equal(a->dim[i], b->dim[i])) return 0;
-  return memcmp(a->perm, b->perm, sizeof a->perm) == 0;
+  return memcmp(a->perm, b->perm, sizeof a->perm) == 0 &&
+         memcmp(&a->window, &b->window, sizeof a->window) == 0;
 }
 
 static int nodes_equal(const swi_node *a, const swi_node *b) {

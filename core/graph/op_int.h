@@ -9,7 +9,7 @@
 
 enum { SWI_LABEL = 80 }; /* room for a label */
 
-enum { SWI_MAX_IN = 3, SWI_MAX_OUT = 2 };
+enum { SWI_MAX_IN = 3, SWI_MAX_OUT = 3 };
 
 static const double SWI_MOST_ELEMENTS = 0x1p46; /* of one node: as of one tensor */
 

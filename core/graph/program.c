@@ -312,7 +312,7 @@ static sw_status compiler_new(compiler *c) {
   c->p->n_outputs = c->n_outputs;
   for (size_t i = 0; i < n; i++) {
     c->fused[i] = -1;
-    c->buffer[i][0] = c->buffer[i][1] = -1;
+    for (int o = 0; o < SWI_MAX_OUT; o++) c->buffer[i][o] = -1;
   }
   return SW_OK;
 }

@@ -243,6 +243,12 @@ function Graph:dot(outputs) end
 ---@field n? integer
 ---@field first? integer            slice: of the elements taken, from 1
 ---@field before? integer           pad: elements put in front
+---@field kernel? integer|integer[]  of windows over images: both, or { rows, columns }
+---@field stride? integer|integer[]  1
+---@field padding? integer|integer[] 0
+---@field dilation? integer|integer[] 1
+---@field size? integer|integer[]    of an image
+---@field groups? integer            of channels, 1
 
 ---One op of the op table on nodes (builds) or on tensors (computes). Numbers join in.
 ---@param op string
