@@ -149,9 +149,9 @@ void lx_push_interrupted(lua_State *L);          /* the value of core.INTERRUPTE
 void lx_add_operators(lua_State *L, int module); /* __add … to the metatable on top */
 
 extern const luaL_Reg lx_tensor_functions[], lx_graph_functions[], lx_apply_functions[],
-    lx_program_functions[], lx_loop_functions[], lx_source_functions[], lx_schedule_functions[],
-    lx_average_functions[], lx_random_functions[], lx_file_functions[], lx_table_functions[],
-    lx_json_functions[], lx_process_functions[], lx_signal_functions[];
+    lx_program_functions[], lx_loop_functions[], lx_evaluate_functions[], lx_source_functions[],
+    lx_schedule_functions[], lx_average_functions[], lx_random_functions[], lx_file_functions[],
+    lx_table_functions[], lx_json_functions[], lx_process_functions[], lx_signal_functions[];
 
 /* Set by Ctrl-C once core.catch_signals was called; the core looks at it. */
 const volatile int *lx_interrupt_flag(void);

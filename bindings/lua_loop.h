@@ -1,0 +1,45 @@
+/* lua_loop.h: what the files about loops share. */
+#ifndef SW_LUA_LOOP_H
+#define SW_LUA_LOOP_H
+
+#include "lua_graph.h"
+#include "lua_source.h"
+#include "measure/noise.h"
+#include "train/loop.h"
+
+typedef struct lx_loop {
+  sw_loop *p;
+  lx_source *source; /* lives in the user value, so it is there as long as this is */
+  sw_program *program, *measured;
+  sw_noise_target target; /* of the noise scale */
+  int independent;        /* examples are drawn with replacement */
+  sw_loop_state shown;    /* what a table of state was filled with last, */
+  const void *table;      /* and which; only compared */
+} lx_loop;
+
+/* Its user values. */
+enum { LX_LOOP_SOURCE = 1, LX_LOOP_KEYS = 2 };
+
+sw_loop *lx_check_loop(lua_State *L, const char *who); /* the first argument */
+
+/* What the core cannot see from bare pointers: that params and gradients lie within the weights. */
+void lx_check_extents(lua_State *L, const char *who, const lx_program *p, const sw_tensor *weights);
+
+void lx_loop_make_keys(lua_State *L, int loop);
+/* Fills the table at 4 with the state of the loop at 1. */
+void lx_loop_show(lua_State *L, int all);
+int lx_push_estimate(lua_State *L, sw_estimate e); /* four values */
+
+/* Methods. */
+int lx_loop_state(lua_State *L);
+int lx_loop_take_mean(lua_State *L);
+int lx_loop_noise(lua_State *L);
+int lx_loop_momentum(lua_State *L);
+int lx_loop_gradient(lua_State *L);
+int lx_loop_state_vectors(lua_State *L);
+int lx_loop_restore(lua_State *L);
+int lx_loop_watch_updates(lua_State *L);
+int lx_loop_update_ratios(lua_State *L);
+int lx_loop_blame(lua_State *L);
+
+#endif

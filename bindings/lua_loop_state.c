@@ -1,0 +1,227 @@
+/* lua_loop_state.c: what a loop tells of itself, and how it goes on after a break. */
+#include <math.h>
+
+#include "lua_loop.h"
+
+/* The fields of the state; the first CHANGING are others after each step. */
+static const char *const keys[] = {
+    "step",     "examples",      "epoch",    "loss",         "grad_norm",
+    "lr",       "batch_size",    "momentum", "weight_decay", "noise_measurements",
+    "bad_loss", "bad_grad_norm", NULL};
+enum { CHANGING = 7 };
+
+/* As Lua's own strings, so that none is made or looked for after each step. */
+void lx_loop_make_keys(lua_State *L, int loop) {
+  lua_newtable(L);
+  for (int i = 0; keys[i]; i++) {
+    lua_pushstring(L, keys[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setiuservalue(L, loop, LX_LOOP_KEYS);
+}
+
+sw_loop *lx_check_loop(lua_State *L, const char *who) {
+  return ((lx_loop *)lx_check(L, 1, LX_LOOP, who, "self"))->p;
+}
+
+/* ---- looking */
+
+static void put_number(lua_State *L, int i, double value) {
+  lua_rawgeti(L, -1, i + 1);
+  lua_pushnumber(L, value);
+  lua_rawset(L, 4);
+}
+
+static void put_integer(lua_State *L, int i, int64_t value) {
+  lua_rawgeti(L, -1, i + 1);
+  lua_pushinteger(L, value);
+  lua_rawset(L, 4);
+}
+
+/* Whether the table has all but what every step changes already. */
+static int is_shown(const lx_loop *box, const sw_loop_state *s, const void *table) {
+  const sw_loop_state *t = &box->shown;
+  return box->table == table && s->step > 1 && s->momentum == t->momentum &&
+         s->weight_decay == t->weight_decay && s->measurements == t->measurements &&
+         isnan(s->bad_loss) && isnan(t->bad_loss) && isnan(t->bad_grad_norm);
+}
+
+/* Fills the table at 4 with the state of the loop at 1. */
+void lx_loop_show(lua_State *L, int all) {
+  lx_loop *box = lua_touserdata(L, 1);
+  const void *table = lua_topointer(L, 4);
+  sw_loop_state s;
+  sw_loop_state_get(box->p, &s);
+  lua_getiuservalue(L, 1, LX_LOOP_KEYS);
+  put_integer(L, 0, s.step);
+  put_integer(L, 1, s.examples);
+  put_number(L, 2, s.epoch);
+  put_number(L, 3, s.loss);
+  put_number(L, 4, s.grad_norm);
+  put_number(L, 5, s.lr);
+  put_integer(L, 6, s.batch_size);
+  if (all || !is_shown(box, &s, table)) {
+    put_number(L, CHANGING, s.momentum);
+    put_number(L, CHANGING + 1, s.weight_decay);
+    put_integer(L, CHANGING + 2, s.measurements);
+    put_number(L, CHANGING + 3, s.bad_loss);
+    put_number(L, CHANGING + 4, s.bad_grad_norm);
+  }
+  box->shown = s;
+  box->table = table;
+  lua_pop(L, 1);
+}
+
+/* loop:state(t) */
+int lx_loop_state(lua_State *L) {
+  lua_settop(L, 2);
+  lx_check_loop(L, "loop:state");
+  lx_check_table(L, 2, "loop:state", "t");
+  lua_settop(L, 3);
+  lua_pushvalue(L, 2);
+  lx_loop_show(L, 1);
+  return 1;
+}
+
+int lx_loop_take_mean(lua_State *L) {
+  lua_pushnumber(L, sw_loop_take_mean(lx_check_loop(L, "loop:take_mean")));
+  return 1;
+}
+
+int lx_push_estimate(lua_State *L, sw_estimate e) {
+  lua_pushstring(L, sw_estimate_status_name(e.status));
+  lua_pushnumber(L, e.value);
+  lua_pushnumber(L, e.low);
+  lua_pushnumber(L, e.high);
+  return 4;
+}
+
+/* Draws with replacement see the training set as a population, whatever the target. */
+static void noise_of(const lx_loop *box, sw_noise *e) {
+  if (box->independent)
+    sw_noise_init(e, SW_TARGET_POPULATION, INT64_MAX);
+  else
+    sw_noise_init(e, box->target, sw_loop_epoch_examples(box->p));
+}
+
+int lx_loop_noise(lua_State *L) {
+  sw_loop *l = lx_check_loop(L, "loop:noise");
+  const lx_loop *box = lua_touserdata(L, 1);
+  sw_norms norms[SW_LOOP_NORMS];
+  sw_noise e;
+  double s, g2;
+  int n = sw_loop_norms(l, norms);
+  noise_of(box, &e);
+  for (int i = 0; i < n; i++)
+    sw_noise_add(&e, norms[i].batch, norms[i].sum_sumsq, norms[i].grad_sumsq);
+  sw_noise_parts(&e, &s, &g2);
+  lx_push_estimate(L, sw_noise_read(&e));
+  lua_pushnumber(L, s);
+  lua_pushnumber(L, g2);
+  return 6;
+}
+
+/* A view that the loop gives, or nil while there is none. */
+static int give_view(lua_State *L, const char *who, sw_status (*get)(const sw_loop *, sw_tensor **),
+                     lua_CFunction f) {
+  lua_settop(L, 1);
+  sw_tensor **out = lx_push_tensor(L);
+  sw_status st = get(lx_check_loop(L, who), out);
+  if (st == SW_EEMPTY) lua_pushnil(L);
+  return st == SW_OK || st == SW_EEMPTY ? 1 : lx_retry(L, st, 1, f);
+}
+
+int lx_loop_momentum(lua_State *L) {
+  return give_view(L, "loop:momentum", sw_loop_momentum, lx_loop_momentum);
+}
+int lx_loop_gradient(lua_State *L) {
+  return give_view(L, "loop:gradient", sw_loop_gradient, lx_loop_gradient);
+}
+
+/* loop:blame() -> text or nil */
+int lx_loop_blame(lua_State *L) {
+  char text[400] = "";
+  sw_status st = sw_loop_blame(lx_check_loop(L, "loop:blame"), text, sizeof text);
+  if (st != SW_OK && st != SW_EEMPTY) return lx_retry(L, st, 1, lx_loop_blame);
+  if (text[0]) {
+    lua_pushstring(L, text);
+  } else {
+    lua_pushnil(L);
+  }
+  return 1;
+}
+
+/* ---- what the optimizer keeps */
+
+int lx_loop_state_vectors(lua_State *L) {
+  lua_settop(L, 1);
+  sw_tensor **view[SW_LOOP_VECTORS];
+  for (int i = 0; i < SW_LOOP_VECTORS; i++) view[i] = lx_push_tensor(L);
+  lua_createtable(L, 0, SW_LOOP_VECTORS);
+  sw_state_vector vectors[SW_LOOP_VECTORS];
+  int n = 0;
+  sw_status st = sw_loop_state_vectors(lx_check_loop(L, "loop:state_vectors"), vectors, &n);
+  if (st != SW_OK) return lx_retry(L, st, 1, lx_loop_state_vectors);
+  for (int i = 0; i < SW_LOOP_VECTORS && i < n; i++) *view[i] = vectors[i].view;
+  for (int i = 0; i < SW_LOOP_VECTORS && i < n; i++) {
+    lua_pushvalue(L, 2 + i);
+    lua_setfield(L, 2 + SW_LOOP_VECTORS, vectors[i].name);
+  }
+  return 1;
+}
+
+/* The field `vectors` at index: tensors by their names. */
+static void read_vectors(lua_State *L, int index, const sw_loop *l, sw_resume *r) {
+  const char *names[SW_LOOP_VECTORS + 1] = {NULL};
+  if (lua_isnil(L, index)) return;
+  for (int i = 0; i < SW_LOOP_VECTORS; i++) names[i] = sw_loop_vector_name(l, i);
+  int at = lx_push_options(L, index, "loop:restore: vectors", names);
+  for (int i = 0; names[i]; i++)
+    if (!lua_isnil(L, at + i)) r->vectors[i] = lx_check_tensor(L, at + i, "loop:restore", names[i]);
+}
+
+/* loop:restore { step =, examples =, loss =, grad_norm =, vectors = } */
+int lx_loop_restore(lua_State *L) {
+  static const char *const names[] = {"step", "examples", "loss", "grad_norm", "vectors", NULL};
+  lua_settop(L, 2);
+  sw_loop *l = lx_check_loop(L, "loop:restore");
+  int at = lx_push_options(L, 2, "loop:restore", names);
+  sw_resume r = {.step = lx_check_integer(L, at, "loop:restore", "step", 0, LUA_MAXINTEGER),
+                 .examples =
+                     lx_check_integer(L, at + 1, "loop:restore", "examples", 0, LUA_MAXINTEGER),
+                 .loss = (double)NAN,
+                 .grad_norm = (double)NAN};
+  if (!lua_isnil(L, at + 2)) r.loss = lx_check_number(L, at + 2, "loop:restore", "loss");
+  if (!lua_isnil(L, at + 3)) r.grad_norm = lx_check_number(L, at + 3, "loop:restore", "grad_norm");
+  read_vectors(L, at + 4, l, &r);
+  l = lx_check_loop(L, "loop:restore");
+  sw_status st = sw_loop_restore(l, &r);
+  return st == SW_OK ? 0 : lx_retry(L, st, 2, lx_loop_restore);
+}
+
+/* ---- how far segments move */
+
+int lx_loop_watch_updates(lua_State *L) {
+  sw_loop *l = lx_check_loop(L, "loop:watch_updates");
+  lua_Integer every = lx_check_integer(L, 2, "loop:watch_updates", "every", 0, LUA_MAXINTEGER);
+  sw_status st = sw_loop_watch_updates(l, every);
+  return st == SW_OK ? 0 : lx_retry(L, st, 2, lx_loop_watch_updates);
+}
+
+/* loop:update_ratios(t) */
+int lx_loop_update_ratios(lua_State *L) {
+  lua_settop(L, 2);
+  lx_check_table(L, 2, "loop:update_ratios", "t");
+  int n = sw_loop_ranges(lx_check_loop(L, "loop:update_ratios"));
+  double *ratio = lua_newuserdatauv(L, (size_t)n * sizeof *ratio, 0);
+  int64_t step = sw_loop_update_ratios(lx_check_loop(L, "loop:update_ratios"), ratio);
+  for (int i = 0; i < n && step > 0; i++) {
+    lua_pushnumber(L, ratio[i]);
+    lua_rawseti(L, 2, i + 1);
+  }
+  if (step > 0)
+    lua_pushinteger(L, step);
+  else
+    lua_pushnil(L);
+  return 1;
+}
