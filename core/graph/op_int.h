@@ -35,7 +35,7 @@ typedef struct swi_eval_args {
   void *out[SWI_MAX_OUT];
   sw_shape in_shape[SWI_MAX_IN], out_shape[SWI_MAX_OUT];
   int out_bytes;    /* of an element of out[0]: indices are int32 whatever the float type is */
-  const void *bias; /* matmul's epilogue, fused by the compiler */
+  const void *bias; /* the epilogue of a product or convolution, fused by the compiler */
   swi_activation activation;
 } swi_eval_args;
 
@@ -101,6 +101,12 @@ sw_status swi_type_check(sw_context *ctx, const char *op, const sw_type *t);
 sw_status swi_infer(sw_context *ctx, sw_op op, const sw_type *const *in, int n_in, sw_attrs *attrs,
                     sw_type *out);
 
+/* Windows over images. complete: a stride, dilation or groups of 0 become 1, and all is checked but
+ * the size (SW_ERANGE). out: how many places the window has, in both directions; SW_ESHAPE if there
+ * are none. */
+sw_status swi_window_complete(sw_context *ctx, const char *op, sw_window *w);
+sw_status swi_window_out(sw_context *ctx, const char *op, const sw_window *w, int64_t out[2]);
+
 /* The functions of the rows, in op_*.c. */
 sw_status swi_unary_shape(swi_shape_args *a);
 sw_status swi_binary_shape(swi_shape_args *a);
@@ -121,6 +127,9 @@ sw_status swi_one_hot_shape(swi_shape_args *a);
 sw_status swi_cast_shape(swi_shape_args *a);
 sw_status swi_softmax_shape(swi_shape_args *a);
 sw_status swi_cross_entropy_shape(swi_shape_args *a);
+sw_status swi_conv2d_shape(swi_shape_args *a);
+sw_status swi_conv2d_input_shape(swi_shape_args *a);
+sw_status swi_conv2d_weight_shape(swi_shape_args *a);
 
 #define SWI_EVAL(name) sw_status swi_##name##_eval(const swi_eval_args *e)
 SWI_EVAL(unary);
@@ -147,6 +156,9 @@ SWI_EVAL(one_hot);
 SWI_EVAL(cast);
 SWI_EVAL(softmax);
 SWI_EVAL(cross_entropy);
+SWI_EVAL(conv2d);
+SWI_EVAL(conv2d_input);
+SWI_EVAL(conv2d_weight);
 #undef SWI_EVAL
 
 #define SWI_VJP(name) void swi_##name##_vjp(sw_graph *g, swi_vjp_args *v)
@@ -187,6 +199,9 @@ SWI_VJP(gather);
 SWI_VJP(scatter);
 SWI_VJP(softmax);
 SWI_VJP(cross_entropy);
+SWI_VJP(conv2d);
+SWI_VJP(conv2d_input);
+SWI_VJP(conv2d_weight);
 #undef SWI_VJP
 
 #endif

@@ -75,6 +75,19 @@ typedef struct swi_product {
   int relu;
 } swi_product;
 
+/* y = act(w * x + bias), images NHWC, weights (outputs, kernel, kernel, channels / groups). Pairs
+ * are (of rows, of columns). Output pixel i sees  i stride - padding + j dilation,  j = 0 … kernel
+ * - 1, and zeros outside of the image. */
+typedef struct swi_convolution {
+  int64_t images, channels, outputs, groups;
+  int64_t size[2], out_size[2]; /* height and width of images and of results */
+  int64_t kernel[2], stride[2], padding[2], dilation[2];
+  void *x, *w, *y;  /* one of the three is written, the others read */
+  const void *bias; /* conv2d: outputs elements or NULL */
+  int relu;         /* conv2d */
+  void *squares;    /* conv2d_weight: one an image, or NULL */
+} swi_convolution;
+
 typedef struct swi_kernels {
   const char *name;  /* "scalar", "avx2", "avx512", "neon" */
   int element_bytes; /* sizeof(real) */
@@ -101,6 +114,13 @@ typedef struct swi_kernels {
   void (*sum_cols)(int64_t rows, int64_t cols, const void *x, void *y); /* y[c] = sum over r */
   void (*sumsq_rows)(int64_t rows, int64_t cols, const void *x,
                      void *y); /* y[r] = sum of squares */
+
+  /* y of x and w; x of y and w, the derivative in x: pixels that nobody sees get 0; w of x and y,
+   * the derivative in w: each image's share is summed first, then images are added in order, and
+   * squares[i] is the sum of the squares of image i's share. */
+  void (*conv2d)(const swi_convolution *c);
+  void (*conv2d_input)(const swi_convolution *c);
+  void (*conv2d_weight)(const swi_convolution *c);
 
   /* rows of a softmax; the cross-entropy with class indices: loss[r] = log sum exp -
    * x[r][label[r]].

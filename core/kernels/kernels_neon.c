@@ -13,6 +13,7 @@
 #include "kernels/body_elementwise.h"
 #include "kernels/body_reduce.h"
 
+#include "kernels/body_conv_naive.h"
 #include "kernels/body_convert.h"
 #include "kernels/body_gemm.h"
 #include "kernels/body_packed.h"

@@ -258,6 +258,22 @@ function M.matmul(a, b, o) return (apply("matmul", o, a, b)) end
 ---@return swale.Value
 function M.dot(a, b) return (apply("dot", nil, a, b)) end
 
+---@class swale.Window          pairs are { rows, columns }; one number stands for both
+---@field stride? integer|integer[]     1
+---@field padding? integer|integer[]    pixels of zeros on each side; 0
+---@field dilation? integer|integer[]   pixels from one tap of the kernel to the next; 1
+---@field groups? integer               parts of the channels that do not see each other; 1
+
+---A convolution (in fact a correlation: the kernel is not turned over) of images:
+---(B, height, width, channels), (outputs, kernel height, kernel width, channels / groups)
+----> (B, height', width', outputs), with
+---height' = floor((height + 2 padding - dilation (kernel height - 1) - 1) / stride) + 1.
+---@param x swale.Value
+---@param w swale.Value
+---@param o? swale.Window
+---@return swale.Value
+function M.conv2d(x, w, o) return (apply("conv2d", o, x, w)) end
+
 -- ------------------------------------------------------------------ shapes
 
 local function is_tensor(x) return core.type(x) == "tensor" end

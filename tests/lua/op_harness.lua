@@ -184,6 +184,11 @@ local function run(program, inputs, batch)
   return { program:run { inputs = inputs, batch = batch } }
 end
 
+-- Without the outputs that have no derivatives: row.differentiable is how many have one.
+local function differentiable(row, outputs)
+  return table.move(outputs, 1, row.differentiable or #outputs, 1, {})
+end
+
 -- sum over the outputs of c_k * output_k, the c_k being further inputs.
 local function weighted(graph, row, outputs)
   local total
@@ -302,6 +307,7 @@ end
 
 function facts.gradient(row)
   local graph, nodes, outputs = build(row)
+  outputs = differentiable(row, outputs)
   local scalar = weighted(graph, row, outputs)
   for _, batch in ipairs(M.BATCHES) do
     local arrays = make_inputs(row, batch)
@@ -312,6 +318,7 @@ end
 
 function facts.second(row)
   local graph, nodes, outputs = build(row)
+  outputs = differentiable(row, outputs)
   local wrt = real_nodes(row, nodes)
   local grads, total, slots = graph:gradient(weighted(graph, row, outputs), wrt), nil, {}
   for _, grad in ipairs(grads) do

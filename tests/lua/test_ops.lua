@@ -281,6 +281,8 @@ h.add(TestOpTable, { op = "log_softmax", inputs = { { B, 4 } },
 h.add(TestOpTable, { op = "cross_entropy", inputs = { { B, 4 }, { B, rows = 4 } },
   reference = cross_entropy, wrong = { { { B, 4 }, { 7, rows = 4 } } } })
 
+require "conv_rows" (TestOpTable)
+
 function TestOpTable:test_has_a_row_for_every_op()
   local leaves = { input = true, param = true, constant = true, fill = true }
   for _, op in ipairs(core.ops()) do

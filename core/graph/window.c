@@ -1,0 +1,46 @@
+/* window.c: the geometry of windows that slide over images, for convolutions and pools. */
+#include <inttypes.h>
+
+#include "graph/op_int.h"
+
+enum { MOST = 1 << 20 }; /* of everything that a window counts */
+
+static sw_status check_pair(sw_context *ctx, const char *op, const char *what, int64_t least,
+                            const int64_t pair[2]) {
+  for (int i = 0; i < 2; i++)
+    if (pair[i] < least || pair[i] > MOST)
+      return sw_fail(ctx, SW_ERANGE, "%s: %s must be from %" PRId64 " to %d, got %" PRId64, op,
+                     what, least, MOST, pair[i]);
+  return SW_OK;
+}
+
+sw_status swi_window_complete(sw_context *ctx, const char *op, sw_window *w) {
+  for (int i = 0; i < 2; i++) {
+    if (w->stride[i] == 0) w->stride[i] = 1;
+    if (w->dilation[i] == 0) w->dilation[i] = 1;
+  }
+  if (w->groups == 0) w->groups = 1;
+  SW_TRY(check_pair(ctx, op, "the kernel", 1, w->kernel));
+  SW_TRY(check_pair(ctx, op, "the stride", 1, w->stride));
+  SW_TRY(check_pair(ctx, op, "the padding", 0, w->padding));
+  SW_TRY(check_pair(ctx, op, "the dilation", 1, w->dilation));
+  if (w->groups < 0 || w->groups > MOST)
+    return sw_fail(ctx, SW_ERANGE, "%s: groups must be from 1 to %d, got %" PRId64, op, MOST,
+                   w->groups);
+  return SW_OK;
+}
+
+sw_status swi_window_out(sw_context *ctx, const char *op, const sw_window *w, int64_t out[2]) {
+  int64_t span[2], padded[2];
+  for (int i = 0; i < 2; i++) {
+    span[i] = (w->kernel[i] - 1) * w->dilation[i] + 1;
+    padded[i] = w->size[i] + 2 * w->padding[i];
+    out[i] = padded[i] < span[i] ? 0 : (padded[i] - span[i]) / w->stride[i] + 1;
+  }
+  if (out[0] > 0 && out[1] > 0) return SW_OK;
+  return sw_fail(ctx, SW_ESHAPE,
+                 "%s: a kernel that spans %" PRId64 " x %" PRId64
+                 " pixels does not fit into images of %" PRId64 " x %" PRId64
+                 " with their padding (pad them, or take a smaller kernel or dilation)",
+                 op, span[0], span[1], padded[0], padded[1]);
+}

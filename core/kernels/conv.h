@@ -1,0 +1,17 @@
+/* conv.h: every convolution of the project goes through these three.
+ *
+ * Work is cut by its shape alone and given to the pool, so the bits are the same for any number of
+ * threads.
+ */
+#ifndef SW_CONV_H
+#define SW_CONV_H
+
+#include "kernels/kernels.h"
+
+/* element_bytes is 4 or 8. They cannot fail: shapes were checked by the caller, nothing is
+ * allocated. */
+void swi_conv2d(sw_context *ctx, int element_bytes, const swi_convolution *c);
+void swi_conv2d_input(sw_context *ctx, int element_bytes, const swi_convolution *c);
+void swi_conv2d_weight(sw_context *ctx, int element_bytes, const swi_convolution *c);
+
+#endif
