@@ -6,9 +6,14 @@ static sw_tensor *optional_tensor(lua_State *L, int index, const char *what) {
   return lua_isnil(L, index) ? NULL : lx_check_tensor(L, index, "source", what);
 }
 
-/* source { x =, y =, scale =, shift =, classes = } */
+static int64_t optional_count(lua_State *L, int index, const char *what, int64_t low) {
+  return lua_isnil(L, index) ? 0 : lx_check_integer(L, index, "source", what, low, INT32_MAX);
+}
+
+/* source { x =, y =, scale =, shift =, classes =, vocabulary =, shaped =, crop =, flip = } */
 static int new_source(lua_State *L) {
-  static const char *const names[] = {"x", "y", "scale", "shift", "classes", NULL};
+  static const char *const names[] = {"x",          "y",      "scale", "shift", "classes",
+                                      "vocabulary", "shaped", "crop",  "flip",  NULL};
   lua_settop(L, 1);
   lx_source *s = lx_push_shell(L, LX_SOURCE);
   int at = lx_push_options(L, 1, "source", names);
@@ -17,9 +22,12 @@ static int new_source(lua_State *L) {
       .y = optional_tensor(L, at + 1, "y"),
       .scale = optional_tensor(L, at + 2, "scale"),
       .shift = optional_tensor(L, at + 3, "shift"),
+      .classes = optional_count(L, at + 4, "classes", 1),
+      .vocabulary = optional_count(L, at + 5, "vocabulary", 1),
+      .shaped = lua_toboolean(L, at + 6),
+      .crop = optional_count(L, at + 7, "crop", 0),
+      .flip = lua_toboolean(L, at + 8),
   };
-  if (!lua_isnil(L, at + 4))
-    o.classes = lx_check_integer(L, at + 4, "source", "classes", 1, INT32_MAX);
   sw_status st = sw_source_new(lx_context(L), &o, &s->p);
   if (st != SW_OK) return lx_retry(L, st, 1, new_source);
   lua_settop(L, 2);
@@ -70,41 +78,60 @@ static void check_rows(lua_State *L, const sw_tensor *index, int64_t examples) {
   }
 }
 
-/* x, and y as (n) labels or (n, features) targets. */
-static sw_status new_rows(sw_context *ctx, const sw_source *s, int64_t n, sw_tensor **x,
-                          sw_tensor **y) {
-  int64_t targets = sw_source_target_features(s);
-  int classes = sw_source_has_classes(s);
-  sw_shape rows = sw_shape_of(2, (int64_t[]){n, sw_source_features(s)});
-  sw_shape labels = sw_shape_of(classes ? 1 : 2, (int64_t[]){n, targets});
-  SW_TRY(sw_tensor_new(ctx, SW_F32, &rows, x));
-  return targets == 0 ? SW_OK : sw_tensor_new(ctx, classes ? SW_I32 : SW_F32, &labels, y);
+/* source:shape(): a table of the axes of a row */
+static int shape(lua_State *L) {
+  sw_shape row = sw_source_shape(check_source(L, "source:shape"), 1);
+  lua_createtable(L, row.ndim - 1, 0);
+  for (int i = 1; i < row.ndim; i++) {
+    lua_pushinteger(L, row.dim[i]);
+    lua_rawseti(L, -2, i);
+  }
+  return 1;
 }
 
-/* source:gather(index) */
+static sw_status new_rows(sw_context *ctx, const sw_source *s, int64_t n, sw_tensor **x,
+                          sw_tensor **y) {
+  sw_shape rows = sw_source_shape(s, n), targets = sw_source_target_shape(s, n);
+  SW_TRY(sw_tensor_new(ctx, sw_source_has_indices(s) ? SW_I32 : SW_F32, &rows, x));
+  if (sw_source_target_features(s) == 0) return SW_OK;
+  return sw_tensor_new(ctx, sw_source_has_classes(s) ? SW_I32 : SW_F32, &targets, y);
+}
+
+static const sw_tensor *check_index(lua_State *L) {
+  sw_tensor *index = lx_check_tensor(L, 2, "source:gather", "index");
+  if (sw_tensor_dtype(index) == SW_I32 && sw_tensor_shape(index)->ndim == 1) return index;
+  lx_error(L, "source:gather: index must be an int32 tensor of one axis");
+}
+
+/* source:gather(index[, seed, position]): position counts from 0 */
 static int gather(lua_State *L) {
-  lua_settop(L, 2);
+  lua_settop(L, 4);
   sw_tensor **x = lx_push_tensor(L), **y = lx_push_tensor(L), **rows = lx_push_tensor(L);
   sw_source *s = check_source(L, "source:gather");
-  sw_tensor *index = lx_check_tensor(L, 2, "source:gather", "index");
-  if (sw_tensor_dtype(index) != SW_I32 || sw_tensor_shape(index)->ndim != 1) {
-    return lx_error(L, "source:gather: index must be an int32 tensor of one axis");
+  const sw_tensor *index = check_index(L);
+  int drawn = !lua_isnil(L, 3);
+  sw_draw draw = {0};
+  if (drawn) {
+    draw.seed = (uint64_t)lx_check_integer(L, 3, "source:gather", "seed", LX_ANY_INTEGER);
+    draw.first = lx_check_integer(L, 4, "source:gather", "position", 0, INT64_MAX);
   }
   sw_status st = sw_tensor_contiguous(index, rows);
-  if (st != SW_OK) return lx_retry(L, st, 2, gather);
+  if (st != SW_OK) return lx_retry(L, st, 4, gather);
   check_rows(L, *rows, sw_source_examples(s));
   int64_t n = sw_tensor_numel(*rows);
   st = new_rows(lx_context(L), s, n, x, y);
-  if (st != SW_OK) return lx_retry(L, st, 2, gather);
+  if (st != SW_OK) return lx_retry(L, st, 4, gather);
   void *to_x = NULL, *to_y = NULL;
   (void)sw_tensor_writable(*x, &to_x); /* new, so they are */
   if (*y) (void)sw_tensor_writable(*y, &to_y);
-  if (n > 0) sw_source_gather(s, sw_tensor_data(*rows), n, sizeof(float), to_x, to_y);
-  lua_settop(L, *y ? 4 : 3);
+  const sw_draw *draws = drawn ? &draw : NULL;
+  if (n > 0) sw_source_gather(s, sw_tensor_data(*rows), n, sizeof(float), draws, to_x, to_y);
+  lua_settop(L, *y ? 6 : 5);
   return *y ? 2 : 1;
 }
 
-static const luaL_Reg methods[] = {{"features", features}, {"gather", gather}, {NULL, NULL}};
+static const luaL_Reg methods[] = {
+    {"features", features}, {"shape", shape}, {"gather", gather}, {NULL, NULL}};
 static const luaL_Reg meta[] = {{"__len", length}, {NULL, NULL}};
 
 const lx_class_spec lx_source_class = {

@@ -35,7 +35,8 @@ sw_status swi_feed_check(sw_context *ctx, const sw_program *p, const sw_source *
   int slots = sw_program_inputs(p);
   const sw_type *x = slots > FEATURES ? sw_program_input_type(p, FEATURES) : NULL;
   const sw_type *y = slots > LABELS ? sw_program_input_type(p, LABELS) : NULL;
-  SW_TRY(check_slot(ctx, x, "features", SW_REAL, sw_source_features(source)));
+  SW_TRY(check_slot(ctx, x, "features", sw_source_has_indices(source) ? SW_INDEX : SW_REAL,
+                    sw_source_features(source)));
   return check_slot(ctx, y, "labels", sw_source_has_classes(source) ? SW_INDEX : SW_REAL,
                     sw_source_target_features(source));
 }
@@ -43,7 +44,7 @@ sw_status swi_feed_check(sw_context *ctx, const sw_program *p, const sw_source *
 sw_status swi_feed_run(sw_workspace *w, const sw_source *source, const int32_t *index, int64_t n,
                        const sw_tensor *weights, void *out, const sw_updater *updater) {
   const void *vectors[] = {sw_tensor_data(weights)};
-  sw_source_gather(source, index, n, sw_dtype_bytes(sw_tensor_dtype(weights)),
+  sw_source_gather(source, index, n, sw_dtype_bytes(sw_tensor_dtype(weights)), NULL,
                    sw_workspace_input(w, FEATURES), sw_workspace_input(w, LABELS));
   return sw_workspace_run_updating(w, vectors, 1, out, updater);
 }

@@ -54,8 +54,8 @@ static const int32_t rows[] = {4, 0, 0, 2};
 static void check_features(const sw_source *s, int normalised) {
   float narrow[4 * FEATURES];
   double wide[4 * FEATURES];
-  sw_source_gather(s, rows, 4, 4, narrow, NULL);
-  sw_source_gather(s, rows, 4, 8, wide, NULL);
+  sw_source_gather(s, rows, 4, 4, NULL, narrow, NULL);
+  sw_source_gather(s, rows, 4, 8, NULL, wide, NULL);
   for (int i = 0; i < 4 * FEATURES; i++) {
     int f = i % FEATURES;
     double x = 10 * rows[i / FEATURES] + f;
@@ -87,7 +87,7 @@ TEST(test_labels_become_int32) {
     sw_source *s = source_of(&(sw_source_options){
         .x = d.bytes, .y = bytes ? d.byte_labels : d.labels, .classes = CLASSES});
     int32_t label[4];
-    sw_source_gather(s, rows, 4, 4, NULL, label);
+    sw_source_gather(s, rows, 4, 4, NULL, NULL, label);
     for (int i = 0; i < 4; i++) assert_int_equal(label[i], rows[i] % CLASSES);
     assert_int_equal(sw_source_target_features(s), 1);
     assert_true(sw_source_has_classes(s));
@@ -102,8 +102,8 @@ TEST(test_targets_take_the_programs_type) {
       &(sw_source_options){.x = d.floats, .y = d.targets, .scale = d.scale, .shift = d.shift});
   double wide[8];
   float narrow[8];
-  sw_source_gather(s, rows, 4, 8, NULL, wide);
-  sw_source_gather(s, rows, 4, 4, NULL, narrow);
+  sw_source_gather(s, rows, 4, 8, NULL, NULL, wide);
+  sw_source_gather(s, rows, 4, 4, NULL, NULL, narrow);
   for (int i = 0; i < 8; i++) {
     double want = i % 2 ? -rows[i / 2] : rows[i / 2] / 2.0;
     assert_true(wide[i] == want && (double)narrow[i] == want);
@@ -131,7 +131,7 @@ TEST(test_takes_a_column_as_labels) {
   CHECK_OK(ctx, sw_tensor_select(table, 1, 1, &column));
   sw_source *s = source_of(&(sw_source_options){.x = d.bytes, .y = column, .classes = N});
   int32_t label[4];
-  sw_source_gather(s, rows, 4, 4, NULL, label);
+  sw_source_gather(s, rows, 4, 4, NULL, NULL, label);
   for (int i = 0; i < 4; i++) assert_int_equal(label[i], N - 1 - rows[i]);
   sw_source_free(s);
   sw_tensor_free(table);
@@ -150,9 +150,9 @@ TEST(test_threads_change_no_bit) {
   for (int i = 0; i < MANY; i++) index[i] = i * 3 % MANY;
   CHECK_OK(ctx, sw_tensor_fill(scale, 1.0 / 3));
   sw_source *s = source_of(&(sw_source_options){.x = x, .scale = scale, .shift = scale});
-  sw_source_gather(s, index, MANY, 4, data_of(one), NULL);
+  sw_source_gather(s, index, MANY, 4, NULL, data_of(one), NULL);
   CHECK_OK(ctx, sw_context_set_threads(ctx, 4));
-  sw_source_gather(s, index, MANY, 4, data_of(four), NULL);
+  sw_source_gather(s, index, MANY, 4, NULL, data_of(four), NULL);
   CHECK_OK(ctx, sw_context_set_threads(ctx, 1));
   assert_memory_equal(data_of(one), data_of(four), MANY * WIDE * sizeof(float));
   for (int i = 0; i < MANY; i++) {
@@ -178,12 +178,19 @@ TEST(test_refuses) {
   sw_tensor *wide = tensor(SW_F64, 1, N, 0), *none = tensor(SW_U8, 2, 0, FEATURES), *across = NULL;
   CHECK_OK(ctx, sw_tensor_transpose(d.bytes, 0, 1, &across));
   refused((sw_source_options){.x = NULL}, SW_EARG, "x is missing");
-  refused((sw_source_options){.x = d.labels}, SW_EDTYPE, "int32");
+  refused((sw_source_options){.x = d.labels}, SW_EDTYPE, "vocabulary");
   refused((sw_source_options){.x = none}, SW_ESHAPE, "one example or more");
   refused((sw_source_options){.x = across}, SW_ESHAPE, "contiguous");
   refused((sw_source_options){.x = d.bytes, .y = wide}, SW_EDTYPE, "float64");
   refused((sw_source_options){.x = d.bytes, .y = d.scale}, SW_ESHAPE, "x has 5 examples, y has 3");
-  refused((sw_source_options){.x = d.bytes, .y = d.bytes, .classes = 9}, SW_ESHAPE, "one axis");
+  refused((sw_source_options){.x = d.bytes, .y = d.bytes, .classes = 9}, SW_ERANGE,
+          "example 1 (the first is 0) has label 10, classes are 0 to 8");
+  refused((sw_source_options){.x = d.bytes, .vocabulary = 32}, SW_ERANGE,
+          "example 3 (the first is 0) has index 32, the vocabulary is 0 to 31");
+  refused((sw_source_options){.x = d.floats, .vocabulary = 99}, SW_EDTYPE, "indices x");
+  refused((sw_source_options){.x = d.bytes, .vocabulary = 99, .scale = d.scale, .shift = d.shift},
+          SW_EARG, "no scale and shift");
+  refused((sw_source_options){.x = d.bytes, .flip = 1}, SW_ESHAPE, "images");
   refused((sw_source_options){.x = d.bytes, .y = d.labels}, SW_ERANGE, "number of classes");
   refused((sw_source_options){.x = d.bytes, .scale = d.scale}, SW_EARG, "together");
   refused((sw_source_options){.x = d.bytes, .scale = d.labels, .shift = d.shift}, SW_EDTYPE,
@@ -219,7 +226,34 @@ TEST(test_out_of_memory) {
   free_data(&d);
 }
 
+/* -------------------------------------------------------------- indices, several labels */
+
+TEST(test_indices_and_labels_of_several_elements) {
+  data d = make_data();
+  sw_tensor *integers = NULL;
+  CHECK_OK(ctx, sw_tensor_to(d.bytes, SW_I32, &integers));
+  for (int bytes = 0; bytes < 2; bytes++) {
+    const sw_tensor *x = bytes ? d.bytes : integers, *y = bytes ? integers : d.bytes;
+    sw_source *s = source_of(&(sw_source_options){.x = x, .y = y, .classes = 99, .vocabulary = 43});
+    sw_shape row = sw_source_shape(s, 4), target = sw_source_target_shape(s, 4);
+    int32_t got[4 * FEATURES], label[4 * FEATURES];
+    sw_source_gather(s, rows, 4, bytes ? 4 : 8, NULL, got, label);
+    for (int i = 0; i < 4 * FEATURES; i++) {
+      assert_int_equal(got[i], 10 * rows[i / FEATURES] + i % FEATURES);
+      assert_int_equal(label[i], got[i]);
+    }
+    assert_true(sw_source_has_indices(s));
+    assert_int_equal(sw_source_target_features(s), FEATURES);
+    assert_true(row.ndim == 2 && row.dim[0] == 4 && row.dim[1] == FEATURES);
+    assert_true(sw_shape_equal(&row, &target));
+    sw_source_free(s);
+  }
+  sw_tensor_free(integers);
+  free_data(&d);
+}
+
 RUN_CLEAN_TESTS(CLEAN(test_gathers_and_normalises), CLEAN(test_labels_become_int32),
                 CLEAN(test_targets_take_the_programs_type), CLEAN(test_outlives_its_tensors),
                 CLEAN(test_takes_a_column_as_labels), CLEAN(test_threads_change_no_bit),
-                CLEAN(test_refuses), CLEAN(test_out_of_memory))
+                CLEAN(test_refuses), CLEAN(test_out_of_memory),
+                CLEAN(test_indices_and_labels_of_several_elements))

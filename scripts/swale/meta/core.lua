@@ -290,14 +290,30 @@ function Program:bytes() end
 ---@class swale.Source
 ---@operator len: integer           examples
 local Source = {}
----@param o { x: swale.Tensor, y?: swale.Tensor, scale?: swale.Tensor, shift?: swale.Tensor, classes?: integer }
+---@class swale.SourceOptions
+---@field x swale.Tensor            (N, …) uint8 or float32; indices: uint8 or int32
+---@field y? swale.Tensor           (N, …) int32 or uint8 labels, or float32 targets
+---@field scale? swale.Tensor       one a feature, as shift
+---@field shift? swale.Tensor
+---@field classes? integer          wanted with labels
+---@field vocabulary? integer       x are indices 0 … vocabulary-1
+---@field shaped? boolean           rows keep x's axes; else they are one axis. Indices keep them
+---@field crop? integer             of images (N, height, width, channels): pixels of a black frame
+---@field flip? boolean             left to right
+
+---@param o swale.SourceOptions
 ---@return swale.Source
 function core.source(o) end
 ---@return integer
 function Source:features() end
+---@return integer[]                of a row
+function Source:shape() end
+---With a seed: as a training sees them that has seen so many examples before, moved and mirrored.
 ---@param index swale.Tensor        int32, from 0
----@return swale.Tensor x, swale.Tensor? y    float32, normalised; int32 labels or float32 targets
-function Source:gather(index) end
+---@param seed? integer
+---@param position? integer         from 0
+---@return swale.Tensor x, swale.Tensor? y    float32, normalised, or int32; int32 labels or float32 targets
+function Source:gather(index, seed, position) end
 
 ---@class swale.NativeSchedule      immutable; may be a part of several others
 local NativeSchedule = {}
