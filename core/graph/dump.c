@@ -40,6 +40,23 @@ static void put_inputs(swi_text *t, const swi_node *n) {
   swi_put(t, ")");
 }
 
+static void put_pair(swi_text *t, const char *what, const int64_t pair[2], int64_t usual) {
+  if (pair[0] == 0 || (pair[0] == usual && pair[1] == usual)) return;
+  swi_put(t, " %s %" PRId64, what, pair[0]);
+  if (pair[1] != pair[0]) swi_put(t, ",%" PRId64, pair[1]);
+}
+
+static void put_window(swi_text *t, const sw_window *w) {
+  put_pair(t, "kernel", w->kernel, 0);
+  put_pair(t, "stride", w->stride, 1);
+  if (w->padding[0] == 0 && w->padding[1] > 0)
+    swi_put(t, " padding 0,%" PRId64, w->padding[1]);
+  else
+    put_pair(t, "padding", w->padding, 0);
+  put_pair(t, "dilation", w->dilation, 1);
+  if (w->groups > 1) swi_put(t, " groups %" PRId64, w->groups);
+}
+
 static void put_attrs(swi_text *t, const swi_node *n, int ndim) {
   const sw_attrs *a = &n->attrs;
   if (n->op == SW_OP_scale) {
@@ -57,6 +74,7 @@ static void put_attrs(swi_text *t, const swi_node *n, int ndim) {
   if (n->op == SW_OP_transpose)
     for (int i = 0; i < ndim; i++) swi_put(t, "%s%d", i ? "," : " to ", a->perm[i] + 1);
   if (n->op == SW_OP_one_hot || n->op == SW_OP_scatter_rows) swi_put(t, " of %" PRId64, a->n);
+  put_window(t, &a->window);
 }
 
 void swi_put_node(swi_text *t, const sw_graph *g, int32_t i) {

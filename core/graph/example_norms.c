@@ -2,7 +2,8 @@
  *
  * The gradient of a parameter with one use ends in the node that adds up the examples. If that is a
  * product over the batch, sum_i delta_i x_i^T, example i's share has norm |delta_i| |x_i|
- * (Goodfellow 2015); if it is a sum over the batch, its share is the summand. Nothing is computed
+ * (Goodfellow 2015); if it is a sum over the batch, its share is the summand; the weights' gradient
+ * of a convolution gives the squares itself. Nothing is computed
  * that the gradient does not compute, but the rows' squares. A sum of two such nodes is a parameter
  * with two uses, whose cross terms are not had this way.
  */
@@ -29,6 +30,7 @@ static int sums_batch(const sw_graph *g, const swi_node *n) {
   const sw_type *t = sw_graph_type(g, n->in[0]);
   int batch = sw_type_batch_axis(t);
   if (n->op == SW_OP_matmul) return t->dim[n->attrs.transpose_a ? 0 : 1].batch != 0;
+  if (n->op == SW_OP_conv2d_weight) return batch == 0;
   return batch >= 0 && (n->op == SW_OP_dot || (n->attrs.axes >> batch & 1));
 }
 
@@ -43,7 +45,10 @@ static int power_of_node(const sw_graph *g, const swi_node *n, const int *power)
   case SW_OP_where: return common(p[1], p[2]);
   case SW_OP_mul: return product(p[0], p[1]);
   case SW_OP_div: return has_power(p[1]) ? product(p[0], -p[1]) : NONE;
+  case SW_OP_conv2d:
+  case SW_OP_conv2d_input: return product(p[0], p[1]);
   case SW_OP_matmul:
+  case SW_OP_conv2d_weight:
   case SW_OP_dot: return product(product(p[0], p[1]), sums_batch(g, n));
   case SW_OP_sum: return product(p[0], sums_batch(g, n));
   case SW_OP_sumsq: return product(product(p[0], p[0]), sums_batch(g, n));
@@ -113,8 +118,17 @@ static sw_edge summand_squares(sw_graph *g, const swi_node *sum) {
   return row_squares(g, swi_sum(g, sum->in[0], sum->attrs.axes & ~(1u << batch), 1));
 }
 
+static sw_edge convolution_squares(const sw_graph *g, sw_edge weights) {
+  const sw_edge squares = {weights.node, 1};
+  const sw_type *t = sw_graph_type(g, squares);
+  return t->dim[0].batch && t->dim[0].n == 1 && t->dependence == SW_BY_EXAMPLE ? squares
+                                                                               : SW_NO_EDGE;
+}
+
 static sw_edge param_squares(sw_graph *g, sw_edge grad) {
-  swi_node n = *swi_node_of(g, behind_reshapes(g, grad));
+  const sw_edge end = behind_reshapes(g, grad);
+  swi_node n = *swi_node_of(g, end);
+  if (n.op == SW_OP_conv2d_weight) return convolution_squares(g, end);
   if (n.op == SW_OP_matmul && contracts_batch(g, &n))
     return swi_mul(g, row_squares(g, n.in[0]), row_squares(g, n.in[1]));
   if (n.op == SW_OP_sum) return summand_squares(g, &n);

@@ -59,55 +59,6 @@ static void count_readers(compiler *c) {
       c->readers[c->g->nodes[i].in[k].node]++;
 }
 
-static int is_output(const compiler *c, int32_t node) {
-  for (int i = 0; i < c->n_outputs; i++)
-    if (c->outputs[i].edge.node == node) return 1;
-  return 0;
-}
-
-/* ------------------------------------------------------------------ epilogues */
-
-static int only_read_by_next(const compiler *c, int32_t node) {
-  return c->readers[node] == 1 && !is_output(c, node);
-}
-
-/* A row that is added to every row of a product: (n) or (1, n). */
-static int is_bias(const sw_type *bias, const sw_type *product) {
-  int last = bias->ndim - 1;
-  return (bias->ndim == 1 || (bias->ndim == 2 && bias->dim[0].n == 1 && !bias->dim[0].batch)) &&
-         swi_dim_equal(bias->dim[last], product->dim[1]);
-}
-
-static void fuse_bias(compiler *c, int32_t i) {
-  const swi_node *add = &c->g->nodes[i];
-  for (int k = 0; k < 2; k++) {
-    int32_t m = add->in[k].node;
-    const swi_node *product = &c->g->nodes[m];
-    if (product->op == SW_OP_matmul && only_read_by_next(c, m) &&
-        swi_type_same_shape(&product->type[0], &add->type[0]) &&
-        is_bias(sw_graph_type(c->g, add->in[1 - k]), &product->type[0])) {
-      c->fused[m] = i;
-      return;
-    }
-  }
-}
-
-static int is_product(const compiler *c, int32_t node) {
-  const swi_node *n = &c->g->nodes[node];
-  if (n->op == SW_OP_matmul) return 1;
-  return n->op == SW_OP_add && (c->fused[n->in[0].node] == node || c->fused[n->in[1].node] == node);
-}
-
-static void fuse(compiler *c) {
-  for (int32_t i = 0; i < c->n; i++) {
-    const swi_node *n = &c->g->nodes[i];
-    if (!c->needed[i]) continue;
-    if (n->op == SW_OP_add) fuse_bias(c, i);
-    if (n->op == SW_OP_relu && is_product(c, n->in[0].node) && only_read_by_next(c, n->in[0].node))
-      c->fused[n->in[0].node] = i;
-  }
-}
-
 /* ------------------------------------------------------------------ leaves */
 
 static sw_status emit_input(compiler *c, int32_t i, swi_buffer *b) {
@@ -346,7 +297,7 @@ static sw_status compile(compiler *c) {
   }
   SW_TRY(copy_labels(c));
   count_readers(c);
-  fuse(c);
+  swi_fuse(c->g, c->outputs, c->n_outputs, c->needed, c->readers, c->fused);
   SW_TRY(emit(c));
   for (int i = 0; i < c->n_outputs; i++) SW_TRY(bind_output(c, i));
   swi_settle(c->p);

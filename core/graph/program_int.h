@@ -67,6 +67,12 @@ struct sw_program {
   size_t constant_bytes;
 };
 
+/* Finds products and convolutions whose bias and ReLU can be their epilogue. By node: needed,
+ * readers (how many inputs of needed nodes it is), fused: the node that took it in, or -1 as before.
+ */
+void swi_fuse(const sw_graph *g, const sw_output *outputs, int n_outputs,
+              const unsigned char *needed, const int32_t *readers, int32_t *fused);
+
 /* Lifetimes, work in place, and when updates may be made; of a program whose instructions and
  * outputs are all there. */
 void swi_settle(sw_program *p);

@@ -1,5 +1,5 @@
--- The rows of convolutions for op_harness: by plain loops over arrays, images (batch, height, width,
--- channels), weights (outputs, kernel height, kernel width, channels / groups).
+-- The rows of convolutions for op_harness: by plain loops over arrays, images (batch, height,
+-- width, channels), weights (outputs, kernel height, kernel width, channels / groups).
 local h = require "op_harness"
 
 local B = "batch"
@@ -9,8 +9,7 @@ local function pair(value, default)
   return value or default, value or default
 end
 
--- visit(b, i, j, o, p, q, k, row, column, channel) for every product of a convolution, all from 0:
--- result pixel (i, j) of output o, tap (p, q), weight channel k, and the image's place that it sees.
+-- visit(index into x, index into w, flat position in y, image) for every product of a convolution.
 local function each_product(o, x_shape, w_shape, y_shape, visit)
   local sh, sw = pair(o.stride, 1)
   local ph, pw = pair(o.padding, 0)
@@ -109,9 +108,11 @@ local CASES = {
 }
 
 local WRONG = {
-  { { B, 4, 4 }, { 2, 3, 3, 2 }, says = "images must have 4 axes (batch, height, width, channels)" },
+  { { B, 4, 4 }, { 2, 3, 3, 2 },
+    says = "images must have 4 axes (batch, height, width, channels)" },
   { { B, 4, 4, 2 }, { 3, 3, 2 }, says = "weights must have 4 axes" },
-  { { B, 4, 4, 3 }, { 2, 3, 3, 2 }, says = "3 channels in 1 groups want weights of 3 channels, got 2" },
+  { { B, 4, 4, 3 }, { 2, 3, 3, 2 },
+    says = "3 channels in 1 groups want weights of 3 channels, got 2" },
   { { B, 4, 4, 3 }, { 2, 3, 3, 1 }, attrs = { groups = 2 },
     says = "3 channels cannot be parted into 2 equal groups" },
   { { B, 4, 4, 2 }, { 3, 3, 3, 1 }, attrs = { groups = 2 },

@@ -1,0 +1,68 @@
+/* fuse.c: what may end a product or a convolution: a bias, a ReLU, or one after the other. */
+#include "graph/program_int.h"
+
+typedef struct fusion {
+  const sw_graph *g;
+  const sw_output *outputs;
+  int n_outputs;
+  const unsigned char *needed;
+  const int32_t *readers;
+  int32_t *fused;
+} fusion;
+
+static int is_output(const fusion *f, int32_t node) {
+  for (int i = 0; i < f->n_outputs; i++)
+    if (f->outputs[i].edge.node == node) return 1;
+  return 0;
+}
+
+static int only_read_by_next(const fusion *f, int32_t node) {
+  return f->readers[node] == 1 && !is_output(f, node);
+}
+
+static int has_epilogue(const swi_node *n) {
+  return n->op == SW_OP_matmul || n->op == SW_OP_conv2d;
+}
+
+/* A row that is added to every row of a result: (n), or with axes of size 1 in front. */
+static int is_bias(const sw_type *bias, const sw_type *result) {
+  int last = bias->ndim - 1;
+  if (last < 0 || bias->ndim > result->ndim) return 0;
+  for (int i = 0; i < last; i++)
+    if (bias->dim[i].n != 1 || bias->dim[i].batch) return 0;
+  return swi_dim_equal(bias->dim[last], result->dim[result->ndim - 1]);
+}
+
+static void fuse_bias(const fusion *f, int32_t i) {
+  const swi_node *add = &f->g->nodes[i];
+  for (int k = 0; k < 2; k++) {
+    int32_t m = add->in[k].node;
+    const swi_node *product = &f->g->nodes[m];
+    if (has_epilogue(product) && only_read_by_next(f, m) &&
+        swi_type_same_shape(&product->type[0], &add->type[0]) &&
+        is_bias(sw_graph_type(f->g, add->in[1 - k]), &product->type[0])) {
+      f->fused[m] = i;
+      return;
+    }
+  }
+}
+
+/* A product, or its sum with a bias. */
+static int is_product(const fusion *f, int32_t node) {
+  const swi_node *n = &f->g->nodes[node];
+  if (has_epilogue(n)) return 1;
+  return n->op == SW_OP_add && (f->fused[n->in[0].node] == node || f->fused[n->in[1].node] == node);
+}
+
+void swi_fuse(const sw_graph *g, const sw_output *outputs, int n_outputs,
+              const unsigned char *needed, const int32_t *readers, int32_t *fused) {
+  const fusion f = {g, outputs, n_outputs, needed, readers, fused};
+  for (int32_t i = 0; i < g->n_nodes; i++) {
+    const swi_node *n = &g->nodes[i];
+    if (!needed[i]) continue;
+    if (n->op == SW_OP_add) fuse_bias(&f, i);
+    if (n->op == SW_OP_relu && is_product(&f, n->in[0].node) &&
+        only_read_by_next(&f, n->in[0].node))
+      fused[n->in[0].node] = i;
+  }
+}
