@@ -68,7 +68,7 @@ struct sw_program {
 };
 
 /* Finds products and convolutions whose bias and ReLU can be their epilogue. By node: needed,
- * readers (how many inputs of needed nodes it is), fused: the node that took it in, or -1 as before.
+ * readers (how many inputs of needed nodes it is), fused: the node that took it in, or -1.
  */
 void swi_fuse(const sw_graph *g, const sw_output *outputs, int n_outputs,
               const unsigned char *needed, const int32_t *readers, int32_t *fused);
