@@ -137,7 +137,6 @@ static void read_objects(lua_State *L, int at, sw_loop_options *o) {
 static int new_loop(lua_State *L) {
   lua_settop(L, 1);
   lx_loop *loop = lx_push_shell(L, LX_LOOP);
-  lx_loop_make_keys(L, 2);
   int at = lx_push_options(L, 1, "loop", option_names);
   sw_loop_options o = {0};
   read_optimizer(L, at, &o.optimizer);
@@ -146,7 +145,7 @@ static int new_loop(lua_State *L) {
   read_segments(L, at + SEGMENTS, &o);
   read_objects(L, at, &o);
   lua_pushvalue(L, at + SOURCE);
-  lua_setiuservalue(L, 2, LX_LOOP_SOURCE);
+  lua_setiuservalue(L, 2, 1);
   sw_status st = sw_loop_new(lx_context(L), &o, &loop->p);
   if (st != SW_OK) return lx_retry(L, st, 1, new_loop);
   loop->independent = o.order == SW_INDEPENDENT;
@@ -157,21 +156,27 @@ static int new_loop(lua_State *L) {
 
 /* ---- setting */
 
-/* loop:set(name, value or schedule) */
-static int set(lua_State *L) {
-  static const char *const names[] = {"lr", "batch_size", "momentum", "weight_decay", NULL};
+static const char *const hyper_names[] = {"lr", "batch_size", "momentum", "weight_decay", NULL};
+
+sw_hyper lx_check_hyper(lua_State *L, int arg, const char *who) {
   static const sw_hyper hypers[] = {SW_HYPER_LR, SW_HYPER_BATCH_SIZE, SW_HYPER_MOMENTUM,
                                     SW_HYPER_WEIGHT_DECAY};
+  return hypers[lx_check_choice(L, arg, who, "name", hyper_names, -1)];
+}
+
+/* loop:set(name, value or schedule) */
+static int set(lua_State *L) {
   sw_loop *l = lx_check_loop(L, "loop:set");
-  int which = lx_check_choice(L, 2, "loop:set", "name", names, -1);
+  sw_hyper which = lx_check_hyper(L, 2, "loop:set");
+  const char *name = lua_tostring(L, 2);
   sw_status st = SW_OK;
   if (lx_test(L, 3, LX_SCHEDULE)) {
-    sw_schedule **s = lx_check(L, 3, LX_SCHEDULE, "loop:set", names[which]);
-    sw_loop_set_schedule(l, hypers[which], *s);
+    sw_schedule **s = lx_check(L, 3, LX_SCHEDULE, "loop:set", name);
+    sw_loop_set_schedule(l, which, *s);
   } else if (lua_type(L, 3) == LUA_TNUMBER) {
-    st = sw_loop_set(l, hypers[which], lua_tonumber(L, 3));
+    st = sw_loop_set(l, which, lua_tonumber(L, 3));
   } else {
-    return lx_error(L, "loop:set: %s must be a number or a schedule, got %s", names[which],
+    return lx_error(L, "loop:set: %s must be a number or a schedule, got %s", name,
                     lx_push_words(L, 3));
   }
   return st == SW_OK ? 0 : lx_retry(L, st, 3, set);
@@ -204,7 +209,7 @@ static int advance(lua_State *L) {
     mark = lx_check_integer(L, 3, "loop:advance", "stop_examples", 0, LUA_MAXINTEGER);
   sw_stop why;
   sw_status st = sw_loop_advance(l, steps, mark, lx_interrupt_flag(), &why);
-  if (!lua_isnil(L, 4)) lx_loop_show(L, 0);
+  if (!lua_isnil(L, 4)) lx_loop_show(L, 4, l);
   if (st != SW_OK) return lx_fault(L, st);
   lua_pushstring(L, names[why]);
   return 1;
@@ -238,6 +243,7 @@ static const luaL_Reg methods[] = {
     {"set", set},
     {"measure_noise", measure_noise},
     {"advance", advance},
+    {"stepper", lx_loop_stepper},
     {"state", lx_loop_state},
     {"take_mean", lx_loop_take_mean},
     {"noise", lx_loop_noise},
@@ -254,7 +260,7 @@ static const luaL_Reg meta[] = {{"__tostring", to_text}, {NULL, NULL}};
 
 const lx_class_spec lx_loop_class = {.name = "loop",
                                      .size = sizeof(lx_loop),
-                                     .values = 2,
+                                     .values = 1,
                                      .end = end,
                                      .methods = methods,
                                      .meta = meta};

@@ -13,24 +13,22 @@ typedef struct lx_loop {
   sw_program *program, *measured;
   sw_noise_target target; /* of the noise scale */
   int independent;        /* examples are drawn with replacement */
-  sw_loop_state shown;    /* what a table of state was filled with last, */
-  const void *table;      /* and which; only compared */
 } lx_loop;
-
-/* Its user values. */
-enum { LX_LOOP_SOURCE = 1, LX_LOOP_KEYS = 2 };
 
 sw_loop *lx_check_loop(lua_State *L, const char *who); /* the first argument */
 
 /* What the core cannot see from bare pointers: that params and gradients lie within the weights. */
 void lx_check_extents(lua_State *L, const char *who, const lx_program *p, const sw_tensor *weights);
 
-void lx_loop_make_keys(lua_State *L, int loop);
-/* Fills the table at 4 with the state of the loop at 1. */
-void lx_loop_show(lua_State *L, int all);
+/* "lr", "batch_size", … */
+sw_hyper lx_check_hyper(lua_State *L, int arg, const char *who);
+
+/* Fills the table at an absolute index with the loop's state. */
+void lx_loop_show(lua_State *L, int table, const sw_loop *l);
 int lx_push_estimate(lua_State *L, sw_estimate e); /* four values */
 
 /* Methods. */
+int lx_loop_stepper(lua_State *L);
 int lx_loop_state(lua_State *L);
 int lx_loop_take_mean(lua_State *L);
 int lx_loop_noise(lua_State *L);

@@ -3,83 +3,47 @@
 
 #include "lua_loop.h"
 
-/* The fields of the state; the first CHANGING are others after each step. */
-static const char *const keys[] = {
-    "step",     "examples",      "epoch",    "loss",         "grad_norm",
-    "lr",       "batch_size",    "momentum", "weight_decay", "noise_measurements",
-    "bad_loss", "bad_grad_norm", NULL};
-enum { CHANGING = 7 };
-
-/* As Lua's own strings, so that none is made or looked for after each step. */
-void lx_loop_make_keys(lua_State *L, int loop) {
-  lua_newtable(L);
-  for (int i = 0; keys[i]; i++) {
-    lua_pushstring(L, keys[i]);
-    lua_rawseti(L, -2, i + 1);
-  }
-  lua_setiuservalue(L, loop, LX_LOOP_KEYS);
-}
-
 sw_loop *lx_check_loop(lua_State *L, const char *who) {
   return ((lx_loop *)lx_check(L, 1, LX_LOOP, who, "self"))->p;
 }
 
 /* ---- looking */
 
-static void put_number(lua_State *L, int i, double value) {
-  lua_rawgeti(L, -1, i + 1);
+static void put_number(lua_State *L, int table, const char *name, double value) {
+  lua_pushstring(L, name);
   lua_pushnumber(L, value);
-  lua_rawset(L, 4);
+  lua_rawset(L, table);
 }
 
-static void put_integer(lua_State *L, int i, int64_t value) {
-  lua_rawgeti(L, -1, i + 1);
+static void put_integer(lua_State *L, int table, const char *name, int64_t value) {
+  lua_pushstring(L, name);
   lua_pushinteger(L, value);
-  lua_rawset(L, 4);
+  lua_rawset(L, table);
 }
 
-/* Whether the table has all but what every step changes already. */
-static int is_shown(const lx_loop *box, const sw_loop_state *s, const void *table) {
-  const sw_loop_state *t = &box->shown;
-  return box->table == table && s->step > 1 && s->momentum == t->momentum &&
-         s->weight_decay == t->weight_decay && s->measurements == t->measurements &&
-         isnan(s->bad_loss) && isnan(t->bad_loss) && isnan(t->bad_grad_norm);
-}
-
-/* Fills the table at 4 with the state of the loop at 1. */
-void lx_loop_show(lua_State *L, int all) {
-  lx_loop *box = lua_touserdata(L, 1);
-  const void *table = lua_topointer(L, 4);
+void lx_loop_show(lua_State *L, int table, const sw_loop *l) {
   sw_loop_state s;
-  sw_loop_state_get(box->p, &s);
-  lua_getiuservalue(L, 1, LX_LOOP_KEYS);
-  put_integer(L, 0, s.step);
-  put_integer(L, 1, s.examples);
-  put_number(L, 2, s.epoch);
-  put_number(L, 3, s.loss);
-  put_number(L, 4, s.grad_norm);
-  put_number(L, 5, s.lr);
-  put_integer(L, 6, s.batch_size);
-  if (all || !is_shown(box, &s, table)) {
-    put_number(L, CHANGING, s.momentum);
-    put_number(L, CHANGING + 1, s.weight_decay);
-    put_integer(L, CHANGING + 2, s.measurements);
-    put_number(L, CHANGING + 3, s.bad_loss);
-    put_number(L, CHANGING + 4, s.bad_grad_norm);
-  }
-  box->shown = s;
-  box->table = table;
-  lua_pop(L, 1);
+  sw_loop_state_get(l, &s);
+  put_integer(L, table, "step", s.step);
+  put_integer(L, table, "examples", s.examples);
+  put_number(L, table, "epoch", s.epoch);
+  put_number(L, table, "loss", s.loss);
+  put_number(L, table, "grad_norm", s.grad_norm);
+  put_number(L, table, "lr", s.lr);
+  put_number(L, table, "momentum", s.momentum);
+  put_number(L, table, "weight_decay", s.weight_decay);
+  put_integer(L, table, "batch_size", s.batch_size);
+  put_integer(L, table, "noise_measurements", s.measurements);
+  put_number(L, table, "bad_loss", s.bad_loss);
+  put_number(L, table, "bad_grad_norm", s.bad_grad_norm);
 }
 
 /* loop:state(t) */
 int lx_loop_state(lua_State *L) {
   lua_settop(L, 2);
-  lx_check_loop(L, "loop:state");
+  sw_loop *l = lx_check_loop(L, "loop:state");
   lx_check_table(L, 2, "loop:state", "t");
-  lua_settop(L, 3);
-  lua_pushvalue(L, 2);
-  lx_loop_show(L, 1);
+  lx_loop_show(L, 2, l);
   return 1;
 }
 

@@ -28,6 +28,7 @@ loop:measure_noise(2)
 local why, message = loop:advance(6)
 assert(why == "steps", message)
 assert(loop:state({}).step == 6 and loop:noise())
+assert(loop:stepper("momentum")(0.8), "a single step")
 assert(loop:momentum():norm() > 0 and loop:gradient():norm() > 0)
 local sums
 sums, message = core.evaluate(core.program(g, { losses }), weights, source, 7)

@@ -316,8 +316,10 @@ function TestTraining:test_what_a_loop_borrows_may_be_ended()
   raises("source: this source was freed", s.features, s)
   collectgarbage()
   lu.assert_equals(l:advance(10), "steps")
+  local step = l:stepper()
   close(l)
   raises("loop: this loop was freed", l.advance, l, 1)
+  raises("loop: this loop was freed", step)
   lu.assert_equals(tostring(l), "loop (freed)")
 end
 

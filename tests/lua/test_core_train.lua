@@ -116,6 +116,29 @@ function TestLoopOptions:test_micro_batches_and_coupling()
   lu.assert_equals(l:state({}).lr, 0.5)
 end
 
+function TestLoopOptions:test_single_steps_with_numbers_of_their_own()
+  local l, w = loop { order = "sequential" }
+  local step = l:stepper("lr", "batch_size")
+  lu.assert_equals({ step(2, 1.9) }, { true, 1, 1, 1 / 3, 0, 5, 2, 1 })
+  lu.assert_equals({ step(1, 2, "more") }, { false, 2, 3, 1, -2750, 5 * 55, 1, 2 })
+  lu.assert_equals(w:table(), { -6 - 165, -8 - 220 })
+  l:set("momentum", 0.5)
+  lu.assert_equals({ step(0, 1) }, { true, 3, 4, 4 / 3, w:table()[1] * 3 + w:table()[2] * 4, 5, 0,
+    1 })
+  lu.assert_equals(l:state({}).momentum, 0.5)
+  for _, value in ipairs { -1, 1 / 0, "1", {} } do
+    lu.assert_equals({ step(value, 1) }, { nil, 1, value })
+  end
+  lu.assert_equals({ step(1) }, { nil, 2, nil })
+  lu.assert_equals({ step(1, 0.99) }, { nil, 2, 0.99 })
+  lu.assert_equals(l:state({}).step, 3)
+  w:fill(0 / 0)
+  local made, _, code = step(0, 1)
+  lu.assert_equals({ made, code }, { nil, "ENAN" })
+  raises('name must be "lr", "batch_size"', l.stepper, l, "rate")
+  raises("at most 4 names, got 5", l.stepper, l, "lr", "lr", "lr", "lr", "lr")
+end
+
 function TestLoopOptions:test_goes_on()
   local l, w = loop { optimizer = "adamw", order = "sequential" }
   lu.assert_equals(l:state_vectors(), {})

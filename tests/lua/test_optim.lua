@@ -133,6 +133,23 @@ function TestOptim:test_one_written_in_lua_goes_the_same_way()
   end
 end
 
+function TestOptim:test_one_written_in_lua_is_given_what_rules_say()
+  local function rate(s) return 0.05 / (s.step + 1) end
+  local own = quadratic { optimizer = momentum_sgd, momentum = 0.9 }
+  local native = quadratic { optimizer = sw.optim.SGD { momentum = 0.9 } }
+  own.lr, native.lr = rate, rate
+  own.batch_size, native.batch_size = sw.rule(3, function() return 2.5 end), 3
+  own:fit { steps = 1 }
+  native:fit { steps = 1 }
+  compare("own", 1, own:weights():table(), native:weights():table())
+  own:fit { steps = 3 }
+  local s = own:state()
+  lu.assert_equals({ s.step, s.lr, s.batch_size, s.examples }, { 4, 0.05 / 4, 2, 9 })
+  own.lr = function() return -1 end
+  lu.assert_error_msg_contains("gave -1 for step 5: it must not be negative", own.fit, own,
+    { steps = 1 })
+end
+
 function TestOptim:test_one_written_in_lua_is_clipped_and_sees_the_step()
   local steps, norms = {}, {}
   quadratic({ clip_norm = 0.5, optimizer = function(w, g, _, hyper)

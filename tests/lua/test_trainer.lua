@@ -126,6 +126,25 @@ function TestTrainer:test_batches_are_rounded_down()
   lu.assert_equals(new({ batch_size = 3.7 }):fit({ steps = 1 }):state().batch_size, 3)
 end
 
+function TestTrainer:test_rules_that_a_hook_replaces()
+  local asked, rates = {}, {}
+  local function rule(name, value)
+    return function(s)
+      asked[#asked + 1] = ("%s %d"):format(name, s.step)
+      return value
+    end
+  end
+  local trainer = new { lr = rule("a", 0.01), batch_size = sw.rule(4, rule("b", 8.5)) }
+  trainer:on("step", function(s)
+    rates[#rates + 1] = ("%g %d"):format(s.lr, s.batch_size)
+    if s.step == 2 then trainer.lr = rule("c", 0.02) end
+    if s.step == 3 then trainer.batch_size = 5 end
+  end)
+  trainer:fit { steps = 4 }
+  lu.assert_equals(asked, { "a 0", "a 1", "b 1", "b 2", "c 2", "c 3" })
+  lu.assert_equals(rates, { "0.01 4", "0.01 8", "0.02 8", "0.02 5" })
+end
+
 local function refused(changes, words)
   local trainer = new(changes)
   lu.assert_error_msg_contains(words, trainer.fit, trainer, { steps = 5 })
@@ -139,6 +158,7 @@ function TestTrainer:test_what_a_rule_may_not_say()
   refused({ lr = function() return -1 end }, "must not be negative")
   refused({ batch_size = function() return 0.5 end }, "the batch_size rule")
   refused({ batch_size = function() return 0 end }, "at least 1 example")
+  refused({ batch_size = function() return 1e12 end }, "1 to 2147483647 examples")
   refused({ batch_size = sw.rule(8, function() return 1 / 0 end) }, "finite number")
 end
 

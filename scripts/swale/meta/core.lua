@@ -435,9 +435,15 @@ function Loop:set(name, value) end
 function Loop:measure_noise(every, target) end
 ---@param steps integer
 ---@param stop_examples? integer    stops after the first update that reaches or crosses it
----@param t? table                  filled as by state, which filled it before: only what has changed
+---@param t? table                  filled as by state
 ---@return "steps"|"examples"|"interrupted"|nil why, string? message, string? code    nil, message, "ENAN" at a loss that is not finite
 function Loop:advance(steps, stop_examples, t) end
+---A function that sets these numbers to those it is called with, and makes one step. It gives step, examples, epoch,
+---loss, grad_norm, lr and batch_size; before them, whether anything else that state gives has changed since it gave
+---the last: true the first time. Without a step: nil, i, value if value i is none that a loop can have; or nil, message, code.
+---@param ... swale.Hyper           a batch_size is rounded down
+---@return fun(...: number): boolean|nil, ... step
+function Loop:stepper(...) end
 ---Fills t with step, examples, epoch, loss, grad_norm, lr, momentum, weight_decay, batch_size, noise_measurements,
 ---bad_loss, bad_grad_norm.
 ---@generic T: table

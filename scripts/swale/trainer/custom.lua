@@ -1,6 +1,7 @@
 --- A loop whose optimizer is a Lua function. The native loop below it draws batches, computes loss,
 --- gradient and norms, and updates with a rate of 0; the function does the rest.
 local core = require "swale.core"
+local hyper = require "swale.trainer.hyper"
 
 local M = {}
 
@@ -76,6 +77,29 @@ function Loop:advance(steps, stop, t)
   local why, message, code = advance(self, steps, stop)
   if t then self:state(t) end
   return why, message, code
+end
+
+local function take(self, names, ...)
+  for i, name in ipairs(names) do
+    local value = select(i, ...)
+    if not hyper.is_valid(name, value) then return i, value end
+    self:set(name, name == "batch_size" and math.floor(value) or value)
+  end
+end
+
+---As the native loop's.
+---@param ... swale.Hyper
+---@return fun(...: number): boolean|nil, ...
+function Loop:stepper(...)
+  local names, s = { ... }, {}
+  return function(...)
+    local i, value = take(self, names, ...)
+    if i then return nil, i, value end
+    local why, message, code = self:advance(1, nil, s)
+    if not why then return nil, message, code end
+    if why == "interrupted" then return nil, why, "EINTERRUPTED" end
+    return true, s.step, s.examples, s.epoch, s.loss, s.grad_norm, s.lr, s.batch_size
+  end
 end
 
 ---@param t table

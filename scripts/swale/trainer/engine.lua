@@ -85,7 +85,7 @@ local function read_state(self)
   local s = self.loop:state(self.state)
   if s.step == 0 then
     for _, rule in ipairs(self.rules) do
-      if rule.value == hyper.UNSPOKEN then s[rule.name] = 0 / 0 end
+      if not rule.initial then s[rule.name] = 0 / 0 end
     end
   end
   return s
@@ -131,6 +131,7 @@ end
 -- ------------------------------------------------------------------ steps
 
 local function note_noise(self, s)
+  if not self.noise or s.noise_measurements == self.measurements then return end
   self.measurements = s.noise_measurements
   s.noise_scale:update(self.loop:noise())
 end
@@ -142,23 +143,50 @@ function Engine:pace()
     or watched and type(self.settings.batch_size) ~= "number"
 end
 
---- Steps until the target fires. Short, for it runs once a step where a rule is a Lua function.
-local function drive(self, list)
-  local s, loop, on_step, trainer = self.state, self.loop, self.hooks.step, self.trainer
-  local advance, ask = loop.advance, hyper.ask
-  local next_step, next_examples = marks.nearest(list, "step"), marks.nearest(list, "examples")
-  while not self.reached do
-    ask(self.rules, s, loop)
-    local why, message, code = advance(loop, self.stepwise and 1 or next_step - s.step,
-      next_examples, s)
-    if not why or why == "interrupted" then faults.stopped(self, why, message, code) end
-    if self.noise and s.noise_measurements ~= self.measurements then note_noise(self, s) end
-    if s.batch_size ~= self.last_batch then events.note_batch(self, s) end
+--- Many steps at once, up to one of the two positions.
+local function stride(self, next_step, next_examples)
+  local s = self.state
+  local why, message, code = self.loop:advance(next_step - s.step, next_examples, s)
+  if not why or why == "interrupted" then faults.stopped(self, why, message, code) end
+  note_noise(self, s)
+  if s.batch_size ~= self.last_batch then events.note_batch(self, s) end
+end
+
+--- For what a stepper gave in place of a step: a rule and what it said, or a message and its code.
+local function stumble(self, rules, what, detail)
+  if math.type(what) then hyper.refuse(rules[what], detail, self.state) end
+  self.loop:state(self.state)
+  faults.stopped(self, nil, what, detail)
+end
+
+--- What the stepper does not return itself.
+local function read_rest(self, s)
+  self.loop:state(s)
+  note_noise(self, s)
+end
+
+--- Step by step, up to one of the two positions, or until another rule is set. Short, and without a
+--- look at what cannot have changed: this is the price of rules and hooks in Lua.
+local function walk(self, next_step, next_examples)
+  local s, on_step, trainer, rules = self.state, self.hooks.step, self.trainer, self.rules
+  local step, ask, mem = hyper.stepper(self.loop, rules), hyper.asker(rules)
+  repeat
+    local news, n, examples, epoch, loss, norm, lr, batch = step(ask(s, mem))
+    if news == nil then stumble(self, rules, n, examples) end
+    s.step, s.examples, s.epoch, s.loss = n, examples, epoch, loss
+    s.grad_norm, s.lr, s.batch_size = norm, lr, batch
+    if news then read_rest(self, s) end
+    if batch ~= self.last_batch then events.note_batch(self, s) end
     for i = 1, #on_step do on_step[i](s, trainer) end
-    if s.step >= next_step or s.examples >= next_examples then
-      marks.fire(list, s)
-      next_step, next_examples = marks.nearest(list, "step"), marks.nearest(list, "examples")
-    end
+  until n >= next_step or examples >= next_examples or self.rules ~= rules
+end
+
+--- Steps until the target fires.
+local function drive(self, list)
+  while not self.reached do
+    local go = self.stepwise and walk or stride
+    go(self, marks.nearest(list, "step"), marks.nearest(list, "examples"))
+    marks.fire(list, self.state)
   end
 end
 

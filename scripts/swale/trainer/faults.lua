@@ -32,7 +32,7 @@ end
 ---@param message? string
 ---@param code? string
 function M.stopped(self, why, message, code)
-  if why == "interrupted" then error(core.INTERRUPTED, 0) end
+  if why == "interrupted" or code == "EINTERRUPTED" then error(core.INTERRUPTED, 0) end
   if code == "ENAN" then diverge(self) end
   if code == "ENOMEM" then
     message = ("%s; a batch has %d examples"):format(message, self.state.batch_size)

@@ -5,9 +5,6 @@ local schedule = require "swale.schedule"
 
 local M = {}
 
---- In place of a value: equal to nothing a rule can say.
-M.UNSPOKEN = {}
-
 M.NAMES = { "lr", "batch_size", "momentum", "weight_decay" }
 
 --- A function that is asked before each step.
@@ -15,8 +12,8 @@ M.NAMES = { "lr", "batch_size", "momentum", "weight_decay" }
 ---@field name swale.Hyper
 ---@field f fun(s: swale.State, mem: table|nil): number
 ---@field mem table          its memory, as long as the trainer lasts
----@field held boolean     the coming step keeps what is set: the rule's initial value
----@field value any        what it said last; UNSPOKEN before that
+---@field initial number|nil   what holds for the first step, without the function
+---@field held boolean     the coming step is that one
 
 local function place_of(f)
   local info = debug.getinfo(f, "S")
@@ -24,42 +21,62 @@ local function place_of(f)
   return ("%s:%d"):format(info.short_src, info.linedefined)
 end
 
-local function refuse(rule, value, s, wanted)
+---Whether a loop can have this value.
+---@param name swale.Hyper
+---@param value any
+---@return boolean
+function M.is_valid(name, value)
+  if type(value) ~= "number" or value - value ~= 0 then return false end
+  return value >= (name == "batch_size" and 1 or 0)
+end
+
+---Raises for a value that no loop can have.
+---@param rule swale.LiveRule
+---@param value any
+---@param s swale.State
+function M.refuse(rule, value, s)
+  local wanted = "a batch has 1 to 2147483647 examples"
+  if type(value) ~= "number" or value - value ~= 0 then
+    wanted = "a rule returns a finite number"
+  elseif rule.name ~= "batch_size" then
+    wanted = "it must not be negative"
+  elseif value < 1 then
+    wanted = "a batch has at least 1 example"
+  end
   errors.misuse("the %s rule (%s) gave %s for step %d: %s", rule.name, place_of(rule.f),
     errors.shown(value), s.step + 1, wanted)
 end
 
-local type = type -- a local: it is asked for each step
-
-local function checked(rule, value, s)
-  if type(value) ~= "number" or value - value ~= 0 then
-    refuse(rule, value, s, "a rule returns a finite number")
-  elseif rule.name ~= "batch_size" then
-    return value >= 0 and value or refuse(rule, value, s, "it must not be negative")
-  elseif value < 1 then
-    refuse(rule, value, s, "a batch has at least 1 example")
-  end
-  return math.floor(value)
+local function say(rule, s)
+  if not rule.held then return (rule.f(s, rule.mem)) end
+  rule.held = false
+  return rule.initial
 end
 
----Asks the rules for the coming step.
+local function say_from(rules, i, s)
+  if i == #rules then return say(rules[i], s) end
+  return say(rules[i], s), say_from(rules, i + 1, s)
+end
+
+---The function to ask before each step: called with the state and mem it gives what each rule says.
+---One rule that is not held is that function itself.
 ---@param rules swale.LiveRule[]
----@param s swale.State
+---@return fun(s: swale.State, mem: table|nil): ... ask, table|nil mem
+function M.asker(rules)
+  local first = rules[1]
+  if not first then return function() end end
+  if #rules == 1 and not first.held then return first.f, first.mem end
+  return function(s) return say_from(rules, 1, s) end
+end
+
+---A function that takes what they say and makes one step.
 ---@param loop swale.Loop
-function M.ask(rules, s, loop)
-  local set = loop.set
-  for i = 1, #rules do
-    local rule = rules[i]
-    if rule.held then
-      rule.held = false
-    else
-      local value = rule.f(s, rule.mem)
-      if value ~= rule.value then
-        set(loop, rule.name, checked(rule, value, s))
-        rule.value = value
-      end
-    end
-  end
+---@param rules swale.LiveRule[]
+---@return fun(...: number): boolean|nil, ...
+function M.stepper(loop, rules)
+  local names = {}
+  for i, rule in ipairs(rules) do names[i] = rule.name end
+  return loop:stepper(table.unpack(names))
 end
 
 --- What the loop starts from where a function will say what comes: never used.
@@ -88,11 +105,12 @@ local function attach(loop, name, x, rules)
     loop:set(name, check_number(name, x))
   elseif schedule.is_rule(x) then
     loop:set(name, check_number(name, x.initial))
-    rules[#rules + 1] = { name = name, f = x.f, mem = {}, held = true, value = x.initial }
+    rules[#rules + 1] = { name = name, f = x.f, mem = {}, held = true,
+      initial = x.initial }
   elseif type(x) == "function" or x.f then
     loop:set(name, PLACEHOLDER[name])
     rules[#rules + 1] = { name = name, f = type(x) == "function" and x or x.f, mem = {},
-      held = false, value = M.UNSPOKEN }
+      held = false }
   else
     loop:set(name, x.native)
   end

@@ -1,0 +1,94 @@
+/* lua_step.c: single steps of a loop, for trainings that ask Lua before or tell it after each.
+ *
+ * The function that makes them knows its loop and the names of the numbers that it is given, so a
+ * step is one call with no table in it: what it changes is returned, and Lua stores it.
+ */
+#include <math.h>
+
+#include "lua_loop.h"
+
+typedef struct stepper {
+  lx_loop *loop; /* lives in the user value */
+  int n;         /* numbers that come with each step */
+  sw_hyper hyper[SW_HYPER_COUNT];
+  int64_t measurements; /* told of last, and so are these: what seldom changes; -1: nothing yet */
+  double momentum, weight_decay;
+} stepper;
+
+/* Takes a value that a script made: false for one that no loop can have. */
+static int take(lua_State *L, const stepper *me, int i) {
+  if (lua_type(L, i + 1) != LUA_TNUMBER) return 0;
+  double value = lua_tonumber(L, i + 1);
+  if (me->hyper[i] == SW_HYPER_BATCH_SIZE) value = floor(value);
+  return sw_loop_set(me->loop->p, me->hyper[i], value) == SW_OK;
+}
+
+static int refuse(lua_State *L, int i) {
+  lua_settop(L, i + 1);
+  lua_pushnil(L);
+  lua_pushinteger(L, i + 1);
+  lua_pushvalue(L, i + 1);
+  return 3;
+}
+
+/* Whether more has changed than is returned. */
+static int has_news(stepper *me, const sw_loop_state *s) {
+  if (s->measurements == me->measurements && s->momentum == me->momentum &&
+      s->weight_decay == me->weight_decay) {
+    return 0;
+  }
+  me->measurements = s->measurements;
+  me->momentum = s->momentum;
+  me->weight_decay = s->weight_decay;
+  return 1;
+}
+
+static int tell(lua_State *L, stepper *me) {
+  sw_loop_state s;
+  sw_loop_state_get(me->loop->p, &s);
+  lua_pushboolean(L, has_news(me, &s));
+  lua_pushinteger(L, s.step);
+  lua_pushinteger(L, s.examples);
+  lua_pushnumber(L, s.epoch);
+  lua_pushnumber(L, s.loss);
+  lua_pushnumber(L, s.grad_norm);
+  lua_pushnumber(L, s.lr);
+  lua_pushinteger(L, s.batch_size);
+  return 8;
+}
+
+static int interrupted(lua_State *L) {
+  lua_pushnil(L);
+  lua_pushliteral(L, "interrupted");
+  lua_pushliteral(L, "EINTERRUPTED");
+  return 3;
+}
+
+static int step(lua_State *L) {
+  stepper *me = lua_touserdata(L, lua_upvalueindex(2));
+  if (!me->loop->p) return lx_error(L, "loop: this loop was freed");
+  for (int i = 0; i < me->n; i++) {
+    if (!take(L, me, i)) return refuse(L, i);
+  }
+  sw_stop why;
+  sw_status st = sw_loop_advance(me->loop->p, 1, 0, lx_interrupt_flag(), &why);
+  if (st != SW_OK) return lx_fault(L, st);
+  return why == SW_STOP_INTERRUPTED ? interrupted(L) : tell(L, me);
+}
+
+/* loop:stepper(name, …) */
+int lx_loop_stepper(lua_State *L) {
+  int n = lua_gettop(L) - 1;
+  if (n > SW_HYPER_COUNT)
+    return lx_error(L, "loop:stepper: at most %d names, got %d", (int)SW_HYPER_COUNT, n);
+  lua_pushvalue(L, LX_MODULE);
+  stepper *me = lua_newuserdatauv(L, sizeof *me, 1);
+  *me = (stepper){.loop = (lx_loop *)lx_check(L, 1, LX_LOOP, "loop:stepper", "self"),
+                  .n = n,
+                  .measurements = -1};
+  for (int i = 0; i < n; i++) me->hyper[i] = lx_check_hyper(L, i + 2, "loop:stepper");
+  lua_pushvalue(L, 1);
+  lua_setiuservalue(L, -2, 1);
+  lua_pushcclosure(L, step, 2);
+  return 1;
+}
