@@ -64,26 +64,36 @@ static void give_edges(lua_State *L, int list, sw_graph *g, lx_node *const *shel
   }
 }
 
-/* graph:gradient(of, wrt). Stack: self, of, wrt, the result, shells, edges. */
+/* The node at index, or none for nil. */
+static sw_edge optional_edge(lua_State *L, int index, const char *who, const char *what,
+                             const sw_graph *g) {
+  if (lua_isnil(L, index)) return SW_NO_EDGE;
+  const lx_node *node = lx_check(L, index, LX_NODE, who, what);
+  if (node->g != g) lx_error(L, "%s: %s is a node of another graph", who, what);
+  return node->edge;
+}
+
+/* graph:gradient(of, wrt, seed). Stack: self, of, wrt, seed, the result, shells, edges. */
 static int gradient(lua_State *L) {
   const char *who = "graph:gradient";
-  lua_settop(L, 3);
+  lua_settop(L, 4);
   int n = lx_check_list(L, 3, who, "wrt", INT16_MAX);
   lua_createtable(L, n, 0);
   lx_node **shells = lua_newuserdatauv(L, ((size_t)n + 1) * sizeof *shells, 0);
   sw_edge *edges = lua_newuserdatauv(L, 2 * ((size_t)n + 1) * sizeof *edges, 0), *grads = edges + n;
   for (int i = 0; i < n; i++) {
     shells[i] = lx_push_shell(L, LX_NODE);
-    lua_rawseti(L, 4, i + 1);
+    lua_rawseti(L, 5, i + 1);
   }
   sw_graph *g = check_graph(L, who)->g;
   const lx_node *of = lx_check(L, 2, LX_NODE, who, "of");
   if (of->g != g) return lx_error(L, "%s: of is a node of another graph", who);
   lx_check_edges(L, 3, who, "wrt", g, 0, edges, n);
-  sw_status st = sw_graph_gradient(g, of->edge, SW_NO_EDGE, edges, n, grads);
-  if (st != SW_OK) return lx_retry(L, st, 3, gradient);
-  give_edges(L, 4, g, shells, grads, n);
-  lua_settop(L, 4);
+  sw_edge seed = optional_edge(L, 4, who, "seed", g);
+  sw_status st = sw_graph_gradient(g, of->edge, seed, edges, n, grads);
+  if (st != SW_OK) return lx_retry(L, st, 4, gradient);
+  give_edges(L, 5, g, shells, grads, n);
+  lua_settop(L, 5);
   return 1;
 }
 

@@ -1,5 +1,5 @@
--- Everything about weights is arithmetic on one flat vector: the slope of the loss along a random
--- direction, by differences and by the gradient.
+-- Everything about weights is arithmetic on one flat vector: slope and curvature of the loss along
+-- a random direction, by differences and by derivatives; then the sharpest direction there is.
 --
 --   swale lua experiments/examples/vectors.lua [epochs]
 local sw = require "swale"
@@ -15,7 +15,22 @@ local d = sw.randn(#w)
 d = d * (w:norm() / d:norm())                         -- as long as the weights
 local loss = model:loss_on(data.train:sample(1000))   -- a function of a weight vector
 
-local slope = (loss(w + 1e-3 * d) - loss(w - 1e-3 * d)) / 2e-3
-print(("loss %.4f   slope by differences %.5f   by the gradient %.5f"):format(loss(w), slope,
-  loss:gradient(w):dot(d)))
-for t = -0.4, 0.4, 0.2 do print(("at %4.1f: %.4f"):format(t, loss(w + t * d))) end
+local h = 1e-2
+local ahead, here, behind = loss(w + h * d), loss(w), loss(w - h * d)
+print(("loss %.4f   slope by differences %.5f   by the gradient %.5f"):format(here,
+  (ahead - behind) / (2 * h), loss:gradient(w):dot(d)))
+print(("curvature by differences %.3f   by a Hessian-vector product %.3f"):format(
+  (ahead - 2 * here + behind) / h ^ 2, loss:hvp(w, d):dot(d)))
+
+local H, v, top = loss:linearize(w), d, nil           -- H(v): what does not depend on v is kept
+for _ = 1, 30 do                                      -- power iteration: the largest eigenvalue
+  v = v * (1 / v:norm())
+  local Hv = H(v)
+  top, v = v:dot(Hv), Hv
+end
+v = v * (d:norm() / v:norm())
+print(("largest eigenvalue %.2f; along d it is %.3f"):format(top, d:dot(H(d)) / d:dot(d)))
+print "   t    loss along d   along the sharpest"
+for t = -0.4, 0.4, 0.2 do
+  print(("%4.1f    %.4f         %.4f"):format(t, loss(w + t * d), loss(w + t * v)))
+end

@@ -14,6 +14,7 @@ local M = {}
 ---@field layer swale.Layer
 ---@field x swale.Node
 ---@field y swale.Node
+---@field parameters swale.Node[]   one a segment
 ---@field bound table               the parameters' nodes, as the layer's forward takes them
 ---@field output swale.Node         of the network
 ---@field loss swale.Node           a scalar, the mean over the batch
@@ -127,7 +128,7 @@ function M.graph(layer, loss, example)
   add_output(self, example)
   add_loss(self, loss, example)
   take_hits(self, example)
-  self.grads = graph:gradient(self.loss, list)
+  self.parameters, self.grads = list, graph:gradient(self.loss, list)
   return self
 end
 

@@ -5,12 +5,20 @@ local errors = require "swale.errors"
 local losses = require "swale.loss"
 local models = require "swale.model"
 local options = require "swale.options"
+local second = require "swale.second"
 
 local M = {}
 
 ---@class swale.Compiled
 ---@field model swale.Model|nil
 ---@field loss swale.LossFunction
+---@field hvp function               (w, batch, v): see swale.second, as for the next six
+---@field gauss_newton function
+---@field jvp function
+---@field along function
+---@field squared_gradient_norm function   (w, batch)
+---@field linearize function         (w, batch, o)
+---@field full_hessian function      (w, batch, o)
 local Compiled = { __name = "swale.Compiled" }
 Compiled.__index = Compiled
 
@@ -23,7 +31,7 @@ Compiled.__index = Compiled
 function M.compile(loss, model)
   options.value("compile", "loss", loss, "function")
   model = models.of("compile", model)
-  return setmetatable({ loss = loss, layer = model.layer, model = model, programs = {} }, Compiled)
+  return setmetatable({ loss = loss, layer = model.layer, model = model, graphs = {} }, Compiled)
 end
 
 local function rest(shape)
@@ -39,20 +47,37 @@ end
 
 local function real(t, dtype) return t:dtype() == dtype and t or t:to(dtype) end
 
---- One program a type and shape of batch, made when it is met first.
-local function program_for(self, batch, dtype)
-  local features = rest(batch.x:shape())
-  local labels = batch.y:dtype() == "int32" or batch.y:dtype() == "uint8"
-  local target = not labels and rest(batch.y:shape()) or {}
-  local key = table.concat({ dtype, table.concat(features, "x"), tostring(labels),
+--- One graph a shape of batch, made when it is met first.
+local function graph_for(self, batch, labels)
+  local features, target = rest(batch.x:shape()), not labels and rest(batch.y:shape()) or {}
+  local key = table.concat({ table.concat(features, "x"), tostring(labels),
     table.concat(target, "x") }, " ")
-  if not self.programs[key] then
-    local graph = compile.graph(self.layer, self.loss,
-      { features = features, labels = labels, target = target })
-    self.programs[key] = graph:train(dtype)
+  if not self.graphs[key] then
+    self.graphs[key] = { programs = {}, graph = compile.graph(self.layer, self.loss,
+      { features = features, labels = labels, target = target }) }
   end
-  return self.programs[key], labels
+  return self.graphs[key]
 end
+
+---For swale.second: the program of a kind, made by make(graph, kind, dtype) when it is wanted
+---first, and its inputs.
+---@param kind string
+---@param batch swale.Batch
+---@param dtype swale.dtype
+---@param make fun(graph: swale.CompiledGraph, kind: string, dtype: swale.dtype): swale.Program
+---@return swale.Program, swale.Tensor[] inputs
+function Compiled:program(kind, batch, dtype, make)
+  check_batch(kind, batch)
+  local labels = batch.y:dtype() == "int32" or batch.y:dtype() == "uint8"
+  local made = graph_for(self, batch, labels)
+  local key = kind .. " " .. dtype
+  made.programs[key] = made.programs[key] or make(made.graph, kind, dtype)
+  self.last_batch = batch
+  return made.programs[key],
+    { real(batch.x, dtype), labels and real(batch.y, "int32") or real(batch.y, dtype) }
+end
+
+local function training(graph, _, dtype) return graph:train(dtype) end
 
 ---Loss and gradient at w.
 ---@param w swale.Tensor             flat, float32 or float64: the program computes in that
@@ -61,15 +86,11 @@ end
 ---@return swale.Tensor gradient     flat
 function Compiled:value_and_gradient(w, batch)
   options.value("value_and_gradient", "w", w, "tensor")
-  check_batch("value_and_gradient", batch)
-  local dtype = w:dtype()
-  local program, labels = program_for(self, batch, dtype)
-  local gradient = core.zeros({ w:numel() }, dtype)
-  local y = labels and real(batch.y, "int32") or real(batch.y, dtype)
+  local program, inputs = self:program("value_and_gradient", batch, w:dtype(), training)
+  local gradient = core.zeros({ w:numel() }, w:dtype())
   local value = errors.check(program:run {
-    inputs = { real(batch.x, dtype), y }, vectors = { w }, batch = #batch.x, out = gradient,
+    inputs = inputs, vectors = { w, w, w }, batch = #batch.x, out = gradient,
   })
-  self.last_batch = batch
   return value:item(), gradient
 end
 
@@ -84,6 +105,13 @@ function Compiled:value(w, batch) return (self:value_and_gradient(w, batch)) end
 ---@class swale.LossOn              a function of a weight vector: loss(w) is a number
 ---@field compiled swale.Compiled
 ---@field batch swale.Batch
+---@field hvp function               (w, v): see swale.second, as for the next six
+---@field gauss_newton function
+---@field jvp function
+---@field along function
+---@field squared_gradient_norm function   (w)
+---@field linearize function         (w, o)
+---@field full_hessian function      (w, o)
 local LossOn = { __name = "swale.LossOn" }
 LossOn.__index = LossOn
 
@@ -94,6 +122,11 @@ function LossOn:__call(w) return self.compiled:value(w, self.batch) end
 function LossOn:gradient(w)
   local _, gradient = self.compiled:value_and_gradient(w, self.batch)
   return gradient
+end
+
+for name, method in pairs(second) do
+  Compiled[name] = method
+  LossOn[name] = function(self, w, ...) return method(self.compiled, w, self.batch, ...) end
 end
 
 local function all_of(split)

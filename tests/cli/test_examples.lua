@@ -34,6 +34,8 @@ function TestExamples:test_vectors_are_just_vectors()
   local out = self:run_lua("vectors", "1")
   local by_differences, by_gradient = out:match "differences (%S+)   by the gradient (%S+)"
   lu.assert_almost_equals(tonumber(by_differences), tonumber(by_gradient), 5e-3)
+  local curvature, product = out:match "curvature by differences (%S+)   by .- (%S+)\n"
+  lu.assert_almost_equals(tonumber(curvature), tonumber(product), 0.05) -- of float32 losses
 end
 
 function TestExamples:test_a_loop_of_ones_own()

@@ -215,10 +215,11 @@ function Graph:input(slot, kind, shape) end
 ---@param vector? integer           1, the weights, unless told otherwise; at most 8
 ---@return swale.Node
 function Graph:param(first, shape, vector) end
----@param of swale.Node             a scalar
+---@param of swale.Node             a scalar, unless there is a seed
 ---@param wrt swale.Node[]
+---@param seed? swale.Node          of of's shape: the gradient of <of, seed>, seed being held fixed
 ---@return (swale.Node|false)[]     false where there is no path
-function Graph:gradient(of, wrt) end
+function Graph:gradient(of, wrt, seed) end
 ---@param grads (swale.Node|false)[]  as gradient gave them, of params, of a mean over examples
 ---@return swale.Node|nil norms, string? message, string? code, integer? culprit   (batch) squared norms; nil, why, "EUNSUPPORTED", position in grads
 function Graph:example_norms(grads) end

@@ -1,0 +1,212 @@
+--- Second derivatives of a loss, and what follows from them: Hessian and Gauss-Newton products,
+--- slope and curvature along a direction, the gradient of |gradient|^2. Each is more nodes in the
+--- graph of loss and gradient, so it is exact, in float32 or float64, by the type of w.
+---
+--- The functions are methods of what sw.compile gives, f:hvp(w, batch, v), and, without the batch,
+--- of model:loss_on: loss:hvp(w, v). Vectors are flat, as long as the weights.
+local core = require "swale.core"
+local errors = require "swale.errors"
+local linearized = require "swale.linearized"
+local ops = require "swale.ops"
+local options = require "swale.options"
+
+local M = {}
+
+-- ------------------------------------------------------------------ graphs
+
+local DIRECTION, DUAL = 3, 3 -- the vector that v is; the input that stands for a cotangent
+
+--- v as the parameters' shapes want it.
+local function directions(g)
+  local v = {}
+  for i, s in ipairs(g.segments) do v[i] = g.graph:param(s.offset, s.shape, DIRECTION) end
+  return v
+end
+
+--- sum_i <a_i, b_i>; nil if there is nothing to add up.
+local function inner(a, b)
+  local sum
+  for i, x in ipairs(a) do
+    local term = x and b[i] and ops.dot(x, b[i])
+    sum = sum and term and sum + term or sum or term
+  end
+  return sum
+end
+
+--- The derivative of a node along v, J v, by differentiating J'u, which is linear in u, by u;
+--- false if the node depends on no parameter.
+local function tangent(g, of)
+  local u = g.graph:input(DUAL, "real", of:shape())
+  local along = inner(g.graph:gradient(of, g.parameters, u), directions(g))
+  return along and g.graph:gradient(along, { u })[1]
+end
+
+local function output_tangent(g)
+  return tangent(g, g.output)
+    or errors.misuse "second derivatives: the output depends on no parameter"
+end
+
+--- The loss' gradient in the outputs, and its Hessian there times t; each may be false.
+local function at_output(g, t)
+  local slope = g.graph:gradient(g.loss, { g.output })[1]
+  return slope, slope and g.graph:gradient(slope, { g.output }, t)[1]
+end
+
+--- What each kind computes: nodes that are given back, and one a parameter or false, which go into
+--- a vector. g: a CompiledGraph.
+local KINDS = {}
+
+--- H v = gradient of <gradient, v>
+function KINDS.hvp(g)
+  local slope = inner(g.grads, directions(g))
+    or errors.misuse "second derivatives: the loss depends on no parameter"
+  return {}, g.graph:gradient(slope, g.parameters)
+end
+
+--- J' H_L J v
+function KINDS.gauss_newton(g)
+  local _, curved = at_output(g, output_tangent(g))
+  return {}, curved and g.graph:gradient(g.output, g.parameters, curved) or {}
+end
+
+function KINDS.jvp(g) return { g.output, output_tangent(g) }, {} end
+
+--- Along w + s v, z being the outputs: L' = <L_z, z'>, L'' = <z', L_zz z'> + <L_z, z''>.
+function KINDS.along(g)
+  local first = output_tangent(g)
+  local slope, curved = at_output(g, first)
+  local second, none = tangent(g, first), ops.dot(first, first) * 0
+  return { g.loss, inner({ slope }, { first }) or none,
+    inner({ curved, second and slope }, { first, second }) or none }, {}
+end
+
+--- |gradient|^2 and its gradient, 2 H gradient
+function KINDS.squared_gradient_norm(g)
+  local norm = inner(g.grads, g.grads)
+    or errors.misuse "second derivatives: the loss depends on no parameter"
+  return { norm }, g.graph:gradient(norm, g.parameters)
+end
+
+--- A program of a kind: what it gives back, then what goes into the vector.
+local function program_of(g, kind, dtype)
+  local outputs, parts = KINDS[kind](g)
+  local offsets = {}
+  if #outputs == 0 then outputs[1] = g.loss end
+  for i = 1, #outputs do offsets[i] = false end
+  for i, s in ipairs(g.segments) do
+    if parts[i] then
+      outputs[#outputs + 1] = parts[i]
+      offsets[#outputs] = s.offset
+    end
+  end
+  return core.program(g.graph, outputs, { dtype = dtype, offsets = offsets })
+end
+
+-- ------------------------------------------------------------------ running them
+
+local function check_vector(where, name, t, n)
+  options.value(where, name, t, "tensor")
+  if t:numel() ~= n then
+    errors.misuse("%s: %s has %d elements, the model has %d weights", where, name, t:numel(), n)
+  end
+  return t
+end
+
+--- Runs kind at w along v; gives the program's outputs and the vector.
+local function run(f, kind, w, batch, v)
+  local n = f.model:weights():numel()
+  local dtype = check_vector(kind, "w", w, n):dtype()
+  local program, inputs = f:program(kind, batch, dtype, program_of)
+  v = v and check_vector(kind, "v", v, n)
+  if v and v:dtype() ~= dtype then v = v:to(dtype) end
+  local out = core.zeros({ n }, dtype)
+  local results = table.pack(errors.check(program:run {
+    inputs = inputs, vectors = { w, w, v or w }, batch = #batch.x, out = out }))
+  return out, table.unpack(results, 1, results.n)
+end
+
+---The Hessian times v, at most 8/3 of a gradient's matrix products.
+---@param f swale.Compiled
+---@param w swale.Tensor
+---@param batch swale.Batch
+---@param v swale.Tensor
+---@return swale.Tensor      flat
+function M.hvp(f, w, batch, v) return (run(f, "hvp", w, batch, v)) end
+
+---J' H_L J v: the Hessian without the network's own curvature, J being the outputs' derivative in
+---the weights and H_L the loss' Hessian in the outputs. Positive semi-definite where the loss is
+---convex; the Fisher information times v for cross-entropy.
+---@param f swale.Compiled
+---@param w swale.Tensor
+---@param batch swale.Batch
+---@param v swale.Tensor
+---@return swale.Tensor      flat
+function M.gauss_newton(f, w, batch, v) return (run(f, "gauss_newton", w, batch, v)) end
+
+---The outputs and their derivative along v, J v.
+---@param f swale.Compiled
+---@param w swale.Tensor
+---@param batch swale.Batch
+---@param v swale.Tensor
+---@return swale.Tensor output, swale.Tensor tangent   both (B, …)
+function M.jvp(f, w, batch, v)
+  local _, output, along = run(f, "jvp", w, batch, v)
+  return output, along
+end
+
+---The loss, its slope <gradient, v> and its curvature <v, H v> along v.
+---@param f swale.Compiled
+---@param w swale.Tensor
+---@param batch swale.Batch
+---@param v swale.Tensor
+---@return number value, number slope, number curvature
+function M.along(f, w, batch, v)
+  local _, value, first, second = run(f, "along", w, batch, v)
+  return value:item(), first:item(), second:item()
+end
+
+---|gradient|^2 and its own gradient, 2 H gradient.
+---@param f swale.Compiled
+---@param w swale.Tensor
+---@param batch swale.Batch
+---@return number squared, swale.Tensor gradient
+function M.squared_gradient_norm(f, w, batch)
+  local gradient, squared = run(f, "squared_gradient_norm", w, batch)
+  return squared:item(), gradient
+end
+
+local LINEARIZE = { kind = { choice = { "hvp", "gauss_newton" }, "hvp" },
+  memory = { "positive", 2 ^ 30 } }
+
+---The Hessian (or kind "gauss_newton") at w, as a linear map: `local L = loss:linearize(w)`, then
+---L(v) or L:apply { v1, v2 }. What does not depend on v is computed once, if it fits into memory.
+---@param f swale.Compiled
+---@param w swale.Tensor
+---@param batch swale.Batch
+---@param o? { kind?: "hvp"|"gauss_newton", memory?: number }   bytes that may be kept: 1 GiB
+---@return swale.Linearized
+function M.linearize(f, w, batch, o)
+  o = options.check("linearize", o, LINEARIZE)
+  check_vector("linearize", "w", w, f.model:weights():numel())
+  local program, inputs = f:program(o.kind, batch, w:dtype(), program_of)
+  return linearized.new(program, inputs, w:clone(), #batch.x, o)
+end
+
+---The whole Hessian, (n, n), column by column: for networks of at most some thousand weights.
+---@param f swale.Compiled
+---@param w swale.Tensor
+---@param batch swale.Batch
+---@param o? { kind?: "hvp"|"gauss_newton", memory?: number }   as for linearize
+---@return swale.Tensor
+function M.full_hessian(f, w, batch, o)
+  local map, n = M.linearize(f, w, batch, o), w:numel()
+  local h, v = core.zeros({ n, n }, w:dtype()), core.zeros({ n }, w:dtype())
+  for i = 1, n do
+    v:set(i, 1)
+    h:select(2, i):copy(map(v))
+    v:set(i, 0)
+  end
+  return h
+end
+
+return M

@@ -1,0 +1,280 @@
+-- Second derivatives, in double, against the definition: columns of the Hessian are central
+-- differences of gradients, J is by differences of outputs, H_L by differences of losses.
+local core = require "swale.core"
+local lu = require "luaunit"
+local nn = require "swale.nn"
+local sw = require "swale"
+
+TestSecond = {}
+
+local STEP = 1e-5
+
+local function normal(shape, seed)
+  return core.random(seed, "test"):fill_normal(core.zeros(shape, "float64"), 0, 1)
+end
+
+local function labels(n, classes)
+  local y = core.zeros({ n }, "int32")
+  for i = 1, n do y:set(i, (i * 7 + i // 3) % classes) end
+  return y
+end
+
+local function largest(t)
+  local flat, most = t:contiguous():reshape { -1 }, 0
+  for i = 1, flat:numel() do most = math.max(most, math.abs(flat:get(i))) end
+  return most
+end
+
+local function check_near(got, want, tolerance, what)
+  local worst = largest(got - want) / math.max(largest(want), 1e-3)
+  lu.assert_true(worst <= tolerance, ("%s: off by %.2g of the largest"):format(what, worst))
+end
+
+local function unit(n, i)
+  local v = core.zeros({ n }, "float64")
+  v:set(i, 1)
+  return v
+end
+
+-- ------------------------------------------------------------------ problems
+
+local function mlp(activation, inputs, outputs)
+  return nn.Sequential { nn.Linear(inputs, 4), activation, nn.Linear(4, 3), activation,
+    nn.Linear(3, outputs) }
+end
+
+local function problem(layer, batch, loss)
+  local model = layer:build { seed = 3 }
+  return { loss = model:loss_on(batch, loss), w = model:weights():to "float64", model = model }
+end
+
+local function classified(layer, features, classes, loss)
+  local shape = { 6, table.unpack(features) }
+  return problem(layer, { x = normal(shape, 5), y = labels(6, classes) }, loss)
+end
+
+local function fitted(layer, target, loss)
+  return problem(layer, { x = normal({ 6, 3 }, 5), y = target }, loss)
+end
+
+local ACTIVATIONS = { relu = nn.ReLU(), leaky = nn.LeakyReLU(), gelu = nn.GELU(), silu = nn.SiLU(),
+  softplus = nn.Softplus(), tanh = nn.Tanh(), sigmoid = nn.Sigmoid() }
+
+-- By name: functions that make { loss, w, model }. Networks of the zoo belong here, at tiny sizes.
+local PROBLEMS = {}
+
+for name, activation in pairs(ACTIVATIONS) do
+  PROBLEMS[name] = function() return classified(mlp(activation, 3, 4), { 3 }, 4) end
+end
+
+local tanh = function(outputs) return mlp(nn.Tanh(), 3, outputs) end
+function PROBLEMS.mse() return fitted(tanh(2), normal({ 6, 2 }, 7), sw.loss.mse) end
+function PROBLEMS.smoothing()
+  return classified(tanh(4), { 3 }, 4, sw.loss.label_smoothing(0.1))
+end
+function PROBLEMS.soft_cross_entropy()
+  local q = core.apply("softmax", nil, normal({ 6, 4 }, 7))
+  return fitted(tanh(4), q, sw.loss.soft_cross_entropy)
+end
+function PROBLEMS.logistic() return classified(tanh(1), { 3 }, 2, sw.loss.logistic) end
+function PROBLEMS.hinge() return classified(tanh(4), { 3 }, 4, sw.loss.hinge) end
+function PROBLEMS.lambda()
+  local layer = nn.Lambda(function(x, p) return x * (p.beta * x):sigmoid() end,
+    { beta = sw.ones { 4 } })
+  return classified(nn.Sequential { nn.Linear(3, 4), layer, nn.Linear(4, 3) }, { 3 }, 3)
+end
+function PROBLEMS.images()
+  return classified(nn.Sequential { nn.Flatten(), mlp(nn.Tanh(), 6, 3) }, { 2, 3 }, 3)
+end
+
+-- ------------------------------------------------------------------ the definition
+
+local function hessian_by_differences(p)
+  local n = #p.w
+  local h = core.zeros({ n, n }, "float64")
+  for j = 1, n do
+    local e = unit(n, j)
+    local ahead, behind = p.w:clone():add(STEP, e), p.w:clone():add(-STEP, e)
+    h:select(2, j):copy((p.loss:gradient(ahead) - p.loss:gradient(behind)) * (0.5 / STEP))
+  end
+  return h
+end
+
+local function check_hessian(p)
+  local full = p.loss:full_hessian(p.w)
+  check_near(full, hessian_by_differences(p), 1e-8, "against differences")
+  check_near(full, full:transpose(1, 2):contiguous(), 1e-14, "symmetry")
+  local v = normal({ #p.w }, 11)
+  local product = sw.ops.matmul(full, v:reshape { -1, 1 }):reshape { -1 }
+  check_near(p.loss:hvp(p.w, v), product, 1e-13, "against the columns")
+end
+
+for name, make in pairs(PROBLEMS) do
+  TestSecond["test_hessian_" .. name] = function() check_hessian(make()) end
+end
+
+-- ------------------------------------------------------------------ what follows from it
+
+function TestSecond:test_products_are_symmetric()
+  local p = PROBLEMS.gelu()
+  local u, v = normal({ #p.w }, 1), normal({ #p.w }, 2)
+  local a, b = u:dot(p.loss:hvp(p.w, v)), v:dot(p.loss:hvp(p.w, u))
+  lu.assert_almost_equals(a, b, 1e-14 * u:norm() * v:norm())
+end
+
+function TestSecond:test_along_a_direction()
+  for _, name in ipairs { "tanh", "relu", "hinge", "mse" } do
+    local p = PROBLEMS[name]()
+    local v = normal({ #p.w }, 2)
+    local value, slope, curvature = p.loss:along(p.w, v)
+    lu.assert_almost_equals(value, p.loss(p.w), 1e-14)
+    lu.assert_almost_equals(slope, p.loss:gradient(p.w):dot(v), 1e-13)
+    lu.assert_almost_equals(curvature, p.loss:hvp(p.w, v):dot(v), 1e-12)
+  end
+end
+
+function TestSecond:test_gradient_of_the_squared_gradient_norm()
+  local p = PROBLEMS.softplus()
+  local g = p.loss:gradient(p.w)
+  local squared, gradient = p.loss:squared_gradient_norm(p.w)
+  lu.assert_almost_equals(squared, g:dot(g), 1e-15)
+  check_near(gradient, 2 * p.loss:hvp(p.w, g), 1e-13, "2 H g")
+end
+
+local function outputs_by_differences(p, v)
+  local ahead = p.model:forward(p.loss.batch.x, p.w:clone():add(STEP, v))
+  local behind = p.model:forward(p.loss.batch.x, p.w:clone():add(-STEP, v))
+  return (ahead - behind) * (0.5 / STEP)
+end
+
+function TestSecond:test_tangents_of_the_outputs()
+  for _, name in ipairs { "silu", "relu", "images" } do
+    local p = PROBLEMS[name]()
+    local v = normal({ #p.w }, 2)
+    local output, along = p.loss:jvp(p.w, v)
+    check_near(output, p.model:forward(p.loss.batch.x, p.w), 1e-14, "outputs")
+    check_near(along, outputs_by_differences(p, v), 1e-8, "tangents")
+  end
+end
+
+-- v'J' H_L J v: the second difference of the loss as a function of the outputs, along J v.
+local function gauss_newton_by_differences(p, v)
+  local z, along, h = p.model:forward(p.loss.batch.x, p.w), outputs_by_differences(p, v), 1e-4
+  local function value(t)
+    return sw.ops.mean(p.loss.compiled.loss(z + t * along, p.loss.batch.y)):item()
+  end
+  return (value(h) - 2 * value(0) + value(-h)) / h ^ 2
+end
+
+function TestSecond:test_gauss_newton()
+  for _, name in ipairs { "tanh", "relu", "mse", "smoothing", "soft_cross_entropy" } do
+    local p = PROBLEMS[name]()
+    local full = p.loss:full_hessian(p.w, { kind = "gauss_newton" })
+    check_near(full, full:transpose(1, 2):contiguous(), 1e-14, "symmetry")
+    for seed = 1, 3 do
+      local v = normal({ #p.w }, seed)
+      local product = p.loss:gauss_newton(p.w, v):dot(v)
+      lu.assert_true(product >= 0, name .. ": not below 0")
+      lu.assert_almost_equals(product, gauss_newton_by_differences(p, v), 1e-6 * product + 1e-9)
+    end
+  end
+end
+
+function TestSecond:test_a_linear_model_has_only_the_loss_curvature()
+  local p = classified(nn.Linear(3, 4), { 3 }, 4)
+  local v = normal({ #p.w }, 1)
+  check_near(p.loss:gauss_newton(p.w, v), p.loss:hvp(p.w, v), 1e-14, "Gauss-Newton")
+  check_hessian(p)
+end
+
+function TestSecond:test_no_curvature_is_zero()
+  local p = classified(nn.Linear(3, 4), { 3 }, 4, sw.loss.hinge)
+  local v = normal({ #p.w }, 1)
+  lu.assert_equals(p.loss:hvp(p.w, v):norm(), 0)
+  lu.assert_equals(p.loss:gauss_newton(p.w, v):norm(), 0)
+  lu.assert_equals(select(3, p.loss:along(p.w, v)), 0)
+end
+
+function TestSecond:test_float32()
+  for _, name in ipairs { "gelu", "relu", "mse" } do
+    local p = PROBLEMS[name]()
+    local w, v = p.w:to "float32", normal({ #p.w }, 4)
+    for _, kind in ipairs { "hvp", "gauss_newton" } do
+      local got = p.loss[kind](p.loss, w, v)
+      lu.assert_equals(got:dtype(), "float32")
+      check_near(got:to "float64", p.loss[kind](p.loss, p.w, v), 1e-5, kind)
+    end
+  end
+end
+
+-- ------------------------------------------------------------------ linearize
+
+function TestSecond:test_linearized()
+  for _, kind in ipairs { "hvp", "gauss_newton" } do
+    local p = PROBLEMS.gelu()
+    local map, at = p.loss:linearize(p.w, { kind = kind }), p.w:clone()
+    p.w:fill(0) -- it keeps the point to itself
+    local u, v = normal({ #at }, 1), normal({ #at }, 2)
+    local both = map:apply { u, v }
+    lu.assert_equals(both[1]:table(), p.loss[kind](p.loss, at, u):table())
+    lu.assert_equals(both[2]:table(), p.loss[kind](p.loss, at, v):table())
+    lu.assert_equals(map(u):table(), both[1]:table())
+  end
+end
+
+function TestSecond:test_linearized_at_two_points()
+  local p = PROBLEMS.tanh()
+  local here, there = p.loss:linearize(p.w), p.loss:linearize(2 * p.w)
+  local v = normal({ #p.w }, 1)
+  local first = here(v):table()
+  lu.assert_equals(there(v):table(), p.loss:hvp(2 * p.w, v):table())
+  lu.assert_equals(here(v):table(), first)
+end
+
+-- ------------------------------------------------------------------ its price
+
+local function products(program)
+  local dump = program:dump()
+  local _, count = dump:gsub("= matmul", "")
+  local _, convolutions = dump:gsub("= conv2d", "")
+  return count + convolutions
+end
+
+-- Of a network of depth products forward: the gradient 3 depth - 1, an HVP 8 depth - 5.
+local function check_price(layer, features)
+  local p = classified(layer, features, 3)
+  p.loss:gradient(p.w)
+  p.loss:hvp(p.w, p.w)
+  p.loss:gauss_newton(p.w, p.w)
+  p.loss:jvp(p.w, p.w)
+  local _, made = next(p.loss.compiled.graphs)
+  local function of(kind) return products(made.programs[kind .. " float64"]) end
+  local gradient = of "value_and_gradient"
+  lu.assert_true(gradient > 0)
+  lu.assert_true(of "hvp" <= 8 / 3 * gradient, "hvp: " .. of "hvp" .. " for " .. gradient)
+  lu.assert_true(of "gauss_newton" <= 2 * gradient, "gauss_newton: " .. of "gauss_newton")
+  lu.assert_true(of "jvp" <= gradient + 1, "jvp: " .. of "jvp")
+end
+
+function TestSecond:test_products_counted()
+  for _, activation in pairs(ACTIVATIONS) do
+    check_price(nn.Sequential { nn.Linear(3, 8), activation, nn.Linear(8, 8), activation,
+      nn.Linear(8, 8), activation, nn.Linear(8, 3) }, { 3 })
+  end
+end
+
+-- ------------------------------------------------------------------ misuse
+
+function TestSecond:test_misuse()
+  local p = PROBLEMS.tanh()
+  local short = core.zeros({ 3 }, "float64")
+  local wrong = ("v has 3 elements, the model has %d weights"):format(#p.w)
+  lu.assert_error_msg_contains("hvp: " .. wrong, p.loss.hvp, p.loss, p.w, short)
+  lu.assert_error_msg_contains("hvp: v must be a tensor", p.loss.hvp, p.loss, p.w, 3)
+  lu.assert_error_msg_contains("linearize: " .. wrong, p.loss:linearize(p.w), short)
+  lu.assert_error_msg_contains("linearize: w has 3 elements", p.loss.linearize, p.loss, short)
+  lu.assert_error_msg_contains('kind must be one of "hvp", "gauss_newton"', p.loss.linearize,
+    p.loss, p.w, { kind = "fisher" })
+  lu.assert_error_msg_contains("a batch is { x = tensor, y = tensor }",
+    p.loss.compiled.hvp, p.loss.compiled, p.w, {}, p.w)
+end
