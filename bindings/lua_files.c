@@ -1,7 +1,8 @@
-/* lua_files.c: IDX, safetensors, and text written whole or not at all. */
+/* lua_files.c: IDX, CIFAR, safetensors, and text written whole or not at all. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/cifar.h"
 #include "io/file.h"
 #include "io/idx.h"
 #include "io/safetensors.h"
@@ -31,6 +32,17 @@ static int idx_read(lua_State *L) {
 static int idx_write(lua_State *L) {
   sw_tensor *t = lx_check_tensor(L, 1, "idx_write", "tensor");
   return lx_done(L, sw_idx_write(t, lx_check_text(L, 2, "idx_write", "path")));
+}
+
+/* cifar_read(path, "cifar10" | "cifar100") */
+static int cifar_read(lua_State *L) {
+  static const char *const kinds[] = {"cifar10", "cifar100", NULL};
+  lua_settop(L, 2);
+  sw_tensor **x = lx_push_tensor(L), **y = lx_push_tensor(L);
+  const char *path = lx_check_text(L, 1, "cifar_read", "path");
+  int kind = luaL_checkoption(L, 2, NULL, kinds);
+  sw_status st = sw_cifar_read(lx_context(L), path, (sw_cifar)kind, x, y);
+  return st == SW_OK ? 2 : lx_fault(L, st);
 }
 
 /* ---- writing safetensors */
@@ -153,6 +165,7 @@ const luaL_Reg lx_file_functions[] = {
     {"write_file", write_file},
     {"idx_read", idx_read},
     {"idx_write", idx_write},
+    {"cifar_read", cifar_read},
     {"safetensors_write", safetensors_write},
     {"safetensors_read", safetensors_read},
     {NULL, NULL},

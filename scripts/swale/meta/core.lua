@@ -498,6 +498,10 @@ function core.idx_read(path) end
 ---@param path string
 ---@return true|nil ok, string? message, string? code
 function core.idx_write(tensor, path) end
+---@param path string
+---@param kind "cifar10"|"cifar100"
+---@return swale.Tensor|nil x, swale.Tensor|string y, string? code    uint8 (N, 32, 32, 3); (N, 1), or (N, 2): coarse, fine
+function core.cifar_read(path, kind) end
 ---NumPy's format: int64 is read as int32 if every value fits, bool as uint8.
 ---@param path string
 ---@return swale.Tensor|nil tensor, string? message, string? code
