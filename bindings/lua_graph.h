@@ -19,9 +19,9 @@ typedef struct lx_node {
 
 typedef struct lx_program {
   sw_program *p;
-  sw_workspace *w; /* NULL: not run yet */
-  int64_t extent[LX_VECTORS];
-  int64_t out_extent; /* elements that the output vector must have */
+  sw_workspace *w;            /* NULL: not run yet */
+  int64_t extent[LX_VECTORS]; /* elements that a run's vectors must have */
+  int64_t out_extent[2];      /* elements that a run's out and state must have */
   int n_outputs;
   char placed[]; /* whether output i goes to the output vector */
 } lx_program;

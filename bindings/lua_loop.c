@@ -14,14 +14,9 @@ void lx_check_extents(lua_State *L, const char *who, const lx_program *p,
     lx_error(L, "%s: the graph's params need %I weights, got %I", who, (lua_Integer)p->extent[0],
              n);
   }
-  if (p->out_extent > n) {
+  if (p->out_extent[SW_TO_OUT] > n) {
     lx_error(L, "%s: gradients go up to element %I, there are %I weights", who,
-             (lua_Integer)p->out_extent, n);
-  }
-  for (int i = 1; i < LX_VECTORS; i++) {
-    if (p->extent[i] > 0) {
-      lx_error(L, "%s: the graph has params in vector %d, there are only weights", who, i + 1);
-    }
+             (lua_Integer)p->out_extent[SW_TO_OUT], n);
   }
 }
 
@@ -49,13 +44,14 @@ enum {
   SEGMENTS,
   MICRO_BATCH,
   COUPLING,
-  REFERENCE_BATCH
+  REFERENCE_BATCH,
+  BUFFERS
 };
 
 static const char *const option_names[] = {
-    "program",     "measured",  "weights",         "source", "seed", "order",    "subset",
-    "optimizer",   "dampening", "nesterov",        "beta2",  "eps",  "max_norm", "segments",
-    "micro_batch", "coupling",  "reference_batch", NULL};
+    "program",     "measured",  "weights",         "source",  "seed", "order",    "subset",
+    "optimizer",   "dampening", "nesterov",        "beta2",   "eps",  "max_norm", "segments",
+    "micro_batch", "coupling",  "reference_batch", "buffers", NULL};
 
 static double number_or(lua_State *L, int index, const char *what, double fallback) {
   return lua_isnil(L, index) ? fallback : lx_check_number(L, index, "loop", what);
@@ -128,6 +124,7 @@ static void read_objects(lua_State *L, int at, sw_loop_options *o) {
   o->measured = measured ? measured->p : NULL;
   o->source = source->p;
   o->weights = lx_check_tensor(L, at + WEIGHTS, "loop", "weights");
+  if (!lua_isnil(L, at + BUFFERS)) o->buffers = lx_check_tensor(L, at + BUFFERS, "loop", "buffers");
   if (!lua_isnil(L, at + SUBSET)) o->subset = lx_check_tensor(L, at + SUBSET, "loop", "subset");
   lx_check_extents(L, "loop", program, o->weights);
   if (measured) lx_check_extents(L, "loop", measured, o->weights);

@@ -8,20 +8,13 @@
 typedef struct plan {
   sw_output *outputs;
   int n;
-  sw_dtype real;
-  int64_t out_extent;
 } plan;
 
-/* Elements of an output that goes to the output vector: the same for every batch. */
-static int64_t fixed_size(lua_State *L, const sw_type *type, int i) {
-  int64_t n = 1;
-  for (int d = 0; d < type->ndim; d++) {
-    if (type->dim[d].batch) {
-      lx_error(L, "program: output %d has an offset, but its size depends on the batch", i + 1);
-    }
-    n *= type->dim[d].n;
+/* Refuses an output that goes to a vector, but whose size depends on the batch. */
+static void check_fixed(lua_State *L, const sw_type *type, int i) {
+  if (sw_type_batch_axis(type) >= 0) {
+    lx_error(L, "program: output %d has an offset, but its size depends on the batch", i + 1);
   }
-  return n;
 }
 
 /* Reads offsets from the list at index, if there is one. */
@@ -34,10 +27,23 @@ static void read_offsets(lua_State *L, int index, const sw_graph *g, plan *p) {
     lua_rawgeti(L, index, i + 1);
     if (lua_toboolean(L, -1)) {
       o->offset = lx_check_integer(L, -1, "program", "an offset", 1, 1LL << 46) - 1;
-      int64_t after = o->offset + fixed_size(L, sw_graph_type(g, o->edge), i);
-      if (after > p->out_extent) p->out_extent = after;
+      check_fixed(L, sw_graph_type(g, o->edge), i);
     }
     lua_pop(L, 1);
+  }
+}
+
+/* Which vector outputs go to, from the table at index: [i] = 1 (out, the default) or 2 (state). */
+static void read_vectors(lua_State *L, int index, plan *p) {
+  for (int i = 0; i < p->n; i++) p->outputs[i].vector = SW_TO_OUT;
+  if (lua_isnil(L, index)) return;
+  lx_check_table(L, index, "program", "vectors");
+  for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
+    lua_Integer i = lx_check_integer(L, -2, "program", "an output of vectors", 1, p->n);
+    lua_Integer to = lx_check_integer(L, -1, "program", "a vector", 1, 2);
+    p->outputs[i - 1].vector = (int)to - 1;
+    if (to == 2 && p->outputs[i - 1].offset < 0)
+      lx_error(L, "program: output %d goes to the state, but has no offset", (int)i);
   }
 }
 
@@ -46,9 +52,14 @@ static void read_outputs(lua_State *L, int index, const sw_graph *g, plan *p, sw
   for (int i = 0; i < p->n; i++) p->outputs[i].edge = edges[i];
 }
 
+static void note_extents(lx_program *p) {
+  for (int i = 0; i < LX_VECTORS; i++) p->extent[i] = sw_program_vector_extent(p->p, i);
+  for (int i = 0; i < 2; i++) p->out_extent[i] = sw_program_output_extent(p->p, i);
+}
+
 /* program(graph, outputs, options) */
 static int new_program(lua_State *L) {
-  static const char *const names[] = {"dtype", "offsets", NULL};
+  static const char *const names[] = {"dtype", "offsets", "vectors", NULL};
   lua_settop(L, 3);
   if (lua_isnil(L, 3)) {
     lua_newtable(L);
@@ -62,11 +73,12 @@ static int new_program(lua_State *L) {
   const lx_graph *graph = lx_check(L, 1, LX_GRAPH, "program", "graph");
   read_outputs(L, 2, graph->g, &p, edges);
   read_offsets(L, at + 1, graph->g, &p);
-  sw_dtype real = lx_check_real(L, at, "program");
-  sw_status st = sw_program_new(graph->g, p.outputs, p.n, real, &out->p);
+  read_vectors(L, at + 2, &p);
+  sw_program_options o = {
+      .outputs = p.outputs, .n_outputs = p.n, .real = lx_check_real(L, at, "program")};
+  sw_status st = sw_program_new(graph->g, &o, &out->p);
   if (st != SW_OK) return lx_retry(L, st, 3, new_program);
-  memcpy(out->extent, graph->extent, sizeof out->extent);
-  out->out_extent = p.out_extent;
+  note_extents(out);
   out->n_outputs = p.n;
   for (int i = 0; i < p.n; i++) out->placed[i] = p.outputs[i].offset >= 0;
   return 1;
@@ -92,8 +104,9 @@ typedef struct run {
   sw_tensor *input[64];           /* inputs that are read, else NULL */
   sw_tensor **vector[LX_VECTORS]; /* shells for contiguous views of the vectors */
   sw_tensor *given[LX_VECTORS];
-  sw_tensor *out;
-  sw_tensor **result; /* shells of the outputs, in a userdata of pointers */
+  sw_tensor *to[2]; /* SW_TO_OUT, SW_TO_STATE */
+  uint64_t seed;
+  int64_t step, first_example;
 } run;
 
 static void check_kind(lua_State *L, const sw_type *type, const sw_tensor *t, int slot) {
@@ -164,25 +177,39 @@ static int overlap(const sw_tensor *a, const sw_tensor *b) {
          y < x + sw_tensor_numel(a) * sw_dtype_bytes(sw_tensor_dtype(a));
 }
 
-/* index: of the tensor that takes the outputs with offsets. */
-static void check_out(lua_State *L, run *r, int index) {
-  int64_t need = r->program->out_extent;
+/* index: of the tensor that takes the outputs which go to vector `to`. */
+static void check_out(lua_State *L, run *r, int index, int to) {
+  static const char *const what[] = {"out", "state"};
+  int64_t need = r->program->out_extent[to];
   if (lua_isnil(L, index)) {
-    if (need > 0) lx_error(L, "%s: out is missing: some outputs have offsets", run_who);
+    if (need > 0)
+      lx_error(L, "%s: %s is missing: some outputs have offsets in it", run_who, what[to]);
     return;
   }
-  r->out = lx_check_tensor(L, index, run_who, "out");
-  if (sw_tensor_dtype(r->out) != sw_program_dtype(r->program->p) ||
-      !sw_tensor_is_contiguous(r->out) || sw_tensor_is_read_only(r->out) ||
-      sw_tensor_numel(r->out) < need) {
-    lx_error(L, "%s: out must be %s, contiguous, writable, of %I elements or more", run_who,
-             sw_dtype_name(sw_program_dtype(r->program->p)), (lua_Integer)need);
+  sw_tensor *t = lx_check_tensor(L, index, run_who, what[to]);
+  r->to[to] = t;
+  if (sw_tensor_dtype(t) != sw_program_dtype(r->program->p) || !sw_tensor_is_contiguous(t) ||
+      sw_tensor_is_read_only(t) || sw_tensor_numel(t) < need) {
+    lx_error(L, "%s: %s must be %s, contiguous, writable, of %I elements or more", run_who,
+             what[to], sw_dtype_name(sw_program_dtype(r->program->p)), (lua_Integer)need);
   }
   for (int i = 0; i < LX_VECTORS; i++) {
-    if (r->given[i] && overlap(r->out, r->given[i])) {
-      lx_error(L, "%s: out shares memory with vector %d", run_who, i + 1);
-    }
+    if (r->given[i] && overlap(t, r->given[i]))
+      lx_error(L, "%s: %s shares memory with vector %d", run_who, what[to], i + 1);
   }
+  if (to == SW_TO_STATE && r->to[SW_TO_OUT] && overlap(t, r->to[SW_TO_OUT]))
+    lx_error(L, "%s: state shares memory with out", run_who);
+}
+
+/* Random numbers: options seed, step, first_example, from index on. */
+static void read_random(lua_State *L, run *r, int index) {
+  if (!lua_isnil(L, index))
+    r->seed = (uint64_t)lx_check_integer(L, index, run_who, "seed", LX_ANY_INTEGER);
+  if (!lua_isnil(L, index + 1))
+    r->step = lx_check_integer(L, index + 1, run_who, "step", 0, LUA_MAXINTEGER);
+  if (!lua_isnil(L, index + 2))
+    r->first_example =
+        lx_check_integer(L, index + 2, run_who, "first_example", 1, LUA_MAXINTEGER) - 1;
 }
 
 /* ---- the call itself: no Lua from here on */
@@ -222,7 +249,6 @@ static sw_status copy_output(const run *r, const sw_workspace *w, int i, sw_tens
 static sw_status run_program(run *r, sw_tensor **const results[], char *blame, size_t size) {
   sw_workspace *w;
   const void *vectors[LX_VECTORS] = {NULL};
-  void *out = NULL;
   SW_TRY(lx_program_workspace(r->program, &w));
   SW_TRY(sw_workspace_batch(w, r->batch));
   for (int i = 0; i < sw_program_inputs(r->program->p); i++) SW_TRY(copy_input(r, w, i));
@@ -231,16 +257,22 @@ static sw_status run_program(run *r, sw_tensor **const results[], char *blame, s
     SW_TRY(sw_tensor_contiguous(r->given[i], r->vector[i]));
     vectors[i] = sw_tensor_data(*r->vector[i]);
   }
-  if (r->out) SW_TRY(sw_tensor_writable(r->out, &out));
-  if (blame) return sw_workspace_blame(w, vectors, r->n_vectors, out, blame, size);
-  SW_TRY(sw_workspace_run(w, vectors, r->n_vectors, out));
+  sw_run given = {.vectors = vectors,
+                  .n_vectors = LX_VECTORS,
+                  .seed = r->seed,
+                  .step = r->step,
+                  .first_example = r->first_example};
+  if (r->to[SW_TO_OUT]) SW_TRY(sw_tensor_writable(r->to[SW_TO_OUT], &given.out));
+  if (r->to[SW_TO_STATE]) SW_TRY(sw_tensor_writable(r->to[SW_TO_STATE], &given.state));
+  if (blame) return sw_workspace_blame(w, &given, blame, size);
+  SW_TRY(sw_workspace_run(w, &given));
   for (int i = 0, k = 0; i < r->program->n_outputs; i++) {
     if (!r->program->placed[i]) SW_TRY(copy_output(r, w, i, results[k++]));
   }
   return SW_OK;
 }
 
-/* ---- program:run { inputs =, vectors =, batch =, out = } */
+/* ---- program:run { inputs =, vectors =, batch =, out =, state =, … } */
 
 /* Length of the list at index, 0 for nil. */
 static int optional_list(lua_State *L, int index, const char *what, int limit) {
@@ -259,7 +291,8 @@ static lx_program *check_program(lua_State *L, const char *who) {
 
 /* program:run gives outputs, program:blame a text or nil. */
 static int run_any(lua_State *L, int blame, lua_CFunction f) {
-  static const char *const names[] = {"inputs", "vectors", "batch", "out", NULL};
+  static const char *const names[] = {"inputs", "vectors", "batch",         "out", "state",
+                                      "seed",   "step",    "first_example", NULL};
   enum { MOST_INPUTS = 64 };
   lua_settop(L, 2);
   int at = lx_push_options(L, 2, run_who, names);
@@ -278,7 +311,9 @@ static int run_any(lua_State *L, int blame, lua_CFunction f) {
   for (int i = 0; i < sw_program_inputs(r.program->p) && i < MOST_INPUTS; i++)
     check_input(L, &r, i);
   for (int i = 0; i < LX_VECTORS; i++) check_vector(L, &r, i);
-  check_out(L, &r, at + 3);
+  check_out(L, &r, at + 3, SW_TO_OUT);
+  check_out(L, &r, at + 4, SW_TO_STATE);
+  read_random(L, &r, at + 5);
   if (r.batch == 0) r.batch = 1;
 
   char text[400] = "";

@@ -52,7 +52,8 @@ SW_API int sw_type_batch_axis(const sw_type *t);
 SW_API const char *sw_type_text(const sw_type *t, char *text, size_t size);
 
 /* Of convolutions and pools over images (batch, height, width, channels): pairs are (of rows, of
- * columns); a stride, a dilation or groups of 0 mean 1. Output pixel i sees the inputs  i stride - padding + j dilation,  j = 0 … kernel - 1. */
+ * columns); a stride, a dilation or groups of 0 mean 1. Output pixel i sees the inputs
+ * i stride - padding + j dilation,  j = 0 … kernel - 1. */
 typedef struct sw_window {
   int64_t kernel[2], stride[2], padding[2], dilation[2];
   int64_t size[2]; /* an image's height and width, where they do not follow from an input */

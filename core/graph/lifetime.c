@@ -104,8 +104,10 @@ static void find_ready(sw_program *p) {
   p->loss_ready = written_by(p, p->outputs[0].buffer);
   for (int i = 0; i < p->n_outputs; i++) {
     swi_program_output *o = &p->outputs[i];
-    o->ready = o->offset >= 0 ? ready_after(p, o) : -1;
-    if (o->offset >= 0 && o->ready < p->loss_ready) o->ready = p->loss_ready;
+    o->ready = -1;
+    if (o->offset < 0 || o->vector != SW_TO_OUT) continue;
+    o->ready = ready_after(p, o);
+    if (o->ready < p->loss_ready) o->ready = p->loss_ready;
   }
 }
 

@@ -231,8 +231,8 @@ static sw_status bind_output(compiler *c, int i) {
   swi_buffer *b = &p->buffers[at];
   if (o->offset >= 0 && (t->kind != SW_REAL || swi_type_numel(t).batch))
     return sw_fail(p->ctx, SW_EARG,
-                   "program: output %d cannot go into the output vector: it must be real, without "
-                   "a batch axis",
+                   "program: output %d cannot go into a vector: it must be real, without a batch "
+                   "axis",
                    i + 1);
   int is_free = b->place == SWI_ARENA && b->last != INT32_MAX;
   if (!is_free && (o->offset >= 0 || b->place != SWI_ARENA)) {
@@ -241,11 +241,12 @@ static sw_status bind_output(compiler *c, int i) {
   }
   if (o->offset >= 0) {
     b->place = SWI_OUT;
+    b->slot = o->vector;
     b->offset = o->offset;
-    p->needs_out = 1;
+    p->needs[o->vector] = 1;
   }
   b->last = INT32_MAX;
-  p->outputs[i] = (swi_program_output){*t, o->offset, at, -1};
+  p->outputs[i] = (swi_program_output){*t, o->vector, o->offset, at, -1};
   return SW_OK;
 }
 
@@ -287,13 +288,22 @@ static sw_status copy_labels(compiler *c) {
   return SW_OK;
 }
 
+static sw_status check_output(const compiler *c, int i) {
+  sw_edge e = c->outputs[i].edge;
+  if (e.node < 0 || e.node >= c->n || e.out < 0 || e.out >= swi_op(c->g->nodes[e.node].op)->n_out)
+    return sw_fail(c->p->ctx, SW_EARG, "program: output %d is not an edge of the graph", i + 1);
+  int vector = c->outputs[i].vector;
+  if (vector != SW_TO_OUT && vector != SW_TO_STATE)
+    return sw_fail(c->p->ctx, SW_EARG, "program: output %d goes to vector %d, there are 1 and 2",
+                   i + 1, vector + 1);
+  return SW_OK;
+}
+
 static sw_status compile(compiler *c) {
   SW_TRY(compiler_new(c));
   for (int i = 0; i < c->n_outputs; i++) {
-    sw_edge e = c->outputs[i].edge;
-    if (e.node < 0 || e.node >= c->n || e.out < 0 || e.out >= swi_op(c->g->nodes[e.node].op)->n_out)
-      return sw_fail(c->p->ctx, SW_EARG, "program: output %d is not an edge of the graph", i + 1);
-    swi_mark_needed(c->g, &e, 1, c->needed);
+    SW_TRY(check_output(c, i));
+    swi_mark_needed(c->g, &c->outputs[i].edge, 1, c->needed);
   }
   SW_TRY(copy_labels(c));
   count_readers(c);
@@ -304,12 +314,12 @@ static sw_status compile(compiler *c) {
   return write_constants(c);
 }
 
-sw_status sw_program_new(sw_graph *g, const sw_output *outputs, int n_outputs, sw_dtype real,
-                         sw_program **out) {
+sw_status sw_program_new(sw_graph *g, const sw_program_options *o, sw_program **out) {
+  sw_dtype real = o->real;
   if (real != SW_F32 && real != SW_F64)
     return sw_fail(g->ctx, SW_EDTYPE, "program: its numbers are float32 or float64, not %s",
                    sw_dtype_name(real));
-  if (n_outputs < 1) return sw_fail(g->ctx, SW_EARG, "program: has no outputs");
+  if (o->n_outputs < 1) return sw_fail(g->ctx, SW_EARG, "program: has no outputs");
   sw_program *p = swi_alloc_zeroed(g->ctx, sizeof *p);
   if (!p) return SW_ENOMEM;
   p->ctx = sw_context_retain(g->ctx);
@@ -318,7 +328,7 @@ sw_status sw_program_new(sw_graph *g, const sw_output *outputs, int n_outputs, s
   p->k = real == SW_F32 ? g->ctx->f32 : g->ctx->f64;
   p->bytes = p->k->element_bytes;
   for (int i = 0; i < SWI_MAX_INPUTS; i++) p->input_buffer[i] = -1;
-  compiler c = {.g = g, .p = p, .outputs = outputs, .n_outputs = n_outputs, .n = g->n_nodes};
+  compiler c = {.g = g, .p = p, .outputs = o->outputs, .n_outputs = o->n_outputs, .n = g->n_nodes};
   sw_status st = compile(&c);
   compiler_free(&c);
   if (st == SW_OK)
@@ -352,6 +362,27 @@ int sw_program_inputs(const sw_program *p) { return p->n_inputs; }
 int sw_program_outputs(const sw_program *p) { return p->n_outputs; }
 const sw_type *sw_program_output_type(const sw_program *p, int i) { return &p->outputs[i].type; }
 int64_t sw_program_output_offset(const sw_program *p, int i) { return p->outputs[i].offset; }
+int sw_program_output_vector(const sw_program *p, int i) { return p->outputs[i].vector; }
+
+static int64_t extent_of(const sw_program *p, swi_place place, int slot) {
+  int64_t extent = 0;
+  for (int32_t i = 0; i < p->n_buffers; i++) {
+    const swi_buffer *b = &p->buffers[i];
+    if (b->place == place && b->slot == slot && b->offset + b->numel.n > extent)
+      extent = b->offset + b->numel.n;
+  }
+  return extent;
+}
+
+int sw_program_vectors(const sw_program *p) { return p->n_vectors; }
+
+int64_t sw_program_vector_extent(const sw_program *p, int slot) {
+  return extent_of(p, SWI_VECTOR, slot);
+}
+
+int64_t sw_program_output_extent(const sw_program *p, int vector) {
+  return extent_of(p, SWI_OUT, vector);
+}
 
 const sw_type *sw_program_input_type(const sw_program *p, int slot) {
   return slot >= 0 && slot < p->n_inputs && p->input_buffer[slot] >= 0 ? &p->input_type[slot]

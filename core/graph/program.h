@@ -13,15 +13,25 @@
 typedef struct sw_program sw_program;
 typedef struct sw_workspace sw_workspace;
 
+/* Which of a run's vectors an output goes to: gradients to `out`, new values of buffers to `state`.
+ * The buffers themselves are a vector of params, which a run only reads. */
+enum { SW_TO_OUT, SW_TO_STATE };
+
 typedef struct sw_output {
   sw_edge edge;
-  int64_t offset; /* >= 0: where in the output vector of each run; -1: it stays in the workspace */
+  int vector;     /* SW_TO_OUT or SW_TO_STATE */
+  int64_t offset; /* >= 0: where in that vector; -1: it stays in the workspace */
 } sw_output;
 
-/* real: SW_F32 or SW_F64, the float type of everything in it. The graph may go or grow afterwards.
- * SW_EARG for an output that is not there, SW_ENOMEM. */
-SW_API sw_status sw_program_new(sw_graph *g, const sw_output *outputs, int n_outputs, sw_dtype real,
-                                sw_program **out);
+typedef struct sw_program_options {
+  const sw_output *outputs;
+  int n_outputs;
+  sw_dtype real; /* SW_F32 or SW_F64, the float type of everything in it */
+} sw_program_options;
+
+/* The graph may go or grow afterwards. SW_EARG for an output that is not there, SW_EDTYPE,
+ * SW_ENOMEM. */
+SW_API sw_status sw_program_new(sw_graph *g, const sw_program_options *o, sw_program **out);
 SW_API sw_program *sw_program_retain(sw_program *p);
 SW_API void sw_program_release(sw_program *p);
 SW_API sw_dtype sw_program_dtype(const sw_program *p);
@@ -32,6 +42,12 @@ SW_API const sw_type *sw_program_input_type(const sw_program *p,
 SW_API int sw_program_outputs(const sw_program *p);
 SW_API const sw_type *sw_program_output_type(const sw_program *p, int i);
 SW_API int64_t sw_program_output_offset(const sw_program *p, int i); /* as in sw_output */
+SW_API int sw_program_output_vector(const sw_program *p, int i);     /* likewise */
+SW_API int sw_program_vectors(const sw_program *p); /* of params: slots 0 … n-1 */
+/* Elements that a run's vectors must have: vector slot of params, and the one that outputs go to;
+ * 0: it is not used. */
+SW_API int64_t sw_program_vector_extent(const sw_program *p, int slot);
+SW_API int64_t sw_program_output_extent(const sw_program *p, int vector);
 SW_API size_t sw_program_dump(const sw_program *p, char *text,
                               size_t size); /* the compiled form: instructions, buffers */
 
@@ -49,31 +65,37 @@ SW_API int64_t sw_workspace_bytes(const sw_workspace *w);
  * it. */
 SW_API void *sw_workspace_input(sw_workspace *w, int slot);
 
-/* Runs at the current batch. vectors[slot] are the params' vectors, in the program's float type;
- * out is the output vector (NULL if no output goes there). SW_ERANGE: an index outside its rows or
- * classes, found before anything is computed from it; SW_EARG. */
-SW_API sw_status sw_workspace_run(sw_workspace *w, const void *const *vectors, int n_vectors,
-                                  void *out);
+typedef struct sw_run {
+  const void *const *vectors; /* of params, by slot, in the program's float type; read only */
+  int n_vectors;
+  void *out, *state; /* SW_TO_OUT's and SW_TO_STATE's: elements that are no output stay as they are;
+                        NULL if no output goes there. They overlap nothing else */
+  uint64_t seed;     /* of random numbers; what follows says which of its stream a run draws */
+  int64_t step, first_example;
+} sw_run;
+
+/* Runs at the current batch. SW_ERANGE: an index outside its rows or classes, found before anything
+ * is computed from it; SW_EARG. */
+SW_API sw_status sw_workspace_run(sw_workspace *w, const sw_run *run);
 
 /* A run that makes its updates early, while gradients are still in the cache. Output 0 must be a
  * real scalar, the loss: check(arg, loss) sees it before any update, and ends the run by a status
- * that is not SW_OK. update(arg, i) is called once for every output with an offset, when it lies
- * finished in the output vector and this run reads its elements of vectors[0] no more; so those may
- * be written, and nothing else. Results are those of sw_workspace_run. */
+ * that is not SW_OK. update(arg, i) is called once for every output with an offset in `out`, when
+ * it lies finished there and this run reads its elements of vectors[0] no more; so those may be
+ * written, and nothing else. Results are those of sw_workspace_run. */
 typedef struct sw_updater {
   sw_status (*check)(void *arg, double loss);
   void (*update)(void *arg, int output);
   void *arg;
 } sw_updater;
 
-SW_API sw_status sw_workspace_run_updating(sw_workspace *w, const void *const *vectors,
-                                           int n_vectors, void *out, const sw_updater *updater);
+SW_API sw_status sw_workspace_run_updating(sw_workspace *w, const sw_run *run,
+                                           const sw_updater *updater);
 
 /* Runs once more at the same inputs and looks at every result: text says which op made the first
  * NaN, from what shapes and in which layer, or which input held one; it is empty if there was none.
  * */
-SW_API sw_status sw_workspace_blame(sw_workspace *w, const void *const *vectors, int n_vectors,
-                                    void *out, char *text, size_t size);
+SW_API sw_status sw_workspace_blame(sw_workspace *w, const sw_run *run, char *text, size_t size);
 
 /* Output i of the last run, which has offset -1: elements (borrowed until the next run or batch)
  * and its shape. */

@@ -14,7 +14,7 @@ static void put_buffer(swi_text *t, const sw_program *p, int32_t i) {
   else if (b->place == SWI_VECTOR)
     swi_put(t, "vector%d[%" PRId64 "]", b->slot + 1, b->offset + 1);
   else if (b->place == SWI_OUT)
-    swi_put(t, "out[%" PRId64 "]", b->offset + 1);
+    swi_put(t, "%s[%" PRId64 "]", b->slot == SW_TO_OUT ? "out" : "state", b->offset + 1);
   else if (b->place == SWI_CONSTANT)
     swi_put(t, "const%" PRId32, i);
   else if (b->place == SWI_TILE)

@@ -11,14 +11,14 @@ typedef enum swi_place {
   SWI_INPUT,    /* in the workspace, filled before a run and kept through it */
   SWI_VECTOR,   /* in one of the vectors given to a run */
   SWI_CONSTANT, /* in the program */
-  SWI_OUT,      /* in the output vector given to a run */
+  SWI_OUT,      /* in one of the vectors that a run's outputs go to */
   SWI_TILE      /* never whole: a tile at a time, see chain.c */
 } swi_place;
 
 typedef struct swi_buffer {
   swi_place place;
-  int slot;       /* of an input, a vector or a tile */
-  int64_t offset; /* elements, in a vector or the output vector; bytes, among the constants */
+  int slot;       /* of an input, a vector or a tile; SW_TO_OUT or SW_TO_STATE */
+  int64_t offset; /* elements, in a vector; bytes, among the constants */
   sw_kind kind;
   sw_dim numel;        /* elements: n, or n * B */
   int32_t first, last; /* instructions between which it is alive */
@@ -38,9 +38,10 @@ typedef struct swi_instruction {
 
 typedef struct swi_program_output {
   sw_type type;
+  int vector;
   int64_t offset;
   int32_t buffer;
-  int32_t ready; /* offset >= 0: the instruction behind which its update may be made */
+  int32_t ready; /* of a gradient: the instruction behind which its update may be made; else -1 */
 } swi_program_output;
 
 enum { SWI_MAX_INPUTS = 16 };
@@ -58,7 +59,8 @@ struct sw_program {
   swi_program_output *outputs;
   int n_outputs;
   int32_t loss_ready;                   /* the instruction that completes output 0 */
-  int n_inputs, n_vectors, needs_out;   /* what a run must give */
+  int n_inputs, n_vectors;              /* what a run must give */
+  int needs[2];                         /* whether an output goes to `out`, to `state` */
   int32_t input_buffer[SWI_MAX_INPUTS]; /* -1: nothing reads the slot */
   sw_type input_type[SWI_MAX_INPUTS];
   char (*labels)[SWI_LABEL]; /* the graph's */

@@ -139,21 +139,17 @@ void *sw_workspace_input(sw_workspace *w, int slot) {
 
 /* ------------------------------------------------------------------ running */
 
-typedef struct run_args {
-  const void *const *vectors;
-  void *out;
-} run_args;
-
-static void *run_place(const sw_workspace *w, int32_t buffer, const run_args *r, void *fixed) {
+static void *run_place(const sw_workspace *w, int32_t buffer, const sw_run *r, void *fixed) {
   if (buffer < 0) return fixed;
   const swi_buffer *b = &w->p->buffers[buffer];
-  if (b->place == SWI_OUT) return (char *)r->out + b->offset * w->p->bytes;
+  if (b->place == SWI_OUT)
+    return (char *)(b->slot == SW_TO_OUT ? r->out : r->state) + b->offset * w->p->bytes;
   if (b->place != SWI_VECTOR) return fixed;
   /* a parameter is read only: no op writes to an input that is not in the arena */
   return (char *)(uintptr_t)r->vectors[b->slot] + b->offset * w->p->bytes;
 }
 
-static void point(sw_workspace *w, const run_args *r) {
+static void point(sw_workspace *w, const sw_run *r) {
   for (int32_t i = 0; i < w->p->n_code; i++) {
     const swi_instruction *code = &w->p->code[i];
     swi_eval_args *call = &w->calls[i];
@@ -165,15 +161,19 @@ static void point(sw_workspace *w, const run_args *r) {
   }
 }
 
-static sw_status check_run(const sw_workspace *w, const void *const *vectors, int n_vectors,
-                           const void *out) {
+static sw_status check_run(const sw_workspace *w, const sw_run *r) {
   sw_context *ctx = w->p->ctx;
+  const sw_program *p = w->p;
   if (w->batch == 0) return sw_fail(ctx, SW_EARG, "program: its batch size was not set");
-  if (n_vectors < w->p->n_vectors)
-    return sw_fail(ctx, SW_EARG, "program: reads %d vectors, got %d", w->p->n_vectors, n_vectors);
-  for (int i = 0; i < w->p->n_vectors; i++)
-    if (!vectors[i]) return sw_fail(ctx, SW_EARG, "program: vector %d is missing", i + 1);
-  if (w->p->needs_out && !out) return sw_fail(ctx, SW_EARG, "program: wants an output vector");
+  if (r->n_vectors < p->n_vectors)
+    return sw_fail(ctx, SW_EARG, "program: reads %d vectors, got %d", p->n_vectors, r->n_vectors);
+  for (int i = 0; i < p->n_vectors; i++)
+    if (!r->vectors[i] && sw_program_vector_extent(p, i) > 0)
+      return sw_fail(ctx, SW_EARG, "program: vector %d is missing", i + 1);
+  if (p->needs[SW_TO_OUT] && !r->out)
+    return sw_fail(ctx, SW_EARG, "program: wants an output vector");
+  if (p->needs[SW_TO_STATE] && !r->state)
+    return sw_fail(ctx, SW_EARG, "program: wants a vector for the new state");
   return SW_OK;
 }
 
@@ -242,28 +242,24 @@ static int has_loss(const sw_program *p) {
   return o->type.kind == SW_REAL && o->type.ndim == 0 && o->offset < 0;
 }
 
-sw_status sw_workspace_run_updating(sw_workspace *w, const void *const *vectors, int n_vectors,
-                                    void *out, const sw_updater *updater) {
-  run_args r = {vectors, out};
-  SW_TRY(check_run(w, vectors, n_vectors, out));
+sw_status sw_workspace_run_updating(sw_workspace *w, const sw_run *run, const sw_updater *updater) {
+  SW_TRY(check_run(w, run));
   if (updater && !has_loss(w->p))
     return sw_fail(w->p->ctx, SW_EARG, "program: its first output must be a scalar, the loss");
-  point(w, &r);
+  point(w, run);
   return execute(w, updater, NULL);
 }
 
-sw_status sw_workspace_run(sw_workspace *w, const void *const *vectors, int n_vectors, void *out) {
-  return sw_workspace_run_updating(w, vectors, n_vectors, out, NULL);
+sw_status sw_workspace_run(sw_workspace *w, const sw_run *run) {
+  return sw_workspace_run_updating(w, run, NULL);
 }
 
-sw_status sw_workspace_blame(sw_workspace *w, const void *const *vectors, int n_vectors, void *out,
-                             char *text, size_t size) {
-  run_args r = {vectors, out};
+sw_status sw_workspace_blame(sw_workspace *w, const sw_run *run, char *text, size_t size) {
   swi_text t = {text, size, 0};
   int32_t first = INT32_MAX;
   if (size > 0) text[0] = '\0';
-  SW_TRY(check_run(w, vectors, n_vectors, out));
-  point(w, &r);
+  SW_TRY(check_run(w, run));
+  point(w, run);
   if (swi_blame_given(w->p, w->calls, w->batch, &t)) return SW_OK;
   SW_TRY(execute(w, NULL, &first));
   if (first < INT32_MAX) swi_blame_instruction(w->p, first, &t);

@@ -6,7 +6,7 @@
 typedef struct evaluation {
   sw_context *ctx;
   sw_workspace *w;
-  const sw_tensor *weights;
+  const sw_tensor *weights, *buffers;
   const sw_source *source;
   int32_t *index;
   double *sums;
@@ -28,8 +28,11 @@ static sw_status add_output(const evaluation *e, int i, int64_t n) {
 /* Examples first … first + n - 1, in the order of the source. */
 static sw_status add_batch(const evaluation *e, int64_t first, int64_t n) {
   for (int64_t i = 0; i < n; i++) e->index[i] = (int32_t)(first + i);
+  const void *vectors[SWI_FED_VECTORS] = {sw_tensor_data(e->weights),
+                                          e->buffers ? sw_tensor_data(e->buffers) : NULL};
+  const sw_run run = {.vectors = vectors, .n_vectors = SWI_FED_VECTORS, .first_example = first};
   SW_TRY(sw_workspace_batch(e->w, n));
-  SW_TRY(swi_feed_run(e->w, e->source, e->index, n, e->weights, NULL, NULL));
+  SW_TRY(swi_feed_run(e->w, e->source, e->index, n, &run, NULL));
   for (int i = 0; i < e->n_sums; i++) SW_TRY(add_output(e, i, n));
   return SW_OK;
 }
@@ -46,20 +49,25 @@ static sw_status add_all(const evaluation *e, int64_t batch, const volatile int 
 static sw_status check_evaluation(const evaluation *e, int64_t batch) {
   const sw_program *p = sw_workspace_program(e->w);
   if (batch < 1) return sw_fail(e->ctx, SW_ERANGE, "evaluate: a batch of %lld", (long long)batch);
-  if (!sw_tensor_is_contiguous(e->weights))
-    return sw_fail(e->ctx, SW_ESHAPE, "evaluate: the weights must be contiguous");
-  if (sw_program_dtype(p) != sw_tensor_dtype(e->weights))
-    return sw_fail(e->ctx, SW_EDTYPE, "evaluate: the weights are %s, the program is %s",
-                   sw_dtype_name(sw_tensor_dtype(e->weights)), sw_dtype_name(sw_program_dtype(p)));
   if (e->n_sums > sw_program_outputs(p))
     return sw_fail(e->ctx, SW_EARG, "evaluate: %d sums of %d outputs", e->n_sums,
                    sw_program_outputs(p));
-  return swi_feed_check(e->ctx, p, e->source);
+  SW_TRY(swi_feed_check(e->ctx, p, e->source, e->weights, e->buffers));
+  for (int vector = SW_TO_OUT; vector <= SW_TO_STATE; vector++)
+    if (sw_program_output_extent(p, vector) > 0)
+      return sw_fail(e->ctx, SW_EARG, "evaluate: the program has outputs that go to a vector");
+  return SW_OK;
 }
 
-sw_status sw_evaluate(sw_workspace *w, const sw_tensor *weights, const sw_source *source,
-                      int64_t batch, const volatile int *interrupt, double *sums, int n_sums) {
-  evaluation e = {sw_tensor_context(weights), w, weights, source, NULL, NULL, n_sums};
+sw_status sw_evaluate(sw_workspace *w, const sw_tensor *weights, const sw_tensor *buffers,
+                      const sw_source *source, int64_t batch, const volatile int *interrupt,
+                      double *sums, int n_sums) {
+  evaluation e = {.ctx = sw_tensor_context(weights),
+                  .w = w,
+                  .weights = weights,
+                  .buffers = buffers,
+                  .source = source,
+                  .n_sums = n_sums};
   SW_TRY(check_evaluation(&e, batch));
   int64_t examples = sw_source_examples(source);
   if (batch > examples) batch = examples;

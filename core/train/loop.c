@@ -12,14 +12,11 @@
 /* -------------------------------------------------------------- making */
 
 static sw_status check_program(sw_context *ctx, const sw_program *p, const sw_loop_options *o) {
-  if (sw_program_dtype(p) != sw_tensor_dtype(o->weights))
-    return sw_fail(ctx, SW_EDTYPE, "loop: the weights are %s, the program is %s",
-                   sw_dtype_name(sw_tensor_dtype(o->weights)), sw_dtype_name(sw_program_dtype(p)));
   const sw_type *loss = sw_program_outputs(p) > 0 ? sw_program_output_type(p, 0) : NULL;
   if (!loss || loss->kind != SW_REAL || loss->ndim != 0 || sw_program_output_offset(p, 0) >= 0)
     return sw_fail(ctx, SW_ESHAPE,
                    "loop: the program's first output must be a loss, a real scalar");
-  return swi_feed_check(ctx, p, o->source);
+  return swi_feed_check(ctx, p, o->source, o->weights, o->buffers);
 }
 
 static sw_status check_norms(sw_context *ctx, const sw_program *p) {
@@ -45,17 +42,26 @@ static sw_status check_numbers(sw_context *ctx, const sw_loop_options *o) {
   return SW_OK;
 }
 
+static int has_buffers(const sw_program *p) {
+  return sw_program_vector_extent(p, SWI_BUFFERS) > 0 ||
+         sw_program_output_extent(p, SW_TO_STATE) > 0;
+}
+
 static sw_status check_options(sw_context *ctx, const sw_loop_options *o) {
   if (!o->program || !o->weights || !o->source)
     return sw_fail(ctx, SW_EARG, "loop: program, weights and source are needed");
-  if (!sw_tensor_is_contiguous(o->weights))
-    return sw_fail(ctx, SW_ESHAPE, "loop: the weights must be contiguous");
   if (o->subset && (sw_tensor_dtype(o->subset) != SW_I32 || !sw_tensor_is_contiguous(o->subset)))
     return sw_fail(ctx, SW_EDTYPE, "loop: subset must be contiguous int32 indices");
   SW_TRY(check_numbers(ctx, o));
   SW_TRY(check_program(ctx, o->program, o));
+  if (o->buffers && sw_tensor_numel(o->buffers) > 0 && !has_buffers(o->program))
+    return sw_fail(ctx, SW_EARG,
+                   "loop: buffers were given, the program neither reads nor writes them");
   if (!o->measured) return SW_OK;
   SW_TRY(check_program(ctx, o->measured, o));
+  if (sw_program_output_extent(o->measured, SW_TO_STATE) !=
+      sw_program_output_extent(o->program, SW_TO_STATE))
+    return sw_fail(ctx, SW_EARG, "loop: the measured program must write the same buffers");
   return check_norms(ctx, o->measured);
 }
 
@@ -86,6 +92,7 @@ static sw_status fill_loop(sw_loop *l, const sw_loop_options *o) {
   sw_shape shape = sw_shape_of(1, (int64_t[]){sw_tensor_numel(o->weights)});
   SW_TRY(sw_tensor_view(o->weights, &l->weights));
   SW_TRY(sw_tensor_new(l->ctx, l->real, &shape, &l->gradient));
+  SW_TRY(swi_buffers_new(l, o->buffers));
   SW_TRY(make_sampler(l, o));
   SW_TRY(make_ranges(l, o));
   SW_TRY(make_runner(l, o->program, &l->plain));
@@ -107,6 +114,7 @@ sw_status sw_loop_new(sw_context *ctx, const sw_loop_options *o, sw_loop **out) 
       .ctx = sw_context_retain(ctx),
       .real = sw_tensor_dtype(o->weights),
       .source = o->source,
+      .seed = o->seed,
       .hyper = {unset, unset, momentum, zero},
       .optimizer = o->optimizer,
       .max_norm = o->max_norm,
@@ -147,6 +155,7 @@ void sw_loop_free(sw_loop *l) {
   sw_tensor_free(l->weights);
   sw_tensor_free(l->gradient);
   sw_tensor_free(l->part);
+  swi_buffers_free(l);
   sw_tensor_free(l->before);
   for (int i = 0; i < SW_LOOP_VECTORS; i++) sw_tensor_free(l->moment[i]);
   for (int h = 0; h < SW_HYPER_COUNT; h++) sw_schedule_release(l->hyper[h].schedule);
@@ -288,9 +297,8 @@ int64_t sw_loop_update_ratios(const sw_loop *l, double *ratio) {
 }
 
 sw_status sw_loop_blame(sw_loop *l, char *text, size_t size) {
-  const void *weights = sw_tensor_data(l->weights);
-  void *gradient = NULL;
   if (!l->last_run) return sw_fail(l->ctx, SW_EEMPTY, "loop: no step was made yet");
-  SW_TRY(sw_tensor_writable(l->gradient, &gradient));
-  return sw_workspace_blame(l->last_run, &weights, 1, gradient, text, size);
+  sw_run run = l->last;
+  SW_TRY(sw_tensor_writable(l->gradient, &run.out));
+  return sw_workspace_blame(l->last_run, &run, text, size);
 }

@@ -55,8 +55,11 @@ typedef struct sw_loop_options {
   sw_program *measured;    /* the same, and an output after the loss: (batch) per-example squared
                               norms (sw_graph_example_norms); NULL: they cannot be measured */
   sw_tensor *weights;      /* flat, of the programs' float type; a view is kept and written */
+  sw_tensor *buffers;      /* params in slot 1: flat, likewise. State outputs are their new values,
+                           which take their places after an update whose loss was finite; a part of
+                           a batch reads what the part before left. NULL: none */
   const sw_source *source; /* borrowed: must outlive the loop */
-  uint64_t seed;           /* of the order of examples */
+  uint64_t seed;           /* of the order of examples, and of a run's random numbers */
   sw_order order;
   const sw_tensor *subset; /* int32, contiguous: the examples that make an epoch; NULL: all */
   sw_optimizer_options optimizer;
@@ -165,9 +168,10 @@ SW_API sw_status sw_loop_restore(sw_loop *l, const sw_resume *r);
 
 /* Sums of the program's outputs over all examples of the source, in batches of at most batch, in
  * double. Every output must be a real (batch) vector; sums[i] gets output i's. Used for losses and
- * numbers of hits. SW_EINTERRUPTED; SW_ESHAPE, SW_EDTYPE, SW_EARG. */
-SW_API sw_status sw_evaluate(sw_workspace *w, const sw_tensor *weights, const sw_source *source,
-                             int64_t batch, const volatile int *interrupt, double *sums,
-                             int n_sums);
+ * numbers of hits. buffers may be NULL, if the program reads none. SW_EINTERRUPTED; SW_ESHAPE,
+ * SW_EDTYPE, SW_EARG. */
+SW_API sw_status sw_evaluate(sw_workspace *w, const sw_tensor *weights, const sw_tensor *buffers,
+                             const sw_source *source, int64_t batch, const volatile int *interrupt,
+                             double *sums, int n_sums);
 
 #endif

@@ -37,7 +37,10 @@ sw_status swi_make_room(sw_loop *l, const swi_step_plan *p) {
     l->measuring_capacity = p->part;
   }
   SW_TRY(sw_workspace_batch(p->measured ? l->measuring.workspace : l->plain.workspace, p->part));
-  if (p->part < p->batch) SW_TRY(need_vector(l, &l->part));
+  if (p->part < p->batch) {
+    SW_TRY(need_vector(l, &l->part));
+    SW_TRY(swi_buffers_room(l));
+  }
   for (int i = 0; i < swi_rule_moments(&p->rule); i++) SW_TRY(need_vector(l, &l->moment[i]));
   return SW_OK;
 }
@@ -52,16 +55,27 @@ static sw_status output_of(sw_loop *l, sw_workspace *w, int i, const void **out)
   return sw_fail(l->ctx, SW_EARG, "loop: output %d must not go to the gradient", i);
 }
 
+/* What the run of examples first … of the batch is given. */
+static sw_status point_run(sw_loop *l, int64_t first, sw_tensor *gradient) {
+  l->vectors[SWI_WEIGHTS] = sw_tensor_data(l->weights);
+  l->last = (sw_run){.vectors = l->vectors,
+                     .n_vectors = SWI_FED_VECTORS,
+                     .seed = l->seed,
+                     .step = l->state.step,
+                     .first_example = l->state.examples + first};
+  SW_TRY(swi_buffers_point(l, &l->last));
+  return sw_tensor_writable(gradient, &l->last.out);
+}
+
 /* Examples first … first + n - 1 of the batch; loss and norms are added with the part's weight. */
 static sw_status run_part(sw_loop *l, const swi_step_plan *p, int64_t first, int64_t n,
                           sw_tensor *gradient, const sw_updater *updater, swi_outcome *o) {
   sw_workspace *w = p->measured ? l->measuring.workspace : l->plain.workspace;
   const void *loss = NULL, *norms = NULL;
-  void *to = NULL;
-  SW_TRY(sw_tensor_writable(gradient, &to));
+  SW_TRY(point_run(l, first, gradient));
   SW_TRY(sw_workspace_batch(w, n));
   l->last_run = w;
-  SW_TRY(swi_feed_run(w, l->source, l->index + first, n, l->weights, to, updater));
+  SW_TRY(swi_feed_run(w, l->source, l->index + first, n, &l->last, updater));
   SW_TRY(output_of(l, w, 0, &loss));
   double weight = (double)n / (double)p->batch; /* 1, to the bit, for a whole batch */
   o->loss += weight * swi_feed_sum(0, loss, 1, l->real);
@@ -120,6 +134,7 @@ sw_status swi_compute(sw_loop *l, const swi_step_plan *p, const sw_updater *upda
   sw_sampler_seek(l->sampler, l->state.examples);
   sw_sampler_next(l->sampler, p->batch, l->index);
   l->has_gradient = 1;
+  swi_buffers_begin(l);
   if (p->part < p->batch) return run_parts(l, p, o);
   return run_part(l, p, 0, p->batch, l->gradient, updater, o);
 }

@@ -43,9 +43,12 @@ struct sw_loop {
   int64_t measuring_capacity;
   sw_dtype real;
   const swi_kernels *k;
-  sw_tensor *weights;                 /* a view */
-  sw_tensor *gradient;                /* of the last step */
-  sw_tensor *part;                    /* of a part of a batch; NULL until one is cut */
+  sw_tensor *weights;  /* a view */
+  sw_tensor *gradient; /* of the last step */
+  sw_tensor *buffers;  /* a view; NULL: none */
+  sw_tensor *fresh[2]; /* their values behind the last run, in turn; see loop_buffers.c */
+  sw_tensor *newest;   /* of them; NULL: this step has made no run yet */
+  sw_tensor *part;     /* of a part of a batch; NULL until one is cut */
   sw_tensor *moment[SW_LOOP_VECTORS]; /* NULL until an update wants them */
   sw_tensor *before;                  /* weights before a watched update; NULL until one is */
   int has_gradient;                   /* a step has written it */
@@ -55,7 +58,10 @@ struct sw_loop {
   char *done; /* of each range: updated in this step */
   const sw_source *source;
   sw_sampler *sampler;
+  uint64_t seed;
   sw_workspace *last_run; /* borrowed: whose inputs are those of the last run; NULL: none */
+  sw_run last;            /* what it was given */
+  const void *vectors[2]; /* its vectors */
   int32_t *index;         /* of the examples of a batch */
   int64_t capacity;       /* of index */
   swi_number hyper[SW_HYPER_COUNT];
@@ -83,6 +89,16 @@ sw_status swi_make_room(sw_loop *l, const swi_step_plan *p);
 /* updater: NULL, or for updates behind gradients, where the batch is one run. */
 sw_status swi_compute(sw_loop *l, const swi_step_plan *p, const sw_updater *updater,
                       swi_outcome *o);
+
+/* loop_buffers.c: params that a step gives new values. */
+sw_status swi_buffers_new(sw_loop *l, const sw_tensor *buffers);
+void swi_buffers_free(sw_loop *l);
+/* All that a step of several parts may have to allocate. */
+sw_status swi_buffers_room(sw_loop *l);
+void swi_buffers_begin(sw_loop *l); /* of a step */
+/* Of the coming run: where it reads them, and where it leaves their new values. */
+sw_status swi_buffers_point(sw_loop *l, sw_run *run);
+sw_status swi_buffers_commit(sw_loop *l);
 
 /* loop_update.c: the update, early or at the end. */
 sw_status swi_runner_map(sw_loop *l, swi_runner *r);

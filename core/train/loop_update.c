@@ -34,7 +34,7 @@ sw_status swi_runner_map(sw_loop *l, swi_runner *r) {
   if (!r->begin || !r->end) return SW_ENOMEM;
   for (int o = 0; o < r->n_outputs; o++) {
     int64_t offset = sw_program_output_offset(r->program, o);
-    if (offset < 0) continue;
+    if (offset < 0 || sw_program_output_vector(r->program, o) != SW_TO_OUT) continue;
     int64_t n = elements_of(sw_program_output_type(r->program, o));
     ranges_within(l->ranges, offset, n, &r->begin[o], &r->end[o]);
   }
@@ -180,6 +180,7 @@ sw_status swi_train_step(sw_loop *l, const swi_step_plan *p, swi_outcome *o) {
   if (status == SW_ENAN) return refuse_early(l, p, o);
   if (status != SW_OK) return status;
   if (!isfinite(o->loss)) return SW_ENAN;
+  SW_TRY(swi_buffers_commit(l));
   if (l->max_norm > 0) j.rule.grad_scale = clip_factor(l);
   update_rest(&j);
   o->grad_sumsq = swi_ranges_total(l->ranges);

@@ -51,10 +51,27 @@ static inline void make_programs(problem *p, sw_dtype real) {
   CHECK_OK(ctx, sw_graph_apply(g, SW_OP_sum, &square, 1, &(sw_attrs){.axes = 2}, &each));
   CHECK_OK(ctx, sw_graph_gradient(g, loss, SW_NO_EDGE, &w, 1, &gradient));
   CHECK_OK(ctx, sw_graph_example_norms(g, &gradient, 1, &norms, NULL));
-  CHECK_OK(ctx, sw_program_new(g, (sw_output[]){{loss, -1}, {gradient, 0}}, 2, real, &p->program));
-  CHECK_OK(ctx, sw_program_new(g, (sw_output[]){{loss, -1}, {norms, -1}, {gradient, 0}}, 3, real,
-                               &p->measured));
-  CHECK_OK(ctx, sw_program_new(g, (sw_output[]){{each, -1}}, 1, real, &p->losses));
+  CHECK_OK(ctx,
+           sw_program_new(g,
+                          &(sw_program_options){.outputs = (sw_output[]){{loss, SW_TO_OUT, -1},
+                                                                         {gradient, SW_TO_OUT, 0}},
+                                                .n_outputs = 2,
+                                                .real = real},
+                          &p->program));
+  CHECK_OK(ctx,
+           sw_program_new(g,
+                          &(sw_program_options){.outputs = (sw_output[]){{loss, SW_TO_OUT, -1},
+                                                                         {norms, SW_TO_OUT, -1},
+                                                                         {gradient, SW_TO_OUT, 0}},
+                                                .n_outputs = 3,
+                                                .real = real},
+                          &p->measured));
+  CHECK_OK(ctx,
+           sw_program_new(g,
+                          &(sw_program_options){.outputs = (sw_output[]){{each, SW_TO_OUT, -1}},
+                                                .n_outputs = 1,
+                                                .real = real},
+                          &p->losses));
   p->graph = g;
 }
 

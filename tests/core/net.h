@@ -81,10 +81,11 @@ static sw_status net_build(net *t) {
 
 /* Outputs: the loss, extra (unless none), and the gradients into the output vector. */
 static inline sw_status net_program(const net *t, sw_edge extra, sw_dtype real, sw_program **out) {
-  sw_output o[2 + NET_PARAMS] = {{t->loss, -1}, {extra, -1}};
+  sw_output o[2 + NET_PARAMS] = {{t->loss, SW_TO_OUT, -1}, {extra, SW_TO_OUT, -1}};
   int n = extra.node >= 0 ? 2 : 1;
-  for (int i = 0; i < NET_PARAMS; i++) o[n++] = (sw_output){t->grad[i], t->offset[i]};
-  return sw_program_new(t->g, o, n, real, out);
+  for (int i = 0; i < NET_PARAMS; i++) o[n++] = (sw_output){t->grad[i], SW_TO_OUT, t->offset[i]};
+  return sw_program_new(t->g, &(sw_program_options){.outputs = o, .n_outputs = n, .real = real},
+                        out);
 }
 
 /* Some data: the same for every call, different for every example. y may be NULL. */

@@ -27,11 +27,13 @@ static sw_edge apply(sw_graph *g, sw_op op, sw_edge a, sw_edge b, const sw_attrs
 
 static sw_program *program_of(sw_graph *g, sw_edge loss, sw_edge norms, const sw_edge *grad,
                               const training *t) {
-  sw_output out[2 + PARAMS] = {{loss, -1}, {norms, -1}};
+  sw_output out[2 + PARAMS] = {{loss, SW_TO_OUT, -1}, {norms, SW_TO_OUT, -1}};
   sw_program *program = NULL;
   int n = norms.node < 0 ? 1 : 2;
-  for (int i = 0; i < PARAMS; i++) out[n++] = (sw_output){grad[i], t->range[i].first};
-  CHECK_OK(ctx, sw_program_new(g, out, n, SW_F32, &program));
+  for (int i = 0; i < PARAMS; i++) out[n++] = (sw_output){grad[i], SW_TO_OUT, t->range[i].first};
+  CHECK_OK(ctx,
+           sw_program_new(g, &(sw_program_options){.outputs = out, .n_outputs = n, .real = SW_F32},
+                          &program));
   return program;
 }
 

@@ -125,7 +125,13 @@ static sw_program *large_program(void) {
                                &(sw_attrs){0}, each));
   CHECK_OK(ctx, sw_graph_apply(g, SW_OP_mean, each, 1, &(sw_attrs){.axes = 1}, &loss));
   CHECK_OK(ctx, sw_graph_gradient(g, loss, SW_NO_EDGE, &w, 1, &gradient));
-  CHECK_OK(ctx, sw_program_new(g, (sw_output[]){{loss, -1}, {gradient, 0}}, 2, SW_F32, &program));
+  CHECK_OK(ctx,
+           sw_program_new(g,
+                          &(sw_program_options){.outputs = (sw_output[]){{loss, SW_TO_OUT, -1},
+                                                                         {gradient, SW_TO_OUT, 0}},
+                                                .n_outputs = 2,
+                                                .real = SW_F32},
+                          &program));
   sw_graph_release(g);
   return program;
 }
@@ -277,7 +283,7 @@ TEST(test_evaluates_in_batches_of_any_size) {
   CHECK_OK(ctx, sw_workspace_new(p.losses, &w));
   for (int64_t batch = 1; batch < 2 * N; batch += 6) {
     double sum = 99;
-    CHECK_OK(ctx, sw_evaluate(w, p.weights, p.source, batch, NULL, &sum, 1));
+    CHECK_OK(ctx, sw_evaluate(w, p.weights, NULL, p.source, batch, NULL, &sum, 1));
     assert_near(sum, loss_by_hand(&p), 1e-14);
   }
   sw_workspace_free(w);
@@ -291,13 +297,13 @@ TEST(test_evaluation_can_stop_and_fail) {
   volatile int interrupt = 1;
   make_problem(&p, SW_F64);
   CHECK_OK(ctx, sw_workspace_new(p.losses, &w));
-  CHECK_EQ_INT(sw_evaluate(w, p.weights, p.source, 5, &interrupt, &sum, 1), SW_EINTERRUPTED);
-  CHECK_EQ_INT(sw_evaluate(w, p.weights, p.source, 0, NULL, &sum, 1), SW_ERANGE);
+  CHECK_EQ_INT(sw_evaluate(w, p.weights, NULL, p.source, 5, &interrupt, &sum, 1), SW_EINTERRUPTED);
+  CHECK_EQ_INT(sw_evaluate(w, p.weights, NULL, p.source, 0, NULL, &sum, 1), SW_ERANGE);
   CHECK(sum == 99);
   int64_t before = sw_context_alloc_stats(ctx).live_blocks;
   for (int n = 1; sum == 99; n++) {
     sw_context_fail_allocation(ctx, n, 0);
-    sw_status status = sw_evaluate(w, p.weights, p.source, 5, NULL, &sum, 1);
+    sw_status status = sw_evaluate(w, p.weights, NULL, p.source, 5, NULL, &sum, 1);
     sw_context_fail_allocation(ctx, 0, 0);
     CHECK_EQ_INT(status, sum == 99 ? SW_ENOMEM : SW_OK);
     CHECK(sw_context_alloc_stats(ctx).live_blocks <= before + 1); /* the workspace's arena */
@@ -305,10 +311,10 @@ TEST(test_evaluation_can_stop_and_fail) {
   assert_near(sum, loss_by_hand(&p), 1e-14);
   sw_workspace_free(w);
   CHECK_OK(ctx, sw_workspace_new(p.program, &w));
-  CHECK_EQ_INT(sw_evaluate(w, p.weights, p.source, 5, NULL, &sum, 1), SW_EARG);
-  CHECK_EQ_INT(sw_evaluate(w, p.weights, p.source, 5, NULL, &sum, 3), SW_EARG);
+  CHECK_EQ_INT(sw_evaluate(w, p.weights, NULL, p.source, 5, NULL, &sum, 1), SW_EARG);
+  CHECK_EQ_INT(sw_evaluate(w, p.weights, NULL, p.source, 5, NULL, &sum, 3), SW_EARG);
   sw_source *large = large_source();
-  CHECK_EQ_INT(sw_evaluate(w, p.weights, large, 5, NULL, &sum, 1), SW_ESHAPE);
+  CHECK_EQ_INT(sw_evaluate(w, p.weights, NULL, large, 5, NULL, &sum, 1), SW_ESHAPE);
   assert_message("the data has 400 an example");
   sw_source_free(large);
   sw_workspace_free(w);

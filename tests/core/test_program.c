@@ -41,7 +41,7 @@ static void fill_inputs(sw_workspace *w, int64_t batch, int bytes, int64_t first
 
 static double run64(sw_workspace *w, const double *at, double *grad) {
   const void *vectors[1] = {at};
-  CHECK_OK(n.ctx, sw_workspace_run(w, vectors, 1, grad));
+  CHECK_OK(n.ctx, sw_workspace_run(w, &(sw_run){.vectors = vectors, .n_vectors = 1, .out = grad}));
   const double *loss = sw_workspace_output(w, 0, NULL);
   return loss ? *loss : 0;
 }
@@ -93,7 +93,8 @@ TEST(float32_is_near_float64) {
   fill_inputs(w64, 9, 8, 0);
   fill_inputs(w32, 9, 4, 0);
   double loss = run64(w64, weights, out);
-  CHECK_OK(n.ctx, sw_workspace_run(w32, &(const void *){w}, 1, grad));
+  CHECK_OK(n.ctx, sw_workspace_run(
+                      w32, &(sw_run){.vectors = &(const void *){w}, .n_vectors = 1, .out = grad}));
   CHECK_NEAR(*(const float *)sw_workspace_output(w32, 0, NULL), loss, 1e-6);
   for (int i = 0; i < NET_WEIGHTS; i++) CHECK_NEAR(grad[i], out[i], 1e-6);
   sw_workspace_free(w64);
@@ -157,8 +158,12 @@ TEST(variants_share_their_bits) {
   for (int64_t batch = 1; batch < 70; batch += 7) {
     fill_inputs(plain, batch, 4, batch);
     fill_inputs(measured, batch, 4, batch);
-    CHECK_OK(n.ctx, sw_workspace_run(plain, &(const void *){w}, 1, g1));
-    CHECK_OK(n.ctx, sw_workspace_run(measured, &(const void *){w}, 1, g2));
+    CHECK_OK(n.ctx,
+             sw_workspace_run(plain,
+                              &(sw_run){.vectors = &(const void *){w}, .n_vectors = 1, .out = g1}));
+    CHECK_OK(n.ctx,
+             sw_workspace_run(measured,
+                              &(sw_run){.vectors = &(const void *){w}, .n_vectors = 1, .out = g2}));
     assert_memory_equal(g1, g2, sizeof g1);
     assert_memory_equal(sw_workspace_output(plain, 0, NULL), sw_workspace_output(measured, 0, NULL),
                         4);
@@ -183,16 +188,21 @@ TEST(hessian_vector_product) {
   }
   CHECK_OK(n.ctx, sw_graph_gradient(n.g, dots, SW_NO_EDGE, n.param, NET_PARAMS, second));
   sw_output o[NET_PARAMS];
-  for (int i = 0; i < NET_PARAMS; i++) o[i] = (sw_output){second[i], n.offset[i]};
+  for (int i = 0; i < NET_PARAMS; i++) o[i] = (sw_output){second[i], SW_TO_OUT, n.offset[i]};
   sw_program *p;
   sw_workspace *w, *g = workspace(SW_NO_EDGE, SW_F64);
-  CHECK_OK(n.ctx, sw_program_new(n.g, o, NET_PARAMS, SW_F64, &p));
+  CHECK_OK(
+      n.ctx,
+      sw_program_new(
+          n.g, &(sw_program_options){.outputs = o, .n_outputs = NET_PARAMS, .real = SW_F64}, &p));
   CHECK_OK(n.ctx, sw_workspace_new(p, &w));
   sw_program_release(p);
   fill_inputs(w, 8, 8, 0);
   fill_inputs(g, 8, 8, 0);
   for (int i = 0; i < NET_WEIGHTS; i++) v[i] = cos(i);
-  CHECK_OK(n.ctx, sw_workspace_run(w, (const void *[]){weights, v}, 2, hv));
+  CHECK_OK(n.ctx,
+           sw_workspace_run(
+               w, &(sw_run){.vectors = (const void *[]){weights, v}, .n_vectors = 2, .out = hv}));
   for (int i = 0; i < NET_WEIGHTS; i++) at[i] = weights[i] + 1e-5 * v[i];
   run64(g, at, up);
   for (int i = 0; i < NET_WEIGHTS; i++) at[i] = weights[i] - 1e-5 * v[i];
@@ -207,12 +217,16 @@ TEST(outputs_of_every_kind) {
   const sw_attrs flat = {.ndim = 1, .dim = {{NET_IN, 1}}};
   sw_edge alias;
   CHECK_OK(n.ctx, net_apply(&n, SW_OP_reshape, n.x, SW_NO_EDGE, &flat, &alias));
-  sw_output o[] = {{n.grad[3], 0},   {n.grad[3], 3}, {n.grad[3], -1}, {n.param[1], 6},
-                   {n.param[3], -1}, {alias, -1},    {n.prob, -1}};
+  sw_output o[] = {{n.grad[3], SW_TO_OUT, 0},   {n.grad[3], SW_TO_OUT, 3},
+                   {n.grad[3], SW_TO_OUT, -1},  {n.param[1], SW_TO_OUT, 6},
+                   {n.param[3], SW_TO_OUT, -1}, {alias, SW_TO_OUT, -1},
+                   {n.prob, SW_TO_OUT, -1}};
   sw_program *p;
   sw_workspace *w;
   double vector[10] = {0};
-  CHECK_OK(n.ctx, sw_program_new(n.g, o, 7, SW_F64, &p));
+  CHECK_OK(
+      n.ctx,
+      sw_program_new(n.g, &(sw_program_options){.outputs = o, .n_outputs = 7, .real = SW_F64}, &p));
   CHECK_OK(n.ctx, sw_workspace_new(p, &w));
   sw_program_release(p);
   fill_inputs(w, 4, 8, 0);
@@ -266,7 +280,9 @@ TEST(early_updates_change_no_bit) {
   fill_inputs(plain, 6, 8, 0);
   fill_inputs(eager, 6, 8, 0);
   run64(plain, weights, out);
-  CHECK_OK(n.ctx, sw_workspace_run_updating(eager, &(const void *){w}, 1, g, &u));
+  CHECK_OK(n.ctx,
+           sw_workspace_run_updating(
+               eager, &(sw_run){.vectors = &(const void *){w}, .n_vectors = 1, .out = g}, &u));
   CHECK_EQ_INT(e.checks, 1);
   for (int i = 0; i < NET_PARAMS; i++) CHECK_EQ_INT(e.calls[1 + i], 1);
   assert_memory_equal(g, out, sizeof g);
@@ -281,7 +297,9 @@ TEST(a_loss_that_is_refused_updates_nothing) {
   early e = updating(weights, w, g, SW_ENAN);
   const sw_updater u = {look, change, &e};
   fill_inputs(space, 6, 8, 0);
-  CHECK_EQ_INT(sw_workspace_run_updating(space, &(const void *){w}, 1, g, &u), SW_ENAN);
+  CHECK_EQ_INT(sw_workspace_run_updating(
+                   space, &(sw_run){.vectors = &(const void *){w}, .n_vectors = 1, .out = g}, &u),
+               SW_ENAN);
   assert_memory_equal(w, weights, sizeof w);
   sw_workspace_free(space);
 }
@@ -289,16 +307,18 @@ TEST(a_loss_that_is_refused_updates_nothing) {
 /* Indices are int32 in a float64 program too. */
 TEST(indices_as_outputs) {
   enum { BATCH = 37 };
-  sw_output o[] = {{n.y, -1}, {n.y, -1}};
+  sw_output o[] = {{n.y, SW_TO_OUT, -1}, {n.y, SW_TO_OUT, -1}};
   sw_program *p;
   sw_workspace *w;
-  CHECK_OK(n.ctx, sw_program_new(n.g, o, 2, SW_F64, &p));
+  CHECK_OK(
+      n.ctx,
+      sw_program_new(n.g, &(sw_program_options){.outputs = o, .n_outputs = 2, .real = SW_F64}, &p));
   CHECK_OK(n.ctx, sw_workspace_new(p, &w));
   sw_program_release(p);
   CHECK_OK(n.ctx, sw_workspace_batch(w, BATCH));
   int32_t *y = sw_workspace_input(w, 1);
   for (int i = 0; i < BATCH; i++) y[i] = i;
-  CHECK_OK(n.ctx, sw_workspace_run(w, NULL, 0, NULL));
+  CHECK_OK(n.ctx, sw_workspace_run(w, &(sw_run){0}));
   for (int i = 0; i < 2; i++)
     assert_memory_equal(sw_workspace_output(w, i, NULL), y, BATCH * sizeof *y);
   sw_workspace_free(w);
@@ -312,7 +332,11 @@ TEST(a_batch_may_be_too_large) {
   sw_workspace *w;
   CHECK_OK(n.ctx, sw_graph_fill(n.g, 1, &one));
   CHECK_OK(n.ctx, net_apply(&n, SW_OP_broadcast, one, SW_NO_EDGE, &wide, &x));
-  CHECK_OK(n.ctx, sw_program_new(n.g, &(sw_output){x, -1}, 1, SW_F64, &p));
+  CHECK_OK(n.ctx, sw_program_new(n.g,
+                                 &(sw_program_options){.outputs = &(sw_output){x, SW_TO_OUT, -1},
+                                                       .n_outputs = 1,
+                                                       .real = SW_F64},
+                                 &p));
   CHECK_OK(n.ctx, sw_workspace_new(p, &w));
   sw_program_release(p);
   CHECK_EQ_INT(sw_workspace_batch(w, 1 << 21), SW_ERANGE);
@@ -348,7 +372,12 @@ static void check_chain(int64_t batch, int threads) {
   void *data;
   const sw_op ops[] = {SW_OP_tanh, SW_OP_exp, SW_OP_neg, SW_OP_sigmoid, SW_OP_relu};
   CHECK_OK(n.ctx, sw_context_set_threads(n.ctx, threads));
-  CHECK_OK(n.ctx, sw_program_new(n.g, &(sw_output){long_chain(), -1}, 1, SW_F32, &p));
+  CHECK_OK(n.ctx, sw_program_new(
+                      n.g,
+                      &(sw_program_options){.outputs = &(sw_output){long_chain(), SW_TO_OUT, -1},
+                                            .n_outputs = 1,
+                                            .real = SW_F32},
+                      &p));
   CHECK_OK(n.ctx, sw_workspace_new(p, &w));
   sw_program_release(p);
   CHECK_OK(n.ctx, sw_workspace_batch(w, batch));
@@ -358,7 +387,7 @@ static void check_chain(int64_t batch, int threads) {
   CHECK_OK(n.ctx, sw_tensor_writable(x, &data));
   for (int64_t i = 0; i < batch * NET_IN; i++) ((float *)data)[i] = (float)sin(0.7 * (double)i);
   memcpy(sw_workspace_input(w, 0), data, (size_t)(batch * NET_IN) * sizeof(float));
-  CHECK_OK(n.ctx, sw_workspace_run(w, NULL, 0, NULL));
+  CHECK_OK(n.ctx, sw_workspace_run(w, &(sw_run){0}));
   CHECK_OK(n.ctx, sw_tensor_view(x, &e));
   for (int i = 0; i < 10; i++) {
     sw_tensor *f = step(ops[i % 5], e, NULL);
@@ -404,17 +433,25 @@ TEST(the_first_nan_is_found) {
   double at[NET_WEIGHTS];
   memcpy(at, weights, sizeof at);
   fill_inputs(w, 4, 8, 0);
-  CHECK_OK(n.ctx, sw_workspace_blame(w, &(const void *){at}, 1, out, text, sizeof text));
+  CHECK_OK(n.ctx, sw_workspace_blame(
+                      w, &(sw_run){.vectors = &(const void *){at}, .n_vectors = 1, .out = out},
+                      text, sizeof text));
   CHECK_EQ_STR(text, "");
   at[0] = HUGE_VAL; /* infinity times numbers of both signs, and their sum */
   at[1] = -HUGE_VAL;
-  CHECK_OK(n.ctx, sw_workspace_blame(w, &(const void *){at}, 1, out, text, sizeof text));
+  CHECK_OK(n.ctx, sw_workspace_blame(
+                      w, &(sw_run){.vectors = &(const void *){at}, .n_vectors = 1, .out = out},
+                      text, sizeof text));
   CHECK_EQ_STR(text, "matmul made the first NaN: (batch, 5), (4, 5) -> (batch, 4)");
   at[37] = (double)NAN;
-  CHECK_OK(n.ctx, sw_workspace_blame(w, &(const void *){at}, 1, out, text, sizeof text));
+  CHECK_OK(n.ctx, sw_workspace_blame(
+                      w, &(sw_run){.vectors = &(const void *){at}, .n_vectors = 1, .out = out},
+                      text, sizeof text));
   CHECK_EQ_STR(text, "vector 1 has NaN in it, at elements 37 to 39");
   ((double *)sw_workspace_input(w, 0))[3] = (double)NAN;
-  CHECK_OK(n.ctx, sw_workspace_blame(w, &(const void *){at}, 1, out, text, sizeof text));
+  CHECK_OK(n.ctx, sw_workspace_blame(
+                      w, &(sw_run){.vectors = &(const void *){at}, .n_vectors = 1, .out = out},
+                      text, sizeof text));
   CHECK_EQ_STR(text, "input 1 has NaN in it");
   sw_workspace_free(w);
 }
@@ -433,20 +470,26 @@ TEST(labels_are_looked_at) {
   sw_workspace *w = workspace(SW_NO_EDGE, SW_F64);
   fill_inputs(w, 4, 8, 0);
   ((int32_t *)sw_workspace_input(w, 1))[2] = 3;
-  CHECK_EQ_INT(sw_workspace_run(w, &(const void *){weights}, 1, out), SW_ERANGE);
+  CHECK_EQ_INT(sw_workspace_run(
+                   w, &(sw_run){.vectors = &(const void *){weights}, .n_vectors = 1, .out = out}),
+               SW_ERANGE);
   CHECK_EQ_STR(sw_message(n.ctx), "cross_entropy: label 3 of example 3 is outside 0 … 2");
   sw_workspace_free(w);
 }
 
 TEST(what_a_run_must_be_given) {
   sw_workspace *w = workspace(SW_NO_EDGE, SW_F64);
-  CHECK_EQ_INT(sw_workspace_run(w, &(const void *){weights}, 1, out), SW_EARG);
+  CHECK_EQ_INT(sw_workspace_run(
+                   w, &(sw_run){.vectors = &(const void *){weights}, .n_vectors = 1, .out = out}),
+               SW_EARG);
   CHECK_EQ_INT(sw_workspace_batch(w, 0), SW_ERANGE);
   CHECK_EQ_STR(sw_message(n.ctx), "the batch must have 1 to 2147483647 examples, got 0");
   CHECK(sw_workspace_input(w, 0) == NULL);
   fill_inputs(w, 4, 8, 0);
-  CHECK_EQ_INT(sw_workspace_run(w, NULL, 0, out), SW_EARG);
-  CHECK_EQ_INT(sw_workspace_run(w, &(const void *){weights}, 1, NULL), SW_EARG);
+  CHECK_EQ_INT(sw_workspace_run(w, &(sw_run){.out = out}), SW_EARG);
+  CHECK_EQ_INT(sw_workspace_run(
+                   w, &(sw_run){.vectors = &(const void *){weights}, .n_vectors = 1, .out = NULL}),
+               SW_EARG);
   CHECK(sw_workspace_input(w, 7) == NULL);
   sw_workspace_free(w);
 }
@@ -464,7 +507,11 @@ TEST(eager_equals_compiled) {
   sw_edge m, e;
   CHECK_OK(n.ctx, net_apply(&n, SW_OP_matmul, n.x, n.param[0], &transposed, &m));
   CHECK_OK(n.ctx, net_apply(&n, SW_OP_tanh, m, SW_NO_EDGE, NULL, &e));
-  CHECK_OK(n.ctx, sw_program_new(n.g, &(sw_output){e, -1}, 1, SW_F64, &p));
+  CHECK_OK(n.ctx, sw_program_new(n.g,
+                                 &(sw_program_options){.outputs = &(sw_output){e, SW_TO_OUT, -1},
+                                                       .n_outputs = 1,
+                                                       .real = SW_F64},
+                                 &p));
   CHECK_OK(n.ctx, sw_workspace_new(p, &w));
   sw_program_release(p);
   fill_inputs(w, 4, 8, 0);

@@ -124,10 +124,18 @@ static void compile(training *t) {
       apply(t, SW_OP_mean, apply(t, SW_OP_cross_entropy, h, y, NULL), SW_NO_EDGE, &over_batch);
   CHECK_OK(t->ctx, sw_graph_gradient(t->g, loss, SW_NO_EDGE, p, 4, grad));
   CHECK_OK(t->ctx, sw_graph_example_norms(t->g, grad, 4, &norms, NULL));
-  sw_output plain[5] = {{loss, -1}}, measured[6] = {{loss, -1}, {norms, -1}};
-  for (int i = 0; i < 4; i++) plain[1 + i] = measured[2 + i] = (sw_output){grad[i], offset[i]};
-  CHECK_OK(t->ctx, sw_program_new(t->g, plain, 5, SW_F32, &t->plain));
-  CHECK_OK(t->ctx, sw_program_new(t->g, measured, 6, SW_F32, &t->measured));
+  sw_output plain[5] = {{loss, SW_TO_OUT, -1}},
+            measured[6] = {{loss, SW_TO_OUT, -1}, {norms, SW_TO_OUT, -1}};
+  for (int i = 0; i < 4; i++)
+    plain[1 + i] = measured[2 + i] = (sw_output){grad[i], SW_TO_OUT, offset[i]};
+  CHECK_OK(t->ctx,
+           sw_program_new(t->g,
+                          &(sw_program_options){.outputs = plain, .n_outputs = 5, .real = SW_F32},
+                          &t->plain));
+  CHECK_OK(t->ctx,
+           sw_program_new(
+               t->g, &(sw_program_options){.outputs = measured, .n_outputs = 6, .real = SW_F32},
+               &t->measured));
 }
 
 static void load(training *t) {

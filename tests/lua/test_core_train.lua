@@ -139,6 +139,63 @@ function TestLoopOptions:test_single_steps_with_numbers_of_their_own()
   raises("at most 4 names, got 5", l.stepper, l, "lr", "lr", "lr", "lr", "lr")
 end
 
+--- A running maximum of the first feature, which the loss reads; one buffer is nobody's.
+local function with_buffers()
+  local g = core.graph()
+  local x, w, m = g:input(1, "real", { "batch", 2 }), g:param(1, { 2 }), g:param(2, { 2 }, 2)
+  local each = core.apply("sum", { axes = { 2 } }, x * w + m)
+  local loss = core.apply("mean", { axes = { 1 } }, each)
+  local new = core.apply("maximum", nil, m, core.apply("max", { axes = { 1 } }, x))
+  return g, { loss, g:gradient(loss, { w })[1], new }, each
+end
+
+function TestLoopOptions:test_buffers()
+  local g, outputs, each = with_buffers()
+  local program = core.program(g, outputs, { offsets = { false, 1, 2 }, vectors = { [3] = 2 } })
+  local data = core.source { x = core.tensor { { 3, 4 }, { 30, 1 }, { 2, 40 } } }
+  local buffers, weights = core.tensor { 7, 5, 5 }, core.zeros { 2 }
+  local o = { program = program, weights = weights, source = data, order = "sequential",
+    buffers = buffers }
+  local l = core.loop(o)
+  l:set("lr", 0)
+  l:set("batch_size", 1)
+  l:advance(2)
+  lu.assert_equals({ buffers:table(), l:state({}).loss }, { { 7, 30, 5 }, 10 })
+  local evaluation = core.program(g, { each })
+  lu.assert_equals(core.evaluate(evaluation, weights, data, 2, buffers), { 3 * 35 })
+  raises("has buffers (elements 1 to 3), none were given", core.evaluate, evaluation, weights, data)
+  raises("output 2 has an offset", core.evaluate,
+    core.program(g, { each, outputs[3] }, { offsets = { false, 2 }, vectors = { [2] = 2 } }),
+    weights, data, 2, buffers)
+  o.buffers = nil
+  raises("has buffers (elements 1 to 3), none were given", core.loop, o)
+  o.buffers = core.zeros { 2 }
+  raises("needs 3 buffers, got 2", core.loop, o)
+end
+
+function TestLoopOptions:test_state_of_a_run()
+  local g, outputs = with_buffers()
+  local program = core.program(g, outputs, { offsets = { false, 1, 2 }, vectors = { [3] = 2 } })
+  local buffers, state, out = core.tensor { 1, 1, 1 }, core.tensor { 9, 9, 9 }, core.zeros { 2 }
+  local o = { inputs = { core.tensor { { 3, 4 } } }, vectors = { core.zeros { 2 }, buffers },
+    out = out, state = state, seed = 3, step = 4, first_example = 5 }
+  program:run(o)
+  lu.assert_equals({ buffers:table(), state:table(), out:table() },
+    { { 1, 1, 1 }, { 9, 3, 4 }, { 3, 4 } })
+  o.state = buffers
+  raises("state shares memory with vector 2", program.run, program, o)
+  o.state = out
+  raises("state must be float32, contiguous, writable, of 3 elements", program.run, program, o)
+  o.state = nil
+  raises("state is missing", program.run, program, o)
+  o.vectors = { core.zeros { 2 } }
+  raises("vector 2 is missing", program.run, program, o)
+  raises("output 1 goes to the state, but has no offset", core.program, g, outputs,
+    { offsets = { false, 1, 2 }, vectors = { 2 } })
+  raises("an output of vectors must be an integer from 1 to 3", core.program, g, outputs,
+    { vectors = { [4] = 2 } })
+end
+
 function TestLoopOptions:test_goes_on()
   local l, w = loop { optimizer = "adamw", order = "sequential" }
   lu.assert_equals(l:state_vectors(), {})

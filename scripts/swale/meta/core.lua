@@ -271,14 +271,23 @@ function core.type(value) end
 local Program = {}
 ---@param graph swale.Graph
 ---@param outputs swale.Node[]
----@param options? { dtype?: "float32"|"float64", offsets?: (integer|false)[] }   offsets: where outputs go in the output vector, from 1
+---@param options? { dtype?: "float32"|"float64", offsets?: (integer|false)[], vectors?: table<integer, 1|2> }   offsets: where outputs go in their vector, from 1; vectors[i]: which that is: 1, a run's out (the default), or 2, its state
 ---@return swale.Program
 function core.program(graph, outputs, options) end
----@param o { inputs?: swale.Tensor[], vectors?: swale.Tensor[], batch?: integer, out?: swale.Tensor }   batch: from the inputs unless given
+---@class swale.RunOptions
+---@field inputs? swale.Tensor[]
+---@field vectors? swale.Tensor[]   that the params lie in: weights, buffers, …
+---@field batch? integer            from the inputs unless given
+---@field out? swale.Tensor         takes the outputs that have offsets
+---@field state? swale.Tensor       takes those that go to vector 2: new values of buffers, which themselves are only read
+---@field seed? integer             of random numbers, 0
+---@field step? integer             which of the seed's numbers are drawn, 0
+---@field first_example? integer    likewise: the position of the batch's first example in the stream of examples, 1
+---@param o swale.RunOptions
 ---@return swale.Tensor ...         outputs that have no offset, as copies
 function Program:run(o) end
 ---Runs as :run does and looks at every result.
----@param o { inputs?: swale.Tensor[], vectors?: swale.Tensor[], batch?: integer, out?: swale.Tensor }
+---@param o swale.RunOptions
 ---@return string|nil               which op made the first NaN, or what was given with one; nil: none
 function Program:blame(o) end
 ---@return string                   instructions, buffers, sizes
@@ -411,7 +420,7 @@ local Loop = {}
 ---@field measured? swale.Program   outputs: loss, per-example squared norms, then gradients with offsets
 ---@field weights swale.Tensor      flat; written in place
 ---@field source swale.Source
----@field seed? integer             of the order of examples
+---@field seed? integer             of the order of examples, and of random numbers in the programs
 ---@field order? "shuffled"|"independent"|"sequential"   shuffled; independent draws are with replacement
 ---@field subset? swale.Tensor      int32, from 0: the examples that are trained on; they make an epoch
 ---@field optimizer? "sgd"|"adam"|"adamw"   sgd. adam: weight decay into the gradient; adamw: apart from it
@@ -424,6 +433,7 @@ local Loop = {}
 ---@field micro_batch? integer      most examples a program run; larger batches are accumulated, in order; nil: none is
 ---@field coupling? "none"|"linear"|"sqrt"  lr times batch_size / reference_batch, or its root; none
 ---@field reference_batch? integer  1 or more, with coupling
+---@field buffers? swale.Tensor     flat: params in vector 2. What the programs give their state is copied there after each update whose loss was finite
 ---@param o swale.LoopOptions
 ---@return swale.Loop
 function core.loop(o) end
@@ -480,8 +490,9 @@ function Loop:blame() end
 ---@param weights swale.Tensor
 ---@param source swale.Source
 ---@param batch? integer            1000
+---@param buffers? swale.Tensor     if the program reads them
 ---@return number[]|nil sums, string? message, string? code
-function core.evaluate(program, weights, source, batch) end
+function core.evaluate(program, weights, source, batch, buffers) end
 ---For tests and other estimators: the Fieller set of mean(a) / mean(b).
 ---@param a number[]
 ---@param b number[]
