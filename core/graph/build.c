@@ -3,14 +3,19 @@
 
 #include <string.h>
 
-sw_edge swi_build(sw_graph *g, sw_op op, sw_edge a, sw_edge b, sw_edge c, const sw_attrs *attrs) {
-  sw_edge in[SWI_MAX_IN] = {a, b, c}, out[SWI_MAX_OUT] = {SW_NO_EDGE, SW_NO_EDGE, SW_NO_EDGE};
+sw_edge swi_build_from(sw_graph *g, sw_op op, const sw_edge *in, const sw_attrs *attrs) {
+  sw_edge out[SWI_MAX_OUT] = {SW_NO_EDGE, SW_NO_EDGE, SW_NO_EDGE};
   int n_in = swi_op(op)->n_in;
   if (g->build_status != SW_OK) return SW_NO_EDGE;
-  for (int i = 0; i < n_in && i < SWI_MAX_IN; i++)
+  for (int i = 0; i < n_in; i++)
     if (in[i].node < 0) return SW_NO_EDGE;
   g->build_status = sw_graph_apply(g, op, in, n_in, attrs, out);
   return g->build_status == SW_OK ? out[0] : SW_NO_EDGE;
+}
+
+sw_edge swi_build(sw_graph *g, sw_op op, sw_edge a, sw_edge b, sw_edge c, const sw_attrs *attrs) {
+  const sw_edge in[3] = {a, b, c};
+  return swi_build_from(g, op, in, attrs);
 }
 
 sw_status swi_build_status(sw_graph *g) {

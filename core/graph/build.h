@@ -9,6 +9,8 @@
 #include "graph/op_int.h"
 
 sw_edge swi_build(sw_graph *g, sw_op op, sw_edge a, sw_edge b, sw_edge c, const sw_attrs *attrs);
+/* Of any number of inputs; the other outputs are (node of the result, 1), (…, 2). */
+sw_edge swi_build_from(sw_graph *g, sw_op op, const sw_edge *in, const sw_attrs *attrs);
 /* The first error since the last call, which also ends it. */
 sw_status swi_build_status(sw_graph *g);
 

@@ -49,8 +49,9 @@ static void receive(sweep *s, sw_edge to, sw_edge cotangent) {
 static void visit(sweep *s, int32_t i) {
   swi_node node = s->g->nodes[i]; /* a copy: the list moves when it grows */
   const swi_op_row *row = swi_op(node.op);
-  swi_vjp_args v = {.attrs = &node.attrs, .grad = {SW_NO_EDGE, SW_NO_EDGE, SW_NO_EDGE}};
+  swi_vjp_args v = {.attrs = &node.attrs};
   int any = 0;
+  for (int k = 0; k < SWI_MAX_IN; k++) v.grad[k] = SW_NO_EDGE;
   for (int o = 0; o < SWI_MAX_OUT; o++) {
     v.out[o] = (sw_edge){i, o};
     v.cotangent[o] = s->cotangent[i][o];

@@ -10,7 +10,7 @@
 
 #include "base/parallel.h"
 
-enum { PIECE = 1 << 15, PARALLEL_FROM = 1 << 17 };
+enum { PIECE = 1 << 15, PARALLEL_FROM = 1 << 17, MOST_IN = 3 };
 
 /* ------------------------------------------------------------------ shapes */
 
@@ -146,7 +146,7 @@ sw_status swi_scale_eval(const swi_eval_args *e) {
 typedef struct walk {
   int n_axes;
   int64_t size[SW_MAX_DIMS];
-  int64_t stride[SWI_MAX_IN][SW_MAX_DIMS];
+  int64_t stride[MOST_IN][SW_MAX_DIMS];
 } walk;
 
 static int can_merge(const walk *w, int n_in, const int64_t *stride) {
@@ -157,10 +157,10 @@ static int can_merge(const walk *w, int n_in, const int64_t *stride) {
 }
 
 static void plan_walk(walk *w, int n_in, const sw_shape *in, const sw_shape *out) {
-  int64_t running[SWI_MAX_IN] = {1, 1, 1};
+  int64_t running[MOST_IN] = {1, 1, 1};
   w->n_axes = 0;
   for (int axis = out->ndim - 1; axis >= 0; axis--) {
-    int64_t stride[SWI_MAX_IN];
+    int64_t stride[MOST_IN];
     for (int i = 0; i < n_in; i++) {
       int at = axis - (out->ndim - in[i].ndim);
       int64_t d = at >= 0 ? in[i].dim[at] : 1;
@@ -267,12 +267,12 @@ static const void *spread(const swi_eval_args *e, const char *x, int64_t stride,
 }
 
 static void where_run(const swi_eval_args *e, const walk *w, const int64_t *at, char *y) {
-  double block[SWI_MAX_IN][BLOCK];
+  double block[MOST_IN][BLOCK];
   int bytes = e->k->element_bytes;
   int64_t size = w->n_axes ? w->size[0] : 1;
   for (int64_t first = 0; first < size; first += BLOCK) {
     int64_t n = size - first < BLOCK ? size - first : BLOCK;
-    const void *p[SWI_MAX_IN];
+    const void *p[MOST_IN];
     for (int i = 0; i < 3; i++)
       p[i] = spread(e, (const char *)e->in[i] + at[i] * bytes, w->n_axes ? w->stride[i][0] : 0, n,
                     first, block[i]);
@@ -282,7 +282,7 @@ static void where_run(const swi_eval_args *e, const walk *w, const int64_t *at, 
 
 sw_status swi_where_eval(const swi_eval_args *e) {
   walk w;
-  int64_t counter[SW_MAX_DIMS] = {0}, at[SWI_MAX_IN] = {0};
+  int64_t counter[SW_MAX_DIMS] = {0}, at[MOST_IN] = {0};
   char *y = e->out[0];
   if (swi_numel(&e->out_shape[0]) == 0) return SW_OK;
   plan_walk(&w, 3, e->in_shape, &e->out_shape[0]);
@@ -322,11 +322,11 @@ sw_status swi_broadcast_eval(const swi_eval_args *e) {
 
 static void where_part(const swi_eval_args *e, int64_t n, const void *const *in, uint32_t single,
                        void *out) {
-  double block[SWI_MAX_IN][BLOCK];
+  double block[MOST_IN][BLOCK];
   int bytes = e->k->element_bytes;
   for (int64_t first = 0; first < n; first += BLOCK) {
     int64_t count = n - first < BLOCK ? n - first : BLOCK;
-    const void *p[SWI_MAX_IN];
+    const void *p[MOST_IN];
     for (int i = 0; i < 3; i++)
       p[i] = spread(e, in[i], single >> i & 1 ? 0 : 1, count, first, block[i]);
     e->k->where(count, p[0], p[1], p[2], (char *)out + first * bytes);

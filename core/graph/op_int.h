@@ -9,7 +9,7 @@
 
 enum { SWI_LABEL = 80 }; /* room for a label */
 
-enum { SWI_MAX_IN = 3, SWI_MAX_OUT = 3 };
+enum { SWI_MAX_IN = 7, SWI_MAX_OUT = 3 };
 
 static const double SWI_MOST_ELEMENTS = 0x1p46; /* of one node: as of one tensor */
 
@@ -130,6 +130,9 @@ sw_status swi_cross_entropy_shape(swi_shape_args *a);
 sw_status swi_conv2d_shape(swi_shape_args *a);
 sw_status swi_conv2d_input_shape(swi_shape_args *a);
 sw_status swi_conv2d_weight_shape(swi_shape_args *a);
+sw_status swi_batch_norm_shape(swi_shape_args *a);
+sw_status swi_batch_norm_grad_shape(swi_shape_args *a);
+sw_status swi_batch_norm_grad2_shape(swi_shape_args *a);
 
 #define SWI_EVAL(name) sw_status swi_##name##_eval(const swi_eval_args *e)
 SWI_EVAL(unary);
@@ -159,6 +162,9 @@ SWI_EVAL(cross_entropy);
 SWI_EVAL(conv2d);
 SWI_EVAL(conv2d_input);
 SWI_EVAL(conv2d_weight);
+SWI_EVAL(batch_norm);
+SWI_EVAL(batch_norm_grad);
+SWI_EVAL(batch_norm_grad2);
 #undef SWI_EVAL
 
 #define SWI_VJP(name) void swi_##name##_vjp(sw_graph *g, swi_vjp_args *v)
@@ -202,6 +208,9 @@ SWI_VJP(cross_entropy);
 SWI_VJP(conv2d);
 SWI_VJP(conv2d_input);
 SWI_VJP(conv2d_weight);
+SWI_VJP(batch_norm);
+SWI_VJP(batch_norm_grad);
+SWI_VJP(batch_norm_grad2);
 #undef SWI_VJP
 
 #endif

@@ -46,6 +46,9 @@ const swi_kernels TABLE = {
     .gather_f32 = gather_f32,
     .sgd = sgd,
     .adam = adam,
+    .norm_moments = norm_moments,
+    .norm_sums = norm_sums,
+    .norm_combine = norm_combine,
 #if defined(SW_BODY_GEMM_H)
     .gemm_nt = gemm_nt,
     .gemm_n = gemm_n,

@@ -88,6 +88,25 @@ typedef struct swi_convolution {
   void *squares;    /* conv2d_weight: one an image, or NULL */
 } swi_convolution;
 
+/* Rows of channels to be normalised: element (i, j) is at [i ld + j]. cols: at most SWI_NORM_COLS.
+ * d means x - mean, channel by channel. */
+enum { SWI_NORM_COLS = 256 };
+
+typedef struct swi_norm {
+  int64_t rows, cols, ld;
+  const void *x, *c, *u;                /* c and u: cotangents; may be NULL */
+  const void *mean;                     /* cols elements, as the following */
+  const void *gate_factor, *gate_shift; /* NULL, or: c counts only where d factor + shift > 0 */
+} swi_norm;
+
+/* The sums over rows of c, c d, u, u d, u c. */
+enum { SWI_SUM_C, SWI_SUM_CX, SWI_SUM_U, SWI_SUM_UX, SWI_SUM_UC, SWI_NORM_SUMS };
+
+typedef struct swi_norm_factors {
+  const void *of_u, *of_c; /* NULL: u, c do not count */
+  const void *of_x, *shift;
+} swi_norm_factors;
+
 typedef struct swi_kernels {
   const char *name;  /* "scalar", "avx2", "avx512", "neon" */
   int element_bytes; /* sizeof(real) */
@@ -146,6 +165,15 @@ typedef struct swi_kernels {
    * m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2;
    * w -= lr / (1 - beta1^step) m / (sqrt(v / (1 - beta2^step)) + eps). Returns as sgd does. */
   double (*adam)(int64_t n, void *w, void *m, void *v, const void *g, const swi_adam_hyper *hyper);
+
+  /* mean[j], and m2[j] = sum over rows of (x - mean)^2, of float32 to some 1e-7 of themselves */
+  void (*norm_moments)(int64_t rows, int64_t cols, int64_t ld, const void *x, double *mean,
+                       double *m2);
+  /* total[SWI_SUM_…][j]; those of u are 0 where there is none. Gated only without u. */
+  void (*norm_sums)(const swi_norm *m, double (*total)[SWI_NORM_COLS]);
+  /* y = d of_x + shift + c of_c + u of_u, or (without c and u) its relu; y's rows at m->ld, too.
+   * y may be x, c or u. */
+  void (*norm_combine)(const swi_norm *m, const swi_norm_factors *f, int relu, void *y);
 
   /* Products without packing, k >= 1; NULL where OpenBLAS does it all. C = or += (accumulate)
    * nt: A Bᵀ, the rows of both contiguous. n: op(A) B, A's element (i, p) at a[i row_step + p

@@ -144,6 +144,6 @@ return function(class)
       reference = input(o, x), wrong = plain and WRONG_INPUT })
     h.add(class, { op = "conv2d_weight", name = "conv2d_weight_" .. name,
       attrs = joined(o, { kernel = { w[2], w[3] } }), inputs = { with(x), with(y) },
-      differentiable = 1, reference = weight(o, w), wrong = plain and WRONG_WEIGHT })
+      differentiable = { 1 }, reference = weight(o, w), wrong = plain and WRONG_WEIGHT })
   end
 end

@@ -184,9 +184,12 @@ local function run(program, inputs, batch)
   return { program:run { inputs = inputs, batch = batch } }
 end
 
--- Without the outputs that have no derivatives: row.differentiable is how many have one.
+-- Without the outputs that have no derivatives: row.differentiable lists those that have.
 local function differentiable(row, outputs)
-  return table.move(outputs, 1, row.differentiable or #outputs, 1, {})
+  if not row.differentiable then return outputs end
+  local list = {}
+  for i, k in ipairs(row.differentiable) do list[i] = outputs[k] end
+  return list
 end
 
 -- sum over the outputs of c_k * output_k, the c_k being further inputs.
