@@ -1,121 +1,93 @@
 /* example_norms.c: per-example squared gradient norms, read off the gradient's own graph.
  *
- * The gradient of a parameter with one use ends in the node that adds up the examples. If that is a
- * product over the batch, sum_i delta_i x_i^T, example i's share has norm |delta_i| |x_i|
- * (Goodfellow 2015); if it is a sum over the batch, its share is the summand; the weights' gradient
- * of a convolution gives the squares itself. Nothing is computed
- * that the gradient does not compute, but the rows' squares. A sum of two such nodes is a parameter
- * with two uses, whose cross terms are not had this way.
+ * The gradient of a parameter with one use ends in the node that adds up the examples; behind it
+ * come only ops that change no norm, or by a factor. Example i's share of that node is
+ *   a sum over the batch           the summand
+ *   D^T X over rows of the batch   d_i x_i^T (Goodfellow 2015); with T rows an example, sum_t d_t
+ *                                  x_t^T, of which |.|^2 = sum_ts <d_t, d_s> <x_t, x_s>
+ *   scattered rows (embeddings)    of which |.|^2 = sum_ts [index_t = index_s] <d_t, d_s>
+ *   weights of a convolution       it gives the squares itself.
+ * A sum of two such nodes is a parameter with two uses, whose cross terms are not had this way.
  */
-#include "base/alloc.h"
+#include <inttypes.h>
+
+#include "graph/batch_power.h"
 #include "graph/build.h"
 
-/* -------------------------------------------------------------- powers of the batch size */
+/* -------------------------------------------------------------- rows of an example */
 
-/* A share of the gradient is of a mean over the examples if it goes as B^-1. The power is followed
- * through the graph; what is made of different powers has none, and a zero has any. */
-enum { ANY = 1000, NONE = 2000 };
-
-static int has_power(int p) { return p != ANY && p != NONE; }
-
-static int common(int a, int b) { return a == ANY || a == b ? b : b == ANY ? a : NONE; }
-
-static int product(int a, int b) {
-  if (a == NONE || b == NONE) return NONE;
-  return has_power(a) && has_power(b) ? a + b : ANY;
-}
-
-/* Whether node n adds up over the batch. */
-static int sums_batch(const sw_graph *g, const swi_node *n) {
-  const sw_type *t = sw_graph_type(g, n->in[0]);
-  int batch = sw_type_batch_axis(t);
-  if (n->op == SW_OP_matmul) return t->dim[n->attrs.transpose_a ? 0 : 1].batch != 0;
-  if (n->op == SW_OP_conv2d_weight) return batch == 0;
-  return batch >= 0 && (n->op == SW_OP_dot || (n->attrs.axes >> batch & 1));
-}
-
-static int power_of_node(const sw_graph *g, const swi_node *n, const int *power) {
-  int p[SWI_MAX_IN] = {0}, n_in = swi_op(n->op)->n_in;
-  for (int k = 0; k < n_in; k++) p[k] = power[n->in[k].node];
-  switch (n->op) {
-  case SW_OP_fill: return n->attrs.value == 0 ? ANY : 0;
-  case SW_OP_scale: return product(p[0], n->attrs.batch_power);
-  case SW_OP_add:
-  case SW_OP_sub: return common(p[0], p[1]);
-  case SW_OP_where: return common(p[1], p[2]);
-  case SW_OP_mul: return product(p[0], p[1]);
-  case SW_OP_div: return has_power(p[1]) ? product(p[0], -p[1]) : NONE;
-  case SW_OP_conv2d:
-  case SW_OP_conv2d_input: return product(p[0], p[1]);
-  case SW_OP_matmul:
-  case SW_OP_conv2d_weight:
-  case SW_OP_dot: return product(product(p[0], p[1]), sums_batch(g, n));
-  case SW_OP_sum: return product(p[0], sums_batch(g, n));
-  case SW_OP_sumsq: return product(product(p[0], p[0]), sums_batch(g, n));
-  case SW_OP_neg:
-  case SW_OP_relu:
-  case SW_OP_gate:
-  case SW_OP_mean:
-  case SW_OP_max:
-  case SW_OP_reshape:
-  case SW_OP_broadcast:
-  case SW_OP_transpose:
-  case SW_OP_gather_rows: return p[0];
-  default:
-    for (int k = 0; k < n_in; k++)
-      if (has_power(p[k]) ? p[k] != 0 : p[k] == NONE) return NONE;
-    return 0;
+static sw_edge transposed(sw_graph *g, sw_edge x, const int *perm, int ndim) {
+  sw_attrs attrs = {0};
+  int identity = 1;
+  for (int i = 0; i < ndim; i++) {
+    attrs.perm[i] = perm[i];
+    identity &= perm[i] == i;
   }
+  return identity ? x : swi_build(g, SW_OP_transpose, x, SW_NO_EDGE, SW_NO_EDGE, &attrs);
 }
 
-/* Whether each gradient is a sum over the batch of shares that go as B^-1. */
-static int is_of_mean(const sw_edge *grads, int n_grads, const int *power) {
-  for (int i = 0; i < n_grads; i++)
-    if (grads[i].node >= 0 && power[grads[i].node] != ANY && power[grads[i].node] != 0) return 0;
-  return 1;
+/* x as (batch, T, K): T what an example has of the axes in rows, one of which is the batch; K all
+ * the others. None if examples are not apart. */
+static sw_edge by_example(sw_graph *g, sw_edge x, uint32_t rows) {
+  const sw_type t = *sw_graph_type(g, x);
+  int perm[SW_MAX_DIMS], n = 0, batch = sw_type_batch_axis(&t);
+  sw_dim dim[3] = {{1, 1}, {1, 0}, {1, 0}};
+  if (batch < 0 || !(rows >> batch & 1) || t.dependence == SW_MIXED) return SW_NO_EDGE;
+  perm[n++] = batch;
+  for (int i = 0; i < t.ndim; i++)
+    if (i != batch && (rows >> i & 1)) perm[n++] = i;
+  for (int i = 0; i < t.ndim; i++)
+    if (!(rows >> i & 1)) perm[n++] = i;
+  for (int i = 0; i < t.ndim; i++) dim[rows >> i & 1 ? 1 : 2].n *= t.dim[i].n;
+  return swi_reshape(g, transposed(g, x, perm, n), 3, dim);
 }
 
-static sw_status check_loss(sw_graph *g, const sw_edge *grads, int n_grads) {
-  size_t size = (size_t)g->n_nodes * sizeof(int);
-  int *power = swi_alloc(g->ctx, size);
-  if (!power) return SW_ENOMEM;
-  for (int32_t i = 0; i < g->n_nodes; i++) power[i] = power_of_node(g, &g->nodes[i], power);
-  int good = is_of_mean(grads, n_grads, power);
-  swi_free(g->ctx, power, size);
-  if (good) return SW_OK;
-  return sw_fail(g->ctx, SW_EUNSUPPORTED,
-                 "per-example gradient norms: the loss must be the mean over the examples, such as "
-                 "losses:mean(), not their sum");
+static int64_t size_of(const sw_graph *g, sw_edge x, int axis) {
+  return sw_graph_type(g, x)->dim[axis].n;
 }
 
-/* -------------------------------------------------------------- shares of the gradient */
-
-static sw_edge behind_reshapes(const sw_graph *g, sw_edge e) {
-  while (swi_node_of(g, e)->op == SW_OP_reshape) e = swi_node_of(g, e)->in[0];
-  return e;
+/* x (batch, T, K) -> (batch): |sum_t x_t|^2 */
+static sw_edge sum_squares(sw_graph *g, sw_edge x) {
+  if (x.node < 0) return x;
+  return swi_sumsq(g, swi_sum(g, x, 1u << 1, 1), 1u << 1 | 1u << 2, 0);
 }
 
-/* Squares summed over everything but the batch: (batch). Only where examples are apart, one row
- * each. */
+/* (batch, …) -> (batch): squares summed over everything but the batch; none unless it has one row
+ * an example. */
 static sw_edge row_squares(sw_graph *g, sw_edge x) {
   const sw_type *t = sw_graph_type(g, x);
   int batch = sw_type_batch_axis(t);
   if (batch < 0 || t->dim[batch].n != 1 || t->dependence == SW_MIXED) return SW_NO_EDGE;
-  uint32_t others = ((1u << t->ndim) - 1) & ~(1u << batch);
-  return swi_sumsq(g, x, others, 0);
+  return swi_sumsq(g, x, ((1u << t->ndim) - 1) & ~(1u << batch), 0);
 }
 
-static int contracts_batch(const sw_graph *g, const swi_node *product) {
-  const sw_type *a = sw_graph_type(g, product->in[0]);
-  return a->dim[product->attrs.transpose_a ? 0 : 1].batch;
-}
+/* -------------------------------------------------------------- shares, by how they are added up */
 
 static sw_edge summand_squares(sw_graph *g, const swi_node *sum) {
   const sw_type *t = sw_graph_type(g, sum->in[0]);
   int batch = sw_type_batch_axis(t);
   if (batch < 0 || !(sum->attrs.axes >> batch & 1) || t->dependence == SW_MIXED) return SW_NO_EDGE;
+  if (t->dim[batch].n != 1) return sum_squares(g, by_example(g, sum->in[0], sum->attrs.axes));
   /* other axes are summed first: they belong to the same example */
   return row_squares(g, swi_sum(g, sum->in[0], sum->attrs.axes & ~(1u << batch), 1));
+}
+
+static sw_edge product_squares(sw_graph *g, const swi_node *product) {
+  uint32_t rows_a = product->attrs.transpose_a ? 1u << 0 : 1u << 1;
+  uint32_t rows_b = product->attrs.transpose_b ? 1u << 1 : 1u << 0;
+  sw_edge a = by_example(g, product->in[0], rows_a), b = by_example(g, product->in[1], rows_b);
+  if (a.node < 0 || b.node < 0) return SW_NO_EDGE;
+  if (size_of(g, a, 1) == 1)
+    return swi_mul(g, row_squares(g, product->in[0]), row_squares(g, product->in[1]));
+  return SW_NO_EDGE;
+}
+
+static sw_edge scattered_squares(sw_graph *g, const swi_node *scatter) {
+  uint32_t rows = (1u << sw_graph_type(g, scatter->in[1])->ndim) - 1;
+  sw_edge x = by_example(g, scatter->in[0], rows), index = by_example(g, scatter->in[1], rows);
+  if (x.node < 0 || index.node < 0) return SW_NO_EDGE;
+  if (size_of(g, x, 1) == 1) return row_squares(g, x);
+  return SW_NO_EDGE;
 }
 
 static sw_edge convolution_squares(const sw_graph *g, sw_edge weights) {
@@ -125,31 +97,114 @@ static sw_edge convolution_squares(const sw_graph *g, sw_edge weights) {
                                                                                : SW_NO_EDGE;
 }
 
+static sw_edge squares_at(sw_graph *g, sw_edge end) {
+  const swi_node n = *swi_node_of(g, end); /* a copy: the list moves when it grows */
+  switch (n.op) {
+  case SW_OP_sum: return summand_squares(g, &n);
+  case SW_OP_matmul: return product_squares(g, &n);
+  case SW_OP_scatter_rows: return scattered_squares(g, &n);
+  case SW_OP_conv2d_weight: return convolution_squares(g, end);
+  default: return SW_NO_EDGE;
+  }
+}
+
+/* -------------------------------------------------------------- behind the sum */
+
+/* The edge before ops that keep the norm, or scale it by factor B^power. */
+static sw_edge before_scaling(const sw_graph *g, sw_edge e, double *factor, int *power) {
+  for (;;) {
+    const swi_node *n = swi_node_of(g, e);
+    switch (n->op) {
+    case SW_OP_scale:
+      *factor *= n->attrs.value;
+      *power += n->attrs.batch_power;
+      break;
+    case SW_OP_pad:
+      if (n->attrs.value != 0) return e;
+      break;
+    case SW_OP_neg:
+    case SW_OP_reshape:
+    case SW_OP_transpose: break;
+    default: return e;
+    }
+    e = n->in[0];
+  }
+}
+
 static sw_edge param_squares(sw_graph *g, sw_edge grad) {
-  const sw_edge end = behind_reshapes(g, grad);
-  swi_node n = *swi_node_of(g, end);
-  if (n.op == SW_OP_conv2d_weight) return convolution_squares(g, end);
-  if (n.op == SW_OP_matmul && contracts_batch(g, &n))
-    return swi_mul(g, row_squares(g, n.in[0]), row_squares(g, n.in[1]));
-  if (n.op == SW_OP_sum) return summand_squares(g, &n);
-  return SW_NO_EDGE;
+  double factor = 1;
+  int power = 0;
+  sw_edge squares = squares_at(g, before_scaling(g, grad, &factor, &power));
+  return swi_scale(g, squares, factor * factor, 2 * power);
+}
+
+/* -------------------------------------------------------------- refusals */
+
+static int couples_examples(const sw_graph *g, sw_edge end) {
+  const swi_node *n = swi_node_of(g, end);
+  for (int k = 0; k < swi_op(n->op)->n_in; k++)
+    if (sw_graph_type(g, n->in[k])->dependence == SW_MIXED) return 1;
+  return 0;
+}
+
+static sw_status refuse(const sw_graph *g, sw_edge grad, int i) {
+  double factor = 1;
+  int power = 0;
+  const sw_edge end = before_scaling(g, grad, &factor, &power);
+  const char *why =
+      "is not one sum over examples that are apart (a constant share, or an op without a rule)";
+  if (swi_node_of(g, end)->op == SW_OP_add)
+    why = "is not one sum over the examples: it is used several times, or the loss has a penalty "
+          "of its own";
+  else if (couples_examples(g, end))
+    why = "is made of examples that know of each other: a layer couples them, such as batch norm "
+          "in training mode. Take its running statistics (mode \"eval\"), or ghost batches as the "
+          "unit instead of examples";
+  return sw_fail(g->ctx, SW_EUNSUPPORTED,
+                 "per-example gradient norms: the gradient of parameter %d %s", i + 1, why);
+}
+
+static int overlap(const swi_node *a, const swi_node *b) {
+  return b->op == SW_OP_param && b->attrs.slot == 0 &&
+         a->attrs.offset < b->attrs.offset + swi_type_numel(&b->type[0]).n &&
+         b->attrs.offset < a->attrs.offset + swi_type_numel(&a->type[0]).n;
+}
+
+/* Two leaves over the same weights are one parameter with two uses. */
+static sw_status check_tied(const sw_graph *g) {
+  for (int32_t i = 0; i < g->n_nodes; i++) {
+    const swi_node *a = &g->nodes[i];
+    if (a->op != SW_OP_param || a->attrs.slot != 0) continue;
+    for (int32_t j = i + 1; j < g->n_nodes; j++)
+      if (overlap(a, &g->nodes[j]))
+        return sw_fail(g->ctx, SW_EUNSUPPORTED,
+                       "per-example gradient norms: the parameters at elements %" PRId64
+                       " and %" PRId64 " share weights, which are then used several times",
+                       a->attrs.offset + 1, g->nodes[j].attrs.offset + 1);
+  }
+  return SW_OK;
+}
+
+static sw_status check_loss(const sw_graph *g, const sw_edge *grads, int n_grads) {
+  int good = 0;
+  SW_TRY(swi_is_of_mean(g, grads, n_grads, &good));
+  if (good) return SW_OK;
+  return sw_fail(g->ctx, SW_EUNSUPPORTED,
+                 "per-example gradient norms: the loss must be the mean over the examples, such as "
+                 "losses:mean(), not their sum");
 }
 
 sw_status sw_graph_example_norms(sw_graph *g, const sw_edge *grads, int n_grads, sw_edge *out,
                                  int *culprit) {
   sw_edge total = SW_NO_EDGE;
+  SW_TRY(check_tied(g));
   for (int i = 0; i < n_grads; i++) {
     if (grads[i].node < 0) continue; /* the loss does not depend on it */
     sw_edge squares = param_squares(g, grads[i]);
     SW_TRY(swi_build_status(g));
     if (squares.node < 0) {
       if (culprit) *culprit = i;
-      return sw_fail(g->ctx, SW_EUNSUPPORTED,
-                     "per-example gradient norms: the gradient of parameter %d is not one sum over "
-                     "examples that are apart "
-                     "(a parameter used several times, a penalty in the loss, or a layer that "
-                     "couples examples)",
-                     i + 1);
+      return refuse(g, grads[i], i);
     }
     total = total.node < 0 ? squares : swi_add(g, total, squares);
   }
@@ -157,7 +212,7 @@ sw_status sw_graph_example_norms(sw_graph *g, const sw_edge *grads, int n_grads,
   if (total.node < 0)
     return sw_fail(g->ctx, SW_EEMPTY,
                    "per-example gradient norms: the loss depends on no parameter");
-  *out = swi_scale(g, total, 1,
-                   2); /* the gradients are of a mean: each example's own is B times its share */
+  /* the gradients are of a mean: each example's own is B times its share */
+  *out = swi_scale(g, total, 1, 2);
   return swi_build_status(g);
 }

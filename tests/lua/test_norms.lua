@@ -1,0 +1,182 @@
+-- Per-example squared gradient norms: those of a batch are the gradients' of batches of one.
+local core = require "swale.core"
+local lu = require "luaunit"
+local ops = require "swale.ops"
+
+TestNorms = {}
+
+local BATCH, LENGTH, WIDTH, WORDS = 5, 4, 3, 7
+
+local function normal(shape, seed)
+  return core.random(seed, "test"):fill_normal(core.zeros(shape, "float64"), 0, 1)
+end
+
+local function whole(shape, limit, seed)
+  local t, random = core.zeros(shape, "int32"), core.random(seed, "test")
+  local flat = t:reshape { -1 }
+  for i = 1, flat:numel() do flat:set(i, random:integer(limit) - 1) end
+  return t
+end
+
+-- A graph with parameters one behind the other: new{ 2, 3 } gives the next one.
+local function graph_of(build)
+  local g, params, at = core.graph(), {}, 1
+  local function new(shape)
+    local size = 1
+    for _, n in ipairs(shape) do size = size * n end
+    params[#params + 1] = g:param(at, shape)
+    at = at + size
+    return params[#params]
+  end
+  local loss = build(g, new)
+  local grads = g:gradient(loss, params)
+  return { g = g, loss = loss, grads = grads, params = params, size = at - 1 }
+end
+
+local function gradient_program(n)
+  local outputs, offsets, at = { n.loss }, { false }, 1
+  for i, grad in ipairs(n.grads) do
+    local size = 1
+    for _, d in ipairs(n.params[i]:shape()) do size = size * d end
+    if grad then
+      outputs[#outputs + 1] = grad
+      offsets[#outputs] = at
+    end
+    at = at + size
+  end
+  return core.program(n.g, outputs, { dtype = "float64", offsets = offsets })
+end
+
+local function one_by_one(n, inputs, w)
+  local program, squares = gradient_program(n), {}
+  for i = 1, BATCH do
+    local single, out = {}, core.zeros({ n.size }, "float64")
+    for k, x in ipairs(inputs) do single[k] = x:narrow(1, i, 1) end
+    program:run { inputs = single, vectors = { w }, out = out }
+    squares[i] = out:dot(out)
+  end
+  return squares
+end
+
+local function check(build, inputs)
+  local n = graph_of(build)
+  local norms = assert(n.g:example_norms(n.grads))
+  local w = normal({ n.size }, 3)
+  w:scale(0.5)
+  local got = core.program(n.g, { norms }, { dtype = "float64" })
+    :run { inputs = inputs, vectors = { w }, batch = BATCH }
+  local want = one_by_one(n, inputs, w)
+  lu.assert_equals(got:shape(), { BATCH })
+  for i = 1, BATCH do
+    lu.assert_true(want[i] > 1e-3)
+    lu.assert_almost_equals(got:get(i), want[i], 1e-12 * want[i])
+  end
+end
+
+local function refused(build, text)
+  local n = graph_of(build)
+  local norms, why, code, culprit = n.g:example_norms(n.grads)
+  lu.assert_nil(norms)
+  lu.assert_equals(code, "EUNSUPPORTED")
+  lu.assert_str_contains(why, text)
+  return culprit
+end
+
+local function squared(y)
+  local axes = {}
+  for i = 2, y:ndim() do axes[#axes + 1] = i end
+  return ops.mean(ops.sumsq(y, axes))
+end
+
+-- ------------------------------------------------------------------ sums
+
+local function sequences(g) return g:input(1, "real", { "batch", LENGTH, WIDTH }) end
+
+local SEQUENCES = { normal({ BATCH, LENGTH, WIDTH }, 1) }
+
+local function normalised(x)
+  local centred = x - ops.mean(x, -1, true)
+  return centred / ops.sqrt(ops.mean(centred * centred, -1, true) + 1e-5)
+end
+
+function TestNorms:test_gains_and_biases_of_sequences()
+  check(function(g, new)
+    local y = normalised(sequences(g)) * new { WIDTH } + new { WIDTH }
+    return squared(y:tanh())
+  end, SEQUENCES)
+end
+
+function TestNorms:test_biases_of_rows()
+  check(function(g, new)
+    local rows = sequences(g):reshape { LENGTH .. "*batch", WIDTH }
+    return squared(ops.reshape(ops.tanh(rows * new { WIDTH } + new { 1, WIDTH }),
+      { "batch", LENGTH * WIDTH }))
+  end, SEQUENCES)
+end
+
+function TestNorms:test_parameters_for_each_position()
+  check(function(g, new)
+    local y = sequences(g) + new { LENGTH, WIDTH }
+    return squared(y:sigmoid() * new { LENGTH, 1 } * new {})
+  end, SEQUENCES)
+end
+
+function TestNorms:test_scales_and_slices_of_parameters()
+  check(function(g, new)
+    local table_ = new { 2 * LENGTH, WIDTH } * 3
+    return squared((sequences(g) + -table_:slice(1, 2, LENGTH)):tanh())
+  end, SEQUENCES)
+end
+
+function TestNorms:test_a_transposed_parameter()
+  check(function(g, new)
+    local weight = ops.reshape(ops.t(new { WIDTH * LENGTH, 2 }), { 2, -1 }) * 0.5
+    local x = sequences(g):reshape { "batch", LENGTH * WIDTH }
+    return squared(ops.matmul(x, weight, { transpose_b = true }):tanh())
+  end, SEQUENCES)
+end
+
+-- ------------------------------------------------------------------ one row an example
+
+function TestNorms:test_an_embedding()
+  check(function(g, new)
+    local words = g:input(1, "index", { "batch" })
+    return squared((ops.gather(new { WORDS, WIDTH }, words) * 2):tanh())
+  end, { whole({ BATCH }, WORDS, 2) })
+end
+
+-- ------------------------------------------------------------------ refusals
+
+function TestNorms:test_shared_weights_are_refused()
+  local function tied(g)
+    local x = g:input(1, "real", { "batch", WIDTH })
+    local a, b = g:param(1, { WIDTH, WIDTH }), g:param(1, { WIDTH * WIDTH })
+    return squared(ops.matmul(ops.matmul(x, a):tanh(), b:reshape { WIDTH, WIDTH }):tanh()), { a, b }
+  end
+  local g = core.graph()
+  local loss, params = tied(g)
+  local norms, why = g:example_norms(g:gradient(loss, params))
+  lu.assert_nil(norms)
+  lu.assert_str_contains(why, "at elements 1 and 1 share weights")
+end
+
+function TestNorms:test_parameters_used_twice_are_refused()
+  local culprit = refused(function(g, new)
+    local x, a = g:input(1, "real", { "batch", WIDTH }), new { 1, WIDTH }
+    local y = ops.matmul(x, new { WIDTH, WIDTH })
+    return squared(((y + a):tanh() * a):tanh())
+  end, "the gradient of parameter 1 is not one sum over the examples: it is used several times")
+  lu.assert_equals(culprit, 1)
+end
+
+function TestNorms:test_coupled_examples_are_refused()
+  refused(function(g, new)
+    local y = ops.matmul(g:input(1, "real", { "batch", WIDTH }), new { WIDTH, WIDTH })
+    return squared(y - y:mean(1, true))
+  end, "examples that know of each other")
+  refused(function(g, new) -- (time, batch) as rows: the batch is not what they are cut by
+    local x = g:input(1, "real", { LENGTH, "batch", WIDTH })
+    local rows = x:reshape { LENGTH .. "*batch", WIDTH }
+    return ops.mean(ops.matmul(rows, new { WIDTH, WIDTH }):tanh())
+  end, "examples that know of each other")
+end
