@@ -61,7 +61,7 @@ static sw_edge row_squares(sw_graph *g, sw_edge x) {
   return swi_sumsq(g, x, ((1u << t->ndim) - 1) & ~(1u << batch), 0);
 }
 
-/* -------------------------------------------------------------- shares, by how they are added up */
+/* -------------------------------------------------------------- shares, as they are added up */
 
 static sw_edge summand_squares(sw_graph *g, const swi_node *sum) {
   const sw_type *t = sw_graph_type(g, sum->in[0]);
