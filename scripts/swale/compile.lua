@@ -1,21 +1,28 @@
 --- From a network and a loss to programs. One graph holds the loss, its gradient with respect
---- to every parameter, the per-example gradient norms, and what evaluation wants.
+--- to every parameter, the new values of buffers, the per-example gradient norms, and what
+--- evaluation wants. A network that has modes is compiled once for each.
+local contexts = require "swale.nn.context"
 local core = require "swale.core"
+local entry = require "swale.entry"
 local errors = require "swale.errors"
 local losses = require "swale.loss"
-local models = require "swale.model"
 local ops = require "swale.ops"
+local segments = require "swale.segments"
 
 local M = {}
 
 ---@class swale.CompiledGraph
 ---@field graph swale.Graph
+---@field mode "train"|"eval"
 ---@field segments swale.Segment[]
+---@field buffer_segments swale.Segment[]
 ---@field layer swale.Layer
----@field x swale.Node
+---@field x swale.Node              examples, in the shape that the layer takes
 ---@field y swale.Node
 ---@field parameters swale.Node[]   one a segment
----@field bound table               the parameters' nodes, as the layer's forward takes them
+---@field bound table               the nodes of parameters and buffers, as forward takes them
+---@field context swale.Context
+---@field state { node: swale.Node, offset: integer }[]   new values of buffers
 ---@field output swale.Node         of the network
 ---@field loss swale.Node           a scalar, the mean over the batch
 ---@field each swale.Node|nil       (B) losses; nil if the loss function gave a scalar
@@ -25,7 +32,8 @@ local Graph = {}
 Graph.__index = Graph
 
 ---@class swale.Example             what an example looks like
----@field features integer[]        shape of x without the batch
+---@field features integer[]        shape of x without the batch, as the layer takes it
+---@field rows? integer[]           as it comes, where that is something else: flat
 ---@field labels boolean            y is a class label
 ---@field target integer[]          else: shape of y without the batch
 
@@ -93,7 +101,7 @@ end
 
 --- The network; a layer that does not fit is told what the data has.
 local function add_output(self, example)
-  local ok, output = pcall(self.layer.call, self.layer, self.x, self.bound)
+  local ok, output = pcall(self.layer.call, self.layer, self.x, self.bound, self.context)
   if ok then
     self.output = output
   elseif type(output) == "string" then
@@ -109,22 +117,39 @@ local function take_hits(self, example)
   self.hit = ops.eq(ops.cast(ops.argmax(self.output)), ops.cast(self.y))
 end
 
+--- Collects what layers set: each buffer once, in its own shape.
+local function collector(self, by_path)
+  local segment_of, seen = {}, {}
+  for _, s in ipairs(self.buffer_segments) do segment_of[by_path[s.path]] = s end
+  return function(buffer, node)
+    local s = segment_of[buffer]
+    if not s then errors.misuse "context:set: the first argument is no buffer of a layer" end
+    if seen[s] then errors.misuse('context:set: "%s" is set twice', s.path) end
+    local shape, wanted = errors.shape_text(node:shape()), errors.shape_text(s.shape)
+    if shape ~= wanted then
+      errors.misuse('context:set: "%s" has shape %s, its new value %s', s.path, wanted, shape)
+    end
+    seen[s] = true
+    self.state[#self.state + 1] = { node = node, offset = s.offset }
+  end
+end
+
 ---Builds the graph.
 ---@param layer swale.Layer
 ---@param loss swale.LossFunction
 ---@param example swale.Example
+---@param mode? "train"|"eval"      "train": batch statistics, dropout, new values of buffers
 ---@return swale.CompiledGraph
-function M.graph(layer, loss, example)
-  local graph = core.graph()
-  local self = setmetatable({ graph = graph, segments = models.segments(layer) }, Graph)
-  local nodes, list = {}, {}
-  for i, s in ipairs(self.segments) do
-    list[i] = graph:param(s.offset, s.shape)
-    nodes[s.path] = list[i]
-  end
-  self.layer, self.x = layer, graph:input(1, "real", batched(example.features))
-  self.y = target_input(graph, example)
-  self.bound = models.bind(layer, function(path) return nodes[path] end)
+function M.graph(layer, loss, example, mode)
+  local graph, nodes = core.graph(), {}
+  local self = setmetatable({ graph = graph, layer = layer, mode = mode or "train", state = {} },
+    Graph)
+  self.segments, self.buffer_segments = segments.of(layer)
+  local list = segments.nodes(graph, self.segments, 1, nodes)
+  segments.nodes(graph, self.buffer_segments, 2, nodes)
+  self.context = contexts.new(self.mode, { on_set = collector(self, nodes) })
+  self.x, self.y = entry.input(graph, example), target_input(graph, example)
+  self.bound = segments.bind(layer, function(path) return nodes[path] end)
   add_output(self, example)
   add_loss(self, loss, example)
   take_hits(self, example)
@@ -132,33 +157,59 @@ function M.graph(layer, loss, example)
   return self
 end
 
---- Outputs: what is given, then the gradients that there are, each at its place in the vector.
-local function with_gradients(self, outputs, dtype)
-  local offsets = {}
+--- Outputs: what is given, then the gradients that there are, each at its place in the vector, then
+--- the new values of buffers at theirs.
+local function with_gradients(self, outputs, dtype, state)
+  local offsets, vectors = {}, {}
   for i = 1, #outputs do offsets[i] = false end
-  for i, grad in ipairs(self.grads) do
-    if grad then
-      outputs[#outputs + 1] = grad
-      offsets[#outputs] = self.segments[i].offset
-    end
+  local function add(node, offset)
+    outputs[#outputs + 1] = node
+    offsets[#outputs] = offset
   end
-  return core.program(self.graph, outputs, { dtype = dtype, offsets = offsets })
+  for i, grad in ipairs(self.grads) do
+    if grad then add(grad, self.segments[i].offset) end
+  end
+  for _, new in ipairs(state) do
+    add(new.node, new.offset)
+    vectors[#outputs] = 2
+  end
+  local o = { dtype = dtype, offsets = offsets, vectors = next(vectors) and vectors }
+  return core.program(self.graph, outputs, o)
 end
 
----Loss, and gradients into the output vector.
+---Loss, gradients into the output vector, and new values of buffers.
 ---@param dtype? "float32"|"float64"
 ---@return swale.Program
-function Graph:train(dtype) return with_gradients(self, { self.loss }, dtype) end
+function Graph:train(dtype) return with_gradients(self, { self.loss }, dtype, self.state) end
+
+---Loss and gradients alone.
+---@param dtype? "float32"|"float64"
+---@return swale.Program
+function Graph:pure(dtype) return with_gradients(self, { self.loss }, dtype, {}) end
+
+--- Normalisation over the batch: an example's gradient of its own is then not to be had.
+local COUPLED = "\n  A batch norm in training mode makes each example depend on the others of its"
+  .. " batch. Ghost batches are independent of each other, and may be the unit instead of examples"
+  .. " (nn.GhostBatchNorm); in evaluation mode, with running statistics, examples are apart"
+  .. " (sw.compile(loss, model, { mode = \"eval\" }))"
+
+local function has_batch_norm(layer)
+  if layer.kind == "BatchNorm" then return true end
+  for _, child in ipairs(layer:children()) do
+    if has_batch_norm(child.layer) then return true end
+  end
+  return false
+end
 
 --- The core knows parameters by their number, a user by their path.
-local function refuse_norms(segment, why)
+local function refuse_norms(self, segment, why)
   if segment then
     why = why:gsub("^per%-example gradient norms: ", "")
       :gsub("the gradient of parameter %d+", ('the gradient of "%s"'):format(segment.path))
     if not why:find(segment.path, 1, true) then why = segment.path .. ": " .. why end
   end
-  errors.misuse("measure: noise_scale needs per-example gradient norms, but there are none: %s",
-    why)
+  errors.misuse("measure: noise_scale needs per-example gradient norms, but there are none: %s%s",
+    why, self.mode == "train" and has_batch_norm(self.layer) and COUPLED or "")
 end
 
 ---The (B) squared norms of the examples' own gradients; raises, naming the parameter, if there
@@ -167,15 +218,17 @@ end
 function Graph:norms()
   if self.norm_node then return self.norm_node end
   local node, why, _, culprit = self.graph:example_norms(self.grads)
-  if not node then refuse_norms(self.segments[culprit or 0], tostring(why)) end
+  if not node then refuse_norms(self, self.segments[culprit or 0], tostring(why)) end
   self.norm_node = node
   return node
 end
 
----Loss, norms, and gradients into the output vector.
+---Loss, norms, gradients into the output vector, and new values of buffers.
 ---@param dtype? "float32"|"float64"
 ---@return swale.Program
-function Graph:measured(dtype) return with_gradients(self, { self.loss, self:norms() }, dtype) end
+function Graph:measured(dtype)
+  return with_gradients(self, { self.loss, self:norms() }, dtype, self.state)
+end
 
 ---The examples' losses, and their hits where there are labels; or the mean loss of a loss function
 ---that gives only that.

@@ -1,6 +1,7 @@
 --- The loss of a network as a function of its weights: for loops of one's own.
 local compile = require "swale.compile"
 local core = require "swale.core"
+local entry = require "swale.entry"
 local errors = require "swale.errors"
 local losses = require "swale.loss"
 local models = require "swale.model"
@@ -22,16 +23,31 @@ local M = {}
 local Compiled = { __name = "swale.Compiled" }
 Compiled.__index = Compiled
 
+---@class swale.CompileOptions
+---@field mode? "train"|"eval"        "train": batch statistics, dropout, as PyTorch's
+---@field update_buffers? boolean     each call sets the model's running statistics as training does
+---@field seed? integer               of dropout; 1
+
+local COMPILE = { mode = { choice = { "train", "eval" }, "train" }, seed = { "integer", 1 },
+  update_buffers = { "boolean", false } }
+
 ---The loss as a function of a weight vector and a batch { x =, y = }:
 ---    local f = sw.compile(sw.loss.cross_entropy, model)
 ---    local value, gradient = f:value_and_gradient(w, batch)
+---In mode "eval" batch norms use the model's running statistics.
 ---@param loss swale.LossFunction
 ---@param model swale.Model|swale.Layer
+---@param o? swale.CompileOptions
 ---@return swale.Compiled
-function M.compile(loss, model)
+function M.compile(loss, model, o)
   options.value("compile", "loss", loss, "function")
-  model = models.of("compile", model)
-  return setmetatable({ loss = loss, layer = model.layer, model = model, graphs = {} }, Compiled)
+  o, model = options.check("compile", o, COMPILE), models.of("compile", model)
+  if o.update_buffers and o.mode == "eval" then
+    errors.misuse 'compile: update_buffers goes with mode = "train"'
+  end
+  return setmetatable({ loss = loss, layer = model.layer, model = model, graphs = {},
+    mode = o.mode, seed = o.seed, updating = o.update_buffers and model:buffers() ~= nil },
+    Compiled)
 end
 
 local function rest(shape)
@@ -47,14 +63,22 @@ end
 
 local function real(t, dtype) return t:dtype() == dtype and t or t:to(dtype) end
 
+--- Of an example; rows may be images that lie flat.
+local function features_of(self, batch)
+  local rows = rest(batch.x:shape())
+  return entry.features(self.layer, rows, batch.shape), rows
+end
+
 --- One graph a shape of batch, made when it is met first.
 local function graph_for(self, batch, labels)
-  local features, target = rest(batch.x:shape()), not labels and rest(batch.y:shape()) or {}
-  local key = table.concat({ table.concat(features, "x"), tostring(labels),
-    table.concat(target, "x") }, " ")
+  local features, rows = features_of(self, batch)
+  local target = not labels and rest(batch.y:shape()) or {}
+  local key = table.concat({ table.concat(features, "x"), table.concat(rows, "x"),
+    tostring(labels), table.concat(target, "x") }, " ")
   if not self.graphs[key] then
-    self.graphs[key] = { programs = {}, graph = compile.graph(self.layer, self.loss,
-      { features = features, labels = labels, target = target }) }
+    local example = { rows = rows, features = features, labels = labels, target = target }
+    self.graphs[key] = { programs = {},
+      graph = compile.graph(self.layer, self.loss, example, self.mode) }
   end
   return self.graphs[key]
 end
@@ -77,28 +101,47 @@ function Compiled:program(kind, batch, dtype, make)
     { real(batch.x, dtype), labels and real(batch.y, "int32") or real(batch.y, dtype) }
 end
 
+---Likewise: the vectors of a run, weights, buffers, direction.
+---@param w swale.Tensor
+---@param v? swale.Tensor
+---@return swale.Tensor[]
+function Compiled:vectors(w, v)
+  local buffers = self.model:buffers()
+  return { w, buffers and real(buffers, w:dtype()) or w, v or w }
+end
+
 local function training(graph, _, dtype) return graph:train(dtype) end
+local function pure(graph, _, dtype) return graph:pure(dtype) end
+
+--- The program's one call; step is dropout's.
+local function run(self, w, batch, step)
+  local make = self.updating and training or pure
+  local program, inputs = self:program("value_and_gradient", batch, w:dtype(), make)
+  local o = { batch = #batch.x, out = core.zeros({ w:numel() }, w:dtype()), inputs = inputs,
+    vectors = self:vectors(w), seed = self.seed, step = step }
+  o.state = self.updating and o.vectors[2]:clone() or nil
+  local value = errors.check(program:run(o))
+  if self.updating then self.model:buffers():copy(o.state:to "float32") end
+  return value:item(), o.out
+end
 
 ---Loss and gradient at w.
 ---@param w swale.Tensor             flat, float32 or float64: the program computes in that
 ---@param batch swale.Batch
+---@param step? integer              of dropout: another step, other units; 0
 ---@return number value
 ---@return swale.Tensor gradient     flat
-function Compiled:value_and_gradient(w, batch)
+function Compiled:value_and_gradient(w, batch, step)
   options.value("value_and_gradient", "w", w, "tensor")
-  local program, inputs = self:program("value_and_gradient", batch, w:dtype(), training)
-  local gradient = core.zeros({ w:numel() }, w:dtype())
-  local value = errors.check(program:run {
-    inputs = inputs, vectors = { w, w, w }, batch = #batch.x, out = gradient,
-  })
-  return value:item(), gradient
+  return run(self, w, batch, step or 0)
 end
 
 ---Loss at w.
 ---@param w swale.Tensor
 ---@param batch swale.Batch
+---@param step? integer
 ---@return number
-function Compiled:value(w, batch) return (self:value_and_gradient(w, batch)) end
+function Compiled:value(w, batch, step) return (self:value_and_gradient(w, batch, step)) end
 
 -- ------------------------------------------------------------------ at a fixed batch
 
@@ -133,7 +176,7 @@ local function all_of(split)
   local index = core.zeros({ #split.source }, "int32")
   for i = 1, #split.source do index:set(i, i - 1) end
   local x, y = split.source:gather(index)
-  return { x = x, y = y }
+  return { x = x, y = y, shape = split.shape }
 end
 
 ---The loss of a model on a sample, as a function of its weights:
@@ -142,12 +185,14 @@ end
 ---@param model swale.Model
 ---@param sample swale.Split|swale.Batch
 ---@param loss? swale.LossFunction   loss.cross_entropy
+---@param o? { mode?: "train"|"eval" }   "eval": running statistics, no dropout
 ---@return swale.LossOn
-function M.loss_on(model, sample, loss)
+function M.loss_on(model, sample, loss, o)
+  o = options.check("loss_on", o, { mode = { choice = { "train", "eval" }, "eval" } })
   if type(sample) == "table" and core.type(sample.source) == "source" then
     sample = all_of(sample)
   end
-  return setmetatable({ compiled = M.compile(loss or losses.cross_entropy, model),
+  return setmetatable({ compiled = M.compile(loss or losses.cross_entropy, model, o),
     batch = check_batch("loss_on", sample) }, LossOn)
 end
 
@@ -162,7 +207,15 @@ local function directional_error(self, w, batch, direction, step)
 end
 
 local CHECK = { step = { "positive", 1e-5 }, seed = { "integer", 1 },
-  loss = { "function", losses.cross_entropy }, tolerance = { "positive", 1e-2 } }
+  loss = { "function", losses.cross_entropy }, tolerance = { "positive", 1e-2 },
+  mode = { choice = { "train", "eval" }, "train" } }
+
+---@class swale.CheckGradientOptions
+---@field step? number               of the differences; 1e-5
+---@field seed? integer              of the directions
+---@field loss? swale.LossFunction
+---@field mode? "train"|"eval"       "train"
+---@field tolerance? number          1e-2
 
 local function refuse(worst, path)
   errors.misuse("check_gradient: the gradient of \"%s\" is not that of the loss: central"
@@ -173,16 +226,16 @@ end
 ---Compares the gradient with central differences in double, along a random direction for each
 ---parameter: |difference - gradient| / (|difference| + |gradient|). 1e-6 is good; a kink of relu
 ---within the step shows as more. Raises, naming the worst parameter, above the tolerance.
----@param f swale.Compiled|swale.Model   a model: with loss, cross_entropy unless told
+---@param f swale.Compiled|swale.Model   a model: with loss, cross_entropy unless told, and mode
 ---@param batch? swale.Batch         the last one that f saw
----@param o? { step?: number, seed?: integer, loss?: swale.LossFunction, tolerance?: number }
+---@param o? swale.CheckGradientOptions
 ---@return number worst
 ---@return table<string, number> errors   by parameter
 ---@return string path               of the worst
 function M.check_gradient(f, batch, o)
   options.value("check_gradient", "f", f, "Compiled|Model|Layer")
   o = options.check("check_gradient", o, CHECK)
-  if getmetatable(f) ~= Compiled then f = M.compile(o.loss, f) end
+  if getmetatable(f) ~= Compiled then f = M.compile(o.loss, f, { mode = o.mode }) end
   batch = batch or f.last_batch or errors.misuse("check_gradient: on which batch? { x =, y = }")
   check_batch("check_gradient", batch)
   local w, worst, by_path, path = f.model:weights():to("float64"), -1, {}, nil

@@ -13,13 +13,13 @@ Linearized.__index = Linearized
 
 ---@param program swale.Program
 ---@param inputs swale.Tensor[]
----@param w swale.Tensor            a copy of its own
+---@param vectors swale.Tensor[]    weights and buffers, copies of its own
 ---@param batch integer
----@param o { kind: string, memory: number }
+---@param o { kind: string, memory: number, seed: integer }
 ---@return swale.Linearized
-function M.new(program, inputs, w, batch, o)
-  return setmetatable({ program = program, inputs = inputs, w = w, batch = batch, kind = o.kind,
-    memory = o.memory, kept = false }, Linearized)
+function M.new(program, inputs, vectors, batch, o)
+  return setmetatable({ program = program, inputs = inputs, w = vectors[1], buffers = vectors[2],
+    batch = batch, kind = o.kind, memory = o.memory, seed = o.seed, kept = false }, Linearized)
 end
 
 local function check_direction(self, v)
@@ -34,8 +34,8 @@ end
 function Linearized:__call(v)
   v = check_direction(self, v)
   local out = core.zeros({ v:numel() }, v:dtype())
-  errors.check(self.program:run { inputs = self.inputs, vectors = { self.w, self.w, v },
-    batch = self.batch, out = out })
+  errors.check(self.program:run { inputs = self.inputs, vectors = { self.w, self.buffers, v },
+    batch = self.batch, out = out, seed = self.seed })
   return out
 end
 

@@ -1,100 +1,49 @@
 --- Instances of a network: a layer and one flat vector of weights, into which the parameters are
---- views. The vector has no padding; its segments stand in the order in which the layers list them.
+--- views; and a second one of buffers, where layers keep running statistics.
 local core = require "swale.core"
 local create = require "swale.create"
 local errors = require "swale.errors"
 local initializers = require "swale.nn.initializers"
 local layers = require "swale.nn.layer"
 local options = require "swale.options"
+local segments = require "swale.segments"
 
 local M = {}
-
----@class swale.Segment
----@field path string            "0.weight"
----@field offset integer         of its first element, from 1
----@field size integer
----@field shape integer[]
----@field parameter swale.Parameter
 
 ---@class swale.Model
 ---@field layer swale.Layer
 ---@field segments swale.Segment[]
+---@field buffer_segments swale.Segment[]
 ---@field seed integer
 ---@field save function      see swale.model_files, as for the next two
 ---@field load function
 ---@field predict function
+---@field state_dict function        see swale.model_state, as for the next one
+---@field load_state_dict function
 local Model = { __name = "swale.Model" }
 Model.__index = Model
-
-local function size_of(shape)
-  local n = 1
-  for _, size in ipairs(shape) do n = n * size end
-  return n
-end
-
-local function collect(layer, prefix, segments)
-  for _, parameter in ipairs(layer:parameters()) do
-    local last = segments[#segments]
-    segments[#segments + 1] = { path = prefix .. parameter.name, parameter = parameter,
-      shape = parameter.shape, size = size_of(parameter.shape),
-      offset = last and last.offset + last.size or 1 }
-  end
-  for _, child in ipairs(layer:children()) do
-    collect(child.layer, prefix .. child.key .. ".", segments)
-  end
-  return segments
-end
-
----The segments of a description's weight vector.
----@param layer swale.Layer
----@return swale.Segment[]
-function M.segments(layer) return collect(layer, "", {}) end
-
----@param segments swale.Segment[]
----@return integer   elements of the vector
-function M.size(segments)
-  local last = segments[#segments]
-  return last and last.offset + last.size - 1 or 0
-end
-
----The table of parameters that a layer's forward takes, made of what get gives for each path.
----@param layer swale.Layer
----@param get fun(path: string): swale.Value
----@param prefix? string
----@return table
-function M.bind(layer, get, prefix)
-  prefix = prefix or ""
-  local p = {}
-  for _, parameter in ipairs(layer:parameters()) do
-    p[parameter.name] = get(prefix .. parameter.name)
-  end
-  for i, child in ipairs(layer:children()) do
-    p[i] = M.bind(child.layer, get, prefix .. child.key .. ".")
-  end
-  return p
-end
 
 local function fan_of(segment)
   local shape, p = segment.shape, segment.parameter
   local outputs = shape[1] or 1
   local field = #shape >= 2 and segment.size // (outputs * shape[2]) or 1
-  return { fan_in = p.fan_in or (shape[2] or outputs) * field, fan_out = outputs * field }
+  return { fan_in = p.fan_in or (shape[2] or outputs) * field,
+    fan_out = p.fan_out or outputs * field }
 end
 
-local function view(weights, segment)
-  return weights:narrow(1, segment.offset, segment.size):reshape(segment.shape)
+--- buffers: nil where there are none.
+local function new(layer, flat, buffers, seed)
+  local list, kept = segments.of(layer)
+  return setmetatable({ layer = layer, segments = list, buffer_segments = kept, flat = flat,
+    kept = buffers, seed = seed, views = segments.views(flat, list),
+    buffer_views = segments.views(buffers, kept) }, Model)
 end
 
-local function views_of(weights, segments)
-  local views = {}
-  for _, segment in ipairs(segments) do views[segment.path] = view(weights, segment) end
-  return views
-end
-
-local function new(layer, segments, weights, seed)
-  local self = { layer = layer, segments = segments, flat = weights, seed = seed,
-    views = views_of(weights, segments) }
-  return setmetatable(self, Model)
+local function fill(list, views, seed)
+  for _, s in ipairs(list) do
+    initializers.fill(s.parameter.init, views[s.path], core.random(seed, "init/" .. s.path),
+      fan_of(s))
+  end
 end
 
 ---Makes an instance. Each tensor is drawn from the stream (seed, "init/" .. path): adding a layer
@@ -108,13 +57,12 @@ function M.build(layer, o)
       errors.shown(layer))
   end
   o = options.check("build", o, { seed = { "integer", create.default_seed() } })
-  local segments = M.segments(layer)
-  if #segments == 0 then errors.misuse("build: %s has no parameters", tostring(layer)) end
-  local model = new(layer, segments, core.zeros { M.size(segments) }, o.seed)
-  for _, segment in ipairs(segments) do
-    initializers.fill(segment.parameter.init, model.views[segment.path],
-      core.random(o.seed, "init/" .. segment.path), fan_of(segment))
-  end
+  local list, kept = segments.of(layer)
+  if #list == 0 then errors.misuse("build: %s has no parameters", tostring(layer)) end
+  local buffers = #kept > 0 and core.zeros { segments.size(kept) } or nil
+  local model = new(layer, core.zeros { segments.size(list) }, buffers, o.seed)
+  fill(list, model.views, o.seed)
+  fill(kept, model.buffer_views, o.seed)
   return model
 end
 
@@ -134,19 +82,27 @@ function M.of(where, value, seed)
     errors.shown(value))
 end
 
----Columns of path, shape and number of elements, and the total.
+local function widest(width, list)
+  for _, s in ipairs(list) do width = math.max(width, #s.path) end
+  return width
+end
+
+---Columns of path, shape and number of elements, and the total; buffers stand apart.
 ---@param layer swale.Layer|swale.Model
 ---@return string
 function M.summary(layer)
   if M.is_model(layer) then layer = layer.layer end
-  local segments = M.segments(layer)
-  local width, lines = #"total", {}
-  for _, s in ipairs(segments) do width = math.max(width, #s.path) end
-  local row = "%-" .. width .. "s  %-14s  %9d"
-  for i, s in ipairs(segments) do
-    lines[i] = row:format(s.path, errors.shape_text(s.shape), s.size)
+  local list, kept = segments.of(layer)
+  local lines, row = {}, "%-" .. widest(widest(#"total", list), kept) .. "s  %-14s  %9d"
+  local function add(part)
+    for _, s in ipairs(part) do
+      lines[#lines + 1] = row:format(s.path, errors.shape_text(s.shape), s.size)
+    end
   end
-  lines[#lines + 1] = row:format("total", "", M.size(segments))
+  add(list)
+  lines[#lines + 1] = row:format("total", "", segments.size(list))
+  if #kept > 0 then lines[#lines + 1] = "buffers" end
+  add(kept)
   return table.concat(lines, "\n")
 end
 
@@ -154,12 +110,16 @@ end
 function Model:summary() return M.summary(self.layer) end
 
 function Model:__tostring()
-  return ("%s with %d weights"):format(tostring(self.layer), M.size(self.segments))
+  return ("%s with %d weights"):format(tostring(self.layer), segments.size(self.segments))
 end
 
 ---The flat weight vector itself, not a copy.
 ---@return swale.Tensor
 function Model:weights() return self.flat end
+
+---The flat vector of buffers itself, not a copy; nil where the layers keep none.
+---@return swale.Tensor|nil
+function Model:buffers() return self.kept end
 
 ---Views into the weights by path.
 ---@return table<string, swale.Tensor>
@@ -169,16 +129,22 @@ function Model:parameters()
   return copy
 end
 
+local function view_of(views, what, path)
+  return views[path] or errors.misuse('model: no %s "%s"%s There are: %s.', what, tostring(path),
+    errors.suggestion(path, views), table.concat(errors.sorted(views), ", "))
+end
+
 ---The view of one parameter.
 ---@param path string
 ---@return swale.Tensor
-function Model:parameter(path)
-  return self.views[path] or errors.misuse('model: no parameter "%s"%s There are: %s.',
-    tostring(path), errors.suggestion(path, self:state_paths()),
-    table.concat(self:state_paths(), ", "))
-end
+function Model:parameter(path) return view_of(self.views, "parameter", path) end
 
----Paths in the order of the vector.
+---The view of one buffer.
+---@param path string             "1.running_mean"
+---@return swale.Tensor
+function Model:buffer(path) return view_of(self.buffer_views, "buffer", path) end
+
+---Paths of the parameters in the order of their vector.
 ---@return string[]
 function Model:state_paths()
   local paths = {}
@@ -186,60 +152,46 @@ function Model:state_paths()
   return paths
 end
 
----The output for x, now, with these weights or others.
+---The output for x, now, with these weights and buffers or others, as in evaluation: running
+---statistics, no dropout.
 ---@param x swale.Tensor          (B, …)
 ---@param weights? swale.Tensor   a flat vector
+---@param buffers? swale.Tensor   likewise
 ---@return swale.Tensor
-function Model:forward(x, weights)
-  local views = weights and views_of(weights, self.segments) or self.views
-  return self.layer:call(x, M.bind(self.layer, function(path) return views[path] end))
-end
-
----Copies of the parameters by path, as PyTorch's state_dict.
----@return table<string, swale.Tensor>
-function Model:state_dict()
-  local copy = {}
-  for path, t in pairs(self.views) do copy[path] = t:clone() end
-  return copy
-end
-
-local function check_state(self, tensors)
-  for path in pairs(tensors) do self:parameter(path) end
-  for _, s in ipairs(self.segments) do
-    local t = tensors[s.path]
-    if core.type(t) ~= "tensor" then
-      errors.misuse('load_state_dict: "%s" is %s', s.path, t and "no tensor" or "missing")
-    end
-    local shape, wanted = errors.shape_text(t:shape()), errors.shape_text(s.shape)
-    if shape ~= wanted then
-      errors.misuse('load_state_dict: "%s" has shape %s, the model wants %s', s.path, shape, wanted)
-    end
-  end
-end
-
----Takes weights by path: all of them, of the right shapes, or none.
----@param tensors table<string, swale.Tensor>
----@return swale.Model self
-function Model:load_state_dict(tensors)
-  options.value("load_state_dict", "tensors", tensors, "table")
-  check_state(self, tensors)
-  for path, t in pairs(tensors) do self.views[path]:copy(t:to("float32")) end
-  return self
+function Model:forward(x, weights, buffers)
+  local views = weights and segments.views(weights, self.segments) or self.views
+  local kept = buffers and segments.views(buffers, self.buffer_segments) or self.buffer_views
+  local p = segments.bind(self.layer, function(path) return views[path] or kept[path] end)
+  return self.layer:call(x, p)
 end
 
 ---The loss on a sample as a function of a weight vector, with its gradient:
 ---`local loss = model:loss_on(data.train:sample(1000))`, then loss(w), loss:gradient(w).
 ---@param sample swale.Split|swale.Batch
 ---@param loss? swale.LossFunction   loss.cross_entropy
+---@param o? { mode?: "train"|"eval" }   "eval": running statistics, no dropout
 ---@return swale.LossOn
-function Model:loss_on(sample, loss)
-  return require("swale.compiled").loss_on(self, sample, loss)
+function Model:loss_on(sample, loss, o)
+  return require("swale.compiled").loss_on(self, sample, loss, o)
 end
 
----The same network with weights of its own.
----@return swale.Model
-function Model:clone() return new(self.layer, self.segments, self.flat:clone(), self.seed) end
+---Running statistics of batch norms for these weights, or others, from data: a new flat vector of
+---buffers. See swale.reestimate.
+---@param split swale.Split
+---@param o? swale.ReestimateOptions
+---@return swale.Tensor
+function Model:reestimate(split, o)
+  return require("swale.reestimate").reestimate(self, split, o)
+end
 
-for name, method in pairs(require "swale.model_files") do Model[name] = method end
+---The same network with weights and buffers of its own.
+---@return swale.Model
+function Model:clone()
+  return new(self.layer, self.flat:clone(), self.kept and self.kept:clone(), self.seed)
+end
+
+for _, part in ipairs { "swale.model_files", "swale.model_state" } do
+  for name, method in pairs(require(part)) do Model[name] = method end
+end
 
 return M

@@ -48,10 +48,21 @@ local function slices(flat, segments)
   return state
 end
 
+--- The buffers of the last weights, or those that were re-estimated for an average.
+local function buffers_of(tensors, which)
+  local own = which ~= "weights" and "buffers." .. which
+  return own and tensors[own] or tensors.buffers
+end
+
 local function from_checkpoint(path, tensors, metadata, which)
-  local flat = tensors[which]
+  local flat, buffers = tensors[which], buffers_of(tensors, which)
   if not flat then errors.environment(('%s: no "%s" in it'):format(path, which), "ECORRUPT") end
   local ok, state = pcall(slices, flat, core.json_decode(metadata.segments))
+  if ok and buffers and metadata.buffer_segments then
+    local kept
+    ok, kept = pcall(slices, buffers, core.json_decode(metadata.buffer_segments))
+    for name, t in pairs(ok and kept or {}) do state[name] = t end
+  end
   if ok then return state end
   errors.environment(path .. ": its segments are not those of a checkpoint", "ECORRUPT")
 end
@@ -68,16 +79,21 @@ local function read(path, which)
 end
 
 ---@class swale.LoadReport           names, sorted
----@field missing string[]           parameters that the file does not have
----@field unexpected string[]        tensors of the file that are no parameters
+---@field missing string[]           parameters and buffers that the file does not have
+---@field unexpected string[]        tensors of the file that are neither
 ---@field misshapen string[]         both have it, but of different shapes
+
+local function all_segments(self)
+  local list = table.move(self.segments, 1, #self.segments, 1, {})
+  return table.move(self.buffer_segments, 1, #self.buffer_segments, #list + 1, list)
+end
 
 --- What fits, and a report of what does not.
 local function compare(self, tensors, arranged)
   local report, words = { missing = {}, unexpected = {}, misshapen = {} }, {}
   local left = {}
   for name in pairs(tensors) do left[name] = true end
-  for _, s in ipairs(self.segments) do
+  for _, s in ipairs(all_segments(self)) do
     local t, a = tensors[s.path], arranged[s.path]
     left[s.path] = nil
     local wanted = errors.shape_text(a and a.shape or s.shape)
@@ -107,11 +123,12 @@ local function take(self, tensors, arranged, report)
   local skip = {}
   for _, name in ipairs(report.missing) do skip[name] = true end
   for _, name in ipairs(report.misshapen) do skip[name] = true end
-  for _, s in ipairs(self.segments) do
+  for _, s in ipairs(all_segments(self)) do
     if not skip[s.path] then
       local t, a = tensors[s.path]:to "float32", arranged[s.path]
       if a then t = require("swale.layouts").from_file(t, a):reshape(s.shape) end
-      self.views[s.path]:copy(t)
+      local view = self.views[s.path] or self.buffer_views[s.path]
+      view:copy(t)
     end
   end
 end
@@ -148,7 +165,7 @@ end
 local PREDICT = { batch = { "count", 1000 } }
 
 --- rows(first, n) and how many there are.
-local function rows_of(x)
+local function rows_of(layer, x)
   if core.type(x) == "tensor" and x:ndim() > 0 then
     return #x, function(first, n) return x:narrow(1, first, n):contiguous():to "float32" end
   end
@@ -159,12 +176,12 @@ local function rows_of(x)
   return #x, function(first, n)
     local index = {}
     for i = 1, n do index[i] = first + i - 1 end
-    return (x:gather(index))
+    return require("swale.entry").rows(layer, x:gather(index), x.shape)
   end
 end
 
 ---The outputs for many rows, a batch at a time. A split's rows are normalised, as in training; a
----tensor's are taken as they are.
+---tensor's are taken as they are. Batch norms use the running statistics.
 ---@param self swale.Model
 ---@param x swale.Split|swale.Tensor     (N, …)
 ---@param o? { batch?: integer }         1000
@@ -172,7 +189,7 @@ end
 ---@return swale.Tensor|nil labels       int32 (N): the place of the largest, from 0, of several
 function M.predict(self, x, o)
   o = options.check("model:predict", o, PREDICT)
-  local total, rows = rows_of(x)
+  local total, rows = rows_of(self.layer, x)
   local outputs
   for first = 1, total, o.batch do
     local y = self:forward(rows(first, math.min(o.batch, total - first + 1)))

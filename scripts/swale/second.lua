@@ -121,7 +121,7 @@ local function run(f, kind, w, batch, v)
   if v and v:dtype() ~= dtype then v = v:to(dtype) end
   local out = core.zeros({ n }, dtype)
   local results = table.pack(errors.check(program:run {
-    inputs = inputs, vectors = { w, w, v or w }, batch = #batch.x, out = out }))
+    inputs = inputs, vectors = f:vectors(w, v), batch = #batch.x, out = out, seed = f.seed }))
   return out, table.unpack(results, 1, results.n)
 end
 
@@ -189,7 +189,10 @@ function M.linearize(f, w, batch, o)
   o = options.check("linearize", o, LINEARIZE)
   check_vector("linearize", "w", w, f.model:weights():numel())
   local program, inputs = f:program(o.kind, batch, w:dtype(), program_of)
-  return linearized.new(program, inputs, w:clone(), #batch.x, o)
+  local vectors = f:vectors(w:clone())
+  if vectors[2] == f.model:buffers() then vectors[2] = vectors[2]:clone() end
+  return linearized.new(program, inputs, vectors, #batch.x, { kind = o.kind, memory = o.memory,
+    seed = f.seed })
 end
 
 ---The whole Hessian, (n, n), column by column: for networks of at most some thousand weights.

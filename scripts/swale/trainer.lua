@@ -14,6 +14,7 @@ local options = require "swale.options"
 local selection = require "swale.trainer.selection"
 local setup = require "swale.trainer.setup"
 local states = require "swale.trainer.state"
+local statistics = require "swale.trainer.statistics"
 
 local M = {}
 
@@ -30,13 +31,14 @@ local M = {}
 ---@field groups? swale.ParameterGroup[]      likewise: factors of rate and decay, what is frozen
 ---@field lr_scaling? "none"|"linear"|"sqrt"  lr times batch_size / reference_batch, or its root
 ---@field reference_batch? integer            the batch size at the start
----@field micro_batch? integer                most examples computed at a time; nil: all
+---@field micro_batch? integer|swale.MicroBatch   most examples computed at a time; nil: all
 ---@field sampler? "shuffle"|"independent"|"sequential"   shuffle; independent: with replacement
 ---@field subset? integer[]|swale.Tensor      of data.train, as gather takes it; makes an epoch
 ---@field average? swale.Averaging|table      one, or several: { SWA {}, ema = EMA {} }
 ---@field measure? { noise_scale: swale.Duration|{ every: swale.Duration, target?: string } }
 ---@field seed? integer                       the run's; of weights and of the order of examples
 ---@field eval_batch? integer                 1000
+---@field batch_norm? swale.BatchNormMethod   statistics of averages: "pooled"; see new
 ---@field record? swale.DurationLike          between lines of metrics; 10 steps
 
 ---@class swale.Trainer
@@ -57,9 +59,10 @@ local OPTIONS = {
   batch_size = { "number|Schedule|Rule|function", 32 }, momentum = HYPER, weight_decay = HYPER,
   clip_norm = "positive?", groups = "table?",
   lr_scaling = { choice = { "none", "linear", "sqrt" }, "none" }, reference_batch = "positive?",
-  micro_batch = "count?", subset = "table|tensor?", average = "any?",
+  micro_batch = "count|table?", subset = "table|tensor?", average = "any?",
   sampler = { choice = { "shuffle", "independent", "sequential" }, "shuffle" },
   measure = "table?", seed = "integer?", eval_batch = { "count", 1000 },
+  batch_norm = { choice = statistics.METHODS, "pooled" },
   record = { "period", duration.of { steps = 10 } },
 }
 
@@ -75,8 +78,21 @@ local function ask_measure(engine, name, what)
   engine:measure(setup.steps("measure: noise_scale", o.every), o.target)
 end
 
+--- The graph of training, and that of evaluation where it is another one.
+local function compiled(model, o, example)
+  local graph = compile.graph(model.layer, o.loss, example, "train")
+  local other = model.layer:has_modes() and compile.graph(model.layer, o.loss, example, "eval")
+  other = other or graph
+  setup.check_outputs(graph, o.data)
+  setup.check_mean(other, model, o.data.train.source)
+  return graph, other
+end
+
 ---A trainer. `lr`, `batch_size`, `momentum` and `weight_decay` take a number, a schedule, a
 ---function of the state, or sw.rule(initial, f). Functions are called before each step.
+---Batch norm's running statistics belong to the weights that were trained with them. Averages, and
+---vectors that evaluate is given, get statistics of their own, re-estimated on the training set by
+---the method `batch_norm` (see model:reestimate), or with "running" those of the last weights.
 ---@param o swale.TrainerOptions
 ---@return swale.Trainer
 function M.new(o)
@@ -84,17 +100,15 @@ function M.new(o)
   local optimizer = o.optimizer or optim.SGD {}
   if type(optimizer) == "function" then optimizer = optim.of(optimizer) end
   local settings = setup.settings(o, optimizer)
-  local example = setup.example(o.data)
   local seed = o.seed or create.default_seed()
   local model = models.of("Trainer", o.model, seed)
-  local graph = compile.graph(model.layer, o.loss, example)
-  setup.check_outputs(graph, o.data)
-  setup.check_mean(graph, model:weights(), o.data.train.source)
+  local example = setup.example(o.data, model.layer)
+  local graph, eval_graph = compiled(model, o, example)
   local engine = engines.new {
     model = model, data = o.data, optimizer = optimizer, settings = settings, graph = graph,
+    eval_graph = eval_graph, example = example, batch_norm = o.batch_norm,
     average = o.average, averages = averages.list(o.average), seed = seed,
-    micro_batch = o.micro_batch,
-    fixed = setup.fixed(o, optimizer, settings, graph.segments), eval_batch = o.eval_batch,
+    fixed = setup.fixed(o, optimizer, settings, graph), eval_batch = o.eval_batch,
     record = duration.every(o.record),
   }
   for name, what in pairs(o.measure or {}) do ask_measure(engine, name, what) end
@@ -170,16 +184,25 @@ end
 ---@return swale.Plan
 function methods:plan(o) return require("swale.trainer.plan").of(self.engine, o) end
 
+---@class swale.EvaluateOptions
+---@field on? "train"|"valid"|"test"|swale.Split   "valid"; without one, "train"
+---@field batch_norm? swale.BatchNormMethod   of averages and weight vectors; the trainer's
+---@field buffers? swale.Tensor     running statistics of one's own: those of a checkpoint
+
+local EVALUATE = { on = "any?", batch_norm = { choice = statistics.METHODS },
+  buffers = "tensor?" }
+
 ---Loss and accuracy of weights on a split.
 ---@param which? "last"|"best"|string|swale.Tensor   "last"; or an average: "swa", "ema", "last_k"
----@param o? { on?: "train"|"valid"|"test"|swale.Split }   "valid"; without one, "train"
+---@param o? swale.EvaluateOptions
 ---@return swale.Metrics
 function methods:evaluate(which, o)
-  o = options.check("Trainer:evaluate", o, { on = "any?" })
+  o = options.check("Trainer:evaluate", o, EVALUATE)
   local engine = self.engine
-  local weights = selection.weights(engine, which)
+  local weights, buffers = selection.weights(engine, which, o.buffers and "running" or o.batch_norm)
   local split, name = selection.split(engine, o.on)
-  return metrics.evaluate(engine.graph, weights, split.source, engine.eval_batch, name)
+  return metrics.evaluate(engine.eval_graph, weights, o.buffers or buffers, split.source,
+    engine.eval_batch, name)
 end
 
 ---Asks for a measurement, before the first step:

@@ -41,7 +41,7 @@ local function pretend(engine, plan)
     end
   end
   if engine.data.valid then
-    engine.best = { weights = engine.weights, epoch = s.epoch,
+    engine.best = { weights = engine.weights, buffers = engine.buffers, epoch = s.epoch,
       metrics = { loss = NAN, accuracy = NAN } }
   end
 end
@@ -69,7 +69,7 @@ local function dry(engine, on_fit)
   return engine
 end
 
-local function no_metrics(_, _, source, _, on)
+local function no_metrics(_, _, _, source, _, on)
   return { loss = NAN, accuracy = NAN, examples = #source, on = on }
 end
 

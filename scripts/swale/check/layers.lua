@@ -1,6 +1,7 @@
 --- What comes out of each layer of a model, and how many weights are in it.
 local core = require "swale.core"
-local models = require "swale.model"
+local entry = require "swale.entry"
+local segments = require "swale.segments"
 
 local M = {}
 
@@ -9,12 +10,6 @@ local M = {}
 ---@field layer swale.Layer
 ---@field shape string        of its output
 ---@field weights integer
-
-local function batched(shape)
-  local sizes = { "batch" }
-  for i, size in ipairs(shape) do sizes[i + 1] = size end
-  return sizes
-end
 
 local function shape_text(node)
   if core.type(node) ~= "node" then return "" end
@@ -62,14 +57,16 @@ local function listening(layer, rows, f)
 end
 
 ---@param layer swale.Layer
----@param features integer[]   shape of an example
+---@param example swale.Example
 ---@return swale.LayerRow[]    in the order in which they are called
-function M.rows(layer, features)
+function M.rows(layer, example)
   local graph, nodes, rows = core.graph(), {}, {}
-  for _, s in ipairs(models.segments(layer)) do nodes[s.path] = graph:param(s.offset, s.shape) end
+  local weights, buffers = segments.of(layer)
+  segments.nodes(graph, weights, 1, nodes)
+  segments.nodes(graph, buffers, 2, nodes)
   listening(layer, rows, function()
-    layer:call(graph:input(1, "real", batched(features)),
-      models.bind(layer, function(path) return nodes[path] end))
+    layer:call(entry.input(graph, example),
+      segments.bind(layer, function(path) return nodes[path] end))
   end)
   return rows
 end

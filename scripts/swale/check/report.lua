@@ -24,8 +24,7 @@ end
 ---@return string
 function M.layers(engine)
   local cells, total = {}, 0
-  local features = { engine.data.train.source:features() }
-  for i, row in ipairs(layers.rows(engine.model.layer, features)) do
+  for i, row in ipairs(layers.rows(engine.model.layer, engine.example)) do
     cells[i] = { row.path, tostring(row.layer), row.shape, whole(row.weights) }
     total = total + row.weights
   end

@@ -16,7 +16,8 @@ local function scratch_loop(engine)
   local optimizer = engine.optimizer
   local kind = optimizer.kind ~= "function" and optimizer.kind or "sgd"
   local loop = core.loop { program = engine.graph:train(), weights = engine.weights:clone(),
-    source = engine.data.train.source, seed = 1, optimizer = kind,
+    buffers = engine.buffers and engine.buffers:clone(), source = engine.data.train.source,
+    seed = 1, optimizer = kind,
     dampening = optimizer.dampening, nesterov = optimizer.nesterov,
     micro_batch = (engine.fixed or {}).micro_batch }
   loop:set("lr", 0) -- nothing diverges
@@ -56,7 +57,8 @@ local function evaluation_seconds(engine)
   if not valid then return 0 end
   local part = #valid > EVALUATED and valid.sample and valid:sample(EVALUATED) or valid
   local begun = clock()
-  evaluate(engine.graph, engine.weights, part.source, engine.eval_batch, "valid")
+  evaluate(engine.eval_graph, engine.weights, engine.buffers, part.source, engine.eval_batch,
+    "valid")
   return (clock() - begun) * #valid / #part
 end
 

@@ -10,6 +10,7 @@ local M = {}
 ---@class swale.Batch
 ---@field x swale.Tensor   (n, features…) float32, normalised
 ---@field y swale.Tensor?  (n) int32 labels, or (n, …) float32 targets
+---@field shape integer[]? of a row: { height, width, channels }
 
 ---@class swale.Split
 ---@field source swale.Source   what the training reads
@@ -17,6 +18,7 @@ local M = {}
 ---@field y swale.Tensor?       (N) labels, or (N, …) targets
 ---@field clean_y swale.Tensor? (N) the right labels, where y was made wrong on purpose
 ---@field classes integer?
+---@field shape integer[]       of a row: { height, width, channels }
 ---@operator len: integer       examples
 local Split = { __name = "swale.Split" }
 Split.__index = Split
@@ -43,8 +45,9 @@ function M.new(o)
   end
   local source = core.source { x = o.x, y = o.y, scale = scale, shift = shift,
     classes = o.classes }
+  local shape = o.x:shape()
   return setmetatable({ source = source, x = o.x, y = o.y, clean_y = o.clean_y,
-    classes = o.classes }, Split)
+    classes = o.classes, shape = table.move(shape, 2, #shape, 1, {}) }, Split)
 end
 
 local function index_tensor(list)
@@ -78,7 +81,8 @@ function Split:sample(n, seed)
   local index = order:narrow(1, 1, n):contiguous()
   local x, y = self.source:gather(index)
   local clean_y = self.clean_y and require("swale.data.transform").rows(self.clean_y, index)
-  return M.new { x = x, y = y, clean_y = clean_y, classes = self.classes }
+  return M.new { x = x:reshape { n, table.unpack(self.shape) }, y = y, clean_y = clean_y,
+    classes = self.classes }
 end
 
 --- The next count indices of the order that trainings use: epoch e is the permutation of stream
@@ -126,7 +130,7 @@ function Split:batches(o)
     if count <= 0 then return nil end
     left = left - count
     local x, y = self.source:gather(joined(next_indices(count), count))
-    return { x = x, y = y }
+    return { x = x, y = y, shape = self.shape }
   end
 end
 

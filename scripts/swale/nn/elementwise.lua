@@ -5,9 +5,10 @@ local options = require "swale.options"
 
 local M = {}
 
-local function constructor(kind, f)
+local function constructor(kind, f, takes)
   local class = layer.kind(kind)
   function class:forward(x) return f(x) end
+  function class:takes() return takes end
   return function(o)
     o = options.check("nn." .. kind, o, { name = "string?" })
     layer.check_name("nn." .. kind, o.name)
@@ -16,7 +17,8 @@ local function constructor(kind, f)
 end
 
 local relu, tanh = constructor("ReLU", ops.relu), constructor("Tanh", ops.tanh)
-local sigmoid, flatten = constructor("Sigmoid", ops.sigmoid), constructor("Flatten", ops.flatten)
+local sigmoid = constructor("Sigmoid", ops.sigmoid)
+local flatten = constructor("Flatten", ops.flatten, "rows")
 
 ---max(x, 0)
 ---@param o? { name?: string }

@@ -12,9 +12,12 @@ local Lambda = layer.kind "Lambda"
 Lambda.own_code = true -- a position in a message is the user's own, and stays
 
 function Lambda:parameters() return self.list end
+function Lambda:buffers() return self.kept end
+function Lambda:has_modes() return self.modes end
+function Lambda:takes() return "rows" end
 
-function Lambda:forward(x, p)
-  local y = self.f(x, p)
+function Lambda:forward(x, p, context)
+  local y = self.f(x, p, context)
   local kind = core.type(y)
   if kind == "node" or kind == "tensor" then return y end
   errors.misuse("nn.Lambda: the function gave %s; it has to return what it computed from x",
@@ -36,22 +39,35 @@ local function parameter(name, value)
   return { name = name, shape = o.shape, init = o.init, fan_in = o.fan_in }
 end
 
----A function as a layer. It gets x and a table of its parameters, nodes or tensors alike, and is
----made of the ops; its derivatives follow from them.
----@param f fun(x: swale.Value, p: table<string, swale.Value>): swale.Value
----@param params? table<string, swale.Tensor|{ shape: integer[], init?: swale.Initializer }>
----@param o? { name?: string }
+local function sorted_list(params)
+  local list = {}
+  for _, name in ipairs(errors.sorted_keys(params or {})) do
+    layer.check_name("nn.Lambda", name)
+    list[#list + 1] = parameter(name, params[name])
+  end
+  return list
+end
+
+---@alias swale.Begun table<string, swale.Tensor|{ shape: integer[], init?: swale.Initializer }>
+
+---@class swale.LambdaOptions
+---@field name? string
+---@field modes? boolean              f looks at context.mode: it is compiled for both; false
+---@field buffers? swale.Begun        what it keeps and sets itself, by context:set(p.name, value)
+
+---A function as a layer. It gets x, a table of its parameters, nodes or tensors alike, and the
+---context (whether it trains), and is made of the ops; its derivatives follow from them.
+---@param f fun(x: swale.Value, p: table, context: swale.Context): swale.Value
+---@param params? swale.Begun
+---@param o? swale.LambdaOptions
 ---@return swale.Lambda
 function M.Lambda(f, params, o)
   options.value("nn.Lambda", "f", f, "function")
-  o = options.check("nn.Lambda", o, { name = "string?" })
+  o = options.check("nn.Lambda", o,
+    { name = "string?", modes = { "boolean", false }, buffers = "table?" })
   layer.check_name("nn.Lambda", o.name)
-  o.f, o.list = f, {}
-  for _, name in ipairs(errors.sorted_keys(params or {})) do
-    layer.check_name("nn.Lambda", name)
-    o.list[#o.list + 1] = parameter(name, params[name])
-  end
-  return layer.new(Lambda, o)
+  local list, kept = sorted_list(params), sorted_list(o.buffers)
+  return layer.new(Lambda, { f = f, list = list, kept = kept, modes = o.modes, name = o.name })
 end
 
 return M

@@ -1,13 +1,14 @@
 --- What all layers have in common. A layer is a description without weights: it says which
 --- parameters it wants, and forward computes its output from an input and them, on tensors and on
 --- nodes alike. It remembers where it was made, so that errors can name that line.
+local contexts = require "swale.nn.context"
 local core = require "swale.core"
 local errors = require "swale.errors"
 
 local M = {}
 
 ---@class swale.Parameter
----@field name string              "weight"
+---@field name string              "weight"; of a buffer: "running_mean"
 ---@field shape integer[]
 ---@field init swale.Initializer
 ---@field fan_in? integer          where it does not follow from the shape
@@ -22,15 +23,39 @@ local Layer = {}
 ---@return swale.Parameter[]
 function Layer:parameters() return {} end
 
+---What the layer keeps beside them and sets itself: running statistics.
+---@return swale.Parameter[]
+function Layer:buffers() return {} end
+
 ---The layers inside, each with its part of the path.
 ---@return { key: string, layer: swale.Layer }[]
 function Layer:children() return {} end
 
 ---The layer's output.
 ---@param x swale.Value
----@param _p table                 its parameters by name; of a container: those of its children
+---@param _p table                 parameters and buffers by name; of a container: its children's
+---@param _context swale.Context   whether it trains; who takes new values of buffers
 ---@return swale.Value
-function Layer:forward(x, _p) return x end
+function Layer:forward(x, _p, _context) return x end
+
+---Whether it computes something else in training than in evaluation.
+---@return boolean
+function Layer:has_modes()
+  for _, child in ipairs(self:children()) do
+    if child.layer:has_modes() then return true end
+  end
+  return false
+end
+
+---What comes in: "images" (B, height, width, channels) or "rows" (B, n); nil: either.
+---@return "images"|"rows"|nil
+function Layer:takes()
+  for _, child in ipairs(self:children()) do
+    local kind = child.layer:takes()
+    if kind then return kind end
+  end
+  return nil
+end
 
 ---What was declared, for messages: "declared 784 -> 100".
 ---@return string
@@ -58,10 +83,10 @@ local function label(self)
   return ("nn.%s%s"):format(self.kind, self.name and (' "%s"'):format(self.name) or "")
 end
 
-local function labelled(self, x, p)
+local function labelled(self, x, p, context)
   local before = x:label(label(self))
   return finish(self, pcall(function()
-    local y = self:forward(x, p)
+    local y = self:forward(x, p, context)
     x:label(before)
     return y
   end))
@@ -70,11 +95,13 @@ end
 ---forward, with the layer named in what goes wrong.
 ---@param x swale.Value
 ---@param p table
+---@param context? swale.Context    of mode "eval" unless given
 ---@return swale.Value
-function Layer:call(x, p)
-  if self.container then return self:forward(x, p) end
-  if core.type(x) == "node" then return labelled(self, x, p) end
-  return finish(self, pcall(self.forward, self, x, p))
+function Layer:call(x, p, context)
+  context = context or contexts.eval
+  if self.container then return self:forward(x, p, context) end
+  if core.type(x) == "node" then return labelled(self, x, p, context) end
+  return finish(self, pcall(self.forward, self, x, p, context))
 end
 
 ---An instance with weights of its own.

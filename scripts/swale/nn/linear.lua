@@ -31,6 +31,7 @@ function Linear:forward(x, p)
   return p.bias and y + p.bias or y
 end
 
+function Linear:takes() return "rows" end
 function Linear:declared() return ("%d -> %d"):format(self.inputs, self.outputs) end
 
 local OPTIONS = { bias = { "boolean", true }, init = { "any", "kaiming_uniform" },

@@ -11,8 +11,8 @@ Sequential.container = true
 
 function Sequential:children() return self.list end
 
-function Sequential:forward(x, p)
-  for i, child in ipairs(self.list) do x = child.layer:call(x, p[i]) end
+function Sequential:forward(x, p, context)
+  for i, child in ipairs(self.list) do x = child.layer:call(x, p[i], context) end
   return x
 end
 

@@ -15,12 +15,23 @@ local M = {}
 
 local WATCHED = 50 -- steps between two looks at how far the weights moved, at most
 
+---@class swale.Best
+---@field weights swale.Tensor
+---@field buffers swale.Tensor|nil
+---@field metrics swale.Metrics
+---@field epoch number
+
 ---@class swale.Engine
 ---@field trainer swale.Trainer
 ---@field model swale.Model
 ---@field weights swale.Tensor
+---@field buffers swale.Tensor|nil   running statistics of the last weights
 ---@field data table
----@field graph swale.CompiledGraph
+---@field example swale.Example
+---@field graph swale.CompiledGraph       of mode "train"
+---@field eval_graph swale.CompiledGraph  the same where the layers have no modes
+---@field batch_norm swale.BatchNormMethod   for averages
+---@field statistics table         by average: what was re-estimated
 ---@field optimizer swale.Optimizer
 ---@field settings table<swale.Hyper, swale.Hyperparameter>
 ---@field fixed table              of the loop: segments, order, subset, micro_batch, coupling, …
@@ -32,7 +43,7 @@ local WATCHED = 50 -- steps between two looks at how far the weights moved, at m
 ---@field state swale.State
 ---@field hooks table<string, function[]>
 ---@field history table[]          the records of the epochs of the present run
----@field best { weights: swale.Tensor, metrics: swale.Metrics, epoch: number }|nil
+---@field best swale.Best|nil
 ---@field loop swale.Loop|swale.CustomLoop|nil      made at the first step
 local Engine = {}
 Engine.__index = Engine
@@ -41,6 +52,7 @@ Engine.__index = Engine
 ---@return swale.Engine
 function M.new(fields)
   fields.weights, fields.state, fields.running = fields.model:weights(), states.new(), false
+  fields.buffers, fields.statistics = fields.model:buffers(), setmetatable({}, { __mode = "k" })
   fields.hooks, fields.history = hooks.new(), {}
   fields.state.epoch_examples = fields.fixed.subset and #fields.fixed.subset
     or #fields.data.train.source
@@ -51,7 +63,8 @@ end
 
 local function native_loop(self)
   local optimizer, o = self.optimizer, { program = self.train_program, seed = self.seed,
-    measured = self.measured_program, weights = self.weights, source = self.data.train.source }
+    measured = self.measured_program, weights = self.weights, buffers = self.buffers,
+    source = self.data.train.source }
   for key, value in pairs(self.fixed) do o[key] = value end
   o.optimizer = optimizer.kind
   o.dampening, o.nesterov = optimizer.dampening, optimizer.nesterov
@@ -62,7 +75,8 @@ end
 --- An optimizer in Lua sits on a loop that does all but the update.
 local function custom_loop(self)
   local fixed, o = self.fixed, { program = self.train_program, seed = self.seed,
-    measured = self.measured_program, weights = self.weights, source = self.data.train.source,
+    measured = self.measured_program, weights = self.weights, buffers = self.buffers,
+    source = self.data.train.source,
     order = self.fixed.order, subset = self.fixed.subset, micro_batch = self.fixed.micro_batch }
   return require("swale.trainer.custom").new(core.loop(o), self.optimizer.step, {
     weights = self.weights, max_norm = fixed.max_norm, coupling = fixed.coupling,
@@ -210,14 +224,14 @@ local function run_to(self, length)
   self.target = marks.once(scale, s[scale] + amount, function() self.reached = true end)
   drive(self, events.plan(self))
   self.journal:step(s, self.loop)
-  self.journal:checkpoint(s, self.weights, self.loop, self.averages)
+  self.journal:checkpoint(self)
   hooks.call(self.hooks["end"], s, self.trainer)
   diagnose(self)
 end
 
 --- Where a run begins to write: means and looks begin anew. An epoch has at least one look.
 local function begin_record(self, run)
-  self.journal, self.history = journals.new(run, self.graph.segments), {}
+  self.journal, self.history = journals.new(run, self.graph), {}
   self:ready()
   self.loop:take_mean()
   self.journal.taken = self.state.examples

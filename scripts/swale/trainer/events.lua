@@ -4,29 +4,38 @@ local duration = require "swale.duration"
 local hooks = require "swale.trainer.hooks"
 local marks = require "swale.trainer.marks"
 local metrics = require "swale.trainer.metrics"
+local statistics = require "swale.trainer.statistics"
 local vitals = require "swale.trainer.vitals"
 
 local M = {}
 
-local function evaluate(self, weights, on)
-  return metrics.evaluate(self.graph, weights, self.data[on].source, self.eval_batch, on)
+local function evaluate(self, weights, buffers, on)
+  return metrics.evaluate(self.eval_graph, weights, buffers, self.data[on].source,
+    self.eval_batch, on)
+end
+
+--- Into the copy that is there, or a new one; nil of nothing.
+local function copied(from, into)
+  return from and (into and into:copy(from) or from:clone())
 end
 
 local function keep_best(self, found)
   if not metrics.is_better(found, self.best and self.best.metrics) then return end
-  local weights = self.best and self.best.weights:copy(self.weights) or self.weights:clone()
-  self.best = { weights = weights, metrics = found, epoch = self.state.epoch }
-  self.journal:best(self.state, weights)
+  local before = self.best or {}
+  self.best = { weights = copied(self.weights, before.weights), metrics = found,
+    buffers = copied(self.buffers, before.buffers), epoch = self.state.epoch }
+  self.journal:best(self)
 end
 
 --- The last weights and every average, side by side.
 local function evaluate_all(self, line)
   if not self.data.valid then return end
-  local found = evaluate(self, self.weights, "valid")
+  local found = evaluate(self, self.weights, self.buffers, "valid")
   line.valid_loss, line.valid_accuracy = found.loss, found.accuracy
   keep_best(self, found)
   for _, entry in ipairs(averages.with_captures(self.averages)) do
-    found = evaluate(self, entry.average:weights(), "valid")
+    local weights = entry.average:weights()
+    found = evaluate(self, weights, statistics.of_average(self, entry.average, weights), "valid")
     line[entry.name .. "_valid_loss"] = found.loss
     line[entry.name .. "_valid_accuracy"] = found.accuracy
   end
@@ -46,7 +55,7 @@ local function end_epoch(self)
   evaluate_all(self, line)
   if journal.run then look(self, line) end
   journal:event("epoch", s, line)
-  journal:checkpoint(s, self.weights, self.loop, self.averages)
+  journal:checkpoint(self)
   hooks.call(self.hooks.epoch, s, self.trainer, line)
 end
 

@@ -21,7 +21,7 @@ local function diverge(self)
   local last = s.step > 0 and ("last finite %.4g at step %d; lr %.4g, gradient norm %.2g"):format(
     s.loss, s.step, s.lr, s.grad_norm) or ("at the first step; lr %.4g"):format(s.lr)
   self.journal:step(s, self.loop)
-  self.journal:checkpoint(s, self.weights, self.loop, self.averages)
+  self.journal:checkpoint(self)
   error(errors.diverged(("step %d: the loss is %s (%s).%s"):format(s.step + 1,
     number_text(rawget(s, "bad_loss") or 0 / 0), last, blame(self.loop))), 0)
 end
@@ -52,7 +52,7 @@ function M.conclude(self, fault)
   if self.loop and self.state.step > 0 then
     self.loop:state(self.state)
     self.journal:step(self.state, self.loop)
-    self.journal:checkpoint(self.state, self.weights, self.loop, self.averages)
+    self.journal:checkpoint(self)
   end
   error(fault, 0)
 end

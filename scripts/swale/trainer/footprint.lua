@@ -19,8 +19,9 @@ local SMALL = 32 -- examples; a workspace's size is measured with so many and tw
 local function measured(program, engine, n)
   local x, y = engine.data.train.source:gather(core.zeros({ n }, "int32"))
   local out = core.zeros { engine.weights:numel() }
-  require("swale.errors").check(program:run { inputs = { x, y }, vectors = { engine.weights },
-    out = out })
+  require("swale.errors").check(program:run { inputs = { x, y }, out = out,
+    vectors = { engine.weights, engine.buffers },
+    state = engine.buffers and engine.buffers:clone() })
   return program:bytes()
 end
 
@@ -71,7 +72,7 @@ function M.of(engine, batch)
     weights = vector, gradient = vector, optimizer = vector * vectors_kept(engine),
     average = vector * #M.averages(engine), data = data_bytes(engine.data),
     workspace = workspace(engine.graph:train(), engine, math.min(batch, micro or batch)),
-    evaluation = workspace(engine.graph:evaluation(), engine,
+    evaluation = workspace(engine.eval_graph:evaluation(), engine,
       math.min(engine.eval_batch, #engine.data.train.source)),
   }
   local total = 0

@@ -1,6 +1,8 @@
 --- What a training writes down: lines of metrics, checkpoints, progress. Without a run, nothing.
 local averages = require "swale.trainer.averages"
 local core = require "swale.core"
+local segments = require "swale.segments"
+local statistics = require "swale.trainer.statistics"
 
 local M = {}
 
@@ -13,14 +15,13 @@ local Journal = {}
 Journal.__index = Journal
 
 ---@param run table|nil
----@param segments swale.Segment[]
+---@param graph swale.CompiledGraph
 ---@return swale.Journal
-function M.new(run, segments)
-  local map = {}
-  for i, s in ipairs(segments) do
-    map[i] = { path = s.path, offset = s.offset, shape = s.shape }
-  end
-  return setmetatable({ run = run, line = { kind = "step" }, segments = core.json_encode(map),
+function M.new(run, graph)
+  local kept = #graph.buffer_segments > 0
+  return setmetatable({ run = run, line = { kind = "step" },
+    segments = core.json_encode(segments.map(graph.segments)),
+    buffer_segments = kept and core.json_encode(segments.map(graph.buffer_segments)) or nil,
     written = -1, saved = -1, taken = 0, loss_sum = 0, loss_examples = 0, said = {} }, Journal)
 end
 
@@ -82,46 +83,41 @@ function Journal:progress(s, target)
   self.run:progress { done = s[target.scale], total = math.ceil(target.at - 1e-6), text = text }
 end
 
---- One average stands under "average", several under "average.NAME".
-local function tensors_of(weights, loop, captured)
-  local tensors = loop:state_vectors()
-  tensors.weights = weights
+--- One average stands under "average", several under "average.NAME"; statistics that were
+--- re-estimated for it under "buffers.average".
+local function add_averages(tensors, data, engine)
+  local captured = averages.with_captures(engine.averages)
   for _, entry in ipairs(captured) do
-    local name = #captured == 1 and "average" or "average." .. entry.name
-    tensors[name] = entry.average:weights()
+    local part = #captured == 1 and "" or "." .. entry.name
+    tensors["average" .. part] = entry.average:weights()
+    tensors["buffers.average" .. part] = statistics.known(engine, entry.average)
+    data["average_count" .. part] = tostring(entry.average.count)
   end
-  return tensors
 end
 
-local function metadata(self, s, captured)
-  local data = { step = tostring(s.step), examples = tostring(s.examples),
-    segments = self.segments, average_count = "0" }
-  for _, entry in ipairs(captured) do
-    local name = #captured == 1 and "average_count" or ("average_count.%s"):format(entry.name)
-    data[name] = tostring(entry.average.count)
-  end
-  return data
+local function metadata(self, s)
+  return { step = tostring(s.step), examples = tostring(s.examples), segments = self.segments,
+    buffer_segments = self.buffer_segments }
 end
 
----@param s swale.State
----@param weights swale.Tensor
----@param loop swale.Loop
----@param list swale.NamedAverage[]
-function Journal:checkpoint(s, weights, loop, list)
+---@param engine swale.Engine
+function Journal:checkpoint(engine)
+  local s = engine.state
   if not self.run or self.saved == s.step then return end
-  local captured = averages.with_captures(list)
-  self.run:checkpoint(("step-%08d"):format(s.step), tensors_of(weights, loop, captured),
-    metadata(self, s, captured))
+  local tensors, data = engine.loop:state_vectors(), metadata(self, s)
+  tensors.weights, tensors.buffers, data.average_count = engine.weights, engine.buffers, "0"
+  add_averages(tensors, data, engine)
+  self.run:checkpoint(("step-%08d"):format(s.step), tensors, data)
   self.saved = s.step
 end
 
 ---Keeps the best weights on valid so far, as checkpoints/best.safetensors.
----@param s swale.State
----@param weights swale.Tensor
-function Journal:best(s, weights)
+---@param engine swale.Engine
+function Journal:best(engine)
   if not self.run then return end
-  self.run:checkpoint("best", { weights = weights }, { step = tostring(s.step),
-    examples = tostring(s.examples), segments = self.segments }, { keep = true })
+  local best = engine.best
+  self.run:checkpoint("best", { weights = best.weights, buffers = best.buffers },
+    metadata(self, engine.state), { keep = true })
 end
 
 return M

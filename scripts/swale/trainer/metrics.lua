@@ -30,12 +30,12 @@ local function range(first, last)
 end
 
 --- For loss functions that give a mean only: batch by batch.
-local function sums_of_means(program, weights, source, batch)
+local function sums_of_means(program, vectors, source, batch)
   local loss, hits
   for first = 1, #source, batch do
     local last = math.min(first + batch - 1, #source)
     local x, y = source:gather(range(first, last))
-    local mean, hit = program:run { inputs = { x, y }, vectors = { weights } }
+    local mean, hit = program:run { inputs = { x, y }, vectors = vectors }
     pass_on(mean, hit)
     loss = (loss or 0) + mean:item() * (last - first + 1)
     if hit then hits = (hits or 0) + hit:sum():item() end
@@ -43,19 +43,20 @@ local function sums_of_means(program, weights, source, batch)
   return { loss, hits }
 end
 
----@param graph swale.CompiledGraph
+---@param graph swale.CompiledGraph   of mode "eval"
 ---@param weights swale.Tensor
+---@param buffers swale.Tensor|nil
 ---@param source swale.Source
 ---@param batch integer
 ---@param on string
 ---@return swale.Metrics
-function M.evaluate(graph, weights, source, batch, on)
+function M.evaluate(graph, weights, buffers, source, batch, on)
   graph.evaluation_program = graph.evaluation_program or graph:evaluation(weights:dtype())
   local program, sums = graph.evaluation_program
   if graph.each then
-    sums = pass_on(core.evaluate(program, weights, source, batch))
+    sums = pass_on(core.evaluate(program, weights, source, batch, buffers))
   else
-    sums = sums_of_means(program, weights, source, batch)
+    sums = sums_of_means(program, { weights, buffers }, source, batch)
   end
   return setmetatable({ loss = sums[1] / #source, accuracy = sums[2] and sums[2] / #source,
     examples = #source, on = on }, Metrics)

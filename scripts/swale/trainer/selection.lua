@@ -2,24 +2,36 @@
 local averages = require "swale.trainer.averages"
 local core = require "swale.core"
 local errors = require "swale.errors"
+local statistics = require "swale.trainer.statistics"
 
 local M = {}
 
-local function best_weights(engine)
+local function best(engine)
   if not engine.data.valid then
     errors.misuse('Trainer:evaluate: "best" is chosen on data.valid, and there is none')
   elseif not engine.best then
     errors.misuse('Trainer:evaluate: there is no "best" yet: it is looked for at an epoch\'s end')
   end
-  return engine.best.weights
+  return engine.best.weights, engine.best.buffers
 end
 
-local function average_weights(name, average)
+local function averaged(engine, name, average, how)
   if average.count == 0 then
     errors.misuse('Trainer:evaluate: "%s": nothing was captured; averaging begins after %s', name,
       average.start)
   end
-  return average:weights()
+  local weights = average:weights()
+  return weights, statistics.of_average(engine, average, weights, how)
+end
+
+--- Any other vector of weights.
+local function given(engine, which, how)
+  if which:numel() ~= engine.weights:numel() then
+    errors.misuse("Trainer:evaluate: %d weights, the model has %d", which:numel(),
+      engine.weights:numel())
+  end
+  local weights = which:to "float32"
+  return weights, statistics.of(engine, weights, how)
 end
 
 --- What evaluate takes by name, and what might be meant.
@@ -35,19 +47,18 @@ local function refuse(engine, which)
     table.concat(names, '", "'), tostring(which), errors.suggestion(which, names))
 end
 
+---Weights, and the running statistics that go with them.
 ---@param engine swale.Engine
 ---@param which "last"|"best"|string|swale.Tensor|nil
----@return swale.Tensor
-function M.weights(engine, which)
-  if which == nil or which == "last" then return engine.weights end
-  if which == "best" then return best_weights(engine) end
+---@param how? swale.BatchNormMethod    for averages and vectors; the trainer's
+---@return swale.Tensor weights
+---@return swale.Tensor|nil buffers
+function M.weights(engine, which, how)
+  if which == nil or which == "last" then return engine.weights, engine.buffers end
+  if which == "best" then return best(engine) end
+  if core.type(which) == "tensor" then return given(engine, which, how) end
   local average = averages.find(engine.averages, which)
-  if average then return average_weights(which, average) end
-  if core.type(which) == "tensor" then
-    if which:numel() == engine.weights:numel() then return which:to "float32" end
-    errors.misuse("Trainer:evaluate: %d weights, the model has %d", which:numel(),
-      engine.weights:numel())
-  end
+  if average then return averaged(engine, which, average, how) end
   return refuse(engine, which)
 end
 

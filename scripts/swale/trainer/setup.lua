@@ -1,9 +1,11 @@
 --- The options of a trainer, brought together and checked.
 local core = require "swale.core"
 local duration = require "swale.duration"
+local entry = require "swale.entry"
 local errors = require "swale.errors"
 local groups = require "swale.trainer.groups"
 local hyper = require "swale.trainer.hyper"
+local micro = require "swale.trainer.micro"
 
 local M = {}
 
@@ -72,15 +74,16 @@ end
 ---@param o swale.TrainerOptions
 ---@param optimizer swale.Optimizer
 ---@param settings table<swale.Hyper, swale.Hyperparameter>
----@param segments swale.Segment[]
+---@param graph swale.CompiledGraph
 ---@return table
-function M.fixed(o, optimizer, settings, segments)
+function M.fixed(o, optimizer, settings, graph)
   local list = either(o, optimizer, "groups")
   if list and optimizer.step then
     errors.misuse "Trainer: groups are for native optimizers: a Lua function has the whole vector"
   end
-  return { segments = groups.segments(segments, list), order = ORDERS[o.sampler],
-    subset = subset(o, #o.data.train.source), micro_batch = o.micro_batch,
+  return { segments = groups.segments(graph.segments, list), order = ORDERS[o.sampler],
+    subset = subset(o, #o.data.train.source),
+    micro_batch = micro.size(o.micro_batch, graph),
     coupling = o.lr_scaling, reference_batch = reference(o, settings),
     max_norm = either(o, optimizer, "clip_norm") }
 end
@@ -119,13 +122,15 @@ end
 
 ---What an example looks like to the graph.
 ---@param data swale.Data
+---@param layer swale.Layer
 ---@return swale.Example
-function M.example(data)
+function M.example(data, layer)
   local train = check_data(data)
   local target = train.y:shape()
   table.remove(target, 1)
-  return { features = { train.source:features() }, labels = train.y:dtype() ~= "float32",
-    target = target }
+  local rows = train.source:shape()
+  return { rows = rows, features = entry.features(layer, rows, data.shape),
+    labels = train.y:dtype() ~= "float32", target = target }
 end
 
 ---A model with fewer outputs than classes is refused.
@@ -138,21 +143,22 @@ function M.check_outputs(graph, data)
   end
 end
 
-local function loss_of(program, weights, source, index)
+local function loss_of(program, vectors, source, index)
   local x, y = source:gather(core.tensor(index, "int32"))
-  return errors.check(program:run { inputs = { x, y }, vectors = { weights } }):item()
+  return errors.check(program:run { inputs = { x, y }, vectors = vectors }):item()
 end
 
 ---A loss function that gives one number must give a mean: of two examples the same as of the two
 ---taken twice. A sum would be evaluated wrongly, and its gradient grow with the batch.
----@param graph swale.CompiledGraph
----@param weights swale.Tensor
+---@param graph swale.CompiledGraph     of mode "eval"
+---@param model swale.Model
 ---@param source swale.Source
-function M.check_mean(graph, weights, source)
+function M.check_mean(graph, model, source)
   if graph.each then return end
-  local program, last = graph:evaluation(weights:dtype()), #source - 1
-  local once = loss_of(program, weights, source, { 0, last })
-  local twice = loss_of(program, weights, source, { 0, last, 0, last })
+  local program, last = graph:evaluation(), #source - 1
+  local vectors = { model:weights(), model:buffers() }
+  local once = loss_of(program, vectors, source, { 0, last })
+  local twice = loss_of(program, vectors, source, { 0, last, 0, last })
   if math.abs(twice - once) > 1e-3 * math.abs(once) then
     errors.misuse("Trainer: a loss function that gives one number gives the mean over the batch:"
       .. " of two examples this one gives %.4g, of the same two taken twice %.4g", once, twice)

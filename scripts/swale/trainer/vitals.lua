@@ -28,7 +28,7 @@ end
 --- Goes through a network layer by layer; visit(path, output) where a ReLU follows the layer at it.
 local function walk(layer, x, p, visit, prefix, at)
   if layer.kind ~= "Sequential" then
-    local y = layer:call(x, p)
+    local y = layer:call(x, p) -- as in evaluation
     if layer.kind == "ReLU" then visit(at.path or prefix, y) end
     return y
   end
@@ -66,7 +66,7 @@ end
 ---@param engine swale.Engine
 ---@return swale.Vitals
 function M.new(engine)
-  local graph, data = engine.graph, engine.data
+  local graph, data = engine.eval_graph, engine.data
   local self = setmetatable({ engine = engine, ratios = {} }, Vitals)
   local outputs
   self.names, outputs = dead_outputs(graph)
@@ -82,7 +82,7 @@ end
 
 local function run(self, looked)
   return errors.check(looked.program:run { inputs = { looked.x, looked.y },
-    vectors = { self.engine.weights }, batch = #looked.x })
+    vectors = { self.engine.weights, self.engine.buffers }, batch = #looked.x })
 end
 
 local function dead_units(self, line)

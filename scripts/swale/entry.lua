@@ -1,0 +1,37 @@
+--- How examples come to a network: a data set gives rows of numbers, or images. A network whose
+--- first layer wants images gets them as (B, height, width, channels), however they lie.
+local M = {}
+
+---The shape of an example as the layer takes it.
+---@param layer swale.Layer
+---@param rows integer[]            its shape in the batch
+---@param shape integer[]|nil       of an example, where it is known to be an image
+---@return integer[]
+function M.features(layer, rows, shape)
+  local flat = #rows == 1 and shape and #shape == 3
+  return flat and layer:takes() == "images" and shape or rows
+end
+
+---The input of a graph, in the shape that the layer takes.
+---@param graph swale.Graph
+---@param example swale.Example
+---@return swale.Node
+function M.input(graph, example)
+  local rows = example.rows or example.features
+  local x = graph:input(1, "real", { "batch", table.unpack(rows) })
+  if #rows == #example.features then return x end
+  return x:reshape { "batch", table.unpack(example.features) }
+end
+
+---A batch of tensors in the shape that the layer takes.
+---@param layer swale.Layer
+---@param x swale.Tensor            (N, …)
+---@param shape integer[]|nil
+---@return swale.Tensor
+function M.rows(layer, x, shape)
+  local rows = table.move(x:shape(), 2, x:ndim(), 1, {})
+  local features = M.features(layer, rows, shape)
+  return #features == #rows and x or x:reshape { #x, table.unpack(features) }
+end
+
+return M

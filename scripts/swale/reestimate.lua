@@ -1,0 +1,173 @@
+--- Running statistics of batch norms for given weights, from a pass over data. Every example weighs
+--- the same whatever the batches, the last partial one included, and the variance of batch means is
+--- not lost. With n_b values a channel in batch b, mean m_b, biased variance v_b, N = sum n_b:
+---
+---    mean = sum n_b m_b / N,    var = (sum n_b (v_b + m_b^2) / N - mean^2) N / (N - 1)
+---
+--- in double; N / (N - 1) as PyTorch's running_var has it. Units are not dropped meanwhile.
+local contexts = require "swale.nn.context"
+local core = require "swale.core"
+local entry = require "swale.entry"
+local errors = require "swale.errors"
+local options = require "swale.options"
+local segments = require "swale.segments"
+
+local M = {}
+
+---@class swale.NormSite          a batch norm in a graph
+---@field moments swale.Node      (2, channels) of what comes in
+---@field positions integer       values a channel that one example gives
+---@field channels integer
+---@field p table                 its bound parameters and buffers
+
+---@class swale.Reestimation
+---@field layer swale.Layer
+---@field weights swale.Tensor
+---@field buffers swale.Tensor          what else is in it stays as it is here
+---@field source swale.Source
+---@field example swale.Example
+---@field index? swale.Tensor           int32, from 0: examples; nil: all
+---@field method "pooled"|"layerwise"
+---@field batch_size integer
+
+local function site_of(layer, x, p)
+  local moments = select(3, core.apply("batch_norm", { value = layer.eps }, x, p.weight or
+    core.zeros({ layer.channels }):fill(1), p.bias or core.zeros { layer.channels }))
+  local positions, shape = 1, x:shape()
+  for axis = 2, #shape - 1 do positions = positions * shape[axis] end
+  return { moments = moments, positions = positions, channels = layer.channels, p = p }
+end
+
+--- Where a site's statistics lie in the result.
+local function attach(site, nodes, views)
+  for path, view in pairs(views) do
+    for _, name in ipairs { "running_mean", "running_var", "num_batches_tracked" } do
+      if site.p[name] == nodes[path] then site[name] = view end
+    end
+  end
+end
+
+--- A graph whose batch norms are in one mode, with what comes into each that keeps statistics.
+local function build(o, mode)
+  local graph, nodes, sites = core.graph(), {}, {}
+  local weights, buffers = segments.of(o.layer)
+  segments.nodes(graph, weights, 1, nodes)
+  segments.nodes(graph, buffers, 2, nodes)
+  local views = segments.views(o.result, buffers)
+  local function norm_mode(layer, x, p)
+    if not layer.track then return "train" end
+    sites[#sites + 1] = site_of(layer, x, p)
+    attach(sites[#sites], nodes, views)
+    return mode
+  end
+  o.layer:call(entry.input(graph, o.example),
+    segments.bind(o.layer, function(path) return nodes[path] end),
+    contexts.new("eval", { norm_mode = norm_mode }))
+  return graph, sites
+end
+
+local function all(n)
+  local index = core.zeros({ n }, "int32")
+  for i = 1, n do index:set(i, i - 1) end
+  return index
+end
+
+--- An example too many for whole batches goes with the last one: alone it has no variance.
+local function each_batch(o, f)
+  local index, first = o.index or all(#o.source), 1
+  while first <= #index do
+    local count = math.min(o.batch_size, #index - first + 1)
+    if #index - first + 1 - count == 1 then count = count + 1 end
+    f((o.source:gather(index:narrow(1, first, count):contiguous())), count)
+    first = first + count
+  end
+end
+
+local function new_sum(site)
+  return { n = 0, batches = 0, mean = core.zeros({ site.channels }, "float64"),
+    square = core.zeros({ site.channels }, "float64") }
+end
+
+local function add(sum, site, moments, examples)
+  local n = examples * site.positions
+  local mean, var = moments:select(1, 1):to "float64", moments:select(1, 2):to "float64"
+  sum.n, sum.batches = sum.n + n, sum.batches + 1
+  sum.mean:add(n, mean)
+  sum.square:add(n, var + mean * mean)
+end
+
+local function store(sum, site)
+  local mean = sum.mean * (1 / sum.n)
+  local var = sum.square * (1 / sum.n) - mean * mean
+  local unbiased = sum.n > 1 and sum.n / (sum.n - 1) or 1
+  site.running_mean:copy(mean:to(site.running_mean:dtype()))
+  site.running_var:copy((require("swale.ops").maximum(var, 0) * unbiased)
+    :to(site.running_var:dtype()))
+  site.num_batches_tracked:fill(sum.batches)
+end
+
+local function run(o, graph, sites)
+  local outputs, sums = {}, {}
+  for i, site in ipairs(sites) do outputs[i], sums[i] = site.moments, new_sum(site) end
+  local program = core.program(graph, outputs, { dtype = o.weights:dtype() })
+  each_batch(o, function(x, n)
+    if core.interrupted() then error(core.INTERRUPTED, 0) end
+    local moments = table.pack(program:run { inputs = { x }, vectors = { o.weights, o.result } })
+    errors.check(moments[1], moments[2], moments[3])
+    for i, site in ipairs(sites) do add(sums[i], site, moments[i], n) end
+  end)
+  for i, site in ipairs(sites) do store(sums[i], site) end
+end
+
+---The buffers for these weights, as a new vector.
+---    pooled      one pass in which batch norms normalise by batches, as in training
+---    layerwise   a pass for each batch norm, those before it as in evaluation, with what was found
+---                for them: exact, whatever the batch size
+---@param o swale.Reestimation
+---@return swale.Tensor
+function M.buffers(o)
+  o = setmetatable({ result = o.buffers:to(o.weights:dtype()):clone() }, { __index = o })
+  if o.method == "pooled" then
+    local graph, sites = build(o, "train")
+    if #sites > 0 then run(o, graph, sites) end
+  else
+    local graph, sites = build(o, "eval")
+    for _, site in ipairs(sites) do run(o, graph, { site }) end
+  end
+  return o.result
+end
+
+---@class swale.ReestimateOptions
+---@field method? "pooled"|"layerwise"   "pooled"
+---@field batch_size? integer            1000
+---@field weights? swale.Tensor          flat; the model's own
+---@field commit? boolean                the model takes the statistics in; false
+
+local OPTIONS = { method = { choice = { "pooled", "layerwise" }, "pooled" },
+  batch_size = { "count", 1000 }, weights = "tensor?", commit = { "boolean", false } }
+
+---Running statistics of the model's batch norms for weights of its form, from data: method
+---model:reestimate(data.train, { weights = average }). See M.buffers and the head of this file.
+---@param model swale.Model
+---@param split swale.Split
+---@param o? swale.ReestimateOptions
+---@return swale.Tensor buffers     a new flat vector
+function M.reestimate(model, split, o)
+  options.value("model:reestimate", "the data", split, "Split")
+  o = options.check("model:reestimate", o, OPTIONS)
+  local buffers, weights = model:buffers(), o.weights or model:weights()
+  if not buffers then
+    errors.misuse("model:reestimate: %s keeps no running statistics", tostring(model.layer))
+  elseif weights:numel() ~= model:weights():numel() then
+    errors.misuse("model:reestimate: %d weights, the model has %d", weights:numel(),
+      model:weights():numel())
+  end
+  local rows = split.source:shape()
+  local example = { rows = rows, features = entry.features(model.layer, rows, split.shape) }
+  local result = M.buffers { layer = model.layer, weights = weights, buffers = buffers,
+    source = split.source, example = example, method = o.method, batch_size = o.batch_size }
+  if o.commit then buffers:copy(result:to "float32") end
+  return result
+end
+
+return M

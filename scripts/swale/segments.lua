@@ -1,0 +1,109 @@
+--- What lies where in flat vectors. A network has two: its weights, which are trained, and its
+--- buffers, which layers keep beside them (running statistics). Neither has padding; segments stand
+--- in the order in which the layers list them.
+local M = {}
+
+---@class swale.Segment
+---@field path string            "0.weight"
+---@field offset integer         of its first element, from 1
+---@field size integer
+---@field shape integer[]
+---@field parameter swale.Parameter
+
+---Elements of a shape.
+---@param shape integer[]
+---@return integer
+function M.elements(shape)
+  local n = 1
+  for _, size in ipairs(shape) do n = n * size end
+  return n
+end
+
+local function add(list, prefix, parameter)
+  local last = list[#list]
+  list[#list + 1] = { path = prefix .. parameter.name, parameter = parameter,
+    shape = parameter.shape, size = M.elements(parameter.shape),
+    offset = last and last.offset + last.size or 1 }
+end
+
+local function collect(layer, prefix, weights, buffers)
+  for _, parameter in ipairs(layer:parameters()) do add(weights, prefix, parameter) end
+  for _, buffer in ipairs(layer:buffers()) do add(buffers, prefix, buffer) end
+  for _, child in ipairs(layer:children()) do
+    collect(child.layer, prefix .. child.key .. ".", weights, buffers)
+  end
+end
+
+---The segments of a description's two vectors.
+---@param layer swale.Layer
+---@return swale.Segment[] weights
+---@return swale.Segment[] buffers
+function M.of(layer)
+  local weights, buffers = {}, {}
+  collect(layer, "", weights, buffers)
+  return weights, buffers
+end
+
+---@param list swale.Segment[]
+---@return integer   elements of the vector
+function M.size(list)
+  local last = list[#list]
+  return last and last.offset + last.size - 1 or 0
+end
+
+---Views of the segments, by path.
+---@param flat swale.Tensor|nil   nil where there are no segments
+---@param list swale.Segment[]
+---@return table<string, swale.Tensor>
+function M.views(flat, list)
+  local views = {}
+  for _, s in ipairs(list) do
+    views[s.path] = flat:narrow(1, s.offset, s.size):reshape(s.shape)
+  end
+  return views
+end
+
+---The table that a layer's forward takes, parameters and buffers by name, made of what get gives
+---for each path.
+---@param layer swale.Layer
+---@param get fun(path: string): swale.Value
+---@param prefix? string
+---@return table
+function M.bind(layer, get, prefix)
+  prefix = prefix or ""
+  local p = {}
+  for _, parameter in ipairs(layer:parameters()) do
+    p[parameter.name] = get(prefix .. parameter.name)
+  end
+  for _, buffer in ipairs(layer:buffers()) do p[buffer.name] = get(prefix .. buffer.name) end
+  for i, child in ipairs(layer:children()) do
+    p[i] = M.bind(child.layer, get, prefix .. child.key .. ".")
+  end
+  return p
+end
+
+---Parameters of a graph for the segments: of vector 1 for weights, 2 for buffers.
+---@param graph swale.Graph
+---@param list swale.Segment[]
+---@param vector integer
+---@param by_path table<string, swale.Node>   filled
+---@return swale.Node[]
+function M.nodes(graph, list, vector, by_path)
+  local nodes = {}
+  for i, s in ipairs(list) do
+    nodes[i] = graph:param(s.offset, s.shape, vector)
+    by_path[s.path] = nodes[i]
+  end
+  return nodes
+end
+
+---What checkpoints say of a vector.
+---@param list swale.Segment[]
+---@return { path: string, offset: integer, shape: integer[] }[]
+function M.map(list)
+  local map = {}
+  for i, s in ipairs(list) do map[i] = { path = s.path, offset = s.offset, shape = s.shape } end
+  return map
+end
+
+return M

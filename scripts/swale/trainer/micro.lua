@@ -1,0 +1,64 @@
+--- Micro-batches: large batches computed in parts. Where examples know of each other, as under
+--- batch norm, the parts are not the whole.
+local errors = require "swale.errors"
+local options = require "swale.options"
+
+local M = {}
+
+---@class swale.MicroBatch
+---@field size integer
+---@field couple? boolean   batch norms normalise over micro-batches instead of batches; false
+
+--- The first batch norm whose ghosts do not fit into micro-batches of that size.
+local function unfit(layer, size, path)
+  if layer.kind == "BatchNorm" and (layer.ghost == 0 or size % layer.ghost ~= 0) then
+    return layer, path
+  end
+  for _, child in ipairs(layer:children()) do
+    local found, at = unfit(child.layer, size, (path == "" and "" or path .. ".") .. child.key)
+    if found then return found, at end
+  end
+  return nil
+end
+
+local function has_ghosts(layer)
+  if layer.kind == "BatchNorm" then return layer.ghost > 0 end
+  for _, child in ipairs(layer:children()) do
+    if has_ghosts(child.layer) then return true end
+  end
+  return false
+end
+
+local REMEDY = "\n  Ghost batches that divide it are independent of the cut"
+  .. " (nn.GhostBatchNorm(%d)); or micro_batch = { size = %d, couple = true } normalises over"
+  .. " micro-batches"
+
+local function refuse(layer, path, size)
+  if not layer then
+    errors.misuse("Trainer: micro_batch = %d: the loss of an example depends on the others of its"
+      .. " batch, which would be cut%s", size, REMEDY:format(size, size))
+  end
+  local ghost = layer.ghost > 0 and ("ghosts of %d, which do not divide it"):format(layer.ghost)
+    or "the whole batch"
+  errors.misuse("Trainer: micro_batch = %d: %s normalises over %s%s", size,
+    path == "" and tostring(layer) or ('"%s", %s,'):format(path, tostring(layer)), ghost,
+    REMEDY:format(size, size))
+end
+
+---@param value integer|swale.MicroBatch|nil
+---@param graph swale.CompiledGraph    of mode "train"
+---@return integer|nil size
+function M.size(value, graph)
+  if value == nil then return nil end
+  if type(value) == "number" then value = { size = value } end
+  local o = options.check("Trainer: micro_batch", value,
+    { size = "count", couple = { "boolean", false } })
+  local coupled = (graph.each or graph.output):dependence() == "mixed"
+  if coupled and not o.couple then
+    local layer, path = unfit(graph.layer, o.size, "")
+    if layer or not has_ghosts(graph.layer) then refuse(layer, path, o.size) end
+  end
+  return o.size
+end
+
+return M
