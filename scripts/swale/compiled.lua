@@ -89,7 +89,7 @@ end
 ---@param batch swale.Batch
 ---@param dtype swale.dtype
 ---@param make fun(graph: swale.CompiledGraph, kind: string, dtype: swale.dtype): swale.Program
----@return swale.Program, swale.Tensor[] inputs
+---@return swale.Program, swale.Tensor[] inputs, swale.CompiledGraph
 function Compiled:program(kind, batch, dtype, make)
   check_batch(kind, batch)
   local labels = batch.y:dtype() == "int32" or batch.y:dtype() == "uint8"
@@ -98,7 +98,7 @@ function Compiled:program(kind, batch, dtype, make)
   made.programs[key] = made.programs[key] or make(made.graph, kind, dtype)
   self.last_batch = batch
   return made.programs[key],
-    { real(batch.x, dtype), labels and real(batch.y, "int32") or real(batch.y, dtype) }
+    { real(batch.x, dtype), labels and real(batch.y, "int32") or real(batch.y, dtype) }, made.graph
 end
 
 ---Likewise: the vectors of a run, weights, buffers, direction.

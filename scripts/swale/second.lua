@@ -104,6 +104,18 @@ end
 
 -- ------------------------------------------------------------------ running them
 
+--- A program of kind with its inputs. J'u is linear in u: its derivative is the same for any u, but
+--- some ops that compute it want to be given one.
+local function prepare(f, kind, batch, dtype)
+  local program, inputs, g = f:program(kind, batch, dtype, program_of)
+  local shape = g.output:shape()
+  for i, size in ipairs(shape) do
+    if type(size) == "string" then shape[i] = (tonumber(size:match "^%d+") or 1) * #batch.x end
+  end
+  inputs[DUAL] = core.zeros(shape, dtype)
+  return program, inputs
+end
+
 local function check_vector(where, name, t, n)
   options.value(where, name, t, "tensor")
   if t:numel() ~= n then
@@ -116,7 +128,7 @@ end
 local function run(f, kind, w, batch, v)
   local n = f.model:weights():numel()
   local dtype = check_vector(kind, "w", w, n):dtype()
-  local program, inputs = f:program(kind, batch, dtype, program_of)
+  local program, inputs = prepare(f, kind, batch, dtype)
   v = v and check_vector(kind, "v", v, n)
   if v and v:dtype() ~= dtype then v = v:to(dtype) end
   local out = core.zeros({ n }, dtype)
@@ -188,7 +200,7 @@ local LINEARIZE = { kind = { choice = { "hvp", "gauss_newton" }, "hvp" },
 function M.linearize(f, w, batch, o)
   o = options.check("linearize", o, LINEARIZE)
   check_vector("linearize", "w", w, f.model:weights():numel())
-  local program, inputs = f:program(o.kind, batch, w:dtype(), program_of)
+  local program, inputs = prepare(f, o.kind, batch, w:dtype())
   local vectors = f:vectors(w:clone())
   if vectors[2] == f.model:buffers() then vectors[2] = vectors[2]:clone() end
   return linearized.new(program, inputs, vectors, #batch.x, { kind = o.kind, memory = o.memory,

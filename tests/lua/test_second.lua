@@ -87,22 +87,54 @@ function PROBLEMS.images()
   return classified(nn.Sequential { nn.Flatten(), mlp(nn.Tanh(), 6, 3) }, { 2, 3 }, 3)
 end
 
+local function convolution(inputs, outputs, window)
+  local groups = window.groups or 1
+  return nn.Lambda(function(x, p) return core.apply("conv2d", window, x, p.weight) + p.bias end,
+    { weight = { shape = { outputs, 3, 3, inputs // groups } }, bias = { shape = { outputs } } })
+end
+
+local function batch_norm(channels, ghost)
+  return nn.Lambda(function(x, p)
+    return (core.apply("batch_norm", { value = 1e-3, n = ghost or 0 }, x, p.gain, p.bias))
+  end, { gain = { shape = { channels }, init = 0.7 }, bias = { shape = { channels } } })
+end
+
+function PROBLEMS.convolution()
+  return classified(nn.Sequential { convolution(2, 4, { padding = 1, stride = 2 }), nn.Tanh(),
+    convolution(4, 2, { padding = 2, dilation = 2, groups = 2 }), nn.SiLU(), nn.Flatten(),
+    nn.Linear(12, 3) }, { 5, 4, 2 }, 3)
+end
+function PROBLEMS.batch_norm()
+  return classified(nn.Sequential { nn.Linear(3, 4), batch_norm(4), nn.ReLU(), nn.Linear(4, 3),
+    batch_norm(3), nn.GELU(), nn.Linear(3, 3) }, { 3 }, 3)
+end
+function PROBLEMS.ghosts()
+  return classified(nn.Sequential { nn.Linear(3, 4), batch_norm(4, 3), nn.Tanh(), nn.Linear(4, 3) },
+    { 3 }, 3)
+end
+function PROBLEMS.convolution_batch_norm()
+  return classified(nn.Sequential { convolution(2, 3, { padding = 1 }), batch_norm(3), nn.ReLU(),
+    convolution(3, 2, {}), batch_norm(2), nn.ReLU(), nn.Flatten(), nn.Linear(4, 3) }, { 4, 3, 2 },
+    3)
+end
+
 -- ------------------------------------------------------------------ the definition
 
+-- (8 (g(h) - g(-h)) - (g(2h) - g(-2h))) / 12 h
 local function hessian_by_differences(p)
-  local n = #p.w
+  local n, step = #p.w, 1e-4
   local h = core.zeros({ n, n }, "float64")
   for j = 1, n do
     local e = unit(n, j)
-    local ahead, behind = p.w:clone():add(STEP, e), p.w:clone():add(-STEP, e)
-    h:select(2, j):copy((p.loss:gradient(ahead) - p.loss:gradient(behind)) * (0.5 / STEP))
+    local function at(t) return p.loss:gradient(p.w:clone():add(t * step, e)) end
+    h:select(2, j):copy((8 * (at(1) - at(-1)) - (at(2) - at(-2))) * (1 / 12 / step))
   end
   return h
 end
 
 local function check_hessian(p)
   local full = p.loss:full_hessian(p.w)
-  check_near(full, hessian_by_differences(p), 1e-8, "against differences")
+  check_near(full, hessian_by_differences(p), 1e-10, "against differences")
   check_near(full, full:transpose(1, 2):contiguous(), 1e-14, "symmetry")
   local v = normal({ #p.w }, 11)
   local product = sw.ops.matmul(full, v:reshape { -1, 1 }):reshape { -1 }
@@ -240,8 +272,9 @@ local function products(program)
   return count + convolutions
 end
 
--- Of a network of depth products forward: the gradient 3 depth - 1, an HVP 8 depth - 5.
-local function check_price(layer, features)
+-- Of a network of depth products forward: the gradient 3 depth - 1, an HVP 8 depth - 5, a tangent
+-- 3 depth - 1. With batch norm a tangent takes a backward pass along, which its ops ask for.
+local function check_price(layer, features, coupled)
   local p = classified(layer, features, 3)
   p.loss:gradient(p.w)
   p.loss:hvp(p.w, p.w)
@@ -252,8 +285,9 @@ local function check_price(layer, features)
   local gradient = of "value_and_gradient"
   lu.assert_true(gradient > 0)
   lu.assert_true(of "hvp" <= 8 / 3 * gradient, "hvp: " .. of "hvp" .. " for " .. gradient)
+  if coupled then return end
   lu.assert_true(of "gauss_newton" <= 2 * gradient, "gauss_newton: " .. of "gauss_newton")
-  lu.assert_true(of "jvp" <= gradient + 1, "jvp: " .. of "jvp")
+  lu.assert_true(of "jvp" <= gradient, "jvp: " .. of "jvp")
 end
 
 function TestSecond:test_products_counted()
@@ -261,6 +295,9 @@ function TestSecond:test_products_counted()
     check_price(nn.Sequential { nn.Linear(3, 8), activation, nn.Linear(8, 8), activation,
       nn.Linear(8, 8), activation, nn.Linear(8, 3) }, { 3 })
   end
+  check_price(nn.Sequential { convolution(2, 4, { padding = 1 }), batch_norm(4), nn.ReLU(),
+    convolution(4, 4, { padding = 1 }), batch_norm(4), nn.ReLU(), nn.Flatten(),
+    nn.Linear(64, 8), nn.ReLU(), nn.Linear(8, 3) }, { 4, 4, 2 }, true)
 end
 
 -- ------------------------------------------------------------------ misuse
