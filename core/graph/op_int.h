@@ -133,6 +133,13 @@ sw_status swi_conv2d_weight_shape(swi_shape_args *a);
 sw_status swi_batch_norm_shape(swi_shape_args *a);
 sw_status swi_batch_norm_grad_shape(swi_shape_args *a);
 sw_status swi_batch_norm_grad2_shape(swi_shape_args *a);
+sw_status swi_max_pool_shape(swi_shape_args *a);
+sw_status swi_max_unpool_shape(swi_shape_args *a);
+sw_status swi_max_repool_shape(swi_shape_args *a);
+sw_status swi_avg_pool_shape(swi_shape_args *a);
+sw_status swi_avg_unpool_shape(swi_shape_args *a);
+sw_status swi_reflect_pad_shape(swi_shape_args *a);
+sw_status swi_reflect_fold_shape(swi_shape_args *a);
 
 #define SWI_EVAL(name) sw_status swi_##name##_eval(const swi_eval_args *e)
 SWI_EVAL(unary);
@@ -165,6 +172,13 @@ SWI_EVAL(conv2d_weight);
 SWI_EVAL(batch_norm);
 SWI_EVAL(batch_norm_grad);
 SWI_EVAL(batch_norm_grad2);
+SWI_EVAL(max_pool);
+SWI_EVAL(max_unpool);
+SWI_EVAL(max_repool);
+SWI_EVAL(avg_pool);
+SWI_EVAL(avg_unpool);
+SWI_EVAL(reflect_pad);
+SWI_EVAL(reflect_fold);
 #undef SWI_EVAL
 
 #define SWI_VJP(name) void swi_##name##_vjp(sw_graph *g, swi_vjp_args *v)
@@ -211,6 +225,13 @@ SWI_VJP(conv2d_weight);
 SWI_VJP(batch_norm);
 SWI_VJP(batch_norm_grad);
 SWI_VJP(batch_norm_grad2);
+SWI_VJP(max_pool);
+SWI_VJP(max_unpool);
+SWI_VJP(max_repool);
+SWI_VJP(avg_pool);
+SWI_VJP(avg_unpool);
+SWI_VJP(reflect_pad);
+SWI_VJP(reflect_fold);
 #undef SWI_VJP
 
 #endif

@@ -49,6 +49,11 @@ const swi_kernels TABLE = {
     .norm_moments = norm_moments,
     .norm_sums = norm_sums,
     .norm_combine = norm_combine,
+    .max_pool = max_pool,
+    .max_unpool = max_unpool,
+    .max_repool = max_repool,
+    .avg_pool = avg_pool,
+    .avg_unpool = avg_unpool,
 #if defined(SW_BODY_GEMM_H)
     .gemm_nt = gemm_nt,
     .gemm_n = gemm_n,

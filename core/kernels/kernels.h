@@ -107,6 +107,14 @@ typedef struct swi_norm_factors {
   const void *of_x, *shift;
 } swi_norm_factors;
 
+/* A pool's windows over one image (height, width, channels), as those of sw_window: pairs are (of
+ * rows, of columns). The taps of a window are numbered by rows, from 0. */
+typedef struct swi_pool {
+  int64_t channels;
+  int64_t size[2], out_size[2];
+  int64_t kernel[2], stride[2], padding[2], dilation[2];
+} swi_pool;
+
 typedef struct swi_kernels {
   const char *name;  /* "scalar", "avx2", "avx512", "neon" */
   int element_bytes; /* sizeof(real) */
@@ -174,6 +182,15 @@ typedef struct swi_kernels {
   /* y = d of_x + shift + c of_c + u of_u, or (without c and u) its relu; y's rows at m->ld, too.
    * y may be x, c or u. */
   void (*norm_combine)(const swi_norm *m, const swi_norm_factors *f, int relu, void *y);
+
+  /* y is the largest of each window (a NaN, if there is one), index (may be NULL) the number of its
+   * tap, the first of equal ones. unpool adds each c up at that tap, of zeros; repool takes v from
+   * there. The average's taps in the padding count, as zeros. */
+  void (*max_pool)(const swi_pool *p, const void *x, void *y, void *index);
+  void (*max_unpool)(const swi_pool *p, const void *c, const void *index, void *x);
+  void (*max_repool)(const swi_pool *p, const void *v, const void *index, void *y);
+  void (*avg_pool)(const swi_pool *p, const void *x, void *y);
+  void (*avg_unpool)(const swi_pool *p, const void *c, void *x);
 
   /* Products without packing, k >= 1; NULL where OpenBLAS does it all. C = or += (accumulate)
    * nt: A Bᵀ, the rows of both contiguous. n: op(A) B, A's element (i, p) at a[i row_step + p

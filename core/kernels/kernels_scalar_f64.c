@@ -11,6 +11,7 @@
 #include "kernels/body_conv_naive.h"
 #include "kernels/body_convert.h"
 #include "kernels/body_norm.h"
+#include "kernels/body_pool.h"
 #include "kernels/body_softmax.h"
 #include "kernels/body_update.h"
 

@@ -117,9 +117,9 @@ end
 local function make_inputs(row, batch, seed)
   local arrays, draw = {}, numbers(seed or 17)
   for k, input in ipairs(row.inputs) do
-    local shape = concrete(input, batch)
-    if input.rows then
-      arrays[k] = M.array(shape, function(i) return (i * 7 + 2) % input.rows end)
+    local shape, whole = concrete(input, batch), input.rows or input.taps
+    if whole then
+      arrays[k] = M.array(shape, function(i) return (i * 7 + 2) % whole end)
     else
       arrays[k] = M.array(shape, function() return draw(input.low or -2, input.high or 2) end)
     end
@@ -203,10 +203,11 @@ local function weighted(graph, row, outputs)
   return total
 end
 
+-- Without indices, be they int32 (input.rows) or real (input.taps).
 local function real_nodes(row, nodes)
   local list, where = {}, {}
   for k, node in ipairs(nodes) do
-    if not row.inputs[k].rows then
+    if not row.inputs[k].rows and not row.inputs[k].taps then
       list[#list + 1] = node
       where[#where + 1] = k
     end

@@ -283,6 +283,7 @@ h.add(TestOpTable, { op = "cross_entropy", inputs = { { B, 4 }, { B, rows = 4 } 
 
 require "conv_rows" (TestOpTable)
 require "norm_rows" (TestOpTable)
+require "pool_rows" (TestOpTable)
 
 function TestOpTable:test_has_a_row_for_every_op()
   local leaves = { input = true, param = true, constant = true, fill = true }

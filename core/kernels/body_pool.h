@@ -1,0 +1,201 @@
+/* body_pool.h: pools over one image (height, width, channels): vectors are of channels, windows are
+ * clipped to the image pixel by pixel, and pairs of pairs (2 x 2) have loops of their own. See
+ * swi_pool in kernels.h.
+ */
+#ifndef SW_BODY_POOL_H
+#define SW_BODY_POOL_H
+
+/* The taps of a window that lie in the image, along one axis: from … to - 1, the first one's place. */
+typedef struct span {
+  int64_t from, to, at;
+} span;
+
+static inline span span_of(const swi_pool *p, int axis, int64_t o) {
+  const int64_t start = o * p->stride[axis] - p->padding[axis], d = p->dilation[axis];
+  const int64_t size = p->size[axis], kernel = p->kernel[axis];
+  span s = {0, kernel, start};
+  if (start < 0) s.from = (-start + d - 1) / d;
+  if (start + (kernel - 1) * d >= size) s.to = start >= size ? 0 : (size - start + d - 1) / d;
+  s.at = start + s.from * d;
+  return s;
+}
+
+/* What one pixel of the result sees: rows x cols taps, the first at element `at` of the image. */
+typedef struct patch {
+  int64_t rows, cols, at, row_step, col_step;
+  int64_t number, row_number; /* of the first tap in the window; of a row of taps */
+} patch;
+
+static inline patch patch_of(const swi_pool *p, span r, span c) {
+  return (patch){.rows = r.to - r.from,
+                 .cols = c.to - c.from,
+                 .at = (r.at * p->size[1] + c.at) * p->channels,
+                 .row_step = p->dilation[0] * p->size[1] * p->channels,
+                 .col_step = p->dilation[1] * p->channels,
+                 .number = r.from * p->kernel[1] + c.from,
+                 .row_number = p->kernel[1]};
+}
+
+/* f for every pixel of the result, with its patch and the element at which it begins; constants for
+ * the common patch. */
+#define EACH_PIXEL(p, call)                                                      \
+  for (int64_t oh = 0, at = 0; oh < (p)->out_size[0]; oh++) {                    \
+    const span row_span = span_of(p, 0, oh);                                     \
+    for (int64_t ow = 0; ow < (p)->out_size[1]; ow++, at += (p)->channels) {     \
+      patch w = patch_of(p, row_span, span_of(p, 1, ow));                        \
+      if (w.rows == 2 && w.cols == 2) {                                          \
+        w.rows = w.cols = 2;                                                     \
+        call;                                                                    \
+      } else {                                                                   \
+        call;                                                                    \
+      }                                                                          \
+    }                                                                            \
+  }
+
+#define EACH_VECTOR(channels, call)                                              \
+  do {                                                                           \
+    int64_t j = 0, n = V_N;                                                      \
+    for (; j + V_N <= (channels); j += V_N) call;                                \
+    n = (channels)-j;                                                            \
+    if (n > 0) call;                                                             \
+  } while (0)
+
+/* ------------------------------------------------------------------ the largest */
+
+/* From the last tap to the first, so that of equal ones the first stays, and a NaN wins. */
+INLINE void max_vector(patch w, int indexed, int64_t n, const real *x, real *y, real *index) {
+  vec best = v_set1(-__builtin_inf()), where_best = v_set1(0);
+  for (int64_t r = w.rows - 1; r >= 0; r--)
+    for (int64_t c = w.cols - 1; c >= 0; c--) {
+      const vec v = take(x + r * w.row_step + c * w.col_step, n);
+      const mask better = v_or(v_ge(v, best), v_ne(v, v));
+      best = v_select(better, v, best);
+      if (indexed)
+        where_best =
+            v_select(better, v_set1((double)(w.number + r * w.row_number + c)), where_best);
+    }
+  put(y, best, n);
+  if (indexed) put(index, where_best, n);
+}
+
+static void max_pool(const swi_pool *p, const void *px, void *py, void *pindex) {
+  const real *x = px;
+  real *y = py, *index = pindex;
+  if (index)
+    EACH_PIXEL(p, EACH_VECTOR(p->channels, max_vector(w, 1, n, x + w.at + j, y + at + j,
+                                                      index + at + j)))
+  else
+    EACH_PIXEL(p, EACH_VECTOR(p->channels, max_vector(w, 0, n, x + w.at + j, y + at + j, NULL)))
+}
+
+/* What stands at the tap that index names. */
+INLINE void repool_vector(patch w, int64_t n, const real *v, const real *index, real *y) {
+  const vec wanted = take(index, n);
+  vec found = v_set1(0);
+  for (int64_t r = 0; r < w.rows; r++)
+    for (int64_t c = 0; c < w.cols; c++) {
+      const vec number = v_set1((double)(w.number + r * w.row_number + c));
+      found = v_select(v_eq(wanted, number), take(v + r * w.row_step + c * w.col_step, n), found);
+    }
+  put(y, found, n);
+}
+
+static void max_repool(const swi_pool *p, const void *pv, const void *pindex, void *py) {
+  const real *v = pv, *index = pindex;
+  real *y = py;
+  EACH_PIXEL(p, EACH_VECTOR(p->channels,
+                            repool_vector(w, n, v + w.at + j, index + at + j, y + at + j)))
+}
+
+/* ------------------------------------------------------------------ back to the image */
+
+/* Windows that lie side by side: each element of the image is written once, or seen by none. */
+static int is_tiled(const swi_pool *p) {
+  int tiled = 1;
+  for (int i = 0; i < 2; i++)
+    tiled &= p->stride[i] == p->kernel[i] && p->padding[i] == 0 && p->dilation[i] == 1;
+  return tiled;
+}
+
+/* Zeros where windows add up, or where none is. */
+static void clear_image(const swi_pool *p, int tiled, real *x) {
+  const int64_t row = p->size[1] * p->channels;
+  const int64_t rows = tiled ? p->out_size[0] * p->kernel[0] : 0;
+  const int64_t seen = p->out_size[1] * p->kernel[1] * p->channels;
+  for (int64_t r = 0; r < rows && seen < row; r++) fill(row - seen, 0, x + r * row + seen);
+  fill((p->size[0] - rows) * row, 0, x + rows * row);
+}
+
+INLINE void unpool_vector(patch w, int tiled, int64_t n, const real *c, const real *index,
+                          real *x) {
+  const vec value = take(c, n), number = take(index, n), zero = v_set1(0);
+  for (int64_t i = 0; i < w.rows; i++)
+    for (int64_t k = 0; k < w.cols; k++) {
+      real *to = x + i * w.row_step + k * w.col_step;
+      const vec tap = v_set1((double)(w.number + i * w.row_number + k));
+      const vec share = v_select(v_eq(number, tap), value, zero);
+      put(to, tiled ? share : v_add(take(to, n), share), n);
+    }
+}
+
+static void max_unpool(const swi_pool *p, const void *pc, const void *pindex, void *px) {
+  const real *c = pc, *index = pindex;
+  real *x = px;
+  const int tiled = is_tiled(p);
+  clear_image(p, tiled, x);
+  if (tiled)
+    EACH_PIXEL(p, EACH_VECTOR(p->channels, unpool_vector(w, 1, n, c + at + j, index + at + j,
+                                                         x + w.at + j)))
+  else
+    EACH_PIXEL(p, EACH_VECTOR(p->channels, unpool_vector(w, 0, n, c + at + j, index + at + j,
+                                                         x + w.at + j)))
+}
+
+/* ------------------------------------------------------------------ averages */
+
+INLINE void avg_vector(patch w, int64_t n, vec share, const real *x, real *y) {
+  vec sum = v_set1(0);
+  for (int64_t r = 0; r < w.rows; r++)
+    for (int64_t c = 0; c < w.cols; c++)
+      sum = v_add(sum, take(x + r * w.row_step + c * w.col_step, n));
+  put(y, v_mul(sum, share), n);
+}
+
+static vec share_of_tap(const swi_pool *p) {
+  return v_set1(1 / ((double)p->kernel[0] * (double)p->kernel[1]));
+}
+
+static void avg_pool(const swi_pool *p, const void *px, void *py) {
+  const real *x = px;
+  real *y = py;
+  const vec share = share_of_tap(p);
+  EACH_PIXEL(p, EACH_VECTOR(p->channels, avg_vector(w, n, share, x + w.at + j, y + at + j)))
+}
+
+INLINE void avg_unpool_vector(patch w, int tiled, int64_t n, vec share, const real *c, real *x) {
+  const vec value = v_mul(take(c, n), share);
+  for (int64_t i = 0; i < w.rows; i++)
+    for (int64_t k = 0; k < w.cols; k++) {
+      real *to = x + i * w.row_step + k * w.col_step;
+      put(to, tiled ? value : v_add(take(to, n), value), n);
+    }
+}
+
+static void avg_unpool(const swi_pool *p, const void *pc, void *px) {
+  const real *c = pc;
+  real *x = px;
+  const vec share = share_of_tap(p);
+  const int tiled = is_tiled(p);
+  clear_image(p, tiled, x);
+  if (tiled)
+    EACH_PIXEL(p, EACH_VECTOR(p->channels,
+                              avg_unpool_vector(w, 1, n, share, c + at + j, x + w.at + j)))
+  else
+    EACH_PIXEL(p, EACH_VECTOR(p->channels,
+                              avg_unpool_vector(w, 0, n, share, c + at + j, x + w.at + j)))
+}
+
+#undef EACH_PIXEL
+#undef EACH_VECTOR
+
+#endif
