@@ -6,6 +6,19 @@
 local core = require "swale.core"
 local errors = require "swale.errors"
 
+---@class swale.ops
+---@field max_pool2d fun(x: swale.Value, kernel: integer|integer[], o?: swale.Pool): swale.Value
+---@field avg_pool2d fun(x: swale.Value, kernel: integer|integer[], o?: swale.Pool): swale.Value
+---@field global_avg_pool2d fun(x: swale.Value): swale.Value
+---@field zero_pad2d fun(x: swale.Value, padding: integer|integer[]): swale.Value
+---@field reflect_pad2d fun(x: swale.Value, padding: integer|integer[]): swale.Value
+---@field upsample2d fun(x: swale.Value, factor: integer): swale.Value
+---@field batch_norm fun(x: swale.Value, gamma: swale.Value, beta: swale.Value,
+---o?: swale.BatchNormOp): swale.Value, swale.Value
+---@field layer_norm fun(x: swale.Value, gamma?: swale.Value, beta?: swale.Value,
+---eps?: number): swale.Value
+---@field group_norm fun(x: swale.Value, groups: integer, gamma?: swale.Value, beta?: swale.Value,
+---eps?: number): swale.Value
 local M = {}
 
 ---@alias swale.Value swale.Tensor|swale.Node
@@ -402,6 +415,12 @@ function M.log_softmax(x) return (apply("log_softmax", nil, x)) end
 ---@return swale.Value
 function M.cross_entropy(logits, labels)
   return (apply("cross_entropy", nil, logits, labels))
+end
+
+-- ------------------------------------------------------------------ images, normalisation
+
+for _, module in ipairs { "swale.image_ops", "swale.norm_ops" } do
+  for name, f in pairs(require(module)) do M[name] = f end
 end
 
 -- ------------------------------------------------------------------ methods

@@ -1,0 +1,82 @@
+--- Ops on images (B, height, width, channels): pools, borders, enlarging. They are found in
+--- swale.ops, and are methods too.
+local core = require "swale.core"
+local errors = require "swale.errors"
+
+local M = {}
+
+local apply = core.apply
+
+---@class swale.Pool            pairs are { rows, columns }; one number stands for both
+---@field stride? integer|integer[]     the kernel's size: windows lie side by side
+---@field padding? integer|integer[]    pixels on each side; 0
+---@field dilation? integer|integer[]   pixels from one tap of the window to the next; 1
+
+local function window(kernel, o)
+  local w = { kernel = kernel, stride = kernel }
+  for key, value in pairs(o or {}) do w[key] = value end
+  return w
+end
+
+---The largest of each window; padding is never the largest. Of equal ones the first gets the
+---derivative.
+---@param x swale.Value
+---@param kernel integer|integer[]
+---@param o? swale.Pool
+---@return swale.Value
+function M.max_pool2d(x, kernel, o)
+  return (apply("max_pool2d", window(kernel, o), x))
+end
+
+---The average of each window, in which the padding counts as zeros.
+---@param x swale.Value
+---@param kernel integer|integer[]
+---@param o? swale.Pool
+---@return swale.Value
+function M.avg_pool2d(x, kernel, o)
+  return (apply("avg_pool2d", window(kernel, o), x))
+end
+
+---The average over all pixels: (B, height, width, channels) -> (B, channels)
+---@param x swale.Value
+---@return swale.Value
+function M.global_avg_pool2d(x) return x:mean { 2, 3 } end
+
+local function pair(value)
+  if type(value) == "table" then return value[1], value[2] end
+  return value, value
+end
+
+---Zeros around each image.
+---@param x swale.Value
+---@param padding integer|integer[]     pixels on each side, or { rows, columns }
+---@return swale.Value
+function M.zero_pad2d(x, padding)
+  local rows, columns = pair(padding)
+  if rows > 0 then x = x:pad(2, rows, rows) end
+  return columns > 0 and x:pad(3, columns, columns) or x
+end
+
+---A border that mirrors the image; its edge is not repeated.
+---@param x swale.Value
+---@param padding integer|integer[]     pixels on each side, or { rows, columns }
+---@return swale.Value
+function M.reflect_pad2d(x, padding)
+  return (apply("reflect_pad2d", { padding = padding }, x))
+end
+
+---Each pixel becomes factor x factor equal ones.
+---@param x swale.Value
+---@param factor integer
+---@return swale.Value
+function M.upsample2d(x, factor)
+  local shape = x:shape()
+  if #shape ~= 4 then errors.misuse("upsample2d: images have 4 axes, got %d", #shape) end
+  local b, rows, columns, channels = table.unpack(shape)
+  local apart = apply("reshape", { shape = { b, rows, 1, columns, 1, channels } }, x)
+  local equal = apply("broadcast", { shape = { b, rows, factor, columns, factor, channels } },
+    apart)
+  return (apply("reshape", { shape = { b, rows * factor, columns * factor, channels } }, equal))
+end
+
+return M

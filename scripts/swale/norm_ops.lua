@@ -1,0 +1,74 @@
+--- Normalisation by statistics of the values themselves: of a batch, of an example, of a group of
+--- channels. Channels are the last axis. They are found in swale.ops, and are methods too.
+local core = require "swale.core"
+local errors = require "swale.errors"
+
+local M = {}
+
+local apply = core.apply
+local EPS = 1e-5
+
+---@class swale.BatchNormOp
+---@field eps? number           added to the variance; 1e-5
+---@field ghost? integer        examples that are normalised together, in their order; nil: all.
+---Fewer are one ghost; a remainder of one joins the last ghost, a longer one is a ghost of its own
+
+---gamma (x - mean) / sqrt(variance + eps) + beta over all axes but the last. The second result is
+---(2, channels): the means, and the variances with 1 / n.
+---@param x swale.Value         (B, …, channels)
+---@param gamma swale.Value     (channels)
+---@param beta swale.Value      (channels)
+---@param o? swale.BatchNormOp
+---@return swale.Value, swale.Value
+function M.batch_norm(x, gamma, beta, o)
+  o = o or {}
+  local y, _, moments = apply("batch_norm", { value = o.eps or EPS, n = o.ghost or 0 }, x, gamma,
+    beta)
+  return y, moments
+end
+
+-- gamma y + beta, both of which may be nil
+local function affine(y, gamma, beta)
+  if gamma then y = y * gamma end
+  return beta and y + beta or y
+end
+
+---Each row of the last axis by its own mean and variance.
+---@param x swale.Value         (…, channels)
+---@param gamma? swale.Value    (channels)
+---@param beta? swale.Value     (channels)
+---@param eps? number           1e-5
+---@return swale.Value
+function M.layer_norm(x, gamma, beta, eps)
+  local deviation = x - x:mean(-1, true)
+  local variance = deviation:square():mean(-1, true)
+  return affine(deviation / (variance + (eps or EPS)):sqrt(), gamma, beta)
+end
+
+-- Mean over positions and channels of a group, of (B, positions, groups, channels): the positions
+-- first, so that no reduction is over axes that are apart.
+local function group_mean(x) return x:mean(2, true):mean(-1, true) end
+
+---Each example's groups of neighbouring channels by their own mean and variance.
+---@param x swale.Value         (B, …, channels)
+---@param groups integer
+---@param gamma? swale.Value    (channels)
+---@param beta? swale.Value     (channels)
+---@param eps? number           1e-5
+---@return swale.Value
+function M.group_norm(x, groups, gamma, beta, eps)
+  local shape = x:shape()
+  local channels, positions = shape[#shape], 1
+  for axis = 2, #shape - 1 do positions = positions * shape[axis] end
+  if #shape < 2 or channels % groups ~= 0 then
+    errors.misuse("group_norm: %s channels cannot be parted into %d equal groups",
+      tostring(channels), groups)
+  end
+  local parts = apply("reshape", { shape = { shape[1], positions, groups, channels // groups } }, x)
+  local deviation = parts - group_mean(parts)
+  local variance = group_mean(deviation:square())
+  local y = deviation / (variance + (eps or EPS)):sqrt()
+  return affine(apply("reshape", { shape = shape }, y), gamma, beta)
+end
+
+return M

@@ -1,0 +1,139 @@
+local core = require "swale.core"
+local h = require "op_harness"
+local lu = require "luaunit"
+local ops = require "swale.ops"
+local sw = require "swale"
+
+local B = "batch"
+
+TestImageOps = {}
+
+local function random(seed)
+  local state = seed
+  return function()
+    state = (state * 1103515245 + 12345) % 2 ^ 31
+    return state / 2 ^ 30 - 1
+  end
+end
+
+local function tensor(shape, f, dtype)
+  local t = core.zeros({ h.size(shape) }, dtype)
+  for i = 1, h.size(shape) do t:set(i, f(i)) end
+  return t:reshape(shape)
+end
+
+local function flat(t) return t:contiguous():reshape({ -1 }):table() end
+
+-- f on float64 tensors and, as a program, on nodes.
+local function both(f, x)
+  local graph = core.graph()
+  local shape = x:shape()
+  shape[1] = B
+  local program = core.program(graph, { f(graph:input(1, "real", shape)) }, { dtype = "float64" })
+  local from_graph = program:run { inputs = { x }, batch = x:shape()[1] }
+  local eager = f(x)
+  lu.assert_equals(eager:shape(), from_graph:shape())
+  lu.assert_almost_equals(flat(eager), flat(from_graph), 1e-14)
+  return eager
+end
+
+function TestImageOps:test_the_first_of_equal_ones_gets_the_derivative()
+  local graph = core.graph()
+  local x = graph:input(1, "real", { B, 2, 2, 1 })
+  local slope = graph:gradient(ops.sum(x:max_pool2d(2)), { x })[1]
+  local program = core.program(graph, { slope })
+  local function of(...)
+    return flat(program:run { inputs = { sw.tensor { ... }:reshape { 1, 2, 2, 1 } }, batch = 1 })
+  end
+  lu.assert_equals(of(3, 3, 3, 3), { 1, 0, 0, 0 })
+  lu.assert_equals(of(1, 3, 2, 3), { 0, 1, 0, 0 })
+  lu.assert_equals(of(-math.huge, -math.huge, -math.huge, -math.huge), { 1, 0, 0, 0 })
+end
+
+function TestImageOps:test_nan_is_the_largest()
+  for at = 1, 4 do
+    local x = tensor({ 1, 2, 2, 9 }, function(i) return (i - 1) // 9 == at - 1 and 0 / 0 or 5 end,
+      "float32")
+    local y, index = core.apply("max_pool2d", { kernel = 2 }, x)
+    for c = 1, 9 do
+      lu.assert_nan(flat(y)[c])
+      lu.assert_equals(flat(index)[c], at - 1)
+    end
+  end
+end
+
+function TestImageOps:test_windows_lie_side_by_side_if_nothing_is_said()
+  local x = tensor({ 1, 4, 4, 1 }, function(i) return i end)
+  lu.assert_equals(flat(x:max_pool2d(2)), { 6, 8, 14, 16 })
+  lu.assert_equals(flat(x:avg_pool2d(2)), { 3.5, 5.5, 11.5, 13.5 })
+  lu.assert_equals(x:max_pool2d(3, { stride = 1 }):shape(), { 1, 2, 2, 1 })
+  lu.assert_equals(x:max_pool2d(2, { padding = 1 }):shape(), { 1, 3, 3, 1 })
+  lu.assert_error_msg_contains("strides", x.max_pool2d, x, 2, { strides = 1 })
+end
+
+function TestImageOps:test_global_average()
+  local draw = random(3)
+  local x = tensor({ 3, 4, 5, 6 }, draw, "float64")
+  local y = both(ops.global_avg_pool2d, x)
+  lu.assert_equals(y:shape(), { 3, 6 })
+  local sum = 0
+  for i = 0, 19 do sum = sum + x:reshape({ -1 }):get(i * 6 + 2) end
+  lu.assert_almost_equals(y:get(1, 2), sum / 20, 1e-15)
+end
+
+function TestImageOps:test_upsample()
+  local x = tensor({ 1, 2, 2, 2 }, function(i) return i end, "float64")
+  local y = both(function(v) return ops.upsample2d(v, 2) end, x)
+  lu.assert_equals(y:shape(), { 1, 4, 4, 2 })
+  lu.assert_equals(flat(y), { 1, 2, 1, 2, 3, 4, 3, 4, 1, 2, 1, 2, 3, 4, 3, 4,
+    5, 6, 5, 6, 7, 8, 7, 8, 5, 6, 5, 6, 7, 8, 7, 8 })
+  lu.assert_error_msg_contains("4 axes", ops.upsample2d, core.zeros { 2, 2 }, 2)
+end
+
+function TestImageOps:test_borders()
+  local x = tensor({ 1, 2, 3, 1 }, function(i) return i end, "float64")
+  lu.assert_equals(flat(both(function(v) return v:zero_pad2d { 1, 0 } end, x)),
+    { 0, 0, 0, 1, 2, 3, 4, 5, 6, 0, 0, 0 })
+  lu.assert_equals(both(function(v) return v:zero_pad2d(2) end, x):shape(), { 1, 6, 7, 1 })
+  lu.assert_equals(flat(both(function(v) return v:reflect_pad2d { 0, 2 } end, x)),
+    { 3, 2, 1, 2, 3, 2, 1, 6, 5, 4, 5, 6, 5, 4 })
+end
+
+-- By plain loops: x of (B, P, C), normalised over the groups that key(b, p, c) names.
+local function normalised(x, shape, eps, key)
+  local groups = {}
+  for i = 1, #x do
+    local k = key(table.unpack(h.unravel(i, shape)))
+    groups[k] = groups[k] or {}
+    table.insert(groups[k], i)
+  end
+  local y = {}
+  for _, at in pairs(groups) do
+    local mean, var = 0, 0
+    for _, i in ipairs(at) do mean = mean + x[i] / #at end
+    for _, i in ipairs(at) do var = var + (x[i] - mean) ^ 2 / #at end
+    for _, i in ipairs(at) do y[i] = (x[i] - mean) / math.sqrt(var + eps) end
+  end
+  return y
+end
+
+function TestImageOps:test_layer_norm()
+  local shape, draw = { 3, 2, 5 }, random(4)
+  local x = tensor(shape, draw, "float64")
+  local gamma, beta = tensor({ 5 }, draw, "float64"), tensor({ 5 }, draw, "float64")
+  local plain = normalised(flat(x), shape, 1e-5, function(b, p) return b * 10 + p end)
+  lu.assert_almost_equals(flat(both(ops.layer_norm, x)), plain, 1e-13)
+  local y = both(function(v) return v:layer_norm(gamma, beta, 0.1) end, x)
+  local want = normalised(flat(x), shape, 0.1, function(b, p) return b * 10 + p end)
+  for i = 1, #want do want[i] = want[i] * gamma:get((i - 1) % 5 + 1) + beta:get((i - 1) % 5 + 1) end
+  lu.assert_almost_equals(flat(y), want, 1e-13)
+end
+
+function TestImageOps:test_group_norm()
+  local shape, draw = { 3, 2, 2, 6 }, random(5)
+  local x = tensor(shape, draw, "float64")
+  local y = both(function(v) return v:group_norm(3) end, x)
+  local want = normalised(flat(x), shape, 1e-5, function(b, _, _, c) return b * 10 + c // 2 end)
+  lu.assert_almost_equals(flat(y), want, 1e-13)
+  lu.assert_error_msg_contains("6 channels cannot be parted into 4", x.group_norm, x, 4)
+end
