@@ -34,8 +34,9 @@ Graph.__index = Graph
 ---@class swale.Example             what an example looks like
 ---@field features integer[]        shape of x without the batch, as the layer takes it
 ---@field rows? integer[]           as it comes, where that is something else: flat
----@field labels boolean            y is a class label
----@field target integer[]          else: shape of y without the batch
+---@field index? boolean            x are class indices, of a text for instance
+---@field labels boolean            y are class labels
+---@field target? integer[]         shape of y without the batch; nil: one label
 
 local function batched(shape)
   local sizes = { "batch" }
@@ -44,8 +45,7 @@ local function batched(shape)
 end
 
 local function target_input(graph, example)
-  if example.labels then return graph:input(2, "index", { "batch" }) end
-  return graph:input(2, "real", batched(example.target))
+  return graph:input(2, example.labels and "index" or "real", batched(example.target or {}))
 end
 
 local function take_loss(self, value)
@@ -112,9 +112,22 @@ local function add_output(self, example)
   end
 end
 
+--- Where an example has several labels, the mean over them. Outputs (B, …, classes), or one row a
+--- label.
 local function take_hits(self, example)
-  if not example.labels or self.output:ndim() ~= 2 then return end
-  self.hit = ops.eq(ops.cast(ops.argmax(self.output)), ops.cast(self.y))
+  local labels, axes = self.y:ndim(), {}
+  if not example.labels or self.output:ndim() ~= labels + 1 and self.output:ndim() ~= 2 then
+    return
+  end
+  local best = ops.cast(ops.argmax(self.output))
+  if labels > 1 and self.output:ndim() == 2 then
+    best = ops.reshape(best, self.y:shape())
+  elseif labels ~= self.output:ndim() - 1 then
+    return
+  end
+  local hit = ops.eq(best, ops.cast(self.y))
+  for axis = 2, labels do axes[axis - 1] = axis end
+  self.hit = labels == 1 and hit or ops.mean(hit, axes)
 end
 
 --- Collects what layers set: each buffer once, in its own shape.

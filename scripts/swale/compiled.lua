@@ -61,7 +61,11 @@ local function check_batch(where, batch)
   return batch
 end
 
-local function real(t, dtype) return t:dtype() == dtype and t or t:to(dtype) end
+--- Indices are int32; numbers have the program's type.
+local function as_input(t, index, dtype)
+  dtype = index and "int32" or dtype
+  return t:dtype() == dtype and t or t:to(dtype)
+end
 
 --- Of an example; rows may be images that lie flat.
 local function features_of(self, batch)
@@ -70,13 +74,14 @@ local function features_of(self, batch)
 end
 
 --- One graph a shape of batch, made when it is met first.
-local function graph_for(self, batch, labels)
+local function graph_for(self, batch, index, labels)
   local features, rows = features_of(self, batch)
-  local target = not labels and rest(batch.y:shape()) or {}
+  local target = rest(batch.y:shape())
   local key = table.concat({ table.concat(features, "x"), table.concat(rows, "x"),
-    tostring(labels), table.concat(target, "x") }, " ")
+    tostring(index), tostring(labels), table.concat(target, "x") }, " ")
   if not self.graphs[key] then
-    local example = { rows = rows, features = features, labels = labels, target = target }
+    local example = { rows = rows, features = features, index = index, labels = labels,
+      target = target }
     self.graphs[key] = { programs = {},
       graph = compile.graph(self.layer, self.loss, example, self.mode) }
   end
@@ -92,13 +97,13 @@ end
 ---@return swale.Program, swale.Tensor[] inputs, swale.CompiledGraph
 function Compiled:program(kind, batch, dtype, make)
   check_batch(kind, batch)
-  local labels = batch.y:dtype() == "int32" or batch.y:dtype() == "uint8"
-  local made = graph_for(self, batch, labels)
+  local index, labels = batch.x:dtype() == "int32", not batch.y:dtype():find "^float"
+  local made = graph_for(self, batch, index, labels)
   local key = kind .. " " .. dtype
   made.programs[key] = made.programs[key] or make(made.graph, kind, dtype)
   self.last_batch = batch
   return made.programs[key],
-    { real(batch.x, dtype), labels and real(batch.y, "int32") or real(batch.y, dtype) }, made.graph
+    { as_input(batch.x, index, dtype), as_input(batch.y, labels, dtype) }, made.graph
 end
 
 ---Likewise: the vectors of a run, weights, buffers, direction.
@@ -107,7 +112,7 @@ end
 ---@return swale.Tensor[]
 function Compiled:vectors(w, v)
   local buffers = self.model:buffers()
-  return { w, buffers and real(buffers, w:dtype()) or w, v or w }
+  return { w, buffers and as_input(buffers, false, w:dtype()) or w, v or w }
 end
 
 local function training(graph, _, dtype) return graph:train(dtype) end

@@ -1,5 +1,6 @@
 --- How examples come to a network: a data set gives rows of numbers, or images. A network whose
---- first layer wants images gets them as (B, height, width, channels), however they lie.
+--- first layer wants images gets them as (B, height, width, channels), however they lie, and one that
+--- wants rows as (B, n).
 local M = {}
 
 ---The shape of an example as the layer takes it.
@@ -8,8 +9,10 @@ local M = {}
 ---@param shape integer[]|nil       of an example, where it is known to be an image
 ---@return integer[]
 function M.features(layer, rows, shape)
-  local flat = #rows == 1 and shape and #shape == 3
-  return flat and layer:takes() == "images" and shape or rows
+  local takes = layer:takes()
+  if #rows == 1 and shape and #shape == 3 and takes == "images" then return shape end
+  if #rows == 3 and takes == "rows" then return { rows[1] * rows[2] * rows[3] } end
+  return rows
 end
 
 ---The input of a graph, in the shape that the layer takes.
@@ -18,7 +21,8 @@ end
 ---@return swale.Node
 function M.input(graph, example)
   local rows = example.rows or example.features
-  local x = graph:input(1, "real", { "batch", table.unpack(rows) })
+  local x = graph:input(1, example.index and "index" or "real",
+    { "batch", table.unpack(rows) })
   if #rows == #example.features then return x end
   return x:reshape { "batch", table.unpack(example.features) }
 end

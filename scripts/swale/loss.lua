@@ -25,10 +25,15 @@ end
 
 ---Cross-entropy of class labels under the softmax of the logits, in nats.
 ---    l_i = log sum_c e^z_ic - z_iy
----@param logits swale.Value    (B, classes)
----@param labels swale.Value    (B), whole numbers from 0
+---Where an example has several labels (the characters of a text) it is the mean over them.
+---@param logits swale.Value    (B, classes); (B, …, classes), or a row a label: (B n, classes)
+---@param labels swale.Value    (B) or (B, …), whole numbers from 0
 ---@return swale.Value          (B)
-function M.cross_entropy(logits, labels) return ops.cross_entropy(logits, labels) end
+function M.cross_entropy(logits, labels)
+  if labels:ndim() < 2 or logits:ndim() ~= 2 then return each(ops.cross_entropy(logits, labels)) end
+  local rows = ops.cross_entropy(logits, ops.reshape(labels, { logits:shape()[1] }))
+  return each(ops.reshape(rows, labels:shape()))
+end
 
 ---Mean squared error: the mean over an example's outputs of (output - target)^2, as PyTorch's.
 ---@param output swale.Value    (B, …)

@@ -1,4 +1,5 @@
 --- Data sets as objects: up to three splits that are read alike.
+local errors = require "swale.errors"
 local normalise = require "swale.data.normalise"
 local splits = require "swale.data.split"
 
@@ -15,6 +16,9 @@ local M = {}
 ---@field class_names string[]?      where they have some
 ---@field names string[]?            of the features, where they have some
 ---@field normalisation swale.Normalisation?   what rows are standardised by
+---@field images boolean             models see rows in this shape, else flat
+---@field vocabulary integer?        rows are class indices below it, of a text for instance
+---@field alphabet string?           of a text: the characters that the indices stand for
 ---@field known table?               of problems that were made: what is known about them exactly
 local Data = { __name = "swale.Data" }
 Data.__index = Data
@@ -35,6 +39,22 @@ local function row_shape(x)
   return shape
 end
 
+--- Rows as models are to see them: true: images as they lie in x, (N, height, width) with one
+--- channel; a shape: in that.
+local function with_rows(x, images)
+  if not images then return x end
+  local shape = x:shape()
+  if images == true and #shape ~= 3 and #shape ~= 4 then
+    errors.misuse("images: true wants x of shape (N, height, width, channels), not %s; else a shape:"
+      .. " images = { height, width, channels }", errors.shape_text(shape))
+  elseif images == true then
+    shape[4] = shape[4] or 1
+  else
+    shape = { #x, table.unpack(images) }
+  end
+  return x:reshape(shape)
+end
+
 --- What the source says of a split goes to refuse(split, why), which knows where the split is from.
 local function new_split(split, o, refuse)
   local ok, result = pcall(splits.new, o)
@@ -50,19 +70,26 @@ end
 ---@field class_names? string[]
 ---@field names? string[]
 ---@field normalisation? swale.Normalisation
+---@field images? boolean|integer[]
+---@field vocabulary? integer
+---@field alphabet? string
+---@field augment? swale.Augmentation     of the training split
 ---@field known? table
 ---@field refuse fun(split: string, why: string)   raises what the source refused
 
 ---@param o swale.Parts
 ---@return swale.Data
 function M.new(o)
-  local x = o.parts.train.x
+  local first = with_rows(o.parts.train.x, o.images)
   local data = { name = o.name, classes = o.classes, class_names = o.class_names, names = o.names,
-    normalisation = o.normalisation, known = o.known, shape = row_shape(x),
-    features = x:numel() // #x }
+    normalisation = o.normalisation, known = o.known, shape = row_shape(first),
+    features = first:numel() // #first, images = o.images and true or false,
+    vocabulary = o.vocabulary, alphabet = o.alphabet }
   for split, part in pairs(o.parts) do
-    data[split] = new_split(split, { x = part.x, y = part.y, clean_y = part.clean_y,
-      classes = o.classes, normalisation = o.normalisation }, o.refuse)
+    data[split] = new_split(split, { x = with_rows(part.x, o.images), y = part.y,
+      clean_y = part.clean_y, classes = o.classes, normalisation = o.normalisation,
+      shaped = data.images, vocabulary = o.vocabulary,
+      augment = split == "train" and o.augment or nil }, o.refuse)
   end
   return setmetatable(data, Data)
 end
@@ -78,6 +105,11 @@ function Data:standardise(kind)
   local change = require("swale.data.transform").change
   return change(self, { normalisation = normalise.of(kind, self.train.x) or false })
 end
+
+---The same data, whose training images come moved and mirrored: see Split:augment.
+---@param o swale.Augmentation|false
+---@return swale.Data
+function Data:augment(o) return require("swale.data.transform").change(self, { augment = o }) end
 
 ---Some labels made wrong: round(rate N) different examples, drawn at random, get another class,
 ---each other one with the same probability. The right ones are kept beside, as split.clean_y. With

@@ -19,6 +19,9 @@ local M = {}
 ---@field clean_y swale.Tensor? (N) the right labels, where y was made wrong on purpose
 ---@field classes integer?
 ---@field shape integer[]       of a row: { height, width, channels }
+---@field vocabulary integer?   x are indices below it
+---@field augmentation swale.Augmentation?   what happens to images on their way to a training
+---@field options swale.SplitOptions         what it was made of
 ---@operator len: integer       examples
 local Split = { __name = "swale.Split" }
 Split.__index = Split
@@ -26,8 +29,19 @@ Split.__index = Split
 function Split:__len() return #self.source end
 
 function Split:__tostring()
-  return ("%d examples of %d features"):format(#self, self.source:features())
+  local shape = self.source:shape()
+  if #shape == 1 and not self.vocabulary then
+    return ("%d examples of %d features"):format(#self, shape[1])
+  end
+  return ("%d examples of %s %s"):format(#self, table.concat(shape, "x"),
+    self.vocabulary and "indices" or "values")
 end
+
+---@class swale.Augmentation
+---@field crop? integer   0; black pixels around an image, out of which one of its size is cut
+---@field flip? boolean   false; from left to right, half of the time
+
+local AUGMENT = { crop = { "integer", 0 }, flip = { "boolean", false } }
 
 ---@class swale.SplitOptions
 ---@field x swale.Tensor
@@ -35,6 +49,9 @@ end
 ---@field clean_y? swale.Tensor
 ---@field classes? integer
 ---@field normalisation? swale.Normalisation
+---@field shaped? boolean             rows keep the axes of x
+---@field vocabulary? integer
+---@field augment? swale.Augmentation
 
 ---@param o swale.SplitOptions
 ---@return swale.Split
@@ -43,11 +60,26 @@ function M.new(o)
   if o.normalisation then
     scale, shift = normalise.rows(o.normalisation, o.x:numel() // #o.x)
   end
+  local augment = o.augment and options.check("augment", o.augment, AUGMENT)
   local source = core.source { x = o.x, y = o.y, scale = scale, shift = shift,
-    classes = o.classes }
+    classes = o.classes, shaped = o.shaped, vocabulary = o.vocabulary,
+    crop = augment and augment.crop, flip = augment and augment.flip }
   local shape = o.x:shape()
   return setmetatable({ source = source, x = o.x, y = o.y, clean_y = o.clean_y,
-    classes = o.classes, shape = table.move(shape, 2, #shape, 1, {}) }, Split)
+    classes = o.classes, shape = table.move(shape, 2, #shape, 1, {}), vocabulary = o.vocabulary,
+    augmentation = augment, options = o }, Split)
+end
+
+---The same examples, whose images a training sees moved and mirrored:
+---`split:augment { crop = 4, flip = true }`. Each time an example comes it is cut at another place,
+---drawn from the training's seed and the example's position in it; evaluations see it as it is.
+---@param o swale.Augmentation|false   false: as they are
+---@return swale.Split
+function Split:augment(o)
+  local new = {}
+  for key, value in pairs(self.options) do new[key] = value end
+  new.augment = o or nil
+  return M.new(new)
 end
 
 local function index_tensor(list)
@@ -82,7 +114,7 @@ function Split:sample(n, seed)
   local x, y = self.source:gather(index)
   local clean_y = self.clean_y and require("swale.data.transform").rows(self.clean_y, index)
   return M.new { x = x:reshape { n, table.unpack(self.shape) }, y = y, clean_y = clean_y,
-    classes = self.classes }
+    classes = self.classes, shaped = self.options.shaped, vocabulary = self.vocabulary }
 end
 
 --- The next count indices of the order that trainings use: epoch e is the permutation of stream
@@ -117,19 +149,21 @@ end
 local BATCHES = { size = "count", epochs = { "positive", 1 }, seed = { "integer", 1 } }
 
 ---Batches for a loop of one's own, in the order that a Trainer with that seed takes:
----`for batch in data.train:batches { size = 128, epochs = 5 } do … batch.x, batch.y … end`.
+---`for batch in data.train:batches { size = 128, epochs = 5 } do … batch.x, batch.y … end`; images
+---moved and mirrored as they are there.
 ---The last one may be smaller.
 ---@param o { size: integer, epochs?: number, seed?: integer }
 ---@return fun(): swale.Batch|nil
 function Split:batches(o)
   o = options.check("batches", o, BATCHES)
-  local left = math.floor(o.epochs * #self + 0.5)
+  local left, position = math.floor(o.epochs * #self + 0.5), 0
   local next_indices = index_stream(#self, o.seed)
   return function()
     local count = math.min(o.size, left)
     if count <= 0 then return nil end
     left = left - count
-    local x, y = self.source:gather(joined(next_indices(count), count))
+    local x, y = self.source:gather(joined(next_indices(count), count), o.seed, position)
+    position = position + count
     return { x = x, y = y, shape = self.shape }
   end
 end

@@ -23,12 +23,14 @@ end
 
 ---The same data set with something else in its place.
 ---@param data swale.Data
----@param new { parts?: table, normalisation?: swale.Normalisation|false, known?: table }
+---@param new { parts?: table, normalisation?: swale.Normalisation|false, known?: table, augment?: swale.Augmentation|false }
 ---@return swale.Data
 function M.change(data, new)
   return sets.new { name = data.name, classes = data.classes, class_names = data.class_names,
     names = data.names, parts = new.parts or parts_of(data), known = new.known or data.known,
     normalisation = either(new.normalisation, data.normalisation),
+    augment = either(new.augment, data.train.augmentation), images = data.images and data.shape,
+    vocabulary = data.vocabulary, alphabet = data.alphabet,
     refuse = function(split, why) errors.misuse("data: %s: %s", split, why) end }
 end
 
@@ -116,7 +118,9 @@ end
 
 -- ------------------------------------------------------------------ subsets
 
----Rows of a tensor, whatever its type.
+local LARGEST = math.maxinteger >> 32 -- of int32, so that any labels and indices are below it
+
+---Rows of a tensor, whatever its type; integers from 0.
 ---@param t swale.Tensor              (N, …)
 ---@param index swale.Tensor          int32, from 0
 ---@return swale.Tensor
@@ -124,9 +128,8 @@ function M.rows(t, index)
   local shape, dtype = t:shape(), t:dtype()
   shape[1] = #index
   if dtype == "int32" then
-    local values = {}
-    for i, from in ipairs(index:table()) do values[i] = t:get(from + 1) end
-    return core.tensor(values, "int32")
+    local indices = core.source { x = t:contiguous(), vocabulary = LARGEST }
+    return (indices:gather(index)):reshape(shape)
   end
   local x = core.source({ x = t:contiguous() }):gather(index)
   return (dtype == "float32" and x or x:to(dtype)):reshape(shape)

@@ -91,8 +91,9 @@ end
 --- What a split's targets look like: "labels", "targets (2)".
 local function target_text(split)
   if not split.y then return "neither labels nor targets" end
-  if split.y:dtype() ~= "float32" then return "labels" end
-  return "targets " .. errors.shape_text(table.move(split.y:shape(), 2, split.y:ndim(), 1, {}))
+  local shape = errors.shape_text(table.move(split.y:shape(), 2, split.y:ndim(), 1, {}))
+  if split.y:dtype() == "float32" then return "targets " .. shape end
+  return split.y:ndim() == 1 and "labels" or "labels " .. shape
 end
 
 --- What is evaluated at an epoch's end must fit what is trained on, now.
@@ -130,6 +131,7 @@ function M.example(data, layer)
   table.remove(target, 1)
   local rows = train.source:shape()
   return { rows = rows, features = entry.features(layer, rows, data.shape),
+    index = train.vocabulary ~= nil,
     labels = train.y:dtype() ~= "float32", target = target }
 end
 
@@ -137,7 +139,7 @@ end
 ---@param graph swale.CompiledGraph
 ---@param data swale.Data
 function M.check_outputs(graph, data)
-  local outputs = graph.hit and graph.output:shape()[2]
+  local outputs = graph.hit and graph.output:shape()[graph.output:ndim()]
   if outputs and data.classes and outputs < data.classes then
     errors.misuse("Trainer: the model has %d outputs, the data %d classes", outputs, data.classes)
   end
