@@ -32,7 +32,7 @@ static sw_status add_batch(const evaluation *e, int64_t first, int64_t n) {
                                           e->buffers ? sw_tensor_data(e->buffers) : NULL};
   const sw_run run = {.vectors = vectors, .n_vectors = SWI_FED_VECTORS, .first_example = first};
   SW_TRY(sw_workspace_batch(e->w, n));
-  SW_TRY(swi_feed_run(e->w, e->source, e->index, n, &run, NULL));
+  SW_TRY(swi_feed_run(e->w, e->source, e->index, n, NULL, &run, NULL));
   for (int i = 0; i < e->n_sums; i++) SW_TRY(add_output(e, i, n));
   return SW_OK;
 }

@@ -80,10 +80,10 @@ sw_status swi_feed_check(sw_context *ctx, const sw_program *p, const sw_source *
 }
 
 sw_status swi_feed_run(sw_workspace *w, const sw_source *source, const int32_t *index, int64_t n,
-                       const sw_run *run, const sw_updater *updater) {
+                       const sw_draw *draw, const sw_run *run, const sw_updater *updater) {
   sw_dtype real = sw_program_dtype(sw_workspace_program(w));
-  sw_source_gather(source, index, n, sw_dtype_bytes(real), NULL,
-                   sw_workspace_input(w, FEATURES), sw_workspace_input(w, LABELS));
+  sw_source_gather(source, index, n, sw_dtype_bytes(real), draw, sw_workspace_input(w, FEATURES),
+                   sw_workspace_input(w, LABELS));
   return sw_workspace_run_updating(w, run, updater);
 }
 

@@ -14,9 +14,10 @@ enum { SWI_WEIGHTS, SWI_BUFFERS, SWI_FED_VECTORS };
 sw_status swi_feed_check(sw_context *ctx, const sw_program *p, const sw_source *source,
                          const sw_tensor *weights, const sw_tensor *buffers);
 
-/* Gathers rows index[0 … n-1] into the inputs of a workspace planned for n, and runs it. */
+/* Gathers rows index[0 … n-1] into the inputs of a workspace planned for n, and runs it. draw: as
+ * for sw_source_gather; NULL where nothing is trained. */
 sw_status swi_feed_run(sw_workspace *w, const sw_source *source, const int32_t *index, int64_t n,
-                       const sw_run *run, const sw_updater *updater);
+                       const sw_draw *draw, const sw_run *run, const sw_updater *updater);
 
 /* sum and then x's n elements of a float type, one after another in double: batches of any size add
  * up to the same bits. */
