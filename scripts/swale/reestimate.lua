@@ -31,8 +31,7 @@ local M = {}
 ---@field batch_size integer
 
 local function site_of(layer, x, p)
-  local moments = select(3, core.apply("batch_norm", { value = layer.eps }, x, p.weight or
-    core.zeros({ layer.channels }):fill(1), p.bias or core.zeros { layer.channels }))
+  local _, moments = layer:normalise(x, p, 0) -- of all examples, whatever the ghosts
   local positions, shape = 1, x:shape()
   for axis = 2, #shape - 1 do positions = positions * shape[axis] end
   return { moments = moments, positions = positions, channels = layer.channels, p = p }

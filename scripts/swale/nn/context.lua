@@ -1,4 +1,5 @@
 --- What a layer is told when it computes: whether it trains, and where new values of buffers go.
+local core = require "swale.core"
 local errors = require "swale.errors"
 
 local M = {}
@@ -34,11 +35,14 @@ function Context:set(buffer, value)
   if self.on_set then self.on_set(buffer, value) end
 end
 
----A number of its own for each source of random numbers, the same in each graph of a network.
----@return integer
-function Context:next_slot()
+---A mask of x's shape: 1 / (1 - p) with probability 1 - p, else 0. Each call has random numbers of
+---its own, the same in each graph of a network.
+---@param x swale.Node
+---@param p number
+---@return swale.Node
+function Context:keep_mask(x, p)
   self.slots = self.slots + 1
-  return self.slots
+  return (core.apply("keep_mask", { value = p, slot = self.slots, shape = x:shape() }, x))
 end
 
 return M

@@ -16,12 +16,17 @@ function Sequential:forward(x, p, context)
   return x
 end
 
+local ARGUMENTS = { Linear = "inputs, outputs", Conv2d = "inputs, outputs, kernel",
+  BatchNorm = "channels", LayerNorm = "channels", GroupNorm = "groups, channels",
+  MaxPool2d = "kernel", AvgPool2d = "kernel", ZeroPad2d = "padding",
+  ReflectionPad2d = "padding", Upsample = "factor" }
+
 --- nn.ReLU without its parentheses is a function, too, but not of x.
 local function refuse_constructor(i, value)
   for name, f in pairs(require "swale.nn") do
     if f == value then
       errors.misuse("nn.Sequential: entry %d: nn.%s makes a layer when it is called: nn.%s(%s)", i,
-        name, name, name == "Linear" and "inputs, outputs" or "")
+        name, name, ARGUMENTS[name] or "")
     end
   end
 end

@@ -1,0 +1,158 @@
+--- Batch normalisation: each channel by its mean and variance over the batch, and in evaluation by
+--- running statistics of them. Ghost batches (Hoffer et al. 2017) are normalised apart.
+local core = require "swale.core"
+local errors = require "swale.errors"
+local layer = require "swale.nn.layer"
+local ops = require "swale.ops"
+local options = require "swale.options"
+
+local M = {}
+
+---@class swale.BatchNormOptions
+---@field eps? number              added to the variance, 1e-5
+---@field momentum? number|false   of the running statistics: what a new one counts, 0.1; false: all
+---count alike, running = their mean
+---@field affine? boolean          weight and bias, true
+---@field track? boolean           running statistics, true; without them evaluation is as training
+---@field ghost? integer           examples that are normalised together; all of the batch
+---@field name? string
+
+---@class swale.BatchNorm: swale.Layer
+---@field channels integer
+---@field eps number
+---@field momentum number|false
+---@field affine boolean
+---@field track boolean
+---@field ghost integer            0: the whole batch
+local BatchNorm = layer.kind "BatchNorm"
+
+function BatchNorm:parameters()
+  if not self.affine then return {} end
+  return { { name = "weight", shape = { self.channels }, init = "ones" },
+    { name = "bias", shape = { self.channels }, init = "zeros" } }
+end
+
+function BatchNorm:buffers()
+  if not self.track then return {} end
+  return { { name = "running_mean", shape = { self.channels }, init = "zeros" },
+    { name = "running_var", shape = { self.channels }, init = "ones" },
+    { name = "num_batches_tracked", shape = {}, init = "zeros" } }
+end
+
+function BatchNorm:has_modes() return self.track end
+
+function BatchNorm:declared()
+  return ("%d channels%s"):format(self.channels,
+    self.ghost > 0 and (", ghosts of %d"):format(self.ghost) or "")
+end
+
+local function check_channels(self, x)
+  local shape = x:shape()
+  if #shape < 2 or shape[#shape] ~= self.channels then
+    errors.misuse("normalises %d channels, the last axis, but what comes in is %s", self.channels,
+      errors.shape_text(shape))
+  end
+end
+
+---x normalised by its own statistics: y, and its moments (2, channels), mean and biased variance.
+---@param x swale.Value
+---@param p table                  weight and bias, if there are any
+---@param ghost integer
+---@return swale.Value y, swale.Value moments
+function BatchNorm:normalise(x, p, ghost)
+  local dtype = core.type(x) == "tensor" and x:dtype() or nil
+  local weight = p.weight or core.zeros({ self.channels }, dtype):fill(1)
+  local bias = p.bias or core.zeros({ self.channels }, dtype)
+  local y, _, moments = core.apply("batch_norm", { value = self.eps, n = ghost }, x, weight, bias)
+  return y, moments
+end
+
+--- Values a channel that a variance is of: a ghost's, or a batch's if that is smaller. In a graph,
+--- the batch's size is known only when it runs.
+local function values(self, x, tracked)
+  local shape, positions = x:shape(), 1
+  for axis = 2, #shape - 1 do positions = positions * shape[axis] end
+  local first = shape[1]
+  if type(first) == "number" then
+    return positions * math.min(first, self.ghost > 0 and self.ghost or first)
+  end
+  local one = ops.eq(tracked, tracked)
+  local n = core.apply("scale", { value = tonumber(first:match "^%d+") or 1, batch_power = 1 }, one)
+  if self.ghost > 0 then n = ops.minimum(n, self.ghost) end
+  return n * positions
+end
+
+--- PyTorch's:  running = (1 - momentum) running + momentum new,  the variance taken unbiased.
+local function note(self, x, p, moments, context)
+  local function row(i) return ops.reshape(ops.slice(moments, 1, i, 1), { self.channels }) end
+  local n, tracked = values(self, x, p.num_batches_tracked), p.num_batches_tracked + 1
+  local rate = self.momentum or 1 / tracked
+  local function moved(old, new) return old * (1 - rate) + new * rate end
+  context:set(p.running_mean, moved(p.running_mean, row(1)))
+  context:set(p.running_var, moved(p.running_var, row(2) * (n / (n - 1))))
+  context:set(p.num_batches_tracked, tracked)
+end
+
+local function train(self, x, p, context)
+  local y, moments = self:normalise(x, p, self.ghost)
+  if self.track then note(self, x, p, moments, context) end
+  return y
+end
+
+--- Two operations on the large array.
+local function evaluate(self, x, p)
+  local scale = 1 / ops.sqrt(p.running_var + self.eps)
+  if p.weight then scale = p.weight * scale end
+  local shift = -(p.running_mean * scale)
+  return x * scale + (p.bias and p.bias + shift or shift)
+end
+
+function BatchNorm:forward(x, p, context)
+  check_channels(self, x)
+  local mode = context.norm_mode and context.norm_mode(self, x, p) or context.mode
+  if mode == "eval" and self.track then return evaluate(self, x, p) end
+  return train(self, x, p, context)
+end
+
+local OPTIONS = { eps = { "positive", 1e-5 }, momentum = { "number|boolean", 0.1 },
+  affine = { "boolean", true }, track = { "boolean", true }, ghost = "count?", name = "string?" }
+
+---y = weight (x - mean) / sqrt(variance + eps) + bias, for each channel, the last axis: (B, …,
+---channels). In training mean and variance are the batch's, or a ghost's; the variance is biased,
+---the running one unbiased, as PyTorch's. Ghosts are contiguous; one that would be of a single
+---example goes with the one before.
+---@param channels integer
+---@param o? swale.BatchNormOptions
+---@return swale.BatchNorm
+function M.BatchNorm(channels, o)
+  o = options.check("nn.BatchNorm", o, OPTIONS)
+  o.channels = options.value("nn.BatchNorm", "channels", channels, "count")
+  o.ghost = o.ghost or 0
+  if o.momentum == true or o.momentum and (o.momentum < 0 or o.momentum > 1) then
+    errors.misuse("nn.BatchNorm: momentum is a number from 0 to 1, or false, not %s",
+      tostring(o.momentum))
+  elseif o.ghost == 1 then
+    errors.misuse("nn.BatchNorm: a ghost has at least 2 examples")
+  end
+  layer.check_name("nn.BatchNorm", o.name)
+  return layer.new(BatchNorm, o)
+end
+
+---Batch norms over ghosts of so many examples: gives what stands for nn.BatchNorm where a network
+---takes a norm: `norm = nn.GhostBatchNorm(32)`, norm(channels).
+---@param size integer
+---@param o? swale.BatchNormOptions
+---@return fun(channels: integer, o?: swale.BatchNormOptions): swale.BatchNorm
+function M.GhostBatchNorm(size, o)
+  local ghost = options.value("nn.GhostBatchNorm", "size", size, "count")
+  local shared = options.check("nn.GhostBatchNorm", o, OPTIONS)
+  return function(channels, own)
+    local all = { ghost = ghost }
+    for _, part in ipairs { shared, own or {} } do
+      for key, value in pairs(part) do all[key] = value end
+    end
+    return M.BatchNorm(channels, all)
+  end
+end
+
+return M

@@ -1,0 +1,121 @@
+--- Convolutions over images.
+local core = require "swale.core"
+local errors = require "swale.errors"
+local initializers = require "swale.nn.initializers"
+local layer = require "swale.nn.layer"
+local ops = require "swale.ops"
+local options = require "swale.options"
+local windows = require "swale.nn.windows"
+
+local M = {}
+
+---@class swale.Conv2dOptions
+---@field stride? swale.Pair                  1
+---@field padding? swale.Pair|"same"          0; "same": the images keep their size (stride 1)
+---@field dilation? swale.Pair                1
+---@field groups? integer                     1; inputs: each channel by itself
+---@field bias? boolean                       true
+---@field padding_mode? "zeros"|"reflect"     "zeros"
+---@field init? swale.Initializer             kaiming_uniform with a = sqrt(5), as PyTorch's
+---@field bias_init? swale.Initializer        uniform in +-1 / sqrt(fan_in), as PyTorch's
+---@field name? string
+
+---@class swale.Conv2d: swale.Layer
+---@field inputs integer
+---@field outputs integer
+---@field kernel integer[]
+local Conv2d = layer.kind "Conv2d"
+
+function Conv2d:parameters()
+  local kh, kw, inputs = self.kernel[1], self.kernel[2], self.inputs // self.groups
+  local fan_in = kh * kw * inputs
+  local list = { { name = "weight", shape = { self.outputs, kh, kw, inputs }, init = self.init,
+    fan_in = fan_in, fan_out = kh * kw * self.outputs } }
+  if self.bias then
+    list[2] = { name = "bias", shape = { self.outputs }, init = self.bias_init, fan_in = fan_in }
+  end
+  return list
+end
+
+function Conv2d:takes() return "images" end
+
+--- What "same" leaves over where a kernel is even goes behind, as PyTorch's.
+local function padded(self, x)
+  if self.padding_mode == "reflect" then
+    return (core.apply("reflect_pad2d", { padding = self.padding }, x)), 0
+  end
+  for axis = 1, 2 do
+    if self.more[axis] > 0 then x = ops.pad(x, axis + 1, 0, self.more[axis]) end
+  end
+  return x, self.padding
+end
+
+function Conv2d:forward(x, p)
+  windows.image(x, self.inputs)
+  local image, padding = padded(self, x)
+  local y = core.apply("conv2d", { stride = self.stride, padding = padding,
+    dilation = self.dilation, groups = self.groups }, image, p.weight)
+  return p.bias and y + p.bias or y
+end
+
+function Conv2d:declared()
+  return ("%d -> %d, kernel %s"):format(self.inputs, self.outputs, windows.text(self.kernel))
+end
+
+local OPTIONS = { stride = { "any", 1 }, padding = { "any", 0 }, dilation = { "any", 1 },
+  groups = { "count", 1 }, bias = { "boolean", true }, init = { "any", "kaiming_uniform" },
+  bias_init = { "any", "kaiming_uniform" }, name = "string?",
+  padding_mode = { choice = { "zeros", "reflect" }, "zeros" } }
+
+--- Padding on both sides, and what is more behind.
+local function same(o)
+  local padding, more = {}, {}
+  for i = 1, 2 do
+    local total = o.dilation[i] * (o.kernel[i] - 1)
+    padding[i], more[i] = total // 2, total % 2
+    if o.stride[i] ~= 1 then
+      errors.misuse('nn.Conv2d: padding = "same" wants a stride of 1, not %d', o.stride[i])
+    elseif more[i] > 0 and o.padding_mode == "reflect" then
+      errors.misuse('nn.Conv2d: padding = "same" by reflection wants odd kernels, not %d',
+        o.kernel[i])
+    end
+  end
+  return padding, more
+end
+
+local function check_groups(o)
+  for _, name in ipairs { "inputs", "outputs" } do
+    if o[name] % o.groups ~= 0 then
+      errors.misuse("nn.Conv2d: %d groups do not divide the %d %s", o.groups, o[name], name)
+    end
+  end
+end
+
+---Convolution: (B, height, width, inputs) -> (B, height', width', outputs), weight (outputs,
+---kernel rows, kernel columns, inputs / groups), bias (outputs).
+---    height' = (height + 2 padding - dilation (kernel - 1) - 1) // stride + 1
+---@param inputs integer      channels
+---@param outputs integer     channels
+---@param kernel swale.Pair
+---@param o? swale.Conv2dOptions
+---@return swale.Conv2d
+function M.Conv2d(inputs, outputs, kernel, o)
+  o = options.check("nn.Conv2d", o, OPTIONS)
+  o.inputs = options.value("nn.Conv2d", "inputs", inputs, "count")
+  o.outputs = options.value("nn.Conv2d", "outputs", outputs, "count")
+  o.kernel = windows.pair("nn.Conv2d", "kernel", kernel, 1)
+  o.stride = windows.pair("nn.Conv2d", "stride", o.stride, 1)
+  o.dilation = windows.pair("nn.Conv2d", "dilation", o.dilation, 1)
+  check_groups(o)
+  if o.padding == "same" then
+    o.padding, o.more = same(o)
+  else
+    o.padding, o.more = windows.pair("nn.Conv2d", "padding", o.padding, 0), { 0, 0 }
+  end
+  initializers.check("nn.Conv2d: init", o.init)
+  initializers.check("nn.Conv2d: bias_init", o.bias_init)
+  layer.check_name("nn.Conv2d", o.name)
+  return layer.new(Conv2d, o)
+end
+
+return M

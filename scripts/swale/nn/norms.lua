@@ -1,0 +1,96 @@
+--- Normalisation within an example: layer norm and group norm.
+local errors = require "swale.errors"
+local layer = require "swale.nn.layer"
+local ops = require "swale.ops"
+local options = require "swale.options"
+
+local M = {}
+
+---@class swale.NormOptions
+---@field eps? number         added to the variance, 1e-5
+---@field affine? boolean     weight and bias, true
+---@field name? string
+
+local OPTIONS = { eps = { "positive", 1e-5 }, affine = { "boolean", true }, name = "string?" }
+
+local function parameters(self)
+  if not self.affine then return {} end
+  return { { name = "weight", shape = { self.channels }, init = "ones" },
+    { name = "bias", shape = { self.channels }, init = "zeros" } }
+end
+
+local function check_channels(self, x, least)
+  local shape = x:shape()
+  if #shape < least or shape[#shape] ~= self.channels then
+    errors.misuse("normalises %d channels, the last axis, but what comes in is %s", self.channels,
+      errors.shape_text(shape))
+  end
+  return shape
+end
+
+--- Deviations over the root of their mean square.
+local function normalised(x, axes, eps)
+  local deviation = x - ops.mean(x, axes, true)
+  return deviation / ops.sqrt(ops.mean(ops.square(deviation), axes, true) + eps)
+end
+
+local function affine(y, p) return p.weight and y * p.weight + p.bias or y end
+
+---@class swale.LayerNorm: swale.Layer
+local LayerNorm = layer.kind "LayerNorm"
+
+LayerNorm.parameters = parameters
+
+function LayerNorm:declared() return ("%d channels"):format(self.channels) end
+
+function LayerNorm:forward(x, p)
+  check_channels(self, x, 1)
+  return affine(normalised(x, -1, self.eps), p)
+end
+
+---y = weight (x - mean) / sqrt(variance + eps) + bias, mean and variance over the last axis.
+---@param channels integer
+---@param o? swale.NormOptions
+---@return swale.LayerNorm
+function M.LayerNorm(channels, o)
+  o = options.check("nn.LayerNorm", o, OPTIONS)
+  o.channels = options.value("nn.LayerNorm", "channels", channels, "count")
+  layer.check_name("nn.LayerNorm", o.name)
+  return layer.new(LayerNorm, o)
+end
+
+---@class swale.GroupNorm: swale.Layer
+local GroupNorm = layer.kind "GroupNorm"
+
+GroupNorm.parameters = parameters
+
+function GroupNorm:declared()
+  return ("%d groups of %d channels"):format(self.groups, self.channels)
+end
+
+function GroupNorm:forward(x, p)
+  local shape, positions = check_channels(self, x, 2), 1
+  for axis = 2, #shape - 1 do positions = positions * shape[axis] end
+  local apart = { shape[1], positions, self.groups, self.channels // self.groups }
+  local y = normalised(ops.reshape(x, apart), { 2, 4 }, self.eps)
+  return affine(ops.reshape(y, shape), p)
+end
+
+---As LayerNorm, but mean and variance over groups of channels that stand together, and over all
+---positions of an example: (B, …, channels). One group: all of the example.
+---@param groups integer
+---@param channels integer
+---@param o? swale.NormOptions
+---@return swale.GroupNorm
+function M.GroupNorm(groups, channels, o)
+  o = options.check("nn.GroupNorm", o, OPTIONS)
+  o.groups = options.value("nn.GroupNorm", "groups", groups, "count")
+  o.channels = options.value("nn.GroupNorm", "channels", channels, "count")
+  if o.channels % o.groups ~= 0 then
+    errors.misuse("nn.GroupNorm: %d groups do not divide the %d channels", o.groups, o.channels)
+  end
+  layer.check_name("nn.GroupNorm", o.name)
+  return layer.new(GroupNorm, o)
+end
+
+return M

@@ -1,0 +1,47 @@
+--- What layers over images have in common: numbers that are pairs, shapes that are images.
+local errors = require "swale.errors"
+
+local M = {}
+
+---@alias swale.Pair integer|integer[]   of both axes, or { rows, columns }
+
+---A number that stands for both axes, or { rows, columns }.
+---@param where string
+---@param name string
+---@param value swale.Pair
+---@param least integer
+---@return integer[]
+function M.pair(where, name, value, least)
+  local pair = type(value) == "table" and value or { value, value }
+  for i = 1, 2 do
+    local n = type(pair[i]) == "number" and math.tointeger(pair[i])
+    if not n or n < least or #pair ~= 2 then
+      errors.misuse("%s: %s must be a whole number from %d on, or two, { rows, columns }, not %s",
+        where, name, least, type(value) == "table" and errors.shape_text(value)
+        or errors.shown(value))
+    end
+  end
+  return { math.tointeger(pair[1]), math.tointeger(pair[2]) }
+end
+
+---"3x5"
+---@param pair integer[]
+---@return string
+function M.text(pair) return ("%dx%d"):format(pair[1], pair[2]) end
+
+---The shape of x, which must be of images, with so many channels if that is told.
+---@param x swale.Value
+---@param channels? integer
+---@return swale.size[]
+function M.image(x, channels)
+  local shape = x:shape()
+  if #shape ~= 4 then
+    errors.misuse("wants images (batch, height, width, channels), not %s; rows become images by"
+      .. " x:reshape { -1, height, width, channels }", errors.shape_text(shape))
+  elseif channels and shape[4] ~= channels then
+    errors.misuse("wants images of %d channels, not %s", channels, errors.shape_text(shape))
+  end
+  return shape
+end
+
+return M
