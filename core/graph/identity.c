@@ -20,12 +20,23 @@ static int same_shape(const sw_graph *g, sw_edge e, const sw_type *t) {
 
 static int is_scalar(const sw_graph *g, sw_edge e) { return sw_graph_type(g, e)->ndim == 0; }
 
-/* An input that is a stretched scalar may be the scalar itself: elementwise ops stretch by
- * themselves. */
+/* A row that is repeated for all axes but the last: (C) or (1, …, 1, C). */
+static int is_row(const sw_graph *g, sw_edge e, const sw_type *stretched) {
+  const sw_type *t = sw_graph_type(g, e);
+  if (t->ndim == 0 || !swi_dim_equal(t->dim[t->ndim - 1], stretched->dim[stretched->ndim - 1]))
+    return 0;
+  for (int i = 0; i < t->ndim - 1; i++)
+    if (t->dim[i].n != 1 || t->dim[i].batch) return 0;
+  return 1;
+}
+
+/* An input that is a stretched scalar or row may be that itself: elementwise ops stretch by
+ * themselves, and a product takes a row along as its bias. */
 static void use_unstretched(const sw_graph *g, swi_node *n) {
   for (int i = 0; i < 2; i++) {
     const swi_node *b = producer(g, n->in[i], SW_OP_broadcast);
-    if (b && is_scalar(g, b->in[0]) && same_shape(g, n->in[1 - i], &n->type[0])) {
+    if (b && (is_scalar(g, b->in[0]) || is_row(g, b->in[0], &n->type[0])) &&
+        same_shape(g, n->in[1 - i], &n->type[0])) {
       n->in[i] = b->in[0];
       return;
     }
