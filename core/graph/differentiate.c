@@ -36,6 +36,7 @@ static void mark_paths(sweep *s, const sw_edge *wrt, int n_wrt) {
     if (wrt[i].node < s->n) s->path[wrt[i].node] = 1;
   for (int32_t i = 0; i < s->n; i++) {
     const swi_node *node = &s->g->nodes[i];
+    if (!swi_op(node->op)->vjp) continue; /* no cotangent passes */
     for (int k = 0; k < swi_op(node->op)->n_in; k++) s->path[i] |= s->path[node->in[k].node];
   }
 }

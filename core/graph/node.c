@@ -14,6 +14,7 @@
 #define ALIAS SWI_ALIAS
 #define ELEMENTWISE SWI_ELEMENTWISE
 #define INDEX SWI_INDEX
+#define RANDOM SWI_RANDOM
 static const swi_op_row op_table[SW_OP_COUNT] = {
 #define OP(name, n_in, n_out, flags, shape, eval, vjp) \
   {#name, n_in, n_out, flags, shape, eval, vjp},
@@ -291,6 +292,7 @@ sw_status sw_graph_apply(sw_graph *g, sw_op op, const sw_edge *in, int n_in, con
     types[i] = sw_graph_type(g, in[i]);
   }
   SW_TRY(swi_infer(g->ctx, op, types, n_in, &n.attrs, n.type));
+  if (swi_op(op)->flags & SWI_RANDOM) n.attrs.slot = g->n_random++; /* equal to no other */
   SW_TRY(swi_identity(g, &n, out, &found));
   if (found) return SW_OK;
   SW_TRY(add_node(g, &n, &number));

@@ -13,7 +13,7 @@ enum { SWI_MAX_IN = 7, SWI_MAX_OUT = 3 };
 
 static const double SWI_MOST_ELEMENTS = 0x1p46; /* of one node: as of one tensor */
 
-enum { SWI_LEAF = 1, SWI_ALIAS = 2, SWI_ELEMENTWISE = 4, SWI_INDEX = 8 };
+enum { SWI_LEAF = 1, SWI_ALIAS = 2, SWI_ELEMENTWISE = 4, SWI_INDEX = 8, SWI_RANDOM = 16 };
 
 /* A shape rule fills out[] from in[]; it may complete attrs (a reshape's -1). */
 typedef struct swi_shape_args {
@@ -23,6 +23,12 @@ typedef struct swi_shape_args {
   sw_attrs *attrs;
   sw_type out[SWI_MAX_OUT];
 } swi_shape_args;
+
+/* Where a run's random numbers stand, see sw_run. */
+typedef struct swi_draws {
+  uint64_t seed;
+  int64_t step, first_example;
+} swi_draws;
 
 /* An evaluation reads contiguous in[] and writes contiguous out[]. */
 typedef struct swi_eval_args {
@@ -37,6 +43,8 @@ typedef struct swi_eval_args {
   int out_bytes;    /* of an element of out[0]: indices are int32 whatever the float type is */
   const void *bias; /* the epilogue of a product or convolution, fused by the compiler */
   swi_activation activation;
+  const swi_draws *draws; /* NULL: on tensors */
+  int out_by_example;     /* whether out[0] has the batch axis */
 } swi_eval_args;
 
 /* A rule for cotangents: cotangent[] of the outputs (each may be none) gives grad[] of the inputs,
@@ -77,6 +85,7 @@ struct sw_graph {
   int n_constants, cap_constants;
   char (*labels)[SWI_LABEL];
   int32_t n_labels, label; /* label: of nodes to come */
+  int n_random;            /* nodes with SWI_RANDOM: each one's number is its slot */
   sw_status build_status;  /* the builder's first error, see build.h */
 };
 
@@ -109,6 +118,7 @@ sw_status swi_window_out(sw_context *ctx, const char *op, const sw_window *w, in
 
 /* The functions of the rows, in op_*.c. */
 sw_status swi_unary_shape(swi_shape_args *a);
+sw_status swi_keep_mask_shape(swi_shape_args *a);
 sw_status swi_binary_shape(swi_shape_args *a);
 sw_status swi_where_shape(swi_shape_args *a);
 sw_status swi_matmul_shape(swi_shape_args *a);
@@ -143,6 +153,7 @@ sw_status swi_reflect_fold_shape(swi_shape_args *a);
 
 #define SWI_EVAL(name) sw_status swi_##name##_eval(const swi_eval_args *e)
 SWI_EVAL(unary);
+SWI_EVAL(keep_mask);
 SWI_EVAL(binary);
 SWI_EVAL(scale);
 SWI_EVAL(where);

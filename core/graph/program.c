@@ -150,7 +150,8 @@ static sw_status emit_op(compiler *c, int32_t i, const swi_node *n, sw_edge bias
   const swi_op_row *row = swi_op(n->op);
   swi_instruction code = {
       .op = n->op, .attrs = n->attrs, .n_in = row->n_in, .n_out = row->n_out, .bias = -1};
-  for (int k = 0; k < row->n_in; k++) {
+  if (row->flags & SWI_RANDOM) code.n_in = 0; /* a shape is no reason to keep an input alive */
+  for (int k = 0; k < code.n_in; k++) {
     code.in[k] = buffer_of(c, n->in[k]);
     code.in_type[k] = *sw_graph_type(c->g, n->in[k]);
   }

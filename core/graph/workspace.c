@@ -20,6 +20,7 @@ struct sw_workspace {
   int64_t *offset, *new_offset; /* of each buffer in the arena */
   int32_t *order;               /* the planner's scratch */
   swi_eval_args *calls;         /* one an instruction */
+  swi_draws draws;              /* of the run */
 };
 
 static size_t count(int32_t n) { return n > 0 ? (size_t)n : 1; }
@@ -93,6 +94,8 @@ static void prepare(sw_workspace *w, int32_t i) {
   call->k = w->p->k;
   call->attrs = &code->attrs;
   call->batch = w->batch;
+  call->draws = &w->draws;
+  call->out_by_example = sw_type_batch_axis(&code->out_type[0]) >= 0;
   call->activation = code->activation;
   call->bias = fixed_place(w, code->bias);
   for (int k = 0; k < code->n_in; k++) {
@@ -150,6 +153,7 @@ static void *run_place(const sw_workspace *w, int32_t buffer, const sw_run *r, v
 }
 
 static void point(sw_workspace *w, const sw_run *r) {
+  w->draws = (swi_draws){r->seed, r->step, r->first_example};
   for (int32_t i = 0; i < w->p->n_code; i++) {
     const swi_instruction *code = &w->p->code[i];
     swi_eval_args *call = &w->calls[i];

@@ -30,6 +30,7 @@ const swi_kernels TABLE = {
     .scale = scale,
     .axpy = axpy,
     .lerp = lerp,
+    .keep_mask = keep_mask,
     .sum = sum,
     .dot = dot,
     .max = largest,

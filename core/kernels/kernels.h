@@ -132,6 +132,11 @@ typedef struct swi_kernels {
   void (*axpy)(int64_t n, double a, const void *x, void *y);  /* y += a x */
   void (*lerp)(int64_t n, double t, const void *x, void *y);  /* y += t (x - y) */
 
+  /* y[i] = word i of Philox at (key, counter …) < threshold ? 0 : kept; its order of words is that
+   * of body_mask.h. Up to n / 4 counters from counter[0] on are used. */
+  void (*keep_mask)(int64_t n, const uint32_t key[2], const uint32_t counter[4], uint32_t threshold,
+                    double kept, void *y);
+
   /* reductions: one fixed order of additions for each n */
   double (*sum)(int64_t n, const void *x);
   double (*dot)(int64_t n, const void *a, const void *b); /* sum of a[i] b[i] */

@@ -19,6 +19,7 @@
 #include "kernels/body_packed.h"
 #include "kernels/body_norm.h"
 #include "kernels/body_pool.h"
+#include "kernels/body_mask.h"
 #include "kernels/body_softmax.h"
 #include "kernels/body_update.h"
 

@@ -12,6 +12,7 @@
 #include "kernels/body_convert.h"
 #include "kernels/body_norm.h"
 #include "kernels/body_pool.h"
+#include "kernels/body_mask.h"
 #include "kernels/body_softmax.h"
 #include "kernels/body_update.h"
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "kernels/transpose_x86.h"
+#include "kernels/words_x86.h"
 
 #define real float
 

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "kernels/transpose_x86.h"
+#include "kernels/words_x86.h"
 
 #define real float
 

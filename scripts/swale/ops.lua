@@ -399,6 +399,25 @@ function M.one_hot(labels, n) return (apply("one_hot", { n = n }, labels)) end
 ---@return swale.Value
 function M.cast(x) return (apply("cast", nil, x)) end
 
+---x, through which no derivative passes: a constant for what is differentiated.
+---@param x swale.Value
+---@return swale.Value
+function M.detach(x) return (apply("detach", nil, x)) end
+
+---x with each element set to 0 with probability p, and the others divided by 1 - p. Drawn anew in
+---every step, from a stream of its own. Only for nodes: on tensors there is no step.
+---@param x swale.Node
+---@param p number              from 0 to below 1, exact to 2^-32
+---@return swale.Node
+function M.dropout(x, p)
+  if core.type(x) ~= "node" then
+    errors.misuse("dropout: works on nodes, got %s; nn.Dropout is the identity where nothing is "
+      .. "trained", core.type(x) or type(x))
+  end
+  if p == 0 then return x end
+  return x * apply("keep_mask", { value = p }, x)
+end
+
 ---e^x / sum e^x along the last axis.
 ---@param x swale.Value
 ---@return swale.Value

@@ -80,8 +80,8 @@ int munmap(void *at, size_t length) {
 }
 #endif
 
-/* 300 -> 256 relu -> 10, large enough that every route of the matrix product is taken at some
- * batch. */
+/* 300 -> 256 relu, dropout -> 10, and the units' means as buffers; large enough that every route
+ * of the matrix product is taken at some batch. */
 enum {
   IN = 300,
   HIDDEN = 256,
@@ -94,7 +94,7 @@ typedef struct training {
   sw_context *ctx;
   sw_graph *g;
   sw_program *plain, *measured;
-  sw_tensor *weights, *x, *y;
+  sw_tensor *weights, *buffers, *x, *y;
   sw_source *source;
   sw_loop *loop;
 } training;
@@ -110,7 +110,7 @@ static void compile(training *t) {
   const sw_shape shape[4] = {{2, {HIDDEN, IN}}, {1, {HIDDEN}}, {2, {OUT, HIDDEN}}, {1, {OUT}}};
   const int64_t offset[4] = {0, HIDDEN * IN, HIDDEN * IN + HIDDEN,
                              HIDDEN * IN + HIDDEN + OUT * HIDDEN};
-  const sw_attrs transposed = {.transpose_b = 1}, over_batch = {.axes = 1};
+  const sw_attrs transposed = {.transpose_b = 1}, over_batch = {.axes = 1}, half = {.value = 0.5};
   sw_edge x, y, p[4], grad[4], norms;
   CHECK_OK(t->ctx, sw_graph_new(t->ctx, &t->g));
   CHECK_OK(t->ctx, sw_graph_input(t->g, 0, SW_REAL, 2, features, &x));
@@ -119,32 +119,37 @@ static void compile(training *t) {
     CHECK_OK(t->ctx, sw_graph_param(t->g, 0, offset[i], &shape[i], &p[i]));
   sw_edge h = apply(t, SW_OP_add, apply(t, SW_OP_matmul, x, p[0], &transposed), p[1], NULL);
   h = apply(t, SW_OP_relu, h, SW_NO_EDGE, NULL);
+  sw_edge mean = apply(t, SW_OP_mean, h, SW_NO_EDGE, &over_batch);
+  h = apply(t, SW_OP_mul, h, apply(t, SW_OP_keep_mask, h, SW_NO_EDGE, &half), NULL);
   h = apply(t, SW_OP_add, apply(t, SW_OP_matmul, h, p[2], &transposed), p[3], NULL);
   sw_edge loss =
       apply(t, SW_OP_mean, apply(t, SW_OP_cross_entropy, h, y, NULL), SW_NO_EDGE, &over_batch);
   CHECK_OK(t->ctx, sw_graph_gradient(t->g, loss, SW_NO_EDGE, p, 4, grad));
   CHECK_OK(t->ctx, sw_graph_example_norms(t->g, grad, 4, &norms, NULL));
-  sw_output plain[5] = {{loss, SW_TO_OUT, -1}},
-            measured[6] = {{loss, SW_TO_OUT, -1}, {norms, SW_TO_OUT, -1}};
+  sw_output plain[6] = {{loss, SW_TO_OUT, -1}},
+            measured[7] = {{loss, SW_TO_OUT, -1}, {norms, SW_TO_OUT, -1}};
+  plain[5] = measured[6] = (sw_output){mean, SW_TO_STATE, 0};
   for (int i = 0; i < 4; i++)
     plain[1 + i] = measured[2 + i] = (sw_output){grad[i], SW_TO_OUT, offset[i]};
   CHECK_OK(t->ctx,
            sw_program_new(t->g,
-                          &(sw_program_options){.outputs = plain, .n_outputs = 5, .real = SW_F32},
+                          &(sw_program_options){.outputs = plain, .n_outputs = 6, .real = SW_F32},
                           &t->plain));
   CHECK_OK(t->ctx,
            sw_program_new(
-               t->g, &(sw_program_options){.outputs = measured, .n_outputs = 6, .real = SW_F32},
+               t->g, &(sw_program_options){.outputs = measured, .n_outputs = 7, .real = SW_F32},
                &t->measured));
 }
 
 static void load(training *t) {
-  const sw_shape xs = {2, {EXAMPLES, IN}}, ys = {1, {EXAMPLES}}, ws = {1, {WEIGHTS}};
+  const sw_shape xs = {2, {EXAMPLES, IN}}, ys = {1, {EXAMPLES}}, ws = {1, {WEIGHTS}},
+                 bs = {1, {HIDDEN}};
   sw_random r;
   sw_random_init(&r, 1, sw_stream("test", 0));
   CHECK_OK(t->ctx, sw_tensor_new(t->ctx, SW_F32, &xs, &t->x));
   CHECK_OK(t->ctx, sw_tensor_new(t->ctx, SW_I32, &ys, &t->y));
   CHECK_OK(t->ctx, sw_tensor_new(t->ctx, SW_F32, &ws, &t->weights));
+  CHECK_OK(t->ctx, sw_tensor_new(t->ctx, SW_F32, &bs, &t->buffers));
   CHECK_OK(t->ctx, sw_tensor_normal(t->x, &r, 0, 1));
   CHECK_OK(t->ctx, sw_tensor_normal(t->weights, &r, 0, 0.05));
   for (int64_t i = 0; i < EXAMPLES; i++)
@@ -162,6 +167,7 @@ static void start(training *t, int threads, sw_loop_options o) {
   o.program = t->plain;
   o.measured = t->measured;
   o.weights = t->weights;
+  o.buffers = t->buffers;
   o.source = t->source;
   CHECK_OK(t->ctx, sw_loop_new(t->ctx, &o, &t->loop));
   CHECK_OK(t->ctx, sw_loop_set(t->loop, SW_HYPER_LR, 0.01));
@@ -174,6 +180,7 @@ static void end(training *t) {
   sw_tensor_free(t->x);
   sw_tensor_free(t->y);
   sw_tensor_free(t->weights);
+  sw_tensor_free(t->buffers);
   sw_program_release(t->plain);
   sw_program_release(t->measured);
   sw_graph_release(t->g);

@@ -271,6 +271,8 @@ h.add(TestOpTable, { op = "one_hot", attrs = { n = 4 }, inputs = { { B, rows = 4
   end })
 h.add(TestOpTable, { op = "cast", inputs = { { B, rows = 9 } }, smooth = false,
   reference = h.map(function(y) return y end) })
+h.add(TestOpTable, { op = "detach", inputs = { { B, 3 } }, smooth = false,
+  reference = h.map(function(x) return x end) })
 h.add(TestOpTable, { op = "softmax", inputs = { { B, 4 } }, reference = by_rows(softmax_row) })
 h.add(TestOpTable, { op = "log_softmax", inputs = { { B, 4 } },
   reference = by_rows(function(row)
@@ -286,7 +288,8 @@ require "norm_rows" (TestOpTable)
 require "pool_rows" (TestOpTable)
 
 function TestOpTable:test_has_a_row_for_every_op()
-  local leaves = { input = true, param = true, constant = true, fill = true }
+  -- random ones have test_dropout.lua
+  local leaves = { input = true, param = true, constant = true, fill = true, keep_mask = true }
   for _, op in ipairs(core.ops()) do
     if not leaves[op] then
       local found = false
