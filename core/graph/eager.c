@@ -1,6 +1,7 @@
 /* eager.c: one op on tensors, by the same rows of the op table. */
 #include "graph/eager.h"
 
+#include "base/alloc.h"
 #include "base/context_int.h"
 #include "graph/op_int.h"
 
@@ -53,6 +54,16 @@ static sw_status make_outputs(eager_call *c, sw_tensor **out) {
   return SW_OK;
 }
 
+static sw_status with_scratch(swi_eval_args *e) {
+  const swi_op_row *row = swi_op(e->op);
+  const int64_t n = row->scratch ? row->scratch(e) : 0;
+  const size_t bytes = (size_t)n * (size_t)e->k->element_bytes;
+  if (n > 0 && !(e->scratch = swi_alloc(e->ctx, bytes))) return SW_ENOMEM;
+  const sw_status st = row->eval(e);
+  if (n > 0) swi_free(e->ctx, e->scratch, bytes);
+  return st;
+}
+
 static sw_status evaluate(eager_call *c, sw_tensor **out) {
   const swi_op_row *row = swi_op(c->op);
   swi_eval_args e = {.ctx = c->ctx, .op = c->op, .attrs = &c->attrs, .batch = 1};
@@ -66,7 +77,7 @@ static sw_status evaluate(eager_call *c, sw_tensor **out) {
     e.out_shape[o] = *sw_tensor_shape(out[o]);
   }
   e.out_bytes = sw_dtype_bytes(sw_tensor_dtype(out[0]));
-  return row->eval(&e);
+  return with_scratch(&e);
 }
 
 static sw_status call(eager_call *c, sw_tensor *const *in, sw_tensor **out) {

@@ -25,6 +25,28 @@ static void drop_unread(sw_program *p) {
     }
 }
 
+/* A batch of one, as far as a scratch rule looks. */
+static int64_t scratch_of(const sw_program *p, swi_instruction *code) {
+  swi_eval_args e = {.ctx = p->ctx, .op = code->op, .k = p->k, .attrs = &code->attrs, .batch = 1};
+  for (int k = 0; k < code->n_in; k++) swi_type_shape(&code->in_type[k], 1, &e.in_shape[k]);
+  for (int o = 0; o < code->n_out; o++) {
+    swi_type_shape(&code->out_type[o], 1, &e.out_shape[o]);
+    e.out[o] = code->out[o] >= 0 ? code : NULL;
+  }
+  return swi_op(code->op)->scratch(&e);
+}
+
+/* How large scratch is depends on which outputs are read. */
+static void size_scratch(sw_program *p) {
+  for (int32_t i = 0; i < p->n_code; i++) {
+    swi_instruction *code = &p->code[i];
+    int batch = 0;
+    if (code->scratch < 0) continue;
+    for (int k = 0; k < code->n_in; k++) batch |= sw_type_batch_axis(&code->in_type[k]) >= 0;
+    p->buffers[code->scratch].numel = (sw_dim){scratch_of(p, code), batch};
+  }
+}
+
 static int can_overwrite(const sw_program *p, int32_t i, int32_t in, int32_t out) {
   const swi_buffer *a = &p->buffers[in], *b = &p->buffers[out];
   return a->place == SWI_ARENA && b->place == SWI_ARENA && a->last == i && a->kind == SW_REAL &&
@@ -114,6 +136,7 @@ static void find_ready(sw_program *p) {
 void swi_settle(sw_program *p) {
   find_lifetimes(p);
   drop_unread(p);
+  size_scratch(p);
   work_in_place(p);
   swi_find_chains(p);
   find_ready(p);

@@ -16,8 +16,9 @@
 #define INDEX SWI_INDEX
 #define RANDOM SWI_RANDOM
 static const swi_op_row op_table[SW_OP_COUNT] = {
-#define OP(name, n_in, n_out, flags, shape, eval, vjp) \
-  {#name, n_in, n_out, flags, shape, eval, vjp},
+#define ROW(name, n_in, n_out, flags, shape, eval, vjp, scratch, ...) \
+  {#name, n_in, n_out, flags, shape, eval, vjp, scratch},
+#define OP(...) ROW(__VA_ARGS__, NULL, NULL)
 #include "graph/ops.def"
 #undef OP
 };

@@ -181,12 +181,19 @@ sw_status swi_conv2d_input_eval(const swi_eval_args *e) {
   return SW_OK;
 }
 
+/* For the examples' squares. */
+int64_t swi_conv2d_weight_scratch_of(const swi_eval_args *e) {
+  const swi_convolution c = geometry(&e->attrs->window, &e->in_shape[0], &e->in_shape[1]);
+  return e->out[1] ? c.images * swi_conv2d_weight_scratch(e->k, &c) : 0;
+}
+
 sw_status swi_conv2d_weight_eval(const swi_eval_args *e) {
   swi_convolution c = geometry(&e->attrs->window, &e->in_shape[0], &e->in_shape[1]);
   c.x = writable(e->in[0]);
   c.y = writable(e->in[1]);
   c.w = e->out[0];
   c.squares = e->out[1];
+  c.scratch = e->scratch;
   swi_conv2d_weight(e->ctx, e->k->element_bytes, &c);
   return SW_OK;
 }

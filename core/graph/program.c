@@ -148,8 +148,12 @@ static sw_status new_out(compiler *c, const sw_type *t, int32_t *number) {
 static sw_status emit_op(compiler *c, int32_t i, const swi_node *n, sw_edge bias,
                          swi_activation activation) {
   const swi_op_row *row = swi_op(n->op);
-  swi_instruction code = {
-      .op = n->op, .attrs = n->attrs, .n_in = row->n_in, .n_out = row->n_out, .bias = -1};
+  swi_instruction code = {.op = n->op,
+                          .attrs = n->attrs,
+                          .n_in = row->n_in,
+                          .n_out = row->n_out,
+                          .bias = -1,
+                          .scratch = -1};
   if (row->flags & SWI_RANDOM) code.n_in = 0; /* a shape is no reason to keep an input alive */
   for (int k = 0; k < code.n_in; k++) {
     code.in[k] = buffer_of(c, n->in[k]);
@@ -163,6 +167,7 @@ static sw_status emit_op(compiler *c, int32_t i, const swi_node *n, sw_edge bias
     SW_TRY(new_out(c, &n->type[o], &c->buffer[i][o]));
     code.out[o] = c->buffer[i][o];
   }
+  if (row->scratch) SW_TRY(new_out(c, &n->type[0], &code.scratch));
   return add_instruction(c->p, &code);
 }
 
@@ -214,7 +219,8 @@ static sw_status emit(compiler *c) {
 /* ------------------------------------------------------------------ outputs */
 
 static sw_status emit_copy(compiler *c, int32_t from, const sw_type *t, int32_t *to) {
-  swi_instruction code = {.op = SW_OP_reshape, .n_in = 1, .n_out = 1, .in = {from}, .bias = -1};
+  swi_instruction code = {
+      .op = SW_OP_reshape, .n_in = 1, .n_out = 1, .in = {from}, .bias = -1, .scratch = -1};
   code.in_type[0] = *t;
   code.out_type[0] = *t;
   SW_TRY(new_out(c, t, to));

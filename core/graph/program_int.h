@@ -29,7 +29,7 @@ typedef struct swi_instruction {
   sw_op op;
   sw_attrs attrs;
   int n_in, n_out;
-  int32_t in[SWI_MAX_IN], out[SWI_MAX_OUT], bias;
+  int32_t in[SWI_MAX_IN], out[SWI_MAX_OUT], bias, scratch;
   swi_activation activation;
   int32_t label;     /* number + 1 of its label; 0: none */
   int32_t chain_end; /* a chain begins here and ends before that instruction; 0: none does */

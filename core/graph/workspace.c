@@ -98,6 +98,7 @@ static void prepare(sw_workspace *w, int32_t i) {
   call->out_by_example = sw_type_batch_axis(&code->out_type[0]) >= 0;
   call->activation = code->activation;
   call->bias = fixed_place(w, code->bias);
+  call->scratch = fixed_place(w, code->scratch);
   for (int k = 0; k < code->n_in; k++) {
     call->in[k] = fixed_place(w, code->in[k]);
     swi_type_shape(&code->in_type[k], w->batch, &call->in_shape[k]);

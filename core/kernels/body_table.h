@@ -56,6 +56,7 @@ const swi_kernels TABLE = {
     .avg_pool = avg_pool,
     .avg_unpool = avg_unpool,
 #if defined(SW_BODY_GEMM_H)
+    .conv_panel = PANEL,
     .gemm_nt = gemm_nt,
     .gemm_n = gemm_n,
     .gemm_packed = gemm_packed,

@@ -1,4 +1,4 @@
-/* conv.c: convolutions cut into blocks of images, and those given to the pool. */
+/* conv.c: convolutions cut into blocks of images or of weights, and those given to the pool. */
 #include "kernels/conv.h"
 
 #include "base/context_int.h"
@@ -6,10 +6,16 @@
 
 typedef struct job {
   const swi_convolution *c;
+  const swi_kernels *k;
   void (*kernel)(const swi_convolution *c);
-  int64_t bytes; /* of an element */
-  int64_t chunk; /* images in one piece */
+  int64_t bytes;  /* of an element */
+  int64_t panels; /* of the weights */
+  int64_t chunk;  /* images or panels in one piece */
 } job;
+
+enum { WEIGHTS_AT_HAND = 1 << 16 }; /* elements: 256 KiB */
+
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 static const swi_kernels *kernels_of(const sw_context *ctx, int element_bytes) {
   return element_bytes == 4 ? ctx->f32 : ctx->f64;
@@ -57,6 +63,47 @@ void swi_conv2d_input(sw_context *ctx, int element_bytes, const swi_convolution 
   run_by_images(ctx, &j);
 }
 
+/* ------------------------------------------------------------------ weights */
+
+static int64_t panels_of(const swi_kernels *k, const swi_convolution *c) {
+  const int64_t columns = c->channels / c->groups * c->kernel[0] * c->kernel[1];
+  return c->groups * ((columns + k->conv_panel - 1) / k->conv_panel);
+}
+
+int64_t swi_conv2d_weight_scratch(const swi_kernels *k, const swi_convolution *c) {
+  return k->conv_panel > 0 ? panels_of(k, c) : 0;
+}
+
+static void run_panels(void *arg, int64_t piece) {
+  const job *j = arg;
+  swi_convolution part = *j->c;
+  part.first_panel = piece * j->chunk;
+  part.end_panel = smaller(part.first_panel + j->chunk, j->panels);
+  j->kernel(&part);
+}
+
+/* Panels whose weights stay in the second-level cache while the images pass; with several threads,
+ * at most a quarter of all. No cut moves a bit. */
+static int64_t panels_in_piece(const job *j, int threads) {
+  const int64_t weights = j->c->outputs / j->c->groups * j->k->conv_panel;
+  const int64_t fit = WEIGHTS_AT_HAND / weights, quarter = (j->panels + 3) / 4;
+  const int64_t n = threads > 1 && j->panels > 1 ? smaller(fit, quarter) : fit;
+  return n < 1 ? 1 : n;
+}
+
 void swi_conv2d_weight(sw_context *ctx, int element_bytes, const swi_convolution *c) {
-  kernels_of(ctx, element_bytes)->conv2d_weight(c);
+  const swi_kernels *k = kernels_of(ctx, element_bytes);
+  job j = {.c = c, .k = k, .kernel = k->conv2d_weight};
+  if (k->conv_panel == 0) {
+    k->conv2d_weight(c);
+    return;
+  }
+  if (c->images == 0) {
+    k->fill(c->outputs * c->kernel[0] * c->kernel[1] * (c->channels / c->groups), 0, c->w);
+    return;
+  }
+  j.panels = panels_of(k, c);
+  j.chunk = panels_in_piece(&j, sw_context_threads(ctx));
+  swi_parallel(ctx, (j.panels + j.chunk - 1) / j.chunk, run_panels, &j);
+  if (c->squares) k->sum_cols(j.panels, c->images, c->scratch, c->squares);
 }

@@ -8,6 +8,9 @@
 
 #include "kernels/kernels.h"
 
+/* Elements of scratch for each image that swi_conv2d_weight wants if it is asked for squares. */
+int64_t swi_conv2d_weight_scratch(const swi_kernels *k, const swi_convolution *c);
+
 /* element_bytes is 4 or 8. They cannot fail: shapes were checked by the caller, nothing is
  * allocated. */
 void swi_conv2d(sw_context *ctx, int element_bytes, const swi_convolution *c);

@@ -13,13 +13,14 @@
 #include "kernels/body_elementwise.h"
 #include "kernels/body_reduce.h"
 
-#include "kernels/body_conv_naive.h"
 #include "kernels/body_convert.h"
 #include "kernels/body_gemm.h"
 #include "kernels/body_packed.h"
 #include "kernels/body_norm.h"
 #include "kernels/body_pool.h"
 #include "kernels/body_mask.h"
+#include "kernels/body_conv.h"
+#include "kernels/body_conv_weight.h"
 #include "kernels/body_softmax.h"
 #include "kernels/body_update.h"
 

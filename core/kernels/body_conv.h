@@ -1,0 +1,499 @@
+/* body_conv.h: convolution and its derivative in the images, without im2col and without a padded
+ * copy: the product of body_packed.h whose rows are reached by pointers.
+ *
+ * A place is an output pixel; what it sees at one tap, the channels of one pixel or zeros, is a
+ * segment, and a row of the product is its segments, one behind the other. For a block of places
+ * there is a table of pointers to segments, so borders, strides, dilations and tiles that go from
+ * one row or image to the next cost nothing special. The weights of a part of the sum, two vectors
+ * of outputs wide, are packed into a panel that stays in the first-level cache while the block
+ * passes. A sum runs over taps and channels in order, whatever block or tile it falls in.
+ *
+ * The derivative in the images is the same sweep with results and images exchanged. With a stride,
+ * pixels that differ modulo it see different taps: a sweep for each class of them.
+ */
+#ifndef SW_BODY_CONV_H
+#define SW_BODY_CONV_H
+
+enum {
+  POINTERS = 8192,    /* in a block's table: 64 KiB */
+  PLACES = 1024,      /* in a block at most */
+  BLOCK_SEEN = 65536, /* elements that a block sees, about: half of the second-level cache */
+  NARROW = 8,         /* channels up to which the taps of a kernel's row are one segment */
+  PATCHES = 8192      /* elements copied for a block, where such a segment leaves its image */
+};
+
+/* One direction of a sweep. Place t sees at its tap i, which is the kernel's number
+ * tap + i tap_step, the pixel  t step + offset + i offset_step  of size, and is written at
+ * to + t to_step. */
+typedef struct axis {
+  int64_t count, step, taps, tap, tap_step, offset, offset_step, size, to, to_step;
+} axis;
+
+/* All places of one class, one group of channels. */
+typedef struct sweep {
+  int64_t images;
+  axis rows, columns;
+  const real *from;          /* the group's first channel */
+  int64_t from_pixel, depth; /* elements from pixel to pixel; channels of the group */
+  real *to;
+  int64_t to_rows, to_columns, to_pixel, width;
+  const real *w; /* element (tap, channel c, output o) is at tap tap_step + c c_step + o o_step */
+  int64_t w_tap, w_kernel; /* from tap to tap; kernel columns */
+  int64_t w_step;          /* from output to output, or from channel to channel if straight */
+  int straight;            /* outputs are contiguous, else channels */
+  const real *bias;
+  int relu;
+} sweep;
+
+/* Some segments of some places. */
+typedef struct strip {
+  int64_t segments, length;
+  const real *const *from; /* segment s of row i: from[s from_step + i] */
+  int64_t from_step;
+  const real *b; /* a panel */
+  real *const *to;
+  int64_t column; /* in to[i] */
+  int accumulate;
+  const real *bias; /* NULL, as relu is 0, but for the last part of a sum */
+  int relu;
+} strip;
+
+/* What a block of places works with. */
+typedef struct block {
+  const sweep *s;
+  int64_t first, places;
+  const real *from[POINTERS];
+  real *to[PLACES];
+  real patches[PATCHES];
+} block;
+
+static const real nothing[PANEL_K];
+
+/* ------------------------------------------------------------------ tiles */
+
+INLINE void strip_step(const int rows, const real *const a[V_TILE], int64_t p, const real *b,
+                       vec s[V_TILE][2]) {
+  const vec left = v_load(b), right = v_load(b + V_N);
+  UNROLL
+  for (int i = 0; i < rows; i++) {
+    const vec x = v_broadcast(a[i] + p);
+    s[i][0] = v_fma(x, left, s[i][0]);
+    s[i][1] = v_fma(x, right, s[i][1]);
+  }
+}
+
+INLINE void strip_begin(const int rows, const strip *t, vec s[V_TILE][2]) {
+  UNROLL
+  for (int i = 0; i < rows; i++) s[i][0] = s[i][1] = v_set1(0);
+  if (!t->accumulate) return;
+  UNROLL
+  for (int i = 0; i < rows; i++) {
+    s[i][0] = v_load(t->to[i] + t->column);
+    s[i][1] = v_load(t->to[i] + t->column + V_N);
+  }
+}
+
+INLINE void strip_end(const int rows, const strip *t, vec s[V_TILE][2]) {
+  if (t->bias) {
+    const vec left = v_load(t->bias), right = v_load(t->bias + V_N);
+    UNROLL
+    for (int i = 0; i < rows; i++) {
+      s[i][0] = v_add(s[i][0], left);
+      s[i][1] = v_add(s[i][1], right);
+    }
+  }
+  if (t->relu) UNROLL
+  for (int i = 0; i < rows; i++) {
+    s[i][0] = v_relu(s[i][0]);
+    s[i][1] = v_relu(s[i][1]);
+  }
+  UNROLL
+  for (int i = 0; i < rows; i++) {
+    v_store(t->to[i] + t->column, s[i][0]);
+    v_store(t->to[i] + t->column + V_N, s[i][1]);
+  }
+}
+
+INLINE void strip_tile(const int rows, const strip *t) {
+  vec s[V_TILE][2];
+  strip_begin(rows, t, s);
+  const real *b = t->b;
+  const int64_t length = t->length;
+  const real *const *from = t->from;
+  for (int64_t k = 0; k < t->segments; k++, from += t->from_step) {
+    const real *a[V_TILE];
+    UNROLL
+    for (int i = 0; i < rows; i++) a[i] = from[i];
+    for (int64_t p = 0; p < length; p++, b += PANEL) strip_step(rows, a, p, b, s);
+  }
+  strip_end(rows, t, s);
+}
+
+#define STRIP_CASE(r) \
+  case r: strip_tile(r, t); break
+
+static void strip_rows(int64_t rows, const strip *t) {
+  switch (rows) {
+    STRIP_CASE(1);
+    STRIP_CASE(2);
+    STRIP_CASE(3);
+    STRIP_CASE(4);
+    STRIP_CASE(5);
+    STRIP_CASE(6);
+#if V_TILE >= 8
+    STRIP_CASE(7);
+    STRIP_CASE(8);
+#endif
+#if V_TILE >= 14
+    STRIP_CASE(9);
+    STRIP_CASE(10);
+    STRIP_CASE(11);
+    STRIP_CASE(12);
+    STRIP_CASE(13);
+    STRIP_CASE(14);
+#endif
+  }
+}
+
+/* The last columns go through a whole tile of their own. */
+static void strip_edge(int64_t rows, int64_t cols, const strip *t) {
+  real c[V_TILE * PANEL] = {0}, bias[PANEL] = {0}, *to[V_TILE];
+  const size_t size = (size_t)cols * sizeof *c;
+  strip whole = *t;
+  whole.to = to;
+  whole.column = 0;
+  if (t->bias) whole.bias = memcpy(bias, t->bias, size);
+  for (int64_t i = 0; i < rows; i++) {
+    to[i] = c + i * PANEL;
+    if (t->accumulate) memcpy(to[i], t->to[i] + t->column, size);
+  }
+  strip_rows(rows, &whole);
+  for (int64_t i = 0; i < rows; i++) memcpy(t->to[i] + t->column, to[i], size);
+}
+
+/* ------------------------------------------------------------------ tables */
+
+/* Places are numbered by image, row and column. */
+typedef struct cursor {
+  int64_t image, row, column;
+} cursor;
+
+static cursor cursor_at(const sweep *s, int64_t place) {
+  const int64_t line = place / s->columns.count;
+  return (cursor){line / s->rows.count, line % s->rows.count, place % s->columns.count};
+}
+
+/* Places from the cursor to the end of its row, at most n; the cursor moves behind them. */
+static int64_t take_run(const sweep *s, cursor *c, int64_t n) {
+  const int64_t run = smaller(s->columns.count - c->column, n);
+  c->column += run;
+  if (c->column < s->columns.count) return run;
+  c->column = 0;
+  if (++c->row < s->rows.count) return run;
+  c->row = 0;
+  c->image++;
+  return run;
+}
+
+static void point_to(block *b) {
+  const sweep *s = b->s;
+  cursor next = cursor_at(s, b->first);
+  for (int64_t at = 0; at < b->places;) {
+    const cursor c = next;
+    const int64_t row = s->rows.to + c.row * s->rows.to_step;
+    real *line = s->to + (c.image * s->to_rows + row) * s->to_columns * s->to_pixel;
+    const int64_t run = take_run(s, &next, b->places - at);
+    for (int64_t j = 0; j < run; j++, at++)
+      b->to[at] = line + (s->columns.to + (c.column + j) * s->columns.to_step) * s->to_pixel;
+  }
+}
+
+/* The first place that sees a pixel from `least` on, at an offset. */
+static int64_t first_seeing(const axis *a, int64_t offset, int64_t least) {
+  const int64_t t = least - offset;
+  return t <= 0 ? 0 : (t + a->step - 1) / a->step;
+}
+
+static int is_inside(int64_t i, int64_t n) { return i >= 0 && i < n; }
+
+static const real *line_of(const sweep *s, int64_t image, int64_t row) {
+  return s->from + (image * s->rows.size + row) * s->columns.size * s->from_pixel;
+}
+
+/* What the block's places see at tap (i, j), from a channel on. */
+static void point_from(const block *b, int64_t i, int64_t j, int64_t channel, const real **to) {
+  const sweep *s = b->s;
+  const int64_t down = s->rows.offset + i * s->rows.offset_step;
+  const int64_t right = s->columns.offset + j * s->columns.offset_step;
+  const int64_t low = first_seeing(&s->columns, right, 0);
+  const int64_t high = first_seeing(&s->columns, right, s->columns.size);
+  cursor next = cursor_at(s, b->first);
+  for (const real **end = to + b->places; to < end;) {
+    const cursor c = next;
+    const int64_t row = c.row * s->rows.step + down, run = take_run(s, &next, end - to);
+    const int64_t stop = c.column + run;
+    const int in = is_inside(row, s->rows.size);
+    const int64_t from = in ? smaller(low > c.column ? low : c.column, stop) : stop;
+    const int64_t until = in ? smaller(high > from ? high : from, stop) : stop;
+    const real *pixel = until > from ? line_of(s, c.image, row) + channel +
+                                           (from * s->columns.step + right) * s->from_pixel
+                                     : nothing;
+    int64_t t = c.column;
+    for (; t < from; t++) *to++ = nothing;
+    for (; t < until; t++, pixel += s->columns.step * s->from_pixel) *to++ = pixel;
+    for (; t < stop; t++) *to++ = nothing;
+  }
+}
+
+/* A segment of all taps of one row that leaves its image, copied. */
+static const real *patch(const sweep *s, const real *line, int64_t column, real *to) {
+  const size_t size = (size_t)s->depth * sizeof *to;
+  for (int64_t j = 0; j < s->columns.taps; j++)
+    if (is_inside(column + j, s->columns.size))
+      memcpy(to + j * s->depth, line + (column + j) * s->from_pixel, size);
+    else
+      memset(to + j * s->depth, 0, size);
+  return to;
+}
+
+/* The same for all taps of a row together. */
+static real *point_from_row(const block *b, int64_t i, real *patches, const real **to) {
+  const sweep *s = b->s;
+  const int64_t down = s->rows.offset + i * s->rows.offset_step;
+  const int64_t last = s->columns.size - s->columns.taps;
+  cursor next = cursor_at(s, b->first);
+  for (const real **end = to + b->places; to < end;) {
+    const cursor c = next;
+    const int64_t row = c.row * s->rows.step + down, run = take_run(s, &next, end - to);
+    const int in = is_inside(row, s->rows.size);
+    const real *line = line_of(s, c.image, in ? row : 0);
+    for (int64_t j = 0; j < run; j++) {
+      const int64_t column = (c.column + j) * s->columns.step + s->columns.offset;
+      if (!in) {
+        *to++ = nothing;
+      } else if (column >= 0 && column <= last) {
+        *to++ = line + column * s->from_pixel;
+      } else {
+        *to++ = patch(s, line, column, patches);
+        patches += s->columns.taps * s->depth;
+      }
+    }
+  }
+  return patches;
+}
+
+/* ------------------------------------------------------------------ parts of a sum */
+
+/* Taps first … end - 1 of a sweep's, with channels channel … channel + depth - 1 each. */
+typedef struct stretch {
+  int64_t first, end, channel, depth;
+  int is_last, merged;
+} stretch;
+
+static int is_merged(const sweep *s) {
+  return s->depth <= NARROW && s->depth == s->from_pixel && s->columns.offset_step == 1 &&
+         s->columns.taps > 1 && s->columns.taps * s->depth <= PANEL_K;
+}
+
+static int64_t taps_of(const sweep *s) { return s->rows.taps * s->columns.taps; }
+
+/* Taps in a part: whole kernel rows if they are merged. */
+static int64_t taps_in_part(const sweep *s) {
+  const int64_t row = s->columns.taps;
+  const int64_t fit = s->depth > PANEL_K ? 1 : PANEL_K / s->depth;
+  return smaller(is_merged(s) ? fit / row * row : fit, taps_of(s));
+}
+
+static int64_t places_in_block(const sweep *s) {
+  const int64_t taps = taps_in_part(s);
+  int64_t n = BLOCK_SEEN / s->depth;
+  n = n < 240 ? 240 : n;
+  n = smaller(n, PLACES);
+  n = smaller(n, POINTERS / taps);
+  if (is_merged(s)) n = smaller(n, PATCHES / (taps * s->depth));
+  return n < V_TILE ? n : n / V_TILE * V_TILE;
+}
+
+static void pack_tap(const sweep *s, const stretch *p, int64_t tap, int64_t column, real *to) {
+  const int64_t i = s->rows.tap + tap / s->columns.taps * s->rows.tap_step;
+  const int64_t j = s->columns.tap + tap % s->columns.taps * s->columns.tap_step;
+  const int64_t cols = smaller(PANEL, s->width - column);
+  const real *w = s->w + (i * s->w_kernel + j) * s->w_tap;
+  if (s->straight)
+    copy_straight(cols, p->depth, w + p->channel * s->w_step + column, s->w_step, to);
+  else
+    copy_turned(cols, p->depth, w + column * s->w_step + p->channel, s->w_step, to);
+}
+
+static void run_panel(const block *b, const stretch *p, strip *t, int64_t column) {
+  const sweep *s = b->s;
+  const int64_t cols = smaller(PANEL, s->width - column);
+  real panel[PANEL_K * PANEL] __attribute__((aligned(64)));
+  if (cols <= V_N) memset(panel, 0, sizeof panel); /* the copies fill up vectors only */
+  for (int64_t tap = p->first; tap < p->end; tap++)
+    pack_tap(s, p, tap, column, panel + (tap - p->first) * p->depth * PANEL);
+  t->b = panel;
+  t->column = column;
+  t->bias = p->is_last && s->bias ? s->bias + column : NULL;
+  t->relu = p->is_last && s->relu;
+  t->from = b->from;
+  t->to = b->to;
+  for (int64_t i = 0, rows; i < b->places; i += rows, t->from += rows, t->to += rows) {
+    rows = tile_rows(b->places - i);
+    if (cols < PANEL)
+      strip_edge(rows, cols, t);
+    else
+      strip_rows(rows, t);
+  }
+}
+
+static void run_part(block *b, const stretch *p) {
+  const sweep *s = b->s;
+  strip t = {.from_step = b->places, .accumulate = p->first > 0 || p->channel > 0};
+  if (p->merged) {
+    real *patches = b->patches;
+    for (int64_t tap = p->first; tap < p->end; tap += s->columns.taps, t.segments++)
+      patches = point_from_row(b, tap / s->columns.taps, patches,
+                               b->from + t.segments * b->places);
+    t.length = s->columns.taps * s->depth;
+  } else {
+    for (int64_t tap = p->first; tap < p->end; tap++, t.segments++)
+      point_from(b, tap / s->columns.taps, tap % s->columns.taps, p->channel,
+                 b->from + t.segments * b->places);
+    t.length = p->depth;
+  }
+  for (int64_t column = 0; column < s->width; column += PANEL) run_panel(b, p, &t, column);
+}
+
+static void run_block(block *b) {
+  const sweep *s = b->s;
+  const int64_t step = taps_in_part(s), taps = taps_of(s);
+  const int64_t parts = (s->depth + PANEL_K - 1) / PANEL_K;
+  const int64_t depth = ((s->depth + parts - 1) / parts + 7) / 8 * 8;
+  point_to(b);
+  for (int64_t tap = 0; tap < taps; tap += step)
+    for (int64_t channel = 0; channel < s->depth; channel += depth) {
+      const stretch p = {.first = tap,
+                      .end = smaller(tap + step, taps),
+                      .channel = channel,
+                      .depth = smaller(depth, s->depth - channel),
+                      .is_last = tap + step >= taps && channel + depth >= s->depth,
+                      .merged = is_merged(s)};
+      run_part(b, &p);
+    }
+}
+
+/* Places that see no tap at all. */
+static void write_zeros(const block *b) {
+  for (int64_t i = 0; i < b->places; i++) fill(b->s->width, 0, b->to[i]);
+}
+
+static void run_sweep(const sweep *s) {
+  const int64_t places = s->images * s->rows.count * s->columns.count;
+  const int64_t step = taps_of(s) > 0 ? places_in_block(s) : PLACES;
+  block b;
+  b.s = s;
+  for (b.first = 0; b.first < places; b.first += step) {
+    b.places = smaller(step, places - b.first);
+    if (taps_of(s) > 0) {
+      run_block(&b);
+    } else {
+      point_to(&b);
+      write_zeros(&b);
+    }
+  }
+}
+
+/* ------------------------------------------------------------------ the two sweeps */
+
+static axis forward_axis(const swi_convolution *c, int i) {
+  return (axis){.count = c->out_size[i],
+                .step = c->stride[i],
+                .taps = c->kernel[i],
+                .tap_step = 1,
+                .offset = -c->padding[i],
+                .offset_step = c->dilation[i],
+                .size = c->size[i],
+                .to_step = 1};
+}
+
+static void conv2d(const swi_convolution *c) {
+  const int64_t depth = c->channels / c->groups, taps = c->kernel[0] * c->kernel[1];
+  sweep s = {.images = c->images,
+             .rows = forward_axis(c, 0),
+             .columns = forward_axis(c, 1),
+             .from = c->x,
+             .from_pixel = c->channels,
+             .depth = depth,
+             .to = c->y,
+             .to_rows = c->out_size[0],
+             .to_columns = c->out_size[1],
+             .to_pixel = c->outputs,
+             .width = c->outputs / c->groups,
+             .w = c->w,
+             .w_tap = depth,
+             .w_kernel = c->kernel[1],
+             .w_step = taps * depth,
+             .bias = c->bias,
+             .relu = c->relu};
+  for (int64_t g = 0; g < c->groups; g++) {
+    run_sweep(&s);
+    s.from += depth;
+    s.to += s.width;
+    s.w += s.width * s.w_step;
+    if (s.bias) s.bias += s.width;
+  }
+}
+
+/* Pixels r, r + stride, … see result pixel (pixel + padding - tap dilation) / stride at those taps
+ * for which that is whole. Taps fall, so that what they see rises. */
+static axis backward_axis(const swi_convolution *c, int i, int64_t r) {
+  const int64_t stride = c->stride[i], dilation = c->dilation[i];
+  axis a = {.count = (c->size[i] - r + stride - 1) / stride,
+            .step = 1,
+            .size = c->out_size[i],
+            .to = r,
+            .to_step = stride};
+  int64_t first = -1; /* the last tap that does, and how far the one before it is */
+  for (int64_t tap = c->kernel[i] - 1; tap >= 0; tap--) {
+    const int64_t at = r + c->padding[i] - tap * dilation;
+    if (at % stride != 0) continue;
+    if (a.taps == 0) {
+      a.tap = first = tap;
+      a.offset = at / stride;
+    } else if (a.taps == 1) {
+      a.tap_step = tap - first;
+      a.offset_step = at / stride - a.offset;
+    }
+    a.taps++;
+  }
+  return a;
+}
+
+static void conv2d_input(const swi_convolution *c) {
+  const int64_t width = c->channels / c->groups, taps = c->kernel[0] * c->kernel[1];
+  const int64_t depth = c->outputs / c->groups;
+  sweep s = {.images = c->images,
+             .from_pixel = c->outputs,
+             .depth = depth,
+             .to_rows = c->size[0],
+             .to_columns = c->size[1],
+             .to_pixel = c->channels,
+             .width = width,
+             .w_tap = width,
+             .w_kernel = c->kernel[1],
+             .w_step = taps * width,
+             .straight = 1};
+  for (int64_t r = 0; r < smaller(c->stride[0], c->size[0]); r++)
+    for (int64_t q = 0; q < smaller(c->stride[1], c->size[1]); q++)
+      for (int64_t g = 0; g < c->groups; g++) {
+        s.rows = backward_axis(c, 0, r);
+        s.columns = backward_axis(c, 1, q);
+        s.from = (const real *)c->y + g * depth;
+        s.to = (real *)c->x + g * width;
+        s.w = (const real *)c->w + g * depth * s.w_step;
+        run_sweep(&s);
+      }
+}
+
+#endif

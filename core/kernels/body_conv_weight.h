@@ -1,0 +1,298 @@
+/* body_conv_weight.h: the derivative of a convolution in its weights: outputs x (taps, channels),
+ * the product  dyᵀ X,  X's rows being what each output pixel sees.
+ *
+ * As body_packed.h does it, with panels that are gathered through body_conv.h's tables instead of
+ * copied. What one image adds is whole in registers before it is added to the rest, so the squares
+ * of its share come at the price of their multiplications. Images of a few pixels are summed
+ * together, as many as fit a panel; their squares, if wanted, take a pass of their own. Either way
+ * the order of sums follows from the shape.
+ */
+#ifndef SW_BODY_CONV_WEIGHT_H
+#define SW_BODY_CONV_WEIGHT_H
+
+enum {
+  FEW_PIXELS = 48,    /* of an image: below, images are summed together */
+  SPREAD = 1 << 16,   /* elements of X that are kept at most, if its rows are narrow */
+  STRIPED_ROWS = 96   /* outputs at a time, if an image's dy does not fit in BLOCK_A */
+};
+
+/* The shares of a unit: one image, or several small ones. */
+typedef struct shares {
+  const swi_convolution *c;
+  sweep s;              /* what the group's places see */
+  const real *dy;       /* the group's first output */
+  real *w;              /* the group's weights; NULL: only squares are wanted */
+  real *squares;        /* of the group's first panel, one an image; NULL: not wanted */
+  int64_t outputs, columns; /* of the group's weights as a matrix */
+  int64_t unit, pixels;     /* images in a unit, and their pixels */
+  int64_t image, first;     /* the unit's first image, its first pixel */
+  int64_t parts, part;      /* of the pixels, and how many are in each */
+  int64_t row, rows;        /* the outputs at hand */
+  real *a;                  /* dyᵀ, copied */
+  real *spread;             /* X, if it is narrow */
+} shares;
+
+/* A tile of the weights' sums. */
+typedef struct weight_tile {
+  int64_t k;
+  const real *a, *b;
+  real *so_far; /* of this unit: rows of PANEL */
+  int begin;    /* the unit's first part */
+  int end;      /* its last part: to be added to */
+  real *w;      /* or NULL */
+  int64_t ldw, cols;
+  int add;      /* to what is there, else it is the first */
+} weight_tile;
+
+/* ------------------------------------------------------------------ tiles */
+
+static void add_part(const weight_tile *t, const real *share, real *w) {
+  for (int64_t j = 0; j < t->cols; j++) w[j] = t->add ? w[j] + share[j] : share[j];
+}
+
+INLINE void weight_row(const weight_tile *t, vec left, vec right, real *w) {
+  if (t->cols < PANEL) {
+    real share[PANEL];
+    v_store(share, left);
+    v_store(share + V_N, right);
+    add_part(t, share, w);
+    return;
+  }
+  v_store(w, t->add ? v_add(v_load(w), left) : left);
+  v_store(w + V_N, t->add ? v_add(v_load(w + V_N), right) : right);
+}
+
+/* Returns squares + those of the tile, where the unit ends. */
+INLINE vec weight_end(const int rows, const weight_tile *t, vec s[V_TILE][2], vec squares) {
+  if (!t->end) {
+    UNROLL
+    for (int i = 0; i < rows; i++) {
+      v_store(t->so_far + i * PANEL, s[i][0]);
+      v_store(t->so_far + i * PANEL + V_N, s[i][1]);
+    }
+    return squares;
+  }
+  if (t->w) UNROLL
+  for (int i = 0; i < rows; i++) weight_row(t, s[i][0], s[i][1], t->w + i * t->ldw);
+  UNROLL
+  for (int i = 0; i < rows; i++) {
+    squares = v_fma(s[i][0], s[i][0], squares);
+    squares = v_fma(s[i][1], s[i][1], squares);
+  }
+  return squares;
+}
+
+INLINE vec weight_tile_of(const int rows, const weight_tile *t, vec squares) {
+  vec s[V_TILE][2];
+  UNROLL
+  for (int i = 0; i < rows; i++) s[i][0] = s[i][1] = v_set1(0);
+  if (!t->begin) UNROLL
+  for (int i = 0; i < rows; i++) {
+    s[i][0] = v_load(t->so_far + i * PANEL);
+    s[i][1] = v_load(t->so_far + i * PANEL + V_N);
+  }
+  const real *a = t->a, *b = t->b;
+  int64_t p = t->k;
+  for (; p >= 2; p -= 2, a += 2 * rows, b += 2 * PANEL) {
+    packed_step(rows, a, 1, b, s);
+    packed_step(rows, a + rows, 1, b + PANEL, s);
+  }
+  if (p > 0) packed_step(rows, a, 1, b, s);
+  return weight_end(rows, t, s, squares);
+}
+
+#define WEIGHT_CASE(r) \
+  case r: return weight_tile_of(r, t, squares)
+
+static vec weight_rows(int64_t rows, const weight_tile *t, vec squares) {
+  switch (rows) {
+    WEIGHT_CASE(1);
+    WEIGHT_CASE(2);
+    WEIGHT_CASE(3);
+    WEIGHT_CASE(4);
+    WEIGHT_CASE(5);
+    WEIGHT_CASE(6);
+#if V_TILE >= 8
+    WEIGHT_CASE(7);
+    WEIGHT_CASE(8);
+#endif
+#if V_TILE >= 14
+    WEIGHT_CASE(9);
+    WEIGHT_CASE(10);
+    WEIGHT_CASE(11);
+    WEIGHT_CASE(12);
+    WEIGHT_CASE(13);
+    WEIGHT_CASE(14);
+#endif
+  default: return squares;
+  }
+}
+
+/* ------------------------------------------------------------------ panels of X */
+
+/* n elements, in order: what is too much behind them is overwritten by the next. */
+INLINE void copy_segment(int64_t n, const real *from, real *to) {
+  if (n < V_N) {
+    v_store(to, v_load_part(from, n));
+    return;
+  }
+  for (int64_t i = 0; i + V_N < n; i += V_N) v_store(to + i, v_load(from + i));
+  v_store(to + n - V_N, v_load(from + n - V_N));
+}
+
+/* All of X for the unit, whose kernel rows are segments. */
+static void spread_unit(const shares *h, block *b) {
+  const sweep *s = &h->s;
+  const int64_t length = s->columns.taps * s->depth;
+  const int64_t step = smaller(PATCHES, POINTERS) / h->columns;
+  real *to = h->spread;
+  for (int64_t at = 0; at < h->pixels; at += b->places) {
+    real *patches = b->patches;
+    b->first = h->first + at;
+    b->places = smaller(step, h->pixels - at);
+    for (int64_t i = 0; i < s->rows.taps; i++)
+      patches = point_from_row(b, i, patches, b->from + i * b->places);
+    for (int64_t p = 0; p < b->places; p++)
+      for (int64_t i = 0; i < s->rows.taps; i++, to += length)
+        copy_segment(length, b->from[i * b->places + p], to);
+  }
+}
+
+/* Of a panel's columns, those of one tap: n from a channel on, for the block's places. */
+static void gather_run(block *b, int64_t tap, int64_t channel, int64_t n, real *to) {
+  const sweep *s = b->s;
+  point_from(b, tap / s->columns.taps, tap % s->columns.taps, channel, b->from);
+  if (n == PANEL)
+    for (int64_t p = 0; p < b->places; p++, to += PANEL) {
+      v_store(to, v_load(b->from[p]));
+      v_store(to + V_N, v_load(b->from[p] + V_N));
+    }
+  else
+    for (int64_t p = 0; p < b->places; p++, to += PANEL)
+      for (int64_t j = 0; j < n; j++) to[j] = b->from[p][j];
+}
+
+/* Columns column … of X for one part of the unit's pixels. */
+static void gather_panel(const shares *h, block *b, int64_t part, int64_t column, int64_t cols,
+                         real *panel) {
+  const int64_t at = part * h->part, places = smaller(h->part, h->pixels - at);
+  if (h->spread) {
+    copy_straight(cols, places, h->spread + at * h->columns + column, h->columns, panel);
+    return;
+  }
+  b->first = h->first + at;
+  b->places = places;
+  for (int64_t j = 0, n; j < cols; j += n) {
+    const int64_t channel = (column + j) % h->s.depth;
+    n = smaller(h->s.depth - channel, cols - j);
+    gather_run(b, (column + j) / h->s.depth, channel, n, panel + j);
+  }
+}
+
+/* ------------------------------------------------------------------ units */
+
+static int is_striped(const shares *h) { return h->pixels > BLOCK_A / V_TILE; }
+
+static void copy_dy(const shares *h, int64_t part, real *to) {
+  const int64_t at = part * h->part;
+  copy_rows(h->rows, smaller(h->part, h->pixels - at),
+            h->dy + (h->first + at) * h->c->outputs + h->row, 1, h->c->outputs, to);
+}
+
+/* One panel of the weights, the rows at hand. */
+static void unit_panel(const shares *h, block *b, int64_t panel) {
+  real x[PANEL_K * PANEL] __attribute__((aligned(64)));
+  real so_far[(BLOCK_A / PANEL_K + V_TILE) * PANEL];
+  vec squares = v_set1(0);
+  weight_tile t = {.ldw = h->columns,
+                   .cols = smaller(PANEL, h->columns - panel * PANEL),
+                   .add = h->image > 0};
+  if (t.cols < PANEL) memset(x, 0, sizeof x);
+  for (int64_t part = 0; part < h->parts; part++) {
+    gather_panel(h, b, part, panel * PANEL, t.cols, x);
+    if (is_striped(h)) copy_dy(h, part, h->a);
+    t.k = smaller(h->part, h->pixels - part * h->part);
+    t.a = h->a + (is_striped(h) ? 0 : part * h->part * h->rows);
+    t.b = x;
+    t.begin = part == 0;
+    t.end = part == h->parts - 1;
+    t.so_far = so_far;
+    t.w = h->w ? h->w + h->row * h->columns + panel * PANEL : NULL;
+    for (int64_t i = 0, rows; i < h->rows; i += rows) {
+      rows = tile_rows(h->rows - i);
+      squares = weight_rows(rows, &t, squares);
+      t.a += rows * t.k;
+      if (h->parts > 1) t.so_far += rows * PANEL;
+      if (t.w) t.w += rows * t.ldw;
+    }
+  }
+  if (h->squares) h->squares[panel * h->c->images + h->image] += v_reduce_add(squares);
+}
+
+static void run_unit(shares *h, block *b, int64_t panel, int64_t end) {
+  const int64_t fit = is_striped(h) ? STRIPED_ROWS : BLOCK_A / h->pixels;
+  const int64_t step = fit < V_TILE ? V_TILE : fit / V_TILE * V_TILE;
+  if (h->spread) spread_unit(h, b);
+  for (h->row = 0; h->row < h->outputs; h->row += step) {
+    h->rows = smaller(step, h->outputs - h->row);
+    for (int64_t part = 0; part < h->parts && !is_striped(h); part++)
+      copy_dy(h, part, h->a + part * h->part * h->rows);
+    for (int64_t p = panel; p < end; p++) unit_panel(h, b, p);
+  }
+}
+
+static void run_units(shares *h, int64_t unit, int64_t panel, int64_t end) {
+  const int64_t pixels = h->c->out_size[0] * h->c->out_size[1];
+  real a[BLOCK_A + V_TILE * V_N] __attribute__((aligned(64))), spread[SPREAD + V_N];
+  block b;
+  b.s = &h->s;
+  h->a = a;
+  for (h->image = 0; h->image < h->c->images; h->image += unit) {
+    h->first = h->image * pixels;
+    h->pixels = smaller(unit, h->c->images - h->image) * pixels;
+    h->parts = (h->pixels + PANEL_K - 1) / PANEL_K;
+    h->part = (h->pixels + h->parts - 1) / h->parts;
+    h->spread = is_merged(&h->s) && h->pixels * h->columns <= SPREAD && h->columns <= PATCHES / 8
+                    ? spread
+                    : NULL;
+    run_unit(h, &b, panel, end);
+  }
+}
+
+/* Panels panel … end - 1 of a group. */
+static void run_group(const swi_convolution *c, int64_t group, int64_t panel, int64_t end) {
+  const int64_t pixels = c->out_size[0] * c->out_size[1], depth = c->channels / c->groups;
+  const int64_t panels = (depth * c->kernel[0] * c->kernel[1] + PANEL - 1) / PANEL;
+  shares h = {.c = c,
+              .s = {.images = c->images,
+                    .rows = forward_axis(c, 0),
+                    .columns = forward_axis(c, 1),
+                    .from = (const real *)c->x + group * depth,
+                    .from_pixel = c->channels,
+                    .depth = depth},
+              .outputs = c->outputs / c->groups,
+              .columns = depth * c->kernel[0] * c->kernel[1]};
+  real *squares = c->squares ? (real *)c->scratch + group * panels * c->images : NULL;
+  h.dy = (const real *)c->y + group * h.outputs;
+  h.w = (real *)c->w + group * h.outputs * h.columns;
+  const int apart = pixels >= FEW_PIXELS;
+  if (squares) fill((end - panel) * c->images, 0, squares + panel * c->images);
+  h.squares = apart ? squares : NULL;
+  run_units(&h, apart ? 1 : PANEL_K / pixels, panel, end);
+  if (apart || !squares) return;
+  h.w = NULL;
+  h.squares = squares;
+  run_units(&h, 1, panel, end);
+}
+
+static void conv2d_weight(const swi_convolution *c) {
+  const int64_t columns = c->channels / c->groups * c->kernel[0] * c->kernel[1];
+  const int64_t panels = (columns + PANEL - 1) / PANEL;
+  for (int64_t p = c->first_panel, end; p < c->end_panel; p = end) {
+    const int64_t group = p / panels;
+    end = smaller(c->end_panel, (group + 1) * panels);
+    run_group(c, group, p - group * panels, end - group * panels);
+  }
+}
+
+#endif
