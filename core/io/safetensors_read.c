@@ -15,7 +15,7 @@
 #include "io/file.h"
 #include "io/safetensors_int.h"
 
-/* The types of the format; only those with one of ours can be given out. */
+/* The types of the format; only those with one of ours can be given out, int64 where it fits. */
 static const struct {
   const char *name;
   int bytes;
@@ -23,7 +23,7 @@ static const struct {
 } types[] = {{"F32", 4, SW_F32}, {"F64", 8, SW_F64}, {"I32", 4, SW_I32}, {"U8", 1, SW_U8},
              {"BOOL", 1, -1},    {"I8", 1, -1},      {"F8_E5M2", 1, -1}, {"F8_E4M3", 1, -1},
              {"I16", 2, -1},     {"U16", 2, -1},     {"F16", 2, -1},     {"BF16", 2, -1},
-             {"U32", 4, -1},     {"I64", 8, -1},     {"U64", 8, -1}};
+             {"U32", 4, -1},     {"I64", 8, SW_I32}, {"U64", 8, -1}};
 
 enum { N_TYPES = sizeof types / sizeof types[0] };
 
@@ -334,7 +334,7 @@ static sw_status check_wanted(const sw_safetensors *f, int i) {
   const entry *e = &f->entries[i];
   if (types[e->type].ours < 0) {
     return sw_fail(f->ctx, SW_EUNSUPPORTED,
-                   "%.200s: tensor \"%.80s\" has dtype %s; F32, F64, I32 and U8 can be read",
+                   "%.200s: tensor \"%.80s\" has dtype %s; F32, F64, I32, I64 and U8 can be read",
                    f->path, e->name, types[e->type].name);
   }
   if (e->ndim > SW_MAX_DIMS) {
@@ -345,20 +345,50 @@ static sw_status check_wanted(const sw_safetensors *f, int i) {
   return SW_OK;
 }
 
-/* A tensor of its own, from the mapping or the file. */
+/* The bytes as they lie in the mapping or the file. */
+static sw_status read_bytes(const sw_safetensors *f, const entry *e, void *to) {
+  int64_t bytes = e->end - e->begin, got = bytes;
+  if (f->map != NULL)
+    memcpy(to, f->map->bytes + f->data_start + e->begin, (size_t)bytes);
+  else
+    SW_TRY(swi_file_read(f->ctx, f->path, f->fd, f->data_start + e->begin, to, bytes, &got));
+  return got == bytes ? SW_OK : bad_entry(f, e->name, "the file has shrunk since it was opened");
+}
+
+static sw_status narrow(const sw_safetensors *f, const entry *e, const int64_t *from, int32_t *to,
+                        int64_t n) {
+  for (int64_t i = 0; i < n; i++) {
+    if (from[i] < INT32_MIN || from[i] > INT32_MAX)
+      return sw_fail(f->ctx, SW_EUNSUPPORTED,
+                     "%.200s: tensor \"%.80s\": int64 is read as int32, but element %" PRId64
+                     " is %" PRId64,
+                     f->path, e->name, i + 1, from[i]);
+    to[i] = (int32_t)from[i];
+  }
+  return SW_OK;
+}
+
+static sw_status read_wide(const sw_safetensors *f, const entry *e, int32_t *to) {
+  size_t size = (size_t)(e->end - e->begin);
+  int64_t *wide = swi_alloc(f->ctx, size);
+  if (wide == NULL) return SW_ENOMEM;
+  sw_status st = read_bytes(f, e, wide);
+  if (st == SW_OK) st = narrow(f, e, wide, to, (int64_t)(size / sizeof *wide));
+  swi_free(f->ctx, wide, size);
+  return st;
+}
+
+static int is_wide(const entry *e) {
+  return types[e->type].bytes == 8 && types[e->type].ours == SW_I32;
+}
+
+/* A tensor of its own. */
 static sw_status copy_out(const sw_safetensors *f, const entry *e, sw_tensor **out) {
   sw_tensor *t;
   void *to = NULL;
-  int64_t bytes = e->end - e->begin, got = bytes;
   SW_TRY(sw_tensor_new(f->ctx, (sw_dtype)types[e->type].ours, &e->shape, &t));
   sw_status st = sw_tensor_writable(t, &to);
-  if (st == SW_OK && f->map != NULL) {
-    memcpy(to, f->map->bytes + f->data_start + e->begin, (size_t)bytes);
-  } else if (st == SW_OK) {
-    st = swi_file_read(f->ctx, f->path, f->fd, f->data_start + e->begin, to, bytes, &got);
-  }
-  if (st == SW_OK && got != bytes)
-    st = bad_entry(f, e->name, "the file has shrunk since it was opened");
+  if (st == SW_OK) st = is_wide(e) ? read_wide(f, e, to) : read_bytes(f, e, to);
   if (st != SW_OK) {
     sw_tensor_free(t);
     return st;
@@ -371,7 +401,7 @@ sw_status sw_safetensors_tensor(const sw_safetensors *f, int i, sw_tensor **out)
   SW_TRY(check_wanted(f, i));
   const entry *e = &f->entries[i];
   int64_t at = f->data_start + e->begin;
-  if (f->map == NULL || at % types[e->type].bytes != 0) return copy_out(f, e, out);
+  if (f->map == NULL || is_wide(e) || at % types[e->type].bytes != 0) return copy_out(f, e, out);
   f->map->references++;
   sw_status st = sw_tensor_wrap(f->ctx, (sw_dtype)types[e->type].ours, &e->shape,
                                 f->map->bytes + at, 1, mapping_release, f->map, out);

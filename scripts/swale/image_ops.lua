@@ -67,16 +67,17 @@ end
 
 ---Each pixel becomes factor x factor equal ones.
 ---@param x swale.Value
----@param factor integer
+---@param factor integer|integer[]      or { rows, columns }
 ---@return swale.Value
 function M.upsample2d(x, factor)
   local shape = x:shape()
   if #shape ~= 4 then errors.misuse("upsample2d: images have 4 axes, got %d", #shape) end
   local b, rows, columns, channels = table.unpack(shape)
+  local down, across = pair(factor)
   local apart = apply("reshape", { shape = { b, rows, 1, columns, 1, channels } }, x)
-  local equal = apply("broadcast", { shape = { b, rows, factor, columns, factor, channels } },
+  local equal = apply("broadcast", { shape = { b, rows, down, columns, across, channels } },
     apart)
-  return (apply("reshape", { shape = { b, rows * factor, columns * factor, channels } }, equal))
+  return (apply("reshape", { shape = { b, rows * down, columns * across, channels } }, equal))
 end
 
 return M

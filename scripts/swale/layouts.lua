@@ -1,9 +1,11 @@
---- How weights lie in other libraries' files. Ours are (out, in) and channels last: the inputs of
---- the first linear layer behind an image come as (height, width, channels), those of PyTorch's as
---- (channels, height, width). Nothing else differs for linear layers.
+--- How weights lie in other libraries' files. Ours are channels last: kernels are (out, height,
+--- width, in), PyTorch's (out, in, height, width); and the inputs of the first linear layer behind
+--- an image come as (height, width, channels), those of PyTorch's as (channels, height, width).
+--- Nothing else differs.
 ---
 --- A rule looks at one kind of layer and knows the shape of what comes in, one example, flattened
---- or not. It gives the shape of what goes out and, by parameter, what is to be rearranged.
+--- or not; nil: it is not known. It gives the shape of what goes out and, by parameter, what is to
+--- be rearranged.
 local errors = require "swale.errors"
 
 local M = {}
@@ -14,18 +16,53 @@ local M = {}
 ---@field shape integer[]     and this is its shape in the file
 
 ---@alias swale.Arrangements table<string, swale.Arrangement>
----@alias swale.LayoutRule fun(layer: table, shape: integer[]): integer[], swale.Arrangements|nil
+---@alias swale.LayoutRule fun(layer: table, shape?: integer[]): integer[]?, swale.Arrangements?
 
 ---@type table<string, swale.LayoutRule>
 local rules = {}
 
-local function is_image(shape) return #shape == 3 end
+local function is_image(shape) return shape and #shape == 3 end
 
 function rules.Linear(layer, shape)
+  if not is_image(shape) then return { layer.outputs } end
   local h, w, c = shape[1], shape[2], shape[3]
-  if not is_image(shape) or layer.inputs ~= h * w * c then return { layer.outputs } end
+  if layer.inputs ~= h * w * c then return { layer.outputs } end
   return { layer.outputs }, { weight = { split = { layer.outputs, h, w, c }, perm = { 1, 4, 2, 3 },
     shape = { layer.outputs, layer.inputs } } }
+end
+
+--- Windows over an image: how many places they have.
+local function places(size, kernel, o, i)
+  local span = (o.dilation and o.dilation[i] or 1) * (kernel[i] - 1) + 1
+  return (size + 2 * o.padding[i] + (o.more and o.more[i] or 0) - span) // o.stride[i] + 1
+end
+
+local function windowed(shape, kernel, o, channels)
+  if not is_image(shape) then return nil end
+  return { places(shape[1], kernel, o, 1), places(shape[2], kernel, o, 2), channels or shape[3] }
+end
+
+function rules.Conv2d(layer, shape)
+  local o, kh, kw = layer.outputs, layer.kernel[1], layer.kernel[2]
+  local inputs = layer.inputs // layer.groups
+  return windowed(shape, layer.kernel, layer, o), { weight = { split = { o, kh, kw, inputs },
+    perm = { 1, 4, 2, 3 }, shape = { o, inputs, kh, kw } } }
+end
+
+function rules.MaxPool2d(layer, shape) return windowed(shape, layer.kernel, layer.window) end
+rules.AvgPool2d = rules.MaxPool2d
+
+function rules.GlobalAvgPool(_, shape) return is_image(shape) and { shape[3] } or nil end
+
+function rules.ZeroPad2d(layer, shape)
+  if not is_image(shape) then return nil end
+  return { shape[1] + 2 * layer.pair[1], shape[2] + 2 * layer.pair[2], shape[3] }
+end
+rules.ReflectionPad2d = rules.ZeroPad2d
+
+function rules.Upsample(layer, shape)
+  if not is_image(shape) then return nil end
+  return { shape[1] * layer.pair[1], shape[2] * layer.pair[2], shape[3] }
 end
 
 --- What a function of one's own does to the places of an image, nobody knows.
@@ -37,14 +74,18 @@ function rules.Lambda(layer, shape)
   return shape
 end
 
+--- Children one after another; of a residual connection, side by side.
 local function walk(layer, prefix, shape, found)
   local rule, arrangements = rules[layer.kind], nil
   if rule then shape, arrangements = rule(layer, shape) end
   for name, arrangement in pairs(arrangements or {}) do found[prefix .. name] = arrangement end
-  for _, child in ipairs(layer:children()) do
-    shape = walk(child.layer, prefix .. child.key .. ".", shape, found)
+  local first, body = shape, nil
+  for i, child in ipairs(layer:children()) do
+    local into = layer.kind == "Residual" and first or shape
+    shape = walk(child.layer, prefix .. child.key .. ".", into, found)
+    if i == 1 then body = shape end
   end
-  return shape
+  return layer.kind == "Residual" and body or shape
 end
 
 local function has_flatten(layer)
@@ -64,7 +105,7 @@ function M.pytorch(layer, input)
     errors.misuse('layout: "pytorch" wants input = { height, width, channels }: a layer flattens')
   end
   local found = {}
-  if input then walk(layer, "", input, found) end
+  walk(layer, "", input, found)
   return found
 end
 

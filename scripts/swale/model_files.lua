@@ -15,7 +15,7 @@ end
 local SAVE = { layout = LAYOUT, input = "table?", metadata = "table?" }
 
 ---@class swale.SaveOptions
----@field layout? "swale"|"pytorch"   "swale"; they differ behind a flattened image only
+---@field layout? "swale"|"pytorch"   "swale"; they differ in kernels, and behind images
 ---@field input? integer[]            for "pytorch": of an example, { height, width, channels }
 ---@field metadata? table<string, string>
 

@@ -12,7 +12,7 @@ local errors = require "swale.errors"
 ---@field global_avg_pool2d fun(x: swale.Value): swale.Value
 ---@field zero_pad2d fun(x: swale.Value, padding: integer|integer[]): swale.Value
 ---@field reflect_pad2d fun(x: swale.Value, padding: integer|integer[]): swale.Value
----@field upsample2d fun(x: swale.Value, factor: integer): swale.Value
+---@field upsample2d fun(x: swale.Value, factor: integer|integer[]): swale.Value
 ---@field batch_norm fun(x: swale.Value, gamma: swale.Value, beta: swale.Value,
 ---o?: swale.BatchNormOp): swale.Value, swale.Value
 ---@field layer_norm fun(x: swale.Value, gamma?: swale.Value, beta?: swale.Value,

@@ -1,7 +1,7 @@
 """What PyTorch makes of the weights of test_model_files.lua: torch_check.py read|write FOLDER.
 
-read: loads FOLDER/ours.safetensors and ours-image.safetensors into PyTorch's own layers and writes
-their outputs for FOLDER/x.npy and image.npy. write: saves weights of its own with inputs, outputs.
+read: loads FOLDER/ours.safetensors, ours-image and ours-conv into PyTorch's own layers and writes
+their outputs for FOLDER/x.npy and the others. write: saves weights of its own with inputs, outputs.
 The format is read and written here by hand: Debian's PyTorch comes without it.
 """
 import json
@@ -30,8 +30,9 @@ def read_safetensors(path):
 def write_safetensors(path, state):
     header, data = {}, b""
     for name, t in state.items():
-        raw = t.detach().contiguous().numpy().astype("<f4").tobytes()
-        header[name] = {"dtype": "F32", "shape": list(t.shape),
+        whole = t.dtype == torch.int64
+        raw = t.detach().contiguous().numpy().astype("<i8" if whole else "<f4").tobytes()
+        header[name] = {"dtype": "I64" if whole else "F32", "shape": list(t.shape),
                         "data_offsets": [len(data), len(data) + len(raw)]}
         data += raw
     text = json.dumps(header).encode()
@@ -47,10 +48,43 @@ def image():  # on (N, channels, height, width)
     return nn.Sequential(nn.Flatten(), nn.Linear(3 * 4 * 2, 6), nn.Tanh(), nn.Linear(6, 2))
 
 
+class Residual(nn.Module):
+    def __init__(self, body, shortcut):
+        super().__init__()
+        self.body, self.shortcut = body, shortcut
+
+    def forward(self, x):
+        return self.body(x) + self.shortcut(x)
+
+
+def conv():
+    body = nn.Sequential(nn.Conv2d(4, 4, 3, padding=2, dilation=2, groups=2, bias=False),
+                         nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 6, (2, 4), padding="same"))
+    return nn.Sequential(nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4, momentum=None), nn.ReLU(),
+                         nn.MaxPool2d(2), Residual(body, nn.Conv2d(4, 6, 1)),
+                         nn.AvgPool2d(3, stride=2, padding=1), nn.GroupNorm(2, 6),
+                         nn.Upsample(scale_factor=(1, 2)), nn.ReflectionPad2d((1, 1, 0, 0)),
+                         nn.Flatten(), nn.Linear(6 * 2 * 6, 5), nn.LayerNorm(5))
+
+
+def settle(net):
+    """Running statistics of some steps, and affine parameters that are not 1 and 0."""
+    for p in net.parameters():
+        if p.ndim == 1:
+            torch.nn.init.normal_(p)
+    net.train()
+    for _ in range(3):
+        net(torch.randn(8, 2, 6, 8))
+
+
 def main(what, folder):
     torch.manual_seed(1)
-    for name, make, shape in (("", plain, (8, 5)), ("-image", image, (8, 2, 3, 4))):
+    for name, make, shape in (("", plain, (8, 5)), ("-image", image, (8, 2, 3, 4)),
+                              ("-conv", conv, (8, 2, 6, 8))):
         net = make()
+        if name == "-conv" and what == "write":
+            settle(net)
+        net.eval()
         if what == "read":
             x = torch.from_numpy(numpy.load(f"{folder}/x{name}.npy"))
             x = x.permute(0, 3, 1, 2).contiguous() if name else x

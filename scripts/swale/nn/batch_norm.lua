@@ -63,8 +63,7 @@ function BatchNorm:normalise(x, p, ghost)
   local dtype = core.type(x) == "tensor" and x:dtype() or nil
   local weight = p.weight or core.zeros({ self.channels }, dtype):fill(1)
   local bias = p.bias or core.zeros({ self.channels }, dtype)
-  local y, _, moments = core.apply("batch_norm", { value = self.eps, n = ghost }, x, weight, bias)
-  return y, moments
+  return ops.batch_norm(x, weight, bias, { eps = self.eps, ghost = ghost })
 end
 
 --- Values a channel that a variance is of: a ghost's, or a batch's if that is smaller. In a graph,

@@ -1,5 +1,4 @@
 --- Convolutions over images.
-local core = require "swale.core"
 local errors = require "swale.errors"
 local initializers = require "swale.nn.initializers"
 local layer = require "swale.nn.layer"
@@ -42,7 +41,7 @@ function Conv2d:takes() return "images" end
 --- What "same" leaves over where a kernel is even goes behind, as PyTorch's.
 local function padded(self, x)
   if self.padding_mode == "reflect" then
-    return (core.apply("reflect_pad2d", { padding = self.padding }, x)), 0
+    return ops.reflect_pad2d(x, self.padding), 0
   end
   for axis = 1, 2 do
     if self.more[axis] > 0 then x = ops.pad(x, axis + 1, 0, self.more[axis]) end
@@ -53,8 +52,8 @@ end
 function Conv2d:forward(x, p)
   windows.image(x, self.inputs)
   local image, padding = padded(self, x)
-  local y = core.apply("conv2d", { stride = self.stride, padding = padding,
-    dilation = self.dilation, groups = self.groups }, image, p.weight)
+  local y = ops.conv2d(image, p.weight, { stride = self.stride, padding = padding,
+    dilation = self.dilation, groups = self.groups })
   return p.bias and y + p.bias or y
 end
 

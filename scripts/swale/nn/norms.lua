@@ -25,16 +25,7 @@ local function check_channels(self, x, least)
     errors.misuse("normalises %d channels, the last axis, but what comes in is %s", self.channels,
       errors.shape_text(shape))
   end
-  return shape
 end
-
---- Deviations over the root of their mean square.
-local function normalised(x, axes, eps)
-  local deviation = x - ops.mean(x, axes, true)
-  return deviation / ops.sqrt(ops.mean(ops.square(deviation), axes, true) + eps)
-end
-
-local function affine(y, p) return p.weight and y * p.weight + p.bias or y end
 
 ---@class swale.LayerNorm: swale.Layer
 local LayerNorm = layer.kind "LayerNorm"
@@ -45,7 +36,7 @@ function LayerNorm:declared() return ("%d channels"):format(self.channels) end
 
 function LayerNorm:forward(x, p)
   check_channels(self, x, 1)
-  return affine(normalised(x, -1, self.eps), p)
+  return ops.layer_norm(x, p.weight, p.bias, self.eps)
 end
 
 ---y = weight (x - mean) / sqrt(variance + eps) + bias, mean and variance over the last axis.
@@ -69,11 +60,8 @@ function GroupNorm:declared()
 end
 
 function GroupNorm:forward(x, p)
-  local shape, positions = check_channels(self, x, 2), 1
-  for axis = 2, #shape - 1 do positions = positions * shape[axis] end
-  local apart = { shape[1], positions, self.groups, self.channels // self.groups }
-  local y = normalised(ops.reshape(x, apart), { 2, 4 }, self.eps)
-  return affine(ops.reshape(y, shape), p)
+  check_channels(self, x, 2)
+  return ops.group_norm(x, self.groups, p.weight, p.bias, self.eps)
 end
 
 ---As LayerNorm, but mean and variance over groups of channels that stand together, and over all

@@ -1,5 +1,4 @@
 --- Images made larger: frames around them, and each pixel repeated.
-local core = require "swale.core"
 local layer = require "swale.nn.layer"
 local ops = require "swale.ops"
 local options = require "swale.options"
@@ -12,7 +11,10 @@ local function constructor(kind, what, least, forward)
   local where = "nn." .. kind
   function class:takes() return "images" end
   function class:declared() return what .. " " .. windows.text(self.pair) end
-  function class:forward(x) return forward(x, self.pair, windows.image(x)) end
+  function class:forward(x)
+    windows.image(x)
+    return forward(x, self.pair)
+  end
   return function(value, o)
     o = options.check(where, o, { name = "string?" })
     o.pair = windows.pair(where, what, value, least)
@@ -21,21 +23,9 @@ local function constructor(kind, what, least, forward)
   end
 end
 
-local zero = constructor("ZeroPad2d", "padding", 0, function(x, pair)
-  return ops.pad(ops.pad(x, 2, pair[1], pair[1]), 3, pair[2], pair[2])
-end)
-
-local reflection = constructor("ReflectionPad2d", "padding", 0, function(x, pair)
-  return (core.apply("reflect_pad2d", { padding = pair }, x))
-end)
-
-local upsample = constructor("Upsample", "factor", 1, function(x, pair, shape)
-  local b, h, w, c = table.unpack(shape)
-  local apart = ops.reshape(x, { b, h, 1, w, 1, c })
-  local wide = ops.broadcast(apart, { b, h, pair[1], w, pair[2], c })
-  if core.type(wide) == "tensor" then wide = wide:contiguous() end
-  return ops.reshape(wide, { b, h * pair[1], w * pair[2], c })
-end)
+local zero = constructor("ZeroPad2d", "padding", 0, ops.zero_pad2d)
+local reflection = constructor("ReflectionPad2d", "padding", 0, ops.reflect_pad2d)
+local upsample = constructor("Upsample", "factor", 1, ops.upsample2d)
 
 ---Rows and columns of zeros on both sides.
 ---@param padding swale.Pair

@@ -1,5 +1,4 @@
 --- Pooling: images made smaller.
-local core = require "swale.core"
 local errors = require "swale.errors"
 local layer = require "swale.nn.layer"
 local ops = require "swale.ops"
@@ -27,18 +26,19 @@ local function pool(kind, op)
   end
   function class:forward(x)
     windows.image(x)
-    return (core.apply(op, self.window, x))
+    return op(x, self.kernel, self.window)
   end
   return class
 end
 
-local max_pool, average_pool = pool("MaxPool2d", "max_pool2d"), pool("AvgPool2d", "avg_pool2d")
+local max_pool = pool("MaxPool2d", ops.max_pool2d)
+local average_pool = pool("AvgPool2d", ops.avg_pool2d)
 
 local function make(class, kernel, o, spec)
   local where = "nn." .. class.kind
   o = options.check(where, o, spec)
   kernel = windows.pair(where, "kernel", kernel, 1)
-  local window = { kernel = kernel, stride = windows.pair(where, "stride", o.stride or kernel, 1),
+  local window = { stride = windows.pair(where, "stride", o.stride or kernel, 1),
     padding = windows.pair(where, "padding", o.padding, 0),
     dilation = windows.pair(where, "dilation", o.dilation or 1, 1) }
   for i = 1, 2 do
@@ -72,7 +72,7 @@ function Global:takes() return "images" end
 
 function Global:forward(x)
   windows.image(x)
-  return ops.mean(x, { 2, 3 })
+  return ops.global_avg_pool2d(x)
 end
 
 ---The mean of each channel: (B, height, width, channels) -> (B, channels)

@@ -1,5 +1,4 @@
 --- Residual connections (He et al. 2016).
-local core = require "swale.core"
 local errors = require "swale.errors"
 local lambda = require "swale.nn.lambda"
 local layer = require "swale.nn.layer"
@@ -76,7 +75,7 @@ end
 
 function ShortcutA:forward(x)
   windows.image(x, self.inputs)
-  if self.stride > 1 then x = core.apply("avg_pool2d", { kernel = 1, stride = self.stride }, x) end
+  if self.stride > 1 then x = ops.avg_pool2d(x, 1, { stride = self.stride }) end
   return self.outputs > self.inputs and ops.pad(x, 4, 0, self.outputs - self.inputs) or x
 end
 
