@@ -1,4 +1,4 @@
-/* lua_files.c: IDX, CIFAR, safetensors, and text written whole or not at all. */
+/* lua_files.c: bytes, IDX, CIFAR, safetensors, and text written whole or not at all. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +17,27 @@ static int write_file(lua_State *L) {
   size_t size;
   const char *text = lua_tolstring(L, 2, &size);
   return lx_done(L, sw_file_write_atomic(lx_context(L), path, text, size));
+}
+
+/* bytes(text[, table]): table has 256 bytes, the one at b + 1 for each byte b */
+static int bytes(lua_State *L) {
+  size_t n, entries = 256;
+  lua_settop(L, 2);
+  sw_tensor **out = lx_push_tensor(L);
+  if (lua_type(L, 1) != LUA_TSTRING)
+    return lx_error(L, "bytes: text must be a string, got %s", lx_push_words(L, 1));
+  const unsigned char *text = (const unsigned char *)lua_tolstring(L, 1, &n);
+  const char *map = lua_type(L, 2) == LUA_TSTRING ? lua_tolstring(L, 2, &entries) : NULL;
+  if (entries != 256 || (!map && !lua_isnil(L, 2)))
+    return lx_error(L, "bytes: table must be a string of 256 bytes");
+  sw_shape shape = sw_shape_of(1, (int64_t[]){(int64_t)n});
+  sw_status st = sw_tensor_new(lx_context(L), SW_U8, &shape, out);
+  if (st != SW_OK) return lx_retry(L, st, 2, bytes);
+  void *to = NULL;
+  (void)sw_tensor_writable(*out, &to); /* new, so it is */
+  for (size_t i = 0; i < n; i++)
+    ((unsigned char *)to)[i] = map ? (unsigned char)map[text[i]] : text[i];
+  return 1;
 }
 
 /* idx_read(path) */
@@ -163,6 +184,7 @@ const lx_class_spec lx_file_class = {
 
 const luaL_Reg lx_file_functions[] = {
     {"write_file", write_file},
+    {"bytes", bytes},
     {"idx_read", idx_read},
     {"idx_write", idx_write},
     {"cifar_read", cifar_read},

@@ -1,6 +1,7 @@
---- Where data sets are on this machine. Each is converted once, from IDX files into one file of
+--- Where data sets are on this machine. Each is converted once, from its files into one file of
 --- tensors below SWALE_DATA (the user's cache folder, unless set), written under a temporary name
 --- and renamed; from then on it is mapped, so that forty runs share one copy and start at once.
+local cifar = require "swale.data.cifar"
 local core = require "swale.core"
 local digest = require "swale.data.digest"
 local download = require "swale.data.download"
@@ -33,19 +34,25 @@ local function shipped_folder()
   return debug.getinfo(1, "S").source:match "^@(.*)/[^/]*$"
 end
 
---- The path of a file in folder, plain or gzipped.
-local function find_file(folder, file)
-  for _, path in ipairs { folder .. "/" .. file.name, folder .. "/" .. file.name .. ".gz" } do
-    if folders.exists(path) then return path end
+--- The path of a file in folder, plain or gzipped; or in the folder that an archive unpacks to.
+local function find_file(folder, file, manifest)
+  local inside = folder .. "/" .. (manifest.archive and manifest.archive.folder or ".")
+  for _, place in ipairs { folder, inside } do
+    for _, path in ipairs { place .. "/" .. file.name, place .. "/" .. file.name .. ".gz" } do
+      if folders.exists(path) then return path end
+    end
   end
   return nil
 end
 
-local function has_all(folder, manifest)
-  for _, file in pairs(manifest.files) do
-    if not find_file(folder, file) then return false end
+--- All files of a set; of CIFAR, which may be there in part, some training images.
+local function has_files(folder, manifest)
+  for key, file in pairs(manifest.files) do
+    local path = find_file(folder, file, manifest)
+    if manifest.cifar and path and key ~= "test" then return true end
+    if not manifest.cifar and not path then return false end
   end
-  return true
+  return not manifest.cifar
 end
 
 ---The folder of this machine that has all the files of a data set, if there is one. SWALE_DATA_URL
@@ -60,7 +67,7 @@ function M.local_folder(name)
     table.move(manifest.folders or {}, 1, #(manifest.folders or {}), 2, candidates)
   end
   for _, folder in ipairs(candidates) do
-    if has_all(folder, manifest) then return folder end
+    if has_files(folder, manifest) then return folder end
   end
   return nil
 end
@@ -78,13 +85,16 @@ end
 
 -- ------------------------------------------------------------------ reading and converting
 
-local function read_checked(folder, file, scratch)
-  local path = find_file(folder, file)
-  local plain = path
-  if path:match "%.gz$" then
-    plain = scratch .. "/" .. file.name
-    errors.check(digest.gunzip(path, plain))
-  end
+local function decompressed(path, file, scratch)
+  if not path:match "%.gz$" then return path end
+  local plain = scratch .. "/" .. file.name
+  errors.check(digest.gunzip(path, plain))
+  return plain
+end
+
+local function read_checked(folder, file, manifest, scratch)
+  local path = find_file(folder, file, manifest)
+  local plain = decompressed(path, file, scratch)
   errors.check(digest.check(plain, file, path))
   local tensor = errors.check(core.idx_read(plain))
   if plain ~= path then folders.remove(plain) end
@@ -131,15 +141,6 @@ function M.moments(x)
   return sum / n, math.sqrt(math.max(squares / n - (sum / n) ^ 2, 0))
 end
 
-local function read_set(name, folder, scratch)
-  local manifest, files = set(name), {}
-  for key, file in pairs(manifest.files) do files[key] = read_checked(folder, file, scratch) end
-  local parts = split_up(manifest, files)
-  local mean, deviation = M.moments(parts["train.x"])
-  return parts, { mean = ("%.17g"):format(mean), deviation = ("%.17g"):format(deviation),
-    licence = manifest.licence }
-end
-
 local said = {}
 
 local function say_once(text)
@@ -147,10 +148,53 @@ local function say_once(text)
   said[text] = true
 end
 
+--- What is there, whatever it is, and whether it is the set as published: else nothing is cached.
+local function read_cifar(name, folder, scratch)
+  local manifest, paths, whole = set(name), {}, true
+  for key, file in pairs(manifest.files) do
+    local path = find_file(folder, file, manifest)
+    paths[key] = path and decompressed(path, file, scratch)
+    whole = whole and path and digest.check(paths[key], file) and true or false
+  end
+  local tensors = cifar.read(name, paths)
+  if not whole then
+    local test = tensors["test.x"]
+    say_once(("%s: %s has %d training and %d test images, in files that are not all the published"
+      .. " ones; they are used as they are"):format(name, folder, #tensors["train.x"],
+      test and #test or 0))
+  end
+  local metadata = whole and cifar.metadata(tensors) or {}
+  metadata.licence = manifest.licence
+  return tensors, metadata, whole
+end
+
+--- Tensors, metadata, and whether to cache them.
+local function read_set(name, folder, scratch)
+  local manifest, files = set(name), {}
+  if manifest.cifar then return read_cifar(name, folder, scratch) end
+  for key, file in pairs(manifest.files) do
+    files[key] = read_checked(folder, file, manifest, scratch)
+  end
+  local parts = split_up(manifest, files)
+  local mean, deviation = M.moments(parts["train.x"])
+  return parts, { mean = ("%.17g"):format(mean), deviation = ("%.17g"):format(deviation),
+    licence = manifest.licence }, true
+end
+
+local function file_names(manifest)
+  local names = {}
+  for _, file in pairs(manifest.files) do names[#names + 1] = file.name end
+  table.sort(names)
+  return table.concat(names, ", ")
+end
+
 local function missing(name, why)
   local manifest = set(name)
   local remedy = ("put its files into %s/%s"):format(M.folder(), name)
-  if manifest.package then
+  if manifest.cifar then
+    remedy = ("%s, or name their folder: sw.data.load(%q, { path = … }). They are %s, of %s")
+      :format(remedy, name, file_names(manifest), manifest.archive.name)
+  elseif manifest.package then
     remedy = ("install the package %s, or "):format(manifest.package) .. remedy
   end
   return ("%s is not on this machine: %s.\n  With a network `swale data get %s` fetches it; else"
@@ -187,13 +231,29 @@ local function convert(name)
   local ok, message = folders.make_folder(M.folder())
   local parent = M.folder()
   if not ok or not require "luv".fs_access(parent, "W") then
-    say_once(("the data cannot be cached, going on without: %s (SWALE_DATA names another folder)")
-      :format(message or parent .. " is not writable"))
-    parent, ok = require "luv".os_tmpdir(), nil
+    ok, message = nil, message or parent .. " is not writable"
+    parent = require "luv".os_tmpdir()
   end
   return with_scratch(parent, function(scratch)
-    local parts, metadata = obtain(name, scratch)
-    return parts, metadata, ok and write_cache(name, parts, metadata) or false
+    local parts, metadata, whole = obtain(name, scratch)
+    if whole and not ok then
+      say_once(("the data cannot be cached, going on without: %s (SWALE_DATA names another folder)")
+        :format(message))
+    end
+    return parts, metadata, ok and whole and write_cache(name, parts, metadata) or false
+  end)
+end
+
+--- The files in a folder that a user names are read each time, and never cached.
+local function read_named(name, folder)
+  local manifest = set(name)
+  if not has_files(folder, manifest) then
+    errors.environment(("%s: no files of %s in it; they are %s"):format(folder, name,
+      file_names(manifest)), "ENOENT")
+  end
+  return with_scratch(require "luv".os_tmpdir(), function(scratch)
+    local parts, metadata = read_set(name, folder, scratch)
+    return parts, metadata
   end)
 end
 
@@ -204,9 +264,11 @@ local function read_cache(name)
 end
 
 ---@param name string
+---@param path? string   a folder with its files
 ---@return table<string, swale.Tensor> parts, table<string, string> metadata
-function M.load(name)
+function M.load(name, path)
   local manifest = set(name)
+  if path then return read_named(name, path) end
   if manifest.shipped then
     local parts = {}
     for key, file in pairs(manifest.files) do

