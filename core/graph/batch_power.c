@@ -66,7 +66,14 @@ static int power_of_node(const sw_graph *g, const swi_node *n, const int *power)
   case SW_OP_broadcast:
   case SW_OP_transpose:
   case SW_OP_slice:
-  case SW_OP_gather_rows: return p[0];
+  case SW_OP_gather_rows:
+  case SW_OP_max_pool2d:
+  case SW_OP_max_unpool2d:
+  case SW_OP_max_repool2d:
+  case SW_OP_avg_pool2d:
+  case SW_OP_avg_unpool2d:
+  case SW_OP_reflect_pad2d:
+  case SW_OP_reflect_fold2d: return p[0];
   default:
     for (int k = 0; k < n_in; k++)
       if (has_power(p[k]) ? p[k] != 0 : p[k] == NONE) return NONE;

@@ -1,16 +1,18 @@
 /* example_norms.c: per-example squared gradient norms, read off the gradient's own graph.
  *
- * The gradient of a parameter with one use ends in the node that adds up the examples; behind it
- * come only ops that change no norm, or by a factor. Example i's share of that node is
- *   a sum over the batch           the summand
+ * The gradient of a parameter ends in the node that adds up the examples; behind it come ops that
+ * change no norm, or by a factor. Example i's share of that node is
  *   D^T X over rows of the batch   d_i x_i^T (Goodfellow 2015); with T rows an example, sum_t d_t
  *                                  x_t^T, of which |.|^2 = sum_ts <d_t, d_s> <x_t, x_s>
  *   scattered rows (embeddings)    of which |.|^2 = sum_ts [index_t = index_s] <d_t, d_s>
- *   weights of a convolution       it gives the squares itself.
- * A sum of two such nodes is a parameter with two uses, whose cross terms are not had this way.
+ *   weights of a convolution       it gives the squares itself
+ *   sums over the batch            the summand: such parameters are small, so shares are made
+ *                                  whole, and may be added up and multiplied by constants.
+ * A product added to anything is a parameter with two uses, whose cross terms are not had this way.
  */
 #include <inttypes.h>
 
+#include "base/alloc.h"
 #include "graph/batch_power.h"
 #include "graph/build.h"
 
@@ -46,31 +48,76 @@ static int64_t size_of(const sw_graph *g, sw_edge x, int axis) {
   return sw_graph_type(g, x)->dim[axis].n;
 }
 
-/* x (batch, T, K) -> (batch): |sum_t x_t|^2 */
-static sw_edge sum_squares(sw_graph *g, sw_edge x) {
-  if (x.node < 0) return x;
-  return swi_sumsq(g, swi_sum(g, x, 1u << 1, 1), 1u << 1 | 1u << 2, 0);
-}
-
 /* (batch, …) -> (batch): squares summed over everything but the batch; none unless it has one row
  * an example. */
 static sw_edge row_squares(sw_graph *g, sw_edge x) {
+  if (x.node < 0) return x;
   const sw_type *t = sw_graph_type(g, x);
   int batch = sw_type_batch_axis(t);
   if (batch < 0 || t->dim[batch].n != 1 || t->dependence == SW_MIXED) return SW_NO_EDGE;
   return swi_sumsq(g, x, ((1u << t->ndim) - 1) & ~(1u << batch), 0);
 }
 
-/* -------------------------------------------------------------- shares, as they are added up */
+/* -------------------------------------------------------------- shares that are made whole */
 
-static sw_edge summand_squares(sw_graph *g, const swi_node *sum) {
-  const sw_type *t = sw_graph_type(g, sum->in[0]);
-  int batch = sw_type_batch_axis(t);
-  if (batch < 0 || !(sum->attrs.axes >> batch & 1) || t->dependence == SW_MIXED) return SW_NO_EDGE;
-  if (t->dim[batch].n != 1) return sum_squares(g, by_example(g, sum->in[0], sum->attrs.axes));
-  /* other axes are summed first: they belong to the same example */
-  return row_squares(g, swi_sum(g, sum->in[0], sum->attrs.axes & ~(1u << batch), 1));
+/* x as the share of a node of type t: (batch, t). */
+static sw_edge shaped(sw_graph *g, sw_edge x, const sw_type *t) {
+  sw_dim dim[SW_MAX_DIMS] = {{1, 1}};
+  if (x.node < 0 || t->ndim + 1 > SW_MAX_DIMS) return SW_NO_EDGE;
+  for (int i = 0; i < t->ndim; i++) dim[i + 1] = t->dim[i];
+  return swi_reshape(g, x, t->ndim + 1, dim);
 }
+
+static sw_edge shares(sw_graph *g, sw_edge e);
+
+static sw_edge sum_shares(sw_graph *g, const swi_node *sum) {
+  const int batch = sw_type_batch_axis(sw_graph_type(g, sum->in[0]));
+  if (batch >= 0)
+    return shaped(g, swi_sum(g, by_example(g, sum->in[0], sum->attrs.axes), 1u << 1, 0),
+                  &sum->type[0]);
+  return shaped(g, swi_sum(g, shares(g, sum->in[0]), sum->attrs.axes << 1, 1), &sum->type[0]);
+}
+
+/* The shares of input k with as many axes as the result has: constants are then stretched along. */
+static sw_edge lifted(sw_graph *g, const swi_node *n, int k) {
+  sw_type t = {.ndim = n->type[0].ndim};
+  const sw_type *in = sw_graph_type(g, n->in[k]);
+  int lead = t.ndim - in->ndim;
+  for (int i = 0; i < t.ndim; i++) t.dim[i] = i < lead ? (sw_dim){1, 0} : in->dim[i - lead];
+  return shaped(g, shares(g, n->in[k]), &t);
+}
+
+static int is_constant(const sw_graph *g, sw_edge e) {
+  const sw_type *t = sw_graph_type(g, e);
+  return t->dependence == SW_CONSTANT && sw_type_batch_axis(t) < 0;
+}
+
+static sw_edge factor_shares(sw_graph *g, const swi_node *n) {
+  if (is_constant(g, n->in[1]))
+    return swi_build(g, n->op, lifted(g, n, 0), n->in[1], SW_NO_EDGE, NULL);
+  if (n->op != SW_OP_mul || !is_constant(g, n->in[0])) return SW_NO_EDGE;
+  return swi_mul(g, lifted(g, n, 1), n->in[0]);
+}
+
+/* What example i gives to e, a linear function of sums over the batch; none if it is something
+ * else. */
+static sw_edge shares(sw_graph *g, sw_edge e) {
+  const swi_node n = *swi_node_of(g, e); /* a copy: the list moves when it grows */
+  switch (n.op) {
+  case SW_OP_sum: return sum_shares(g, &n);
+  case SW_OP_neg: return swi_neg(g, shares(g, n.in[0]));
+  case SW_OP_scale: return swi_scale(g, shares(g, n.in[0]), n.attrs.value, n.attrs.batch_power);
+  case SW_OP_reshape: return shaped(g, shares(g, n.in[0]), &n.type[0]);
+  case SW_OP_add:
+  case SW_OP_sub: return swi_build(g, n.op, lifted(g, &n, 0), lifted(g, &n, 1), SW_NO_EDGE, NULL);
+  case SW_OP_mul:
+  case SW_OP_div:
+  case SW_OP_gate: return factor_shares(g, &n);
+  default: return SW_NO_EDGE;
+  }
+}
+
+/* -------------------------------------------------------------- squares, as shares are added up */
 
 static sw_edge product_squares(sw_graph *g, const swi_node *product) {
   uint32_t rows_a = product->attrs.transpose_a ? 1u << 0 : 1u << 1;
@@ -98,13 +145,12 @@ static sw_edge convolution_squares(const sw_graph *g, sw_edge weights) {
 }
 
 static sw_edge squares_at(sw_graph *g, sw_edge end) {
-  const swi_node n = *swi_node_of(g, end); /* a copy: the list moves when it grows */
+  const swi_node n = *swi_node_of(g, end);
   switch (n.op) {
-  case SW_OP_sum: return summand_squares(g, &n);
   case SW_OP_matmul: return product_squares(g, &n);
   case SW_OP_scatter_rows: return scattered_squares(g, &n);
   case SW_OP_conv2d_weight: return convolution_squares(g, end);
-  default: return SW_NO_EDGE;
+  default: return row_squares(g, shares(g, end));
   }
 }
 
@@ -140,26 +186,29 @@ static sw_edge param_squares(sw_graph *g, sw_edge grad) {
 
 /* -------------------------------------------------------------- refusals */
 
-static int couples_examples(const sw_graph *g, sw_edge end) {
-  const swi_node *n = swi_node_of(g, end);
-  for (int k = 0; k < swi_op(n->op)->n_in; k++)
-    if (sw_graph_type(g, n->in[k])->dependence == SW_MIXED) return 1;
-  return 0;
+/* Whether something that e is made of has a row an example, which depends on other examples. */
+static sw_status couples_examples(const sw_graph *g, sw_edge e, int *answer) {
+  size_t size = (size_t)g->n_nodes;
+  unsigned char *needed = swi_alloc_zeroed(g->ctx, size);
+  *answer = 0;
+  if (!needed) return SW_ENOMEM;
+  swi_mark_needed(g, &e, 1, needed);
+  for (int32_t i = 0; i < g->n_nodes; i++) {
+    const sw_type *t = &g->nodes[i].type[0];
+    *answer |= needed[i] && t->dependence == SW_MIXED && sw_type_batch_axis(t) >= 0;
+  }
+  swi_free(g->ctx, needed, size);
+  return SW_OK;
 }
 
 static sw_status refuse(const sw_graph *g, sw_edge grad, int i) {
-  double factor = 1;
-  int power = 0;
-  const sw_edge end = before_scaling(g, grad, &factor, &power);
-  const char *why =
-      "is not one sum over examples that are apart (a constant share, or an op without a rule)";
-  if (swi_node_of(g, end)->op == SW_OP_add)
-    why = "is not one sum over the examples: it is used several times, or the loss has a penalty "
-          "of its own";
-  else if (couples_examples(g, end))
+  const char *why = "is not one sum over the examples: it is used several times, or the loss has a "
+                    "penalty of its own";
+  int coupled;
+  SW_TRY(couples_examples(g, grad, &coupled));
+  if (coupled)
     why = "is made of examples that know of each other: a layer couples them, such as batch norm "
-          "in training mode. Take its running statistics (mode \"eval\"), or ghost batches as the "
-          "unit instead of examples";
+          "in training mode (ghost batches, or running statistics, keep what they can apart)";
   return sw_fail(g->ctx, SW_EUNSUPPORTED,
                  "per-example gradient norms: the gradient of parameter %d %s", i + 1, why);
 }

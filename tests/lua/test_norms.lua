@@ -1,7 +1,10 @@
 -- Per-example squared gradient norms: those of a batch are the gradients' of batches of one.
+local compile = require "swale.compile"
 local core = require "swale.core"
 local lu = require "luaunit"
+local nn = require "swale.nn"
 local ops = require "swale.ops"
+local sw = require "swale"
 
 TestNorms = {}
 
@@ -121,6 +124,14 @@ function TestNorms:test_parameters_for_each_position()
   end, SEQUENCES)
 end
 
+function TestNorms:test_gains_and_biases_used_several_times()
+  check(function(g, new)
+    local a, b, c = new { 1, WIDTH }, new { WIDTH }, new {}
+    local y = ops.tanh(sequences(g) * a + b)
+    return squared(ops.tanh(y * a - b / 3 + a * c + ops.relu(b) * ops.sum(a)))
+  end, SEQUENCES)
+end
+
 function TestNorms:test_scales_and_slices_of_parameters()
   check(function(g, new)
     local table_ = new { 2 * LENGTH, WIDTH } * 3
@@ -145,6 +156,55 @@ function TestNorms:test_an_embedding()
   end, { whole({ BATCH }, WORDS, 2) })
 end
 
+-- ------------------------------------------------------------------ networks
+
+local function classified(layer, features, mode)
+  return compile.graph(layer, sw.loss.cross_entropy, { features = features, labels = true }, mode)
+end
+
+local function check_network(layer, features, inputs)
+  local graph, model = classified(layer, features, "eval"), layer:build { seed = 2 }
+  local w, buffers = model:weights():to "float64", model:buffers() or core.zeros { 1 }
+  if model:buffers() then core.random(1, "test"):fill_uniform(buffers, 0.5, 1.5) end
+  local run = { inputs = inputs, vectors = { w, buffers:to "float64" }, batch = BATCH,
+    out = core.zeros({ #w }, "float64") }
+  local _, norms = graph:measured("float64"):run(run)
+  local single = graph:pure "float64"
+  for i = 1, BATCH do
+    run.inputs, run.batch = { inputs[1]:narrow(1, i, 1), inputs[2]:narrow(1, i, 1) }, 1
+    single:run(run)
+    local want = run.out:dot(run.out)
+    lu.assert_almost_equals(norms:get(i), want, 1e-11 * want)
+  end
+end
+
+local IMAGES = { normal({ BATCH, 6, 5, 2 }, 4), whole({ BATCH }, 3, 5) }
+
+function TestNorms:test_a_convolutional_network()
+  check_network(nn.Sequential {
+    nn.Conv2d(2, 4, 3, { padding = 1 }), nn.ReLU(), nn.MaxPool2d(2), nn.GroupNorm(2, 4),
+    nn.ReflectionPad2d(1), nn.Conv2d(4, 4, 3, { stride = 2, groups = 2 }), nn.GELU(),
+    nn.Conv2d(4, 3, 1), nn.LayerNorm(3), nn.AvgPool2d(2, { padding = 1, stride = 1 }),
+    nn.Residual { body = nn.Conv2d(3, 3, 3, { padding = 1 }) }, nn.GlobalAvgPool(),
+    nn.Linear(3, 3) }, { 6, 5, 2 }, IMAGES)
+end
+
+function TestNorms:test_batch_norm_with_running_statistics()
+  check_network(nn.Sequential { nn.Conv2d(2, 3, 3), nn.BatchNorm(3), nn.ReLU(), nn.Flatten(),
+    nn.Linear(36, 8), nn.BatchNorm(8), nn.Linear(8, 3) }, { 6, 5, 2 }, IMAGES)
+end
+
+function TestNorms:test_batch_norm_in_training_mode_is_refused()
+  for _, norm in ipairs { nn.BatchNorm(4), nn.GhostBatchNorm(2)(4) } do
+    local graph = classified(nn.Sequential { nn.Linear(3, 4), norm, nn.Linear(4, 3) }, { 3 },
+      "train")
+    lu.assert_error_msg_contains('the gradient of "0.weight" is made of examples that know of each'
+      .. " other", graph.norms, graph)
+    lu.assert_error_msg_contains("Ghost batches", graph.norms, graph)
+    lu.assert_error_msg_contains('mode = "eval"', graph.norms, graph)
+  end
+end
+
 -- ------------------------------------------------------------------ refusals
 
 function TestNorms:test_shared_weights_are_refused()
@@ -160,13 +220,19 @@ function TestNorms:test_shared_weights_are_refused()
   lu.assert_str_contains(why, "at elements 1 and 1 share weights")
 end
 
-function TestNorms:test_parameters_used_twice_are_refused()
+function TestNorms:test_products_used_twice_are_refused()
   local culprit = refused(function(g, new)
-    local x, a = g:input(1, "real", { "batch", WIDTH }), new { 1, WIDTH }
-    local y = ops.matmul(x, new { WIDTH, WIDTH })
-    return squared(((y + a):tanh() * a):tanh())
-  end, "the gradient of parameter 1 is not one sum over the examples: it is used several times")
-  lu.assert_equals(culprit, 1)
+    local x, a, b = g:input(1, "real", { "batch", WIDTH }), new { WIDTH }, new { WIDTH, WIDTH }
+    return squared(ops.matmul(ops.matmul(x * a, b):tanh(), b):tanh())
+  end, "the gradient of parameter 2 is not one sum over the examples: it is used several times")
+  lu.assert_equals(culprit, 2)
+end
+
+function TestNorms:test_a_penalty_is_refused()
+  refused(function(g, new)
+    local a = new { WIDTH }
+    return squared(sequences(g) * a) + ops.sumsq(a)
+  end, "the loss has a penalty of its own")
 end
 
 function TestNorms:test_coupled_examples_are_refused()
