@@ -43,14 +43,15 @@ local function mlp(activation, inputs, outputs)
     nn.Linear(3, outputs) }
 end
 
-local function problem(layer, batch, loss)
+local function problem(layer, batch, loss, mode)
   local model = layer:build { seed = 3 }
-  return { loss = model:loss_on(batch, loss), w = model:weights():to "float64", model = model }
+  return { loss = model:loss_on(batch, loss, { mode = mode or "train" }), model = model,
+    w = model:weights():to "float64" }
 end
 
-local function classified(layer, features, classes, loss)
+local function classified(layer, features, classes, loss, mode)
   local shape = { 6, table.unpack(features) }
-  return problem(layer, { x = normal(shape, 5), y = labels(6, classes) }, loss)
+  return problem(layer, { x = normal(shape, 5), y = labels(6, classes) }, loss, mode)
 end
 
 local function fitted(layer, target, loss)
@@ -87,35 +88,32 @@ function PROBLEMS.images()
   return classified(nn.Sequential { nn.Flatten(), mlp(nn.Tanh(), 6, 3) }, { 2, 3 }, 3)
 end
 
-local function convolution(inputs, outputs, window)
-  local groups = window.groups or 1
-  return nn.Lambda(function(x, p) return core.apply("conv2d", window, x, p.weight) + p.bias end,
-    { weight = { shape = { outputs, 3, 3, inputs // groups } }, bias = { shape = { outputs } } })
-end
-
-local function batch_norm(channels, ghost)
-  return nn.Lambda(function(x, p)
-    return (core.apply("batch_norm", { value = 1e-3, n = ghost or 0 }, x, p.gain, p.bias))
-  end, { gain = { shape = { channels }, init = 0.7 }, bias = { shape = { channels } } })
-end
-
 function PROBLEMS.convolution()
-  return classified(nn.Sequential { convolution(2, 4, { padding = 1, stride = 2 }), nn.Tanh(),
-    convolution(4, 2, { padding = 2, dilation = 2, groups = 2 }), nn.SiLU(), nn.Flatten(),
+  return classified(nn.Sequential { nn.Conv2d(2, 4, 3, { padding = 1, stride = 2 }), nn.Tanh(),
+    nn.Conv2d(4, 2, 3, { padding = 2, dilation = 2, groups = 2 }), nn.SiLU(), nn.Flatten(),
     nn.Linear(12, 3) }, { 5, 4, 2 }, 3)
 end
 function PROBLEMS.batch_norm()
-  return classified(nn.Sequential { nn.Linear(3, 4), batch_norm(4), nn.ReLU(), nn.Linear(4, 3),
-    batch_norm(3), nn.GELU(), nn.Linear(3, 3) }, { 3 }, 3)
+  return classified(nn.Sequential { nn.Linear(3, 4), nn.BatchNorm(4), nn.ReLU(), nn.Linear(4, 3),
+    nn.BatchNorm(3), nn.GELU(), nn.Linear(3, 3) }, { 3 }, 3)
 end
 function PROBLEMS.ghosts()
-  return classified(nn.Sequential { nn.Linear(3, 4), batch_norm(4, 3), nn.Tanh(), nn.Linear(4, 3) },
-    { 3 }, 3)
+  return classified(nn.Sequential { nn.Linear(3, 4), nn.BatchNorm(4, { ghost = 3 }), nn.Tanh(),
+    nn.Linear(4, 3) }, { 3 }, 3)
 end
-function PROBLEMS.convolution_batch_norm()
-  return classified(nn.Sequential { convolution(2, 3, { padding = 1 }), batch_norm(3), nn.ReLU(),
-    convolution(3, 2, {}), batch_norm(2), nn.ReLU(), nn.Flatten(), nn.Linear(4, 3) }, { 4, 3, 2 },
-    3)
+
+local function residual_network()
+  return nn.Sequential { nn.Conv2d(2, 3, 3, { padding = 1, bias = false }), nn.BatchNorm(3),
+    nn.ReLU(), nn.MaxPool2d(2), nn.ReflectionPad2d(1),
+    nn.Residual { body = nn.Conv2d(3, 3, 3, { padding = 1 }) }, nn.GroupNorm(1, 3),
+    nn.AvgPool2d(2, { stride = 1 }), nn.LayerNorm(3, { eps = 0.1 }), nn.GELU(), nn.GlobalAvgPool(),
+    nn.Linear(3, 3) }
+end
+function PROBLEMS.residual() return classified(residual_network(), { 6, 4, 2 }, 3) end
+function PROBLEMS.running_statistics()
+  local p = classified(residual_network(), { 6, 4, 2 }, 3, nil, "eval")
+  core.random(1, "test"):fill_uniform(p.model:buffers(), 0.5, 1.5)
+  return p
 end
 
 -- ------------------------------------------------------------------ the definition
@@ -295,9 +293,9 @@ function TestSecond:test_products_counted()
     check_price(nn.Sequential { nn.Linear(3, 8), activation, nn.Linear(8, 8), activation,
       nn.Linear(8, 8), activation, nn.Linear(8, 3) }, { 3 })
   end
-  check_price(nn.Sequential { convolution(2, 4, { padding = 1 }), batch_norm(4), nn.ReLU(),
-    convolution(4, 4, { padding = 1 }), batch_norm(4), nn.ReLU(), nn.Flatten(),
-    nn.Linear(64, 8), nn.ReLU(), nn.Linear(8, 3) }, { 4, 4, 2 }, true)
+  check_price(nn.Sequential { nn.Conv2d(2, 4, 3, { padding = 1 }), nn.BatchNorm(4), nn.ReLU(),
+    nn.MaxPool2d(2), nn.Conv2d(4, 4, 3, { padding = 1 }), nn.BatchNorm(4), nn.ReLU(), nn.Flatten(),
+    nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 3) }, { 4, 4, 2 }, true)
 end
 
 -- ------------------------------------------------------------------ misuse
