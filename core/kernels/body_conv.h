@@ -246,7 +246,7 @@ static void point_from(const block *b, int64_t i, int64_t j, int64_t channel, co
 }
 
 /* A segment of all taps of one row that leaves its image, copied. */
-static const real *patch(const sweep *s, const real *line, int64_t column, real *to) {
+static const real *patched(const sweep *s, const real *line, int64_t column, real *to) {
   const size_t size = (size_t)s->depth * sizeof *to;
   for (int64_t j = 0; j < s->columns.taps; j++)
     if (is_inside(column + j, s->columns.size))
@@ -274,7 +274,7 @@ static real *point_from_row(const block *b, int64_t i, real *patches, const real
       } else if (column >= 0 && column <= last) {
         *to++ = line + column * s->from_pixel;
       } else {
-        *to++ = patch(s, line, column, patches);
+        *to++ = patched(s, line, column, patches);
         patches += s->columns.taps * s->depth;
       }
     }
