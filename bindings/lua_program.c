@@ -59,7 +59,7 @@ static void note_extents(lx_program *p) {
 
 /* program(graph, outputs, options) */
 static int new_program(lua_State *L) {
-  static const char *const names[] = {"dtype", "offsets", "vectors", NULL};
+  static const char *const names[] = {"dtype", "offsets", "vectors", "late", NULL};
   lua_settop(L, 3);
   if (lua_isnil(L, 3)) {
     lua_newtable(L);
@@ -76,6 +76,8 @@ static int new_program(lua_State *L) {
   read_vectors(L, at + 2, &p);
   sw_program_options o = {
       .outputs = p.outputs, .n_outputs = p.n, .real = lx_check_real(L, at, "program")};
+  if (!lua_isnil(L, at + 3))
+    o.late = (int)lx_check_integer(L, at + 3, "program", "late", 2, LX_VECTORS) - 1;
   sw_status st = sw_program_new(graph->g, &o, &out->p);
   if (st != SW_OK) return lx_retry(L, st, 3, new_program);
   note_extents(out);
@@ -94,8 +96,11 @@ sw_status lx_program_workspace(lx_program *p, sw_workspace **out) {
 
 static const char *const run_who = "program:run";
 
+typedef enum run_mode { RUN, RERUN, BLAME } run_mode;
+
 /* One run; stack indices are 0 where there is nothing. */
 typedef struct run {
+  run_mode mode;
   lx_program *program;
   sw_context *ctx;
   int inputs, vectors;            /* lists */
@@ -245,13 +250,18 @@ static sw_status copy_output(const run *r, const sw_workspace *w, int i, sw_tens
   return SW_OK;
 }
 
-/* blame: NULL, or room for the text that sw_workspace_blame gives instead of results. */
-static sw_status run_program(run *r, sw_tensor **const results[], char *blame, size_t size) {
+static sw_status give_inputs(const run *r, sw_workspace *w) {
+  SW_TRY(sw_workspace_batch(w, r->batch));
+  for (int i = 0; i < sw_program_inputs(r->program->p); i++) SW_TRY(copy_input(r, w, i));
+  return SW_OK;
+}
+
+/* text: room for what sw_workspace_blame says instead of results. */
+static sw_status run_program(run *r, sw_tensor **const results[], char *text, size_t size) {
   sw_workspace *w;
   const void *vectors[LX_VECTORS] = {NULL};
   SW_TRY(lx_program_workspace(r->program, &w));
-  SW_TRY(sw_workspace_batch(w, r->batch));
-  for (int i = 0; i < sw_program_inputs(r->program->p); i++) SW_TRY(copy_input(r, w, i));
+  if (r->mode != RERUN) SW_TRY(give_inputs(r, w));
   for (int i = 0; i < LX_VECTORS; i++) {
     if (!r->given[i]) continue;
     SW_TRY(sw_tensor_contiguous(r->given[i], r->vector[i]));
@@ -264,8 +274,8 @@ static sw_status run_program(run *r, sw_tensor **const results[], char *blame, s
                   .first_example = r->first_example};
   if (r->to[SW_TO_OUT]) SW_TRY(sw_tensor_writable(r->to[SW_TO_OUT], &given.out));
   if (r->to[SW_TO_STATE]) SW_TRY(sw_tensor_writable(r->to[SW_TO_STATE], &given.state));
-  if (blame) return sw_workspace_blame(w, &given, blame, size);
-  SW_TRY(sw_workspace_run(w, &given));
+  if (r->mode == BLAME) return sw_workspace_blame(w, &given, text, size);
+  SW_TRY(r->mode == RERUN ? sw_workspace_rerun(w, &given) : sw_workspace_run(w, &given));
   for (int i = 0, k = 0; i < r->program->n_outputs; i++) {
     if (!r->program->placed[i]) SW_TRY(copy_output(r, w, i, results[k++]));
   }
@@ -289,15 +299,32 @@ static lx_program *check_program(lua_State *L, const char *who) {
   return lx_check(L, 1, LX_PROGRAM, who, "self");
 }
 
-/* program:run gives outputs, program:blame a text or nil. */
-static int run_any(lua_State *L, int blame, lua_CFunction f) {
+static void read_inputs(lua_State *L, run *r) {
+  enum { MOST_INPUTS = 64 };
+  int batch = r->vectors + 1;
+  if (r->mode == RERUN) {
+    if (!lua_isnil(L, r->inputs) || !lua_isnil(L, batch))
+      lx_error(L, "program:rerun: takes the inputs and the batch of the last run");
+    return;
+  }
+  r->n_inputs = optional_list(L, r->inputs, "inputs", MOST_INPUTS);
+  if (!lua_isnil(L, batch)) r->batch = lx_check_integer(L, batch, run_who, "batch", 1, INT32_MAX);
+  for (int i = 0; i < sw_program_inputs(r->program->p) && i < MOST_INPUTS; i++)
+    check_input(L, r, i);
+  if (r->batch == 0) r->batch = 1;
+}
+
+/* program:run and program:rerun give outputs, program:blame a text or nil. */
+static int run_any(lua_State *L, run_mode mode, lua_CFunction f) {
   static const char *const names[] = {"inputs", "vectors", "batch",         "out", "state",
                                       "seed",   "step",    "first_example", NULL};
-  enum { MOST_INPUTS = 64 };
   lua_settop(L, 2);
   int at = lx_push_options(L, 2, run_who, names);
-  run r = {
-      .program = check_program(L, run_who), .ctx = lx_context(L), .inputs = at, .vectors = at + 1};
+  run r = {.mode = mode,
+           .program = check_program(L, run_who),
+           .ctx = lx_context(L),
+           .inputs = at,
+           .vectors = at + 1};
   int n = count_results(r.program);
   luaL_checkstack(L, n + LX_VECTORS + 20, "program:run");
   sw_tensor ***results = lua_newuserdatauv(L, ((size_t)n + 1) * sizeof *results, 0);
@@ -305,21 +332,17 @@ static int run_any(lua_State *L, int blame, lua_CFunction f) {
   for (int i = 0; i < n; i++) results[i] = lx_push_tensor(L);
 
   check_program(L, run_who);
-  r.n_inputs = optional_list(L, at, "inputs", MOST_INPUTS);
   r.n_vectors = optional_list(L, at + 1, "vectors", LX_VECTORS);
-  if (!lua_isnil(L, at + 2)) r.batch = lx_check_integer(L, at + 2, run_who, "batch", 1, INT32_MAX);
-  for (int i = 0; i < sw_program_inputs(r.program->p) && i < MOST_INPUTS; i++)
-    check_input(L, &r, i);
+  read_inputs(L, &r);
   for (int i = 0; i < LX_VECTORS; i++) check_vector(L, &r, i);
   check_out(L, &r, at + 3, SW_TO_OUT);
   check_out(L, &r, at + 4, SW_TO_STATE);
   read_random(L, &r, at + 5);
-  if (r.batch == 0) r.batch = 1;
 
   char text[400] = "";
-  sw_status st = run_program(&r, results, blame ? text : NULL, sizeof text);
+  sw_status st = run_program(&r, results, text, sizeof text);
   if (st != SW_OK) return lx_retry(L, st, 2, f);
-  if (!blame) return n;
+  if (mode != BLAME) return n;
   if (text[0]) {
     lua_pushstring(L, text);
   } else {
@@ -328,8 +351,9 @@ static int run_any(lua_State *L, int blame, lua_CFunction f) {
   return 1;
 }
 
-static int run_outputs(lua_State *L) { return run_any(L, 0, run_outputs); }
-static int blame(lua_State *L) { return run_any(L, 1, blame); }
+static int run_outputs(lua_State *L) { return run_any(L, RUN, run_outputs); }
+static int rerun(lua_State *L) { return run_any(L, RERUN, rerun); }
+static int blame(lua_State *L) { return run_any(L, BLAME, blame); }
 
 /* ---- the rest */
 
@@ -349,6 +373,15 @@ static int dump(lua_State *L) {
 static int bytes(lua_State *L) {
   lx_program *p = check_program(L, "program:bytes");
   lua_pushinteger(L, p->w ? sw_workspace_bytes(p->w) : 0);
+  return 1;
+}
+
+/* program:kept_bytes(batch) */
+static int kept_bytes(lua_State *L) {
+  lua_settop(L, 2);
+  const lx_program *p = check_program(L, "program:kept_bytes");
+  lua_Integer batch = lx_check_integer(L, 2, "program:kept_bytes", "batch", 1, INT32_MAX);
+  lua_pushinteger(L, sw_program_kept_bytes(p->p, batch));
   return 1;
 }
 
@@ -375,7 +408,9 @@ static int end(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-    {"run", run_outputs}, {"blame", blame}, {"dump", dump}, {"bytes", bytes}, {NULL, NULL}};
+    {"run", run_outputs}, {"rerun", rerun}, {"kept_bytes", kept_bytes},
+    {"blame", blame},     {"dump", dump},   {"bytes", bytes},
+    {NULL, NULL}};
 static const luaL_Reg meta[] = {{"__tostring", to_text}, {NULL, NULL}};
 
 const lx_class_spec lx_program_class = {

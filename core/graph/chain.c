@@ -33,8 +33,8 @@ static int fits(const sw_program *p, const swi_instruction *c, sw_dim numel) {
 
 static int32_t end_of_chain(const sw_program *p, int32_t first) {
   sw_dim numel = swi_type_numel(&p->code[first].out_type[0]);
-  int32_t end = first;
-  while (end < p->n_code && fits(p, &p->code[end], numel)) end++;
+  int32_t end = first, limit = first < p->late_from ? p->late_from : p->n_code;
+  while (end < limit && fits(p, &p->code[end], numel)) end++;
   return end;
 }
 

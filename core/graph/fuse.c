@@ -7,6 +7,7 @@ typedef struct fusion {
   int n_outputs;
   const unsigned char *needed;
   const int32_t *readers;
+  const unsigned char *late;
   int32_t *fused;
 } fusion;
 
@@ -38,7 +39,7 @@ static void fuse_bias(const fusion *f, int32_t i) {
   for (int k = 0; k < 2; k++) {
     int32_t m = add->in[k].node;
     const swi_node *product = &f->g->nodes[m];
-    if (has_epilogue(product) && only_read_by_next(f, m) &&
+    if (has_epilogue(product) && only_read_by_next(f, m) && f->late[m] == f->late[i] &&
         swi_type_same_shape(&product->type[0], &add->type[0]) &&
         is_bias(sw_graph_type(f->g, add->in[1 - k]), &product->type[0])) {
       f->fused[m] = i;
@@ -55,8 +56,9 @@ static int is_product(const fusion *f, int32_t node) {
 }
 
 void swi_fuse(const sw_graph *g, const sw_output *outputs, int n_outputs,
-              const unsigned char *needed, const int32_t *readers, int32_t *fused) {
-  const fusion f = {g, outputs, n_outputs, needed, readers, fused};
+              const unsigned char *needed, const unsigned char *late, const int32_t *readers,
+              int32_t *fused) {
+  const fusion f = {g, outputs, n_outputs, needed, readers, late, fused};
   for (int32_t i = 0; i < g->n_nodes; i++) {
     const swi_node *n = &g->nodes[i];
     if (!needed[i]) continue;

@@ -16,6 +16,15 @@ static void find_lifetimes(sw_program *p) {
   }
 }
 
+/* The second part may run again, so what it reads of the first lives on. */
+static void keep_for_rerun(sw_program *p) {
+  for (int32_t i = 0; i < p->n_buffers && p->late > 0; i++) {
+    swi_buffer *b = &p->buffers[i];
+    b->kept = b->place == SWI_ARENA && b->first < p->late_from && b->last >= p->late_from;
+    if (b->kept) b->last = INT32_MAX;
+  }
+}
+
 /* An output behind the first that nobody reads is not computed. */
 static void drop_unread(sw_program *p) {
   for (int32_t i = 0; i < p->n_code; i++)
@@ -74,6 +83,7 @@ static void work_in_place(sw_program *p) {
       int32_t out = code->out[0], in = code->in[k];
       if (!can_overwrite(p, i, in, out)) continue;
       p->buffers[in].last = p->buffers[out].last;
+      p->buffers[in].kept = p->buffers[out].kept;
       p->buffers[out].numel = (sw_dim){0, 0}; /* nothing lies there any more */
       rename_buffer(p, i, out, in);
       break;
@@ -135,6 +145,7 @@ static void find_ready(sw_program *p) {
 
 void swi_settle(sw_program *p) {
   find_lifetimes(p);
+  keep_for_rerun(p);
   drop_unread(p);
   size_scratch(p);
   work_in_place(p);

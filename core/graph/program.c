@@ -17,6 +17,7 @@ typedef struct compiler {
   int n_outputs;
   int32_t n;                      /* nodes of the graph */
   unsigned char *needed;          /* by node */
+  unsigned char *late;            /* by node: whether it depends on the late vector */
   int32_t *readers;               /* by node: how many inputs of needed nodes it is */
   int32_t *fused;                 /* by node: the node that took it in, or -1 */
   int32_t (*buffer)[SWI_MAX_OUT]; /* by node and output, or -1 */
@@ -52,6 +53,15 @@ static sw_status add_instruction(sw_program *p, const swi_instruction *i) {
 }
 
 /* ------------------------------------------------------------------ what is needed */
+
+static void mark_late(compiler *c, int vector) {
+  for (int32_t i = 0; i < c->n && vector > 0; i++) {
+    const swi_node *n = &c->g->nodes[i];
+    if (n->op == SW_OP_param) c->late[i] = n->attrs.slot == vector;
+    if (swi_op(n->op)->flags & SWI_RANDOM) continue; /* a shape depends on nothing */
+    for (int k = 0; k < swi_op(n->op)->n_in; k++) c->late[i] |= c->late[n->in[k].node];
+  }
+}
 
 static void count_readers(compiler *c) {
   for (int32_t i = 0; i < c->n; i++)
@@ -199,19 +209,24 @@ static int ends_product(const compiler *c, int32_t i) {
   return 0;
 }
 
+static sw_status emit_node(compiler *c, int32_t i) {
+  const swi_node *n = &c->g->nodes[i];
+  int flags = swi_op(n->op)->flags;
+  if (flags & SWI_LEAF) return emit_leaf(c, i);
+  if (flags & SWI_ALIAS) {
+    c->buffer[i][0] = buffer_of(c, n->in[0]);
+    return SW_OK;
+  }
+  if (ends_product(c, i)) return emit_product(c, i);
+  return emit_op(c, i, n, SW_NO_EDGE, SWI_ACT_NONE);
+}
+
+/* In the order of the graph, but all that depends on the late vector behind the rest. */
 static sw_status emit(compiler *c) {
-  for (int32_t i = 0; i < c->n; i++) {
-    const swi_node *n = &c->g->nodes[i];
-    int flags = swi_op(n->op)->flags;
-    if (!c->needed[i] || c->fused[i] >= 0) continue;
-    if (flags & SWI_LEAF)
-      SW_TRY(emit_leaf(c, i));
-    else if (flags & SWI_ALIAS)
-      c->buffer[i][0] = buffer_of(c, n->in[0]);
-    else if (ends_product(c, i))
-      SW_TRY(emit_product(c, i));
-    else
-      SW_TRY(emit_op(c, i, n, SW_NO_EDGE, SWI_ACT_NONE));
+  for (int late = 0; late < 2; late++) {
+    c->p->late_from = c->p->n_code;
+    for (int32_t i = 0; i < c->n; i++)
+      if (c->needed[i] && c->fused[i] < 0 && c->late[i] == late) SW_TRY(emit_node(c, i));
   }
   return SW_OK;
 }
@@ -241,7 +256,9 @@ static sw_status bind_output(compiler *c, int i) {
                    "program: output %d cannot go into a vector: it must be real, without a batch "
                    "axis",
                    i + 1);
-  int is_free = b->place == SWI_ARENA && b->last != INT32_MAX;
+  /* what the first part has made would be missing from a vector that only the second is given */
+  int early = p->late > 0 && b->first < p->late_from && o->offset >= 0;
+  int is_free = b->place == SWI_ARENA && b->last != INT32_MAX && !early;
   if (!is_free && (o->offset >= 0 || b->place != SWI_ARENA)) {
     SW_TRY(emit_copy(c, at, t, &at));
     b = &p->buffers[at];
@@ -263,11 +280,13 @@ static sw_status compiler_new(compiler *c) {
   sw_context *ctx = c->p->ctx;
   size_t n = (size_t)c->n;
   c->needed = swi_alloc_zeroed(ctx, n);
+  c->late = swi_alloc_zeroed(ctx, n);
   c->readers = swi_alloc_zeroed(ctx, n * sizeof *c->readers);
   c->fused = swi_alloc(ctx, n * sizeof *c->fused);
   c->buffer = swi_alloc(ctx, n * sizeof *c->buffer);
   c->p->outputs = swi_alloc_zeroed(ctx, (size_t)c->n_outputs * sizeof *c->p->outputs);
-  if (!c->needed || !c->readers || !c->fused || !c->buffer || !c->p->outputs) return SW_ENOMEM;
+  if (!c->needed || !c->late || !c->readers || !c->fused || !c->buffer || !c->p->outputs)
+    return SW_ENOMEM;
   c->p->n_outputs = c->n_outputs;
   for (size_t i = 0; i < n; i++) {
     c->fused[i] = -1;
@@ -280,6 +299,7 @@ static void compiler_free(compiler *c) {
   sw_context *ctx = c->p->ctx;
   size_t n = (size_t)c->n;
   swi_free(ctx, c->needed, n);
+  swi_free(ctx, c->late, n);
   swi_free(ctx, c->readers, n * sizeof *c->readers);
   swi_free(ctx, c->fused, n * sizeof *c->fused);
   swi_free(ctx, c->buffer, n * sizeof *c->buffer);
@@ -313,8 +333,9 @@ static sw_status compile(compiler *c) {
     swi_mark_needed(c->g, &c->outputs[i].edge, 1, c->needed);
   }
   SW_TRY(copy_labels(c));
+  mark_late(c, c->p->late);
   count_readers(c);
-  swi_fuse(c->g, c->outputs, c->n_outputs, c->needed, c->readers, c->fused);
+  swi_fuse(c->g, c->outputs, c->n_outputs, c->needed, c->late, c->readers, c->fused);
   SW_TRY(emit(c));
   for (int i = 0; i < c->n_outputs; i++) SW_TRY(bind_output(c, i));
   swi_settle(c->p);
@@ -332,6 +353,7 @@ sw_status sw_program_new(sw_graph *g, const sw_program_options *o, sw_program **
   p->ctx = sw_context_retain(g->ctx);
   p->references = 1;
   p->dtype = real;
+  p->late = o->late > 0 ? o->late : 0;
   p->k = real == SW_F32 ? g->ctx->f32 : g->ctx->f64;
   p->bytes = p->k->element_bytes;
   for (int i = 0; i < SWI_MAX_INPUTS; i++) p->input_buffer[i] = -1;
@@ -379,6 +401,13 @@ static int64_t extent_of(const sw_program *p, swi_place place, int slot) {
       extent = b->offset + b->numel.n;
   }
   return extent;
+}
+
+int64_t sw_program_kept_bytes(const sw_program *p, int64_t batch) {
+  size_t bytes = 0;
+  for (int32_t i = 0; i < p->n_buffers; i++)
+    if (p->buffers[i].kept) bytes += swi_buffer_bytes(&p->buffers[i], batch, p->bytes);
+  return (int64_t)bytes;
 }
 
 int sw_program_vectors(const sw_program *p) { return p->n_vectors; }

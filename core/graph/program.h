@@ -27,6 +27,8 @@ typedef struct sw_program_options {
   const sw_output *outputs;
   int n_outputs;
   sw_dtype real; /* SW_F32 or SW_F64, the float type of everything in it */
+  int late;      /* slot above 0: of a vector that changes from run to run while all else stays, see
+                    sw_workspace_rerun; else none */
 } sw_program_options;
 
 /* The graph may go or grow afterwards. SW_EARG for an output that is not there, SW_EDTYPE,
@@ -43,6 +45,8 @@ SW_API int sw_program_outputs(const sw_program *p);
 SW_API const sw_type *sw_program_output_type(const sw_program *p, int i);
 SW_API int64_t sw_program_output_offset(const sw_program *p, int i); /* as in sw_output */
 SW_API int sw_program_output_vector(const sw_program *p, int i);     /* likewise */
+/* Bytes that the first part of a program with a late vector keeps for the second. */
+SW_API int64_t sw_program_kept_bytes(const sw_program *p, int64_t batch);
 SW_API int sw_program_vectors(const sw_program *p); /* of params: slots 0 … n-1 */
 /* Elements that a run's vectors must have: vector slot of params, and the one that outputs go to;
  * 0: it is not used. */
@@ -77,6 +81,14 @@ typedef struct sw_run {
 /* Runs at the current batch. SW_ERANGE: an index outside its rows or classes, found before anything
  * is computed from it; SW_EARG. */
 SW_API sw_status sw_workspace_run(sw_workspace *w, const sw_run *run);
+
+/* A program with a late vector has two parts: first all that does not depend on it, then the rest.
+ * Runs the second part alone, with another late vector and other vectors for outputs; the other
+ * vectors must hold what they held in the last sw_workspace_run. Bits are those of a whole run.
+ * SW_EARG: no late vector, or no whole run since the batch or the inputs (by sw_workspace_input)
+ * may have changed. */
+SW_API sw_status sw_workspace_rerun(sw_workspace *w, const sw_run *run);
+SW_API int64_t sw_workspace_kept_bytes(const sw_workspace *w); /* at the current batch */
 
 /* A run that makes its updates early, while gradients are still in the cache. Output 0 must be a
  * real scalar, the loss: check(arg, loss) sees it before any update, and ends the run by a status

@@ -22,6 +22,7 @@ typedef struct swi_buffer {
   sw_kind kind;
   sw_dim numel;        /* elements: n, or n * B */
   int32_t first, last; /* instructions between which it is alive */
+  int kept;            /* the first part makes it, the second reads it; see sw_workspace_rerun */
 } swi_buffer;
 
 /* One call of an evaluation. Buffers by number; -1: not wanted, or none. */
@@ -54,6 +55,8 @@ struct sw_program {
   const swi_kernels *k;
   swi_instruction *code;
   int32_t n_code, cap_code;
+  int late;          /* the slot of the late vector; 0: none */
+  int32_t late_from; /* the second part's first instruction; n_code without it */
   swi_buffer *buffers;
   int32_t n_buffers, cap_buffers;
   swi_program_output *outputs;
@@ -73,7 +76,8 @@ struct sw_program {
  * readers (how many inputs of needed nodes it is), fused: the node that took it in, or -1.
  */
 void swi_fuse(const sw_graph *g, const sw_output *outputs, int n_outputs,
-              const unsigned char *needed, const int32_t *readers, int32_t *fused);
+              const unsigned char *needed, const unsigned char *late, const int32_t *readers,
+              int32_t *fused);
 
 /* Lifetimes, work in place, and when updates may be made; of a program whose instructions and
  * outputs are all there. */

@@ -21,6 +21,7 @@ struct sw_workspace {
   int32_t *order;               /* the planner's scratch */
   swi_eval_args *calls;         /* one an instruction */
   swi_draws draws;              /* of the run */
+  int whole;                    /* nothing has changed since the last whole run */
 };
 
 static size_t count(int32_t n) { return n > 0 ? (size_t)n : 1; }
@@ -130,6 +131,7 @@ sw_status sw_workspace_batch(sw_workspace *w, int64_t batch) {
   if (batch < 1 || batch > w->capacity) SW_TRY(check_batch(w, batch));
   if (batch > w->capacity) SW_TRY(grow(w, batch));
   w->batch = batch;
+  w->whole = 0;
   for (int32_t i = 0; i < w->p->n_code; i++) prepare(w, i);
   return SW_OK;
 }
@@ -138,6 +140,7 @@ int64_t sw_workspace_bytes(const sw_workspace *w) { return (int64_t)w->arena_byt
 
 void *sw_workspace_input(sw_workspace *w, int slot) {
   if (slot < 0 || slot >= w->p->n_inputs || w->batch == 0) return NULL;
+  w->whole = 0;
   return fixed_place(w, w->p->input_buffer[slot]);
 }
 
@@ -224,13 +227,15 @@ static void poison_dead(const sw_workspace *w, int32_t first, int32_t end) {
     if (w->p->buffers[b].last >= first && w->p->buffers[b].last < end) poison(w, b);
 }
 
-/* nan (may be NULL): ends at the first instruction that makes a NaN, whose number it gets. */
-static sw_status execute(sw_workspace *w, const sw_updater *u, int32_t *nan) {
+/* From instruction i on. nan (may be NULL): ends at the first instruction that makes a NaN, whose
+ * number it gets. */
+static sw_status execute(sw_workspace *w, int32_t i, const sw_updater *u, int32_t *nan) {
   sw_status st = SW_OK;
   uint32_t mode = swi_fpmode_get();
   if (w->p->dtype == SW_F32) swi_fpmode_flush();
-  for (int32_t b = 0; w->p->ctx->poison && b < w->p->n_buffers; b++) poison(w, b);
-  for (int32_t i = 0; i < w->p->n_code && st == SW_OK;) {
+  for (int32_t b = 0; w->p->ctx->poison && b < w->p->n_buffers; b++)
+    if (w->p->buffers[b].first >= i) poison(w, b);
+  while (i < w->p->n_code && st == SW_OK) {
     int32_t end = w->p->code[i].chain_end > 0 ? w->p->code[i].chain_end : i + 1;
     st = run_one(w, i, nan);
     if (nan && *nan < INT32_MAX) break;
@@ -252,7 +257,24 @@ sw_status sw_workspace_run_updating(sw_workspace *w, const sw_run *run, const sw
   if (updater && !has_loss(w->p))
     return sw_fail(w->p->ctx, SW_EARG, "program: its first output must be a scalar, the loss");
   point(w, run);
-  return execute(w, updater, NULL);
+  sw_status st = execute(w, 0, updater, NULL);
+  w->whole = st == SW_OK;
+  return st;
+}
+
+sw_status sw_workspace_rerun(sw_workspace *w, const sw_run *run) {
+  if (w->p->late == 0)
+    return sw_fail(w->p->ctx, SW_EARG, "program: has no late vector, there is nothing to rerun");
+  if (!w->whole)
+    return sw_fail(w->p->ctx, SW_EARG,
+                   "program: rerun wants a whole run at the same batch and inputs before it");
+  SW_TRY(check_run(w, run));
+  point(w, run);
+  return execute(w, w->p->late_from, NULL, NULL);
+}
+
+int64_t sw_workspace_kept_bytes(const sw_workspace *w) {
+  return sw_program_kept_bytes(w->p, w->batch);
 }
 
 sw_status sw_workspace_run(sw_workspace *w, const sw_run *run) {
@@ -266,7 +288,8 @@ sw_status sw_workspace_blame(sw_workspace *w, const sw_run *run, char *text, siz
   SW_TRY(check_run(w, run));
   point(w, run);
   if (swi_blame_given(w->p, w->calls, w->batch, &t)) return SW_OK;
-  SW_TRY(execute(w, NULL, &first));
+  w->whole = 0;
+  SW_TRY(execute(w, 0, NULL, &first));
   if (first < INT32_MAX) swi_blame_instruction(w->p, first, &t);
   return SW_OK;
 }

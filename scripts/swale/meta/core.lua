@@ -271,7 +271,7 @@ function core.type(value) end
 local Program = {}
 ---@param graph swale.Graph
 ---@param outputs swale.Node[]
----@param options? { dtype?: "float32"|"float64", offsets?: (integer|false)[], vectors?: table<integer, 1|2> }   offsets: where outputs go in their vector, from 1; vectors[i]: which that is: 1, a run's out (the default), or 2, its state
+---@param options? { dtype?: "float32"|"float64", offsets?: (integer|false)[], vectors?: table<integer, 1|2>, late?: integer }   late: a vector that changes from run to run while all else stays, see :rerun. offsets: where outputs go in their vector, from 1; vectors[i]: which that is: 1, a run's out (the default), or 2, its state
 ---@return swale.Program
 function core.program(graph, outputs, options) end
 ---@class swale.RunOptions
@@ -286,6 +286,14 @@ function core.program(graph, outputs, options) end
 ---@param o swale.RunOptions
 ---@return swale.Tensor ...         outputs that have no offset, as copies
 function Program:run(o) end
+---Runs again what depends on the late vector, and nothing else, with another late vector (and out, state); inputs, batch and the
+---other vectors are those of the last :run. Bits are those of a whole run.
+---@param o swale.RunOptions        without inputs and batch
+---@return swale.Tensor ...
+function Program:rerun(o) end
+---@param batch integer
+---@return integer                  bytes that a run keeps for :rerun
+function Program:kept_bytes(batch) end
 ---Runs as :run does and looks at every result.
 ---@param o swale.RunOptions
 ---@return string|nil               which op made the first NaN, or what was given with one; nil: none

@@ -18,6 +18,6 @@ for test in kernels products; do
   $cc $flags -static -I core -I tests/core/neon \
     tests/core/test_$test.c tests/core/neon/available.c \
     core/kernels/kernels_neon.c core/kernels/kernels_scalar.c core/kernels/kernels_scalar_f64.c \
-    core/kernels/cpu.c -lm -o "$folder/neon_$test"
+    core/kernels/cpu.c core/base/random.c -lm -o "$folder/neon_$test"
   qemu-aarch64 "$folder/neon_$test"
 done
