@@ -1,15 +1,17 @@
 /* body_convert.h: rows of a data set into a program's input, converted and standardised in one
  * pass.
  *
- * The rows are random: while one is converted the next is fetched. */
+ * The rows are random: with each line of one, the same line is fetched of one that comes later, by
+ * AHEAD bytes or one row. All of a row at once would be more than the caches can have under way. */
 #ifndef SW_BODY_CONVERT_H
 #define SW_BODY_CONVERT_H
 
-enum { LINE = 64, AHEAD = 4096 }; /* bytes: a cache line, and what is fetched of a row at most */
+enum { LINE = 64, AHEAD = 4096 }; /* bytes: of a cache line, and see above */
 
-static inline void prefetch_row(const void *row, int64_t bytes) {
-  const char *p = row;
-  for (int64_t i = 0; i < bytes && i < AHEAD; i += LINE) v_prefetch(p + i);
+/* The place in index of the row to fetch while row r is converted. */
+INLINE int64_t row_ahead(int64_t r, int64_t rows, int64_t row_bytes) {
+  const int64_t later = r + 1 + AHEAD / (row_bytes + 1);
+  return later < rows ? later : rows - 1;
 }
 
 /* x scale + shift at column c; both may be NULL */
@@ -27,12 +29,15 @@ static void gather_u8(int64_t rows, int64_t cols, const uint8_t *x, const int32_
   real *y = py;
   for (int64_t r = 0; r < rows; r++, y += cols) {
     const uint8_t *row = x + index[r] * cols;
+    const uint8_t *next = x + index[row_ahead(r, rows, cols)] * cols;
     int64_t c = 0;
-    if (r + 1 < rows) prefetch_row(x + index[r + 1] * cols, cols);
-    for (; c + V_N <= cols; c += V_N)
+    for (; c + V_N <= cols; c += V_N) {
+      if (c % LINE == 0) v_prefetch(next + c);
       v_store(y + c, standardised(v_load_u8(row + c), factor, shift, c));
+    }
     if (c < cols) {
       const int64_t n = cols - c;
+      v_prefetch(next + c);
       const vec part = v_load_u8_part(row + c, n);
       v_store_part(y + c, standardised_part(part, factor, shift, c, n), n);
     }
@@ -45,12 +50,15 @@ static void gather_f32(int64_t rows, int64_t cols, const float *x, const int32_t
   real *y = py;
   for (int64_t r = 0; r < rows; r++, y += cols) {
     const float *row = x + index[r] * cols;
+    const float *next = x + index[row_ahead(r, rows, cols * (int64_t)sizeof *x)] * cols;
     int64_t c = 0;
-    if (r + 1 < rows) prefetch_row(x + index[r + 1] * cols, cols * (int64_t)sizeof *x);
-    for (; c + V_N <= cols; c += V_N)
+    for (; c + V_N <= cols; c += V_N) {
+      if (c % (LINE / (int)sizeof *x) == 0) v_prefetch(next + c);
       v_store(y + c, standardised(v_load_f32(row + c), factor, shift, c));
+    }
     if (c < cols) {
       const int64_t n = cols - c;
+      v_prefetch(next + c);
       const vec part = v_load_f32_part(row + c, n);
       v_store_part(y + c, standardised_part(part, factor, shift, c, n), n);
     }

@@ -117,6 +117,11 @@ static int64_t dot_cols(int64_t left) {
 
 static int64_t dot_rows(int64_t cols) { return cols == 5 ? 2 : cols == 4 ? 3 : 4; }
 
+static inline void prefetch_row(const void *row, int64_t bytes) {
+  const char *p = row;
+  for (int64_t i = 0; i < bytes && i < AHEAD; i += LINE) v_prefetch(p + i);
+}
+
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* m rows of A, that lie in the second-level cache after the first columns of C; when there are
