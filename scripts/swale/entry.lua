@@ -1,6 +1,6 @@
 --- How examples come to a network: a data set gives rows of numbers, or images. A network whose
---- first layer wants images gets them as (B, height, width, channels), however they lie, and one that
---- wants rows as (B, n).
+--- first layer wants images gets them as (B, height, width, channels), however they lie, and one
+--- that wants rows as (B, n).
 local M = {}
 
 ---The shape of an example as the layer takes it.

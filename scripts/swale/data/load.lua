@@ -10,7 +10,7 @@ local sets = require "swale.data.set"
 local M = {}
 
 ---@class swale.LoadOptions
----@field standardise? swale.Standardise   true; of colour images "channel"; false: values as they are
+---@field standardise? swale.Standardise   true; of colour images "channel"; false: not at all
 ---@field path? string                     a folder that has the files; they are read each time
 ---@field images? boolean|integer[]        models see rows in their shape (CIFAR), else flat
 ---@field augment? swale.Augmentation      of the training images: { crop = 4, flip = true }

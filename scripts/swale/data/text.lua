@@ -17,7 +17,7 @@ local M = {}
 ---                               each keeps its own copy
 ---@field valid? number           0.1, share of the text; 0: none
 ---@field test? number            0
----@field alphabet? "occurring"|"all"   indices stand for the bytes that occur, in their order; or 256
+---@field alphabet? "occurring"|"all"   the bytes that occur, in their order; or all 256
 ---@field name? string
 
 local TEXT = { length = { "count", 64 }, stride = "count?", valid = { "nonnegative", 0.1 },

@@ -21,9 +21,15 @@ local function either(new, old)
   return new or nil
 end
 
+---@class swale.Change
+---@field parts? table
+---@field normalisation? swale.Normalisation|false
+---@field known? table
+---@field augment? swale.Augmentation|false
+
 ---The same data set with something else in its place.
 ---@param data swale.Data
----@param new { parts?: table, normalisation?: swale.Normalisation|false, known?: table, augment?: swale.Augmentation|false }
+---@param new swale.Change
 ---@return swale.Data
 function M.change(data, new)
   return sets.new { name = data.name, classes = data.classes, class_names = data.class_names,
