@@ -1,5 +1,4 @@
 --- What a layer is told when it computes: whether it trains, and where new values of buffers go.
-local core = require "swale.core"
 local errors = require "swale.errors"
 
 local M = {}
@@ -20,7 +19,7 @@ function M.new(mode, fields)
   if mode ~= "train" and mode ~= "eval" then
     errors.misuse('mode is "train" or "eval", not %s', errors.shown(mode))
   end
-  self.mode, self.slots = mode, 0
+  self.mode = mode
   return setmetatable(self, Context)
 end
 
@@ -33,16 +32,6 @@ M.eval = M.new "eval"
 ---@param value swale.Value      of its shape
 function Context:set(buffer, value)
   if self.on_set then self.on_set(buffer, value) end
-end
-
----A mask of x's shape: 1 / (1 - p) with probability 1 - p, else 0. Each call has random numbers of
----its own, the same in each graph of a network.
----@param x swale.Node
----@param p number
----@return swale.Node
-function Context:keep_mask(x, p)
-  self.slots = self.slots + 1
-  return (core.apply("keep_mask", { value = p, slot = self.slots, shape = x:shape() }, x))
 end
 
 return M

@@ -2,6 +2,7 @@
 local core = require "swale.core"
 local errors = require "swale.errors"
 local layer = require "swale.nn.layer"
+local ops = require "swale.ops"
 local options = require "swale.options"
 
 local M = {}
@@ -18,7 +19,7 @@ function Dropout:forward(x, _, context)
   if core.type(x) ~= "node" then
     errors.misuse "drops in training only, and what trains is compiled: sw.Trainer or sw.compile"
   end
-  return x * context:keep_mask(x, self.p)
+  return ops.dropout(x, self.p)
 end
 
 ---In training, each element is 0 with probability p, else x / (1 - p); in evaluation, x. What is
