@@ -118,12 +118,13 @@ end
 local function training(graph, _, dtype) return graph:train(dtype) end
 local function pure(graph, _, dtype) return graph:pure(dtype) end
 
---- The program's one call; step is dropout's.
-local function run(self, w, batch, step)
+--- The program's one call.
+local function run(self, w, batch)
   local make = self.updating and training or pure
   local program, inputs = self:program("value_and_gradient", batch, w:dtype(), make)
   local o = { batch = #batch.x, out = core.zeros({ w:numel() }, w:dtype()), inputs = inputs,
-    vectors = self:vectors(w), seed = self.seed, step = step }
+    vectors = self:vectors(w), seed = self.seed, step = batch.step,
+    first_example = batch.position and batch.position + 1 }
   o.state = self.updating and o.vectors[2]:clone() or nil
   local value = errors.check(program:run(o))
   if self.updating then self.model:buffers():copy(o.state:to "float32") end
@@ -132,21 +133,19 @@ end
 
 ---Loss and gradient at w.
 ---@param w swale.Tensor             flat, float32 or float64: the program computes in that
----@param batch swale.Batch
----@param step? integer              of dropout: another step, other units; 0
+---@param batch swale.Batch          its step and position, if it has them, are dropout's
 ---@return number value
 ---@return swale.Tensor gradient     flat
-function Compiled:value_and_gradient(w, batch, step)
+function Compiled:value_and_gradient(w, batch)
   options.value("value_and_gradient", "w", w, "tensor")
-  return run(self, w, batch, step or 0)
+  return run(self, w, batch)
 end
 
 ---Loss at w.
 ---@param w swale.Tensor
 ---@param batch swale.Batch
----@param step? integer
 ---@return number
-function Compiled:value(w, batch, step) return (self:value_and_gradient(w, batch, step)) end
+function Compiled:value(w, batch) return (self:value_and_gradient(w, batch)) end
 
 -- ------------------------------------------------------------------ at a fixed batch
 

@@ -152,6 +152,14 @@ function Model:state_paths()
   return paths
 end
 
+---Views as a layer's forward takes them: parameters and buffers by name, of children by position.
+---@return table
+function Model:named()
+  return segments.bind(self.layer, function(path)
+    return self.views[path] or self.buffer_views[path]
+  end)
+end
+
 ---The output for x, now, with these weights and buffers or others, as in evaluation: running
 ---statistics, no dropout.
 ---@param x swale.Tensor          (B, …)

@@ -11,6 +11,8 @@ local M = {}
 ---@field x swale.Tensor   (n, features…) float32, normalised
 ---@field y swale.Tensor?  (n) int32 labels, or (n, …) float32 targets
 ---@field shape integer[]? of a row: { height, width, channels }
+---@field step integer?    batches before it
+---@field position integer?  examples before it
 
 ---@class swale.Split
 ---@field source swale.Source   what the training reads
@@ -156,15 +158,14 @@ local BATCHES = { size = "count", epochs = { "positive", 1 }, seed = { "integer"
 ---@return fun(): swale.Batch|nil
 function Split:batches(o)
   o = options.check("batches", o, BATCHES)
-  local left, position = math.floor(o.epochs * #self + 0.5), 0
+  local left, position, step = math.floor(o.epochs * #self + 0.5), 0, -1
   local next_indices = index_stream(#self, o.seed)
   return function()
     local count = math.min(o.size, left)
     if count <= 0 then return nil end
-    left = left - count
     local x, y = self.source:gather(joined(next_indices(count), count), o.seed, position)
-    position = position + count
-    return { x = x, y = y, shape = self.shape }
+    left, position, step = left - count, position + count, step + 1
+    return { x = x, y = y, shape = self.shape, step = step, position = position - count }
   end
 end
 
