@@ -1,4 +1,5 @@
-/* fuse.c: what may end a product or a convolution: a bias, a ReLU, or one after the other. */
+/* fuse.c: what may end a product or a convolution: a bias, a ReLU, or one after the other; and the
+ * ReLU behind a batch norm, forwards and backwards. */
 #include "graph/program_int.h"
 
 typedef struct fusion {
@@ -55,6 +56,39 @@ static int is_product(const fusion *f, int32_t node) {
   return n->op == SW_OP_add && (f->fused[n->in[0].node] == node || f->fused[n->in[1].node] == node);
 }
 
+static int same_edge(sw_edge a, sw_edge b) { return a.node == b.node && a.out == b.out; }
+
+/* How often an edge is read, being an output counted in. */
+static int times_read(const fusion *f, sw_edge e) {
+  int times = 0;
+  for (int i = 0; i < f->n_outputs; i++) times += same_edge(f->outputs[i].edge, e);
+  for (int32_t i = e.node + 1; i < f->g->n_nodes; i++)
+    for (int k = 0; f->needed[i] && k < swi_op(f->g->nodes[i].op)->n_in; k++)
+      times += same_edge(f->g->nodes[i].in[k], e);
+  return times;
+}
+
+/* Node i is a ReLU: is it all that reads the values of a batch norm? */
+static void fuse_norm(const fusion *f, int32_t i) {
+  sw_edge y = f->g->nodes[i].in[0];
+  if (f->g->nodes[y.node].op == SW_OP_batch_norm && y.out == 0 && times_read(f, y) == 1)
+    f->fused[y.node] = i;
+}
+
+/* Node i is the derivative of a batch norm: does its cotangent, gated by the norm's own ReLU, serve
+ * nothing else? Then it need not be written down. */
+static void fuse_gate(const fusion *f, int32_t i) {
+  const swi_node *grad = &f->g->nodes[i], *gate = &f->g->nodes[grad->in[1].node];
+  const swi_node *norm = &f->g->nodes[grad->in[3].node];
+  if (gate->op != SW_OP_gate || norm->op != SW_OP_batch_norm) return;
+  const swi_node *relu = &f->g->nodes[gate->in[1].node];
+  if (relu->op == SW_OP_relu && same_edge(relu->in[0], (sw_edge){grad->in[3].node, 0}) &&
+      same_edge(norm->in[0], grad->in[0]) && same_edge(norm->in[1], grad->in[2]) &&
+      swi_type_same_shape(sw_graph_type(f->g, gate->in[0]), &grad->type[0]) &&
+      only_read_by_next(f, grad->in[1].node))
+    f->fused[grad->in[1].node] = i;
+}
+
 void swi_fuse(const sw_graph *g, const sw_output *outputs, int n_outputs,
               const unsigned char *needed, const unsigned char *late, const int32_t *readers,
               int32_t *fused) {
@@ -63,6 +97,8 @@ void swi_fuse(const sw_graph *g, const sw_output *outputs, int n_outputs,
     const swi_node *n = &g->nodes[i];
     if (!needed[i]) continue;
     if (n->op == SW_OP_add) fuse_bias(&f, i);
+    if (n->op == SW_OP_relu) fuse_norm(&f, i);
+    if (n->op == SW_OP_batch_norm_grad) fuse_gate(&f, i);
     if (n->op == SW_OP_relu && is_product(&f, n->in[0].node) &&
         only_read_by_next(&f, n->in[0].node))
       fused[n->in[0].node] = i;

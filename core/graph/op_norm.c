@@ -11,9 +11,12 @@
  *     of gamma:  r (A - U K / n)
  *     of x:      -gamma r^2 ((A - U K / n) xh + K ut + U ct) / n + p r ct
  *
- * Each is sums over rows and then a combination of x, c and u, by the kernels of body_norm.h. A
- * ghost's rows are cut into strips, and ghosts come in waves; both by the shape alone. What is added
- * up over strips and over ghosts is added in their order, in double.
+ * Each is sums over rows and then a combination of x, c and u, by the kernels of body_norm.h. The
+ * rows of a ghost are cut into strips, and ghosts come in waves; both by the shape alone. What is
+ * added up over strips and over ghosts is added in their order, in double.
+ *
+ * A ReLU behind the norm may be fused: then y = relu(…), and grad's c counts only where that is
+ * positive (beta is its bias).
  */
 #include <inttypes.h>
 #include <math.h>
@@ -172,7 +175,9 @@ typedef struct block {
   int64_t strips, strip_rows;
   double sums[STRIPS][SWI_NORM_SUMS][COLS]; /* moments: mean, m2 */
   double mean[COLS], of_x[COLS], of_c[COLS], of_u[COLS], shift[COLS];
+  double gate_factor[COLS], gate_shift[COLS];
   const void *c, *u; /* whole, or NULL */
+  int gated;         /* c counts where the norm's ReLU was open */
   int relu;
   void *out;
 } block;
@@ -212,7 +217,9 @@ static swi_norm strip_of(const block *b, int64_t strip) {
                     .x = at_strip(b, b->e->in[0], strip),
                     .c = at_strip(b, b->c, strip),
                     .u = at_strip(b, b->u, strip),
-                    .mean = b->mean};
+                    .mean = b->mean,
+                    .gate_factor = b->gated ? b->gate_factor : NULL,
+                    .gate_shift = b->gated ? b->gate_shift : NULL};
 }
 
 static void moments_of_strip(void *arg, int64_t strip) {
@@ -283,7 +290,7 @@ static void run_ghost(void *arg, int64_t i) {
   b.channel = w->channel;
   b.cols = w->cols;
   b.c = b.u = NULL;
-  b.relu = 0;
+  b.relu = b.gated = 0;
   cut_into_strips(&b);
   w->f(&b, ghost, w->result[i]);
 }
@@ -375,10 +382,21 @@ static const char *take_stats(block *b, int64_t i) {
   return stats + b->channels * bytes;
 }
 
+/* The factors of the forward pass, to the bit. */
+static void take_gate(block *b, const char *rs) {
+  const swi_eval_args *e = b->e;
+  b->gated = e->activation == SWI_ACT_RELU;
+  for (int64_t j = 0; b->gated && j < b->cols; j++) {
+    set(b, b->gate_factor, j, get(b, e->in[2], b->channel + j) * get(b, rs, j));
+    set(b, b->gate_shift, j, get(b, e->bias, b->channel + j));
+  }
+}
+
 static void grad_ghost(block *b, int64_t i, totals result) {
   const swi_eval_args *e = b->e;
   const char *rs = take_stats(b, i);
   double n = (double)b->rows;
+  take_gate(b, rs);
   b->c = e->in[1];
   swi_parallel(e->ctx, b->strips, sums_of_strip, b);
   add_sums(b);

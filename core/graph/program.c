@@ -202,6 +202,24 @@ static sw_status emit_product(compiler *c, int32_t i) {
   return emit_op(c, i, n, bias, activation);
 }
 
+/* Node i is a batch norm. It stands where it is, as others read its statistics; a ReLU that it took
+ * in is its first output. */
+static sw_status emit_norm(compiler *c, int32_t i) {
+  int32_t relu = c->fused[i];
+  SW_TRY(emit_op(c, i, &c->g->nodes[i], SW_NO_EDGE, relu >= 0 ? SWI_ACT_RELU : SWI_ACT_NONE));
+  if (relu >= 0) c->buffer[relu][0] = c->buffer[i][0];
+  return SW_OK;
+}
+
+/* Node i is the derivative of a batch norm, with a cotangent that came through the norm's ReLU: it
+ * computes anew where the ReLU was open, for which it takes beta along. */
+static sw_status emit_gated(compiler *c, int32_t i) {
+  swi_node n = c->g->nodes[i];
+  const swi_node *norm = &c->g->nodes[n.in[3].node];
+  n.in[1] = c->g->nodes[n.in[1].node].in[0];
+  return emit_op(c, i, &n, norm->in[2], SWI_ACT_RELU);
+}
+
 static int ends_product(const compiler *c, int32_t i) {
   const swi_node *n = &c->g->nodes[i];
   for (int k = 0; k < swi_op(n->op)->n_in; k++)
@@ -217,8 +235,15 @@ static sw_status emit_node(compiler *c, int32_t i) {
     c->buffer[i][0] = buffer_of(c, n->in[0]);
     return SW_OK;
   }
-  if (ends_product(c, i)) return emit_product(c, i);
+  if (n->op == SW_OP_batch_norm) return emit_norm(c, i);
+  if (ends_product(c, i))
+    return n->op == SW_OP_batch_norm_grad ? emit_gated(c, i) : emit_product(c, i);
   return emit_op(c, i, n, SW_NO_EDGE, SWI_ACT_NONE);
+}
+
+/* What was fused into others goes with them; a batch norm takes its ReLU along to its own place. */
+static int is_done(const compiler *c, int32_t i) {
+  return c->buffer[i][0] >= 0 || (c->fused[i] >= 0 && c->g->nodes[i].op != SW_OP_batch_norm);
 }
 
 /* In the order of the graph, but all that depends on the late vector behind the rest. */
@@ -226,7 +251,7 @@ static sw_status emit(compiler *c) {
   for (int late = 0; late < 2; late++) {
     c->p->late_from = c->p->n_code;
     for (int32_t i = 0; i < c->n; i++)
-      if (c->needed[i] && c->fused[i] < 0 && c->late[i] == late) SW_TRY(emit_node(c, i));
+      if (c->needed[i] && c->late[i] == late && !is_done(c, i)) SW_TRY(emit_node(c, i));
   }
   return SW_OK;
 }

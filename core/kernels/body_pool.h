@@ -5,7 +5,7 @@
 #ifndef SW_BODY_POOL_H
 #define SW_BODY_POOL_H
 
-/* The taps of a window that lie in the image, along one axis: from … to - 1, the first one's place. */
+/* The taps of a window that lie in the image, along one axis: from … to - 1, the first at `at`. */
 typedef struct span {
   int64_t from, to, at;
 } span;

@@ -1,0 +1,204 @@
+--- Batch normalisation inside programs: digits, threads, ghosts, a ReLU behind it, derivatives of
+--- single outputs, and what is refused. Values and derivatives are rows of test_ops.lua.
+local core = require "swale.core"
+local h = require "op_harness"
+local lu = require "luaunit"
+local ops = require "swale.ops"
+
+local B = "batch"
+
+TestNorm = {}
+
+local function random(seed)
+  local state = seed
+  return function()
+    state = (state * 1103515245 + 12345) % 2 ^ 31
+    return state / 2 ^ 30 - 1
+  end
+end
+
+local function tensor(shape, f, dtype)
+  local t = core.zeros({ h.size(shape) }, dtype)
+  for i = 1, h.size(shape) do t:set(i, f(i)) end
+  return t:reshape(shape)
+end
+
+local function ones(n, dtype) return tensor({ n }, function() return 1 end, dtype) end
+
+local function flat(t) return t:contiguous():reshape({ -1 }):table() end
+
+-- A graph of y = relu(batch_norm(x)) or without, and of the gradients of dot(y, c).
+local function model(shape, o)
+  local graph = core.graph()
+  local channels = shape[#shape]
+  local m = { graph = graph, x = graph:input(1, "real", shape),
+    gamma = graph:input(2, "real", { channels }), beta = graph:input(3, "real", { channels }) }
+  m.y, m.stats, m.moments = core.apply("batch_norm", { value = 1e-5, n = o.ghost or 0 }, m.x,
+    m.gamma, m.beta)
+  m.out = o.relu and m.y:relu() or m.y
+  m.c = graph:input(4, "real", shape)
+  m.grads = graph:gradient(ops.dot(m.out, m.c), { m.x, m.gamma, m.beta })
+  return m
+end
+
+local function inputs(shape, batch, dtype, seed)
+  local draw = random(seed or 1)
+  local sizes = table.move(shape, 2, #shape, 2, { batch })
+  local channels = { shape[#shape] }
+  local x = tensor(sizes, function() return 3 * draw() + 1 end, dtype)
+  return { x, tensor(channels, draw, dtype), tensor(channels, draw, dtype),
+    tensor(sizes, draw, dtype) }
+end
+
+local function run(m, outputs, given, batch, dtype)
+  local program = core.program(m.graph, outputs, { dtype = dtype })
+  return { program:run { inputs = given, batch = batch } }, program
+end
+
+function TestNorm:test_a_mean_far_from_zero_costs_no_digits()
+  -- multiples of 2^-16 near 100, which float32 holds exactly: mean 100, deviation about 1
+  local rows, channels, draw = 20000, 3, random(7)
+  local x = core.zeros({ rows * channels }, "float64")
+  for i = 1, rows * channels do
+    x:set(i, 100 + math.floor(math.sqrt(3) * draw() * 2 ^ 16) / 2 ^ 16)
+  end
+  x = x:reshape { rows, channels }
+  local function of(dtype)
+    local one, zero = ones(channels, dtype), core.zeros({ channels }, dtype)
+    local y, _, moments = core.apply("batch_norm", { value = 1e-5 }, x:to(dtype), one, zero)
+    return flat(y), flat(moments)
+  end
+  local y, moments = of "float32"
+  local y64, moments64 = of "float64"
+  for c = 1, channels do
+    lu.assert_almost_equals(moments[c], moments64[c], 4e-6) -- half a unit of float32 at 100
+    lu.assert_almost_equals(moments[channels + c], moments64[channels + c], 3e-7)
+  end
+  -- the mean was rounded, and each deviation from it
+  for i = 1, #y, 101 do lu.assert_almost_equals(y[i], y64[i], 8e-6) end
+end
+
+function TestNorm:test_a_chunk_that_begins_far_away_costs_no_digits()
+  local x = tensor({ 1000, 9 }, function(i) return i <= 9 and 1000 or i % 7 end, "float32")
+  local gamma, beta = ones(9, "float32"), core.zeros({ 9 }, "float32")
+  local moments = select(3, core.apply("batch_norm", { value = 0 }, x, gamma, beta))
+  local exact = select(3, core.apply("batch_norm", { value = 0 }, x:to "float64",
+    gamma:to "float64", beta:to "float64"))
+  for i = 1, 18 do
+    local want = flat(exact)[i]
+    lu.assert_almost_equals(flat(moments)[i], want, 1e-6 * want)
+  end
+end
+
+local function with_threads(n, f)
+  local before = core.threads()
+  core.set_threads(n)
+  local result = f()
+  core.set_threads(before)
+  return result
+end
+
+function TestNorm:test_threads_do_not_show()
+  local cases = { { { B, 40, 9, 20 }, 30 }, { { B, 300 }, 700 }, { { B, 5, 33 }, 70, 3 } }
+  for _, case in ipairs(cases) do
+    local shape, batch, ghost = table.unpack(case)
+    local m = model(shape, { ghost = ghost })
+    local hessian = m.graph:gradient(ops.dot(m.grads[1], m.c), { m.x, m.c, m.gamma })
+    local outputs = { m.y, m.stats, m.moments, m.grads[1], m.grads[2], m.grads[3], hessian[1],
+      hessian[2], hessian[3] }
+    local given, first = inputs(shape, batch, "float32"), nil
+    for threads = 1, 4 do
+      local got = with_threads(threads, function() return run(m, outputs, given, batch) end)
+      first = first or got
+      for k = 1, #outputs do lu.assert_equals(flat(got[k]), flat(first[k])) end
+    end
+  end
+end
+
+-- The same numbers, once with a ReLU that nothing else reads, once with one that is read twice.
+function TestNorm:test_a_relu_that_is_taken_along_keeps_bits()
+  for _, dtype in ipairs { "float32", "float64" } do
+    for _, ghost in ipairs { 0, 3 } do
+      local shape = { B, 4, 11 }
+      local m = model(shape, { ghost = ghost, relu = true })
+      local gate = core.apply("gate", nil, m.c, m.out)
+      local given = inputs(shape, 8, dtype)
+      local outputs = { m.out, m.grads[1], m.grads[2], m.grads[3], m.moments }
+      local fused, program = run(m, outputs, given, 8, dtype)
+      lu.assert_str_contains(program:dump(), "batch_norm+relu")
+      lu.assert_str_contains(program:dump(), "batch_norm_grad+bias+relu")
+      table.move({ m.y, gate }, 1, 2, #outputs + 1, outputs)
+      local apart, whole = run(m, outputs, given, 8, dtype)
+      lu.assert_not_str_contains(whole:dump(), "batch_norm+relu")
+      lu.assert_not_str_contains(whole:dump(), "batch_norm_grad+bias")
+      for k = 1, 5 do lu.assert_equals(flat(fused[k]), flat(apart[k])) end
+    end
+  end
+end
+
+-- What reads the moments may stand before the ReLU.
+function TestNorm:test_moments_are_there_before_the_relu()
+  local m = model({ B, 3 }, {})
+  local later = m.moments * 2
+  local out = m.y:relu()
+  local given = inputs({ B, 3 }, 6, "float32")
+  local got, program = run(m, { out, later, m.moments }, given, 6)
+  lu.assert_str_contains(program:dump(), "batch_norm+relu")
+  lu.assert_equals(flat(got[2]), flat(got[3] * 2))
+end
+
+-- d of dot(output k of the gradient, v), for each output and their sums, against differences.
+function TestNorm:test_derivatives_of_single_outputs()
+  local shape, batch, step = { B, 2, 3 }, 5, 1e-5
+  for subset = 1, 7 do
+    local m = model(shape, { ghost = 2 })
+    local total
+    for k = 1, 3 do
+      if subset >> (k - 1) & 1 == 1 then
+        local term = ops.dot(m.grads[k], k == 1 and m.c * m.c or m.beta * m.beta)
+        total = total and total + term or term
+      end
+    end
+    local wrt = { m.x, m.gamma, m.beta, m.c }
+    local slopes = m.graph:gradient(total, wrt)
+    local given = inputs(shape, batch, "float64")
+    local value = core.program(m.graph, { total }, { dtype = "float64" })
+    for k = 1, 4 do
+      local got = slopes[k] and flat(run(m, { slopes[k] }, given, batch, "float64")[1])
+      local x = given[k]:reshape { -1 }
+      for i = 1, x:numel() do
+        local here = x:get(i)
+        x:set(i, here + step)
+        local ahead = value:run { inputs = given, batch = batch }:item()
+        x:set(i, here - step)
+        local behind = value:run { inputs = given, batch = batch }:item()
+        x:set(i, here)
+        lu.assert_almost_equals(got and got[i] or 0, (ahead - behind) / (2 * step), 1e-6)
+      end
+    end
+  end
+end
+
+function TestNorm:test_what_has_no_derivative_says_so()
+  local m = model({ B, 3 }, {})
+  local second = m.graph:gradient(ops.dot(m.grads[1], m.c), { m.x })[1]
+  lu.assert_error_msg_contains("third derivative", m.graph.gradient, m.graph,
+    ops.dot(second, m.c), { m.x })
+  lu.assert_error_msg_contains("stats has no derivative", m.graph.gradient, m.graph,
+    ops.sum(m.stats), { m.x })
+  local ghosts = model({ B, 3 }, { ghost = 2 })
+  lu.assert_error_msg_contains("moments of ghosts", ghosts.graph.gradient, ghosts.graph,
+    ops.sum(ghosts.moments), { ghosts.x })
+end
+
+function TestNorm:test_one_value_has_no_variance()
+  local m = model({ B, 3 }, {})
+  local program = core.program(m.graph, { m.y })
+  local given = inputs({ B, 3 }, 1, "float32")
+  local ok, message = pcall(program.run, program, { inputs = given, batch = 1 })
+  lu.assert_false(ok)
+  lu.assert_str_contains(message, "1 value a channel has no variance")
+  local one = ones(3)
+  lu.assert_error_msg_contains("no variance", core.apply, "batch_norm", { value = 1e-5, n = 1 },
+    core.zeros { 4, 3 }, one, one)
+end
