@@ -6,14 +6,14 @@
 #define SW_BODY_POOL_H
 
 /* The taps of a window that lie in the image, along one axis: from … to - 1, the first at `at`. */
-typedef struct span {
+typedef struct pool_span {
   int64_t from, to, at;
-} span;
+} pool_span;
 
-static inline span span_of(const swi_pool *p, int axis, int64_t o) {
+static inline pool_span pool_span_of(const swi_pool *p, int axis, int64_t o) {
   const int64_t start = o * p->stride[axis] - p->padding[axis], d = p->dilation[axis];
   const int64_t size = p->size[axis], kernel = p->kernel[axis];
-  span s = {0, kernel, start};
+  pool_span s = {0, kernel, start};
   if (start < 0) s.from = (-start + d - 1) / d;
   if (start + (kernel - 1) * d >= size) s.to = start >= size ? 0 : (size - start + d - 1) / d;
   s.at = start + s.from * d;
@@ -21,13 +21,13 @@ static inline span span_of(const swi_pool *p, int axis, int64_t o) {
 }
 
 /* What one pixel of the result sees: rows x cols taps, the first at element `at` of the image. */
-typedef struct patch {
+typedef struct pool_patch {
   int64_t rows, cols, at, row_step, col_step;
   int64_t number, row_number; /* of the first tap in the window; of a row of taps */
-} patch;
+} pool_patch;
 
-static inline patch patch_of(const swi_pool *p, span r, span c) {
-  return (patch){.rows = r.to - r.from,
+static inline pool_patch pool_patch_of(const swi_pool *p, pool_span r, pool_span c) {
+  return (pool_patch){.rows = r.to - r.from,
                  .cols = c.to - c.from,
                  .at = (r.at * p->size[1] + c.at) * p->channels,
                  .row_step = p->dilation[0] * p->size[1] * p->channels,
@@ -40,9 +40,9 @@ static inline patch patch_of(const swi_pool *p, span r, span c) {
  * the common patch. */
 #define EACH_PIXEL(p, call)                                                      \
   for (int64_t oh = 0, at = 0; oh < (p)->out_size[0]; oh++) {                    \
-    const span row_span = span_of(p, 0, oh);                                     \
+    const pool_span row_span = pool_span_of(p, 0, oh);                                     \
     for (int64_t ow = 0; ow < (p)->out_size[1]; ow++, at += (p)->channels) {     \
-      patch w = patch_of(p, row_span, span_of(p, 1, ow));                        \
+      pool_patch w = pool_patch_of(p, row_span, pool_span_of(p, 1, ow));                        \
       if (w.rows == 2 && w.cols == 2) {                                          \
         w.rows = w.cols = 2;                                                     \
         call;                                                                    \
@@ -63,7 +63,7 @@ static inline patch patch_of(const swi_pool *p, span r, span c) {
 /* ------------------------------------------------------------------ the largest */
 
 /* From the last tap to the first, so that of equal ones the first stays, and a NaN wins. */
-INLINE void max_vector(patch w, int indexed, int64_t n, const real *x, real *y, real *index) {
+INLINE void max_vector(pool_patch w, int indexed, int64_t n, const real *x, real *y, real *index) {
   vec best = v_set1(-__builtin_inf()), where_best = v_set1(0);
   for (int64_t r = w.rows - 1; r >= 0; r--)
     for (int64_t c = w.cols - 1; c >= 0; c--) {
@@ -89,7 +89,7 @@ static void max_pool(const swi_pool *p, const void *px, void *py, void *pindex) 
 }
 
 /* What stands at the tap that index names. */
-INLINE void repool_vector(patch w, int64_t n, const real *v, const real *index, real *y) {
+INLINE void repool_vector(pool_patch w, int64_t n, const real *v, const real *index, real *y) {
   const vec wanted = take(index, n);
   vec found = v_set1(0);
   for (int64_t r = 0; r < w.rows; r++)
@@ -126,7 +126,7 @@ static void clear_image(const swi_pool *p, int tiled, real *x) {
   fill((p->size[0] - rows) * row, 0, x + rows * row);
 }
 
-INLINE void unpool_vector(patch w, int tiled, int64_t n, const real *c, const real *index,
+INLINE void unpool_vector(pool_patch w, int tiled, int64_t n, const real *c, const real *index,
                           real *x) {
   const vec value = take(c, n), number = take(index, n), zero = v_set1(0);
   for (int64_t i = 0; i < w.rows; i++)
@@ -153,7 +153,7 @@ static void max_unpool(const swi_pool *p, const void *pc, const void *pindex, vo
 
 /* ------------------------------------------------------------------ averages */
 
-INLINE void avg_vector(patch w, int64_t n, vec share, const real *x, real *y) {
+INLINE void avg_vector(pool_patch w, int64_t n, vec share, const real *x, real *y) {
   vec sum = v_set1(0);
   for (int64_t r = 0; r < w.rows; r++)
     for (int64_t c = 0; c < w.cols; c++)
@@ -172,7 +172,8 @@ static void avg_pool(const swi_pool *p, const void *px, void *py) {
   EACH_PIXEL(p, EACH_VECTOR(p->channels, avg_vector(w, n, share, x + w.at + j, y + at + j)))
 }
 
-INLINE void avg_unpool_vector(patch w, int tiled, int64_t n, vec share, const real *c, real *x) {
+INLINE void avg_unpool_vector(pool_patch w, int tiled, int64_t n, vec share, const real *c,
+                              real *x) {
   const vec value = v_mul(take(c, n), share);
   for (int64_t i = 0; i < w.rows; i++)
     for (int64_t k = 0; k < w.cols; k++) {
