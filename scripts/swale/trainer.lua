@@ -92,7 +92,8 @@ end
 ---function of the state, or sw.rule(initial, f). Functions are called before each step.
 ---Batch norm's running statistics belong to the weights that were trained with them. Averages, and
 ---vectors that evaluate is given, get statistics of their own, re-estimated on the training set by
----the method `batch_norm` (see model:reestimate), or with "running" those of the last weights.
+---the method `batch_norm` (see model:reestimate), or with "running" those of the last weights. That
+---costs a pass over the training set, once for what an average has captured.
 ---@param o swale.TrainerOptions
 ---@return swale.Trainer
 function M.new(o)

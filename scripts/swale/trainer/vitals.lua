@@ -42,10 +42,12 @@ end
 
 --- The fraction of each ReLU's units that give 0 for the whole batch.
 local function dead_outputs(graph)
-  local names, outputs, first = {}, {}, { 1 }
+  local names, outputs = {}, {}
   walk(graph.layer, graph.x, graph.bound, function(path, y)
     names[#names + 1] = path
-    outputs[#outputs + 1] = ops.mean(ops.le(ops.max(y, first), 0))
+    local axes = {} -- all but the channels of images
+    for axis = 1, y:ndim() - 1 do axes[axis] = axis end
+    outputs[#outputs + 1] = ops.mean(ops.le(ops.max(y, axes), 0))
   end, "", {})
   return names, outputs
 end
