@@ -7,19 +7,29 @@ local M = {}
 
 ---@class swale.Linearized          L(v) is the product with a vector
 ---@field kind "hvp"|"gauss_newton"
----@field kept boolean              what does not depend on v was computed once
+---@field kept boolean              what does not depend on v is computed once and kept
+---@field bytes integer             that are kept, or would be
 local Linearized = { __name = "swale.Linearized" }
 Linearized.__index = Linearized
 
----@param program swale.Program
----@param inputs swale.Tensor[]
----@param vectors swale.Tensor[]    weights and buffers, copies of its own
----@param batch integer
----@param o { kind: string, memory: number, seed: integer }
+---@class swale.LinearizedParts
+---@field kind "hvp"|"gauss_newton"
+---@field late swale.Program        v is its late vector; nobody else runs it
+---@field plain swale.Program       the same, whole each time
+---@field inputs swale.Tensor[]
+---@field vectors swale.Tensor[]    weights and buffers, copies of its own
+---@field batch integer
+---@field memory number             bytes that may be kept
+---@field seed integer              of dropout
+
+---@param o swale.LinearizedParts
 ---@return swale.Linearized
-function M.new(program, inputs, vectors, batch, o)
-  return setmetatable({ program = program, inputs = inputs, w = vectors[1], buffers = vectors[2],
-    batch = batch, kind = o.kind, memory = o.memory, seed = o.seed, kept = false }, Linearized)
+function M.new(o)
+  local bytes = o.late:kept_bytes(o.batch)
+  local kept = bytes <= o.memory
+  return setmetatable({ kind = o.kind, program = kept and o.late or o.plain, kept = kept,
+    bytes = bytes, w = o.vectors[1], buffers = o.vectors[2], fresh = true,
+    point = { inputs = o.inputs, batch = o.batch, seed = o.seed } }, Linearized)
 end
 
 local function check_direction(self, v)
@@ -33,9 +43,15 @@ end
 
 function Linearized:__call(v)
   v = check_direction(self, v)
-  local out = core.zeros({ v:numel() }, v:dtype())
-  errors.check(self.program:run { inputs = self.inputs, vectors = { self.w, self.buffers, v },
-    batch = self.batch, out = out, seed = self.seed })
+  local out, point = core.zeros({ v:numel() }, v:dtype()), self.point
+  local vectors = { self.w, self.buffers, v }
+  if self.kept and not self.fresh then
+    errors.check(self.program:rerun { vectors = vectors, out = out, seed = point.seed })
+  else
+    errors.check(self.program:run { inputs = point.inputs, batch = point.batch, vectors = vectors,
+      out = out, seed = point.seed })
+    self.fresh = false
+  end
   return out
 end
 

@@ -87,8 +87,9 @@ function KINDS.squared_gradient_norm(g)
   return { norm }, g.graph:gradient(norm, g.parameters)
 end
 
---- A program of a kind: what it gives back, then what goes into the vector.
-local function program_of(g, kind, dtype)
+--- A program of a kind: what it gives back, then what goes into the vector. late: for reruns along
+--- other directions.
+local function program_of(g, kind, dtype, late)
   local outputs, parts = KINDS[kind](g)
   local offsets = {}
   if #outputs == 0 then outputs[1] = g.loss end
@@ -99,7 +100,8 @@ local function program_of(g, kind, dtype)
       offsets[#outputs] = s.offset
     end
   end
-  return core.program(g.graph, outputs, { dtype = dtype, offsets = offsets })
+  return core.program(g.graph, outputs, { dtype = dtype, offsets = offsets,
+    late = late and DIRECTION or nil })
 end
 
 -- ------------------------------------------------------------------ running them
@@ -113,7 +115,7 @@ local function prepare(f, kind, batch, dtype)
     if type(size) == "string" then shape[i] = (tonumber(size:match "^%d+") or 1) * #batch.x end
   end
   inputs[DUAL] = core.zeros(shape, dtype)
-  return program, inputs
+  return program, inputs, g
 end
 
 local function check_vector(where, name, t, n)
@@ -200,11 +202,12 @@ local LINEARIZE = { kind = { choice = { "hvp", "gauss_newton" }, "hvp" },
 function M.linearize(f, w, batch, o)
   o = options.check("linearize", o, LINEARIZE)
   check_vector("linearize", "w", w, f.model:weights():numel())
-  local program, inputs = prepare(f, o.kind, batch, w:dtype())
+  local program, inputs, g = prepare(f, o.kind, batch, w:dtype())
   local vectors = f:vectors(w:clone())
   if vectors[2] == f.model:buffers() then vectors[2] = vectors[2]:clone() end
-  return linearized.new(program, inputs, vectors, #batch.x, { kind = o.kind, memory = o.memory,
-    seed = f.seed })
+  return linearized.new { kind = o.kind, memory = o.memory, inputs = inputs, vectors = vectors,
+    batch = #batch.x, seed = f.seed, late = program_of(g, o.kind, w:dtype(), true),
+    plain = program }
 end
 
 ---The whole Hessian, (n, n), column by column: for networks of at most some thousand weights.

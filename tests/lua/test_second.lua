@@ -239,16 +239,24 @@ end
 
 -- ------------------------------------------------------------------ linearize
 
+local function check_linearized(name, o)
+  local p = PROBLEMS[name]()
+  local map, at = p.loss:linearize(p.w, o), p.w:clone()
+  p.w:fill(0) -- it keeps the point to itself
+  local u, v = normal({ #at }, 1), normal({ #at }, 2)
+  local both = map:apply { u, v }
+  lu.assert_equals(both[1]:table(), p.loss[o.kind](p.loss, at, u):table())
+  lu.assert_equals(both[2]:table(), p.loss[o.kind](p.loss, at, v):table())
+  lu.assert_equals(map(u):table(), both[1]:table())
+  lu.assert_equals(map.kept, o.memory == nil)
+end
+
 function TestSecond:test_linearized()
-  for _, kind in ipairs { "hvp", "gauss_newton" } do
-    local p = PROBLEMS.gelu()
-    local map, at = p.loss:linearize(p.w, { kind = kind }), p.w:clone()
-    p.w:fill(0) -- it keeps the point to itself
-    local u, v = normal({ #at }, 1), normal({ #at }, 2)
-    local both = map:apply { u, v }
-    lu.assert_equals(both[1]:table(), p.loss[kind](p.loss, at, u):table())
-    lu.assert_equals(both[2]:table(), p.loss[kind](p.loss, at, v):table())
-    lu.assert_equals(map(u):table(), both[1]:table())
+  for _, name in ipairs { "gelu", "residual", "running_statistics", "mse" } do
+    for _, kind in ipairs { "hvp", "gauss_newton" } do
+      check_linearized(name, { kind = kind })
+      check_linearized(name, { kind = kind, memory = 1 })
+    end
   end
 end
 
