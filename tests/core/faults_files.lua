@@ -15,6 +15,14 @@ assert(core.idx_write(core.tensor({ 1, 2 }, "uint8"), path))
 assert(assert(core.idx_read(path)):get(2) == 2)
 assert(os.remove(path))
 
+path = folder .. "/images.bin"
+assert(core.write_file(path, "\7" .. ("\1\2\3"):rep(1024)))
+local images, classes = core.cifar_read(path, "cifar10")
+assert(images, classes)
+assert(images:get(1, 1, 2, 1) == 2 and classes:get(1, 1) == 7)
+assert(os.remove(path))
+assert(core.bytes("ab", ("\5"):rep(256)):get(2) == 5)
+
 path = folder .. "/text"
 assert(core.write_file(path, "hello\n"))
 assert(os.remove(path))

@@ -3,6 +3,7 @@ local core = require "swale.core"
 local lu = require "luaunit"
 local sw = require "swale"
 
+local cache = require "swale.data.cache"
 local folders = require "swale.folders"
 
 local function temporary()
@@ -157,6 +158,56 @@ function TestCifar:test_real_images()
     lu.assert_almost_equals(mean[c], known[1], 1)
     lu.assert_almost_equals(deviation[c], known[2], 1)
   end
+end
+
+--- The whole set is converted once; made small, by a manifest of our files.
+TestCifarCache = {}
+
+function TestCifarCache:setUp()
+  self.dir = temporary()
+  folders.make_folder(self.dir .. "/cifar10")
+  write(self.dir .. "/cifar10/data_batch_1.bin", records(0, 30, 1))
+  write(self.dir .. "/cifar10/test_batch.bin", records(100, 5, 1))
+  local digest, manifest = require "swale.data.digest", require("swale.data.manifests").sets.cifar10
+  self.manifest, self.files, self.folder = manifest, manifest.files, cache.folder
+  manifest.files = {}
+  for key, name in pairs { train_1 = "data_batch_1.bin", test = "test_batch.bin" } do
+    local path = self.dir .. "/cifar10/" .. name
+    manifest.files[key] = { name = name, bytes = folders.size(path),
+      sha256 = digest.sha256(path) }
+  end
+  cache.folder = function() return self.dir end
+end
+
+function TestCifarCache:tearDown()
+  self.manifest.files, cache.folder = self.files, self.folder
+  folders.remove(self.dir)
+end
+
+function TestCifarCache:test_converted_once_and_mapped()
+  lu.assert_equals(cache.state "cifar10", "here")
+  local first = sw.data.load "cifar10"
+  lu.assert_equals(cache.state "cifar10", "cached")
+  folders.remove(self.dir .. "/cifar10")
+  local again = sw.data.load "cifar10"
+  lu.assert_equals(tostring(again), "cifar10 27/3/5")
+  lu.assert_equals(again.train.x:table(), first.train.x:table())
+  lu.assert_equals(again.valid.y:table(), first.valid.y:table())
+  lu.assert_equals(tostring(sw.data.load("cifar10", { valid = 0 })), "cifar10 30/5")
+end
+
+--- What the cache keeps of the channels is what is computed without it.
+function TestCifarCache:test_kept_moments()
+  local kept = sw.data.load("cifar10").normalisation
+  local found = sw.data.load("cifar10", { valid = 3 }).normalisation
+  lu.assert_equals(kept.mean:table(), found.mean:table())
+  lu.assert_equals(kept.deviation:table(), found.deviation:table())
+end
+
+function TestCifarCache:test_a_changed_file_is_used_but_not_kept()
+  write(self.dir .. "/cifar10/test_batch.bin", records(101, 5, 1))
+  lu.assert_equals(tostring(quietly(sw.data.load, "cifar10")), "cifar10 27/3/5")
+  lu.assert_equals(cache.state "cifar10", "here")
 end
 
 TestShapes = {}
