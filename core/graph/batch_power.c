@@ -45,6 +45,7 @@ static int power_of_node(const sw_graph *g, const swi_node *n, const int *power)
   case SW_OP_where: return common(p[1], p[2]);
   case SW_OP_mul: return product(p[0], p[1]);
   case SW_OP_div: return has_power(p[1]) ? product(p[0], -p[1]) : NONE;
+  case SW_OP_bmm:
   case SW_OP_conv2d:
   case SW_OP_conv2d_input: return product(p[0], p[1]);
   case SW_OP_matmul:

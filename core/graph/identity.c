@@ -162,6 +162,28 @@ static sw_status matmul(sw_graph *g, swi_node *n, sw_edge *out, int *found) {
   return SW_OK;
 }
 
+/* Whether n turns over the last two axes and leaves the others. */
+static int turns_last_two(const swi_node *n) {
+  int last = n->type[0].ndim - 1;
+  for (int i = 0; i < last - 1; i++)
+    if (n->attrs.perm[i] != i) return 0;
+  return last > 0 && n->attrs.perm[last] == last - 1;
+}
+
+/* Likewise, where it is the slices that are transposed. */
+static sw_status bmm(sw_graph *g, swi_node *n, sw_edge *out, int *found) {
+  int *flag[2] = {&n->attrs.transpose_a, &n->attrs.transpose_b};
+  (void)out;
+  (void)found;
+  for (int i = 0; i < 2; i++) {
+    const swi_node *t = producer(g, n->in[i], SW_OP_transpose);
+    if (!t || !turns_last_two(t)) continue;
+    n->in[i] = t->in[0];
+    *flag[i] = !*flag[i];
+  }
+  return SW_OK;
+}
+
 /* Over axes of size 1 there is nothing to add up. */
 static sw_status sum(sw_graph *g, swi_node *n, sw_edge *out, int *found) {
   const sw_type *in = sw_graph_type(g, n->in[0]);
@@ -187,6 +209,7 @@ sw_status swi_identity(sw_graph *g, swi_node *n, sw_edge *out, int *found) {
   case SW_OP_broadcast: return same(g, n, out, found);
   case SW_OP_transpose: return transpose(g, n, out, found);
   case SW_OP_matmul: return matmul(g, n, out, found);
+  case SW_OP_bmm: return bmm(g, n, out, found);
   case SW_OP_sum:
   case SW_OP_mean: return sum(g, n, out, found);
   default: return SW_OK;

@@ -1,6 +1,7 @@
 /* op_shape.c: reshape and transpose: the same elements, named otherwise. */
 #include <string.h>
 
+#include "base/parallel.h"
 #include "graph/build.h"
 
 /* ------------------------------------------------------------------ reshape */
@@ -79,37 +80,86 @@ sw_status swi_transpose_shape(swi_shape_args *a) {
   return SW_OK;
 }
 
+/* The output's axes from the last to the first, neighbours merged where the input's elements follow
+ * each other; strides are the input's. */
+typedef struct turn {
+  const char *x;
+  char *y;
+  int bytes, n_axes;
+  int64_t size[SW_MAX_DIMS], stride[SW_MAX_DIMS];
+  int64_t runs, group; /* runs along axis 0: how many there are, how many a piece has */
+} turn;
+
+static void add_axis(turn *t, int64_t size, int64_t stride) {
+  int last = t->n_axes - 1;
+  if (size == 1) return;
+  if (last >= 0 && stride == t->stride[last] * t->size[last]) {
+    t->size[last] *= size;
+    return;
+  }
+  t->size[t->n_axes] = size;
+  t->stride[t->n_axes++] = stride;
+}
+
+static turn turn_of(const swi_eval_args *e) {
+  enum { ELEMENTS = 1 << 14 };
+  const sw_shape *in = &e->in_shape[0];
+  turn t = {.x = e->in[0], .y = e->out[0], .bytes = e->k->element_bytes, .runs = 1};
+  int64_t stride[SW_MAX_DIMS] = {0}, running = 1;
+  for (int i = in->ndim - 1; i >= 0; i--) {
+    stride[i] = running;
+    running *= in->dim[i];
+  }
+  for (int i = in->ndim - 1; i >= 0; i--) {
+    int from = e->attrs->perm[i];
+    add_axis(&t, in->dim[from], stride[from]);
+  }
+  for (int i = 1; i < t.n_axes; i++) t.runs *= t.size[i];
+  t.group = t.n_axes > 0 && t.size[0] < ELEMENTS ? ELEMENTS / t.size[0] : 1;
+  return t;
+}
+
 static void copy_strided(char *y, const char *x, int64_t n, int64_t stride, int bytes) {
-  if (bytes == 4)
+  if (stride == 1)
+    memcpy(y, x, (size_t)(n * bytes));
+  else if (bytes == 4)
     for (int64_t i = 0; i < n; i++) memcpy(y + 4 * i, x + 4 * i * stride, 4);
   else
     for (int64_t i = 0; i < n; i++) memcpy(y + 8 * i, x + 8 * i * stride, 8);
 }
 
-sw_status swi_transpose_eval(const swi_eval_args *e) {
-  const sw_shape *in = &e->in_shape[0], *out = &e->out_shape[0];
-  int64_t stride[SW_MAX_DIMS] = {0}, at[SW_MAX_DIMS] = {0}, running = 1, rows = 1, position = 0;
-  int bytes = e->k->element_bytes, last = out->ndim - 1;
-  char *y = e->out[0];
-  int64_t in_stride[SW_MAX_DIMS] = {0};
-  for (int i = in->ndim - 1; i >= 0; i--) {
-    in_stride[i] = running;
-    running *= in->dim[i];
+static void turn_piece(void *arg, int64_t piece) {
+  const turn *t = arg;
+  int64_t first = piece * t->group, at[SW_MAX_DIMS] = {0}, position = 0;
+  int64_t end = first + t->group < t->runs ? first + t->group : t->runs, rest = first;
+  for (int i = 1; i < t->n_axes; i++) {
+    at[i] = rest % t->size[i];
+    rest /= t->size[i];
+    position += at[i] * t->stride[i];
   }
-  if (running == 0) return SW_OK;
-  if (out->ndim == 0) return swi_copy_eval(e);
-  for (int i = 0; i <= last; i++) stride[i] = in_stride[e->attrs->perm[i]];
-  for (int i = 0; i < last; i++) rows *= out->dim[i];
-  for (int64_t r = 0; r < rows; r++) {
-    copy_strided(y, (const char *)e->in[0] + position * bytes, out->dim[last], stride[last], bytes);
-    y += out->dim[last] * bytes;
-    for (int i = last - 1; i >= 0; i--) {
-      position += stride[i];
-      if (++at[i] < out->dim[i]) break;
-      position -= stride[i] * out->dim[i];
+  for (int64_t r = first; r < end; r++) {
+    copy_strided(t->y + r * t->size[0] * t->bytes, t->x + position * t->bytes, t->size[0],
+                 t->stride[0], t->bytes);
+    for (int i = 1; i < t->n_axes; i++) {
+      position += t->stride[i];
+      if (++at[i] < t->size[i]) break;
+      position -= t->stride[i] * t->size[i];
       at[i] = 0;
     }
   }
+}
+
+sw_status swi_transpose_eval(const swi_eval_args *e) {
+  enum { PARALLEL_FROM = 1 << 17 };
+  int64_t n = swi_numel(&e->in_shape[0]);
+  if (n == 0) return SW_OK;
+  turn t = turn_of(e);
+  if (t.n_axes == 0) return swi_copy_eval(e);
+  int64_t pieces = (t.runs + t.group - 1) / t.group;
+  if (n >= PARALLEL_FROM)
+    swi_parallel(e->ctx, pieces, turn_piece, &t);
+  else
+    for (int64_t i = 0; i < pieces; i++) turn_piece(&t, i);
   return SW_OK;
 }
 

@@ -265,6 +265,13 @@ function M.argmax(x, axis) return (apply("argmax", { axes = { axis or -1 } }, x)
 ---@return swale.Value
 function M.matmul(a, b, o) return (apply("matmul", o, a, b)) end
 
+---Products of slices: (…, m, k) x (…, k, n) -> (…, m, n), the leading axes, at least one, being equal.
+---@param a swale.Value
+---@param b swale.Value
+---@param o? { transpose_a?: boolean, transpose_b?: boolean }   takes the slices of an operand transposed
+---@return swale.Value
+function M.bmm(a, b, o) return (apply("bmm", o, a, b)) end
+
 ---Sum of the products of all elements: a scalar.
 ---@param a swale.Value
 ---@param b swale.Value
@@ -422,6 +429,13 @@ end
 ---@param x swale.Value
 ---@return swale.Value
 function M.softmax(x) return (apply("softmax", nil, x)) end
+
+---Attention's weights where nothing looks ahead: (…, T, T) -> the same, row t being the softmax of
+---scale x[t, 1 … t], and zeros behind.
+---@param x swale.Value
+---@param scale? number         1
+---@return swale.Value
+function M.causal_softmax(x, scale) return (apply("causal_softmax", { value = scale or 1 }, x)) end
 
 ---log softmax(x), without loss of digits where it is small.
 ---@param x swale.Value

@@ -23,7 +23,8 @@ end
 
 local function run_options(n)
   return { inputs = { core.random(1, "x"):fill_normal(core.zeros({ n, 37 }, "float64"), 0, 1) },
-    vectors = { core.tensor(table_of(37, function(i) return 1 + i / 10 end), "float64") }, seed = 5 }
+    vectors = { core.tensor(table_of(37, function(i) return 1 + i / 10 end), "float64") },
+    seed = 5 }
 end
 
 function TestDropout:test_gradient_goes_through_the_same_mask()
@@ -134,7 +135,8 @@ function TestDetach:test_stops_gradients()
   local w = g:param(1, { 2, 3 })
   local stopped = ops.detach(w)
   local flat = ops.reshape(ops.reshape(stopped, { 6 }), { 2, 3 })
-  local grads = { g:gradient(ops.sum(w * stopped), { w })[1], g:gradient(ops.sum(w * flat), { w })[1],
+  local grads = { g:gradient(ops.sum(w * stopped), { w })[1],
+    g:gradient(ops.sum(w * flat), { w })[1],
     g:gradient(ops.sum(ops.transpose(stopped, 1, 2) * ops.t(w)), { w })[1] }
   lu.assert_false(g:gradient(ops.sum(stopped), { w })[1])
   lu.assert_false(g:gradient(ops.sum(ops.exp(flat)), { w })[1])

@@ -188,6 +188,52 @@ h.add(TestOpTable, { op = "matmul", name = "matmul_tn", attrs = { transpose_a = 
 h.add(TestOpTable, { op = "matmul", name = "matmul_tt",
   attrs = { transpose_a = true, transpose_b = true }, inputs = { { B, 3 }, { 4, B } },
   reference = matmul(true, true) })
+-- Slices of the last two axes, f of which gives slices.
+local function by_slices(f)
+  return function(...)
+    local arrays, result, shape = { ... }, {}, nil
+    local n = 1
+    for axis = 1, #arrays[1].shape - 2 do n = n * arrays[1].shape[axis] end
+    for i = 1, n do
+      local parts = {}
+      for k, a in ipairs(arrays) do
+        local rows, cols = a.shape[#a.shape - 1], a.shape[#a.shape]
+        parts[k] = table.move(a, (i - 1) * rows * cols + 1, i * rows * cols, 1,
+          { shape = { rows, cols } })
+      end
+      local y = f(table.unpack(parts))
+      table.move(y, 1, #y, #result + 1, result)
+      shape = y.shape
+    end
+    result.shape = table.move(shape, 1, 2, #arrays[1].shape - 1,
+      table.move(arrays[1].shape, 1, #arrays[1].shape - 2, 1, {}))
+    return result
+  end
+end
+
+h.add(TestOpTable, { op = "bmm", inputs = { { B, 2, 3, 4 }, { B, 2, 4, 5 } },
+  reference = by_slices(matmul()), wrong = { { { B, 3 }, { 3, 4 } },
+    { { B, 2, 3 }, { B, 4, 3 }, says = "bmm: inner sizes differ: (batch, 2, 3) x (batch, 4, 3)",
+      says_eager = "bmm: inner sizes differ: (2, 2, 3) x (2, 4, 3)" },
+    { { B, 2, 3, 4 }, { B, 3, 4, 5 }, says = "bmm: the leading axes differ" } } })
+h.add(TestOpTable, { op = "bmm", name = "bmm_nt", attrs = { transpose_b = true },
+  inputs = { { 2, 3, 4 }, { 2, 5, 4 } }, reference = by_slices(matmul(false, true)) })
+h.add(TestOpTable, { op = "bmm", name = "bmm_tn", attrs = { transpose_a = true },
+  inputs = { { B, 4, 3 }, { B, 4, 5 } }, reference = by_slices(matmul(true, false)) })
+h.add(TestOpTable, { op = "bmm", name = "bmm_tt",
+  attrs = { transpose_a = true, transpose_b = true },
+  inputs = { { 2, B, 4, 3 }, { 2, B, 5, 4 } }, reference = by_slices(matmul(true, true)) })
+h.add(TestOpTable, { op = "causal_softmax", attrs = { value = 0.7 }, inputs = { { B, 2, 4, 4 } },
+  reference = by_slices(function(x)
+    local n, y = x.shape[1], { shape = x.shape }
+    for t = 1, n do
+      local row = {}
+      for k = 1, t do row[k] = 0.7 * x[(t - 1) * n + k] end
+      for _, p in ipairs(softmax_row(row)) do y[#y + 1] = p end
+      for _ = t + 1, n do y[#y + 1] = 0 end
+    end
+    return y
+  end), wrong = { { { B, 3, 4 } }, { { 4 } } } })
 h.add(TestOpTable, { op = "dot", inputs = { { B, 3 }, { B, 3 } }, reference = function(a, b)
   local total = 0
   for i = 1, #a do total = total + a[i] * b[i] end
@@ -230,6 +276,8 @@ h.add(TestOpTable, { op = "broadcast", attrs = { shape = { B, 2, 3 } }, inputs =
     local shape = { a.shape[1], 2, 3 }
     return h.array(shape, function(i) return a[h.ravel(h.unravel(i, shape), a.shape)] end)
   end, wrong = { { { B, 4, 3 } } } })
+h.add(TestOpTable, { op = "transpose", name = "transpose_heads", attrs = { perm = { 1, 3, 2, 4 } },
+  inputs = { { B, 3, 2, 4 } }, reference = transposed { 1, 3, 2, 4 } })
 h.add(TestOpTable, { op = "transpose", attrs = { perm = { 2, 3, 1 } }, inputs = { { B, 2, 3 } },
   reference = transposed { 2, 3, 1 } })
 
