@@ -13,6 +13,7 @@
 enum {
   FEW_PIXELS = 48,    /* of an image: below, images are summed together */
   SPREAD = 1 << 16,   /* elements of X that are kept at most, if its rows are narrow */
+  COPIED = 16,        /* pixels of dy that are copied at a time */
   STRIPED_ROWS = 96   /* outputs at a time, if an image's dy does not fit in BLOCK_A */
 };
 
@@ -21,6 +22,7 @@ typedef struct shares {
   const swi_convolution *c;
   sweep s;              /* what the group's places see */
   const real *dy;       /* the group's first output */
+  const real *dy_end;   /* behind all of dy */
   real *w;              /* the group's weights; NULL: only squares are wanted */
   real *squares;        /* of the group's first panel, one an image; NULL: not wanted */
   int64_t outputs, columns; /* of the group's weights as a matrix */
@@ -42,6 +44,8 @@ typedef struct weight_tile {
   real *w;      /* or NULL */
   int64_t ldw, cols;
   int add;      /* to what is there, else it is the first */
+  int squared;  /* whether squares are wanted */
+  real squares[PANEL]; /* so far; in memory, for the sums take all registers */
 } weight_tile;
 
 /* ------------------------------------------------------------------ tiles */
@@ -50,39 +54,56 @@ static void add_part(const weight_tile *t, const real *share, real *w) {
   for (int64_t j = 0; j < t->cols; j++) w[j] = t->add ? w[j] + share[j] : share[j];
 }
 
-INLINE void weight_row(const weight_tile *t, vec left, vec right, real *w) {
-  if (t->cols < PANEL) {
+INLINE void weight_row(const weight_tile *t, const int whole, const int add, vec left, vec right,
+                       real *w) {
+  if (!whole) {
     real share[PANEL];
     v_store(share, left);
     v_store(share + V_N, right);
     add_part(t, share, w);
     return;
   }
-  v_store(w, t->add ? v_add(v_load(w), left) : left);
-  v_store(w + V_N, t->add ? v_add(v_load(w + V_N), right) : right);
+  v_store(w, add ? v_add(v_load(w), left) : left);
+  v_store(w + V_N, add ? v_add(v_load(w + V_N), right) : right);
 }
 
-/* Returns squares + those of the tile, where the unit ends. */
-INLINE vec weight_end(const int rows, const weight_tile *t, vec s[V_TILE][2], vec squares) {
+INLINE void weight_add(const int rows, const int whole, const int add, const weight_tile *t,
+                       vec s[V_TILE][2]) {
+  UNROLL
+  for (int i = 0; i < rows; i++) weight_row(t, whole, add, s[i][0], s[i][1], t->w + i * t->ldw);
+}
+
+INLINE void weight_square(const int rows, weight_tile *t, vec s[V_TILE][2]) {
+  vec left = v_load(t->squares), right = v_load(t->squares + V_N);
+  UNROLL
+  for (int i = 0; i < rows; i++) {
+    left = v_fma(s[i][0], s[i][0], left);
+    right = v_fma(s[i][1], s[i][1], right);
+  }
+  v_store(t->squares, left);
+  v_store(t->squares + V_N, right);
+}
+
+INLINE void weight_end(const int rows, weight_tile *t, vec s[V_TILE][2]) {
   if (!t->end) {
     UNROLL
     for (int i = 0; i < rows; i++) {
       v_store(t->so_far + i * PANEL, s[i][0]);
       v_store(t->so_far + i * PANEL + V_N, s[i][1]);
     }
-    return squares;
+    return;
   }
-  if (t->w) UNROLL
-  for (int i = 0; i < rows; i++) weight_row(t, s[i][0], s[i][1], t->w + i * t->ldw);
-  UNROLL
-  for (int i = 0; i < rows; i++) {
-    squares = v_fma(s[i][0], s[i][0], squares);
-    squares = v_fma(s[i][1], s[i][1], squares);
-  }
-  return squares;
+  if (t->squared) weight_square(rows, t, s);
+  if (!t->w) return;
+  if (t->cols < PANEL)
+    weight_add(rows, 0, 0, t, s);
+  else if (t->add)
+    weight_add(rows, 1, 1, t, s);
+  else
+    weight_add(rows, 1, 0, t, s);
 }
 
-INLINE vec weight_tile_of(const int rows, const weight_tile *t, vec squares) {
+INLINE void weight_tile_of(const int rows, weight_tile *t) {
   vec s[V_TILE][2];
   UNROLL
   for (int i = 0; i < rows; i++) s[i][0] = s[i][1] = v_set1(0);
@@ -92,19 +113,14 @@ INLINE vec weight_tile_of(const int rows, const weight_tile *t, vec squares) {
     s[i][1] = v_load(t->so_far + i * PANEL + V_N);
   }
   const real *a = t->a, *b = t->b;
-  int64_t p = t->k;
-  for (; p >= 2; p -= 2, a += 2 * rows, b += 2 * PANEL) {
-    packed_step(rows, a, 1, b, s);
-    packed_step(rows, a + rows, 1, b + PANEL, s);
-  }
-  if (p > 0) packed_step(rows, a, 1, b, s);
-  return weight_end(rows, t, s, squares);
+  for (int64_t p = 0; p < t->k; p++, a += rows, b += PANEL) packed_step(rows, a, 1, b, s);
+  weight_end(rows, t, s);
 }
 
 #define WEIGHT_CASE(r) \
-  case r: return weight_tile_of(r, t, squares)
+  case r: weight_tile_of(r, t); break
 
-static vec weight_rows(int64_t rows, const weight_tile *t, vec squares) {
+static __attribute__((noinline)) void weight_rows(int64_t rows, weight_tile *t) {
   switch (rows) {
     WEIGHT_CASE(1);
     WEIGHT_CASE(2);
@@ -124,7 +140,6 @@ static vec weight_rows(int64_t rows, const weight_tile *t, vec squares) {
     WEIGHT_CASE(13);
     WEIGHT_CASE(14);
 #endif
-  default: return squares;
   }
 }
 
@@ -193,20 +208,42 @@ static void gather_panel(const shares *h, block *b, int64_t part, int64_t column
 
 static int is_striped(const shares *h) { return h->pixels > BLOCK_A / V_TILE; }
 
+/* Pixels at … end - 1 of n, tile by tile as copy_rows does it. */
+static void copy_pixels(const shares *h, const real *from, int64_t at, int64_t end, int64_t n,
+                        real *to) {
+  const real *last = h->dy_end - V_N;
+  for (int64_t i = 0, rows; i < h->rows; i += rows, to += rows * n) {
+    rows = tile_rows(h->rows - i);
+    for (int64_t p = at; p < end; p++) {
+      const real *x = from + p * h->c->outputs + i;
+      for (int64_t r = 0; r < rows; r += V_N) {
+        const int64_t left = rows - r;
+        const vec v = x + r > last ? v_load_part(x + r, left) : v_load(x + r);
+        if (p < n - 1 || left >= V_N) /* what is too much is overwritten by the next */
+          v_store(to + p * rows + r, v);
+        else
+          v_store_part(to + p * rows + r, v, left);
+      }
+    }
+  }
+}
+
+/* A few pixels at a time, so that all tiles find them in the first-level cache. */
 static void copy_dy(const shares *h, int64_t part, real *to) {
-  const int64_t at = part * h->part;
-  copy_rows(h->rows, smaller(h->part, h->pixels - at),
-            h->dy + (h->first + at) * h->c->outputs + h->row, 1, h->c->outputs, to);
+  const int64_t first = part * h->part, n = smaller(h->part, h->pixels - first);
+  const real *from = h->dy + (h->first + first) * h->c->outputs + h->row;
+  for (int64_t at = 0; at < n; at += COPIED)
+    copy_pixels(h, from, at, smaller(at + COPIED, n), n, to);
 }
 
 /* One panel of the weights, the rows at hand. */
 static void unit_panel(const shares *h, block *b, int64_t panel) {
   real x[PANEL_K * PANEL] __attribute__((aligned(64)));
   real so_far[(BLOCK_A / PANEL_K + V_TILE) * PANEL];
-  vec squares = v_set1(0);
   weight_tile t = {.ldw = h->columns,
                    .cols = smaller(PANEL, h->columns - panel * PANEL),
-                   .add = h->image > 0};
+                   .add = h->image > 0,
+                   .squared = h->squares != NULL};
   if (t.cols < PANEL) memset(x, 0, sizeof x);
   for (int64_t part = 0; part < h->parts; part++) {
     gather_panel(h, b, part, panel * PANEL, t.cols, x);
@@ -220,13 +257,13 @@ static void unit_panel(const shares *h, block *b, int64_t panel) {
     t.w = h->w ? h->w + h->row * h->columns + panel * PANEL : NULL;
     for (int64_t i = 0, rows; i < h->rows; i += rows) {
       rows = tile_rows(h->rows - i);
-      squares = weight_rows(rows, &t, squares);
+      weight_rows(rows, &t);
       t.a += rows * t.k;
       if (h->parts > 1) t.so_far += rows * PANEL;
       if (t.w) t.w += rows * t.ldw;
     }
   }
-  if (h->squares) h->squares[panel * h->c->images + h->image] += v_reduce_add(squares);
+  if (h->squares) h->squares[panel * h->c->images + h->image] += v_reduce_add(v_add(v_load(t.squares), v_load(t.squares + V_N)));
 }
 
 static void run_unit(shares *h, block *b, int64_t panel, int64_t end) {
@@ -274,6 +311,7 @@ static void run_group(const swi_convolution *c, int64_t group, int64_t panel, in
               .columns = depth * c->kernel[0] * c->kernel[1]};
   real *squares = c->squares ? (real *)c->scratch + group * panels * c->images : NULL;
   h.dy = (const real *)c->y + group * h.outputs;
+  h.dy_end = (const real *)c->y + c->images * pixels * c->outputs;
   h.w = (real *)c->w + group * h.outputs * h.columns;
   const int apart = pixels >= FEW_PIXELS;
   if (squares) fill((end - panel) * c->images, 0, squares + panel * c->images);

@@ -1,0 +1,231 @@
+/* conv: every variant against the definition in double, for many windows; the same bits for any
+ * number of threads, and nothing written behind the end. */
+#include <stdlib.h>
+
+#include "check.h"
+
+#include "kernels/conv.h"
+#include "kernels/open.h"
+
+enum { GUARD = 32 };
+
+static sw_context *contexts[3]; /* with 1, 2 and 4 threads */
+
+static uint64_t seed = 1;
+
+static float uniform(void) {
+  seed = seed * 6364136223846793005u + 1442695040888963407u;
+  return (float)((double)(seed >> 11) * 0x1p-52 - 1);
+}
+
+/* Images, weights and results in both precisions; NaN behind, which must be neither used nor
+ * changed. */
+typedef struct numbers {
+  int64_t n;
+  float *f;
+  double *d;
+} numbers;
+
+static numbers random_numbers(int64_t n) {
+  numbers r = {n, malloc((size_t)(n + GUARD) * sizeof *r.f), malloc((size_t)n * sizeof *r.d)};
+  for (int64_t i = 0; i < n + GUARD; i++) r.f[i] = i < n ? uniform() : NAN;
+  for (int64_t i = 0; i < n; i++) r.d[i] = (double)r.f[i];
+  return r;
+}
+
+static void free_numbers(numbers r) {
+  free(r.f);
+  free(r.d);
+}
+
+/* terms: how many products of magnitude up to 1 are summed */
+static void check_near(const char *what, const swi_convolution *c, const numbers *r, double terms) {
+  const double tolerance = 0x1p-24 * 4 * (terms + 4);
+  for (int64_t i = 0; i < r->n; i++)
+    CHECK_AT(check_is_near((double)r->f[i], r->d[i], tolerance),
+             "%s of %lld x %lld x %lld x %lld -> %lld, kernel %lld x %lld, stride %lld, groups "
+             "%lld: element %lld is %g, not %g",
+             what, (long long)c->images, (long long)c->size[0], (long long)c->size[1],
+             (long long)c->channels, (long long)c->outputs, (long long)c->kernel[0],
+             (long long)c->kernel[1], (long long)c->stride[0], (long long)c->groups, (long long)i,
+             (double)r->f[i], r->d[i]);
+  for (int64_t i = r->n; i < r->n + GUARD; i++) CHECK(isnan(r->f[i]));
+}
+
+typedef void (*convolve)(sw_context *ctx, int element_bytes, const swi_convolution *c);
+
+/* Runs f with 1, 2 and 4 threads; out and squares must come out with the same bits. */
+static void run_with_threads(convolve f, const swi_convolution *c, numbers *out, numbers *squares) {
+  const size_t size = (size_t)(out->n + GUARD) * sizeof(float);
+  const size_t more = squares ? (size_t)squares->n * sizeof(float) : 0;
+  float *first = malloc(size), *norms = malloc(more + 1);
+  for (int t = 0; t < 3; t++) {
+    for (int64_t i = 0; i < out->n; i++) out->f[i] = NAN; /* what was there must not matter */
+    f(contexts[t], 4, c);
+    if (t == 0) memcpy(first, out->f, size);
+    if (t == 0 && squares) memcpy(norms, squares->f, more);
+    CHECK(memcmp(first, out->f, size) == 0);
+    CHECK(!squares || memcmp(norms, squares->f, more) == 0);
+  }
+  free(first);
+  free(norms);
+}
+
+typedef struct problem {
+  swi_convolution f, d; /* float, double */
+  numbers x, w, y, bias, squares;
+} problem;
+
+static void point(problem *p) {
+  p->f.x = p->x.f;
+  p->f.w = p->w.f;
+  p->f.y = p->y.f;
+  p->d.x = p->x.d;
+  p->d.w = p->w.d;
+  p->d.y = p->y.d;
+}
+
+static void check_forward(problem *p, double terms) {
+  for (int epilogue = 0; epilogue < 2; epilogue++) {
+    p->f.bias = epilogue ? p->bias.f : NULL;
+    p->d.bias = epilogue ? p->bias.d : NULL;
+    p->f.relu = p->d.relu = epilogue;
+    swi_kernels_scalar_f64.conv2d(&p->d);
+    run_with_threads(swi_conv2d, &p->f, &p->y, NULL);
+    check_near("conv2d", &p->f, &p->y, terms);
+  }
+}
+
+static void check_weight(problem *p, double terms) {
+  const size_t size = (size_t)p->w.n * sizeof(float);
+  float *alone = malloc(size);
+  run_with_threads(swi_conv2d_weight, &p->f, &p->w, NULL);
+  memcpy(alone, p->w.f, size);
+  p->f.squares = p->squares.f;
+  p->d.squares = p->squares.d;
+  const int64_t room = swi_conv2d_weight_scratch(swi_kernels_available()[0], &p->f);
+  p->f.scratch = malloc((size_t)(room * p->f.images + 1) * 8 * sizeof(float));
+  swi_kernels_scalar_f64.conv2d_weight(&p->d);
+  run_with_threads(swi_conv2d_weight, &p->f, &p->w, &p->squares);
+  check_near("conv2d_weight", &p->f, &p->w, terms * (double)p->f.images);
+  CHECK(memcmp(alone, p->w.f, size) == 0); /* squares move no bit */
+  for (int64_t i = 0; i < p->squares.n; i++) p->squares.f[i] /= (float)(terms * (double)p->w.n);
+  for (int64_t i = 0; i < p->squares.n; i++) p->squares.d[i] /= terms * (double)p->w.n;
+  check_near("squares", &p->f, &p->squares, terms);
+  free(p->f.scratch);
+  free(alone);
+}
+
+static void check_problem(const swi_convolution *c) {
+  const int64_t depth = c->channels / c->groups, taps = c->kernel[0] * c->kernel[1];
+  const int64_t pixels = c->out_size[0] * c->out_size[1];
+  problem p = {.f = *c,
+               .d = *c,
+               .x = random_numbers(c->images * c->size[0] * c->size[1] * c->channels),
+               .w = random_numbers(c->outputs * taps * depth),
+               .y = random_numbers(c->images * pixels * c->outputs),
+               .bias = random_numbers(c->outputs),
+               .squares = random_numbers(c->images)};
+  point(&p);
+  check_forward(&p, (double)(taps * depth));
+  for (int64_t i = 0; i < p.y.n; i++) p.y.d[i] = (double)(p.y.f[i] = uniform());
+  swi_kernels_scalar_f64.conv2d_input(&p.d);
+  run_with_threads(swi_conv2d_input, &p.f, &p.x, NULL);
+  check_near("conv2d_input", c, &p.x, (double)(taps * c->outputs / c->groups));
+  for (int64_t i = 0; i < p.x.n; i++) p.x.d[i] = (double)(p.x.f[i] = uniform());
+  check_weight(&p, (double)pixels);
+  free_numbers(p.x);
+  free_numbers(p.w);
+  free_numbers(p.y);
+  free_numbers(p.bias);
+  free_numbers(p.squares);
+}
+
+/* kernel, stride, padding, dilation, each of rows and of columns */
+static const int64_t windows[][8] = {
+    {3, 3, 1, 1, 1, 1, 1, 1}, {3, 3, 2, 2, 1, 1, 1, 1}, {1, 1, 1, 1, 0, 0, 1, 1},
+    {1, 1, 2, 2, 0, 0, 1, 1}, {5, 5, 1, 1, 2, 2, 1, 1}, {2, 3, 3, 1, 0, 2, 1, 1},
+    {3, 2, 1, 2, 2, 1, 2, 3}, {4, 4, 3, 3, 1, 1, 2, 2}, {1, 5, 1, 1, 0, 4, 1, 1},
+    {3, 3, 1, 1, 4, 4, 1, 1}, {2, 2, 2, 2, 0, 0, 1, 1}, {3, 3, 2, 3, 3, 0, 3, 1}};
+
+/* channels, outputs, groups: below, at and above vectors and panels, and narrow ones */
+static const int64_t sides[][3] = {{1, 6, 1},   {3, 17, 1},  {16, 16, 1},  {5, 3, 1},   {8, 40, 1},
+                                   {33, 31, 1}, {64, 10, 1}, {12, 8, 4},   {6, 6, 6},   {7, 21, 7},
+                                   {34, 66, 2}, {9, 1, 1},   {40, 40, 40}, {20, 40, 20}};
+
+/* SW_OK if the window fits. */
+static int set_window(swi_convolution *c, const int64_t w[8]) {
+  for (int i = 0; i < 2; i++) {
+    c->kernel[i] = w[i];
+    c->stride[i] = w[2 + i];
+    c->padding[i] = w[4 + i];
+    c->dilation[i] = w[6 + i];
+    const int64_t free = c->size[i] + 2 * w[4 + i] - (w[i] - 1) * w[6 + i] - 1;
+    if (free < 0) return 0;
+    c->out_size[i] = free / w[2 + i] + 1;
+  }
+  return 1;
+}
+
+static void all_windows(void) {
+  static const int64_t sizes[][3] = {{2, 7, 9}, {5, 4, 3}, {1, 1, 2}, {3, 10, 6}};
+  for (unsigned i = 0; i < sizeof windows / sizeof windows[0]; i++)
+    for (unsigned j = 0; j < sizeof sides / sizeof sides[0]; j++) {
+      const int64_t *size = sizes[(i + j) % 4], *side = sides[j];
+      swi_convolution c = {.images = size[0],
+                           .size = {size[1], size[2]},
+                           .channels = side[0],
+                           .outputs = side[1],
+                           .groups = side[2]};
+      if (set_window(&c, windows[i])) check_problem(&c);
+    }
+}
+
+/* Several blocks of places, parts of a sum, parts of an image's pixels, blocks of outputs, and
+ * images too large for a block. */
+static void large(void) {
+  static const int64_t shapes[][6] = {/* images, height, width, channels, outputs, groups */
+                                      {3, 30, 33, 16, 20, 1},  {2, 8, 8, 130, 40, 1},
+                                      {20, 4, 4, 40, 200, 1},  {9, 5, 5, 450, 24, 1},
+                                      {1, 40, 41, 3, 70, 1},   {120, 2, 2, 24, 36, 1},
+                                      {1, 110, 109, 2, 18, 1}, {1, 130, 100, 17, 7, 1},
+                                      {40, 7, 7, 32, 32, 32},  {2, 24, 24, 48, 96, 3}};
+  for (unsigned i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
+    for (int w = 0; w < 2; w++) {
+      const int64_t *s = shapes[i];
+      swi_convolution c = {
+          .images = s[0], .size = {s[1], s[2]}, .channels = s[3], .outputs = s[4], .groups = s[5]};
+      if (set_window(&c, windows[w])) check_problem(&c);
+    }
+}
+
+static void with_each_variant(void (*f)(void)) {
+  const swi_kernels *const *all = swi_kernels_available();
+  char reason[256] = "";
+  for (; *all; all++) {
+    for (int i = 0; i < 3; i++)
+      CHECK_EQ_INT(sw_open((*all)->name, 1 << i, &contexts[i], reason, sizeof reason), SW_OK);
+    f();
+    for (int i = 0; i < 3; i++) sw_context_release(contexts[i]);
+  }
+}
+
+TEST(every_window) { with_each_variant(all_windows); }
+TEST(large_ones) { with_each_variant(large); }
+
+static void of_nothing(void) {
+  float w[9] = {1, 2, 3, 4, 5, 6, 7, 8, 9}, none[1] = {7};
+  swi_convolution c = {.channels = 1, .outputs = 1, .groups = 1, .size = {3, 3}};
+  set_window(&c, windows[0]);
+  c.x = c.y = none;
+  c.w = w;
+  swi_conv2d(contexts[0], 4, &c);
+  swi_conv2d_input(contexts[0], 4, &c);
+  CHECK(none[0] == 7);
+  swi_conv2d_weight(contexts[0], 4, &c);
+  for (int i = 0; i < 9; i++) CHECK(w[i] == 0);
+}
+
+TEST(no_images) { with_each_variant(of_nothing); }
+
+RUN_TESTS(T(every_window), T(large_ones), T(no_images))
