@@ -204,6 +204,30 @@ function TestCifarCache:test_kept_moments()
   lu.assert_equals(kept.deviation:table(), found.deviation:table())
 end
 
+--- The archive of its authors, from an address that is a folder of ours.
+function TestCifarCache:test_fetched_and_unpacked()
+  local uv, process = require "luv", require "swale.process"
+  if not process.find "curl" then lu.skip "there is no curl" end
+  local web = self.dir .. "/web/cifar10"
+  assert(folders.make_folder(web))
+  assert(folders.rename(self.dir .. "/cifar10", self.dir .. "/cifar-10-batches-bin"))
+  process.run { "tar", "-czf", web .. "/cifar-10-binary.tar.gz", "-C", self.dir,
+    "cifar-10-batches-bin" }
+  folders.remove(self.dir .. "/cifar-10-batches-bin")
+  local kept = os.getenv "SWALE_DATA_URL"
+  uv.os_setenv("SWALE_DATA_URL", "file://" .. self.dir .. "/web")
+  local ok, data = pcall(quietly, sw.data.load, "cifar10")
+  folders.remove(self.dir .. "/cifar10-v1.safetensors")
+  self.manifest.files.test.sha256 = ("0"):rep(64)
+  local refused, message = pcall(quietly, sw.data.load, "cifar10")
+  if kept then uv.os_setenv("SWALE_DATA_URL", kept) else uv.os_unsetenv "SWALE_DATA_URL" end
+  lu.assert_equals({ ok, tostring(data) }, { true, "cifar10 27/3/5" })
+  lu.assert_false(refused)
+  lu.assert_str_contains(message, "test_batch.bin: wrong SHA-256")
+  lu.assert_str_contains(message, "or name their folder")
+  lu.assert_equals(folders.entries(self.dir), { "web" })
+end
+
 function TestCifarCache:test_a_changed_file_is_used_but_not_kept()
   write(self.dir .. "/cifar10/test_batch.bin", records(101, 5, 1))
   lu.assert_equals(tostring(quietly(sw.data.load, "cifar10")), "cifar10 27/3/5")
