@@ -25,7 +25,6 @@ extern "C" {
 #include "train/loop.h"
 #include "train/sampler.h"
 #include "train/schedule.h"
-#include "train/sgd.h"
 #include "train/source.h"
 
 #include "measure/noise.h"

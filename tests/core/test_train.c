@@ -1,9 +1,9 @@
 /* test_train.c: the update, and averages. */
 #include "train_check.h"
 
-#include "base/parallel.h"
+#include "base/context_int.h"
 #include "train/average.h"
-#include "train/sgd.h"
+#include "train/optimizer.h"
 
 static sw_tensor *doubles(int64_t n, const double *x) {
   sw_tensor *t = tensor(SW_F64, 1, n, 0);
@@ -13,140 +13,126 @@ static sw_tensor *doubles(int64_t n, const double *x) {
 
 /* -------------------------------------------------------------- SGD */
 
-/* Three updates by hand of one weight, w = 1, with gradients 0.5, -1, 2. */
-static void trajectory(sw_sgd_hyper h, const double want[3]) {
-  const double gradient[] = {0.5, -1, 2};
-  sw_tensor *w = doubles(1, (double[]){1}), *m = doubles(1, (double[]){99});
-  for (int i = 0; i < 3; i++) {
-    sw_tensor *g = doubles(1, gradient + i);
-    double sumsq = 0;
-    CHECK_OK(ctx, sw_sgd_update(w, m, g, &h, i == 0, &sumsq));
-    assert_near(*(double *)data_of(w), want[i], 1e-15);
-    assert_near(sumsq, gradient[i] * gradient[i], 1e-15);
-    assert_true(*(double *)data_of(g) == gradient[i]);
-    sw_tensor_free(g);
-  }
-  sw_tensor_free(w);
-  sw_tensor_free(m);
+typedef struct sgd {
+  double lr, momentum, dampening, weight_decay;
+  int nesterov;
+} sgd;
+
+/* n elements of the type that the kernels are for; |g|^2 */
+static double update_many(const swi_kernels *k, sgd h, int64_t n, void *w, void *m, const void *g,
+                          int first) {
+  const sw_optimizer_options o = {
+      .kind = SW_OPTIMIZER_SGD, .dampening = h.dampening, .nesterov = h.nesterov};
+  const swi_rule r = {.optimizer = &o,
+                      .lr = h.lr,
+                      .momentum = h.momentum,
+                      .weight_decay = h.weight_decay,
+                      .grad_scale = 1,
+                      .first = first};
+  return swi_rule_update(k, &r, n, &(swi_slices){w, {m, NULL}, g});
 }
 
-TEST(test_plain) { trajectory((sw_sgd_hyper){.lr = 0.1}, (double[]){0.95, 1.05, 0.85}); }
+static double update_one(sgd h, double *w, double *m, double g, int first) {
+  return update_many(ctx->f64, h, 1, w, m, &g, first);
+}
+
+/* Three updates by hand of one weight, w = 1, with gradients 0.5, -1, 2. */
+static void trajectory(sgd h, const double want[3]) {
+  const double gradient[] = {0.5, -1, 2};
+  double w = 1, m = 99;
+  for (int i = 0; i < 3; i++) {
+    double sumsq = update_one(h, &w, &m, gradient[i], i == 0);
+    assert_near(w, want[i], 1e-15);
+    assert_near(sumsq, gradient[i] * gradient[i], 1e-15);
+  }
+}
+
+TEST(test_plain) { trajectory((sgd){.lr = 0.1}, (double[]){0.95, 1.05, 0.85}); }
 
 /* m = 0.5, then 0.9 * 0.5 - 1 = -0.55, then 0.9 * -0.55 + 2 = 1.505 */
 TEST(test_momentum) {
-  trajectory((sw_sgd_hyper){.lr = 0.1, .momentum = 0.9}, (double[]){0.95, 1.005, 0.8545});
+  trajectory((sgd){.lr = 0.1, .momentum = 0.9}, (double[]){0.95, 1.005, 0.8545});
 }
 
 /* No dampening at first: m = 0.5, then 0.45 - 0.75 = -0.3, then -0.27 + 1.5 = 1.23 */
 TEST(test_dampening_starts_with_the_second_update) {
-  trajectory((sw_sgd_hyper){.lr = 0.1, .momentum = 0.9, .dampening = 0.25},
-             (double[]){0.95, 0.98, 0.857});
+  trajectory((sgd){.lr = 0.1, .momentum = 0.9, .dampening = 0.25}, (double[]){0.95, 0.98, 0.857});
 }
 
 /* d = g + 0.9 m: 0.95, -1.495, 3.3545 */
 TEST(test_nesterov) {
-  trajectory((sw_sgd_hyper){.lr = 0.1, .momentum = 0.9, .nesterov = 1},
-             (double[]){0.905, 1.0545, 0.71905});
+  trajectory((sgd){.lr = 0.1, .momentum = 0.9, .nesterov = 1}, (double[]){0.905, 1.0545, 0.71905});
+}
+
+TEST(test_nesterov_without_momentum_is_plain) {
+  trajectory((sgd){.lr = 0.1, .nesterov = 1}, (double[]){0.95, 1.05, 0.85});
 }
 
 /* g + 0.2 w: 0.7; w = 0.93; -0.814, m = -0.184; w = 0.9484; 2.18968, m = 2.02408 */
 TEST(test_weight_decay_comes_before_momentum) {
-  trajectory((sw_sgd_hyper){.lr = 0.1, .momentum = 0.9, .weight_decay = 0.2},
+  trajectory((sgd){.lr = 0.1, .momentum = 0.9, .weight_decay = 0.2},
              (double[]){0.93, 0.9484, 0.745992});
 }
 
 /* The rate is outside the buffer: without a gradient, the new rate moves by the old momentum. */
 TEST(test_a_new_rate_acts_on_old_momentum) {
-  sw_tensor *w = doubles(1, (double[]){1}), *m = doubles(1, (double[]){0}),
-            *g = doubles(1, (double[]){2});
-  sw_sgd_hyper h = {.lr = 0, .momentum = 0.5};
-  CHECK_OK(ctx, sw_sgd_update(w, m, g, &h, 1, NULL));
-  assert_true(*(double *)data_of(w) == 1);
-  *(double *)data_of(g) = 0;
-  h.lr = 0.25;
-  CHECK_OK(ctx, sw_sgd_update(w, m, g, &h, 0, NULL));
-  assert_near(*(double *)data_of(w), 1 - 0.25 * (0.5 * 2), 1e-15);
-  sw_tensor_free(w);
-  sw_tensor_free(m);
-  sw_tensor_free(g);
+  double w = 1, m = 0;
+  (void)update_one((sgd){.lr = 0, .momentum = 0.5}, &w, &m, 2, 1);
+  assert_true(w == 1);
+  (void)update_one((sgd){.lr = 0.25, .momentum = 0.5}, &w, &m, 0, 0);
+  assert_near(w, 1 - 0.25 * (0.5 * 2), 1e-15);
 }
 
 /* As in PyTorch: neither the buffer nor dampening is looked at. */
 TEST(test_without_momentum_the_buffer_stays) {
-  sw_tensor *w = doubles(1, (double[]){1}), *m = doubles(1, (double[]){7}),
-            *g = doubles(1, (double[]){2});
-  sw_sgd_hyper h = {.lr = 0.1, .dampening = 0.5};
-  CHECK_OK(ctx, sw_sgd_update(w, m, g, &h, 0, NULL));
-  CHECK_OK(ctx, sw_sgd_update(w, NULL, g, &h, 0, NULL));
-  assert_near(*(double *)data_of(w), 0.6, 1e-15);
-  assert_true(*(double *)data_of(m) == 7);
-  sw_tensor_free(w);
-  sw_tensor_free(m);
-  sw_tensor_free(g);
+  double w = 1, m = 7;
+  (void)update_one((sgd){.lr = 0.1, .dampening = 0.5}, &w, &m, 2, 0);
+  (void)update_one((sgd){.lr = 0.1, .dampening = 0.5}, &w, NULL, 2, 0);
+  assert_near(w, 0.6, 1e-15);
+  assert_true(m == 7);
 }
 
-/* Many weights, in several pieces: float32 follows float64, and threads change no bit. */
+/* Many weights: float32 follows float64. */
 TEST(test_float32_follows_float64) {
-  enum { N = 600011, STEPS = 5 };
-  const sw_sgd_hyper h = {.lr = 0.1, .momentum = 0.9, .weight_decay = 5e-4, .nesterov = 1};
-  sw_tensor *w[3], *m[3];
-  for (int i = 0; i < 3; i++) {
-    sw_dtype dtype = i == 0 ? SW_F64 : SW_F32;
-    w[i] = tensor(dtype, 1, N, 0);
-    m[i] = tensor(dtype, 1, N, 0);
-  }
+  enum { N = 10011, STEPS = 5 };
+  const sgd h = {.lr = 0.1, .momentum = 0.9, .weight_decay = 5e-4, .nesterov = 1};
+  static double w[N], m[N];
+  static float w32[N], m32[N];
   sw_random r;
   sw_random_init(&r, 5, sw_stream("test", 0));
+  sw_tensor *narrow = tensor(SW_F32, 1, N, 0);
   for (int step = 0; step < STEPS; step++) {
-    sw_tensor *narrow = tensor(SW_F32, 1, N, 0), *wide = NULL;
-    double sumsq[3];
+    sw_tensor *wide = NULL;
     CHECK_OK(ctx, sw_tensor_normal(narrow, &r, 0, 1));
     CHECK_OK(ctx, sw_tensor_to(narrow, SW_F64, &wide));
-    for (int i = 0; i < 3; i++) {
-      CHECK_OK(ctx, sw_context_set_threads(ctx, i == 2 ? 4 : 1));
-      assert_int_equal(sw_sgd_update(w[i], m[i], i == 0 ? wide : narrow, &h, step == 0, &sumsq[i]),
-                       SW_OK);
-    }
-    assert_near(sumsq[1], sumsq[0], 1e-6);
-    assert_true(sumsq[1] == sumsq[2]);
-    sw_tensor_free(narrow);
+    double exact = update_many(ctx->f64, h, N, w, m, sw_tensor_data(wide), step == 0);
+    double sumsq = update_many(ctx->f32, h, N, w32, m32, sw_tensor_data(narrow), step == 0);
+    assert_near(sumsq, exact, 1e-6);
     sw_tensor_free(wide);
   }
-  const double *exact = data_of(w[0]);
-  const float *one = data_of(w[1]), *four = data_of(w[2]);
-  for (int i = 0; i < N; i++)
-    assert_near((double)one[i], exact[i], 1e-6); /* five updates of size 1 */
-  assert_memory_equal(one, four, N * sizeof *one);
-  CHECK_OK(ctx, sw_context_set_threads(ctx, 1));
-  for (int i = 0; i < 3; i++) {
-    sw_tensor_free(w[i]);
-    sw_tensor_free(m[i]);
-  }
+  for (int i = 0; i < N; i++) assert_near((double)w32[i], w[i], 1e-6); /* five of size 1 */
+  sw_tensor_free(narrow);
 }
 
-static void refused(sw_sgd_hyper h, const char *name) {
-  assert_int_equal(sw_sgd_check(ctx, &h), SW_ERANGE);
+static void refused(swi_rule r, const char *name) {
+  const sw_optimizer_options o = {.kind = SW_OPTIMIZER_SGD};
+  r.optimizer = &o;
+  assert_int_equal(swi_rule_check(ctx, &r), SW_ERANGE);
   assert_message(name);
 }
 
+static void refused_options(sw_optimizer_options o, const char *message) {
+  assert_int_equal(swi_optimizer_check(ctx, &o), SW_ERANGE);
+  assert_message(message);
+}
+
 TEST(test_sgd_refuses) {
-  refused((sw_sgd_hyper){.lr = -1}, "lr");
-  refused((sw_sgd_hyper){.lr = (double)NAN}, "lr");
-  refused((sw_sgd_hyper){.momentum = HUGE_VAL}, "momentum");
-  refused((sw_sgd_hyper){.dampening = -0.5}, "dampening");
-  refused((sw_sgd_hyper){.weight_decay = -0.5}, "weight_decay");
-  refused((sw_sgd_hyper){.nesterov = 1}, "nesterov needs");
-  refused((sw_sgd_hyper){.nesterov = 1, .momentum = 0.9, .dampening = 0.1}, "no dampening");
-  const sw_sgd_hyper good = {.lr = 1, .momentum = 0.9};
-  sw_tensor *w = tensor(SW_F32, 1, 3, 0), *longer = tensor(SW_F32, 1, 4, 0),
-            *wide = tensor(SW_F64, 1, 3, 0);
-  assert_int_equal(sw_sgd_update(w, w, longer, &good, 1, NULL), SW_ESHAPE);
-  assert_message("gradient has 4 elements, the weights 3");
-  assert_int_equal(sw_sgd_update(w, wide, w, &good, 1, NULL), SW_EDTYPE);
-  assert_int_equal(sw_sgd_update(w, NULL, w, &good, 1, NULL), SW_EARG);
-  sw_tensor_free(w);
-  sw_tensor_free(longer);
-  sw_tensor_free(wide);
+  refused((swi_rule){.lr = -1}, "lr");
+  refused((swi_rule){.lr = (double)NAN}, "lr");
+  refused((swi_rule){.momentum = HUGE_VAL}, "momentum");
+  refused((swi_rule){.weight_decay = -0.5}, "weight_decay");
+  refused_options((sw_optimizer_options){.dampening = -0.5}, "dampening");
+  refused_options((sw_optimizer_options){.nesterov = 1, .dampening = 0.1}, "no dampening");
 }
 
 /* -------------------------------------------------------------- averages */
@@ -339,6 +325,7 @@ TEST(test_out_of_memory) {
 
 RUN_CLEAN_TESTS(CLEAN(test_plain), CLEAN(test_momentum),
                 CLEAN(test_dampening_starts_with_the_second_update), CLEAN(test_nesterov),
+                CLEAN(test_nesterov_without_momentum_is_plain),
                 CLEAN(test_weight_decay_comes_before_momentum),
                 CLEAN(test_a_new_rate_acts_on_old_momentum),
                 CLEAN(test_without_momentum_the_buffer_stays), CLEAN(test_float32_follows_float64),
