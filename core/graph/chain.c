@@ -1,9 +1,12 @@
 /* chain.c: chains of elementwise instructions, run tile by tile.
  *
  * A tile goes through the whole chain while it is in the L1 cache; what only the chain itself reads
- * is never written to memory. Kernels are those of whole tensors, so the bits are, too.
+ * is never written to memory. An input that is one row for many is repeated over a tile once a
+ * piece; tiles are whole rows then. Kernels are those of whole tensors, so the bits are, too.
  */
 #include "graph/chain.h"
+
+#include <string.h>
 
 #include "base/parallel.h"
 #include "graph/blame.h"
@@ -12,7 +15,8 @@
 enum {
   TILE = 1024,
   SCRATCH = 8, /* tiles that a chain may keep at a time */
-  PIECE = 32 * TILE,
+  ROWS = 6,    /* rows that it may read */
+  TILES = 32,  /* of a piece */
   PARALLEL_FROM = 1 << 17
 };
 
@@ -20,21 +24,59 @@ enum {
 
 static int is_single(const swi_buffer *b) { return b->numel.n == 1 && !b->numel.batch; }
 
-/* Whether an instruction takes its inputs element by element, or as one value each. */
-static int fits(const sw_program *p, const swi_instruction *c, sw_dim numel) {
-  if (!(swi_op(c->op)->flags & SWI_ELEMENTWISE)) return 0;
-  if (!swi_dim_equal(swi_type_numel(&c->out_type[0]), numel)) return 0;
-  for (int k = 0; k < c->n_in; k++) {
-    const swi_buffer *b = &p->buffers[c->in[k]];
-    if (!swi_dim_equal(swi_type_numel(&c->in_type[k]), numel) && !is_single(b)) return 0;
-  }
+/* Rows that a chain reads: buffers of one size, each one once. */
+typedef struct row_list {
+  int n;
+  int32_t buffer[ROWS];
+  int64_t size; /* 0: no row yet */
+} row_list;
+
+static int find_row(const row_list *r, int32_t buffer) {
+  int i = 0;
+  while (i < r->n && r->buffer[i] != buffer) i++;
+  return i;
+}
+
+static int add_row(row_list *r, int32_t buffer, int64_t size) {
+  int i = find_row(r, buffer);
+  if (i == ROWS || (r->size > 0 && r->size != size)) return 0;
+  r->buffer[i] = buffer;
+  if (i == r->n) r->n++;
+  r->size = size;
   return 1;
 }
 
-static int32_t end_of_chain(const sw_program *p, int32_t first) {
+/* The length of the rows of which out has many and x is one; 0: it is not so. */
+static int64_t row_size(const sw_type *x, const sw_type *out) {
+  if (x->ndim == 0 || x->ndim > out->ndim) return 0;
+  sw_dim last = x->dim[x->ndim - 1];
+  for (int i = 0; i < x->ndim - 1; i++)
+    if (x->dim[i].n != 1 || x->dim[i].batch) return 0;
+  if (last.batch || last.n < 2 || last.n > TILE) return 0;
+  return swi_dim_equal(last, out->dim[out->ndim - 1]) ? last.n : 0;
+}
+
+/* Whether an instruction takes its inputs element by element, as one value each, or as a row. */
+static int fits(const sw_program *p, swi_instruction *c, sw_dim numel, row_list *rows) {
+  row_list more = *rows;
+  if (!(swi_op(c->op)->flags & SWI_ELEMENTWISE)) return 0;
+  if (!swi_dim_equal(swi_type_numel(&c->out_type[0]), numel)) return 0;
+  c->rows = 0;
+  for (int k = 0; k < c->n_in; k++) {
+    if (swi_dim_equal(swi_type_numel(&c->in_type[k]), numel)) continue;
+    if (is_single(&p->buffers[c->in[k]])) continue;
+    int64_t size = row_size(&c->in_type[k], &c->out_type[0]);
+    if (size == 0 || !add_row(&more, c->in[k], size)) return 0;
+    c->rows |= 1u << k;
+  }
+  *rows = more;
+  return 1;
+}
+
+static int32_t end_of_chain(const sw_program *p, int32_t first, row_list *rows) {
   sw_dim numel = swi_type_numel(&p->code[first].out_type[0]);
   int32_t end = first, limit = first < p->late_from ? p->late_from : p->n_code;
-  while (end < limit && fits(p, &p->code[end], numel)) end++;
+  while (end < limit && fits(p, &p->code[end], numel, rows)) end++;
   return end;
 }
 
@@ -76,10 +118,12 @@ static void make_chain(sw_program *p, int32_t first, int32_t end) {
   }
 }
 
+/* A single instruction is worth it where it has rows: short ones are slow one by one. */
 void swi_find_chains(sw_program *p) {
   for (int32_t i = 0; i < p->n_code; i++) {
-    int32_t end = end_of_chain(p, i);
-    if (end - i < 2) continue;
+    row_list rows = {0};
+    int32_t end = end_of_chain(p, i, &rows);
+    if (end == i || (end - i < 2 && rows.n == 0)) continue;
     make_chain(p, i, end);
     i = end - 1;
   }
@@ -91,12 +135,36 @@ typedef struct chain_job {
   const sw_program *p;
   const swi_eval_args *calls;
   int32_t first, end;
-  int64_t n;
+  int64_t n, tile; /* tile: whole rows */
+  row_list rows;
+  const char *row[ROWS]; /* where they lie */
   int32_t *nan;
 } chain_job;
 
-static char *tile_at(const sw_program *p, double *scratch, int32_t buffer) {
-  return (char *)scratch + (int64_t)p->buffers[buffer].slot * TILE * p->bytes;
+static char *tile_number(const chain_job *j, double *scratch, int i) {
+  return (char *)scratch + (int64_t)i * TILE * j->p->bytes;
+}
+
+static char *tile_at(const chain_job *j, double *scratch, int32_t buffer) {
+  return tile_number(j, scratch, j->p->buffers[buffer].slot);
+}
+
+static char *row_at(const chain_job *j, double *scratch, int32_t buffer) {
+  return tile_number(j, scratch, SCRATCH + find_row(&j->rows, buffer));
+}
+
+/* Each row over a tile's length, or as much of it as the piece has. */
+static void repeat_rows(const chain_job *j, int64_t n, double *scratch) {
+  int64_t size = j->rows.size * j->p->bytes, all = n * j->p->bytes;
+  for (int i = 0; i < j->rows.n; i++) {
+    char *to = tile_number(j, scratch, SCRATCH + i);
+    memcpy(to, j->row[i], (size_t)size);
+    for (int64_t done = size; done < all;) {
+      int64_t more = done < all - done ? done : all - done;
+      memcpy(to + done, to, (size_t)more);
+      done += more;
+    }
+  }
 }
 
 static void run_instruction(const chain_job *j, int32_t i, int64_t at, int64_t n, double *scratch) {
@@ -107,7 +175,9 @@ static void run_instruction(const chain_job *j, int32_t i, int64_t at, int64_t n
   for (int k = 0; k < c->n_in; k++) {
     const swi_buffer *b = &j->p->buffers[c->in[k]];
     if (b->place == SWI_TILE) {
-      in[k] = tile_at(j->p, scratch, c->in[k]);
+      in[k] = tile_at(j, scratch, c->in[k]);
+    } else if (c->rows >> k & 1) {
+      in[k] = row_at(j, scratch, c->in[k]);
     } else if (is_single(b)) {
       in[k] = call->in[k];
       single |= 1u << k;
@@ -116,25 +186,47 @@ static void run_instruction(const chain_job *j, int32_t i, int64_t at, int64_t n
     }
   }
   int in_tile = j->p->buffers[c->out[0]].place == SWI_TILE;
-  void *out = in_tile ? tile_at(j->p, scratch, c->out[0]) : (char *)call->out[0] + at * j->p->bytes;
+  void *out = in_tile ? tile_at(j, scratch, c->out[0]) : (char *)call->out[0] + at * j->p->bytes;
   swi_elementwise_part(call, n, in, single, out);
   if (j->nan && i < *j->nan && swi_has_nan(out, n, j->p->bytes)) *j->nan = i;
 }
 
-static void run_piece(void *arg, int64_t piece) {
+static void run_piece(void *arg, int64_t number) {
   const chain_job *j = arg;
-  double scratch[SCRATCH * TILE];
-  int64_t last = (piece + 1) * PIECE < j->n ? (piece + 1) * PIECE : j->n;
-  for (int64_t at = piece * PIECE; at < last; at += TILE) {
-    int64_t n = last - at < TILE ? last - at : TILE;
+  double scratch[(SCRATCH + ROWS) * TILE];
+  int64_t piece = TILES * j->tile, first = number * piece;
+  int64_t last = first + piece < j->n ? first + piece : j->n;
+  repeat_rows(j, last - first < j->tile ? last - first : j->tile, scratch);
+  for (int64_t at = first; at < last; at += j->tile) {
+    int64_t n = last - at < j->tile ? last - at : j->tile;
     for (int32_t i = j->first; i < j->end; i++) run_instruction(j, i, at, n, scratch);
+  }
+}
+
+static void take_rows(chain_job *j) {
+  for (int32_t i = j->first; i < j->end; i++) {
+    const swi_instruction *c = &j->p->code[i];
+    for (int k = 0; k < c->n_in; k++) {
+      if (!(c->rows >> k & 1)) continue;
+      (void)add_row(&j->rows, c->in[k], swi_numel(&j->calls[i].in_shape[k]));
+      j->row[find_row(&j->rows, c->in[k])] = j->calls[i].in[k];
+    }
   }
 }
 
 void swi_run_chain(const sw_program *p, const swi_eval_args *calls, int32_t first, int32_t *nan) {
   int64_t n = swi_numel(&calls[first].out_shape[0]);
-  chain_job j = {p, calls, first, p->code[first].chain_end, n, nan};
-  int64_t pieces = (j.n + PIECE - 1) / PIECE;
+  chain_job j = {.p = p,
+                 .calls = calls,
+                 .first = first,
+                 .end = p->code[first].chain_end,
+                 .n = n,
+                 .tile = TILE,
+                 .nan = nan};
+  if (n == 0) return;
+  take_rows(&j);
+  if (j.rows.n > 0) j.tile = TILE / j.rows.size * j.rows.size;
+  int64_t pieces = (n + TILES * j.tile - 1) / (TILES * j.tile);
   if (j.n >= PARALLEL_FROM && !nan)
     swi_parallel(p->ctx, pieces, run_piece, &j);
   else

@@ -33,6 +33,7 @@ typedef struct swi_instruction {
   int32_t in[SWI_MAX_IN], out[SWI_MAX_OUT], bias, scratch;
   swi_activation activation;
   int32_t label;     /* number + 1 of its label; 0: none */
+  uint32_t rows;     /* bit k: input k is a row that a chain repeats */
   int32_t chain_end; /* a chain begins here and ends before that instruction; 0: none does */
   sw_type in_type[SWI_MAX_IN], out_type[SWI_MAX_OUT];
 } swi_instruction;
