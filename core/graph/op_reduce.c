@@ -1,13 +1,13 @@
-/* op_reduce.c: sums, means, maxima over axes, and argmax.
+/* op_reduce.c: means, maxima over axes, and argmax; sums are in op_sum.c.
  *
  * Reduced axes that stand together are one of three simple cases; any other pattern is gathered,
- * block by block, into a small buffer. Each result is the work of one thread, in an order given by
- * the shape.
+ * block by block, into a small buffer.
  */
 #include <math.h>
 #include <string.h>
 
 #include "graph/build.h"
+#include "graph/reduce.h"
 
 /* ------------------------------------------------------------------ shapes */
 
@@ -49,64 +49,12 @@ sw_status swi_argmax_shape(swi_shape_args *a) {
 
 /* ------------------------------------------------------------------ evaluation */
 
-/* The input as outer x reduced x inner, if the reduced axes stand together (axes of size 1 do not
- * matter). */
-typedef struct split {
-  int simple;
-  int64_t outer, reduced, inner;
-} split;
-
-static split split_axes(const sw_shape *in, uint32_t axes) {
-  split s = {1, 1, 1, 1};
-  int state = 0; /* 0: before, 1: in, 2: behind the reduced axes */
-  for (int i = 0; i < in->ndim; i++) {
-    int is_reduced = axes >> i & 1;
-    if (in->dim[i] == 1) continue;
-    if (is_reduced && state == 0) state = 1;
-    if (!is_reduced && state == 1) state = 2;
-    if (is_reduced && state == 2) s.simple = 0;
-    *(is_reduced ? &s.reduced : state == 2 ? &s.inner : &s.outer) *= in->dim[i];
-  }
-  return s;
-}
-
-/* Positions of a subset of axes, in row-major order. */
-typedef struct odometer {
-  int n;
-  int64_t size[SW_MAX_DIMS], stride[SW_MAX_DIMS], at[SW_MAX_DIMS];
-  int64_t position, count; /* where it stands; how many positions in all */
-} odometer;
-
-static odometer odometer_over(const sw_shape *in, uint32_t axes) {
-  odometer o = {.count = 1};
-  int64_t stride = 1;
-  for (int i = in->ndim - 1; i >= 0; i--) {
-    if (axes >> i & 1) {
-      o.size[o.n] = in->dim[i];
-      o.stride[o.n++] = stride;
-      o.count *= in->dim[i];
-    }
-    stride *= in->dim[i];
-  }
-  return o;
-}
-
-static void odometer_step(odometer *o) {
-  for (int i = 0; i < o->n; i++) {
-    o->position += o->stride[i];
-    if (++o->at[i] < o->size[i]) return;
-    o->position -= o->stride[i] * o->size[i];
-    o->at[i] = 0;
-  }
-}
-
 enum { BLOCK = 512 };
 
-typedef enum fold { FOLD_SUM, FOLD_SUMSQ, FOLD_MAX } fold;
+typedef enum fold { FOLD_SUMSQ, FOLD_MAX } fold;
 
 static double fold_block(const swi_kernels *k, fold f, int64_t n, const void *x, double so_far) {
   switch (f) {
-  case FOLD_SUM: return so_far + k->sum(n, x);
   case FOLD_SUMSQ: return so_far + k->dot(n, x, x);
   default: {
     double m = k->max(n, x);
@@ -116,7 +64,8 @@ static double fold_block(const swi_kernels *k, fold f, int64_t n, const void *x,
 }
 
 /* One result: the elements at base + each position of the reduced axes. */
-static double fold_gathered(const swi_eval_args *e, fold f, const char *base, odometer reduced) {
+static double fold_gathered(const swi_eval_args *e, fold f, const char *base,
+                            swi_odometer reduced) {
   double block[BLOCK];
   int bytes = e->k->element_bytes;
   double result = f == FOLD_MAX ? -HUGE_VAL : 0;
@@ -124,7 +73,7 @@ static double fold_gathered(const swi_eval_args *e, fold f, const char *base, od
     int64_t n = reduced.count - first < BLOCK ? reduced.count - first : BLOCK;
     for (int64_t i = 0; i < n; i++) {
       memcpy((char *)block + i * bytes, base + reduced.position * bytes, (size_t)bytes);
-      odometer_step(&reduced);
+      swi_odometer_step(&reduced);
     }
     result = fold_block(e->k, f, n, block, result);
   }
@@ -134,28 +83,14 @@ static double fold_gathered(const swi_eval_args *e, fold f, const char *base, od
 static void fold_any(const swi_eval_args *e, fold f) {
   const sw_shape *in = &e->in_shape[0];
   uint32_t all = (1u << in->ndim) - 1;
-  odometer kept = odometer_over(in, all & ~e->attrs->axes),
-           reduced = odometer_over(in, e->attrs->axes);
+  swi_odometer kept = swi_odometer_over(in, all & ~e->attrs->axes),
+               reduced = swi_odometer_over(in, e->attrs->axes);
   int bytes = e->k->element_bytes;
   for (int64_t i = 0; i < kept.count; i++) {
     double r = fold_gathered(e, f, (const char *)e->in[0] + kept.position * bytes, reduced);
     e->k->fill(1, r, (char *)e->out[0] + i * bytes);
-    odometer_step(&kept);
+    swi_odometer_step(&kept);
   }
-}
-
-sw_status swi_sum_eval(const swi_eval_args *e) {
-  split s = split_axes(&e->in_shape[0], e->attrs->axes);
-  int bytes = e->k->element_bytes;
-  if (!s.simple)
-    fold_any(e, FOLD_SUM);
-  else if (s.inner == 1)
-    e->k->sum_rows(s.outer, s.reduced, e->in[0], e->out[0]);
-  else
-    for (int64_t o = 0; o < s.outer; o++)
-      e->k->sum_cols(s.reduced, s.inner, (const char *)e->in[0] + o * s.reduced * s.inner * bytes,
-                     (char *)e->out[0] + o * s.inner * bytes);
-  return SW_OK;
 }
 
 /* A mean over nothing is 0 / 0. */
@@ -167,7 +102,7 @@ sw_status swi_mean_eval(const swi_eval_args *e) {
 }
 
 sw_status swi_sumsq_eval(const swi_eval_args *e) {
-  split s = split_axes(&e->in_shape[0], e->attrs->axes);
+  swi_split s = swi_split_axes(&e->in_shape[0], e->attrs->axes);
   if (s.simple && s.inner == 1)
     e->k->sumsq_rows(s.outer, s.reduced, e->in[0], e->out[0]);
   else
@@ -180,7 +115,7 @@ sw_status swi_max_eval(const swi_eval_args *e) {
   return SW_OK;
 }
 
-static int32_t argmax_gathered(const swi_eval_args *e, const char *base, odometer reduced) {
+static int32_t argmax_gathered(const swi_eval_args *e, const char *base, swi_odometer reduced) {
   double block[BLOCK], best = -HUGE_VAL;
   int bytes = e->k->element_bytes;
   int32_t at = 0;
@@ -188,7 +123,7 @@ static int32_t argmax_gathered(const swi_eval_args *e, const char *base, odomete
     int64_t n = reduced.count - first < BLOCK ? reduced.count - first : BLOCK;
     for (int64_t i = 0; i < n; i++) {
       memcpy((char *)block + i * bytes, base + reduced.position * bytes, (size_t)bytes);
-      odometer_step(&reduced);
+      swi_odometer_step(&reduced);
     }
     double m = e->k->max(n, block);
     if (m > best || (isnan(m) && !isnan(best))) {
@@ -202,16 +137,16 @@ static int32_t argmax_gathered(const swi_eval_args *e, const char *base, odomete
 sw_status swi_argmax_eval(const swi_eval_args *e) {
   const sw_shape *in = &e->in_shape[0];
   uint32_t all = (1u << in->ndim) - 1;
-  odometer kept = odometer_over(in, all & ~e->attrs->axes),
-           reduced = odometer_over(in, e->attrs->axes);
-  split s = split_axes(in, e->attrs->axes);
+  swi_odometer kept = swi_odometer_over(in, all & ~e->attrs->axes),
+               reduced = swi_odometer_over(in, e->attrs->axes);
+  swi_split s = swi_split_axes(in, e->attrs->axes);
   int bytes = e->k->element_bytes;
   int32_t *out = e->out[0];
   for (int64_t i = 0; i < kept.count; i++) {
     const char *base = (const char *)e->in[0] + kept.position * bytes;
     out[i] = s.simple && s.inner == 1 ? (int32_t)e->k->argmax(s.reduced, base)
                                       : argmax_gathered(e, base, reduced);
-    odometer_step(&kept);
+    swi_odometer_step(&kept);
   }
   return SW_OK;
 }

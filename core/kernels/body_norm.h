@@ -82,6 +82,25 @@ static void norm_moments(int64_t rows, int64_t cols, int64_t ld, const void *px,
   }
 }
 
+/* ------------------------------------------------------------------ sums */
+
+static void add_cols(int64_t rows, int64_t cols, int64_t ld, const void *px, double *y) {
+  real sum[SWI_NORM_COLS];
+  for (int64_t first = 0; first < rows; first += CHUNK) {
+    const real *x = (const real *)px + first * ld;
+    const int64_t n = rows - first < CHUNK ? rows - first : CHUNK;
+    int64_t r = 0;
+    fill(cols, 0, sum);
+    for (; r + 8 <= n; r += 8) {
+      int64_t j = 0;
+      for (; j + V_N <= cols; j += V_N) add_to(sum + j, add_eight(x + r * ld + j, ld), V_N);
+      if (j < cols) add_to(sum + j, add_eight_part(x + r * ld + j, ld, cols - j), cols - j);
+    }
+    for (; r < n; r++) map2(cols, sum, x + r * ld, sum, v_add);
+    for (int64_t j = 0; j < cols; j++) y[j] += (double)sum[j];
+  }
+}
+
 /* ------------------------------------------------------------------ sums with cotangents */
 
 /* c where the normalised x is positive */

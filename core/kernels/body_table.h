@@ -47,6 +47,7 @@ const swi_kernels TABLE = {
     .gather_f32 = gather_f32,
     .sgd = sgd,
     .adam = adam,
+    .add_cols = add_cols,
     .norm_moments = norm_moments,
     .norm_sums = norm_sums,
     .norm_combine = norm_combine,

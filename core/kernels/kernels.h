@@ -187,6 +187,8 @@ typedef struct swi_kernels {
    * w -= lr / (1 - beta1^step) m / (sqrt(v / (1 - beta2^step)) + eps). Returns as sgd does. */
   double (*adam)(int64_t n, void *w, void *m, void *v, const void *g, const swi_adam_hyper *hyper);
 
+  /* y[j] += sum over rows of x, as those of norms */
+  void (*add_cols)(int64_t rows, int64_t cols, int64_t ld, const void *x, double *y);
   /* mean[j], and m2[j] = sum over rows of (x - mean)^2, of float32 to some 1e-7 of themselves */
   void (*norm_moments)(int64_t rows, int64_t cols, int64_t ld, const void *x, double *mean,
                        double *m2);

@@ -1,0 +1,26 @@
+/* reduce.h: the axes of a reduction, for the files that evaluate reductions. */
+#ifndef SW_REDUCE_H
+#define SW_REDUCE_H
+
+#include "graph/op_int.h"
+
+/* The input as outer x reduced x inner, if the reduced axes stand together (axes of size 1 do not
+ * matter). */
+typedef struct swi_split {
+  int simple;
+  int64_t outer, reduced, inner;
+} swi_split;
+
+swi_split swi_split_axes(const sw_shape *in, uint32_t axes);
+
+/* Positions of a subset of axes, in row-major order. */
+typedef struct swi_odometer {
+  int n;
+  int64_t size[SW_MAX_DIMS], stride[SW_MAX_DIMS], at[SW_MAX_DIMS];
+  int64_t position, count; /* where it stands; how many positions in all */
+} swi_odometer;
+
+swi_odometer swi_odometer_over(const sw_shape *in, uint32_t axes);
+void swi_odometer_step(swi_odometer *o);
+
+#endif
