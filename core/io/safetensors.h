@@ -2,8 +2,8 @@
  *
  * u64 little-endian header length, a JSON object {name: {dtype, shape, data_offsets}}, then the
  * bytes. Writing goes to a temporary name in the same folder, is synced, then renamed: a file under
- * the final name is whole. uint8 U8, int32 I32, float32 F32, float64 F64; I64 is read as int32 where
- * its values fit.
+ * the final name is whole. uint8 U8, int32 I32, float32 F32, float64 F64; I64 is read as int32
+ * where its values fit.
  */
 #ifndef SW_SAFETENSORS_H
 #define SW_SAFETENSORS_H

@@ -152,15 +152,16 @@ end
 ---@param loss swale.LossFunction
 ---@param example swale.Example
 ---@param mode? "train"|"eval"      "train": batch statistics, dropout, new values of buffers
+---@param fold? boolean             of "eval": for evaluation programs, not for derivatives
 ---@return swale.CompiledGraph
-function M.graph(layer, loss, example, mode)
+function M.graph(layer, loss, example, mode, fold)
   local graph, nodes = core.graph(), {}
   local self = setmetatable({ graph = graph, layer = layer, mode = mode or "train", state = {} },
     Graph)
   self.segments, self.buffer_segments = segments.of(layer)
   local list = segments.nodes(graph, self.segments, 1, nodes)
   segments.nodes(graph, self.buffer_segments, 2, nodes)
-  self.context = contexts.new(self.mode, { on_set = collector(self, nodes) })
+  self.context = contexts.new(self.mode, { on_set = collector(self, nodes), fold = fold })
   self.x, self.y = entry.input(graph, example), target_input(graph, example)
   self.bound = segments.bind(layer, function(path) return nodes[path] end)
   add_output(self, example)

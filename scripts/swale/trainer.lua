@@ -81,8 +81,10 @@ end
 --- The graph of training, and that of evaluation where it is another one.
 local function compiled(model, o, example)
   local graph = compile.graph(model.layer, o.loss, example, "train")
-  local other = model.layer:has_modes() and compile.graph(model.layer, o.loss, example, "eval")
-  other = other or graph
+  local other = graph
+  if model.layer:has_modes() then
+    other = compile.graph(model.layer, o.loss, example, "eval", true)
+  end
   setup.check_outputs(graph, o.data)
   setup.check_mean(other, model, o.data.train.source)
   return graph, other

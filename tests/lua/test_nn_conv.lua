@@ -197,6 +197,24 @@ function TestImages:test_it_learns_in_a_loop_of_ones_own()
   lu.assert_true(last < 0.3 * first)
 end
 
+-- In evaluation a norm goes into the weights of the layer before it.
+function TestImages:test_folded_norms_give_the_same()
+  local m = nn.Sequential { nn.Conv2d(1, 6, 3, { bias = false }), nn.BatchNorm(6), nn.ReLU(),
+    nn.Flatten(), nn.Linear(216, 10), nn.BatchNorm(10, { affine = false }) }:build { seed = 1 }
+  m:buffers():copy(sw.rand { m:buffers():numel() } + 0.5)
+  local graph = require("swale.compile").graph
+  local example = { rows = { 64 }, features = { 8, 8, 1 }, labels = true }
+  local x, y = sw.data.load("digits").train:gather { 1, 2, 3 }
+  local found = {}
+  for i, fold in ipairs { false, true } do
+    local program = graph(m.layer, sw.loss.hinge, example, "eval", fold):evaluation()
+    found[i] = program:run { inputs = { x, y }, vectors = { m:weights(), m:buffers() } }:table()
+    local over_images = select(2, program:dump():gsub("%(batch, 6, 6, 6%)", ""))
+    lu.assert_equals(over_images, fold and 1 or 4)
+  end
+  for i, loss in ipairs(found[1]) do lu.assert_almost_equals(found[2][i], loss, 1e-5) end
+end
+
 function TestImages:test_plans_and_checks_look_at_images()
   local plan = harness.new { model = lenet() }:plan { epochs = 1 }
   lu.assert_true(plan.bytes.workspace > 0)

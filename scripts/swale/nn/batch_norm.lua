@@ -98,18 +98,23 @@ local function train(self, x, p, context)
   return y
 end
 
---- Two operations on the large array.
-local function evaluate(self, x, p)
+---What it does in evaluation: y = scale x + shift, which is two operations on the large array.
+---@param p table
+---@return swale.Value scale, swale.Value shift     (channels)
+function BatchNorm:affine_map(p)
   local scale = 1 / ops.sqrt(p.running_var + self.eps)
   if p.weight then scale = p.weight * scale end
   local shift = -(p.running_mean * scale)
-  return x * scale + (p.bias and p.bias + shift or shift)
+  return scale, p.bias and p.bias + shift or shift
 end
 
 function BatchNorm:forward(x, p, context)
   check_channels(self, x)
   local mode = context.norm_mode and context.norm_mode(self, x, p) or context.mode
-  if mode == "eval" and self.track then return evaluate(self, x, p) end
+  if mode == "eval" and self.track then
+    local scale, shift = self:affine_map(p)
+    return x * scale + shift
+  end
   return train(self, x, p, context)
 end
 

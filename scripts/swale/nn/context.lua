@@ -5,6 +5,7 @@ local M = {}
 
 ---@class swale.Context
 ---@field mode "train"|"eval"
+---@field fold? boolean   evaluation, without derivatives: norms may go into the weights before them
 ---@field on_set? fun(buffer: swale.Value, value: swale.Value)   where new values of buffers go
 ---@field norm_mode? fun(layer: swale.Layer, x: swale.Value, p: table): "train"|"eval"
 ---of a batch norm, if it is not the mode: it is told of each one, in the order of the network

@@ -31,6 +31,16 @@ function Linear:forward(x, p)
   return p.bias and y + p.bias or y
 end
 
+---Parameters with which it gives scale y + shift instead of y.
+---@param p table
+---@param scale swale.Value      (outputs)
+---@param shift swale.Value
+---@return table
+function Linear:folded(p, scale, shift)
+  return { weight = p.weight * ops.reshape(scale, { self.outputs, 1 }),
+    bias = p.bias and p.bias * scale + shift or shift }
+end
+
 function Linear:takes() return "rows" end
 function Linear:declared() return ("%d -> %d"):format(self.inputs, self.outputs) end
 

@@ -11,8 +11,24 @@ Sequential.container = true
 
 function Sequential:children() return self.list end
 
+--- Where a batch norm has running statistics, the layer before it may take them into its weights.
+local function can_fold(child, norm)
+  return norm and norm.kind == "BatchNorm" and norm.track and child.folded
+    and child.outputs == norm.channels
+end
+
 function Sequential:forward(x, p, context)
-  for i, child in ipairs(self.list) do x = child.layer:call(x, p[i], context) end
+  local i, list = 1, self.list
+  while i <= #list do
+    local child, norm = list[i].layer, list[i + 1] and list[i + 1].layer
+    if context.fold and can_fold(child, norm) then
+      x = child:call(x, child:folded(p[i], norm:affine_map(p[i + 1])), context)
+      i = i + 2
+    else
+      x = child:call(x, p[i], context)
+      i = i + 1
+    end
+  end
   return x
 end
 

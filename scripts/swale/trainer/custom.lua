@@ -39,23 +39,23 @@ end
 
 --- The numbers of the update that follows the gradient of the last batch.
 local function settle(self)
-  local s, hyper = self.inner:state(self.s), self.hyper
+  local s, now = self.inner:state(self.s), self.hyper
   for _, name in ipairs(OWN) do
     local value = self.given[name]
-    hyper[name] = type(value) == "number" and value
+    now[name] = type(value) == "number" and value
       or value:at(s.step - 1, s.examples - s.batch_size, s.examples, self.o.n)
   end
-  hyper.lr = hyper.lr * rate_factor(self.o, s.batch_size)
-  hyper.batch_size, hyper.step = s.batch_size, s.step
-  return s, hyper
+  now.lr = now.lr * rate_factor(self.o, s.batch_size)
+  now.batch_size, now.step = s.batch_size, s.step
+  return s, now
 end
 
 local function update(self)
-  local s, hyper = settle(self)
+  local s, now = settle(self)
   local g = self.inner:gradient()
   local most = self.o.max_norm
   if most and s.grad_norm > most then g:scale(most / s.grad_norm) end
-  self.f(self.o.weights, g, self.kept, hyper)
+  self.f(self.o.weights, g, self.kept, now)
   return s.examples
 end
 
