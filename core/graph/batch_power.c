@@ -23,7 +23,8 @@ static int sums_batch(const sw_graph *g, const swi_node *n) {
   const sw_type *t = sw_graph_type(g, n->in[0]);
   int batch = sw_type_batch_axis(t);
   switch (n->op) {
-  case SW_OP_matmul: return t->dim[n->attrs.transpose_a ? 0 : 1].batch != 0;
+  case SW_OP_matmul:
+  case SW_OP_bmm: return t->dim[t->ndim - (n->attrs.transpose_a ? 2 : 1)].batch != 0;
   case SW_OP_conv2d_weight: return batch == 0;
   case SW_OP_scatter_rows: return batch >= 0 && batch < sw_graph_type(g, n->in[1])->ndim;
   case SW_OP_dot: return batch >= 0;
@@ -45,10 +46,10 @@ static int power_of_node(const sw_graph *g, const swi_node *n, const int *power)
   case SW_OP_where: return common(p[1], p[2]);
   case SW_OP_mul: return product(p[0], p[1]);
   case SW_OP_div: return has_power(p[1]) ? product(p[0], -p[1]) : NONE;
-  case SW_OP_bmm:
   case SW_OP_conv2d:
   case SW_OP_conv2d_input: return product(p[0], p[1]);
   case SW_OP_matmul:
+  case SW_OP_bmm:
   case SW_OP_conv2d_weight:
   case SW_OP_dot: return product(product(p[0], p[1]), sums_batch(g, n));
   case SW_OP_sum:

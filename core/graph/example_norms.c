@@ -119,6 +119,26 @@ static sw_edge shares(sw_graph *g, sw_edge e) {
 
 /* -------------------------------------------------------------- squares, as shares are added up */
 
+static sw_edge bmm(sw_graph *g, sw_edge a, int transpose_a, sw_edge b, int transpose_b) {
+  sw_attrs attrs = {.transpose_a = transpose_a, .transpose_b = transpose_b};
+  return swi_build(g, SW_OP_bmm, a, b, SW_NO_EDGE, &attrs);
+}
+
+/* sum_ts a_ts b_ts of two (batch, T, T) */
+static sw_edge dot_of_each(sw_graph *g, sw_edge a, sw_edge b) {
+  return swi_sum(g, swi_mul(g, a, b), 1u << 1 | 1u << 2, 0);
+}
+
+/* |sum_t d_t x_t^T|^2 of d (batch, T, m) and x (batch, T, k): through the T x T products of rows,
+ * or the m x k matrix itself, whichever takes fewer multiplications. */
+static sw_edge outer_squares(sw_graph *g, sw_edge d, sw_edge x) {
+  double rows = (double)size_of(g, d, 1), m = (double)size_of(g, d, 2),
+         k = (double)size_of(g, x, 2);
+  if (rows * rows * (m + k) < rows * m * k)
+    return dot_of_each(g, bmm(g, d, 0, d, 1), bmm(g, x, 0, x, 1));
+  return swi_sumsq(g, bmm(g, d, 1, x, 0), 1u << 1 | 1u << 2, 0);
+}
+
 static sw_edge product_squares(sw_graph *g, const swi_node *product) {
   uint32_t rows_a = product->attrs.transpose_a ? 1u << 0 : 1u << 1;
   uint32_t rows_b = product->attrs.transpose_b ? 1u << 1 : 1u << 0;
@@ -126,15 +146,22 @@ static sw_edge product_squares(sw_graph *g, const swi_node *product) {
   if (a.node < 0 || b.node < 0) return SW_NO_EDGE;
   if (size_of(g, a, 1) == 1)
     return swi_mul(g, row_squares(g, product->in[0]), row_squares(g, product->in[1]));
-  return SW_NO_EDGE;
+  return outer_squares(g, a, b);
+}
+
+/* 1 where two rows of an example have the same index: (batch, T, 1) -> (batch, T, T) */
+static sw_edge same_index(sw_graph *g, sw_edge index) {
+  const sw_dim across[3] = {{1, 1}, {1, 0}, {size_of(g, index, 1), 0}};
+  index = swi_build(g, SW_OP_cast, index, SW_NO_EDGE, SW_NO_EDGE, NULL);
+  return swi_eq(g, index, swi_reshape(g, index, 3, across));
 }
 
 static sw_edge scattered_squares(sw_graph *g, const swi_node *scatter) {
   uint32_t rows = (1u << sw_graph_type(g, scatter->in[1])->ndim) - 1;
   sw_edge x = by_example(g, scatter->in[0], rows), index = by_example(g, scatter->in[1], rows);
   if (x.node < 0 || index.node < 0) return SW_NO_EDGE;
-  if (size_of(g, x, 1) == 1) return row_squares(g, x);
-  return SW_NO_EDGE;
+  if (size_of(g, x, 1) == 1) return row_squares(g, scatter->in[0]);
+  return dot_of_each(g, bmm(g, x, 0, x, 1), same_index(g, index));
 }
 
 static sw_edge convolution_squares(const sw_graph *g, sw_edge weights) {

@@ -156,6 +156,61 @@ function TestNorms:test_an_embedding()
   end, { whole({ BATCH }, WORDS, 2) })
 end
 
+-- ------------------------------------------------------------------ several rows an example
+
+local function rows_times(x, weight)
+  return ops.reshape(ops.matmul(x:reshape { -1, x:shape()[3] }, weight), { "batch", LENGTH, -1 })
+end
+
+-- m x k against T (m + k): both ways of a product are taken.
+function TestNorms:test_products_over_sequences()
+  for _, size in ipairs { 1, 2, 20, 40 } do
+    check(function(g, new)
+      local h = rows_times(sequences(g), new { WIDTH, size }):tanh()
+      return squared(rows_times(h, new { size, 20 }):tanh())
+    end, SEQUENCES)
+  end
+end
+
+function TestNorms:test_products_over_transposed_rows()
+  check(function(g, new)
+    local columns = ops.t(sequences(g):reshape { -1, WIDTH }) -- (3, 4*batch)
+    local y = ops.t(ops.matmul(new { 5, WIDTH }, columns:exp()))
+    return squared(ops.reshape(y, { "batch", LENGTH * 5 }):tanh())
+  end, SEQUENCES)
+end
+
+function TestNorms:test_embeddings_of_sequences()
+  for _, words in ipairs { 2, WORDS } do
+    check(function(g, new)
+      local index = g:input(1, "index", { "batch", LENGTH })
+      local x = ops.gather(new { words, WIDTH }, index) + new { LENGTH, WIDTH }
+      return squared(rows_times(x:tanh(), new { WIDTH, 4 }):tanh())
+    end, { whole({ BATCH, LENGTH }, words, 2) })
+  end
+end
+
+function TestNorms:test_a_small_transformer()
+  check(function(g, new)
+    local function linear(x, from, to) return rows_times(x, new { from, to }) + new { to } end
+    local function norm(x, n) return normalised(x) * new { n } + new { n } end
+    local function heads(x) -- (batch, 2, LENGTH, 3)
+      return ops.transpose(x:reshape { "batch", LENGTH, 2, 3 }, 2, 3)
+    end
+    local index = g:input(1, "index", { "batch", LENGTH })
+    local x = ops.gather(new { WORDS, 6 }, index) + new { LENGTH, 6 }
+    local h = norm(x, 6)
+    local q, k, v = heads(linear(h, 6, 6)), heads(linear(h, 6, 6)), heads(linear(h, 6, 6))
+    local a = ops.causal_softmax(ops.bmm(q, k, { transpose_b = true }), 3 ^ -0.5)
+    local y = ops.transpose(ops.bmm(a, v), 2, 3):reshape { "batch", LENGTH, 6 }
+    x = x + linear(y, 6, 6)
+    x = x + linear(linear(norm(x, 6), 6, 8):gelu(), 8, 6)
+    local logits = linear(norm(x, 6), 6, WORDS)
+    local losses = ops.cross_entropy(logits, g:input(2, "index", { "batch", LENGTH }))
+    return ops.mean(losses)
+  end, { whole({ BATCH, LENGTH }, WORDS, 2), whole({ BATCH, LENGTH }, WORDS, 3) })
+end
+
 -- ------------------------------------------------------------------ networks
 
 local function classified(layer, features, mode)
