@@ -7,7 +7,6 @@ local engines = require "swale.trainer.engine"
 local errors = require "swale.errors"
 local hooks = require "swale.trainer.hooks"
 local loss = require "swale.loss"
-local metrics = require "swale.trainer.metrics"
 local models = require "swale.model"
 local optim = require "swale.optim"
 local options = require "swale.options"
@@ -204,8 +203,7 @@ function methods:evaluate(which, o)
   local engine = self.engine
   local weights, buffers = selection.weights(engine, which, o.buffers and "running" or o.batch_norm)
   local split, name = selection.split(engine, o.on)
-  return metrics.evaluate(engine.eval_graph, weights, o.buffers or buffers, split.source,
-    engine.eval_batch, name)
+  return engine:evaluate(weights, o.buffers or buffers, split.source, name)
 end
 
 ---Asks for a measurement, before the first step:

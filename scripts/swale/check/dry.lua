@@ -1,4 +1,4 @@
---- An experiment carried out without training. Trainers are real, but for two things: fit plans
+--- An experiment carried out without training. Trainers are real, but for their engines: fit plans
 --- instead of training, and evaluations give nan. The run is one that keeps nothing.
 local create = require "swale.create"
 local engines = require "swale.trainer.engine"
@@ -7,7 +7,6 @@ local estimate = require "swale.estimate"
 local folders = require "swale.folders"
 local footprint = require "swale.trainer.footprint"
 local globals = require "swale.experiment.globals"
-local metrics = require "swale.trainer.metrics"
 local plans = require "swale.trainer.plan"
 
 local M = {}
@@ -53,32 +52,24 @@ local function begin_state(engine)
   for name, x in pairs(engine.settings) do s[name] = plans.value(x, p) or NAN end
 end
 
-local function dry(engine, on_fit)
-  begin_state(engine)
-  function engine:ready()
+--- The methods of an engine that only plans.
+local function dry(on_fit)
+  local Dry = { begin = begin_state }
+  function Dry:ready()
     if self.noise and not rawget(self.state, "noise_scale") then
       self.state.noise_scale = estimate.new()
     end
   end
-  function engine:fit(length)
+  function Dry:fit(length)
     self:ready()
     local begun, plan = plans.position(self), plans.steps(self, length)
     on_fit { engine = self, begun = begun, length = length, plan = plan }
     pretend(self, plan)
   end
-  return engine
-end
-
-local function no_metrics(_, _, _, source, _, on)
-  return { loss = NAN, accuracy = NAN, examples = #source, on = on }
-end
-
---- Replaces what makes trainings real; gives the function that puts it back.
-local function replace(on_fit)
-  local new, evaluate = engines.new, metrics.evaluate
-  engines.new = function(fields) return dry(new(fields), on_fit) end
-  metrics.evaluate = no_metrics
-  return function() engines.new, metrics.evaluate = new, evaluate end
+  function Dry:evaluate(_, _, source, on)
+    return { loss = NAN, accuracy = NAN, examples = #source, on = on }
+  end
+  return Dry
 end
 
 --- A run of which nothing stays; its directory is there while it lasts.
@@ -97,12 +88,13 @@ local function catch(value) return { value = value, traceback = debug.traceback(
 function M.execute(experiment, params, seed, on_fit)
   local dir = assert(folders.temporary_folder(os.getenv "TMPDIR" or "/tmp"))
   local give_back = globals.borrow(seed, { print = function() end, before_exit = function() end })
-  local put_back, seed_before = replace(on_fit), create.default_seed()
+  local seed_before = create.default_seed()
+  engines.specialise(dry(on_fit))
   create.set_default_seed(seed)
   local ok, failure = xpcall(experiment.run, catch, no_run(seed, dir),
     errors.strict(params, "the experiment declares"))
   create.set_default_seed(seed_before)
-  put_back()
+  engines.specialise(nil)
   give_back()
   folders.remove(dir)
   return not ok and failure or nil

@@ -1,9 +1,8 @@
 --- How long a training will take, from a few steps and an evaluation on a copy of the weights.
 local core = require "swale.core"
+local metrics = require "swale.trainer.metrics"
 
 local M = {}
-
-local evaluate = require("swale.trainer.metrics").evaluate -- the real one, whatever dry.lua does
 
 local EACH = 0.2          -- seconds for one size of batch
 local MOST_STEPS = 200
@@ -57,8 +56,8 @@ local function evaluation_seconds(engine)
   if not valid then return 0 end
   local part = #valid > EVALUATED and valid.sample and valid:sample(EVALUATED) or valid
   local begun = clock()
-  evaluate(engine.eval_graph, engine.weights, engine.buffers, part.source, engine.eval_batch,
-    "valid")
+  metrics.evaluate(engine.eval_graph, engine.weights, engine.buffers, part.source,
+    engine.eval_batch, "valid")
   return (clock() - begun) * #valid / #part
 end
 

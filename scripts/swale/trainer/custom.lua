@@ -1,7 +1,7 @@
 --- A loop whose optimizer is a Lua function. The native loop below it draws batches, computes loss,
 --- gradient and norms, and updates with a rate of 0; the function does the rest.
 local core = require "swale.core"
-local hyper = require "swale.trainer.hyper"
+local rules = require "swale.trainer.hyper"
 
 local M = {}
 
@@ -82,7 +82,7 @@ end
 local function take(self, names, ...)
   for i, name in ipairs(names) do
     local value = select(i, ...)
-    if not hyper.is_valid(name, value) then return i, value end
+    if not rules.is_valid(name, value) then return i, value end
     self:set(name, name == "batch_size" and math.floor(value) or value)
   end
 end

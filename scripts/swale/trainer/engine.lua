@@ -9,6 +9,7 @@ local hooks = require "swale.trainer.hooks"
 local hyper = require "swale.trainer.hyper"
 local journals = require "swale.trainer.journal"
 local marks = require "swale.trainer.marks"
+local metrics = require "swale.trainer.metrics"
 local states = require "swale.trainer.state"
 
 local M = {}
@@ -48,6 +49,16 @@ local WATCHED = 50 -- steps between two looks at how far the weights moved, at m
 local Engine = {}
 Engine.__index = Engine
 
+local class = Engine -- of those that are made
+
+---Engines made from now on have these methods before their own, `begin` among them, which is called
+---once a new one is complete; nil: only their own. `swale check` plans in place of training.
+---@param methods table<string, function>|nil
+function M.specialise(methods)
+  class = methods and setmetatable(methods, Engine) or Engine
+  class.__index = class
+end
+
 ---@param fields table
 ---@return swale.Engine
 function M.new(fields)
@@ -56,7 +67,19 @@ function M.new(fields)
   fields.hooks, fields.history = hooks.new(), {}
   fields.state.epoch_examples = fields.fixed.subset and #fields.fixed.subset
     or #fields.data.train.source
-  return setmetatable(fields, Engine)
+  setmetatable(fields, class):begin()
+  return fields
+end
+
+function Engine.begin() end
+
+---@param weights swale.Tensor
+---@param buffers swale.Tensor|nil
+---@param source swale.Source
+---@param on string      the source's name
+---@return swale.Metrics
+function Engine:evaluate(weights, buffers, source, on)
+  return metrics.evaluate(self.eval_graph, weights, buffers, source, self.eval_batch, on)
 end
 
 -- ------------------------------------------------------------------ the loop

@@ -10,8 +10,7 @@ local vitals = require "swale.trainer.vitals"
 local M = {}
 
 local function evaluate(self, weights, buffers, on)
-  return metrics.evaluate(self.eval_graph, weights, buffers, self.data[on].source,
-    self.eval_batch, on)
+  return self:evaluate(weights, buffers, self.data[on].source, on)
 end
 
 --- Into the copy that is there, or a new one; nil of nothing.
