@@ -234,8 +234,10 @@ static void sums_of_strip(void *arg, int64_t strip) {
   b->e->k->norm_sums(&m, b->sums[strip]);
 }
 
-static void combine_strip(void *arg, int64_t strip) {
+/* The last strips first: of them there is still something in the cache. */
+static void combine_strip(void *arg, int64_t piece) {
   block *b = arg;
+  int64_t strip = b->strips - 1 - piece;
   swi_norm m = strip_of(b, strip);
   swi_norm_factors f = {.of_u = b->u ? b->of_u : NULL,
                         .of_c = b->c ? b->of_c : NULL,

@@ -137,3 +137,32 @@ function TestImageOps:test_group_norm()
   lu.assert_almost_equals(flat(y), want, 1e-13)
   lu.assert_error_msg_contains("6 channels cannot be parted into 4", x.group_norm, x, 4)
 end
+
+-- Large enough to be cut into pieces.
+function TestImageOps:test_threads_do_not_show()
+  local x = tensor({ 6, 32, 32, 11 }, random(6))
+  local first
+  local before = core.threads()
+  for threads = 1, 4 do
+    core.set_threads(threads)
+    local y, index = core.apply("max_pool2d", { kernel = 3, stride = 2, padding = 1 }, x)
+    local got = { y, index, x:avg_pool2d(2), x:reflect_pad2d(3), x:global_avg_pool2d(),
+      x:mean { 1, 2, 3 }, x:sum { 1, 4 },
+      (core.apply("max_unpool2d", { kernel = 3, stride = 2, padding = 1, size = 32 }, y, index)),
+      (core.apply("reflect_fold2d", { padding = 3 }, x)) }
+    for k, t in ipairs(got) do got[k] = flat(t) end
+    first = first or got
+    lu.assert_equals(got, first)
+  end
+  core.set_threads(before)
+end
+
+-- Over axes that are apart, and over many rows, against float64.
+function TestImageOps:test_sums_over_many()
+  local draw = random(8)
+  local x = tensor({ 2000, 3, 70 }, function() return 100 + draw() end)
+  for _, axes in ipairs { { 1, 2 }, { 1, 3 }, { 1 }, { 2, 3 }, { 2 } } do
+    local got, want = flat(x:mean(axes)), flat(x:to "float64":mean(axes))
+    for i = 1, #want, 7 do lu.assert_almost_equals(got[i], want[i], 1.6e-5) end -- two units
+  end
+end
