@@ -1,5 +1,6 @@
 --- Training steps of common networks on synthetic data of their real shapes.
 local measure = require "swale.bench.measure"
+local mix = require "swale.bench.mix"
 local network = require "swale.bench.network"
 
 local M = {}
@@ -25,6 +26,9 @@ local function run(sizes, batch, o)
   result.flops_per_step = flops(sizes, batch)
   result.gflops = result.flops_per_step / result.median_ms / 1e6
   result.examples_per_s = batch / result.median_ms * 1e3
+  if o.threads > 1 then
+    result.scaling, result.share_of_mix = mix.scaling(step, sizes, batch, o)
+  end
   return result
 end
 
