@@ -115,6 +115,17 @@ function Compiled:vectors(w, v)
   return { w, buffers and as_input(buffers, false, w:dtype()) or w, v or w }
 end
 
+---Likewise: what random numbers are drawn by goes into a run's options. All derivatives at a batch
+---see the same ones.
+---@param batch swale.Batch
+---@param o swale.RunOptions
+---@return swale.RunOptions o
+function Compiled:drawing(batch, o)
+  o.seed, o.step = self.seed, batch.step
+  o.first_example = batch.position and batch.position + 1
+  return o
+end
+
 local function training(graph, _, dtype) return graph:train(dtype) end
 local function pure(graph, _, dtype) return graph:pure(dtype) end
 
@@ -122,9 +133,8 @@ local function pure(graph, _, dtype) return graph:pure(dtype) end
 local function run(self, w, batch)
   local make = self.updating and training or pure
   local program, inputs = self:program("value_and_gradient", batch, w:dtype(), make)
-  local o = { batch = #batch.x, out = core.zeros({ w:numel() }, w:dtype()), inputs = inputs,
-    vectors = self:vectors(w), seed = self.seed, step = batch.step,
-    first_example = batch.position and batch.position + 1 }
+  local o = self:drawing(batch, { batch = #batch.x, inputs = inputs, vectors = self:vectors(w),
+    out = core.zeros({ w:numel() }, w:dtype()) })
   o.state = self.updating and o.vectors[2]:clone() or nil
   local value = errors.check(program:run(o))
   if self.updating then self.model:buffers():copy(o.state:to "float32") end

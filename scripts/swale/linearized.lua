@@ -16,20 +16,18 @@ Linearized.__index = Linearized
 ---@field kind "hvp"|"gauss_newton"
 ---@field late swale.Program        v is its late vector; nobody else runs it
 ---@field plain swale.Program       the same, whole each time
----@field inputs swale.Tensor[]
+---@field point swale.RunOptions    inputs, batch, and what random numbers are drawn by
 ---@field vectors swale.Tensor[]    weights and buffers, copies of its own
----@field batch integer
 ---@field memory number             bytes that may be kept
----@field seed integer              of dropout
 
 ---@param o swale.LinearizedParts
 ---@return swale.Linearized
 function M.new(o)
-  local bytes = o.late:kept_bytes(o.batch)
+  local bytes = o.late:kept_bytes(o.point.batch)
   local kept = bytes <= o.memory
   return setmetatable({ kind = o.kind, program = kept and o.late or o.plain, kept = kept,
     bytes = bytes, w = o.vectors[1], buffers = o.vectors[2], fresh = true,
-    point = { inputs = o.inputs, batch = o.batch, seed = o.seed } }, Linearized)
+    point = o.point }, Linearized)
 end
 
 local function check_direction(self, v)
@@ -43,13 +41,16 @@ end
 
 function Linearized:__call(v)
   v = check_direction(self, v)
-  local out, point = core.zeros({ v:numel() }, v:dtype()), self.point
-  local vectors = { self.w, self.buffers, v }
-  if self.kept and not self.fresh then
-    errors.check(self.program:rerun { vectors = vectors, out = out, seed = point.seed })
+  local out, o = core.zeros({ v:numel() }, v:dtype()), {}
+  local again = self.kept and not self.fresh
+  for name, value in pairs(self.point) do
+    if not again or name ~= "inputs" and name ~= "batch" then o[name] = value end
+  end
+  o.vectors, o.out = { self.w, self.buffers, v }, out
+  if again then
+    errors.check(self.program:rerun(o))
   else
-    errors.check(self.program:run { inputs = point.inputs, batch = point.batch, vectors = vectors,
-      out = out, seed = point.seed })
+    errors.check(self.program:run(o))
     self.fresh = false
   end
   return out

@@ -134,8 +134,8 @@ local function run(f, kind, w, batch, v)
   v = v and check_vector(kind, "v", v, n)
   if v and v:dtype() ~= dtype then v = v:to(dtype) end
   local out = core.zeros({ n }, dtype)
-  local results = table.pack(errors.check(program:run {
-    inputs = inputs, vectors = f:vectors(w, v), batch = #batch.x, out = out, seed = f.seed }))
+  local results = table.pack(errors.check(program:run(f:drawing(batch, {
+    inputs = inputs, vectors = f:vectors(w, v), batch = #batch.x, out = out }))))
   return out, table.unpack(results, 1, results.n)
 end
 
@@ -205,9 +205,9 @@ function M.linearize(f, w, batch, o)
   local program, inputs, g = prepare(f, o.kind, batch, w:dtype())
   local vectors = f:vectors(w:clone())
   if vectors[2] == f.model:buffers() then vectors[2] = vectors[2]:clone() end
-  return linearized.new { kind = o.kind, memory = o.memory, inputs = inputs, vectors = vectors,
-    batch = #batch.x, seed = f.seed, late = program_of(g, o.kind, w:dtype(), true),
-    plain = program }
+  return linearized.new { kind = o.kind, memory = o.memory, vectors = vectors,
+    point = f:drawing(batch, { inputs = inputs, batch = #batch.x }),
+    late = program_of(g, o.kind, w:dtype(), true), plain = program }
 end
 
 ---The whole Hessian, (n, n), column by column: for networks of at most some thousand weights.

@@ -143,6 +143,25 @@ function TestDropoutLayer:test_gradients()
   lu.assert_true(sw.check_gradient(net2:build { seed = 1 }, batch) < 1e-7)
 end
 
+-- H v is the change of the gradient along v, by the masks of one step; and so it is linearized.
+function TestDropoutLayer:test_second_derivatives_see_the_same_masks()
+  local m = nn.Sequential { nn.Linear(3, 8), nn.Tanh(), nn.Dropout(0.4), nn.Linear(8, 2) }
+    :build { seed = 1 }
+  local f = sw.compile(sw.loss.cross_entropy, m)
+  local w, v = m:weights():to "float64", sw.randn({ m:weights():numel() }):to "float64"
+  local batch = { x = sw.randn { 6, 3 }, y = sw.tensor({ 0, 1, 1, 0, 1, 0 }, "int32"), step = 7,
+    position = 42 }
+  local _, ahead = f:value_and_gradient(w:clone():add(1e-5, v), batch)
+  local _, behind = f:value_and_gradient(w:clone():add(-1e-5, v), batch)
+  local want = (ahead - behind) * (1 / 2e-5)
+  local linear = f:linearize(w, batch)
+  for _, got in ipairs { f:hvp(w, batch, v), linear(v), linear(v) } do
+    lu.assert_true((got - want):norm() < 1e-6 * want:norm())
+  end
+  batch.step = 8
+  lu.assert_true((f:hvp(w, batch, v) - want):norm() > 1e-3 * want:norm())
+end
+
 local function dropping() return nn.Sequential { nn.Dropout(0.2), harness.net() } end
 
 function TestDropoutLayer:test_micro_batches_see_the_same_masks()

@@ -1,6 +1,7 @@
 --- The closing table of a training: last weights, best on valid, the captured iterates, their mean.
 local averages = require "swale.trainer.averages"
 local errors = require "swale.errors"
+local statistics = require "swale.trainer.statistics"
 
 local M = {}
 
@@ -12,9 +13,11 @@ local M = {}
 
 local function counted(n, noun) return ("%d %s%s"):format(n, noun, n == 1 and "" or "s") end
 
-local function row(trainer, name, which)
-  local train = trainer:evaluate(which, { on = "train" })
-  local test = trainer.data.test and trainer:evaluate(which, { on = "test" })
+--- buffers: statistics that go with a vector of weights; evaluate finds those of names.
+local function row(trainer, name, which, buffers)
+  local function on(split) return trainer:evaluate(which, { on = split, buffers = buffers }) end
+  local train = on "train"
+  local test = trainer.data.test and on "test"
   return { name = name, train_loss = train.loss, test_loss = test and test.loss,
     test_accuracy = test and test.accuracy }
 end
@@ -25,7 +28,7 @@ local COLUMNS = { "train_loss", "test_loss", "test_accuracy" }
 local function mean_row(trainer, iterates)
   local mean = { name = "mean of " .. counted(#iterates, "captured iterate") }
   for _, weights in ipairs(iterates) do
-    local found = row(trainer, "", weights)
+    local found = row(trainer, "", weights, statistics.of(trainer.engine, weights))
     for _, column in ipairs(COLUMNS) do
       mean[column] = found[column] and (mean[column] or 0) + found[column] / #iterates
     end
