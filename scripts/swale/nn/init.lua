@@ -6,6 +6,7 @@
 --- PyTorch, (outputs, inputs), and have its paths: "0.weight", "0.bias", "2.weight".
 local batch_norm = require "swale.nn.batch_norm"
 local elementwise = require "swale.nn.elementwise"
+local embedding = require "swale.nn.embedding"
 local norms = require "swale.nn.norms"
 local padding = require "swale.nn.padding"
 local pool = require "swale.nn.pool"
@@ -27,6 +28,8 @@ local residual = require "swale.nn.residual"
 ---@field Upsample fun(factor: swale.Pair, o?: { name?: string }): swale.Layer
 ---@field Residual fun(o: swale.ResidualOptions|table): swale.Residual
 ---@field ShortcutA fun(inputs: integer, outputs: integer, stride?: integer): swale.ShortcutA
+---@field Embedding fun(vocabulary: integer, size: integer, o?: table): swale.Embedding
+---@field Positions fun(length: integer, size: integer, o?: table): swale.Positions
 ---@field ReLU fun(o?: { name?: string }): swale.Layer
 ---@field Tanh fun(o?: { name?: string }): swale.Layer
 ---@field Sigmoid fun(o?: { name?: string }): swale.Layer
@@ -54,6 +57,8 @@ local M = {
   Upsample = padding.Upsample,
   Residual = residual.Residual,
   ShortcutA = residual.ShortcutA,
+  Embedding = embedding.Embedding,
+  Positions = embedding.Positions,
   ReLU = elementwise.ReLU,
   Tanh = elementwise.Tanh,
   Sigmoid = elementwise.Sigmoid,

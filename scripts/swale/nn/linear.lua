@@ -26,7 +26,7 @@ function Linear:parameters()
   return list
 end
 
-function Linear:forward(x, p)
+local function affine(x, p)
   local y = ops.matmul(x, p.weight, { transpose_b = true })
   return p.bias and y + p.bias or y
 end
@@ -41,13 +41,21 @@ function Linear:folded(p, scale, shift)
     bias = p.bias and p.bias * scale + shift or shift }
 end
 
+function Linear:forward(x, p)
+  local shape = x:shape()
+  if #shape <= 2 or shape[#shape] ~= self.inputs then return affine(x, p) end
+  shape[#shape] = self.outputs
+  return ops.reshape(affine(ops.reshape(x, { -1, self.inputs }), p), shape)
+end
+
 function Linear:takes() return "rows" end
 function Linear:declared() return ("%d -> %d"):format(self.inputs, self.outputs) end
 
 local OPTIONS = { bias = { "boolean", true }, init = { "any", "kaiming_uniform" },
   bias_init = { "any", "kaiming_uniform" }, name = "string?" }
 
----y = x W' + b:  (B, inputs) -> (B, outputs),  weight (outputs, inputs), bias (outputs).
+---y = x W' + b:  (B, inputs) -> (B, outputs),  weight (outputs, inputs), bias (outputs). With more
+---axes it works on the last one: (B, …, inputs) -> (B, …, outputs).
 ---@param inputs integer
 ---@param outputs integer
 ---@param o? swale.LinearOptions
