@@ -12,6 +12,7 @@ local core = require "swale.core"
 ---@field schedule swale.schedule
 ---@field average swale.average
 ---@field data swale.data
+---@field zoo swale.zoo
 ---@field ops swale.ops
 ---@field Trainer fun(o: swale.TrainerOptions): swale.Trainer
 ---@field experiment fun(o: table): swale.Experiment
@@ -45,7 +46,7 @@ if here then core.set_library(here) end
 require "swale.ops" -- the methods of tensors and nodes
 
 local MODULES = { nn = true, loss = true, optim = true, schedule = true, average = true,
-  data = true, ops = true }
+  data = true, ops = true, zoo = true }
 
 local PARTS = {
   Trainer = { "swale.trainer", "new" },

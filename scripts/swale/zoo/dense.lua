@@ -1,0 +1,59 @@
+--- Networks of linear layers.
+local nn = require "swale.nn"
+local parts = require "swale.zoo.parts"
+
+local M = {}
+
+---@class swale.DenseOptions
+---@field features? integer    of an example
+---@field classes? integer
+---@field norm? swale.ZooNorm  "none", but "batch" in F1 and F2
+---@field scale? number        the widths of the hidden layers times this (1)
+---@field name? string
+
+local function check(name, o, features, classes, norm)
+  return parts.check("zoo." .. name, o, { features = { "count", features }, input = "any?",
+    classes = { "count", classes or 10 }, norm = { "string|function", norm or "none" } })
+end
+
+local function network(o, widths)
+  local list, last = parts.list(o):add(nil, nn.Flatten()), o.features
+  for i, width in ipairs(widths) do
+    width = parts.width(o, width)
+    list:dense(i, last, width)
+    last = width
+  end
+  return list:add("fc" .. #widths + 1, nn.Linear(last, o.classes)):done()
+end
+
+---Logistic regression: 784-10, 7,850 parameters.
+---@param o? swale.DenseOptions
+---@return swale.Layer
+function M.logreg(o) return network(check("logreg", o, 784), {}) end
+
+---784-100-10, 79,510 parameters: what the benchmarks call mlp_small.
+---@param o? swale.DenseOptions
+---@return swale.Layer
+function M.mlp_small(o) return network(check("mlp_small", o, 784), { 100 }) end
+
+---784-800-800-10 of Smith and Le 2018, 1,276,810 parameters.
+---@param o? swale.DenseOptions
+---@return swale.Layer
+function M.mlp(o) return network(check("mlp", o, 784), { 800, 800 }) end
+
+---F1 of Keskar et al. 2017, for MNIST: five layers of 512 with batch norm, 1,462,794 parameters.
+---@param o? swale.DenseOptions
+---@return swale.Layer
+function M.F1(o)
+  return network(check("F1", o, 784, 10, "batch"), { 512, 512, 512, 512, 512 })
+end
+
+---F2 of Keskar et al. 2017, for TIMIT: 360 features, seven layers of 512 with batch norm, 1973
+---classes, 2,780,085 parameters.
+---@param o? swale.DenseOptions
+---@return swale.Layer
+function M.F2(o)
+  return network(check("F2", o, 360, 1973, "batch"), { 512, 512, 512, 512, 512, 512, 512 })
+end
+
+return M

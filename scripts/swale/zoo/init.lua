@@ -1,0 +1,49 @@
+--- The networks of the papers, by the papers' names:
+---
+---     local net = sw.zoo.resnet20 { classes = data.classes, norm = sw.nn.GhostBatchNorm(64) }
+---
+--- Each is a function of options and gives a layer. Those on images take (B, height, width,
+--- channels); scale makes all widths smaller, for tests and small machines.
+local dense = require "swale.zoo.dense"
+local preresnet = require "swale.zoo.preresnet"
+local resnet = require "swale.zoo.resnet"
+local shallow = require "swale.zoo.shallow"
+local vgg = require "swale.zoo.vgg"
+
+---@class swale.zoo
+---@field logreg fun(o?: swale.DenseOptions): swale.Layer
+---@field mlp_small fun(o?: swale.DenseOptions): swale.Layer
+---@field mlp fun(o?: swale.DenseOptions): swale.Layer
+---@field F1 fun(o?: swale.DenseOptions): swale.Layer
+---@field F2 fun(o?: swale.DenseOptions): swale.Layer
+---@field lenet5 fun(o?: swale.ZooOptions): swale.Layer
+---@field cnn_small fun(o?: swale.ZooOptions): swale.Layer
+---@field C1 fun(o?: swale.KeskarOptions): swale.Layer
+---@field C2 fun(o?: swale.KeskarOptions): swale.Layer
+---@field C3 fun(o?: swale.KeskarOptions): swale.Layer
+---@field C4 fun(o?: swale.KeskarOptions): swale.Layer
+---@field vgg16 fun(o?: swale.VggOptions): swale.Layer
+---@field resnet20 fun(o?: swale.ZooOptions): swale.Layer
+---@field resnet56 fun(o?: swale.ZooOptions): swale.Layer
+---@field preresnet110 fun(o?: swale.ZooOptions): swale.Layer
+---@field preresnet164 fun(o?: swale.ZooOptions): swale.Layer
+---@field wrn fun(o?: swale.WrnOptions): swale.Layer
+---@field wrn_16_4 fun(o?: swale.WrnOptions): swale.Layer
+---@field wrn_28_10 fun(o?: swale.WrnOptions): swale.Layer
+local M = {
+  logreg = dense.logreg, mlp_small = dense.mlp_small, mlp = dense.mlp, F1 = dense.F1,
+  F2 = dense.F2,
+  lenet5 = shallow.lenet5, cnn_small = shallow.cnn_small, C1 = shallow.C1, C3 = shallow.C3,
+  C2 = vgg.C2, C4 = vgg.C4, vgg16 = vgg.vgg16,
+  resnet20 = resnet.resnet20, resnet56 = resnet.resnet56,
+  preresnet110 = preresnet.preresnet110, preresnet164 = preresnet.preresnet164,
+  wrn = preresnet.wrn, wrn_16_4 = preresnet.wrn_16_4, wrn_28_10 = preresnet.wrn_28_10,
+}
+
+local names = require("swale.errors").sorted_keys(M)
+
+---All networks.
+---@return string[]
+function M.names() return table.move(names, 1, #names, 1, {}) end
+
+return M
