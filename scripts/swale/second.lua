@@ -52,45 +52,48 @@ local function at_output(g, t)
   return slope, slope and g.graph:gradient(slope, { g.output }, t)[1]
 end
 
---- What each kind computes: nodes that are given back, and one a parameter or false, which go into
---- a vector. g: a CompiledGraph.
+--- What each kind computes: one node a parameter or false, which go into a vector, and nodes that
+--- are given back. g: a CompiledGraph.
 local KINDS = {}
 
 --- H v = gradient of <gradient, v>
 function KINDS.hvp(g)
   local slope = inner(g.grads, directions(g))
     or errors.misuse "second derivatives: the loss depends on no parameter"
-  return {}, g.graph:gradient(slope, g.parameters)
+  return g.graph:gradient(slope, g.parameters), {}
 end
 
 --- J' H_L J v
 function KINDS.gauss_newton(g)
   local _, curved = at_output(g, output_tangent(g))
-  return {}, curved and g.graph:gradient(g.output, g.parameters, curved) or {}
+  return curved and g.graph:gradient(g.output, g.parameters, curved) or {}, {}
 end
 
-function KINDS.jvp(g) return { g.output, output_tangent(g) }, {} end
+function KINDS.jvp(g) return {}, { g.output, output_tangent(g) } end
 
---- Along w + s v, z being the outputs: L' = <L_z, z'>, L'' = <z', L_zz z'> + <L_z, z''>.
+--- Along w + s v, z being the outputs: L' = <L_z, z'>, L'' = <z', L_zz z'> + <L_z, z''>, which goes
+--- forward only; or <v, H v>, where an op has no derivative more (batch norm in training mode).
 function KINDS.along(g)
   local first = output_tangent(g)
   local slope, curved = at_output(g, first)
-  local second, none = tangent(g, first), ops.dot(first, first) * 0
-  return { g.loss, inner({ slope }, { first }) or none,
-    inner({ curved, second and slope }, { first, second }) or none }, {}
+  local ok, bent = pcall(tangent, g, first)
+  local second = ok and inner({ curved, bent and slope }, { first, bent })
+  if not ok then second = inner(KINDS.hvp(g), directions(g)) end
+  local none = ops.dot(first, first) * 0
+  return {}, { g.loss, inner({ slope }, { first }) or none, second or none }
 end
 
 --- |gradient|^2 and its gradient, 2 H gradient
 function KINDS.squared_gradient_norm(g)
   local norm = inner(g.grads, g.grads)
     or errors.misuse "second derivatives: the loss depends on no parameter"
-  return { norm }, g.graph:gradient(norm, g.parameters)
+  return g.graph:gradient(norm, g.parameters), { norm }
 end
 
 --- A program of a kind: what it gives back, then what goes into the vector. late: for reruns along
 --- other directions.
 local function program_of(g, kind, dtype, late)
-  local outputs, parts = KINDS[kind](g)
+  local parts, outputs = KINDS[kind](g)
   local offsets = {}
   if #outputs == 0 then outputs[1] = g.loss end
   for i = 1, #outputs do offsets[i] = false end

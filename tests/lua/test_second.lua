@@ -7,7 +7,12 @@ local sw = require "swale"
 
 TestSecond = {}
 
-local STEP = 1e-5
+local STEP = 1e-4
+
+-- The derivative of f at 0, for the elements of a vector: (8 (f(h) - f(-h)) - (f(2h) - f(-2h))) / 12 h
+local function derivative(f)
+  return (8 * (f(STEP) - f(-STEP)) - (f(2 * STEP) - f(-2 * STEP))) * (1 / 12 / STEP)
+end
 
 local function normal(shape, seed)
   return core.random(seed, "test"):fill_normal(core.zeros(shape, "float64"), 0, 1)
@@ -110,6 +115,10 @@ local function residual_network()
     nn.Linear(3, 3) }
 end
 function PROBLEMS.residual() return classified(residual_network(), { 6, 4, 2 }, 3) end
+function PROBLEMS.dropout() -- masks come from the seed: the same for all derivatives
+  return classified(nn.Sequential { nn.Linear(3, 6), nn.Tanh(), nn.Dropout(0.4), nn.Linear(6, 3) },
+    { 3 }, 3)
+end
 function PROBLEMS.running_statistics()
   local p = classified(residual_network(), { 6, 4, 2 }, 3, nil, "eval")
   core.random(1, "test"):fill_uniform(p.model:buffers(), 0.5, 1.5)
@@ -118,14 +127,12 @@ end
 
 -- ------------------------------------------------------------------ the definition
 
--- (8 (g(h) - g(-h)) - (g(2h) - g(-2h))) / 12 h
 local function hessian_by_differences(p)
-  local n, step = #p.w, 1e-4
+  local n = #p.w
   local h = core.zeros({ n, n }, "float64")
   for j = 1, n do
     local e = unit(n, j)
-    local function at(t) return p.loss:gradient(p.w:clone():add(t * step, e)) end
-    h:select(2, j):copy((8 * (at(1) - at(-1)) - (at(2) - at(-2))) * (1 / 12 / step))
+    h:select(2, j):copy(derivative(function(t) return p.loss:gradient(p.w:clone():add(t, e)) end))
   end
   return h
 end
@@ -153,7 +160,7 @@ function TestSecond:test_products_are_symmetric()
 end
 
 function TestSecond:test_along_a_direction()
-  for _, name in ipairs { "tanh", "relu", "hinge", "mse" } do
+  for _, name in ipairs { "tanh", "relu", "hinge", "mse", "residual", "running_statistics" } do
     local p = PROBLEMS[name]()
     local v = normal({ #p.w }, 2)
     local value, slope, curvature = p.loss:along(p.w, v)
@@ -171,25 +178,28 @@ function TestSecond:test_gradient_of_the_squared_gradient_norm()
   check_near(gradient, 2 * p.loss:hvp(p.w, g), 1e-13, "2 H g")
 end
 
+local function outputs(p, w)
+  local buffers = p.model:buffers()
+  return p.model:forward(p.loss.batch.x, w, buffers and buffers:to "float64")
+end
+
 local function outputs_by_differences(p, v)
-  local ahead = p.model:forward(p.loss.batch.x, p.w:clone():add(STEP, v))
-  local behind = p.model:forward(p.loss.batch.x, p.w:clone():add(-STEP, v))
-  return (ahead - behind) * (0.5 / STEP)
+  return derivative(function(t) return outputs(p, p.w:clone():add(t, v)) end)
 end
 
 function TestSecond:test_tangents_of_the_outputs()
-  for _, name in ipairs { "silu", "relu", "images" } do
+  for _, name in ipairs { "silu", "relu", "images", "running_statistics" } do
     local p = PROBLEMS[name]()
     local v = normal({ #p.w }, 2)
     local output, along = p.loss:jvp(p.w, v)
-    check_near(output, p.model:forward(p.loss.batch.x, p.w), 1e-14, "outputs")
+    check_near(output, outputs(p, p.w), 1e-13, "outputs")
     check_near(along, outputs_by_differences(p, v), 1e-8, "tangents")
   end
 end
 
 -- v'J' H_L J v: the second difference of the loss as a function of the outputs, along J v.
 local function gauss_newton_by_differences(p, v)
-  local z, along, h = p.model:forward(p.loss.batch.x, p.w), outputs_by_differences(p, v), 1e-4
+  local z, along, h = outputs(p, p.w), outputs_by_differences(p, v), 1e-4
   local function value(t)
     return sw.ops.mean(p.loss.compiled.loss(z + t * along, p.loss.batch.y)):item()
   end
