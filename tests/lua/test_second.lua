@@ -9,7 +9,7 @@ TestSecond = {}
 
 local STEP = 1e-4
 
--- The derivative of f at 0, for the elements of a vector: (8 (f(h) - f(-h)) - (f(2h) - f(-2h))) / 12 h
+-- The derivative at 0 of f, vectors or outputs: (8 (f(h) - f(-h)) - (f(2h) - f(-2h))) / 12 h
 local function derivative(f)
   return (8 * (f(STEP) - f(-STEP)) - (f(2 * STEP) - f(-2 * STEP))) * (1 / 12 / STEP)
 end
