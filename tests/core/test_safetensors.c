@@ -265,6 +265,32 @@ static void test_foreign_types_spoil_only_themselves(void **state) {
   sw_safetensors_close(f);
 }
 
+/* int64, as PyTorch counts, is int32 here; what does not fit is refused. */
+static void test_wide_integers_are_narrowed(void **state) {
+  (void)state;
+  static const char header[] = "{\"n\":{\"dtype\":\"I64\",\"shape\":[2],\"data_offsets\":[0,16]},"
+                               "\"h\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[16,24]}}";
+  const int64_t values[] = {7, -2, (int64_t)1 << 31};
+  unsigned char bytes[200];
+  uint64_t length = sizeof header - 1;
+  memcpy(bytes, &length, 8);
+  memcpy(bytes + 8, header, length);
+  memcpy(bytes + 8 + length, values, sizeof values);
+  write_bytes("x", bytes, 8 + length + sizeof values);
+  for (int mapped = 0; mapped < 2; mapped++) {
+    sw_safetensors *f;
+    sw_tensor *t;
+    OK(open_file("x", mapped, &f));
+    OK(sw_safetensors_tensor(f, 0, &t));
+    assert_int_equal(sw_tensor_dtype(t), SW_I32);
+    ELEMENTS(t, 7, -2);
+    sw_tensor_free(t);
+    FAILS(SW_EUNSUPPORTED, "int64 is read as int32, but element 1 is 2147483648",
+          sw_safetensors_tensor(f, 1, &t));
+    sw_safetensors_close(f);
+  }
+}
+
 #define ONE(dtype, shape, offsets) \
   "{\"w\":{\"dtype\":" dtype ",\"shape\":" shape ",\"data_offsets\":" offsets "}}"
 #define AND(a, b)                                                   \
@@ -424,6 +450,7 @@ int main(void) {
       FILE_TEST(test_reads_a_file_by_another_hand),
       FILE_TEST(test_misaligned_data_is_copied),
       FILE_TEST(test_foreign_types_spoil_only_themselves),
+      FILE_TEST(test_wide_integers_are_narrowed),
       FILE_TEST(test_hostile_headers),
       FILE_TEST(test_hostile_lengths),
       FILE_TEST(test_every_truncation_is_corrupt),
