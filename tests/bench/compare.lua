@@ -38,6 +38,18 @@ local function options(args)
   return parser:parse(args)
 end
 
+--- A line; of the parts of a step, each part.
+local function take(found, name, record)
+  if record.kind ~= "parts" then
+    found[name] = record
+    return
+  end
+  for part, value in pairs(record) do
+    local short = part:match "^(.*)_ms$"
+    if short then found[name .. "/" .. short] = { median_ms = value } end
+  end
+end
+
 --- What one call measures: lines by workload.
 local function measure(words, o, only, out)
   local argv = table.move(words, 1, #words, 1, {})
@@ -53,7 +65,7 @@ local function measure(words, o, only, out)
   for line in result.out:gmatch "[^\n]+" do
     local record = core.json_decode(line)
     if type(record) == "table" and record.workload then
-      found[ALIASES[record.workload] or record.workload] = record
+      take(found, ALIASES[record.workload] or record.workload, record)
       if out then out:write(line, "\n") end
     end
   end

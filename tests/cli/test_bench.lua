@@ -32,6 +32,15 @@ function TestBench:test_training_steps()
     { "train_step", 32, 7850, 2 * 32 * 2 * 7840 })
 end
 
+function TestBench:test_parts_of_a_step_and_evaluation()
+  local rows = self:bench "parts_mlp_small,eval10k_mlp_F1_B1000,lenet_B64"
+  has(rows.parts_mlp_small_B32, "gather_ms", "forward_loss_ms", "backward_ms", "opt_step_ms")
+  has(rows.eval10k_mlp_F1_B1000, "median_ms", "gflops", "examples_per_s")
+  -- 28 x 28 outputs of 5 x 5, 10 x 10 of 5 x 5 x 6, three linear layers; no gradient of the input
+  local first, rest = 784 * 25 * 6, 100 * 150 * 16 + 400 * 120 + 120 * 84 + 840
+  lu.assert_equals(rows.lenet_B64.flops_per_step, 2 * 64 * (2 * first + 3 * rest))
+end
+
 function TestBench:test_what_surrounds_a_step()
   local rows = self:bench "swa_mlp_small,overhead"
   has(rows.swa_mlp_small, "median_ms", "step_ms", "fraction_of_step")
@@ -49,7 +58,9 @@ end
 function TestBench:test_names()
   local list = command.swale(self.dir, { "bench", "--list" }).out
   for _, name in ipairs { "logreg_B4096", "mlp_800_B256", "pegrad_mlp_F1_B256_goodfellow",
-    "swa_mlp_F1", "e2e_mlp_small_B32_5epochs" } do
+    "swa_mlp_F1", "e2e_mlp_small_B32_5epochs", "mlp_F1_B6000", "lenet_B64", "cnn_small_B256",
+    "resnet20_cifar_B128 *", "vgg16_cifar_B128 *", "parts_cnn_small_B64", "eval10k_mlp_F1_B1000",
+    "swa_cnn_small" } do
     lu.assert_str_contains(list, name .. "\n")
   end
   lu.assert_equals(command.swale(self.dir, { "bench", "--only", "no_such" }).code, 2)

@@ -7,10 +7,11 @@ local core = require "swale.core"
 
 local M = {}
 
-local GROUPS = { "training", "weights", "overhead", "whole" }
+local GROUPS = { "training", "evaluation", "weights", "overhead", "whole" }
 
 ---@class swale.BenchRow
 ---@field name string
+---@field heavy? boolean            takes many seconds: only run when it is named
 ---@field run fun(o: { threads: integer, min_time: number }): table   fields of the result
 
 local function rows()
@@ -22,16 +23,19 @@ local function rows()
 end
 
 ---All names, in the order in which they are run.
+---@param heavy? boolean            only those that take many seconds
 ---@return string[]
-function M.workloads()
+function M.workloads(heavy)
   local names = {}
-  for i, row in ipairs(rows()) do names[i] = row.name end
+  for _, row in ipairs(rows()) do
+    if row.heavy or not heavy then names[#names + 1] = row.name end
+  end
   return names
 end
 
 ---@class swale.BenchOptions
 ---@field threads integer[]
----@field wanted fun(name: string): boolean
+---@field wanted fun(name: string, heavy: boolean): boolean
 ---@field min_time number           seconds for each
 ---@field report fun(result: table)
 
@@ -51,7 +55,7 @@ function M.run(o)
   for _, threads in ipairs(o.threads) do
     core.set_threads(threads)
     for _, row in ipairs(list) do
-      if o.wanted(row.name) then run_row(row, threads, o) end
+      if o.wanted(row.name, row.heavy or false) then run_row(row, threads, o) end
     end
   end
 end

@@ -23,25 +23,51 @@ function M.summary(times)
   return { median_ms = M.median(times), min_ms = times[1], reps = #times }
 end
 
----Times of f() in milliseconds: after a warm-up, as many calls as take min_time seconds, 5 to 5000.
----@param f fun()
----@param min_time number
----@return swale.Measured
-function M.calls(f, min_time)
+local function warm_up(f, least)
   local begun, calls = clock(), 0
-  while calls < 2 or (clock() - begun < 0.3e9 and calls < 200) do
+  while calls < least or (clock() - begun < 0.3e9 and calls < 200) do
     f()
     calls = calls + 1
   end
+end
+
+local function milliseconds(f)
+  local begun = clock()
+  f()
+  return (clock() - begun) / 1e6
+end
+
+---Times of f() in milliseconds: after a warm-up, as many calls as take min_time seconds, but at
+---least o.reps (5) and at most 5000.
+---@param f fun()
+---@param min_time number
+---@param o? { reps?: integer, warm?: integer }   warm: calls before, 2
+---@return swale.Measured
+function M.calls(f, min_time, o)
+  o = o or {}
+  warm_up(f, o.warm or 2)
   local times, total = {}, 0
-  while (total < min_time * 1e9 or #times < 5) and #times < 5000 do
-    local a = clock()
-    f()
-    local b = clock()
-    times[#times + 1] = (b - a) / 1e6
-    total = total + (b - a)
+  while (total < min_time * 1e3 or #times < (o.reps or 5)) and #times < 5000 do
+    times[#times + 1] = milliseconds(f)
+    total = total + times[#times]
   end
   return M.summary(times)
+end
+
+---Times of f() and g(), in turns, so that both meet the same weather.
+---@param f fun()
+---@param g fun()
+---@param min_time number   seconds for each
+---@return swale.Measured f, swale.Measured g
+function M.pair(f, g, min_time)
+  warm_up(f, 2)
+  warm_up(g, 2)
+  local first, second, total = {}, {}, 0
+  while (total < 2 * min_time * 1e3 or #first < 5) and #first < 5000 do
+    first[#first + 1], second[#second + 1] = milliseconds(f), milliseconds(g)
+    total = total + first[#first] + second[#second]
+  end
+  return M.summary(first), M.summary(second)
 end
 
 ---Seconds that f() takes, once.

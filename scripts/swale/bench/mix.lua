@@ -2,6 +2,7 @@
 --- of its layers' shapes and a copy of its batch, on the same machine in the same run.
 local core = require "swale.core"
 local measure = require "swale.bench.measure"
+local networks = require "swale.bench.network"
 
 local M = {}
 
@@ -11,17 +12,20 @@ local function product(m, k, n)
   return function() return a:matmul(b) end
 end
 
+local MOST_ROWS = 32768 -- of a convolution's products: more of them scale alike
+
 --- All that the mix does: forward, weight gradients, input gradients but for the first layer's.
-local function mix(sizes, batch)
+local function mix(network, batch)
   require "swale" -- the methods of tensors
   local parts = {}
-  for i = 1, #sizes - 1 do
-    local from, to = sizes[i], sizes[i + 1]
-    parts[#parts + 1] = product(batch, from, to)
-    parts[#parts + 1] = product(to, batch, from)
-    if i > 1 then parts[#parts + 1] = product(batch, to, from) end
+  for i, p in ipairs(networks.products(network)) do
+    local rows = math.min(p.rows * batch, MOST_ROWS)
+    parts[#parts + 1] = product(rows, p.from, p.to)
+    parts[#parts + 1] = product(p.to, rows, p.from)
+    if i > 1 then parts[#parts + 1] = product(rows, p.to, p.from) end
   end
-  local x, y = core.zeros { batch, sizes[1] }, core.zeros { batch, sizes[1] }
+  local shape = { batch, table.unpack(network.features) }
+  local x, y = core.zeros(shape), core.zeros(shape)
   return function()
     y:copy(x)
     for i = 1, #parts do parts[i]() end
@@ -37,13 +41,13 @@ local function scaling(f, threads, min_time)
 end
 
 ---@param step fun()
----@param sizes integer[]
+---@param network swale.BenchNetwork
 ---@param batch integer
 ---@param o { threads: integer, min_time: number }
 ---@return number scaling, number share   of the step; and that over the mix's
-function M.scaling(step, sizes, batch, o)
+function M.scaling(step, network, batch, o)
   local own = scaling(step, o.threads, o.min_time)
-  return own, own / scaling(mix(sizes, batch), o.threads, o.min_time)
+  return own, own / scaling(mix(network, batch), o.threads, o.min_time)
 end
 
 return M

@@ -1,19 +1,49 @@
---- What the workloads are made of: networks with ReLU between their layers, data, training loops.
+--- What the workloads are made of: networks, data, training loops.
 local core = require "swale.core"
 
 local M = {}
 
-local EXAMPLES = 60000
+---@class swale.BenchNetwork
+---@field name string
+---@field make fun(zoo: swale.zoo): swale.Layer
+---@field features integer[]   shape of an example
+---@field examples integer     in memory
+---@field batches integer[]    of training steps
+---@field heavy? boolean       seconds a step: run only when it is named
 
----@param sizes integer[]   of the layers
----@return swale.Sequential
-function M.model(sizes)
-  local nn, layers = require "swale.nn", {}
-  for i = 1, #sizes - 1 do
-    layers[#layers + 1] = nn.Linear(sizes[i], sizes[i + 1])
-    if i < #sizes - 1 then layers[#layers + 1] = nn.ReLU() end
+local FLAT, MNIST, CIFAR = { 784 }, { 28, 28, 1 }, { 32, 32, 3 }
+
+---@type swale.BenchNetwork[]
+M.NETWORKS = {
+  { name = "logreg", make = function(zoo) return zoo.logreg() end, features = FLAT,
+    examples = 60000, batches = { 1, 32, 256, 4096 } },
+  { name = "mlp_small", make = function(zoo) return zoo.mlp_small() end, features = FLAT,
+    examples = 60000, batches = { 8, 32, 256 } },
+  { name = "mlp_800", make = function(zoo) return zoo.mlp() end, features = FLAT,
+    examples = 60000, batches = { 32, 256 } },
+  { name = "mlp_F1", make = function(zoo) return zoo.F1() end, features = FLAT,
+    examples = 60000, batches = { 32, 256, 6000 } },
+  { name = "mlp_F1_nobn", make = function(zoo) return zoo.F1 { norm = "none" } end,
+    features = FLAT, examples = 60000, batches = {} },
+  { name = "lenet", make = function(zoo) return zoo.lenet5() end, features = MNIST,
+    examples = 60000, batches = { 64 } },
+  { name = "cnn_small", make = function(zoo) return zoo.cnn_small() end, features = CIFAR,
+    examples = 50000, batches = { 64, 256 } },
+  { name = "cnn_small_nobn", make = function(zoo) return zoo.cnn_small { norm = "none" } end,
+    features = CIFAR, examples = 50000, batches = {} },
+  { name = "resnet20_cifar", make = function(zoo) return zoo.resnet20() end, features = CIFAR,
+    examples = 50000, batches = { 128 }, heavy = true },
+  { name = "vgg16_cifar", features = CIFAR, examples = 50000, batches = { 128 }, heavy = true,
+    make = function(zoo) return zoo.vgg16 { norm = "batch", hidden = {} } end },
+}
+
+---@param name string
+---@return swale.BenchNetwork
+function M.named(name)
+  for _, network in ipairs(M.NETWORKS) do
+    if network.name == name then return network end
   end
-  return nn.Sequential(layers)
+  error("bench: no network " .. name)
 end
 
 ---@param random swale.Random
@@ -26,44 +56,88 @@ function M.labels(random, n, classes)
   return y
 end
 
+---@param network swale.BenchNetwork
+---@param n integer
+---@return swale.Tensor x, swale.Tensor y   N(0, 1), and labels of 10 classes
+function M.examples(network, n)
+  local random = core.random(0, "bench")
+  local x = random:fill_normal(core.zeros { n, table.unpack(network.features) }, 0, 1)
+  return x, M.labels(random, n, 10)
+end
+
 local kept = {} -- one set of data for all workloads of a shape
 
----60,000 examples of N(0, 1) features, with labels.
----@param features integer
----@param classes integer
+---As many examples as the network's workloads keep in memory.
+---@param network swale.BenchNetwork
 ---@return swale.Source
-function M.source(features, classes)
-  if kept.features ~= features then
-    local random = core.random(0, "bench")
-    local x = random:fill_normal(core.zeros { EXAMPLES, features }, 0, 1)
-    kept.features = features
-    kept.source = core.source { x = x, y = M.labels(random, EXAMPLES, classes), classes = classes }
+function M.source(network)
+  if kept.features ~= network.features then
+    kept.features, kept.source = network.features, nil
+    collectgarbage()
+    local x, y = M.examples(network, network.examples)
+    kept.source = core.source { x = x, y = y, classes = 10, shaped = true }
   end
   return kept.source
 end
 
----The graph of a network and cross-entropy, and an instance's weights.
----@param sizes integer[]
----@return swale.CompiledGraph graph, swale.Tensor weights
-function M.compiled(sizes)
-  local model = M.model(sizes):build { seed = 0 }
+---The graph of a network and cross-entropy, and an instance.
+---@param network swale.BenchNetwork
+---@param mode? "train"|"eval"    train
+---@return swale.CompiledGraph graph, swale.Model model
+function M.compiled(network, mode)
+  local model = network.make(require "swale.zoo"):build { seed = 0 }
   return require("swale.compile").graph(model.layer, require("swale.loss").cross_entropy,
-    { features = { sizes[1] }, labels = true }), model:weights()
+    { features = network.features, labels = true }, mode or "train"), model
 end
 
 ---A function that makes one training step: gathers a batch, computes loss and gradient, updates
 ---(SGD, lr 0.01, momentum 0.9).
----@param sizes integer[]
+---@param network swale.BenchNetwork
 ---@param batch integer
 ---@return fun() step, integer parameters
-function M.stepper(sizes, batch)
-  local graph, weights = M.compiled(sizes)
-  local loop = core.loop { program = graph:train(), weights = weights,
-    source = M.source(sizes[1], sizes[#sizes]), seed = 0 }
+function M.stepper(network, batch)
+  local graph, model = M.compiled(network)
+  local loop = core.loop { program = graph:train(), weights = model:weights(),
+    buffers = model:buffers(), source = M.source(network), seed = 0 }
   loop:set("lr", 0.01)
   loop:set("momentum", 0.9)
   loop:set("batch_size", batch)
-  return function() assert(loop:advance(1)) end, #weights
+  return function() assert(loop:advance(1)) end, #model:weights()
+end
+
+---@class swale.BenchProduct
+---@field rows integer     of one example: 1, or the pixels of a convolution's output
+---@field from integer     terms of each sum
+---@field to integer
+
+---The products that a forward pass of one example consists of, in the order of the layers.
+---@param network swale.BenchNetwork
+---@return swale.BenchProduct[]
+function M.products(network)
+  local layer, list = network.make(require "swale.zoo"), {}
+  local rows = require("swale.check.layers").rows(layer, { features = network.features })
+  for _, row in ipairs(rows) do
+    if row.layer.kind == "Linear" or row.layer.kind == "Conv2d" then
+      local shape, terms = row.layer:parameters()[1].shape, 1
+      for i = 2, #shape do terms = terms * shape[i] end
+      local height, width = row.shape:match "^%(batch, (%d+), (%d+),"
+      list[#list + 1] = { from = terms, to = shape[1],
+        rows = math.tointeger(height or 1) * math.tointeger(width or 1) }
+    end
+  end
+  return list
+end
+
+---Multiply-adds of a forward pass of one example: of all layers, and of the first one with weights.
+---@param network swale.BenchNetwork
+---@return integer all, integer first
+function M.multiply_adds(network)
+  local all, first = 0, nil
+  for _, p in ipairs(M.products(network)) do
+    local n = p.rows * p.from * p.to
+    all, first = all + n, first or n
+  end
+  return all, first
 end
 
 return M

@@ -44,8 +44,8 @@ local function tiny_trainer(lr)
   local random = core.random(0, "bench")
   local data = require("swale.data").from_tensors { classes = 2, train = { x = rand(1000, 2),
     y = network.labels(random, 1000, 2) } }
-  return require("swale.trainer").new { model = network.model { 2, 2 }, data = data, lr = lr,
-    batch_size = 1, momentum = 0.9, record = { steps = 1000000 } }
+  return require("swale.trainer").new { model = require("swale.nn").Linear(2, 2), data = data,
+    lr = lr, batch_size = 1, momentum = 0.9, record = { steps = 1000000 } }
 end
 
 local STEPS = 1000 -- an epoch: its end is in both of what is compared

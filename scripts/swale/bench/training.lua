@@ -1,45 +1,74 @@
---- Training steps of common networks on synthetic data of their real shapes.
+--- Training steps of common networks on synthetic data of their real shapes, and their parts.
+local core = require "swale.core"
 local measure = require "swale.bench.measure"
 local mix = require "swale.bench.mix"
-local network = require "swale.bench.network"
+local networks = require "swale.bench.network"
 
 local M = {}
 
-local NETWORKS = {
-  { name = "logreg", sizes = { 784, 10 }, batches = { 1, 32, 256, 4096 } },
-  { name = "mlp_small", sizes = { 784, 100, 10 }, batches = { 8, 32, 256 } },
-  { name = "mlp_800", sizes = { 784, 800, 800, 10 }, batches = { 32, 256 } },
-}
-
 --- Floating-point operations of a step: forward, weight gradients, and input gradients but for the
 --- first layer's; two a multiply-add.
-local function flops(sizes, batch)
-  local all, first = 0, sizes[1] * sizes[2]
-  for i = 1, #sizes - 1 do all = all + sizes[i] * sizes[i + 1] end
+local function flops(network, batch)
+  local all, first = networks.multiply_adds(network)
   return 2 * batch * (3 * all - first)
 end
 
-local function run(sizes, batch, o)
-  local step, parameters = network.stepper(sizes, batch)
-  local result = measure.calls(step, o.min_time)
+local function step(network, batch, o)
+  local advance, parameters = networks.stepper(network, batch)
+  local result = measure.calls(advance, o.min_time, network.heavy and { reps = 3, warm = 1 })
   result.kind, result.B, result.params = "train_step", batch, parameters
-  result.flops_per_step = flops(sizes, batch)
+  result.flops_per_step = flops(network, batch)
   result.gflops = result.flops_per_step / result.median_ms / 1e6
   result.examples_per_s = batch / result.median_ms * 1e3
   if o.threads > 1 then
-    result.scaling, result.share_of_mix = mix.scaling(step, sizes, batch, o)
+    result.scaling, result.share_of_mix = mix.scaling(advance, network, batch, o)
   end
+  return result
+end
+
+-- ------------------------------------------------------------------ parts of a step
+
+local function indices(n)
+  local index = core.zeros({ n }, "int32")
+  for i = 1, n do index:set(i, i * 97 % 50000) end
+  return index
+end
+
+--- What a step consists of, each measured alone; backward and update are differences, since the
+--- one comes with the forward pass and the other is made while gradients appear.
+local function parts(name, batch, o)
+  local network = networks.named(name)
+  local source, index = networks.source(network), indices(batch)
+  local graph, model = networks.compiled(network)
+  local x, y = source:gather(index)
+  local buffers = model:buffers()
+  local run = { inputs = { x, y }, vectors = { model:weights(), buffers },
+    out = core.zeros { #model:weights() }, state = buffers and buffers:clone() }
+  local forward, both = core.program(graph.graph, { graph.loss }), graph:train()
+  local function median(f) return measure.calls(f, o.min_time / 4).median_ms end
+  local result = { kind = "parts", B = batch, gather_ms = median(function()
+    source:gather(index)
+  end), forward_loss_ms = median(function() forward:run(run) end) }
+  local gradient = median(function() both:run(run) end)
+  result.backward_ms = gradient - result.forward_loss_ms
+  local whole = median((networks.stepper(network, batch)))
+  result.opt_step_ms = whole - gradient - result.gather_ms
   return result
 end
 
 ---@return swale.BenchRow[]
 function M.rows()
   local rows = {}
-  for _, n in ipairs(NETWORKS) do
+  for _, n in ipairs(networks.NETWORKS) do
     for _, batch in ipairs(n.batches) do
-      rows[#rows + 1] = { name = ("%s_B%d"):format(n.name, batch),
-        run = function(o) return run(n.sizes, batch, o) end }
+      rows[#rows + 1] = { name = ("%s_B%d"):format(n.name, batch), heavy = n.heavy,
+        run = function(o) return step(n, batch, o) end }
     end
+  end
+  for _, part in ipairs { { "mlp_small", 32 }, { "mlp_F1", 256 }, { "lenet", 64 },
+    { "cnn_small", 64 } } do
+    rows[#rows + 1] = { name = ("parts_%s_B%d"):format(part[1], part[2]),
+      run = function(o) return parts(part[1], part[2], o) end }
   end
   return rows
 end

@@ -1,17 +1,14 @@
---- What is done beside a step: per-example gradient norms, an average of weights. The network F1 of
---- others' benchmarks has batch normalisation in its steps; here it has not.
+--- What is done beside a step: per-example gradient norms, an average of weights.
 local core = require "swale.core"
 local measure = require "swale.bench.measure"
-local network = require "swale.bench.network"
+local networks = require "swale.bench.network"
 
 local M = {}
 
-local SMALL, F1 = { 784, 100, 10 }, { 784, 512, 512, 512, 512, 512, 10 }
-
---- Of the norms of a batch to those of one example at a time.
+--- Of the norms of some of a batch to those of one example at a time.
 local function worst_error(program, inputs, weights, out, norms)
   local worst = 0
-  for i = 1, #norms do
+  for i = 1, math.min(#norms, 32) do
     local x, y = inputs[1]:narrow(1, i, 1), inputs[2]:narrow(1, i, 1)
     program:run { inputs = { x, y }, vectors = { weights }, out = out }
     local exact = out:dot(out)
@@ -20,16 +17,15 @@ local function worst_error(program, inputs, weights, out, norms)
   return worst
 end
 
-local function example_norms(o)
-  local batch, random = 256, core.random(0, "bench")
-  local graph, weights = network.compiled(F1)
-  local inputs = { random:fill_normal(core.zeros { batch, F1[1] }, 0, 1),
-    network.labels(random, batch, 10) }
+local function example_norms(name, batch, o)
+  local network = networks.named(name)
+  local graph, model = networks.compiled(network)
+  local weights, inputs = model:weights(), { networks.examples(network, batch) }
   local out = core.zeros { #weights }
   local run = { inputs = inputs, vectors = { weights }, out = out }
   local plain, measured = graph:train(), graph:measured()
-  local gradient = measure.calls(function() plain:run(run) end, o.min_time)
-  local result = measure.calls(function() measured:run(run) end, o.min_time)
+  local gradient, result = measure.pair(function() plain:run(run) end,
+    function() measured:run(run) end, o.min_time)
   local _, norms = measured:run(run)
   result.kind, result.B, result.grad_ms = "pegrad", batch, gradient.median_ms
   result.ratio_to_grad = result.median_ms / gradient.median_ms
@@ -37,8 +33,8 @@ local function example_norms(o)
   return result
 end
 
-local function swa(sizes, batch, o)
-  local step, n = network.stepper(sizes, batch)
+local function swa(name, batch, o)
+  local step, n = networks.stepper(networks.named(name), batch)
   local each = measure.calls(step, math.min(o.min_time, 0.5))
   local weights = core.random(0, "bench"):fill_normal(core.zeros { n }, 0, 1)
   local average = core.average(n)
@@ -52,9 +48,13 @@ end
 ---@return swale.BenchRow[]
 function M.rows()
   return {
-    { name = "pegrad_mlp_F1_B256_goodfellow", run = example_norms },
-    { name = "swa_mlp_small", run = function(o) return swa(SMALL, 32, o) end },
-    { name = "swa_mlp_F1", run = function(o) return swa(F1, 256, o) end },
+    { name = "pegrad_mlp_F1_B256_goodfellow",
+      run = function(o) return example_norms("mlp_F1_nobn", 256, o) end },
+    { name = "pegrad_cnn_small_nobn_B64",
+      run = function(o) return example_norms("cnn_small_nobn", 64, o) end },
+    { name = "swa_mlp_small", run = function(o) return swa("mlp_small", 32, o) end },
+    { name = "swa_mlp_F1", run = function(o) return swa("mlp_F1", 256, o) end },
+    { name = "swa_cnn_small", run = function(o) return swa("cnn_small", 64, o) end },
   }
 end
 

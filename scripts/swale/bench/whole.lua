@@ -102,7 +102,7 @@ local function end_to_end()
   local sw = require "swale"
   local data = sw.data.from_tensors { classes = 10, train = clusters(EXAMPLES, 1),
     test = clusters(10000, 2) }
-  local trainer = sw.Trainer { model = network.model(SIZES), data = data, lr = 0.01, momentum = 0.9,
+  local trainer = sw.Trainer { model = sw.zoo.mlp_small(), data = data, lr = 0.01, momentum = 0.9,
     batch_size = BATCH, seed = 0 }
   local walls, wall = {}, 0
   for epoch = 1, EPOCHS do

@@ -29,18 +29,18 @@ local function build_parser()
     .. " them. Prints one line of JSON per workload and number of threads.")
   parser:option("--threads", "Numbers of threads, one after the other."):argname "N,…"
     :convert(threads):default "1,2"
-  parser:option("--only", "Only workloads whose names hold one of these."):argname "NAME,…"
-    :convert(split)
+  parser:option("--only", "Only workloads whose names hold one of these; without it, all but the"
+    .. " heavy ones."):argname "NAME,…":convert(split)
   parser:option("--out", "Append the lines to this file, too."):argname "FILE"
   parser:option("--tag", "A word to put into every line."):argname "WORD":default ""
   parser:option("--min-time", "Seconds to measure each."):argname "S":convert(seconds):default "1"
-  parser:flag("--list", "Only list the workloads.")
+  parser:flag("--list", "Only list the workloads, the heavy ones with a star.")
   return parser
 end
 
 local function chooser(only)
-  return function(name)
-    if not only then return true end
+  return function(name, heavy)
+    if not only then return not heavy end
     for _, part in ipairs(only) do
       if name:find(part, 1, true) then return true end
     end
@@ -51,9 +51,15 @@ end
 local function matches(wanted)
   local count = 0
   for _, name in ipairs(require("swale.bench").workloads()) do
-    if wanted(name) then count = count + 1 end
+    if wanted(name, false) then count = count + 1 end
   end
   return count
+end
+
+local function list(bench)
+  local heavy = {}
+  for _, name in ipairs(bench.workloads(true)) do heavy[name] = true end
+  for _, name in ipairs(bench.workloads()) do print(name .. (heavy[name] and " *" or "")) end
 end
 
 ---@param args string[]
@@ -64,7 +70,7 @@ function M.main(args)
   local bench = require "swale.bench"
   local wanted = chooser(o.only)
   if o.list then
-    print(table.concat(bench.workloads(), "\n"))
+    list(bench)
     return 0
   elseif matches(wanted) == 0 then
     cli.say("no workload's name holds %s. There are: %s", table.concat(o.only, " or "),
