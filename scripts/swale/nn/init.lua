@@ -30,6 +30,8 @@ local residual = require "swale.nn.residual"
 ---@field ShortcutA fun(inputs: integer, outputs: integer, stride?: integer): swale.ShortcutA
 ---@field Embedding fun(vocabulary: integer, size: integer, o?: table): swale.Embedding
 ---@field Positions fun(length: integer, size: integer, o?: table): swale.Positions
+---@field MultiHeadAttention fun(size: integer, heads: integer, o?: table): swale.MultiHeadAttention
+---@field TransformerBlock fun(size: integer, heads: integer, o?: table): swale.TransformerBlock
 ---@field ReLU fun(o?: { name?: string }): swale.Layer
 ---@field Tanh fun(o?: { name?: string }): swale.Layer
 ---@field Sigmoid fun(o?: { name?: string }): swale.Layer
@@ -59,6 +61,8 @@ local M = {
   ShortcutA = residual.ShortcutA,
   Embedding = embedding.Embedding,
   Positions = embedding.Positions,
+  MultiHeadAttention = require("swale.nn.attention").MultiHeadAttention,
+  TransformerBlock = require("swale.nn.transformer").TransformerBlock,
   ReLU = elementwise.ReLU,
   Tanh = elementwise.Tanh,
   Sigmoid = elementwise.Sigmoid,

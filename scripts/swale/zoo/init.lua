@@ -30,6 +30,7 @@ local vgg = require "swale.zoo.vgg"
 ---@field wrn fun(o?: swale.WrnOptions): swale.Layer
 ---@field wrn_16_4 fun(o?: swale.WrnOptions): swale.Layer
 ---@field wrn_28_10 fun(o?: swale.WrnOptions): swale.Layer
+---@field char_transformer fun(o?: swale.CharTransformerOptions): swale.Layer
 local M = {
   logreg = dense.logreg, mlp_small = dense.mlp_small, mlp = dense.mlp, F1 = dense.F1,
   F2 = dense.F2,
@@ -38,6 +39,7 @@ local M = {
   resnet20 = resnet.resnet20, resnet56 = resnet.resnet56,
   preresnet110 = preresnet.preresnet110, preresnet164 = preresnet.preresnet164,
   wrn = preresnet.wrn, wrn_16_4 = preresnet.wrn_16_4, wrn_28_10 = preresnet.wrn_28_10,
+  char_transformer = require("swale.zoo.char_transformer").char_transformer,
 }
 
 local names = require("swale.errors").sorted_keys(M)
