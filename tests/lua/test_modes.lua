@@ -295,6 +295,8 @@ function TestTrainingModes:test_micro_batches_and_batch_norm()
   end, nn.Linear(64, 10) }, 16)
   local coupled = new { micro_batch = { size = 16, couple = true } }
   lu.assert_equals(coupled:fit({ steps = 3 }):state().step, 3)
+  lu.assert_error_msg_contains("leaves one example of a batch of 33 to itself", new,
+    { model = ghost(8), micro_batch = 16, batch_size = 33 })
   local function trained(micro)
     return new { model = ghost(8), micro_batch = micro }:fit({ steps = 10 }):weights()
   end

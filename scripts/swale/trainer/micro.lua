@@ -45,10 +45,20 @@ local function refuse(layer, path, size)
     REMEDY:format(size, size))
 end
 
+--- A part of one example has no variance, or that of its pixels alone; in the whole batch it goes
+--- with the ghost before it.
+local function check_rest(batch, size)
+  if type(batch) == "number" and batch > size and batch % size == 1 then
+    errors.misuse("Trainer: micro_batch = %d leaves one example of a batch of %d to itself, where"
+      .. " batch norms have nothing to normalise over", size, batch)
+  end
+end
+
 ---@param value integer|swale.MicroBatch|nil
 ---@param graph swale.CompiledGraph    of mode "train"
+---@param batch swale.Hyperparameter   the batch size
 ---@return integer|nil size
-function M.size(value, graph)
+function M.size(value, graph, batch)
   if value == nil then return nil end
   if type(value) == "number" then value = { size = value } end
   local o = options.check("Trainer: micro_batch", value,
@@ -58,6 +68,7 @@ function M.size(value, graph)
     local layer, path = unfit(graph.layer, o.size, "")
     if layer or not has_ghosts(graph.layer) then refuse(layer, path, o.size) end
   end
+  if coupled then check_rest(batch, o.size) end
   return o.size
 end
 

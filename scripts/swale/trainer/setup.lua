@@ -83,7 +83,7 @@ function M.fixed(o, optimizer, settings, graph)
   end
   return { segments = groups.segments(graph.segments, list), order = ORDERS[o.sampler],
     subset = subset(o, #o.data.train.source),
-    micro_batch = micro.size(o.micro_batch, graph),
+    micro_batch = micro.size(o.micro_batch, graph, settings.batch_size),
     coupling = o.lr_scaling, reference_batch = reference(o, settings),
     max_norm = either(o, optimizer, "clip_norm") }
 end
