@@ -34,12 +34,13 @@ static void drop_unread(sw_program *p) {
     }
 }
 
-/* A batch of one, as far as a scratch rule looks. */
-static int64_t scratch_of(const sw_program *p, swi_instruction *code) {
-  swi_eval_args e = {.ctx = p->ctx, .op = code->op, .k = p->k, .attrs = &code->attrs, .batch = 1};
-  for (int k = 0; k < code->n_in; k++) swi_type_shape(&code->in_type[k], 1, &e.in_shape[k]);
+/* As far as a scratch rule looks. */
+static int64_t scratch_of(const sw_program *p, swi_instruction *code, int64_t batch) {
+  swi_eval_args e = {
+      .ctx = p->ctx, .op = code->op, .k = p->k, .attrs = &code->attrs, .batch = batch};
+  for (int k = 0; k < code->n_in; k++) swi_type_shape(&code->in_type[k], batch, &e.in_shape[k]);
   for (int o = 0; o < code->n_out; o++) {
-    swi_type_shape(&code->out_type[o], 1, &e.out_shape[o]);
+    swi_type_shape(&code->out_type[o], batch, &e.out_shape[o]);
     e.out[o] = code->out[o] >= 0 ? code : NULL;
   }
   return swi_op(code->op)->scratch(&e);
@@ -49,10 +50,9 @@ static int64_t scratch_of(const sw_program *p, swi_instruction *code) {
 static void size_scratch(sw_program *p) {
   for (int32_t i = 0; i < p->n_code; i++) {
     swi_instruction *code = &p->code[i];
-    int batch = 0;
     if (code->scratch < 0) continue;
-    for (int k = 0; k < code->n_in; k++) batch |= sw_type_batch_axis(&code->in_type[k]) >= 0;
-    p->buffers[code->scratch].numel = (sw_dim){scratch_of(p, code), batch};
+    const int64_t one = scratch_of(p, code, 1), two = scratch_of(p, code, 2);
+    p->buffers[code->scratch].numel = (sw_dim){one, two > one};
   }
 }
 

@@ -161,6 +161,11 @@ static swi_convolution geometry(const sw_window *window, const sw_shape *x, cons
   return c;
 }
 
+int64_t swi_conv2d_scratch_of(const swi_eval_args *e) {
+  const swi_convolution c = geometry(&e->attrs->window, &e->in_shape[0], &e->out_shape[0]);
+  return swi_conv2d_scratch(e->k, &c);
+}
+
 sw_status swi_conv2d_eval(const swi_eval_args *e) {
   swi_convolution c = geometry(&e->attrs->window, &e->in_shape[0], &e->out_shape[0]);
   c.x = writable(e->in[0]);
@@ -168,8 +173,14 @@ sw_status swi_conv2d_eval(const swi_eval_args *e) {
   c.y = e->out[0];
   c.bias = e->bias;
   c.relu = e->activation == SWI_ACT_RELU;
+  c.scratch = e->scratch;
   swi_conv2d(e->ctx, e->k->element_bytes, &c);
   return SW_OK;
+}
+
+int64_t swi_conv2d_input_scratch_of(const swi_eval_args *e) {
+  const swi_convolution c = geometry(&e->attrs->window, &e->out_shape[0], &e->in_shape[0]);
+  return swi_conv2d_input_scratch(e->k, &c);
 }
 
 sw_status swi_conv2d_input_eval(const swi_eval_args *e) {
@@ -177,6 +188,7 @@ sw_status swi_conv2d_input_eval(const swi_eval_args *e) {
   c.y = writable(e->in[0]);
   c.w = writable(e->in[1]);
   c.x = e->out[0];
+  c.scratch = e->scratch;
   swi_conv2d_input(e->ctx, e->k->element_bytes, &c);
   return SW_OK;
 }

@@ -45,7 +45,7 @@ typedef struct swi_eval_args {
   swi_activation activation;
   const swi_draws *draws; /* NULL: on tensors */
   int out_by_example;     /* whether out[0] has the batch axis */
-  void *scratch; /* as much as the row's scratch says; NULL if that is 0 */
+  void *scratch;          /* as much as the row's scratch says; NULL if that is 0 */
 } swi_eval_args;
 
 /* A rule for cotangents: cotangent[] of the outputs (each may be none) gives grad[] of the inputs,
@@ -155,8 +155,10 @@ sw_status swi_avg_unpool_shape(swi_shape_args *a);
 sw_status swi_reflect_pad_shape(swi_shape_args *a);
 sw_status swi_reflect_fold_shape(swi_shape_args *a);
 
-/* Real elements of scratch that an evaluation of such shapes works with, in proportion to the batch
- * if an input has it. out[] says no more than which outputs are wanted. */
+/* Real elements of scratch that an evaluation of such shapes works with: always as many, or so many
+ * for each example. out[] says no more than which outputs are wanted. */
+int64_t swi_conv2d_scratch_of(const swi_eval_args *e);
+int64_t swi_conv2d_input_scratch_of(const swi_eval_args *e);
 int64_t swi_conv2d_weight_scratch_of(const swi_eval_args *e);
 
 #define SWI_EVAL(name) sw_status swi_##name##_eval(const swi_eval_args *e)

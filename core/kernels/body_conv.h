@@ -4,9 +4,12 @@
  * A place is an output pixel; what it sees at one tap, the channels of one pixel or zeros, is a
  * segment, and a row of the product is its segments, one behind the other. For a block of places
  * there is a table of pointers to segments, so borders, strides, dilations and tiles that go from
- * one row or image to the next cost nothing special. The weights of a part of the sum, two vectors
- * of outputs wide, are packed into a panel that stays in the first-level cache while the block
+ * one row or image to the next cost nothing special. The weights are packed once a call, in panels
+ * two vectors of outputs wide, and a part of a panel stays in the first-level cache while the block
  * passes. A sum runs over taps and channels in order, whatever block or tile it falls in.
+ *
+ * Small images stand pixel by pixel in a block, all images' first pixels, then all second ones: a
+ * tile's places then leave the image at the same taps, and those are skipped.
  *
  * The derivative in the images is the same sweep with results and images exchanged. With a stride,
  * pixels that differ modulo it see different taps: a sweep for each class of them.
@@ -18,6 +21,7 @@ enum {
   POINTERS = 8192,    /* in a block's table: 64 KiB */
   PLACES = 1024,      /* in a block at most */
   BLOCK_SEEN = 65536, /* elements that a block sees, about: half of the second-level cache */
+  SMALL = 64,         /* places of an image up to which images are taken pixel by pixel */
   NARROW = 8,         /* channels up to which the taps of a kernel's row are one segment */
   PATCHES = 8192      /* elements copied for a block, where such a segment leaves its image */
 };
@@ -41,6 +45,7 @@ typedef struct sweep {
   int64_t w_tap, w_kernel; /* from tap to tap; kernel columns */
   int64_t w_step;          /* from output to output, or from channel to channel if straight */
   int straight;            /* outputs are contiguous, else channels */
+  real *packed;            /* element (panel, tap, channel, output of the panel) */
   const real *bias;
   int relu;
 } sweep;
@@ -51,6 +56,7 @@ typedef struct strip {
   const real *const *from; /* segment s of row i: from[s from_step + i] */
   int64_t from_step;
   const real *b; /* a panel */
+  int skip; /* segments that are nothing for all rows */
   real *const *to;
   int64_t column; /* in to[i] */
   int accumulate;
@@ -62,6 +68,7 @@ typedef struct strip {
 typedef struct block {
   const sweep *s;
   int64_t first, places;
+  int64_t images; /* whole ones, pixel by pixel; 0: places follow one another */
   const real *from[POINTERS];
   real *to[PLACES];
   real patches[PATCHES];
@@ -114,6 +121,12 @@ INLINE void strip_end(const int rows, const strip *t, vec s[V_TILE][2]) {
   }
 }
 
+INLINE int is_nothing(const int rows, const real *const a[V_TILE]) {
+  for (int i = 0; i < rows; i++)
+    if (a[i] != nothing) return 0;
+  return 1;
+}
+
 INLINE void strip_tile(const int rows, const strip *t) {
   vec s[V_TILE][2];
   strip_begin(rows, t, s);
@@ -124,6 +137,10 @@ INLINE void strip_tile(const int rows, const strip *t) {
     const real *a[V_TILE];
     UNROLL
     for (int i = 0; i < rows; i++) a[i] = from[i];
+    if (t->skip && is_nothing(rows, a)) {
+      b += length * PANEL;
+      continue;
+    }
     for (int64_t p = 0; p < length; p++, b += PANEL) strip_step(rows, a, p, b, s);
   }
   strip_end(rows, t, s);
@@ -195,8 +212,25 @@ static int64_t take_run(const sweep *s, cursor *c, int64_t n) {
   return run;
 }
 
+static void point_to_pixels(block *b) {
+  const sweep *s = b->s;
+  const int64_t image = s->to_rows * s->to_columns * s->to_pixel;
+  real *first = s->to + b->first / (s->rows.count * s->columns.count) * image, **to = b->to;
+  for (int64_t row = 0; row < s->rows.count; row++)
+    for (int64_t column = 0; column < s->columns.count; column++) {
+      const int64_t i = s->rows.to + row * s->rows.to_step;
+      const int64_t j = s->columns.to + column * s->columns.to_step;
+      real *pixel = first + (i * s->to_columns + j) * s->to_pixel;
+      for (int64_t n = 0; n < b->images; n++, pixel += image) *to++ = pixel;
+    }
+}
+
 static void point_to(block *b) {
   const sweep *s = b->s;
+  if (b->images > 0) {
+    point_to_pixels(b);
+    return;
+  }
   cursor next = cursor_at(s, b->first);
   for (int64_t at = 0; at < b->places;) {
     const cursor c = next;
@@ -220,11 +254,29 @@ static const real *line_of(const sweep *s, int64_t image, int64_t row) {
   return s->from + (image * s->rows.size + row) * s->columns.size * s->from_pixel;
 }
 
+static void point_from_pixels(const block *b, int64_t down, int64_t right, int64_t channel,
+                              const real **to) {
+  const sweep *s = b->s;
+  const int64_t image = s->rows.size * s->columns.size * s->from_pixel;
+  const real *first = line_of(s, b->first / (s->rows.count * s->columns.count), 0) + channel;
+  for (int64_t row = 0; row < s->rows.count; row++)
+    for (int64_t column = 0; column < s->columns.count; column++) {
+      const int64_t i = row * s->rows.step + down, j = column * s->columns.step + right;
+      const int in = is_inside(i, s->rows.size) && is_inside(j, s->columns.size);
+      const real *pixel = in ? first + (i * s->columns.size + j) * s->from_pixel : nothing;
+      for (int64_t n = 0; n < b->images; n++, pixel += in ? image : 0) *to++ = pixel;
+    }
+}
+
 /* What the block's places see at tap (i, j), from a channel on. */
 static void point_from(const block *b, int64_t i, int64_t j, int64_t channel, const real **to) {
   const sweep *s = b->s;
   const int64_t down = s->rows.offset + i * s->rows.offset_step;
   const int64_t right = s->columns.offset + j * s->columns.offset_step;
+  if (b->images > 0) {
+    point_from_pixels(b, down, right, channel, to);
+    return;
+  }
   const int64_t low = first_seeing(&s->columns, right, 0);
   const int64_t high = first_seeing(&s->columns, right, s->columns.size);
   cursor next = cursor_at(s, b->first);
@@ -314,25 +366,10 @@ static int64_t places_in_block(const sweep *s) {
   return n < V_TILE ? n : n / V_TILE * V_TILE;
 }
 
-static void pack_tap(const sweep *s, const stretch *p, int64_t tap, int64_t column, real *to) {
-  const int64_t i = s->rows.tap + tap / s->columns.taps * s->rows.tap_step;
-  const int64_t j = s->columns.tap + tap % s->columns.taps * s->columns.tap_step;
-  const int64_t cols = smaller(PANEL, s->width - column);
-  const real *w = s->w + (i * s->w_kernel + j) * s->w_tap;
-  if (s->straight)
-    copy_straight(cols, p->depth, w + p->channel * s->w_step + column, s->w_step, to);
-  else
-    copy_turned(cols, p->depth, w + column * s->w_step + p->channel, s->w_step, to);
-}
-
 static void run_panel(const block *b, const stretch *p, strip *t, int64_t column) {
   const sweep *s = b->s;
   const int64_t cols = smaller(PANEL, s->width - column);
-  real panel[PANEL_K * PANEL] __attribute__((aligned(64)));
-  if (cols <= V_N) memset(panel, 0, sizeof panel); /* the copies fill up vectors only */
-  for (int64_t tap = p->first; tap < p->end; tap++)
-    pack_tap(s, p, tap, column, panel + (tap - p->first) * p->depth * PANEL);
-  t->b = panel;
+  t->b = s->packed + ((column / PANEL * taps_of(s) + p->first) * s->depth + p->channel) * PANEL;
   t->column = column;
   t->bias = p->is_last && s->bias ? s->bias + column : NULL;
   t->relu = p->is_last && s->relu;
@@ -349,7 +386,9 @@ static void run_panel(const block *b, const stretch *p, strip *t, int64_t column
 
 static void run_part(block *b, const stretch *p) {
   const sweep *s = b->s;
-  strip t = {.from_step = b->places, .accumulate = p->first > 0 || p->channel > 0};
+  strip t = {.from_step = b->places,
+             .skip = b->images > 0,
+             .accumulate = p->first > 0 || p->channel > 0};
   if (p->merged) {
     real *patches = b->patches;
     for (int64_t tap = p->first; tap < p->end; tap += s->columns.taps, t.segments++)
@@ -388,13 +427,21 @@ static void write_zeros(const block *b) {
   for (int64_t i = 0; i < b->places; i++) fill(b->s->width, 0, b->to[i]);
 }
 
+/* Whether a block holds so many images that most tiles are of one pixel. */
+static int is_by_pixel(const sweep *s, int64_t pixels, int64_t step) {
+  return pixels <= SMALL && step / pixels >= V_TILE && taps_of(s) > 1 && !is_merged(s);
+}
+
 static void run_sweep(const sweep *s) {
-  const int64_t places = s->images * s->rows.count * s->columns.count;
-  const int64_t step = taps_of(s) > 0 ? places_in_block(s) : PLACES;
+  const int64_t pixels = s->rows.count * s->columns.count, places = s->images * pixels;
+  int64_t step = taps_of(s) > 0 ? places_in_block(s) : PLACES;
   block b;
   b.s = s;
+  const int by_pixel = is_by_pixel(s, pixels, step);
+  if (by_pixel) step = step / pixels * pixels;
   for (b.first = 0; b.first < places; b.first += step) {
     b.places = smaller(step, places - b.first);
+    b.images = by_pixel ? b.places / pixels : 0;
     if (taps_of(s) > 0) {
       run_block(&b);
     } else {
@@ -402,6 +449,45 @@ static void run_sweep(const sweep *s) {
       write_zeros(&b);
     }
   }
+}
+
+/* ------------------------------------------------------------------ weights */
+
+static int64_t packed_size(const sweep *s) {
+  return (s->width + PANEL - 1) / PANEL * PANEL * taps_of(s) * s->depth;
+}
+
+static const real *tap_of(const sweep *s, int64_t tap) {
+  const int64_t i = s->rows.tap + tap / s->columns.taps * s->rows.tap_step;
+  const int64_t j = s->columns.tap + tap % s->columns.taps * s->columns.tap_step;
+  return s->w + (i * s->w_kernel + j) * s->w_tap;
+}
+
+/* Sixteen outputs' weights pass side by side. */
+static void pack_turned(const sweep *s) {
+  real *to = s->packed;
+  for (int64_t column = 0; column < s->width; column += PANEL)
+    for (int64_t tap = 0; tap < taps_of(s); tap++, to += s->depth * PANEL)
+      copy_turned(smaller(PANEL, s->width - column), s->depth, tap_of(s, tap) + column * s->w_step,
+                  s->w_step, to);
+}
+
+/* In the order in which they lie. */
+static void pack_straight(const sweep *s) {
+  const int64_t taps = taps_of(s);
+  for (int64_t c = 0; c < s->depth; c++)
+    for (int64_t tap = 0; tap < taps; tap++) {
+      const real *from = tap_of(s, tap) + c * s->w_step;
+      real *to = s->packed + (tap * s->depth + c) * PANEL;
+      for (int64_t column = 0; column < s->width; column += PANEL, to += taps * s->depth * PANEL)
+        copy_straight(smaller(PANEL, s->width - column), 1, from + column, 0, to);
+    }
+}
+
+static void pack_sweep(const sweep *s) {
+  const int64_t last = s->width % PANEL, size = taps_of(s) * s->depth * PANEL;
+  if (last > 0) fill(size, 0, s->packed + packed_size(s) - size); /* copies fill vectors only */
+  (s->straight ? pack_straight : pack_turned)(s);
 }
 
 /* ------------------------------------------------------------------ the two sweeps */
@@ -417,7 +503,7 @@ static axis forward_axis(const swi_convolution *c, int i) {
                 .to_step = 1};
 }
 
-static void conv2d(const swi_convolution *c) {
+static void forward(const swi_convolution *c, void (*f)(const sweep *s)) {
   const int64_t depth = c->channels / c->groups, taps = c->kernel[0] * c->kernel[1];
   sweep s = {.images = c->images,
              .rows = forward_axis(c, 0),
@@ -434,16 +520,21 @@ static void conv2d(const swi_convolution *c) {
              .w_tap = depth,
              .w_kernel = c->kernel[1],
              .w_step = taps * depth,
+             .packed = c->scratch,
              .bias = c->bias,
              .relu = c->relu};
   for (int64_t g = 0; g < c->groups; g++) {
-    run_sweep(&s);
+    f(&s);
+    s.packed += packed_size(&s);
     s.from += depth;
     s.to += s.width;
     s.w += s.width * s.w_step;
     if (s.bias) s.bias += s.width;
   }
 }
+
+static void conv2d(const swi_convolution *c) { forward(c, run_sweep); }
+static void conv2d_pack(const swi_convolution *c) { forward(c, pack_sweep); }
 
 /* Pixels r, r + stride, … see result pixel (pixel + padding - tap dilation) / stride at those taps
  * for which that is whole. Taps fall, so that what they see rises. */
@@ -470,7 +561,7 @@ static axis backward_axis(const swi_convolution *c, int i, int64_t r) {
   return a;
 }
 
-static void conv2d_input(const swi_convolution *c) {
+static void backward(const swi_convolution *c, void (*f)(const sweep *s)) {
   const int64_t width = c->channels / c->groups, taps = c->kernel[0] * c->kernel[1];
   const int64_t depth = c->outputs / c->groups;
   sweep s = {.images = c->images,
@@ -483,7 +574,8 @@ static void conv2d_input(const swi_convolution *c) {
              .w_tap = width,
              .w_kernel = c->kernel[1],
              .w_step = taps * width,
-             .straight = 1};
+             .straight = 1,
+             .packed = c->scratch};
   for (int64_t r = 0; r < smaller(c->stride[0], c->size[0]); r++)
     for (int64_t q = 0; q < smaller(c->stride[1], c->size[1]); q++)
       for (int64_t g = 0; g < c->groups; g++) {
@@ -492,8 +584,12 @@ static void conv2d_input(const swi_convolution *c) {
         s.from = (const real *)c->y + g * depth;
         s.to = (real *)c->x + g * width;
         s.w = (const real *)c->w + g * depth * s.w_step;
-        run_sweep(&s);
+        f(&s);
+        s.packed += packed_size(&s);
       }
 }
+
+static void conv2d_input(const swi_convolution *c) { backward(c, run_sweep); }
+static void conv2d_input_pack(const swi_convolution *c) { backward(c, pack_sweep); }
 
 #endif

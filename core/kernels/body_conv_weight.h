@@ -263,7 +263,9 @@ static void unit_panel(const shares *h, block *b, int64_t panel) {
       if (t.w) t.w += rows * t.ldw;
     }
   }
-  if (h->squares) h->squares[panel * h->c->images + h->image] += v_reduce_add(v_add(v_load(t.squares), v_load(t.squares + V_N)));
+  if (h->squares)
+    h->squares[panel * h->c->images + h->image] +=
+        v_reduce_add(v_add(v_load(t.squares), v_load(t.squares + V_N)));
 }
 
 static void run_unit(shares *h, block *b, int64_t panel, int64_t end) {
@@ -283,6 +285,7 @@ static void run_units(shares *h, int64_t unit, int64_t panel, int64_t end) {
   real a[BLOCK_A + V_TILE * V_N] __attribute__((aligned(64))), spread[SPREAD + V_N];
   block b;
   b.s = &h->s;
+  b.images = 0;
   h->a = a;
   for (h->image = 0; h->image < h->c->images; h->image += unit) {
     h->first = h->image * pixels;

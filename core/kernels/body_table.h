@@ -58,6 +58,8 @@ const swi_kernels TABLE = {
     .avg_unpool = avg_unpool,
 #if defined(SW_BODY_GEMM_H)
     .conv_panel = PANEL,
+    .conv2d_pack = conv2d_pack,
+    .conv2d_input_pack = conv2d_input_pack,
     .gemm_nt = gemm_nt,
     .gemm_n = gemm_n,
     .gemm_packed = gemm_packed,

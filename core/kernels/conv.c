@@ -53,13 +53,32 @@ static void run_by_images(sw_context *ctx, job *j) {
   swi_parallel(ctx, (j->c->images + j->chunk - 1) / j->chunk, run_piece, j);
 }
 
+static int64_t packed(const swi_kernels *k, const swi_convolution *c, int64_t width,
+                      int64_t depth) {
+  if (k->conv_panel == 0) return 0;
+  const int64_t panels = (width + k->conv_panel - 1) / k->conv_panel;
+  return c->groups * panels * k->conv_panel * depth * c->kernel[0] * c->kernel[1];
+}
+
+int64_t swi_conv2d_scratch(const swi_kernels *k, const swi_convolution *c) {
+  return packed(k, c, c->outputs / c->groups, c->channels / c->groups);
+}
+
+int64_t swi_conv2d_input_scratch(const swi_kernels *k, const swi_convolution *c) {
+  return packed(k, c, c->channels / c->groups, c->outputs / c->groups);
+}
+
 void swi_conv2d(sw_context *ctx, int element_bytes, const swi_convolution *c) {
-  job j = {.c = c, .kernel = kernels_of(ctx, element_bytes)->conv2d, .bytes = element_bytes};
+  const swi_kernels *k = kernels_of(ctx, element_bytes);
+  job j = {.c = c, .kernel = k->conv2d, .bytes = element_bytes};
+  if (k->conv2d_pack) k->conv2d_pack(c);
   run_by_images(ctx, &j);
 }
 
 void swi_conv2d_input(sw_context *ctx, int element_bytes, const swi_convolution *c) {
-  job j = {.c = c, .kernel = kernels_of(ctx, element_bytes)->conv2d_input, .bytes = element_bytes};
+  const swi_kernels *k = kernels_of(ctx, element_bytes);
+  job j = {.c = c, .kernel = k->conv2d_input, .bytes = element_bytes};
+  if (k->conv2d_input_pack) k->conv2d_input_pack(c);
   run_by_images(ctx, &j);
 }
 

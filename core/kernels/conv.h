@@ -8,7 +8,10 @@
 
 #include "kernels/kernels.h"
 
-/* Elements of scratch for each image that swi_conv2d_weight wants if it is asked for squares. */
+/* Elements of scratch: for the packed weights of the first two; for each image, of the third if it is
+ * asked for squares. */
+int64_t swi_conv2d_scratch(const swi_kernels *k, const swi_convolution *c);
+int64_t swi_conv2d_input_scratch(const swi_kernels *k, const swi_convolution *c);
 int64_t swi_conv2d_weight_scratch(const swi_kernels *k, const swi_convolution *c);
 
 /* element_bytes is 4 or 8. They cannot fail: shapes were checked by the caller, nothing is

@@ -86,11 +86,10 @@ typedef struct swi_convolution {
   const void *bias; /* conv2d: outputs elements or NULL */
   int relu;         /* conv2d */
   void *squares;    /* conv2d_weight: one an image, or NULL */
-  /* of conv2d_weight, where conv_panel > 0: which panels of the weights, a group's columns (taps,
-   * channels) in panels of conv_panel and group behind group; for squares, elements for all panels
-   * x images */
+  /* Where conv_panel > 0. Of conv2d_weight: which panels of the weights, a group's columns (taps,
+   * channels) in panels of conv_panel and group behind group. */
   int64_t first_panel, end_panel;
-  void *scratch;
+  void *scratch; /* packed weights, or squares: panels x images */
 } swi_convolution;
 
 /* Rows of channels to be normalised: element (i, j) is at [i ld + j]. cols: at most SWI_NORM_COLS.
@@ -154,10 +153,13 @@ typedef struct swi_kernels {
 
   /* y of x and w; x of y and w, the derivative in x: pixels that nobody sees get 0; w of x and y,
    * the derivative in w: each image's share is summed first, then images are added in order, and
-   * squares[i] is the sum of the squares of image i's share. With a conv_panel conv2d_weight does
-   * the panels that it is told, puts each panel's squares into scratch instead, and wants an image
-   * at least. They need some 700 KiB of stack. */
-  int conv_panel; /* 0: all of the weights at once */
+   * squares[i] is the sum of the squares of image i's share. With a conv_panel the first two read
+   * packed weights from scratch, and conv2d_weight does the panels that it is told, puts each
+   * panel's squares into scratch instead, and wants an image at least. They need some 700 KiB of
+   * stack. */
+  int conv_panel; /* 0: no scratch, nothing packed, all of the weights at once */
+  void (*conv2d_pack)(const swi_convolution *c); /* w into scratch, for the next one */
+  void (*conv2d_input_pack)(const swi_convolution *c);
   void (*conv2d)(const swi_convolution *c);
   void (*conv2d_input)(const swi_convolution *c);
   void (*conv2d_weight)(const swi_convolution *c);

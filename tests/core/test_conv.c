@@ -76,7 +76,19 @@ typedef struct problem {
   numbers x, w, y, bias, squares;
 } problem;
 
+static void *scratch_for(const swi_convolution *c) {
+  size_t most = 1;
+  for (const swi_kernels *const *k = swi_kernels_available(); *k; k++) {
+    const int64_t of[] = {swi_conv2d_scratch(*k, c), swi_conv2d_input_scratch(*k, c),
+                          swi_conv2d_weight_scratch(*k, c) * c->images};
+    for (int i = 0; i < 3; i++)
+      if ((size_t)of[i] > most) most = (size_t)of[i];
+  }
+  return malloc(most * sizeof(float));
+}
+
 static void point(problem *p) {
+  p->f.scratch = scratch_for(&p->f);
   p->f.x = p->x.f;
   p->f.w = p->w.f;
   p->f.y = p->y.f;
@@ -103,8 +115,6 @@ static void check_weight(problem *p, double terms) {
   memcpy(alone, p->w.f, size);
   p->f.squares = p->squares.f;
   p->d.squares = p->squares.d;
-  const int64_t room = swi_conv2d_weight_scratch(swi_kernels_available()[0], &p->f);
-  p->f.scratch = malloc((size_t)(room * p->f.images + 1) * 8 * sizeof(float));
   swi_kernels_scalar_f64.conv2d_weight(&p->d);
   run_with_threads(swi_conv2d_weight, &p->f, &p->w, &p->squares);
   check_near("conv2d_weight", &p->f, &p->w, terms * (double)p->f.images);
@@ -112,7 +122,6 @@ static void check_weight(problem *p, double terms) {
   for (int64_t i = 0; i < p->squares.n; i++) p->squares.f[i] /= (float)(terms * (double)p->w.n);
   for (int64_t i = 0; i < p->squares.n; i++) p->squares.d[i] /= terms * (double)p->w.n;
   check_near("squares", &p->f, &p->squares, terms);
-  free(p->f.scratch);
   free(alone);
 }
 
@@ -134,6 +143,7 @@ static void check_problem(const swi_convolution *c) {
   check_near("conv2d_input", c, &p.x, (double)(taps * c->outputs / c->groups));
   for (int64_t i = 0; i < p.x.n; i++) p.x.d[i] = (double)(p.x.f[i] = uniform());
   check_weight(&p, (double)pixels);
+  free(p.f.scratch);
   free_numbers(p.x);
   free_numbers(p.w);
   free_numbers(p.y);
@@ -219,11 +229,13 @@ static void of_nothing(void) {
   set_window(&c, windows[0]);
   c.x = c.y = none;
   c.w = w;
+  c.scratch = scratch_for(&c);
   swi_conv2d(contexts[0], 4, &c);
   swi_conv2d_input(contexts[0], 4, &c);
   CHECK(none[0] == 7);
   swi_conv2d_weight(contexts[0], 4, &c);
   for (int i = 0; i < 9; i++) CHECK(w[i] == 0);
+  free(c.scratch);
 }
 
 TEST(no_images) { with_each_variant(of_nothing); }
