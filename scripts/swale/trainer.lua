@@ -36,7 +36,7 @@ local M = {}
 ---@field average? swale.Averaging|table      one, or several: { SWA {}, ema = EMA {} }
 ---@field measure? { noise_scale: swale.Duration|{ every: swale.Duration, target?: string } }
 ---@field seed? integer                       the run's; of weights and of the order of examples
----@field eval_batch? integer                 1000
+---@field eval_batch? integer                 of evaluation and re-estimation; 1000
 ---@field batch_norm? swale.BatchNormMethod   statistics of averages: "pooled"; see new
 ---@field record? swale.DurationLike          between lines of metrics; 10 steps
 
