@@ -68,15 +68,16 @@ end
 
 --- Values a channel that a variance is of: a ghost's, or a batch's if that is smaller. In a graph,
 --- the batch's size is known only when it runs.
-local function values(self, x, tracked)
+local function values(self, x, tracked, context)
   local shape, positions = x:shape(), 1
   for axis = 2, #shape - 1 do positions = positions * shape[axis] end
   local first = shape[1]
   if type(first) == "number" then
     return positions * math.min(first, self.ghost > 0 and self.ghost or first)
   end
-  local one = ops.eq(tracked, tracked)
-  local n = core.apply("scale", { value = tonumber(first:match "^%d+") or 1, batch_power = 1 }, one)
+  context.one = context.one or ops.eq(tracked, tracked) -- the same node for all norms
+  local n = core.apply("scale", { value = tonumber(first:match "^%d+") or 1, batch_power = 1 },
+    context.one)
   if self.ghost > 0 then n = ops.minimum(n, self.ghost) end
   return n * positions
 end
@@ -84,11 +85,10 @@ end
 --- PyTorch's:  running = (1 - momentum) running + momentum new,  the variance taken unbiased.
 local function note(self, x, p, moments, context)
   local function row(i) return ops.reshape(ops.slice(moments, 1, i, 1), { self.channels }) end
-  local n, tracked = values(self, x, p.num_batches_tracked), p.num_batches_tracked + 1
+  local n, tracked = values(self, x, p.num_batches_tracked, context), p.num_batches_tracked + 1
   local rate = self.momentum or 1 / tracked
-  local function moved(old, new) return old * (1 - rate) + new * rate end
-  context:set(p.running_mean, moved(p.running_mean, row(1)))
-  context:set(p.running_var, moved(p.running_var, row(2) * (n / (n - 1))))
+  context:set(p.running_mean, p.running_mean * (1 - rate) + row(1) * rate)
+  context:set(p.running_var, p.running_var * (1 - rate) + row(2) * (n / (n - 1) * rate))
   context:set(p.num_batches_tracked, tracked)
 end
 

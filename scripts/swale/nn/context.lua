@@ -9,6 +9,7 @@ local M = {}
 ---@field on_set? fun(buffer: swale.Value, value: swale.Value)   where new values of buffers go
 ---@field norm_mode? fun(layer: swale.Layer, x: swale.Value, p: table): "train"|"eval"
 ---of a batch norm, if it is not the mode: it is told of each one, in the order of the network
+---@field one? swale.Node   of batch norms: 1, from which they make the batch's size
 local Context = { __name = "swale.Context" }
 Context.__index = Context
 
