@@ -111,14 +111,20 @@ static int is_param_of(const swi_buffer *b, const swi_program_output *o, int64_t
          o->offset < b->offset + b->numel.n;
 }
 
+static int reads_param_of(const sw_program *p, const swi_instruction *code,
+                          const swi_program_output *o, int64_t n) {
+  for (int k = 0; k < code->n_in; k++)
+    if (code->in[k] >= 0 && is_param_of(&p->buffers[code->in[k]], o, n)) return 1;
+  return code->bias >= 0 && is_param_of(&p->buffers[code->bias], o, n);
+}
+
 /* The last instruction that writes or reads output o's buffer, or reads its param. */
 static int32_t ready_after(const sw_program *p, const swi_program_output *o) {
   int64_t n = p->buffers[o->buffer].numel.n;
   for (int32_t i = p->n_code - 1; i >= 0; i--) {
     const swi_instruction *code = &p->code[i];
     if (reads(code, o->buffer) || writes(code, o->buffer)) return i;
-    for (int32_t b = 0; b < p->n_buffers; b++)
-      if (is_param_of(&p->buffers[b], o, n) && reads(code, b)) return i;
+    if (reads_param_of(p, code, o, n)) return i;
   }
   return -1;
 }

@@ -1,0 +1,65 @@
+-- Hessian products of the zoo's networks, tiny, in double: against differences of gradients,
+-- symmetric, the same in float32 and by linearize.
+local core = require "swale.core"
+local lu = require "luaunit"
+local sw = require "swale"
+
+TestSecondZoo = {}
+
+local BATCH, STEP = 4, 1e-7 -- a step that hardly meets a kink of relu
+
+-- What makes a network small; others are narrow: by this factor, unless it is told here.
+local NARROW = 0.06
+local TINY = {
+  logreg = { features = 12 }, mlp_small = { features = 12 }, mlp = { features = 12 },
+  F1 = { features = 12 }, F2 = { features = 12 }, lenet5 = { scale = 0.3 },
+  wrn = { depth = 10, width = 0.25 }, wrn_28_10 = { scale = 0.02 }, C2 = { scale = 0.03 },
+  C4 = { scale = 0.03 }, preresnet110 = { scale = 0.125 }, preresnet164 = { scale = 0.125 },
+  resnet56 = { scale = 0.125 }, resnet20 = { scale = 0.125 },
+}
+
+local function network(name)
+  local o = { classes = 5 }
+  for key, value in pairs(TINY[name] or { scale = NARROW }) do o[key] = value end
+  if name ~= "logreg" and name ~= "wrn" then o.scale = o.scale or NARROW end
+  local features = o.features and { o.features } or name == "lenet5" and { 28, 28, 1 }
+    or { 32, 32, 3 }
+  return sw.zoo[name](o), features
+end
+
+local function normal(shape, seed, dtype)
+  return core.random(seed, "test"):fill_normal(core.zeros(shape, dtype or "float64"), 0, 1)
+end
+
+local function batch_of(features)
+  return { x = normal({ BATCH, table.unpack(features) }, 1),
+    y = core.tensor({ 0, 3, 1, 4 }, "int32") }
+end
+
+local function check_differences(loss, w, v, product)
+  local slope = (loss:gradient(w:clone():add(STEP, v)) - loss:gradient(w:clone():add(-STEP, v)))
+    * (0.5 / STEP)
+  lu.assert_true((slope - product):norm() <= 1e-5 * product:norm(),
+    ("off by %.2g of %.2g"):format((slope - product):norm(), product:norm()))
+end
+
+local function check(name)
+  local layer, features = network(name)
+  local model = layer:build { seed = 3 }
+  local loss = model:loss_on(batch_of(features), nil, { mode = "train" })
+  local w = model:weights():to "float64"
+  local u, v = normal({ #w }, 2), normal({ #w }, 3)
+  u, v = u * (1 / u:norm()), v * (1 / v:norm())
+  local map = loss:linearize(w)
+  local hu, hv = map(u), map(v)
+  lu.assert_true(map.kept)
+  check_differences(loss, w, v, hv)
+  lu.assert_almost_equals(u:dot(hv), v:dot(hu), 1e-13 * (hu:norm() + hv:norm()))
+  local single = loss:hvp(w:to "float32", v:to "float32"):to "float64"
+  lu.assert_true((single - hv):norm() <= 1e-3 * hv:norm(),
+    ("float32: off by %.2g of %.2g"):format((single - hv):norm(), hv:norm()))
+end
+
+for _, name in ipairs(sw.zoo.names()) do
+  TestSecondZoo["test_" .. name] = function() check(name) end
+end
