@@ -30,6 +30,7 @@ enum {
   STRIPS = 16,
   STRIP_ELEMENTS = 1 << 15, /* fewer are not worth another strip */
   STRIP_ROWS = 128,         /* a strip's rows are a multiple: the kernels' own chunks */
+  AT_A_TIME = 1 << 13,      /* elements of each operand */
   WAVE = 16                 /* ghosts that are under way at a time */
 };
 
@@ -167,19 +168,27 @@ sw_status swi_batch_norm_grad2_shape(swi_shape_args *a) {
 
 /* ------------------------------------------------------------------ one ghost, some channels */
 
-/* Rows of C elements that the strips of a ghost share. The factors hold reals. */
+/* A combination of x, c and u, and where it goes. The factors hold reals. */
+typedef struct combination {
+  void *out;
+  int with_c;
+  double of_x[COLS], of_c[COLS], of_u[COLS], shift[COLS];
+} combination;
+
+/* Rows of C elements that the strips of a ghost share. */
 typedef struct block {
   const swi_eval_args *e;
   int64_t first, rows, channels; /* of the ghost in x; elements a row */
   int64_t channel, cols;         /* the block's own */
   int64_t strips, strip_rows;
   double sums[STRIPS][SWI_NORM_SUMS][COLS]; /* moments: mean, m2 */
-  double mean[COLS], of_x[COLS], of_c[COLS], of_u[COLS], shift[COLS];
+  double mean[COLS];                        /* reals, as the gate's */
   double gate_factor[COLS], gate_shift[COLS];
   const void *c, *u; /* whole, or NULL */
   int gated;         /* c counts where the norm's ReLU was open */
   int relu;
-  void *out;
+  int n_results;
+  combination result[2];
 } block;
 
 static double get(const block *b, const void *p, int64_t i) {
@@ -205,21 +214,27 @@ static int64_t rows_of_strip(const block *b, int64_t strip) {
   return left < b->strip_rows ? left : b->strip_rows;
 }
 
-static const void *at_strip(const block *b, const void *p, int64_t strip) {
-  int64_t row = b->first + strip * b->strip_rows;
-  return p ? (const char *)p + (row * b->channels + b->channel) * b->e->k->element_bytes : NULL;
+static void *at_row(const block *b, const void *p, int64_t row) {
+  int64_t at = (b->first + row) * b->channels + b->channel;
+  return p ? (char *)(uintptr_t)p + at * b->e->k->element_bytes : NULL;
 }
 
-static swi_norm strip_of(const block *b, int64_t strip) {
-  return (swi_norm){.rows = rows_of_strip(b, strip),
+/* Rows `from` … to - 1 of the ghost. */
+static swi_norm rows_of(const block *b, int64_t from, int64_t to) {
+  return (swi_norm){.rows = to - from,
                     .cols = b->cols,
                     .ld = b->channels,
-                    .x = at_strip(b, b->e->in[0], strip),
-                    .c = at_strip(b, b->c, strip),
-                    .u = at_strip(b, b->u, strip),
+                    .x = at_row(b, b->e->in[0], from),
+                    .c = at_row(b, b->c, from),
+                    .u = at_row(b, b->u, from),
                     .mean = b->mean,
                     .gate_factor = b->gated ? b->gate_factor : NULL,
                     .gate_shift = b->gated ? b->gate_shift : NULL};
+}
+
+static swi_norm strip_of(const block *b, int64_t strip) {
+  int64_t from = strip * b->strip_rows;
+  return rows_of(b, from, from + rows_of_strip(b, strip));
 }
 
 static void moments_of_strip(void *arg, int64_t strip) {
@@ -234,16 +249,25 @@ static void sums_of_strip(void *arg, int64_t strip) {
   b->e->k->norm_sums(&m, b->sums[strip]);
 }
 
-/* The last strips first: of them there is still something in the cache. */
+static void combine_rows(const block *b, const combination *r, int64_t from, int64_t to) {
+  swi_norm m = rows_of(b, from, to);
+  swi_norm_factors f = {.of_u = b->u ? r->of_u : NULL,
+                        .of_c = r->with_c ? r->of_c : NULL,
+                        .of_x = r->of_x,
+                        .shift = r->shift};
+  b->e->k->norm_combine(&m, &f, b->relu, at_row(b, r->out, from));
+}
+
+/* The last strips first: of them there is still something in the cache. Few rows at a time, so that
+ * all results are made of what is read once. */
 static void combine_strip(void *arg, int64_t piece) {
-  block *b = arg;
-  int64_t strip = b->strips - 1 - piece;
-  swi_norm m = strip_of(b, strip);
-  swi_norm_factors f = {.of_u = b->u ? b->of_u : NULL,
-                        .of_c = b->c ? b->of_c : NULL,
-                        .of_x = b->of_x,
-                        .shift = b->shift};
-  b->e->k->norm_combine(&m, &f, b->relu, (void *)(uintptr_t)at_strip(b, b->out, strip));
+  const block *b = arg;
+  int64_t strip = b->strips - 1 - piece, from = strip * b->strip_rows;
+  int64_t end = from + rows_of_strip(b, strip);
+  int64_t few = b->n_results == 1 ? end - from : AT_A_TIME / b->cols + 4;
+  for (; from < end; from += few)
+    for (int k = 0; k < b->n_results; k++)
+      combine_rows(b, &b->result[k], from, end - from < few ? end : from + few);
 }
 
 /* The strips' means and m2 become those of the ghost (Chan et al. 1979), in sums[0]. */
@@ -293,6 +317,7 @@ static void run_ghost(void *arg, int64_t i) {
   b.cols = w->cols;
   b.c = b.u = NULL;
   b.relu = b.gated = 0;
+  b.n_results = 1;
   cut_into_strips(&b);
   w->f(&b, ghost, w->result[i]);
 }
@@ -329,24 +354,26 @@ static void run_ghosts(const swi_eval_args *e, ghost_function f, int averaged, v
 
 static void forward_ghost(block *b, int64_t i, totals result) {
   const swi_eval_args *e = b->e;
+  combination *to = &b->result[0];
   int64_t at = b->channel;
   swi_parallel(e->ctx, b->strips, moments_of_strip, b);
   merge_moments(b);
   for (int64_t j = 0; j < b->cols; j++) {
     double var = b->sums[0][1][j] / (double)b->rows;
     double mean = set(b, b->mean, j, b->sums[0][0][j]);
-    double r = set(b, b->shift, j, 1 / sqrt(var + e->attrs->value));
+    double r = set(b, to->shift, j, 1 / sqrt(var + e->attrs->value));
     result[0][j] = b->sums[0][0][j];
     result[1][j] = var;
     if (e->out[1]) {
       set(b, e->out[1], 2 * i * b->channels + at + j, mean);
       set(b, e->out[1], (2 * i + 1) * b->channels + at + j, r);
     }
-    set(b, b->of_x, j, get(b, e->in[1], at + j) * r);
-    set(b, b->shift, j, get(b, e->in[2], at + j));
+    set(b, to->of_x, j, get(b, e->in[1], at + j) * r);
+    set(b, to->shift, j, get(b, e->in[2], at + j));
   }
   b->relu = e->activation == SWI_ACT_RELU;
-  b->out = e->out[0];
+  to->out = e->out[0];
+  to->with_c = 0;
   swi_parallel(e->ctx, b->strips, combine_strip, b);
 }
 
@@ -398,6 +425,7 @@ static void grad_ghost(block *b, int64_t i, totals result) {
   const swi_eval_args *e = b->e;
   const char *rs = take_stats(b, i);
   double n = (double)b->rows;
+  combination *to = &b->result[0];
   take_gate(b, rs);
   b->c = e->in[1];
   swi_parallel(e->ctx, b->strips, sums_of_strip, b);
@@ -407,11 +435,12 @@ static void grad_ghost(block *b, int64_t i, totals result) {
     double sum = b->sums[0][SWI_SUM_C][j], k = r * b->sums[0][SWI_SUM_CX][j];
     result[0][j] = k;
     result[1][j] = sum;
-    set(b, b->of_c, j, a);
-    set(b, b->of_x, j, -a * r * k / n);
-    set(b, b->shift, j, -a * sum / n);
+    set(b, to->of_c, j, a);
+    set(b, to->of_x, j, -a * r * k / n);
+    set(b, to->shift, j, -a * sum / n);
   }
-  b->out = e->out[0];
+  to->out = e->out[0];
+  to->with_c = 1;
   swi_parallel(e->ctx, b->strips, combine_strip, b);
 }
 
@@ -444,31 +473,20 @@ static second second_of(const block *b, const char *rs, int64_t j) {
   return t;
 }
 
-static void factors_of_dc(block *b, int64_t j, const second *t) {
-  set(b, b->of_u, j, t->a);
-  set(b, b->of_x, j, t->r * (t->p - t->a * t->big_u / t->n));
-  set(b, b->shift, j, t->q - t->a * t->sum_u / t->n);
+static void factors_of_dc(const block *b, combination *to, int64_t j, const second *t) {
+  set(b, to->of_u, j, t->a);
+  set(b, to->of_x, j, t->r * (t->p - t->a * t->big_u / t->n));
+  set(b, to->shift, j, t->q - t->a * t->sum_u / t->n);
 }
 
-static void factors_of_dx(block *b, int64_t j, const second *t) {
+static void factors_of_dx(const block *b, combination *to, int64_t j, const second *t) {
   double of_ut = -t->a * t->r * t->big_k / t->n;
   double of_ct = -t->a * t->r * t->big_u / t->n + t->p * t->r;
   double of_xh = -t->a * t->r * t->rest / t->n - (of_ut * t->big_u + of_ct * t->big_k) / t->n;
-  set(b, b->of_u, j, of_ut);
-  set(b, b->of_c, j, of_ct);
-  set(b, b->of_x, j, t->r * of_xh);
-  set(b, b->shift, j, -(of_ut * t->sum_u + of_ct * t->sum_c) / t->n);
-}
-
-static void combine_as(block *b, const char *rs, void (*factors)(block *, int64_t, const second *),
-                       const void *c, void *out) {
-  for (int64_t j = 0; j < b->cols; j++) {
-    second t = second_of(b, rs, j);
-    factors(b, j, &t);
-  }
-  b->c = c;
-  b->out = out;
-  swi_parallel(b->e->ctx, b->strips, combine_strip, b);
+  set(b, to->of_u, j, of_ut);
+  set(b, to->of_c, j, of_ct);
+  set(b, to->of_x, j, t->r * of_xh);
+  set(b, to->shift, j, -(of_ut * t->sum_u + of_ct * t->sum_c) / t->n);
 }
 
 static void grad2_ghost(block *b, int64_t i, totals result) {
@@ -480,11 +498,17 @@ static void grad2_ghost(block *b, int64_t i, totals result) {
   add_sums(b);
   for (int64_t j = 0; j < b->cols; j++) {
     second t = second_of(b, rs, j);
+    factors_of_dx(b, &b->result[0], j, &t);
+    factors_of_dc(b, &b->result[1], j, &t);
     result[0][j] = t.r * t.rest;
     result[1][j] = 0;
   }
-  combine_as(b, rs, factors_of_dx, e->in[1], e->out[0]);
-  if (e->out[1]) combine_as(b, rs, factors_of_dc, NULL, e->out[1]);
+  for (int k = 0; k < 2; k++) {
+    b->result[k].out = e->out[k];
+    b->result[k].with_c = k == 0;
+  }
+  b->n_results = e->out[1] ? 2 : 1;
+  swi_parallel(e->ctx, b->strips, combine_strip, b);
 }
 
 sw_status swi_batch_norm_grad2_eval(const swi_eval_args *e) {
