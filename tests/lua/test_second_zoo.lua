@@ -18,7 +18,13 @@ local TINY = {
   resnet56 = { scale = 0.125 }, resnet20 = { scale = 0.125 },
 }
 
+local LENGTH, WORDS = 6, 7
+
 local function network(name)
+  if name == "char_transformer" then
+    return sw.zoo.char_transformer { vocabulary = WORDS, length = LENGTH, layers = 2, size = 8,
+      heads = 2 }, "words"
+  end
   local o = { classes = 5 }
   for key, value in pairs(TINY[name] or { scale = NARROW }) do o[key] = value end
   if name ~= "logreg" and name ~= "wrn" then o.scale = o.scale or NARROW end
@@ -31,7 +37,16 @@ local function normal(shape, seed, dtype)
   return core.random(seed, "test"):fill_normal(core.zeros(shape, dtype or "float64"), 0, 1)
 end
 
+local function words(seed)
+  local t, random = core.zeros({ BATCH, LENGTH }, "int32"), core.random(seed, "test")
+  for i = 1, BATCH do
+    for k = 1, LENGTH do t:set(i, k, random:integer(WORDS) - 1) end
+  end
+  return t
+end
+
 local function batch_of(features)
+  if features == "words" then return { x = words(1), y = words(2) } end
   return { x = normal({ BATCH, table.unpack(features) }, 1),
     y = core.tensor({ 0, 3, 1, 4 }, "int32") }
 end
