@@ -1,5 +1,6 @@
--- Hessian products of the zoo's networks, tiny, in double: against differences of gradients,
--- symmetric, the same in float32 and by linearize.
+-- The zoo's networks, tiny, in double. Hessian products: against differences of gradients,
+-- symmetric, the same in float32 and by linearize. Per-example norms: against batches of one.
+local compile = require "swale.compile"
 local core = require "swale.core"
 local lu = require "luaunit"
 local sw = require "swale"
@@ -51,6 +52,8 @@ local function batch_of(features)
     y = core.tensor({ 0, 3, 1, 4 }, "int32") }
 end
 
+-- ------------------------------------------------------------------ Hessian products
+
 local function check_differences(loss, w, v, product)
   local slope = (loss:gradient(w:clone():add(STEP, v)) - loss:gradient(w:clone():add(-STEP, v)))
     * (0.5 / STEP)
@@ -77,4 +80,31 @@ end
 
 for _, name in ipairs(sw.zoo.names()) do
   TestSecondZoo["test_" .. name] = function() check(name) end
+end
+
+-- ------------------------------------------------------------------ per-example norms
+
+-- In evaluation mode: examples are apart.
+local function check_norms(name)
+  local layer, features = network(name)
+  local model, batch = layer:build { seed = 3 }, batch_of(features)
+  local index = features == "words"
+  local graph = compile.graph(layer, sw.loss.cross_entropy, { features = index and { LENGTH }
+    or features, index = index, labels = true, target = index and { LENGTH } or {} }, "eval")
+  local w, buffers = model:weights():to "float64", model:buffers() or core.zeros { 1 }
+  local run = { inputs = { batch.x, batch.y }, out = core.zeros({ #w }, "float64"), batch = BATCH,
+    vectors = { w, buffers:to "float64" } }
+  local _, norms = graph:measured("float64"):run(run)
+  local single = graph:pure "float64"
+  run.batch = 1
+  for i = 1, BATCH do
+    run.inputs = { batch.x:narrow(1, i, 1), batch.y:narrow(1, i, 1) }
+    single:run(run)
+    local want = run.out:dot(run.out)
+    lu.assert_almost_equals(norms:get(i), want, 1e-10 * want)
+  end
+end
+
+for _, name in ipairs(sw.zoo.names()) do
+  TestSecondZoo["test_norms_" .. name] = function() check_norms(name) end
 end
