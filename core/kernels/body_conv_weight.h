@@ -13,6 +13,7 @@
 enum {
   FEW_PIXELS = 48,    /* of an image: below, images are summed together */
   SPREAD = 1 << 16,   /* elements of X that are kept at most, if its rows are narrow */
+  AT_ONCE = V_N > 8 ? 160 : 256, /* pixels in a part: the first-level cache holds panel and dy */
   COPIED = 16,        /* pixels of dy that are copied at a time */
   STRIPED_ROWS = 96   /* outputs at a time, if an image's dy does not fit in BLOCK_A */
 };
@@ -208,23 +209,27 @@ static void gather_panel(const shares *h, block *b, int64_t part, int64_t column
 
 static int is_striped(const shares *h) { return h->pixels > BLOCK_A / V_TILE; }
 
-/* Pixels at … end - 1 of n, tile by tile as copy_rows does it. */
+/* One tile's elements of one pixel, no more: some of them lie at an end of memory. */
+static void copy_exactly(int64_t rows, const real *from, real *to) {
+  for (int64_t r = 0; r < rows; r++) to[r] = from[r];
+}
+
+/* Pixels at … end - 1 of n, tile by tile as copy_rows does it. Whole vectors where all of them may
+ * be read, and where what is too much is overwritten by the next pixel: a tile with another behind
+ * it has more than half of V_TILE rows. */
 static void copy_pixels(const shares *h, const real *from, int64_t at, int64_t end, int64_t n,
                         real *to) {
-  const real *last = h->dy_end - V_N;
+  const int64_t step = h->c->outputs;
   for (int64_t i = 0, rows; i < h->rows; i += rows, to += rows * n) {
     rows = tile_rows(h->rows - i);
-    for (int64_t p = at; p < end; p++) {
-      const real *x = from + p * h->c->outputs + i;
-      for (int64_t r = 0; r < rows; r += V_N) {
-        const int64_t left = rows - r;
-        const vec v = x + r > last ? v_load_part(x + r, left) : v_load(x + r);
-        if (p < n - 1 || left >= V_N) /* what is too much is overwritten by the next */
-          v_store(to + p * rows + r, v);
-        else
-          v_store_part(to + p * rows + r, v, left);
-      }
-    }
+    const int64_t readable = (h->dy_end - from - i - V_TILE - V_N) / step;
+    const int64_t whole = smaller(smaller(end, n - 1), readable);
+    int64_t p = at;
+    const real *x = from + at * step + i;
+    real *y = to + at * rows;
+    for (; p < whole; p++, x += step, y += rows)
+      for (int64_t r = 0; r < V_TILE; r += V_N) v_store(y + r, v_load(x + r));
+    for (; p < end; p++, x += step, y += rows) copy_exactly(rows, x, y);
   }
 }
 
@@ -238,8 +243,8 @@ static void copy_dy(const shares *h, int64_t part, real *to) {
 
 /* One panel of the weights, the rows at hand. */
 static void unit_panel(const shares *h, block *b, int64_t panel) {
-  real x[PANEL_K * PANEL] __attribute__((aligned(64)));
-  real so_far[(BLOCK_A / PANEL_K + V_TILE) * PANEL];
+  real x[AT_ONCE * PANEL] __attribute__((aligned(64)));
+  real so_far[(BLOCK_A / AT_ONCE + V_TILE) * PANEL];
   weight_tile t = {.ldw = h->columns,
                    .cols = smaller(PANEL, h->columns - panel * PANEL),
                    .add = h->image > 0,
@@ -290,7 +295,7 @@ static void run_units(shares *h, int64_t unit, int64_t panel, int64_t end) {
   for (h->image = 0; h->image < h->c->images; h->image += unit) {
     h->first = h->image * pixels;
     h->pixels = smaller(unit, h->c->images - h->image) * pixels;
-    h->parts = (h->pixels + PANEL_K - 1) / PANEL_K;
+    h->parts = (h->pixels + AT_ONCE - 1) / AT_ONCE;
     h->part = (h->pixels + h->parts - 1) / h->parts;
     h->spread = is_merged(&h->s) && h->pixels * h->columns <= SPREAD && h->columns <= PATCHES / 8
                     ? spread
@@ -319,7 +324,7 @@ static void run_group(const swi_convolution *c, int64_t group, int64_t panel, in
   const int apart = pixels >= FEW_PIXELS;
   if (squares) fill((end - panel) * c->images, 0, squares + panel * c->images);
   h.squares = apart ? squares : NULL;
-  run_units(&h, apart ? 1 : PANEL_K / pixels, panel, end);
+  run_units(&h, apart ? 1 : AT_ONCE / pixels, panel, end);
   if (apart || !squares) return;
   h.w = NULL;
   h.squares = squares;

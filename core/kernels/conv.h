@@ -8,8 +8,8 @@
 
 #include "kernels/kernels.h"
 
-/* Elements of scratch: for the packed weights of the first two; for each image, of the third if it is
- * asked for squares. */
+/* Elements of scratch: for the packed weights of the first two; for each image, of the third if
+ * it is asked for squares. */
 int64_t swi_conv2d_scratch(const swi_kernels *k, const swi_convolution *c);
 int64_t swi_conv2d_input_scratch(const swi_kernels *k, const swi_convolution *c);
 int64_t swi_conv2d_weight_scratch(const swi_kernels *k, const swi_convolution *c);

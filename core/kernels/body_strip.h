@@ -1,0 +1,134 @@
+/* body_strip.h: body_packed.h's tile with rows that are reached by pointers, segment by segment,
+ * and written wherever they belong. An element is one sum in order, begun from what is there or
+ * from 0; bias and ReLU come after the last term.
+ */
+#ifndef SW_BODY_STRIP_H
+#define SW_BODY_STRIP_H
+
+static const real nothing[PANEL_K]; /* a segment of zeros */
+
+/* Some segments of some rows. */
+typedef struct strip {
+  int64_t segments, length;
+  const real *const *from; /* segment s of row i: from[s from_step + i] */
+  int64_t from_step;
+  const real *b; /* a panel */
+  int skip; /* segments that are nothing for all rows */
+  real *const *to;
+  int64_t column; /* in to[i] */
+  int accumulate;
+  const real *bias; /* NULL, as relu is 0, but for the last part of a sum */
+  int relu;
+} strip;
+
+INLINE void strip_step(const int rows, const real *const a[V_TILE], int64_t p, const real *b,
+                       vec s[V_TILE][2]) {
+  const vec left = v_load(b), right = v_load(b + V_N);
+  UNROLL
+  for (int i = 0; i < rows; i++) {
+    const vec x = v_broadcast(a[i] + p);
+    s[i][0] = v_fma(x, left, s[i][0]);
+    s[i][1] = v_fma(x, right, s[i][1]);
+  }
+}
+
+INLINE void strip_begin(const int rows, const strip *t, vec s[V_TILE][2]) {
+  UNROLL
+  for (int i = 0; i < rows; i++) s[i][0] = s[i][1] = v_set1(0);
+  if (!t->accumulate) return;
+  UNROLL
+  for (int i = 0; i < rows; i++) {
+    s[i][0] = v_load(t->to[i] + t->column);
+    s[i][1] = v_load(t->to[i] + t->column + V_N);
+  }
+}
+
+INLINE void strip_end(const int rows, const strip *t, vec s[V_TILE][2]) {
+  if (t->bias) {
+    const vec left = v_load(t->bias), right = v_load(t->bias + V_N);
+    UNROLL
+    for (int i = 0; i < rows; i++) {
+      s[i][0] = v_add(s[i][0], left);
+      s[i][1] = v_add(s[i][1], right);
+    }
+  }
+  if (t->relu) UNROLL
+  for (int i = 0; i < rows; i++) {
+    s[i][0] = v_relu(s[i][0]);
+    s[i][1] = v_relu(s[i][1]);
+  }
+  UNROLL
+  for (int i = 0; i < rows; i++) {
+    v_store(t->to[i] + t->column, s[i][0]);
+    v_store(t->to[i] + t->column + V_N, s[i][1]);
+  }
+}
+
+INLINE int is_nothing(const int rows, const real *const a[V_TILE]) {
+  for (int i = 0; i < rows; i++)
+    if (a[i] != nothing) return 0;
+  return 1;
+}
+
+INLINE void strip_tile(const int rows, const strip *t) {
+  vec s[V_TILE][2];
+  strip_begin(rows, t, s);
+  const real *b = t->b;
+  const int64_t length = t->length;
+  const real *const *from = t->from;
+  for (int64_t k = 0; k < t->segments; k++, from += t->from_step) {
+    const real *a[V_TILE];
+    UNROLL
+    for (int i = 0; i < rows; i++) a[i] = from[i];
+    if (t->skip && is_nothing(rows, a)) {
+      b += length * PANEL;
+      continue;
+    }
+    for (int64_t p = 0; p < length; p++, b += PANEL) strip_step(rows, a, p, b, s);
+  }
+  strip_end(rows, t, s);
+}
+
+#define STRIP_CASE(r) \
+  case r: strip_tile(r, t); break
+
+static void strip_rows(int64_t rows, const strip *t) {
+  switch (rows) {
+    STRIP_CASE(1);
+    STRIP_CASE(2);
+    STRIP_CASE(3);
+    STRIP_CASE(4);
+    STRIP_CASE(5);
+    STRIP_CASE(6);
+#if V_TILE >= 8
+    STRIP_CASE(7);
+    STRIP_CASE(8);
+#endif
+#if V_TILE >= 14
+    STRIP_CASE(9);
+    STRIP_CASE(10);
+    STRIP_CASE(11);
+    STRIP_CASE(12);
+    STRIP_CASE(13);
+    STRIP_CASE(14);
+#endif
+  }
+}
+
+/* The last columns go through a whole tile of their own. */
+static void strip_edge(int64_t rows, int64_t cols, const strip *t) {
+  real c[V_TILE * PANEL] = {0}, bias[PANEL] = {0}, *to[V_TILE];
+  const size_t size = (size_t)cols * sizeof *c;
+  strip whole = *t;
+  whole.to = to;
+  whole.column = 0;
+  if (t->bias) whole.bias = memcpy(bias, t->bias, size);
+  for (int64_t i = 0; i < rows; i++) {
+    to[i] = c + i * PANEL;
+    if (t->accumulate) memcpy(to[i], t->to[i] + t->column, size);
+  }
+  strip_rows(rows, &whole);
+  for (int64_t i = 0; i < rows; i++) memcpy(t->to[i] + t->column, to[i], size);
+}
+
+#endif
