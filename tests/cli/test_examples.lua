@@ -43,3 +43,50 @@ function TestExamples:test_a_loop_of_ones_own()
   lu.assert_str_contains(out, "gradient checked")
   lu.assert_true(tonumber(out:match "test loss (%S+)") < 1)
 end
+
+-- ------------------------------------------------------------------ experiments
+
+TestExperiments = {}
+
+local EXPERIMENTS = os.getenv "SWALE_HOME" .. "/experiments/"
+
+function TestExperiments:setUp() self.dir = command.folder() end
+function TestExperiments:tearDown() command.remove(self.dir) end
+
+-- Six images of noise in the files' format: a label, then planes of red, green, blue.
+local function write_images(path, n)
+  local records = {}
+  for i = 1, n do
+    local bytes = { i % 10 }
+    for k = 2, 3073 do bytes[k] = (i * 7919 + k * 104729) % 256 end
+    records[i] = string.char(table.unpack(bytes))
+  end
+  command.write(path, table.concat(records))
+end
+
+function TestExperiments:test_cifar_cnn()
+  folders.make_folder(self.dir .. "/cifar")
+  write_images(self.dir .. "/cifar/data_batch_1.bin", 40)
+  write_images(self.dir .. "/cifar/test_batch.bin", 10)
+  local result = command.swale(self.dir, { "run", EXPERIMENTS .. "cifar_cnn.lua", "path=cifar",
+    "epochs=3", "cycles=2", "batch=10", "scale=0.1" })
+  lu.assert_equals(result.code, 0, result.err)
+  lu.assert_str_contains(result.out, "of the average, with its own, re-estimated")
+end
+
+function TestExperiments:test_cifar_cnn_without_cifar()
+  if require("swale.data").is_here "cifar10" then lu.skip "there is a CIFAR-10" end
+  local result = command.swale(self.dir, { "run", EXPERIMENTS .. "cifar_cnn.lua" })
+  lu.assert_equals(result.code, 1)
+  lu.assert_str_contains(result.err, "swale data get cifar10")
+end
+
+function TestExperiments:test_char_lm()
+  command.write(self.dir .. "/text", ("the quick brown fox jumps\n"):rep(100))
+  local result = command.swale(self.dir, { "run", EXPERIMENTS .. "char_lm.lua", "file=text",
+    "epochs=6", "length=16", "layers=1", "heads=2", "size=16", "batch=8", "dropout=0.0",
+    "lr=0.02", "sample=30" })
+  lu.assert_equals(result.code, 0, result.err)
+  lu.assert_true(tonumber(result.out:match "epoch  6: (%S+) bits a character") < 1, result.out)
+  lu.assert_equals(#result.out:match "writes itself:%] (.*)\n", 30)
+end

@@ -34,7 +34,7 @@ local function indices(n)
   return index
 end
 
---- What a step consists of, each measured alone; backward and update are differences, since the
+--- What a step consists of, the least time of each; backward and update are differences, since the
 --- one comes with the forward pass and the other is made while gradients appear.
 local function parts(name, batch, o)
   local network = networks.named(name)
@@ -45,13 +45,13 @@ local function parts(name, batch, o)
   local run = { inputs = { x, y }, vectors = { model:weights(), buffers },
     out = core.zeros { #model:weights() }, state = buffers and buffers:clone() }
   local forward, both = core.program(graph.graph, { graph.loss }), graph:train()
-  local function median(f) return measure.calls(f, o.min_time / 4).median_ms end
-  local result = { kind = "parts", B = batch, gather_ms = median(function()
+  local function least(f) return measure.calls(f, o.min_time / 4).min_ms end
+  local result = { kind = "parts", B = batch, gather_ms = least(function()
     source:gather(index)
-  end), forward_loss_ms = median(function() forward:run(run) end) }
-  local gradient = median(function() both:run(run) end)
+  end), forward_loss_ms = least(function() forward:run(run) end) }
+  local gradient = least(function() both:run(run) end)
   result.backward_ms = gradient - result.forward_loss_ms
-  local whole = median((networks.stepper(network, batch)))
+  local whole = least((networks.stepper(network, batch)))
   result.opt_step_ms = whole - gradient - result.gather_ms
   return result
 end
