@@ -13,7 +13,12 @@ typedef struct job {
   int64_t chunk;  /* images or panels in one piece */
 } job;
 
-enum { WEIGHTS_AT_HAND = 1 << 16 }; /* elements: 256 KiB */
+enum {
+  WEIGHTS_AT_HAND = 1 << 17, /* elements: 512 KiB */
+  PIECE_WORK = 1 << 20,      /* multiply-adds that are worth a piece */
+  PIECE_PIXELS = 1024,
+  PIECES = 4
+};
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
@@ -41,10 +46,15 @@ static double work_of_image(const swi_convolution *c) {
          (double)c->kernel[0] * (double)c->kernel[1] * (double)(c->channels / c->groups);
 }
 
+/* Enough pixels for the kernel's blocks, enough pieces for the threads where there is enough to do. */
 static int64_t images_in_piece(const swi_convolution *c) {
-  const double piece_work = 1 << 20;
-  const double images = piece_work / (work_of_image(c) + 1);
-  return images < 1 ? 1 : images > (double)c->images ? c->images : (int64_t)images;
+  const double work = work_of_image(c), all = work * (double)c->images;
+  const double by_work = PIECE_WORK / (work + 1);
+  const int64_t by_pixels = PIECE_PIXELS / (c->out_size[0] * c->out_size[1]);
+  int64_t images = by_work > (double)c->images ? c->images : (int64_t)by_work;
+  if (images < by_pixels) images = by_pixels;
+  if (all > PIECES * PIECE_WORK) images = smaller(images, (c->images + PIECES - 1) / PIECES);
+  return images < 1 ? 1 : smaller(images, c->images);
 }
 
 static void run_by_images(sw_context *ctx, job *j) {
