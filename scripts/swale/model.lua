@@ -15,9 +15,9 @@ local M = {}
 ---@field segments swale.Segment[]
 ---@field buffer_segments swale.Segment[]
 ---@field seed integer
----@field save function      see swale.model_files, as for the next two
+---@field save function      see swale.model_files, as for the next one
 ---@field load function
----@field predict function
+---@field predict function   see swale.predict
 ---@field state_dict function        see swale.model_state, as for the next one
 ---@field load_state_dict function
 local Model = { __name = "swale.Model" }
@@ -198,7 +198,7 @@ function Model:clone()
   return new(self.layer, self.flat:clone(), self.kept and self.kept:clone(), self.seed)
 end
 
-for _, part in ipairs { "swale.model_files", "swale.model_state" } do
+for _, part in ipairs { "swale.model_files", "swale.model_state", "swale.predict" } do
   for name, method in pairs(require(part)) do Model[name] = method end
 end
 

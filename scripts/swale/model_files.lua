@@ -1,4 +1,4 @@
---- Methods of models: weights in files, by PyTorch's names, and answers for many rows.
+--- Methods of models: weights in files, by PyTorch's names.
 local core = require "swale.core"
 local errors = require "swale.errors"
 local options = require "swale.options"
@@ -158,50 +158,6 @@ function M.load(self, path, o)
   if o.strict and not clean then refuse(path, report, words) end
   take(self, tensors, arranged, report)
   return self, report
-end
-
--- ------------------------------------------------------------------ predicting
-
-local PREDICT = { batch = { "count", 1000 } }
-
---- rows(first, n) and how many there are.
-local function rows_of(layer, x)
-  if core.type(x) == "tensor" and x:ndim() > 0 then
-    return #x, function(first, n) return x:narrow(1, first, n):contiguous():to "float32" end
-  end
-  local meta = type(x) == "table" and getmetatable(x)
-  if not meta or meta.__name ~= "swale.Split" then
-    errors.misuse("model:predict: wants a split or a tensor of rows, not %s", errors.shown(x))
-  end
-  return #x, function(first, n)
-    local index = {}
-    for i = 1, n do index[i] = first + i - 1 end
-    return require("swale.entry").rows(layer, x:gather(index), x.shape)
-  end
-end
-
----The outputs for many rows, a batch at a time. A split's rows are normalised, as in training; a
----tensor's are taken as they are. Batch norms use the running statistics.
----@param self swale.Model
----@param x swale.Split|swale.Tensor     (N, …)
----@param o? { batch?: integer }         1000
----@return swale.Tensor outputs          (N, …)
----@return swale.Tensor|nil labels       int32 (N): the place of the largest, from 0, of several
-function M.predict(self, x, o)
-  o = options.check("model:predict", o, PREDICT)
-  local total, rows = rows_of(self.layer, x)
-  local outputs
-  for first = 1, total, o.batch do
-    local y = self:forward(rows(first, math.min(o.batch, total - first + 1)))
-    local shape = y:shape()
-    shape[1] = total
-    outputs = outputs or core.zeros(shape)
-    outputs:narrow(1, first, #y):copy(y)
-  end
-  if not outputs then errors.misuse "model:predict: there are no rows" end
-  local shape = outputs:shape()
-  local several = #shape == 2 and shape[2] > 1
-  return outputs, several and require("swale.ops").argmax(outputs) or nil
 end
 
 return M

@@ -47,7 +47,7 @@ end }
 local CLASS_WORDS = { Optimizer = "an optimizer (sw.optim.SGD { … })",
   Averaging = "an average (sw.average.SWA { … })", Rule = "a rule", Schedule = "a schedule",
   Layer = "a layer", Model = "an instance of one", Run = "the run that an experiment is given",
-  Compiled = "what sw.compile gives" }
+  Compiled = "what sw.compile gives", Split = "a split" }
 
 --- Objects of a class of Swale's: "Schedule" is a table whose metatable is named swale.Schedule.
 local function class_type(name)

@@ -102,7 +102,7 @@ function TestModelFiles:test_wrong_arguments()
     { layout = "torch" })
   lu.assert_error_msg_contains("no checkpoint of a run", m.save(m, self.path).load, m, self.path,
     { which = "average" })
-  lu.assert_error_msg_contains("wants a split or a tensor of rows, not 3", m.predict, m, 3)
+  lu.assert_error_msg_contains("x must be a split or a tensor, not 3", m.predict, m, 3)
 end
 
 -- Element (o, ((c H) + y) W + x) of PyTorch's is our (o, ((y W) + x) C + c).
@@ -140,6 +140,13 @@ function TestModelFiles:test_predict_is_forward_in_batches()
   local raw = m:predict(data.valid.x:reshape { -1, 64 })
   lu.assert_equals(raw:shape(), { 300, 10 })
   lu.assert_nil(select(2, nn.Linear(64, 1):build {}:predict(data.valid)))
+end
+
+function TestModelFiles:test_predict_takes_indices()
+  local m = nn.Sequential { nn.Embedding(7, 3), nn.Flatten(), nn.Linear(12, 2) }:build { seed = 1 }
+  local x = sw.tensor({ { 0, 6, 2, 1 }, { 5, 5, 3, 0 }, { 4, 1, 1, 2 } }, "int32")
+  lu.assert_equals(m:predict(x, { batch = 2 }):table(), m:forward(x):table())
+  lu.assert_error_msg_contains("a scalar has no rows", m.predict, m, sw.tensor(3))
 end
 
 -- ------------------------------------------------------------------ PyTorch

@@ -39,6 +39,8 @@ local function is_index(x)
   return x:dtype() == "int32"
 end
 
+function Embedding:takes() return "indices" end
+
 function Embedding:forward(x, p)
   if not is_index(x) then
     errors.misuse("Embedding: takes whole numbers (int32, from 0), not %s of real ones",

@@ -47,8 +47,9 @@ function Layer:has_modes()
   return false
 end
 
----What comes in: "images" (B, height, width, channels) or "rows" (B, n); nil: either.
----@return "images"|"rows"|nil
+---What comes in: "images" (B, height, width, channels), "rows" (B, n) or "indices", int32; nil:
+---images or rows.
+---@return "images"|"rows"|"indices"|nil
 function Layer:takes()
   for _, child in ipairs(self:children()) do
     local kind = child.layer:takes()
