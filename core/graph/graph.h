@@ -126,10 +126,11 @@ SW_API sw_status sw_graph_gradient(sw_graph *g, sw_edge of, sw_edge seed, const 
 
 /* Per-example squared gradient norms. grads are the gradients of a loss that is the mean over
  * examples, as sw_graph_gradient gave them for params. *out: (batch), sum over the params of
- * |g_i|^2, g_i being the gradient of example i's own loss. Linear layers: |x_i|^2 |delta_i|^2. A
- * param with several uses, or examples that are coupled: SW_EUNSUPPORTED, with the param's position
- * in *culprit (may be NULL). A loss that is another multiple of the mean for each batch size, such
- * as the sum: SW_EUNSUPPORTED too, and nobody is the culprit. */
+ * |g_i|^2, g_i being the gradient of example i's own loss. How, is said in example_norms.c.
+ * SW_EUNSUPPORTED, with the param's position in *culprit (may be NULL): a param of products or
+ * embeddings with several uses, a penalty, or examples that are coupled. SW_EUNSUPPORTED too, and
+ * nobody is the culprit: two params of vector 0 share elements, or the loss is another multiple of
+ * the mean for each batch size, such as the sum. */
 SW_API sw_status sw_graph_example_norms(sw_graph *g, const sw_edge *grads, int n_grads,
                                         sw_edge *out, int *culprit);
 
