@@ -46,7 +46,7 @@ static double work_of_image(const swi_convolution *c) {
          (double)c->kernel[0] * (double)c->kernel[1] * (double)(c->channels / c->groups);
 }
 
-/* Enough pixels for the kernel's blocks, enough pieces for the threads where there is enough to do. */
+/* Enough pixels for the kernel's blocks, and pieces for all threads where there is enough to do. */
 static int64_t images_in_piece(const swi_convolution *c) {
   const double work = work_of_image(c), all = work * (double)c->images;
   const double by_work = PIECE_WORK / (work + 1);

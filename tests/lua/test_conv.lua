@@ -119,3 +119,37 @@ function TestConv:test_methods_and_what_a_tensor_gives()
   lu.assert_equals(x:conv2d(w):reshape({ -1 }):table(), { -4, -4, -4, -4 })
   lu.assert_error_msg_contains("unknown option", x.conv2d, x, w, { strides = 2 })
 end
+
+-- Threads and blocks: images in several pieces, panels in several.
+function TestConv:test_any_number_of_threads_gives_the_same_bits()
+  local net = network(24, { dtype = "float32" })
+  local norms = assert(net.g:example_norms(net.grads))
+  local program = core.program(net.g, { norms, net.loss, table.unpack(net.grads) })
+  local run, before, want = batch_of(net, 24, 9, "float32"), core.threads(), nil
+  for _, threads in ipairs { 1, 2, 4 } do
+    core.set_threads(threads)
+    local got = {}
+    for i, t in ipairs { program:run(run) } do got[i] = t:reshape({ -1 }):table() end
+    want = want or got
+    lu.assert_equals(got, want)
+  end
+  core.set_threads(before)
+end
+
+local function allocations_of(program, run)
+  program:run(run)
+  local before = core.memory().calls
+  lu.assert_equals(program:run(run):shape(), { 4 })
+  return core.memory().calls - before
+end
+
+-- What convolutions work with is planned: a run allocates what it returns, as without them.
+function TestConv:test_scratch_is_planned()
+  local net = network(9, { dtype = "float32" })
+  local norms = assert(net.g:example_norms(net.grads))
+  local run = batch_of(net, 9, 4, "float32")
+  local linear = ops.matmul(ops.mean(net.x, { 2, 3 }), ops.slice(net.params[5], 2, 1, 3),
+    { transpose_b = true })
+  local plain = core.program(net.g, { ops.cross_entropy(linear, net.y) })
+  lu.assert_equals(allocations_of(core.program(net.g, { norms }), run), allocations_of(plain, run))
+end
