@@ -217,16 +217,17 @@ local function classified(layer, features, mode)
   return compile.graph(layer, sw.loss.cross_entropy, { features = features, labels = true }, mode)
 end
 
-local function check_network(layer, features, inputs)
-  local graph, model = classified(layer, features, "eval"), layer:build { seed = 2 }
+local function check_network(layer, features, inputs, mode)
+  local graph, model = classified(layer, features, mode or "eval"), layer:build { seed = 2 }
   local w, buffers = model:weights():to "float64", model:buffers() or core.zeros { 1 }
   if model:buffers() then core.random(1, "test"):fill_uniform(buffers, 0.5, 1.5) end
   local run = { inputs = inputs, vectors = { w, buffers:to "float64" }, batch = BATCH,
-    out = core.zeros({ #w }, "float64") }
+    out = core.zeros({ #w }, "float64"), seed = 5, step = 7, first_example = 1 }
   local _, norms = graph:measured("float64"):run(run)
   local single = graph:pure "float64"
   for i = 1, BATCH do
     run.inputs, run.batch = { inputs[1]:narrow(1, i, 1), inputs[2]:narrow(1, i, 1) }, 1
+    run.first_example = i -- its dropout mask
     single:run(run)
     local want = run.out:dot(run.out)
     lu.assert_almost_equals(norms:get(i), want, 1e-11 * want)
@@ -242,6 +243,11 @@ function TestNorms:test_a_convolutional_network()
     nn.Conv2d(4, 3, 1), nn.LayerNorm(3), nn.AvgPool2d(2, { padding = 1, stride = 1 }),
     nn.Residual { body = nn.Conv2d(3, 3, 3, { padding = 1 }) }, nn.GlobalAvgPool(),
     nn.Linear(3, 3) }, { 6, 5, 2 }, IMAGES)
+end
+
+function TestNorms:test_dropout()
+  check_network(nn.Sequential { nn.Flatten(), nn.Dropout(0.3), nn.Linear(60, 8), nn.ReLU(),
+    nn.Dropout(0.5), nn.Linear(8, 3) }, { 6, 5, 2 }, IMAGES, "train")
 end
 
 function TestNorms:test_batch_norm_with_running_statistics()

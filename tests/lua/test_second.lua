@@ -281,8 +281,9 @@ end
 
 -- ------------------------------------------------------------------ its price
 
-local function products(program)
+local function products(program, part)
   local dump = program:dump()
+  dump = part and dump:match(part) or dump
   local _, count = dump:gsub("= matmul", "")
   local _, convolutions = dump:gsub("= conv2d", "")
   return count + convolutions
@@ -301,6 +302,9 @@ local function check_price(layer, features, coupled)
   local gradient = of "value_and_gradient"
   lu.assert_true(gradient > 0)
   lu.assert_true(of "hvp" <= 8 / 3 * gradient, "hvp: " .. of "hvp" .. " for " .. gradient)
+  local further = products(p.loss:linearize(p.w).program, "again at a rerun\n(.*)")
+  lu.assert_true(further <= 2 * gradient, "further: " .. further .. " for " .. gradient)
+  lu.assert_true(further < of "hvp")
   if coupled then return end
   lu.assert_true(of "gauss_newton" <= 2 * gradient, "gauss_newton: " .. of "gauss_newton")
   lu.assert_true(of "jvp" <= gradient, "jvp: " .. of "jvp")
