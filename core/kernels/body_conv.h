@@ -171,37 +171,46 @@ static void point_from(const block *b, int64_t i, int64_t j, int64_t channel, co
 
 /* A segment of all taps of one row that leaves its image, copied. */
 static const real *patched(const sweep *s, const real *line, int64_t column, real *to) {
-  const size_t size = (size_t)s->depth * sizeof *to;
-  for (int64_t j = 0; j < s->columns.taps; j++)
-    if (is_inside(column + j, s->columns.size))
-      memcpy(to + j * s->depth, line + (column + j) * s->from_pixel, size);
-    else
-      memset(to + j * s->depth, 0, size);
+  const int64_t n = s->columns.taps * s->depth, end = s->columns.size * s->depth;
+  const int64_t from = column * s->depth;
+  for (int64_t j = 0; j < n; j++) to[j] = is_inside(from + j, end) ? line[from + j] : 0;
   return to;
+}
+
+/* Places c … stop - 1 of a row that lies in its image. */
+static real *point_from_line(const sweep *s, const real *line, int64_t c, int64_t stop,
+                             real *patches, const real **to) {
+  const int64_t step = s->columns.step, taps = s->columns.taps;
+  const int64_t low = first_seeing(&s->columns, s->columns.offset, 0);
+  const int64_t high = first_seeing(&s->columns, s->columns.offset, s->columns.size - taps + 1);
+  while (c < stop) {
+    const int64_t column = c * step + s->columns.offset;
+    if (c < low || c >= high) {
+      *to++ = patched(s, line, column, patches);
+      patches += taps * s->depth;
+      c++;
+      continue;
+    }
+    const real *pixel = line + column * s->depth;
+    for (const int64_t end = smaller(high, stop); c < end; c++, pixel += step * s->depth)
+      *to++ = pixel;
+  }
+  return patches;
 }
 
 /* The same for all taps of a row together. */
 static real *point_from_row(const block *b, int64_t i, real *patches, const real **to) {
   const sweep *s = b->s;
   const int64_t down = s->rows.offset + i * s->rows.offset_step;
-  const int64_t last = s->columns.size - s->columns.taps;
   cursor next = cursor_at(s, b->first);
   for (const real **end = to + b->places; to < end;) {
     const cursor c = next;
     const int64_t row = c.row * s->rows.step + down, run = take_run(s, &next, end - to);
-    const int in = is_inside(row, s->rows.size);
-    const real *line = line_of(s, c.image, in ? row : 0);
-    for (int64_t j = 0; j < run; j++) {
-      const int64_t column = (c.column + j) * s->columns.step + s->columns.offset;
-      if (!in) {
-        *to++ = nothing;
-      } else if (column >= 0 && column <= last) {
-        *to++ = line + column * s->from_pixel;
-      } else {
-        *to++ = patched(s, line, column, patches);
-        patches += s->columns.taps * s->depth;
-      }
-    }
+    if (is_inside(row, s->rows.size))
+      patches = point_from_line(s, line_of(s, c.image, row), c.column, c.column + run, patches, to);
+    else
+      for (int64_t j = 0; j < run; j++) to[j] = nothing;
+    to += run;
   }
   return patches;
 }

@@ -115,6 +115,15 @@ static void strip_rows(int64_t rows, const strip *t) {
   }
 }
 
+/* n < PANEL elements: too few to call for. */
+INLINE void copy_few(int64_t n, const real *from, real *to) {
+  int64_t j = 0;
+  for (; j + V_N <= n; j += V_N) v_store(to + j, v_load(from + j));
+  UNROLL
+  for (int r = 0; r < V_N - 1; r++)
+    if (j + r < n) to[j + r] = from[j + r];
+}
+
 /* The last columns go through a whole tile of their own. */
 static void strip_edge(int64_t rows, int64_t cols, const strip *t) {
   real c[V_TILE * PANEL] = {0}, bias[PANEL] = {0}, *to[V_TILE];
@@ -128,7 +137,7 @@ static void strip_edge(int64_t rows, int64_t cols, const strip *t) {
     if (t->accumulate) memcpy(to[i], t->to[i] + t->column, size);
   }
   strip_rows(rows, &whole);
-  for (int64_t i = 0; i < rows; i++) memcpy(t->to[i] + t->column, to[i], size);
+  for (int64_t i = 0; i < rows; i++) copy_few(cols, to[i], t->to[i] + t->column);
 }
 
 #endif
