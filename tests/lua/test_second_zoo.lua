@@ -15,8 +15,10 @@ local TINY = {
   logreg = { features = 12 }, mlp_small = { features = 12 }, mlp = { features = 12 },
   F1 = { features = 12 }, F2 = { features = 12 }, lenet5 = { scale = 0.3 },
   wrn = { depth = 10, width = 0.25 }, wrn_28_10 = { scale = 0.02 }, C2 = { scale = 0.03 },
-  C4 = { scale = 0.03 }, preresnet110 = { scale = 0.125 }, preresnet164 = { scale = 0.125 },
-  resnet56 = { scale = 0.125 }, resnet20 = { scale = 0.125 },
+  C4 = { scale = 0.03 }, resnet20 = { scale = 0.125 },
+  resnet56 = { scale = 0.125, input = { 16, 16, 3 } },
+  preresnet110 = { scale = 0.125, input = { 16, 16, 3 } },
+  preresnet164 = { scale = 0.125, input = { 16, 16, 3 } },
 }
 
 local LENGTH, WORDS = 6, 7
@@ -29,7 +31,7 @@ local function network(name)
   local o = { classes = 5 }
   for key, value in pairs(TINY[name] or { scale = NARROW }) do o[key] = value end
   if name ~= "logreg" and name ~= "wrn" then o.scale = o.scale or NARROW end
-  local features = o.features and { o.features } or name == "lenet5" and { 28, 28, 1 }
+  local features = o.features and { o.features } or o.input or name == "lenet5" and { 28, 28, 1 }
     or { 32, 32, 3 }
   return sw.zoo[name](o), features
 end
