@@ -6,7 +6,7 @@
 #include "base/context_int.h"
 
 /* A block of LARGE bytes has more small pages than a processor keeps addresses of. In large pages,
- * where the system has them, a row at a random place of a data set costs no look into its tables. */
+ * where the system has them, a row at a random place of a data set costs no look into a table. */
 enum { ALIGNMENT = 64, LARGE = 8 << 20, LARGE_PAGE = 2 << 20 };
 
 /* Counts down to the allocation that is to fail; a persistent failure stays at it. */

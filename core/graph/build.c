@@ -14,7 +14,8 @@ sw_edge swi_build_from(sw_graph *g, sw_op op, const sw_edge *in, const sw_attrs 
 }
 
 sw_edge swi_build(sw_graph *g, sw_op op, sw_edge a, sw_edge b, sw_edge c, const sw_attrs *attrs) {
-  const sw_edge in[3] = {a, b, c};
+  sw_edge in[SWI_MAX_IN] = {a, b, c};
+  for (int i = 3; i < SWI_MAX_IN; i++) in[i] = SW_NO_EDGE;
   return swi_build_from(g, op, in, attrs);
 }
 

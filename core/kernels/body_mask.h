@@ -6,6 +6,8 @@
 #ifndef SW_BODY_MASK_H
 #define SW_BODY_MASK_H
 
+#include <string.h>
+
 #include "base/random.h"
 #include "kernels/kernels.h"
 
@@ -30,8 +32,9 @@ static void keep_mask(int64_t n, const uint32_t key[2], const uint32_t counter[4
   int64_t i = 0;
   for (; i + MASK_CHUNK <= n; i += MASK_CHUNK)
     mask_chunk(key, counter, (uint32_t)(i / 4), threshold, value, (real *)y + i);
-  if (i < n) mask_chunk(key, counter, (uint32_t)(i / 4), threshold, value, last);
-  for (int64_t k = i; k < n; k++) ((real *)y)[k] = last[k - i];
+  if (i == n) return;
+  mask_chunk(key, counter, (uint32_t)(i / 4), threshold, value, last);
+  memcpy((real *)y + i, last, (size_t)(n - i) * sizeof *last);
 }
 
 #endif

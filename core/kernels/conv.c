@@ -42,8 +42,9 @@ static void run_piece(void *arg, int64_t piece) {
 
 /* Multiply-adds of one image. */
 static double work_of_image(const swi_convolution *c) {
+  const int64_t channels = c->channels / c->groups;
   return (double)c->out_size[0] * (double)c->out_size[1] * (double)c->outputs *
-         (double)c->kernel[0] * (double)c->kernel[1] * (double)(c->channels / c->groups);
+         (double)c->kernel[0] * (double)c->kernel[1] * (double)channels;
 }
 
 /* Enough pixels for the kernel's blocks, and pieces for all threads where there is enough to do. */

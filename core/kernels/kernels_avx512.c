@@ -16,13 +16,18 @@
 
 #include "kernels/body_convert.h"
 #include "kernels/body_gemm.h"
+
 #include "kernels/body_packed.h"
+
+#include "kernels/body_mask.h"
 #include "kernels/body_norm.h"
 #include "kernels/body_pool.h"
-#include "kernels/body_mask.h"
+
 #include "kernels/body_strip.h"
+
 #include "kernels/body_conv.h"
 #include "kernels/body_conv_weight.h"
+
 #include "kernels/body_softmax.h"
 #include "kernels/body_update.h"
 

@@ -9,10 +9,13 @@
 #include "kernels/body_reduce.h"
 
 #include "kernels/body_conv_naive.h"
+
 #include "kernels/body_convert.h"
+
+#include "kernels/body_mask.h"
 #include "kernels/body_norm.h"
 #include "kernels/body_pool.h"
-#include "kernels/body_mask.h"
+
 #include "kernels/body_softmax.h"
 #include "kernels/body_update.h"
 

@@ -265,10 +265,10 @@ function M.argmax(x, axis) return (apply("argmax", { axes = { axis or -1 } }, x)
 ---@return swale.Value
 function M.matmul(a, b, o) return (apply("matmul", o, a, b)) end
 
----Products of slices: (…, m, k) x (…, k, n) -> (…, m, n), the leading axes, at least one, being equal.
+---Products of slices: (…, m, k) x (…, k, n) -> (…, m, n); the leading axes are equal.
 ---@param a swale.Value
 ---@param b swale.Value
----@param o? { transpose_a?: boolean, transpose_b?: boolean }   takes the slices of an operand transposed
+---@param o? { transpose_a?: boolean, transpose_b?: boolean }   of slices
 ---@return swale.Value
 function M.bmm(a, b, o) return (apply("bmm", o, a, b)) end
 

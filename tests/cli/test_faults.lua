@@ -31,7 +31,9 @@ function TestFaults:kept(status)
   lu.assert_equals(info.status, status)
   for _, name in ipairs(folders.entries(dir .. "/checkpoints")) do
     local unfinished = status == "running" and name:find "%.safetensors%.tmp%.%d+$"
-    if not unfinished then lu.assert_not_nil(core.safetensors_read(dir .. "/checkpoints/" .. name)) end
+    if not unfinished then
+      lu.assert_not_nil(core.safetensors_read(dir .. "/checkpoints/" .. name))
+    end
   end
   return info, records, dir
 end

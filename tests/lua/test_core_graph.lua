@@ -332,7 +332,8 @@ function TestTraining:test_bad_loops()
   raises("loop: source must be a source, got a tensor", core.loop,
     { program = p, weights = w, source = w })
   raises("loop: unknown option \"batch\"", core.loop, { batch = 1 })
-  local third = core.program(c.g, { c.loss + core.apply("sum", { axes = { 1 } }, c.g:param(1, { 2 }, 3)) })
+  local sum = core.apply("sum", { axes = { 1 } }, c.g:param(1, { 2 }, 3))
+  local third = core.program(c.g, { c.loss + sum })
   raises("params in vector 3", core.loop, { program = third, weights = w, source = s })
   local l = core.loop { program = p, weights = w, source = s }
   raises("has no measured program", l.measure_noise, l, 1)
