@@ -21,14 +21,15 @@ typedef struct strip {
   int relu;
 } strip;
 
-INLINE void strip_step(const int rows, const real *const a[V_TILE], int64_t p, const real *b,
-                       vec s[V_TILE][2]) {
-  const vec left = v_load(b), right = v_load(b + V_N);
+/* vecs: 2, or 1 where the right half of the panel is empty. */
+INLINE void strip_step(const int rows, const int vecs, const real *const a[V_TILE], int64_t p,
+                       const real *b, vec s[V_TILE][2]) {
+  const vec left = v_load(b), right = vecs > 1 ? v_load(b + V_N) : left;
   UNROLL
   for (int i = 0; i < rows; i++) {
     const vec x = v_broadcast(a[i] + p);
     s[i][0] = v_fma(x, left, s[i][0]);
-    s[i][1] = v_fma(x, right, s[i][1]);
+    if (vecs > 1) s[i][1] = v_fma(x, right, s[i][1]);
   }
 }
 
@@ -70,7 +71,7 @@ INLINE int is_nothing(const int rows, const real *const a[V_TILE]) {
   return 1;
 }
 
-INLINE void strip_tile(const int rows, const strip *t) {
+INLINE void strip_tile(const int rows, const int vecs, const strip *t) {
   vec s[V_TILE][2];
   strip_begin(rows, t, s);
   const real *b = t->b;
@@ -84,15 +85,15 @@ INLINE void strip_tile(const int rows, const strip *t) {
       b += length * PANEL;
       continue;
     }
-    for (int64_t p = 0; p < length; p++, b += PANEL) strip_step(rows, a, p, b, s);
+    for (int64_t p = 0; p < length; p++, b += PANEL) strip_step(rows, vecs, a, p, b, s);
   }
   strip_end(rows, t, s);
 }
 
 #define STRIP_CASE(r) \
-  case r: strip_tile(r, t); break
+  case r: strip_tile(r, vecs, t); break
 
-static void strip_rows(int64_t rows, const strip *t) {
+INLINE void strip_of(int64_t rows, const int vecs, const strip *t) {
   switch (rows) {
     STRIP_CASE(1);
     STRIP_CASE(2);
@@ -115,6 +116,9 @@ static void strip_rows(int64_t rows, const strip *t) {
   }
 }
 
+static void strip_rows(int64_t rows, const strip *t) { strip_of(rows, 2, t); }
+static void strip_half(int64_t rows, const strip *t) { strip_of(rows, 1, t); }
+
 /* n < PANEL elements: too few to call for. */
 INLINE void copy_few(int64_t n, const real *from, real *to) {
   int64_t j = 0;
@@ -136,7 +140,7 @@ static void strip_edge(int64_t rows, int64_t cols, const strip *t) {
     to[i] = c + i * PANEL;
     if (t->accumulate) memcpy(to[i], t->to[i] + t->column, size);
   }
-  strip_rows(rows, &whole);
+  (cols > V_N ? strip_rows : strip_half)(rows, &whole);
   for (int64_t i = 0; i < rows; i++) copy_few(cols, to[i], t->to[i] + t->column);
 }
 
