@@ -3,7 +3,7 @@
 --   swale run experiments/char_lm.lua [file=TEXT] [epochs=12] [size=96] [temperature=0.8]
 --
 -- Without a file it learns the licences that every Debian has in /usr/share/common-licenses, 137 kB
--- of careful English. Two or three minutes on two cores. What it tells is bits a character: 6.5
+-- of careful English. A minute or two on two cores. What it tells is bits a character: 6.5
 -- would be no knowledge at all, 4.5 is how often each character occurs, 2 are words and grammar.
 local sw = require "swale"
 
@@ -59,7 +59,8 @@ return sw.experiment {
         layers = p.layers, heads = p.heads, size = p.size, dropout = p.dropout },
       data = data, batch_size = p.batch, clip_norm = 1,
       optimizer = sw.optim.AdamW { weight_decay = 0.1 },
-      lr = sw.schedule.one_cycle { max = p.lr, fraction = 0.1, period = { epochs = p.epochs } },
+      lr = sw.schedule.one_cycle { max = p.lr, to = p.lr / 100, fraction = 0.1,
+        period = { epochs = p.epochs } },
     }
     local bits
     trainer:on("epoch", function(s, _, line)

@@ -17,8 +17,9 @@ local function product(name, batch, o)
   local v = core.random(1, "bench"):fill_normal(core.zeros { #w }, 0, 1)
   local map = f:linearize(w, at)
   local function gradient() f:value_and_gradient(w, at) end
-  local first, result = measure.pair(gradient, function() f:hvp(w, at, v) end, o.min_time)
-  local second, further = measure.pair(gradient, function() map(v) end, o.min_time)
+  local first, result = measure.turns({ gradient,
+    function() f:hvp(w, at, v) end }, o.min_time)
+  local second, further = measure.turns({ gradient, function() map(v) end }, o.min_time)
   result.kind, result.B, result.grad_ms = "hvp", batch, first.median_ms
   result.ratio_to_grad = result.median_ms / first.median_ms
   result.further_ms = further.median_ms

@@ -54,20 +54,25 @@ function M.calls(f, min_time, o)
   return M.summary(times)
 end
 
----Times of f() and g(), in turns, so that both meet the same weather.
----@param f fun()
----@param g fun()
+---Times of functions that take turns, so that all meet the same weather.
+---@param functions (fun())[]
 ---@param min_time number   seconds for each
----@return swale.Measured f, swale.Measured g
-function M.pair(f, g, min_time)
-  warm_up(f, 2)
-  warm_up(g, 2)
-  local first, second, total = {}, {}, 0
-  while (total < 2 * min_time * 1e3 or #first < 5) and #first < 5000 do
-    first[#first + 1], second[#second + 1] = milliseconds(f), milliseconds(g)
-    total = total + first[#first] + second[#second]
+---@return swale.Measured ...
+function M.turns(functions, min_time)
+  local times, total, rounds = {}, 0, 0
+  for i, f in ipairs(functions) do
+    warm_up(f, 2)
+    times[i] = {}
   end
-  return M.summary(first), M.summary(second)
+  while (total < #functions * min_time * 1e3 or rounds < 5) and rounds < 5000 do
+    rounds = rounds + 1
+    for i, f in ipairs(functions) do
+      times[i][rounds] = milliseconds(f)
+      total = total + times[i][rounds]
+    end
+  end
+  for i, list in ipairs(times) do times[i] = M.summary(list) end
+  return table.unpack(times)
 end
 
 ---Seconds that f() takes, once.

@@ -45,15 +45,12 @@ local function parts(name, batch, o)
   local run = { inputs = { x, y }, vectors = { model:weights(), buffers },
     out = core.zeros { #model:weights() }, state = buffers and buffers:clone() }
   local forward, both = core.program(graph.graph, { graph.loss }), graph:train()
-  local function least(f) return measure.calls(f, o.min_time / 4).min_ms end
-  local result = { kind = "parts", B = batch, gather_ms = least(function()
-    source:gather(index)
-  end), forward_loss_ms = least(function() forward:run(run) end) }
-  local gradient = least(function() both:run(run) end)
-  result.backward_ms = gradient - result.forward_loss_ms
-  local whole = least((networks.stepper(network, batch)))
-  result.opt_step_ms = whole - gradient - result.gather_ms
-  return result
+  local gather, loss, gradient, whole = measure.turns({ function() source:gather(index) end,
+    function() forward:run(run) end, function() both:run(run) end,
+    (networks.stepper(network, batch)) }, o.min_time / 4)
+  return { kind = "parts", B = batch, gather_ms = gather.min_ms, forward_loss_ms = loss.min_ms,
+    backward_ms = gradient.min_ms - loss.min_ms,
+    opt_step_ms = whole.min_ms - gradient.min_ms - gather.min_ms }
 end
 
 ---@return swale.BenchRow[]

@@ -24,8 +24,8 @@ local function example_norms(name, batch, o)
   local out = core.zeros { #weights }
   local run = { inputs = inputs, vectors = { weights }, out = out }
   local plain, measured = graph:train(), graph:measured()
-  local gradient, result = measure.pair(function() plain:run(run) end,
-    function() measured:run(run) end, o.min_time)
+  local gradient, result = measure.turns({ function() plain:run(run) end,
+    function() measured:run(run) end }, o.min_time)
   local _, norms = measured:run(run)
   result.kind, result.B, result.grad_ms = "pegrad", batch, gradient.median_ms
   result.ratio_to_grad = result.median_ms / gradient.median_ms

@@ -44,7 +44,7 @@ local function listening(layer, rows, f)
     local call = l.call
     rawset(l, "call", function(self, ...)
       local y = call(self, ...)
-      if #self:children() == 0 then
+      if #self:children() == 0 or weights_of(self) > 0 then
         rows[#rows + 1] = { path = path, layer = self, shape = shape_text(y),
           weights = weights_of(self) }
       end
