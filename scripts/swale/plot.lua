@@ -203,6 +203,7 @@ local function lr_panel(lines, points)
   block(lines, "lr", thinned(points))
   local low, high = range(points)
   lines[#lines + 1] = low > 0 and high / low > 20 and "set logscale y" or "unset logscale y"
+  lines[#lines + 1] = 'set format y "%g"'
   lines[#lines + 1] = ("set yrange [%s:%.7g]"):format(low > 0 and high / low > 20 and "*" or "0",
     high > 0 and high * 1.12 or 1)
   lines[#lines + 1] = ('plot $lr using 1:2 with lines lw 1.8 lc rgb "%s" notitle')
