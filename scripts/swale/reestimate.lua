@@ -162,7 +162,8 @@ function M.reestimate(model, split, o)
       model:weights():numel())
   end
   local rows = split.source:shape()
-  local example = { rows = rows, features = entry.features(model.layer, rows, split.shape) }
+  local example = { rows = rows, features = entry.features(model.layer, rows, split.shape),
+    index = split.vocabulary ~= nil }
   local result = M.buffers { layer = model.layer, weights = weights, buffers = buffers,
     source = split.source, example = example, method = o.method, batch_size = o.batch_size }
   if o.commit then buffers:copy(result:to "float32") end

@@ -148,6 +148,23 @@ function TestReestimate:test_units_are_not_dropped_meanwhile()
   lu.assert_equals(dropping:reestimate(set.train):table(), plain:reestimate(set.train):table())
 end
 
+function TestReestimate:test_of_a_text()
+  local x = sw.tensor({ { 0, 1 }, { 2, 0 }, { 1, 1 }, { 2, 2 } }, "int32")
+  local set = sw.data.from_tensors { train = { x = x, y = sw.zeros({ 4 }, "int32") }, classes = 2,
+    vocabulary = 3 }
+  local model = nn.Sequential { nn.Embedding(3, 2), nn.Flatten(), nn.BatchNorm(4) }
+    :build { seed = 2 }
+  local rows = model:parameter "0.weight":table()
+  local function entry(i, k) return rows[x:table()[i][1 + (k - 1) // 2] + 1][1 + (k - 1) % 2] end
+  local want = { mean = {}, var = {} }
+  for k = 1, 4 do
+    local sum, square = 0, 0
+    for i = 1, 4 do sum, square = sum + entry(i, k) / 4, square + entry(i, k) ^ 2 end
+    want.mean[k], want.var[k] = sum, (square - 4 * sum ^ 2) / 3
+  end
+  assert_norm(model, model:reestimate(set.train), "2", want)
+end
+
 function TestReestimate:test_refusals()
   local set, model = prepared(CASES[1])
   lu.assert_error_msg_contains('must be one of "pooled", "layerwise"', model.reestimate, model,
