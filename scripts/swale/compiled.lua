@@ -25,7 +25,8 @@ Compiled.__index = Compiled
 
 ---@class swale.CompileOptions
 ---@field mode? "train"|"eval"        "train": batch statistics, dropout, as PyTorch's
----@field update_buffers? boolean     each call sets the model's running statistics as training does
+---@field update_buffers? boolean     each call sets the model's running statistics as training,
+---if the loss is finite
 ---@field seed? integer               of dropout; 1
 
 local COMPILE = { mode = { choice = { "train", "eval" }, "train" }, seed = { "integer", 1 },
@@ -137,8 +138,11 @@ local function run(self, w, batch)
     out = core.zeros({ w:numel() }, w:dtype()) })
   o.state = self.updating and o.vectors[2]:clone() or nil
   local value = errors.check(program:run(o))
-  if self.updating then self.model:buffers():copy(o.state:to "float32") end
-  return value:item(), o.out
+  value = value:item()
+  if self.updating and value - value == 0 then -- as a training does: only of a finite loss
+    self.model:buffers():copy(o.state:to "float32")
+  end
+  return value, o.out
 end
 
 ---Loss and gradient at w.

@@ -64,6 +64,17 @@ function TestBuffers:test_files_hold_them()
   lu.assert_equals(b:buffers():table(), a:buffers():table())
 end
 
+function TestBuffers:test_a_loss_that_is_not_finite_leaves_them()
+  local m = net():build { seed = 1 }
+  local f = sw.compile(sw.loss.cross_entropy, m, { update_buffers = true })
+  local before = m:buffers():table()
+  local x = sw.zeros { 2, 64 }
+  x:fill(0 / 0)
+  local value = f:value(m:weights(), { x = x, y = sw.zeros({ 2 }, "int32") })
+  lu.assert_true(value ~= value)
+  lu.assert_equals(m:buffers():table(), before)
+end
+
 -- A Lambda that counts how often it was trained, and shows it in evaluation.
 local function counter()
   return nn.Lambda(function(x, p, context)
@@ -254,6 +265,34 @@ function TestTrainingModes:test_re_estimated_once_a_capture()
   t:evaluate("swa", { on = "test" })
   reestimate.buffers = buffers
   lu.assert_equals({ after_fit, calls }, { 2, 2 })
+end
+
+function TestTrainingModes:test_an_average_that_was_restored_is_another()
+  local swa = sw.average.SWA { every = { steps = 5 } }
+  local t = new { average = swa }:fit { steps = 10 }
+  local before = t:evaluate("swa").loss
+  swa:restore(t:weights() * 0.5, swa.count)
+  local own = t.model:reestimate(t.data.train, { weights = swa:weights() })
+  lu.assert_equals(t:evaluate("swa").loss, t:evaluate(swa:weights(), { buffers = own }).loss)
+  lu.assert_not_equals(t:evaluate("swa").loss, before)
+end
+
+-- Nobody looks at the average before the end, where there is nothing to validate on.
+function TestTrainingModes:test_the_last_checkpoint_has_the_statistics_of_averages()
+  local digits = sw.data.load "digits"
+  local data = sw.data.from_tensors { classes = 10,
+    train = { x = digits.train.x:to "float32", y = digits.train.y } }
+  for method, there in pairs { pooled = true, running = false } do
+    local run = harness.fake_run()
+    local t = new { data = data, average = sw.average.SWA {}, batch_norm = method }
+      :fit { epochs = 1, run = run }
+    local found = run.checkpoints[#run.checkpoints].tensors["buffers.average"]
+    lu.assert_equals(found ~= nil, there)
+    if found then
+      local own = t:evaluate(t.average:weights(), { buffers = found })
+      lu.assert_equals(own.loss, t:evaluate("swa").loss)
+    end
+  end
 end
 
 function TestTrainingModes:test_checkpoints_hold_them()

@@ -247,7 +247,7 @@ local function run_to(self, length)
   self.target = marks.once(scale, s[scale] + amount, function() self.reached = true end)
   drive(self, events.plan(self))
   self.journal:step(s, self.loop)
-  self.journal:checkpoint(self)
+  self.journal:conclude(self)
   hooks.call(self.hooks["end"], s, self.trainer)
   diagnose(self)
 end

@@ -100,6 +100,14 @@ local function metadata(self, s)
     buffer_segments = self.buffer_segments }
 end
 
+---The checkpoint that a training ends with: averages have the statistics that go with them in it.
+---@param engine swale.Engine
+function Journal:conclude(engine)
+  if not self.run then return end
+  if statistics.complete(engine, engine.averages) then self.saved = -1 end
+  self:checkpoint(engine)
+end
+
 ---@param engine swale.Engine
 function Journal:checkpoint(engine)
   local s = engine.state
