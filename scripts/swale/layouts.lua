@@ -23,6 +23,24 @@ local rules = {}
 
 local function is_image(shape) return shape and #shape == 3 end
 
+--- Norms behind Flatten have a weight for each place of the image.
+local function norm(layer, shape)
+  if not is_image(shape) or layer.channels == shape[3] then return shape end
+  local h, w, c = shape[1], shape[2], shape[3]
+  if layer.channels ~= h * w * c then return shape end
+  local found = {}
+  for _, list in ipairs { layer:parameters(), layer:buffers() } do
+    for _, p in ipairs(list) do
+      if #p.shape == 1 then
+        found[p.name] = { split = { h, w, c }, perm = { 3, 1, 2 }, shape = p.shape }
+      end
+    end
+  end
+  return shape, found
+end
+
+rules.BatchNorm, rules.LayerNorm = norm, norm
+
 function rules.Linear(layer, shape)
   if not is_image(shape) then return { layer.outputs } end
   local h, w, c = shape[1], shape[2], shape[3]

@@ -123,6 +123,23 @@ function TestModelFiles:test_inputs_behind_an_image_are_rearranged()
   lu.assert_equals(n:weights():table(), m:weights():table())
 end
 
+function TestModelFiles:test_so_are_norms_behind_it()
+  local net = nn.Sequential { nn.Flatten(), nn.BatchNorm(24), nn.Linear(24, 2) }
+  local m = net:build { seed = 1 }
+  m:parameter "1.weight":copy(sw.rand { 24 })
+  m:buffer "1.running_mean":copy(sw.rand { 24 })
+  m:save(self.path, { layout = "pytorch", input = IMAGE })
+  local file, h, w, c = sw.load(self.path), table.unpack(IMAGE)
+  lu.assert_equals(h * w * c, 24)
+  for at = 0, 23 do
+    local there = (at % c * h + at // (w * c)) * w + at // c % w
+    lu.assert_equals(file["1.weight"]:get(there + 1), m:parameter "1.weight":get(at + 1))
+    lu.assert_equals(file["1.running_mean"]:get(there + 1), m:buffer "1.running_mean":get(at + 1))
+  end
+  local n = net:build { seed = 2 }:load(self.path, { layout = "pytorch", input = IMAGE })
+  lu.assert_equals(n:buffers():table(), m:buffers():table())
+end
+
 function TestModelFiles:test_a_function_between_hides_the_image()
   local m = nn.Sequential { function(x) return x * 2 end, nn.Linear(24, 2) }:build {}
   lu.assert_error_msg_contains("stands between the image and a linear layer", m.save, m, self.path,
