@@ -265,6 +265,23 @@ function TestShapes:test_models_get_what_they_take()
   lu.assert_equals(loss(true), loss(false))
 end
 
+--- What comes before the layer that wants rows may want the image: a norm, a function.
+function TestShapes:test_layers_before_a_linear_one_get_images()
+  local nn = sw.nn
+  local x = core.random(1, "test"):fill_normal(core.zeros { 8, 4, 4, 3 }, 0, 1)
+  local data = sw.data.from_tensors { images = true, classes = 2,
+    train = { x = x, y = core.zeros({ 8 }, "int32") } }
+  for _, net in ipairs { nn.Sequential { nn.BatchNorm(3), nn.Flatten(), nn.Linear(48, 2) },
+    nn.Sequential { function(v) return v:mean { 2, 3 } end, nn.Linear(3, 2) } } do
+    local trainer = sw.Trainer { model = net, data = data, lr = 0.1, batch_size = 4 }
+    lu.assert_equals(trainer:fit({ steps = 2 }):state().step, 2)
+  end
+  lu.assert_equals(nn.Sequential({ nn.Flatten(), nn.Linear(48, 2) }):takes(), "any")
+  lu.assert_equals(nn.Sequential({ nn.ReLU(), nn.Linear(48, 2) }):takes(), "rows")
+  lu.assert_equals(nn.Sequential({ function(v) return v end, nn.Conv2d(3, 1, 1) }):takes(),
+    "images")
+end
+
 TestAugment = {}
 
 function TestAugment:setUp()

@@ -18,7 +18,7 @@ end
 
 local relu, tanh = constructor("ReLU", ops.relu), constructor("Tanh", ops.tanh)
 local sigmoid = constructor("Sigmoid", ops.sigmoid)
-local flatten = constructor("Flatten", ops.flatten, "rows")
+local flatten = constructor("Flatten", ops.flatten, "any")
 
 ---max(x, 0)
 ---@param o? { name?: string }

@@ -14,6 +14,7 @@ Lambda.own_code = true -- a position in a message is the user's own, and stays
 function Lambda:parameters() return self.list end
 function Lambda:buffers() return self.kept end
 function Lambda:has_modes() return self.modes end
+function Lambda:takes() return "any" end
 
 function Lambda:forward(x, p, context)
   local y = self.f(x, p, context)

@@ -47,15 +47,20 @@ function Layer:has_modes()
   return false
 end
 
----What comes in: "images" (B, height, width, channels), "rows" (B, n) or "indices", int32; nil:
----images or rows.
----@return "images"|"rows"|"indices"|nil
+---@alias swale.Takes "images"|"rows"|"indices"|"any"
+
+---What comes in: "images" (B, height, width, channels), "rows" (B, n), "indices", int32, or "any":
+---as the data have it, whatever rows a later layer wants; nil: what the next layer takes.
+---@return swale.Takes|nil
 function Layer:takes()
+  local any
   for _, child in ipairs(self:children()) do
     local kind = child.layer:takes()
-    if kind then return kind end
+    if kind == "rows" and any then return any end
+    if kind and kind ~= "any" then return kind end
+    any = any or kind
   end
-  return nil
+  return any
 end
 
 ---What was declared, for messages: "declared 784 -> 100".
