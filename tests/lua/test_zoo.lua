@@ -228,6 +228,32 @@ function TestZoo:test_norms()
     - 6 * (norm(32) - 32) - 6 * (norm(64) - 64))
 end
 
+-- The image gets smaller in the first convolution of a stage, whose input the shortcut takes, too.
+function TestZoo:test_wide_networks_are_their_authors()
+  local shapes = {}
+  for _, row in ipairs(require("swale.check.layers").rows(sw.zoo.wrn { depth = 10, width = 1 },
+    { features = SMALL })) do
+    shapes[row.path] = row.shape
+  end
+  lu.assert_equals(shapes["stage2_1.residual.body.conv1"], "(batch, 16, 16, 32)")
+  lu.assert_equals(shapes["stage2_1.residual.shortcut"], "(batch, 16, 16, 32)")
+  lu.assert_equals(shapes["stage3_1.residual.body.conv2"], "(batch, 8, 8, 64)")
+  lu.assert_equals(shapes["stage2_1.norm1"], "(batch, 32, 32, 16)")
+  lu.assert_equals(shapes["stage1_1.body.conv1"], "(batch, 32, 32, 16)") -- an identity beside it
+end
+
+-- Rows of `swale check` hold all weights, those too that a layer has beside its children's.
+function TestZoo:test_checks_count_all_weights()
+  for name, example in pairs { resnet20 = { features = SMALL },
+    char_transformer = { features = { 64 }, index = true } } do
+    local net, total = sw.zoo[name](), 0
+    for _, row in ipairs(require("swale.check.layers").rows(net, example)) do
+      total = total + row.weights
+    end
+    lu.assert_equals(total, weights(net))
+  end
+end
+
 function TestZoo:test_images_of_another_size()
   local net = sw.zoo.cnn_small { input = { 28, 28, 1 }, scale = 0.1 }
   local y = net:build():forward(sw.zeros { 2, 28, 28, 1 })

@@ -13,10 +13,11 @@ local function conv(o, from, to, kernel, stride)
 end
 
 --- Norm, ReLU, convolution, once for each { to, kernel, stride }; dropout before the last of them.
-local function body(o, from, convolutions)
+--- bare: without the first norm and ReLU.
+local function body(o, from, convolutions, bare)
   local list = parts.list { norm = o.norm }
   for i, c in ipairs(convolutions) do
-    list:norm("norm" .. i, from):add(nil, nn.ReLU())
+    if i > 1 or not bare then list:norm("norm" .. i, from):add(nil, nn.ReLU()) end
     if i == #convolutions then list:dropout(o.dropout) end
     list:add("conv" .. i, conv(o, from, c[1], c[2], c[3]))
     from = c[1]
@@ -24,13 +25,24 @@ local function body(o, from, convolutions)
   return list:done()
 end
 
-local function block(o, from, width, stride)
-  local to = o.expansion * width
-  local convolutions = o.expansion == 1 and { { width, 3, 1 }, { to, 3, stride } }
-    or { { width, 1, 1 }, { width, 3, stride }, { to, 1, 1 } }
+--- 1 x 1, 3 x 3 and 1 x 1; a convolution in the shortcut takes the block's own input.
+local function bottleneck(o, from, width, stride)
+  local to = 4 * width
   local shortcut
   if stride > 1 or from ~= to then shortcut = conv(o, from, to, 1, stride) end
+  local convolutions = { { width, 1, 1 }, { width, 3, stride }, { to, 1, 1 } }
   return nn.Residual { body = body(o, from, convolutions), shortcut = shortcut }, to
+end
+
+--- Two of 3 x 3, the first with the stride; a convolution in the shortcut takes what the first norm
+--- and ReLU give.
+local function basic(o, from, to, stride)
+  local convolutions = { { to, 3, stride }, { to, 3, 1 } }
+  if from == to and stride == 1 then return nn.Residual { body(o, from, convolutions) }, to end
+  local residual = nn.Residual { body = body(o, from, convolutions, true),
+    shortcut = conv(o, from, to, 1, stride), name = "residual" }
+  return parts.list({ norm = o.norm }):norm("norm1", from):add(nil, nn.ReLU()):add(nil, residual)
+    :done(), to
 end
 
 --- widths: of the first convolution and of the three stages.
@@ -40,7 +52,7 @@ local function network(o, blocks, widths)
   for stage = 1, 3 do
     for i = 1, blocks do
       local residual
-      residual, last = block(o, last, parts.width(o, widths[stage + 1]),
+      residual, last = o.block(o, last, parts.width(o, widths[stage + 1]),
         stage > 1 and i == 1 and 2 or 1)
       list:add(("stage%d_%d"):format(stage, i), residual)
     end
@@ -52,7 +64,7 @@ end
 --- Of bottlenecks (1 x 1, 3 x 3, 1 x 1 with four times as many outputs), as in Izmailov's code.
 local function preresnet(name, o, depth)
   o = parts.check("zoo." .. name, o)
-  o.expansion, o.dropout = 4, 0
+  o.block, o.dropout = bottleneck, 0
   return network(o, (depth - 2) // 9, { 16, 16, 32, 64 })
 end
 
@@ -81,11 +93,11 @@ local function wide(name, o, depth, width)
     errors.misuse("zoo.%s: depth must be 6 n + 4 (10, 16, 22, 28, …), not %d", name, o.depth)
   end
   local k = o.width
-  o.expansion = 1
+  o.block = basic
   return network(o, (o.depth - 4) // 6, { 16, 16 * k, 32 * k, 64 * k })
 end
 
----WRN-depth-width, a wide residual network.
+---WRN-depth-width, a wide residual network, as in its authors' code.
 ---@param o? swale.WrnOptions
 ---@return swale.Layer
 function M.wrn(o) return wide("wrn", o, 16, 4) end
