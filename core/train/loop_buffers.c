@@ -1,8 +1,8 @@
 /* loop_buffers.c: params that a step gives new values.
  *
- * A run reads the newest values and leaves others, both whole: what no output writes is copied
- * before. Parts of a batch take turns between two vectors. Nothing is seen outside until the step
- * commits.
+ * A run reads the values of the step before and leaves others, both whole: what no output writes is
+ * copied before. Of a batch in parts each does so, and the step leaves the mean over its examples:
+ * a running mean is then the same for any cut. Nothing is seen outside until the step commits.
  */
 #include "train/feed.h"
 #include "train/loop_int.h"
@@ -26,20 +26,30 @@ void swi_buffers_free(sw_loop *l) {
 
 sw_status swi_buffers_room(sw_loop *l) { return like_buffers(l, &l->fresh[1]); }
 
-void swi_buffers_begin(sw_loop *l) { l->newest = NULL; }
+void swi_buffers_begin(sw_loop *l) { l->merged = 0; }
 
 sw_status swi_buffers_point(sw_loop *l, sw_run *run) {
   l->vectors[SWI_BUFFERS] = NULL;
   run->state = NULL;
   if (!l->buffers) return SW_OK;
-  const sw_tensor *from = l->newest ? l->newest : l->buffers;
-  sw_tensor *to = l->newest == l->fresh[0] ? l->fresh[1] : l->fresh[0];
-  SW_TRY(sw_tensor_copy(to, from));
-  l->vectors[SWI_BUFFERS] = sw_tensor_data(from);
-  l->newest = to;
+  sw_tensor *to = l->fresh[l->merged > 0];
+  SW_TRY(sw_tensor_copy(to, l->buffers));
+  l->vectors[SWI_BUFFERS] = sw_tensor_data(l->buffers);
   return sw_tensor_writable(to, &run->state);
 }
 
+/* mean += (part - mean) weight, which leaves alone what is the same in all parts. */
+sw_status swi_buffers_merge(sw_loop *l, double weight) {
+  void *mean, *part;
+  if (!l->buffers || l->merged++ == 0) return SW_OK;
+  SW_TRY(sw_tensor_writable(l->fresh[0], &mean));
+  SW_TRY(sw_tensor_writable(l->fresh[1], &part));
+  int64_t n = sw_tensor_numel(l->buffers);
+  l->k->axpy(n, -1, mean, part);
+  l->k->axpy(n, weight, part, mean);
+  return SW_OK;
+}
+
 sw_status swi_buffers_commit(sw_loop *l) {
-  return l->buffers ? sw_tensor_copy(l->buffers, l->newest) : SW_OK;
+  return l->buffers ? sw_tensor_copy(l->buffers, l->fresh[0]) : SW_OK;
 }

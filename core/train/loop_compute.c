@@ -77,6 +77,7 @@ static sw_status run_part(sw_loop *l, const swi_step_plan *p, int64_t first, int
   l->last_run = w;
   const sw_draw draw = {l->last.seed, l->last.first_example};
   SW_TRY(swi_feed_run(w, l->source, l->index + first, n, &draw, &l->last, updater));
+  SW_TRY(swi_buffers_merge(l, (double)n / (double)(first + n)));
   SW_TRY(output_of(l, w, 0, &loss));
   double weight = (double)n / (double)p->batch; /* 1, to the bit, for a whole batch */
   o->loss += weight * swi_feed_sum(0, loss, 1, l->real);

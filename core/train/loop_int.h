@@ -43,12 +43,12 @@ struct sw_loop {
   int64_t measuring_capacity;
   sw_dtype real;
   const swi_kernels *k;
-  sw_tensor *weights;  /* a view */
-  sw_tensor *gradient; /* of the last step */
-  sw_tensor *buffers;  /* a view; NULL: none */
-  sw_tensor *fresh[2]; /* their values behind the last run, in turn; see loop_buffers.c */
-  sw_tensor *newest;   /* of them; NULL: this step has made no run yet */
-  sw_tensor *part;     /* of a part of a batch; NULL until one is cut */
+  sw_tensor *weights;                 /* a view */
+  sw_tensor *gradient;                /* of the last step */
+  sw_tensor *buffers;                 /* a view; NULL: none */
+  sw_tensor *fresh[2];                /* their values behind this step, and behind its last part */
+  int merged;                         /* parts that are in fresh[0] */
+  sw_tensor *part;                    /* of a part of a batch; NULL until one is cut */
   sw_tensor *moment[SW_LOOP_VECTORS]; /* NULL until an update wants them */
   sw_tensor *before;                  /* weights before a watched update; NULL until one is */
   int has_gradient;                   /* a step has written it */
@@ -98,6 +98,8 @@ sw_status swi_buffers_room(sw_loop *l);
 void swi_buffers_begin(sw_loop *l); /* of a step */
 /* Of the coming run: where it reads them, and where it leaves their new values. */
 sw_status swi_buffers_point(sw_loop *l, sw_run *run);
+/* Takes in what the run left; weight: its examples' share of this step's so far. */
+sw_status swi_buffers_merge(sw_loop *l, double weight);
 sw_status swi_buffers_commit(sw_loop *l);
 
 /* loop_update.c: the update, early or at the end. */

@@ -337,10 +337,16 @@ function TestTrainingModes:test_micro_batches_and_batch_norm()
   lu.assert_error_msg_contains("leaves one example of a batch of 33 to itself", new,
     { model = ghost(8), micro_batch = 16, batch_size = 33 })
   local function trained(micro)
-    return new { model = ghost(8), micro_batch = micro }:fit({ steps = 10 }):weights()
+    local t = new { model = ghost(8), micro_batch = micro }:fit { steps = 10 }
+    return t:weights(), t.model
   end
-  local whole = trained()
-  lu.assert_true((trained(16) - whole):norm() < 1e-5 * whole:norm()) -- sums in another order
+  local whole, model = trained()
+  for _, size in ipairs { 16, 24 } do -- sums in another order
+    local weights, other = trained(size)
+    lu.assert_true((weights - whole):norm() < 1e-5 * whole:norm())
+    lu.assert_true((other:buffers() - model:buffers()):norm() < 1e-5 * model:buffers():norm())
+    lu.assert_equals(other:buffer "1.num_batches_tracked":item(), 10)
+  end
 end
 
 function TestTrainingModes:test_the_noise_scale_wants_examples_apart()
