@@ -57,6 +57,8 @@ static int power_of_node(const sw_graph *g, const swi_node *n, const int *power)
   case SW_OP_pad: return n->attrs.value == 0 ? p[0] : common(p[0], 0);
   case SW_OP_sumsq: return product(product(p[0], p[0]), sums_batch(g, n));
   case SW_OP_keep_mask: return 0;
+  case SW_OP_batch_norm_grad: /* its first output; the others are sums */
+    return p[0] == 0 && p[2] == 0 && p[3] == 0 ? p[1] : NONE;
   case SW_OP_neg:
   case SW_OP_detach:
   case SW_OP_abs:

@@ -65,6 +65,9 @@ static sw_status check_x(swi_shape_args *a) {
                    a->op, sw_type_text(x, text, sizeof text));
   if (a->attrs->n < 0)
     return sw_fail(a->ctx, SW_ERANGE, "%s: a ghost has at least one example", a->op);
+  if (a->attrs->n > 0 && sw_type_batch_axis(x) > 0)
+    return sw_fail(a->ctx, SW_ESHAPE, "%s: with ghosts the batch must be the first axis, got %s",
+                   a->op, sw_type_text(x, text, sizeof text));
   return SW_OK;
 }
 
@@ -329,6 +332,9 @@ static void run_ghosts(const swi_eval_args *e, ghost_function f, int averaged, v
   int64_t channels = x->dim[x->ndim - 1];
   wave w = {.e = e, .g = ghosts_of(x, e->attrs->n), .f = f};
   const block any = {.e = e};
+  for (int k = 0; k < 2 && w.g.examples * w.g.rows == 0; k++) /* sums over nothing */
+    if (out[k]) e->k->fill(channels, 0, out[k]);
+  if (w.g.examples * w.g.rows == 0) return;
   for (w.channel = 0; w.channel < channels; w.channel += COLS) {
     double total[2][COLS] = {{0}};
     w.cols = channels - w.channel < COLS ? channels - w.channel : COLS;

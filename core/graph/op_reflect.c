@@ -51,9 +51,14 @@ sw_status swi_reflect_pad_shape(swi_shape_args *a) {
 
 sw_status swi_reflect_fold_shape(swi_shape_args *a) {
   SW_TRY(check_images(a));
+  int64_t size[2];
   a->out[0] = *a->in[0];
-  for (int i = 0; i < 2; i++) a->out[0].dim[i + 1].n -= 2 * a->attrs->window.padding[i];
-  return check_padding(a, (int64_t[2]){a->out[0].dim[1].n, a->out[0].dim[2].n});
+  for (int i = 0; i < 2; i++) {
+    const int64_t padded = a->in[0]->dim[i + 1].n, p = a->attrs->window.padding[i];
+    size[i] = p < 0 || p > padded / 2 ? 0 : padded - 2 * p;
+    a->out[0].dim[i + 1].n = size[i];
+  }
+  return check_padding(a, size);
 }
 
 /* ------------------------------------------------------------------ evaluation */

@@ -202,3 +202,22 @@ function TestNorm:test_one_value_has_no_variance()
   lu.assert_error_msg_contains("no variance", core.apply, "batch_norm", { value = 1e-5, n = 1 },
     core.zeros { 4, 3 }, one, one)
 end
+
+-- Ghosts are runs of examples: along any other first axis they would be of parts of all examples.
+function TestNorm:test_ghosts_want_the_batch_first()
+  local g = core.graph()
+  local x, one = g:input(1, "real", { 3, B, 4 }), g:param(1, { 4 })
+  lu.assert_error_msg_contains("with ghosts the batch must be the first axis, got (3, batch, 4)",
+    core.apply, "batch_norm", { value = 1e-5, n = 1 }, x, one, one)
+end
+
+function TestNorm:test_derivatives_of_nothing_are_zero()
+  local none, three, stats = core.zeros { 0, 3 }, core.zeros { 3 }, core.zeros { 1, 2, 3 }
+  local dx, dgamma, dbeta = core.apply("batch_norm_grad", {}, none, none, three, stats)
+  lu.assert_equals(dx:shape(), { 0, 3 })
+  lu.assert_equals(dgamma:table(), { 0, 0, 0 })
+  lu.assert_equals(dbeta:table(), { 0, 0, 0 })
+  local _, _, again = core.apply("batch_norm_grad2", {}, none, none, three, stats, none, three,
+    three)
+  lu.assert_equals(again:table(), { 0, 0, 0 })
+end

@@ -255,6 +255,18 @@ function TestNorms:test_batch_norm_with_running_statistics()
     nn.Linear(36, 8), nn.BatchNorm(8), nn.Linear(8, 3) }, { 6, 5, 2 }, IMAGES)
 end
 
+-- Each example normalised by itself, in training mode.
+function TestNorms:test_ghosts_of_one_example_keep_examples_apart()
+  check(function(g, new)
+    local one, zero = core.zeros { 2 }, core.zeros { 2 }
+    for i = 1, 2 do one:set(i, 1) end
+    local y = core.apply("batch_norm", { value = 1e-2, n = 1 },
+      core.apply("conv2d", {}, g:input(1, "real", { "batch", 6, 5, 2 }), new { 2, 3, 3, 2 }),
+      one, zero)
+    return squared((y * y * y):reshape { "batch", 24 })
+  end, { IMAGES[1] })
+end
+
 function TestNorms:test_batch_norm_in_training_mode_is_refused()
   for _, norm in ipairs { nn.BatchNorm(4), nn.GhostBatchNorm(2)(4) } do
     local graph = classified(nn.Sequential { nn.Linear(3, 4), norm, nn.Linear(4, 3) }, { 3 },
