@@ -5,8 +5,8 @@
 --
 --   swale run experiments/cifar_cnn.lua path=FOLDER [epochs=14] [cycles=6] [lr=0.1] [--seed 3]
 --
--- FOLDER has the files of the binary version, all or some. Two minutes on two cores with 10,000
--- images, ten with all. Without a path: the CIFAR-10 that `swale data get cifar10` has fetched.
+-- FOLDER has the files of the binary version, all or some. Some three minutes on two cores with
+-- 10,000 images. Without a path: the CIFAR-10 that `swale data get cifar10` has fetched.
 local sw = require "swale"
 
 local HOW = [[
