@@ -91,6 +91,16 @@ local function best_bigrams(text)
 end
 
 --- Outputs (B, T, V), or a row a character: the loss is the mean over them, and so is the accuracy.
+function TestText:test_labels_are_not_made_wrong_several_at_a_time()
+  local data = sw.data.text(("to be or not\n"):rep(20), { length = 4 })
+  for _, f in ipairs { "label_noise", "random_labels", "subset" } do
+    lu.assert_error_msg_contains("wants one label an example, the data has (4)", data[f], data,
+      { rate = f == "label_noise" and 0.1 or nil, n = f == "subset" and 5 or nil,
+        stratified = f == "subset" or nil })
+  end
+  lu.assert_equals(#data:subset({ n = 5 }).train, 5)
+end
+
 function TestText:test_a_training()
   local data = sw.data.text(TEXT, { length = 11 })
   local found = {}

@@ -53,6 +53,9 @@ end
 local function check_classes(where, data)
   if not data.classes or data.classes < 2 or not data.train.y then
     errors.misuse("%s: the data has no class labels", where)
+  elseif data.train.y:ndim() > 1 then
+    errors.misuse("%s: wants one label an example, the data has %s", where,
+      errors.shape_text(table.move(data.train.y:shape(), 2, data.train.y:ndim(), 1, {})))
   end
 end
 
