@@ -56,8 +56,8 @@ typedef struct sw_loop_options {
                               norms (sw_graph_example_norms); NULL: they cannot be measured */
   sw_tensor *weights;      /* flat, of the programs' float type; a view is kept and written */
   sw_tensor *buffers;      /* params in slot 1: flat, likewise. State outputs are their new values,
-                           which take their places after an update whose loss was finite; a part of
-                           a batch reads what the part before left. NULL: none */
+                           which take their places after an update whose loss was finite; of a batch
+                           in parts, their mean over examples. NULL: none */
   const sw_source *source; /* borrowed: must outlive the loop */
   uint64_t seed;           /* of the order of examples, and of a run's random numbers */
   sw_order order;

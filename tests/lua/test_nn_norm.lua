@@ -36,6 +36,14 @@ end
 
 TestBatchNorm = {}
 
+function TestBatchNorm:test_without_statistics_no_example_is_evaluated_alone()
+  local data = sw.data.from_tensors { classes = 2,
+    train = { x = sw.randn { 21, 5 }, y = sw.zeros({ 21 }, "int32") } }
+  local t = sw.Trainer { model = nn.Sequential { nn.BatchNorm(5, { track = false }),
+    nn.Linear(5, 2) }, data = data, lr = 0.1, batch_size = 4, eval_batch = 10 }
+  lu.assert_true(t:evaluate("last").loss < math.huge) -- 9, 9 and 3 of them
+end
+
 local X = { { 1, 10 }, { 2, -4 }, { 4, 0 }, { -3, 6 }, { 0.5, 1 }, { 7, 2 }, { 2, 2 } }
 
 local function normalised(rows, first, last, y)

@@ -43,6 +43,13 @@ local function sums_of_means(program, vectors, source, batch)
   return { loss, hits }
 end
 
+--- Where a norm is over the batch even now, one example left to itself would have no variance.
+local function fitting(graph, n, batch)
+  if (graph.each or graph.output):dependence() ~= "mixed" then return batch end
+  while batch > 2 and n % batch == 1 do batch = batch - 1 end
+  return batch
+end
+
 ---@param graph swale.CompiledGraph   of mode "eval"
 ---@param weights swale.Tensor
 ---@param buffers swale.Tensor|nil
@@ -53,6 +60,7 @@ end
 function M.evaluate(graph, weights, buffers, source, batch, on)
   graph.evaluation_program = graph.evaluation_program or graph:evaluation(weights:dtype())
   local program, sums = graph.evaluation_program
+  batch = fitting(graph, #source, batch)
   if graph.each then
     sums = pass_on(core.evaluate(program, weights, source, batch, buffers))
   else
