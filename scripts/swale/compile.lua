@@ -155,19 +155,19 @@ end
 ---@param fold? boolean             of "eval": for evaluation programs, not for derivatives
 ---@return swale.CompiledGraph
 function M.graph(layer, loss, example, mode, fold)
-  local graph, nodes = core.graph(), {}
+  local graph = core.graph()
   local self = setmetatable({ graph = graph, layer = layer, mode = mode or "train", state = {} },
     Graph)
   self.segments, self.buffer_segments = segments.of(layer)
-  local list = segments.nodes(graph, self.segments, 1, nodes)
-  segments.nodes(graph, self.buffer_segments, 2, nodes)
+  local bound, nodes = segments.nodes(graph, layer)
+  self.bound, self.parameters = bound, {}
+  for i, s in ipairs(self.segments) do self.parameters[i] = nodes[s.path] end
   self.context = contexts.new(self.mode, { on_set = collector(self, nodes), fold = fold })
   self.x, self.y = entry.input(graph, example), target_input(graph, example)
-  self.bound = segments.bind(layer, function(path) return nodes[path] end)
   add_output(self, example)
   add_loss(self, loss, example)
   take_hits(self, example)
-  self.parameters, self.grads = list, graph:gradient(self.loss, list)
+  self.grads = graph:gradient(self.loss, self.parameters)
   return self
 end
 

@@ -28,15 +28,12 @@ local function rows_of(layer, x)
 end
 
 local function program_for(model, x, shape)
-  local graph, nodes = core.graph(), {}
-  segments.nodes(graph, model.segments, 1, nodes)
-  segments.nodes(graph, model.buffer_segments, 2, nodes)
+  local graph = core.graph()
   local rows = table.move(x:shape(), 2, x:ndim(), 1, {})
   local input = entry.input(graph, { rows = rows, index = x:dtype() == "int32",
     features = entry.features(model.layer, rows, shape) })
-  local y = model.layer:call(input, segments.bind(model.layer, function(path)
-    return nodes[path]
-  end), contexts.new("eval", { fold = true }))
+  local y = model.layer:call(input, (segments.nodes(graph, model.layer)),
+    contexts.new("eval", { fold = true }))
   return core.program(graph, { y })
 end
 

@@ -48,19 +48,16 @@ end
 
 --- A graph whose batch norms are in one mode, with what comes into each that keeps statistics.
 local function build(o, mode)
-  local graph, nodes, sites = core.graph(), {}, {}
-  local weights, buffers = segments.of(o.layer)
-  segments.nodes(graph, weights, 1, nodes)
-  segments.nodes(graph, buffers, 2, nodes)
-  local views = segments.views(o.result, buffers)
+  local graph, sites = core.graph(), {}
+  local bound, nodes = segments.nodes(graph, o.layer)
+  local views = segments.views(o.result, select(2, segments.of(o.layer)))
   local function norm_mode(layer, x, p)
     if not layer.track then return "train" end
     sites[#sites + 1] = site_of(layer, x, p)
     attach(sites[#sites], nodes, views)
     return mode
   end
-  o.layer:call(entry.input(graph, o.example),
-    segments.bind(o.layer, function(path) return nodes[path] end),
+  o.layer:call(entry.input(graph, o.example), bound,
     contexts.new("eval", { norm_mode = norm_mode }))
   return graph, sites
 end

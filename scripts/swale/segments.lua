@@ -82,19 +82,21 @@ function M.bind(layer, get, prefix)
   return p
 end
 
----Parameters of a graph for the segments: of vector 1 for weights, 2 for buffers.
+local function add_nodes(graph, list, vector, by_path)
+  for _, s in ipairs(list) do by_path[s.path] = graph:param(s.offset, s.shape, vector) end
+end
+
+---Params of a graph for a layer: vector 1 has the weights, 2 the buffers.
 ---@param graph swale.Graph
----@param list swale.Segment[]
----@param vector integer
----@param by_path table<string, swale.Node>   filled
----@return swale.Node[]
-function M.nodes(graph, list, vector, by_path)
-  local nodes = {}
-  for i, s in ipairs(list) do
-    nodes[i] = graph:param(s.offset, s.shape, vector)
-    by_path[s.path] = nodes[i]
-  end
-  return nodes
+---@param layer swale.Layer
+---@return table bound                        as the layer's forward takes them
+---@return table<string, swale.Node> by_path
+function M.nodes(graph, layer)
+  local weights, buffers = M.of(layer)
+  local by_path = {}
+  add_nodes(graph, weights, 1, by_path)
+  add_nodes(graph, buffers, 2, by_path)
+  return M.bind(layer, function(path) return by_path[path] end), by_path
 end
 
 ---What checkpoints say of a vector.

@@ -60,14 +60,9 @@ end
 ---@param example swale.Example
 ---@return swale.LayerRow[]    in the order in which they are called
 function M.rows(layer, example)
-  local graph, nodes, rows = core.graph(), {}, {}
-  local weights, buffers = segments.of(layer)
-  segments.nodes(graph, weights, 1, nodes)
-  segments.nodes(graph, buffers, 2, nodes)
-  listening(layer, rows, function()
-    layer:call(entry.input(graph, example),
-      segments.bind(layer, function(path) return nodes[path] end))
-  end)
+  local graph, rows = core.graph(), {}
+  local bound = segments.nodes(graph, layer)
+  listening(layer, rows, function() layer:call(entry.input(graph, example), bound) end)
   return rows
 end
 
