@@ -64,13 +64,17 @@ local function take_loss(self, value)
 end
 
 --- What most often is meant where a loss and the data do not go together.
-local function remedy(loss, example)
+local function remedy(self, loss, example)
+  local positions = self.output:ndim() - self.y:ndim()
   if loss == losses.mse and example.labels then
     return "\n  the data has class labels: loss = sw.loss.cross_entropy, the default, takes them;"
       .. " sw.loss.mse wants targets of the output's shape"
   elseif loss == losses.cross_entropy and not example.labels then
     return "\n  the data has targets, no labels: cross_entropy, the default, takes class labels;"
       .. " for targets, loss = sw.loss.mse"
+  elseif loss == losses.cross_entropy and positions > 1 then
+    return "\n  the outputs still have positions: nn.GlobalAvgPool() or nn.Flatten() before the"
+      .. " last nn.Linear makes them (batch, classes)"
   end
   return ""
 end
@@ -92,7 +96,7 @@ local function add_loss(self, loss, example)
   if type(message) ~= "string" then error(message, 0) end
   error(("%s\n  in %s of output %s and %s %s%s"):format(placed(message), loss_name(loss),
     errors.shape_text(self.output:shape()), example.labels and "labels" or "target",
-    errors.shape_text(self.y:shape()), remedy(loss, example)), 0)
+    errors.shape_text(self.y:shape()), remedy(self, loss, example)), 0)
 end
 
 local function features_text(shape)
@@ -202,10 +206,14 @@ function Graph:train(dtype) return with_gradients(self, { self.loss }, dtype, se
 function Graph:pure(dtype) return with_gradients(self, { self.loss }, dtype, {}) end
 
 --- Normalisation over the batch: an example's gradient of its own is then not to be had.
-local COUPLED = "\n  A batch norm in training mode makes each example depend on the others of its"
-  .. " batch. Ghost batches are independent of each other, and may be the unit instead of examples"
-  .. " (nn.GhostBatchNorm); in evaluation mode, with running statistics, examples are apart"
-  .. " (sw.compile(loss, model, { mode = \"eval\" }))"
+local COUPLED = [[
+
+  A batch norm in training mode makes each example depend on the others that it is normalised with.
+  nn.GroupNorm and nn.LayerNorm keep examples apart, and let the training measure it.
+  So does evaluation mode, with running statistics, for a look from outside:
+    sw.compile(loss, model, { mode = "eval" }):example_norms(w, batch)
+  Ghost batches (nn.GhostBatchNorm) are independent of each other, and may be the unit instead:
+    sw.compile(loss, model):value_and_gradient(w, batch) of batches as large as a ghost]]
 
 local function has_batch_norm(layer)
   if layer.kind == "BatchNorm" then return true end
@@ -216,23 +224,27 @@ local function has_batch_norm(layer)
 end
 
 --- The core knows parameters by their number, a user by their path.
-local function refuse_norms(self, segment, why)
+local function refuse_norms(self, asks, segment, why)
+  local coupled = self.mode == "train" and has_batch_norm(self.layer)
   if segment then
     why = why:gsub("^per%-example gradient norms: ", "")
       :gsub("the gradient of parameter %d+", ('the gradient of "%s"'):format(segment.path))
+    if coupled then why = why:gsub(": a layer couples them.*$", "") end
     if not why:find(segment.path, 1, true) then why = segment.path .. ": " .. why end
   end
-  errors.misuse("measure: noise_scale needs per-example gradient norms, but there are none: %s%s",
-    why, self.mode == "train" and has_batch_norm(self.layer) and COUPLED or "")
+  errors.misuse("%s needs per-example gradient norms, but there are none: %s%s", asks, why,
+    coupled and COUPLED or "")
 end
 
 ---The (B) squared norms of the examples' own gradients; raises, naming the parameter, if there
 ---is no way to them.
+---@param asks? string     who asks, for that: "measure: noise_scale"
 ---@return swale.Node
-function Graph:norms()
+function Graph:norms(asks)
   if self.norm_node then return self.norm_node end
   local node, why, _, culprit = self.graph:example_norms(self.grads)
-  if not node then refuse_norms(self, self.segments[culprit or 0], tostring(why)) end
+  if not node then refuse_norms(self, asks or "measure: noise_scale", self.segments[culprit or 0],
+      tostring(why)) end
   self.norm_node = node
   return node
 end

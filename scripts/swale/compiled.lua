@@ -18,6 +18,7 @@ local M = {}
 ---@field jvp function
 ---@field along function
 ---@field squared_gradient_norm function   (w, batch)
+---@field example_norms function     (w, batch)
 ---@field linearize function         (w, batch, o)
 ---@field full_hessian function      (w, batch, o)
 local Compiled = { __name = "swale.Compiled" }

@@ -16,6 +16,7 @@ local SYNONYMS = {
   dataset = "data", optimiser = "optimizer", optim = "optimizer", random_seed = "seed",
   n_epochs = "epochs", num_epochs = "epochs", iterations = "steps", updates = "steps",
   samples = "examples", base_lr = "min", max_lr = "max", step_size = "period", swa = "average",
+  AdaptiveAvgPool2d = "GlobalAvgPool", TransformerEncoderLayer = "TransformerBlock",
   measurements = "measure", trainset = "train", validation = "valid", val = "valid",
 }
 

@@ -90,6 +90,9 @@ function KINDS.squared_gradient_norm(g)
   return g.graph:gradient(norm, g.parameters), { norm }
 end
 
+--- |g_i|^2
+function KINDS.example_norms(g) return {}, { g:norms "example_norms" } end
+
 --- A program of a kind: what it gives back, then what goes into the vector. late: for reruns along
 --- other directions.
 local function program_of(g, kind, dtype, late)
@@ -190,6 +193,18 @@ end
 function M.squared_gradient_norm(f, w, batch)
   local gradient, squared = run(f, "squared_gradient_norm", w, batch)
   return squared:item(), gradient
+end
+
+---The squared norms of the gradients of each example's own loss: what the noise scale is made of.
+---    local each, _, g = f:example_norms(w, batch):mean():item(), f:value_and_gradient(w, batch)
+---    local noise_scale = (each - g:dot(g)) / g:dot(g)      -- tr(covariance) / |gradient|^2
+---@param f swale.Compiled
+---@param w swale.Tensor
+---@param batch swale.Batch
+---@return swale.Tensor      (B)
+function M.example_norms(f, w, batch)
+  local _, norms = run(f, "example_norms", w, batch)
+  return norms
 end
 
 local LINEARIZE = { kind = { choice = { "hvp", "gauss_newton" }, "hvp" },

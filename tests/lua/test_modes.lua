@@ -354,6 +354,7 @@ function TestTrainingModes:test_the_noise_scale_wants_examples_apart()
   lu.assert_false(ok)
   lu.assert_str_contains(message, "noise_scale needs per-example gradient norms")
   lu.assert_str_contains(message, "A batch norm in training mode makes each example depend on")
+  lu.assert_str_contains(message, ":example_norms(w, batch)")
   lu.assert_str_contains(message, "nn.GhostBatchNorm")
   lu.assert_equals(new { model = dropping(), measure = { noise_scale = sw.every { steps = 1 } } }
     :fit({ steps = 40 }):state().noise_scale.status ~= "pending", true)

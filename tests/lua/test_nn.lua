@@ -58,10 +58,28 @@ function TestNN:test_a_wrong_shape_names_the_layer_and_its_line()
     { features = { 784 }, labels = true, target = {} })
   lu.assert_false(ok)
   lu.assert_str_matches(message:match "^(.-)\n",
-    ".*test_nn.lua:%d+: matmul: inner sizes differ: %(batch, 784%) x %(748, 100%)")
+    ".*test_nn.lua:%d+: takes 748 inputs, the last axis, but what comes in is %(batch, 784%): "
+      .. "nn.Linear%(784, 100%) takes that")
   lu.assert_str_contains(message, "an example of the data has 784 features")
   lu.assert_str_contains(message,
     ('test_nn.lua:%d: in nn.Linear "fc1" (declared 748 -> 100)'):format(line))
+end
+
+function TestNN:test_a_linear_layer_says_what_is_missing_before_it()
+  local function refuses(message, layers, x)
+    lu.assert_error_msg_contains(message, function() nn.Sequential(layers):build():forward(x) end)
+  end
+  refuses("nn.Flatten() before it makes rows", { nn.GELU(), nn.Linear(12, 3) },
+    sw.zeros { 5, 2, 3, 2 })
+  refuses("(5, 12): nn.Linear(12, 3) takes that", { nn.Flatten(), nn.Linear(2, 3) },
+    sw.zeros { 5, 2, 3, 2 })
+  local graph = require("swale.compile").graph
+  local labels = { features = { 6 }, index = true, labels = true }
+  lu.assert_error_msg_contains("nn.Embedding makes vectors of them", graph, nn.Linear(6, 3),
+    sw.loss.cross_entropy, labels)
+  local images = { features = { 4, 4, 2 }, labels = true }
+  lu.assert_error_msg_contains("the outputs still have positions", graph, nn.Conv2d(2, 10, 3),
+    sw.loss.cross_entropy, images)
 end
 
 function TestNN:test_an_error_in_a_lambda_keeps_its_own_line()

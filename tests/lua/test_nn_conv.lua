@@ -91,6 +91,11 @@ function TestConvLayer:test_refusals()
     { padding = { 1, 2, 3 } })
   lu.assert_error_msg_contains("2 groups do not divide the 3 inputs", nn.Conv2d, 3, 4, 3,
     { groups = 2 })
+  lu.assert_error_msg_contains('or two, { rows, columns }, or "same", not "valid"', nn.Conv2d, 3, 4,
+    3, { padding = "valid" })
+  lu.assert_error_msg_contains("go without names: nn.Conv2d(inputs, outputs, kernel", nn.Conv2d,
+    { inputs = 3, outputs = 4, kernel = 3 })
+  lu.assert_error_msg_contains("go without names: nn.Dropout(0.5)", nn.Dropout, { p = 0.1 })
   lu.assert_error_msg_contains('"same" wants a stride of 1, not 2', nn.Conv2d, 3, 4, 3,
     { padding = "same", stride = 2 })
   lu.assert_error_msg_contains("padding 2 is more than half the kernel, 3", nn.MaxPool2d, 3,
@@ -100,6 +105,9 @@ function TestConvLayer:test_refusals()
   local ok, message = pcall(function() conv:build():forward(sw.zeros { 2, 8, 8, 1 }) end)
   lu.assert_false(ok)
   lu.assert_str_contains(message, "wants images of 3 channels, not (2, 8, 8, 1)")
+  lu.assert_error_msg_contains("channels come last", function()
+    conv:build():forward(sw.zeros { 2, 3, 8, 8 })
+  end)
   lu.assert_str_contains(message,
     ('test_nn_conv.lua:%d: in nn.Conv2d "conv1" (declared 3 -> 8, kernel 3x3)'):format(line))
   lu.assert_error_msg_contains("wants images (batch, height, width, channels), not (2, 64); rows"
@@ -182,6 +190,9 @@ function TestImages:test_a_network_of_images_takes_rows_of_a_data_set()
   local _, found = t.model:predict(valid)
   local hits = sw.ops.eq(sw.ops.cast(found), sw.ops.cast(valid.y:to "int32")):sum():item()
   lu.assert_almost_equals(t:evaluate("last").accuracy, hits / #valid, 1e-6)
+  local batch = valid:batches { size = 7 }() -- rows as they come, their shape beside them
+  local images = batch.x:reshape { 7, table.unpack(batch.shape) }
+  lu.assert_true((t.model:predict(batch) - t.model:forward(images)):norm() < 1e-4)
   local loss = t.model:loss_on(valid:sample(300))
   lu.assert_almost_equals(loss(t:weights()), t:evaluate("last").loss, 1e-5)
 end

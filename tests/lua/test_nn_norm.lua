@@ -153,6 +153,10 @@ function TestBatchNorm:test_refusals()
   lu.assert_false(ok)
   lu.assert_str_contains(message,
     "normalises 5 channels, the last axis, but what comes in is (2, 4)")
+  lu.assert_error_msg_contains("nn.GhostBatchNorm(16)(4) or nn.BatchNorm(4, { ghost = 16 })",
+    function()
+      nn.Sequential { nn.Linear(3, 4), nn.GhostBatchNorm(16) }:build():forward(sw.zeros { 2, 3 })
+    end)
   lu.assert_str_contains(message,
     ('test_nn_norm.lua:%d: in nn.BatchNorm "bn1" (declared 5 channels)'):format(line))
   local m = nn.BatchNorm(2):build()

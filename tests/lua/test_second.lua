@@ -187,6 +187,23 @@ local function outputs_by_differences(p, v)
   return derivative(function(t) return outputs(p, p.w:clone():add(t, v)) end)
 end
 
+function TestSecond:test_norms_of_the_examples_gradients()
+  local model = nn.Sequential { nn.Conv2d(2, 3, 3), nn.BatchNorm(3), nn.Tanh(), nn.Flatten(),
+    nn.Linear(12, 4) }:build()
+  local w, batch = model:weights():to "float64", { x = normal({ 5, 4, 4, 2 }, 3), y = labels(5, 4) }
+  local f = sw.compile(sw.loss.cross_entropy, model, { mode = "eval" })
+  local squares = f:example_norms(w, batch)
+  lu.assert_equals(squares:shape(), { 5 })
+  for i = 1, 5 do
+    local one = { x = batch.x:narrow(1, i, 1), y = batch.y:narrow(1, i, 1) }
+    local _, g = f:value_and_gradient(w, one)
+    lu.assert_almost_equals(squares:get(i), g:dot(g), 1e-12 * g:dot(g))
+  end
+  local training = sw.compile(sw.loss.cross_entropy, model)
+  lu.assert_error_msg_contains("example_norms needs per-example gradient norms, but there are none",
+    training.example_norms, training, w, batch)
+end
+
 function TestSecond:test_tangents_of_the_outputs()
   for _, name in ipairs { "silu", "relu", "images", "running_statistics" } do
     local p = PROBLEMS[name]()

@@ -431,7 +431,7 @@ function TestTrainer:test_refusals()
   refuses({ measure = { noise = 1 } }, 'did you mean "noise_scale"?')
   refuses({ measure = { noise_scale = sw.every(1) } }, "every so many whole steps")
   refuses({ model = sw.nn.Linear(64, 9) }, "the model has 9 outputs, the data 10 classes")
-  refuses({ model = sw.nn.Linear(65, 10) }, "inner sizes differ: (batch, 64) x (65, 10)")
+  refuses({ model = sw.nn.Linear(65, 10) }, "nn.Linear(64, 10) takes that")
   refuses({ loss = sw.loss.mse }, "in loss.mse of output (batch, 10) and labels (batch)")
   refuses({ model = sw.nn.Lambda(function() end, { w = sw.ones(3) }) },
     "nn.Lambda: the function gave nil; it has to return what it computed from x")

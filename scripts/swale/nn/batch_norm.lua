@@ -129,6 +129,7 @@ local OPTIONS = { eps = { "positive", 1e-5 }, momentum = { "number|boolean", 0.1
 ---@param o? swale.BatchNormOptions
 ---@return swale.BatchNorm
 function M.BatchNorm(channels, o)
+  layer.check_first("nn.BatchNorm", channels, "channels, { momentum = 0.1 }")
   o = options.check("nn.BatchNorm", o, OPTIONS)
   o.channels = options.value("nn.BatchNorm", "channels", channels, "count")
   o.ghost = o.ghost or 0
@@ -142,6 +143,14 @@ function M.BatchNorm(channels, o)
   return layer.new(BatchNorm, o)
 end
 
+--- It stands among the layers, which takes it for a function of x.
+local function refuse_ghost(ghost, shape)
+  local channels = shape[#shape]
+  errors.misuse("nn.GhostBatchNorm(%d) makes norms, it is none: among layers,"
+    .. " nn.GhostBatchNorm(%d)(%s) or nn.BatchNorm(%s, { ghost = %d })", ghost, ghost, channels,
+    channels, ghost)
+end
+
 ---Batch norms over ghosts of so many examples: gives what stands for nn.BatchNorm where a network
 ---takes a norm: `norm = nn.GhostBatchNorm(32)`, norm(channels).
 ---@param size integer
@@ -151,6 +160,9 @@ function M.GhostBatchNorm(size, o)
   local ghost = options.value("nn.GhostBatchNorm", "size", size, "count")
   local shared = options.check("nn.GhostBatchNorm", o, OPTIONS)
   return function(channels, own)
+    if core.type(channels) == "node" or core.type(channels) == "tensor" then
+      refuse_ghost(ghost, channels:shape())
+    end
     local all = { ghost = ghost }
     for _, part in ipairs { shared, own or {} } do
       for key, value in pairs(part) do all[key] = value end

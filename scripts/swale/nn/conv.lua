@@ -109,6 +109,7 @@ end
 ---@param o? swale.Conv2dOptions
 ---@return swale.Conv2d
 function M.Conv2d(inputs, outputs, kernel, o)
+  layer.check_first("nn.Conv2d", inputs, "inputs, outputs, kernel, { stride = 2 }")
   o = options.check("nn.Conv2d", o, OPTIONS)
   o.inputs = options.value("nn.Conv2d", "inputs", inputs, "count")
   o.outputs = options.value("nn.Conv2d", "outputs", outputs, "count")
@@ -119,7 +120,7 @@ function M.Conv2d(inputs, outputs, kernel, o)
   if o.padding == "same" then
     o.padding, o.more = same(o)
   else
-    o.padding, o.more = windows.pair("nn.Conv2d", "padding", o.padding, 0), { 0, 0 }
+    o.padding, o.more = windows.pair("nn.Conv2d", "padding", o.padding, 0, "same"), { 0, 0 }
   end
   initializers.check("nn.Conv2d: init", o.init)
   initializers.check("nn.Conv2d: bias_init", o.bias_init)

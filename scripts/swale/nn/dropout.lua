@@ -29,6 +29,7 @@ end
 ---@param o? { name?: string }
 ---@return swale.Dropout
 function M.Dropout(p, o)
+  layer.check_first("nn.Dropout", p, "0.5")
   o = options.check("nn.Dropout", o, { name = "string?" })
   o.p = options.value("nn.Dropout", "p", p or 0.5, "nonnegative")
   if o.p >= 1 then errors.misuse("nn.Dropout: p is from 0 to below 1, not %g", o.p) end

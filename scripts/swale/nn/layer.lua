@@ -148,6 +148,16 @@ function M.is_layer(value)
   return type(meta) == "table" and rawget(meta, "__name") == "swale.Layer"
 end
 
+---Refuses a table of names where the first of several plain arguments stands.
+---@param where string
+---@param first any
+---@param call string      how it is called: "inputs, outputs, { bias = false }"
+function M.check_first(where, first, call)
+  if type(first) == "table" and getmetatable(first) == nil then
+    errors.misuse("%s: its first arguments go without names: %s(%s)", where, where, call)
+  end
+end
+
 ---A name is a part of paths: no dots, and no number, which are positions.
 ---@param where string
 ---@param name string|nil

@@ -1,4 +1,6 @@
 --- The linear layer.
+local core = require "swale.core"
+local errors = require "swale.errors"
 local initializers = require "swale.nn.initializers"
 local layer = require "swale.nn.layer"
 local ops = require "swale.ops"
@@ -41,9 +43,29 @@ function Linear:folded(p, scale, shift)
     bias = p.bias and p.bias * scale + shift or shift }
 end
 
-function Linear:forward(x, p)
+--- What most often is missing before it.
+local function remedy(self, shape)
+  local inputs, numbers = shape[#shape], 1
+  for axis = 2, #shape do numbers = type(shape[axis]) == "number" and numbers * shape[axis] or 0 end
+  if #shape > 2 and numbers == self.inputs then return "; nn.Flatten() before it makes rows" end
+  return math.type(inputs) and (": nn.Linear(%d, %d) takes that"):format(inputs, self.outputs) or ""
+end
+
+local function check(self, x)
   local shape = x:shape()
-  if #shape <= 2 or shape[#shape] ~= self.inputs then return affine(x, p) end
+  if core.type(x) == "node" and x:kind() == "index" then
+    errors.misuse("takes real numbers, but what comes in are class indices %s; nn.Embedding makes"
+      .. " vectors of them", errors.shape_text(shape))
+  elseif shape[#shape] ~= self.inputs then
+    errors.misuse("takes %d inputs, the last axis, but what comes in is %s%s", self.inputs,
+      errors.shape_text(shape), remedy(self, shape))
+  end
+  return shape
+end
+
+function Linear:forward(x, p)
+  local shape = check(self, x)
+  if #shape <= 2 then return affine(x, p) end
   shape[#shape] = self.outputs
   return ops.reshape(affine(ops.reshape(x, { -1, self.inputs }), p), shape)
 end
@@ -61,6 +83,7 @@ local OPTIONS = { bias = { "boolean", true }, init = { "any", "kaiming_uniform" 
 ---@param o? swale.LinearOptions
 ---@return swale.Linear
 function M.Linear(inputs, outputs, o)
+  layer.check_first("nn.Linear", inputs, "inputs, outputs, { bias = false }")
   o = options.check("nn.Linear", o, OPTIONS)
   o.inputs = options.value("nn.Linear", "inputs", inputs, "count")
   o.outputs = options.value("nn.Linear", "outputs", outputs, "count")

@@ -44,6 +44,7 @@ end
 ---@param o? swale.NormOptions
 ---@return swale.LayerNorm
 function M.LayerNorm(channels, o)
+  layer.check_first("nn.LayerNorm", channels, "channels, { eps = 1e-5 }")
   o = options.check("nn.LayerNorm", o, OPTIONS)
   o.channels = options.value("nn.LayerNorm", "channels", channels, "count")
   layer.check_name("nn.LayerNorm", o.name)
@@ -71,6 +72,7 @@ end
 ---@param o? swale.NormOptions
 ---@return swale.GroupNorm
 function M.GroupNorm(groups, channels, o)
+  layer.check_first("nn.GroupNorm", groups, "groups, channels, { eps = 1e-5 }")
   o = options.check("nn.GroupNorm", o, OPTIONS)
   o.groups = options.value("nn.GroupNorm", "groups", groups, "count")
   o.channels = options.value("nn.GroupNorm", "channels", channels, "count")

@@ -18,7 +18,9 @@ function Residual:forward(x, p, context)
   if self.list[2] then z = self.list[2].layer:call(x, p[2], context) end
   local body, shortcut = errors.shape_text(y:shape()), errors.shape_text(z:shape())
   if body ~= shortcut then
-    errors.misuse("the body gives %s, the shortcut %s: they are added", body, shortcut)
+    errors.misuse("the body gives %s, the shortcut %s: they are added%s", body, shortcut,
+      self.list[2] and "" or "; a layer of its own, such as nn.Conv2d with kernel 1, can be the"
+      .. " shortcut: nn.Residual { body, shortcut }")
   end
   return y + z
 end

@@ -10,15 +10,16 @@ local M = {}
 ---@param name string
 ---@param value swale.Pair
 ---@param least integer
+---@param word? string       what else it may be, for the message
 ---@return integer[]
-function M.pair(where, name, value, least)
+function M.pair(where, name, value, least, word)
   local pair = type(value) == "table" and value or { value, value }
   for i = 1, 2 do
     local n = type(pair[i]) == "number" and math.tointeger(pair[i])
     if not n or n < least or #pair ~= 2 then
-      errors.misuse("%s: %s must be a whole number from %d on, or two, { rows, columns }, not %s",
-        where, name, least, type(value) == "table" and errors.shape_text(value)
-        or errors.shown(value))
+      errors.misuse("%s: %s must be a whole number from %d on, or two, { rows, columns }%s, not %s",
+        where, name, least, word and (", or %q"):format(word) or "",
+        type(value) == "table" and #value > 0 and errors.shape_text(value) or errors.shown(value))
     end
   end
   return { math.tointeger(pair[1]), math.tointeger(pair[2]) }
@@ -39,7 +40,9 @@ function M.image(x, channels)
     errors.misuse("wants images (batch, height, width, channels), not %s; rows become images by"
       .. " x:reshape { -1, height, width, channels }", errors.shape_text(shape))
   elseif channels and shape[4] ~= channels then
-    errors.misuse("wants images of %d channels, not %s", channels, errors.shape_text(shape))
+    errors.misuse("wants images of %d channels, not %s%s", channels, errors.shape_text(shape),
+      shape[2] == channels and "; channels come last, (batch, height, width, channels):"
+      .. " x:transpose(2, 3):transpose(3, 4) puts them there" or ", which have " .. shape[4])
   end
   return shape
 end
