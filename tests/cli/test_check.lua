@@ -131,6 +131,29 @@ function TestCheck:test_what_comes_after_the_training()
   contains(result.out, "fit: 3 epochs: 113 updates", "average", "fit: 5 steps: 5 updates")
 end
 
+--- No pass over the training set, for the statistics of averages either.
+function TestCheck:test_averages_are_not_re_estimated()
+  local reestimate, calls = require "swale.reestimate", 0
+  local buffers = reestimate.buffers
+  reestimate.buffers = function(o)
+    calls = calls + 1
+    return buffers(o)
+  end
+  local function run()
+    local nn = sw.nn
+    local trainer = sw.Trainer { data = sw.data.load "digits", lr = 0.1,
+      average = sw.average.SWA {},
+      model = nn.Sequential { nn.Linear(64, 8), nn.BatchNorm(8), nn.Linear(8, 10) } }
+    trainer:fit { epochs = 2 }
+    trainer:evaluate("swa", { on = "test", batch_norm = "layerwise" })
+    trainer:evaluate(trainer:weights():clone())
+  end
+  local failure = require("swale.check.dry").execute({ run = run }, {}, 1, function() end)
+  reestimate.buffers = buffers
+  lu.assert_nil(failure)
+  lu.assert_equals(calls, 0)
+end
+
 function TestCheck:test_errors()
   command.write_script(self.dir .. "/a.lua", "trainer:fit { epochs = p.epochs } error 'too bad'")
   local result = self:check()

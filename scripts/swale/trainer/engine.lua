@@ -10,6 +10,7 @@ local hyper = require "swale.trainer.hyper"
 local journals = require "swale.trainer.journal"
 local marks = require "swale.trainer.marks"
 local metrics = require "swale.trainer.metrics"
+local reestimate = require "swale.reestimate"
 local states = require "swale.trainer.state"
 
 local M = {}
@@ -80,6 +81,15 @@ function Engine.begin() end
 ---@return swale.Metrics
 function Engine:evaluate(weights, buffers, source, on)
   return metrics.evaluate(self.eval_graph, weights, buffers, source, self.eval_batch, on)
+end
+
+---@param weights swale.Tensor
+---@param how "pooled"|"layerwise"
+---@return swale.Tensor buffers    of what is trained on
+function Engine:reestimate(weights, how)
+  return reestimate.buffers { layer = self.model.layer, weights = weights, buffers = self.buffers,
+    source = self.data.train.source, example = self.example, index = self.fixed.subset,
+    method = how, batch_size = self.eval_batch }
 end
 
 -- ------------------------------------------------------------------ the loop

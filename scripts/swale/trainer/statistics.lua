@@ -1,8 +1,6 @@
 --- Which running statistics go with which weights. Those that the training keeps belong to its last
 --- weights; an average of weights, or any other vector, gets its own, re-estimated on what it was
 --- trained on.
-local reestimate = require "swale.reestimate"
-
 local M = {}
 
 M.METHODS = { "pooled", "layerwise", "running" }
@@ -17,10 +15,7 @@ M.METHODS = { "pooled", "layerwise", "running" }
 function M.of(engine, weights, how)
   how = how or engine.batch_norm
   if not engine.buffers or how == "running" then return engine.buffers end
-  return reestimate.buffers { layer = engine.model.layer, weights = weights,
-    buffers = engine.buffers, source = engine.data.train.source,
-    example = engine.example, index = engine.fixed.subset, method = how,
-    batch_size = engine.eval_batch }
+  return engine:reestimate(weights, how)
 end
 
 --- What is known of an average as it is: another mean, or another capture, and it is forgotten.
