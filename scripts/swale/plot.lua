@@ -199,12 +199,15 @@ local function loss_panel(lines, raw, valid, swa, captures)
   lines[#lines + 1] = "plot " .. table.concat(plots, ", \\\n  ")
 end
 
+local LR_DECADES = 1e4 -- that its axis shows at most: the last steps of a one-cycle are beneath
+
 local function lr_panel(lines, points)
   block(lines, "lr", thinned(points))
   local low, high = range(points)
-  lines[#lines + 1] = low > 0 and high / low > 20 and "set logscale y" or "unset logscale y"
-  lines[#lines + 1] = 'set format y "%g"'
-  lines[#lines + 1] = ("set yrange [%s:%.7g]"):format(low > 0 and high / low > 20 and "*" or "0",
+  local log = low > 0 and high / low > 20
+  lines[#lines + 1] = 'set format y "%g"\n' .. (log and "set logscale y" or "unset logscale y")
+  lines[#lines + 1] = ("set yrange [%s:%.7g]"):format(
+    log and ("%.7g"):format(math.max(low / 1.12, high / LR_DECADES)) or "0",
     high > 0 and high * 1.12 or 1)
   lines[#lines + 1] = ('plot $lr using 1:2 with lines lw 1.8 lc rgb "%s" notitle')
     :format(COLOURS.lr)

@@ -83,6 +83,13 @@ function TestPicture:test_both_files()
   lu.assert_equals(folders.entries(self.dir .. "/plots"), { "training.png", "training.svg" })
 end
 
+function TestPicture:test_the_last_steps_of_a_one_cycle_do_not_press_the_rest_flat()
+  local list = records(50)
+  list[50].lr = 1e-12
+  local commands = plot.commands(plot.series(list), "one cycle")
+  lu.assert_str_contains(commands, 'set format y "%g"\nset logscale y\nset yrange [1e-06:0.0112]')
+end
+
 --- One record, constant curves, losses of zero: gnuplot is easily upset by empty ranges.
 function TestPicture:test_degenerate_runs()
   lu.assert_not_nil(self:draw { { kind = "step", step = 1, examples = 32, epoch = 0.1, loss = 0,
