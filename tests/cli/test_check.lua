@@ -32,6 +32,15 @@ local function is_exact(trainer, length)
   return plan
 end
 
+function TestCheck:test_rows_have_all_weights()
+  local net = sw.zoo.char_transformer { vocabulary = 5, length = 4, layers = 1, heads = 2,
+    size = 4 }
+  local rows, sum = require("swale.check.layers").rows(net, { features = { 4 }, index = true,
+    labels = true, target = { 4 } }), 0
+  for _, row in ipairs(rows) do sum = sum + row.weights end
+  lu.assert_equals(sum, net:build():weights():numel())
+end
+
 function TestCheck:test_a_plan_of_a_fixed_batch()
   local trainer = trainer_of { batch_size = 32 }
   local plan = is_exact(trainer, { epochs = 2 })
