@@ -111,6 +111,18 @@ end
 
 local function quoted(names) return '"' .. table.concat(names, '", "') .. '"' end
 
+--- (out, in, rows, columns) where (out, rows, columns, in) is wanted: a file from PyTorch.
+local function is_pytorch(self, tensors)
+  for _, s in ipairs(self.segments) do
+    local t, k = tensors[s.path], s.shape
+    local shape = t and #k == 4 and errors.shape_text(t:shape())
+    if shape and shape ~= errors.shape_text(k) then
+      return shape == errors.shape_text { k[1], k[4], k[2], k[3] }
+    end
+  end
+  return false
+end
+
 local function refuse(path, report, words)
   local lines = { path .. ": does not fit the model" }
   if #report.missing > 0 then lines[#lines + 1] = "missing: " .. quoted(report.missing) end
@@ -155,7 +167,12 @@ function M.load(self, path, o)
   local arranged, tensors = arrangements(self, o), read(path, o.which)
   local report, words = compare(self, tensors, arranged)
   local clean = #report.missing + #report.unexpected + #report.misshapen == 0
-  if o.strict and not clean then refuse(path, report, words) end
+  if o.strict and not clean then
+    if o.layout == "swale" and is_pytorch(self, tensors) then
+      words[#words] = words[#words] .. '\n  these kernels lie as PyTorch\'s: layout = "pytorch"'
+    end
+    refuse(path, report, words)
+  end
   take(self, tensors, arranged, report)
   return self, report
 end

@@ -11,6 +11,10 @@ local M = {}
 
 --- rows(first, n), how many there are, and the shape of one if it is known to be an image.
 local function rows_of(layer, x)
+  local image
+  if type(x) == "table" and not getmetatable(x) and core.type(x.x) == "tensor" then
+    x, image = x.x, x.shape -- a batch
+  end
   options.value("model:predict", "x", x, "Split|tensor")
   if core.type(x) == "tensor" then
     if x:ndim() == 0 then errors.misuse "model:predict: a scalar has no rows" end
@@ -18,7 +22,7 @@ local function rows_of(layer, x)
     return #x, function(first, n)
       local part = x:narrow(1, first, n):contiguous()
       return indices and part or part:to "float32"
-    end
+    end, image
   end
   return #x, function(first, n)
     local index = {}
@@ -40,9 +44,9 @@ end
 local PREDICT = { batch = { "count", 1000 } }
 
 ---The outputs for many rows, a batch at a time. A split's rows are normalised, as in training; a
----tensor's are taken as they are. Batch norms use the running statistics.
+---tensor's and a batch's are taken as they are. Batch norms use the running statistics.
 ---@param self swale.Model
----@param x swale.Split|swale.Tensor     (N, …)
+---@param x swale.Split|swale.Batch|swale.Tensor     (N, …)
 ---@param o? { batch?: integer }         1000
 ---@return swale.Tensor outputs          (N, …)
 ---@return swale.Tensor|nil labels       int32 (N): the place of the largest, from 0, of several

@@ -140,6 +140,17 @@ function TestModelFiles:test_so_are_norms_behind_it()
   lu.assert_equals(n:buffers():table(), m:buffers():table())
 end
 
+function TestModelFiles:test_kernels_of_pytorch_are_told_from_others()
+  local m = nn.Conv2d(3, 4, 5):build()
+  m:save(self.path, { layout = "pytorch" })
+  lu.assert_error_msg_contains("these kernels lie as PyTorch's: layout = \"pytorch\"", m.load, m,
+    self.path)
+  nn.Conv2d(3, 4, 6):build():save(self.path)
+  local ok, message = pcall(m.load, m, self.path)
+  lu.assert_false(ok)
+  lu.assert_not_str_contains(message, "PyTorch")
+end
+
 function TestModelFiles:test_a_function_between_hides_the_image()
   local m = nn.Sequential { function(x) return x * 2 end, nn.Linear(24, 2) }:build {}
   lu.assert_error_msg_contains("stands between the image and a linear layer", m.save, m, self.path,
