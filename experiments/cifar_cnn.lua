@@ -28,7 +28,9 @@ return sw.experiment {
     weight_decay = 5e-4, scale = 1.0 },
 
   run = function(run, p)
-    local data, first = load(run, p.path), p.epochs - p.cycles
+    local first = p.epochs - p.cycles -- of the long cycle
+    if first <= 0 then error("epochs must be more than cycles, the short ones at their end", 0) end
+    local data = load(run, p.path)
     local trainer = sw.Trainer {
       model = sw.zoo.cnn_small { classes = data.classes, scale = p.scale },
       data = data, batch_size = p.batch,
