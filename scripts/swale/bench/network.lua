@@ -80,14 +80,14 @@ function M.source(network)
   return kept.source
 end
 
----The graph of a network and cross-entropy, and an instance.
+---The graph of a network and cross-entropy, as trainers compile it, and an instance.
 ---@param network swale.BenchNetwork
 ---@param mode? "train"|"eval"    train
 ---@return swale.CompiledGraph graph, swale.Model model
 function M.compiled(network, mode)
   local model = network.make(require "swale.zoo"):build { seed = 0 }
   return require("swale.compile").graph(model.layer, require("swale.loss").cross_entropy,
-    { features = network.features, labels = true }, mode or "train"), model
+    { features = network.features, labels = true }, mode or "train", mode == "eval"), model
 end
 
 ---A function that makes one training step: gathers a batch, computes loss and gradient, updates
