@@ -94,7 +94,8 @@ end
 ---Batch norm's running statistics belong to the weights that were trained with them. Averages, and
 ---vectors that evaluate is given, get statistics of their own, re-estimated on the training set by
 ---the method `batch_norm` (see model:reestimate), or with "running" those of the last weights. That
----costs a pass over the training set, once for what an average has captured.
+---costs a pass over the training set, once for what an average has captured; the checkpoint at the
+---end of a fit has them.
 ---@param o swale.TrainerOptions
 ---@return swale.Trainer
 function M.new(o)

@@ -101,11 +101,15 @@ local function metadata(self, s)
 end
 
 ---The checkpoint that a training ends with: averages have the statistics that go with them in it.
+---It is there before the pass over the data that these may take.
 ---@param engine swale.Engine
 function Journal:conclude(engine)
   if not self.run then return end
-  if statistics.complete(engine, engine.averages) then self.saved = -1 end
   self:checkpoint(engine)
+  if statistics.complete(engine, engine.averages) then
+    self.saved = -1
+    self:checkpoint(engine)
+  end
 end
 
 ---@param engine swale.Engine
