@@ -189,7 +189,8 @@ function methods:plan(o) return require("swale.trainer.plan").of(self.engine, o)
 
 ---@class swale.EvaluateOptions
 ---@field on? "train"|"valid"|"test"|swale.Split   "valid"; without one, "train"
----@field batch_norm? swale.BatchNormMethod   of averages and weight vectors; the trainer's
+---@field batch_norm? swale.BatchNormMethod   of averages and weight vectors, the trainer's; of the
+---last and the best ones, those that they were trained with
 ---@field buffers? swale.Tensor     running statistics of one's own: those of a checkpoint
 
 local EVALUATE = { on = "any?", batch_norm = { choice = statistics.METHODS },

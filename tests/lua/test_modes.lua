@@ -252,6 +252,17 @@ function TestTrainingModes:test_averages_get_statistics_of_their_own()
     { batch_norm = "poled" })
 end
 
+function TestTrainingModes:test_the_last_weights_may_have_others_too()
+  local t = new {}:fit { epochs = 1 }
+  local own = t.model:reestimate(t.data.train, { method = "layerwise" })
+  for _, which in ipairs { "last", "best" } do
+    local found = t:evaluate(which, { batch_norm = "layerwise" }).loss
+    lu.assert_equals(found, t:evaluate(which, { buffers = own }).loss)
+    lu.assert_not_equals(found, t:evaluate(which).loss)
+    lu.assert_equals(t:evaluate(which).loss, t:evaluate(which, { batch_norm = "running" }).loss)
+  end
+end
+
 function TestTrainingModes:test_re_estimated_once_a_capture()
   local reestimate, calls = require "swale.reestimate", 0
   local buffers = reestimate.buffers

@@ -6,13 +6,19 @@ local statistics = require "swale.trainer.statistics"
 
 local M = {}
 
-local function best(engine)
+--- Weights that have statistics of their own keep them, unless others are asked for.
+local function own(engine, weights, buffers, how)
+  if how and how ~= "running" then buffers = statistics.of(engine, weights, how) end
+  return weights, buffers
+end
+
+local function best(engine, how)
   if not engine.data.valid then
     errors.misuse('Trainer:evaluate: "best" is chosen on data.valid, and there is none')
   elseif not engine.best then
     errors.misuse('Trainer:evaluate: there is no "best" yet: it is looked for at an epoch\'s end')
   end
-  return engine.best.weights, engine.best.buffers
+  return own(engine, engine.best.weights, engine.best.buffers, how)
 end
 
 local function averaged(engine, name, average, how)
@@ -50,12 +56,14 @@ end
 ---Weights, and the running statistics that go with them.
 ---@param engine swale.Engine
 ---@param which "last"|"best"|string|swale.Tensor|nil
----@param how? swale.BatchNormMethod    for averages and vectors; the trainer's
+---@param how? swale.BatchNormMethod    of averages and vectors the trainer's; of others none
 ---@return swale.Tensor weights
 ---@return swale.Tensor|nil buffers
 function M.weights(engine, which, how)
-  if which == nil or which == "last" then return engine.weights, engine.buffers end
-  if which == "best" then return best(engine) end
+  if which == nil or which == "last" then
+    return own(engine, engine.weights, engine.buffers, how)
+  end
+  if which == "best" then return best(engine, how) end
   if core.type(which) == "tensor" then return given(engine, which, how) end
   local average = averages.find(engine.averages, which)
   if average then return averaged(engine, which, average, how) end
