@@ -388,9 +388,10 @@ static sw_status check_ghosts(const swi_eval_args *e, const ghosts *g) {
   if (least * g->rows >= 2) return SW_OK;
   return sw_fail(e->ctx, SW_ERANGE,
                  "batch_norm: %" PRId64 " value%s a channel ha%s no variance (%s of %" PRId64
-                 " examples); give it at least two examples, or use it in evaluation mode",
+                 " example%s); give it at least two examples, or use it in evaluation mode",
                  least * g->rows, least * g->rows == 1 ? "" : "s",
-                 least * g->rows == 1 ? "s" : "ve", g->count > 1 ? "ghosts" : "a batch", least);
+                 least * g->rows == 1 ? "s" : "ve", g->count > 1 ? "ghosts" : "a batch", least,
+                 least == 1 ? "" : "s");
 }
 
 sw_status swi_batch_norm_eval(const swi_eval_args *e) {

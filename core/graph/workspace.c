@@ -199,6 +199,12 @@ static sw_status update_behind(sw_workspace *w, int32_t i, const sw_updater *u) 
   return SW_OK;
 }
 
+/* A failure with the layer that it was in. */
+static sw_status name_layer(const sw_program *p, const swi_instruction *c, sw_status st) {
+  if (st == SW_OK || !c->label) return st;
+  return sw_fail(p->ctx, st, "%s (in %s)", sw_message(p->ctx), p->labels[c->label - 1]);
+}
+
 /* An instruction, or the chain that begins with it. */
 static sw_status run_one(const sw_workspace *w, int32_t i, int32_t *nan) {
   const swi_instruction *c = &w->p->code[i];
@@ -211,7 +217,7 @@ static sw_status run_one(const sw_workspace *w, int32_t i, int32_t *nan) {
     if (c->out[o] >= 0 && c->out_type[o].kind == SW_REAL &&
         swi_has_nan(w->calls[i].out[o], swi_numel(&w->calls[i].out_shape[o]), w->p->bytes))
       *nan = i;
-  return st;
+  return name_layer(w->p, c, st);
 }
 
 /* Bytes that are NaN as numbers, and no index. */

@@ -159,6 +159,9 @@ function TestBatchNorm:test_refusals()
     end)
   lu.assert_str_contains(message,
     ('test_nn_norm.lua:%d: in nn.BatchNorm "bn1" (declared 5 channels)'):format(line))
+  local f = sw.compile(sw.loss.mse, nn.Sequential { nn.Linear(3, 5), norm })
+  lu.assert_error_msg_contains('(in nn.BatchNorm "bn1")', f.value, f, f.model:weights(),
+    { x = sw.zeros { 1, 3 }, y = sw.zeros { 1, 5 } })
   local m = nn.BatchNorm(2):build()
   lu.assert_error_msg_contains("1 value a channel has no variance", function()
     m.layer:call(sw.zeros { 1, 2 }, m:named(), contexts.new "train")
