@@ -103,14 +103,22 @@ local function features_text(shape)
   return #shape == 1 and ("%d features"):format(shape[1]) or errors.shape_text(shape)
 end
 
+--- A network of the zoo is made for images of a size and a number of channels.
+local function made_for(layer, features)
+  local input = layer.made_for and errors.shape_text(layer.made_for)
+  if not input or #features ~= 3 or input == errors.shape_text(features) then return "" end
+  return ("; the network is made for %s: its option input = { %s } makes it for these"):format(
+    input, table.concat(features, ", "))
+end
+
 --- The network; a layer that does not fit is told what the data has.
 local function add_output(self, example)
   local ok, output = pcall(self.layer.call, self.layer, self.x, self.bound, self.context)
   if ok then
     self.output = output
   elseif type(output) == "string" then
-    error(("%s\n  an example of the data has %s"):format(placed(output),
-      features_text(example.features)), 0)
+    error(("%s\n  an example of the data has %s%s"):format(placed(output),
+      features_text(example.features), made_for(self.layer, example.features)), 0)
   else
     error(output, 0)
   end

@@ -271,5 +271,9 @@ function TestZoo:test_refusals()
   lu.assert_error_msg_contains("input must be { height, width, channels }", sw.zoo.vgg16,
     { input = { 32, 32 } })
   lu.assert_error_msg_contains("depth must be 6 n + 4", sw.zoo.wrn, { depth = 18 })
+  local data = sw.data.from_tensors { train = images("resnet20", 8), classes = 10 }
+  lu.assert_error_msg_contains("an example of the data has (32, 32, 3); the network is made for"
+    .. " (28, 28, 1): its option input = { 32, 32, 3 } makes it for these", train, sw.zoo.lenet5 {},
+    data)
   lu.assert_error_msg_contains('did you mean "resnet20"', function() return sw.zoo.resnet2 end)
 end

@@ -116,7 +116,9 @@ end
 function List:done()
   local o, layers = self.o, table.move(self, 1, #self, 1, {})
   layers.name = o.name
-  return nn.Sequential(layers)
+  local net = nn.Sequential(layers)
+  net.made_for = o.input
+  return net
 end
 
 return M
