@@ -81,6 +81,7 @@ static void fuse_gate(const fusion *f, int32_t i) {
   const swi_node *grad = &f->g->nodes[i], *gate = &f->g->nodes[grad->in[1].node];
   const swi_node *norm = &f->g->nodes[grad->in[3].node];
   if (gate->op != SW_OP_gate || norm->op != SW_OP_batch_norm) return;
+  if (grad->in[3].out != 1 || norm->attrs.n != grad->attrs.n) return;
   const swi_node *relu = &f->g->nodes[gate->in[1].node];
   if (relu->op == SW_OP_relu && same_edge(relu->in[0], (sw_edge){grad->in[3].node, 0}) &&
       same_edge(norm->in[0], grad->in[0]) && same_edge(norm->in[1], grad->in[2]) &&

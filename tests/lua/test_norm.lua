@@ -221,3 +221,16 @@ function TestNorm:test_derivatives_of_nothing_are_zero()
     three)
   lu.assert_equals(again:table(), { 0, 0, 0 })
 end
+
+-- Of other ghosts than the norm's own its ReLU cannot be found again.
+function TestNorm:test_a_derivative_with_other_ghosts_keeps_its_gate()
+  local given = inputs({ B, 3 }, 8, "float64")
+  local function of(x, gamma, beta, c)
+    local y, stats = core.apply("batch_norm", { value = 1e-5, n = 4 }, x, gamma, beta)
+    local gated = core.apply("gate", nil, c, core.apply("relu", nil, y))
+    return (core.apply("batch_norm_grad", { n = 8 }, x, gated, gamma, stats))
+  end
+  local m = model({ B, 3 }, {})
+  local dx = of(m.x, m.gamma, m.beta, m.c)
+  lu.assert_equals(flat(run(m, { dx }, given, 8, "float64")[1]), flat(of(table.unpack(given))))
+end
