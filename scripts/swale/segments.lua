@@ -1,6 +1,8 @@
 --- What lies where in flat vectors. A network has two: its weights, which are trained, and its
 --- buffers, which layers keep beside them (running statistics). Neither has padding; segments stand
 --- in the order in which the layers list them.
+local core = require "swale.core"
+
 local M = {}
 
 ---@class swale.Segment
@@ -99,13 +101,14 @@ function M.nodes(graph, layer)
   return M.bind(layer, function(path) return by_path[path] end), by_path
 end
 
----What checkpoints say of a vector.
+---What checkpoints say of a vector: [{"path":, "offset":, "shape":}], in JSON, where the shape of a
+---scalar, an empty table, would be an object.
 ---@param list swale.Segment[]
----@return { path: string, offset: integer, shape: integer[] }[]
-function M.map(list)
+---@return string
+function M.json(list)
   local map = {}
   for i, s in ipairs(list) do map[i] = { path = s.path, offset = s.offset, shape = s.shape } end
-  return map
+  return (core.json_encode(map):gsub('"shape":{}', '"shape":[]'))
 end
 
 return M

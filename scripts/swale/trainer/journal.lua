@@ -1,6 +1,5 @@
 --- What a training writes down: lines of metrics, checkpoints, progress. Without a run, nothing.
 local averages = require "swale.trainer.averages"
-local core = require "swale.core"
 local segments = require "swale.segments"
 local statistics = require "swale.trainer.statistics"
 
@@ -20,8 +19,8 @@ Journal.__index = Journal
 function M.new(run, graph)
   local kept = #graph.buffer_segments > 0
   return setmetatable({ run = run, line = { kind = "step" },
-    segments = core.json_encode(segments.map(graph.segments)),
-    buffer_segments = kept and core.json_encode(segments.map(graph.buffer_segments)) or nil,
+    segments = segments.json(graph.segments),
+    buffer_segments = kept and segments.json(graph.buffer_segments) or nil,
     written = -1, saved = -1, taken = 0, loss_sum = 0, loss_examples = 0, said = {} }, Journal)
 end
 
