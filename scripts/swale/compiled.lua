@@ -198,6 +198,13 @@ local function all_of(split)
   return { x = x, y = y, shape = split.shape }
 end
 
+local function check_sample(sample)
+  if type(sample) == "table" and type(sample.train) == "table" then
+    errors.misuse "loss_on: a data set has several splits; which one? data.train, for instance"
+  end
+  return check_batch("loss_on", sample)
+end
+
 ---The loss of a model on a sample, as a function of its weights:
 ---    local loss = model:loss_on(data.train:sample(1000))
 ---    print(loss(w + 1e-3 * d), loss:gradient(w):dot(d))
@@ -212,7 +219,7 @@ function M.loss_on(model, sample, loss, o)
     sample = all_of(sample)
   end
   return setmetatable({ compiled = M.compile(loss or losses.cross_entropy, model, o),
-    batch = check_batch("loss_on", sample) }, LossOn)
+    batch = check_sample(sample) }, LossOn)
 end
 
 -- ------------------------------------------------------------------ checking

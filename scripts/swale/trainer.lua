@@ -203,6 +203,10 @@ local EVALUATE = { on = "any?", batch_norm = { choice = statistics.METHODS },
 function methods:evaluate(which, o)
   o = options.check("Trainer:evaluate", o, EVALUATE)
   local engine = self.engine
+  local wanted = engine.buffers and engine.buffers:numel() or 0
+  if o.buffers and o.buffers:numel() ~= wanted then
+    errors.misuse("Trainer:evaluate: %d buffers, the model has %d", o.buffers:numel(), wanted)
+  end
   local weights, buffers = selection.weights(engine, which, o.buffers and "running" or o.batch_norm)
   local split, name = selection.split(engine, o.on)
   return engine:evaluate(weights, o.buffers or buffers, split.source, name)

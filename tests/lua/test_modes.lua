@@ -321,6 +321,10 @@ function TestTrainingModes:test_checkpoints_hold_them()
   local own = t:evaluate("swa", { on = "test" })
   lu.assert_equals(t:evaluate(m:weights(), { on = "test", buffers = m:buffers() }).loss, own.loss)
   lu.assert_equals(core.json_decode(last.metadata.buffer_segments)[1].path, "1.running_mean")
+  lu.assert_str_contains(last.metadata.buffer_segments, 'num_batches_tracked","shape":[]')
+  lu.assert_error_msg_contains("Trainer:evaluate: 3 buffers, the model has 25", t.evaluate, t,
+    "last", { buffers = sw.zeros { 3 } })
+  lu.assert_error_msg_contains("which one? data.train", m.loss_on, m, t.data)
   lu.assert_not_nil(run.best[1].tensors.buffers)
 end
 
