@@ -13,7 +13,7 @@
 #include "base/context_int.h"
 #include "base/parallel.h"
 
-enum { SPIN_NS = 50000, MAX_THREADS = 1024 };
+enum { SPIN_NS = 50000, MAX_THREADS = 1024, STACK = 4 << 20 }; /* kernels want up to 700 KiB */
 
 static const uint64_t inside_mask = 0xFFFF;
 static const uint64_t open_bit = 0x10000;
@@ -177,12 +177,17 @@ static void stop_pool(sw_context *ctx, struct swi_pool *pool, int started, int c
  * could be started. */
 static int start_workers(struct swi_pool *pool) {
   sigset_t all, before;
+  pthread_attr_t roomy;
   int started = 0;
+  if (pthread_attr_init(&roomy) != 0) return 0;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, &before);
-  while (started < pool->workers && pthread_create(&pool->thread[started], NULL, work, pool) == 0)
-    started++;
+  if (pthread_attr_setstacksize(&roomy, STACK) == 0)
+    while (started < pool->workers &&
+           pthread_create(&pool->thread[started], &roomy, work, pool) == 0)
+      started++;
   pthread_sigmask(SIG_SETMASK, &before, NULL);
+  pthread_attr_destroy(&roomy);
   return started;
 }
 
