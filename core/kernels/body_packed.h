@@ -54,20 +54,25 @@ INLINE void packed_begin(const int rows, const tile *t, vec s[V_TILE][2]) {
   }
 }
 
-INLINE void packed_end(const int rows, const tile *t, vec s[V_TILE][2]) {
-  if (t->bias) {
-    const vec left = v_load(t->bias), right = v_load(t->bias + V_N);
+/* s = act(s + bias), of a sum that is whole; bias NULL: none */
+INLINE void finish_sums(const int rows, const real *bias, int relu, vec s[V_TILE][2]) {
+  if (bias) {
+    const vec left = v_load(bias), right = v_load(bias + V_N);
     UNROLL
     for (int i = 0; i < rows; i++) {
       s[i][0] = v_add(s[i][0], left);
       s[i][1] = v_add(s[i][1], right);
     }
   }
-  if (t->relu) UNROLL
+  if (relu) UNROLL
   for (int i = 0; i < rows; i++) {
     s[i][0] = v_relu(s[i][0]);
     s[i][1] = v_relu(s[i][1]);
   }
+}
+
+INLINE void packed_end(const int rows, const tile *t, vec s[V_TILE][2]) {
+  finish_sums(rows, t->bias, t->relu, s);
   UNROLL
   for (int i = 0; i < rows; i++) {
     v_store(t->c + i * t->ldc, s[i][0]);

@@ -45,19 +45,7 @@ INLINE void strip_begin(const int rows, const strip *t, vec s[V_TILE][2]) {
 }
 
 INLINE void strip_end(const int rows, const strip *t, vec s[V_TILE][2]) {
-  if (t->bias) {
-    const vec left = v_load(t->bias), right = v_load(t->bias + V_N);
-    UNROLL
-    for (int i = 0; i < rows; i++) {
-      s[i][0] = v_add(s[i][0], left);
-      s[i][1] = v_add(s[i][1], right);
-    }
-  }
-  if (t->relu) UNROLL
-  for (int i = 0; i < rows; i++) {
-    s[i][0] = v_relu(s[i][0]);
-    s[i][1] = v_relu(s[i][1]);
-  }
+  finish_sums(rows, t->bias, t->relu, s);
   UNROLL
   for (int i = 0; i < rows; i++) {
     v_store(t->to[i] + t->column, s[i][0]);
