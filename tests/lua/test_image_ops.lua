@@ -3,26 +3,12 @@ local h = require "op_harness"
 local lu = require "luaunit"
 local ops = require "swale.ops"
 local sw = require "swale"
+local values = require "values_harness"
 
 local B = "batch"
+local random, tensor, flat = values.random, values.tensor, values.flat
 
 TestImageOps = {}
-
-local function random(seed)
-  local state = seed
-  return function()
-    state = (state * 1103515245 + 12345) % 2 ^ 31
-    return state / 2 ^ 30 - 1
-  end
-end
-
-local function tensor(shape, f, dtype)
-  local t = core.zeros({ h.size(shape) }, dtype)
-  for i = 1, h.size(shape) do t:set(i, f(i)) end
-  return t:reshape(shape)
-end
-
-local function flat(t) return t:contiguous():reshape({ -1 }):table() end
 
 -- f on float64 tensors and, as a program, on nodes.
 local function both(f, x)

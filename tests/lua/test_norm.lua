@@ -1,31 +1,16 @@
 --- Batch normalisation inside programs: digits, threads, ghosts, a ReLU behind it, derivatives of
 --- single outputs, and what is refused. Values and derivatives are rows of test_ops.lua.
 local core = require "swale.core"
-local h = require "op_harness"
 local lu = require "luaunit"
 local ops = require "swale.ops"
+local values = require "values_harness"
 
 local B = "batch"
+local random, tensor, flat = values.random, values.tensor, values.flat
 
 TestNorm = {}
 
-local function random(seed)
-  local state = seed
-  return function()
-    state = (state * 1103515245 + 12345) % 2 ^ 31
-    return state / 2 ^ 30 - 1
-  end
-end
-
-local function tensor(shape, f, dtype)
-  local t = core.zeros({ h.size(shape) }, dtype)
-  for i = 1, h.size(shape) do t:set(i, f(i)) end
-  return t:reshape(shape)
-end
-
 local function ones(n, dtype) return tensor({ n }, function() return 1 end, dtype) end
-
-local function flat(t) return t:contiguous():reshape({ -1 }):table() end
 
 -- A graph of y = relu(batch_norm(x)) or without, and of the gradients of dot(y, c).
 local function model(shape, o)
