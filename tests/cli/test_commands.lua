@@ -75,6 +75,47 @@ function TestCommands:test_tests_are_in_the_source_tree()
   contains(command.swale(self.dir, { "test" }, { SWALE_HOME = self.dir }), 1, "in the source tree")
 end
 
+TestTestCommand = {}
+
+--- A tree of three tests: a C test, a long C test, and a Lua file that prints whether it is to be
+--- long.
+function TestTestCommand:setUp()
+  self.dir = command.folder()
+  assert(folders.make_folder(self.dir .. "/tests/lua"))
+  assert(folders.make_folder(self.dir .. "/tests/cli"))
+  command.write(self.dir .. "/CTestTestfile.cmake", [[
+    add_test(test_quick true)
+    add_test(test_slow true)
+    set_tests_properties(test_slow PROPERTIES LABELS "core;long")]])
+  command.write(self.dir .. "/tests/lua/test_a.lua", "")
+  command.write(self.dir .. "/tests/lua/run.lua", [[
+    local chosen = not arg[2] or ("test_a.Class.test"):find(arg[2])
+    if chosen then print("long: " .. tostring(os.getenv "SWALE_TEST_LONG")) end
+    io.open(os.getenv "SWALE_TEST_REPORT", "w"):write(chosen and "1 0 0" or "0 0 0")]])
+end
+
+function TestTestCommand:tearDown() command.remove(self.dir) end
+
+function TestTestCommand:test(...)
+  return command.swale(self.dir, { "test", ... },
+    { SWALE_HOME = self.dir, SWALE_BUILD = self.dir, SWALE_TEST_LONG = "1" })
+end
+
+function TestTestCommand:test_long_tests_run_when_asked_for()
+  local short = self:test()
+  contains(short, 0, "test_quick", "long: nil", "\n2 passed, 0 failed\n")
+  lu.assert_not_str_contains(short.out, "test_slow")
+  contains(self:test "--long", 0, "test_quick", "test_slow", "long: 1", "\n3 passed, 0 failed\n")
+end
+
+function TestTestCommand:test_a_pattern_chooses_of_all_kinds()
+  local lua = self:test "test_a%.Class"
+  lu.assert_equals({ lua.code, lua.out, lua.err }, { 0, "long: nil\n1 passed, 0 failed\n", "" })
+  contains(self:test "quick$", 0, "test_quick", "\n1 passed, 0 failed\n")
+  contains(self:test "test_slow", 1, "no test has such a name")
+  contains(self:test("test_slow", "--long"), 0, "\n1 passed, 0 failed\n")
+end
+
 TestGoodRun = {}
 
 function TestGoodRun:setUp() self.dir = command.folder() end

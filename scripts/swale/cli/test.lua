@@ -1,12 +1,15 @@
---- swale test [PATTERN]
+--- swale test [PATTERN] [--long]
+---
+--- Long tests take minutes. C tests that are long have the label "long" in CTest; Lua tests read
+--- SWALE_TEST_LONG, which is "1" with --long and unset without.
 local cli = require "swale.cli"
 local folders = require "swale.folders"
 local process = require "swale.process"
 
-local M = { summary = "run the tests of the source tree: swale test [PATTERN]", order = 10 }
+local M = { summary = "run the tests of the source tree: swale test [PATTERN] [--long]", order = 10 }
 
 local KINDS = { "core", "lua", "cli" }
-local TIMEOUT = 300 -- seconds for one file of tests
+local TIMEOUT = { short = 300, long = 7200 } -- seconds for one file of Lua tests
 
 local function build_parser()
   local parser = cli.parser("test", "Runs the tests: of libswale (core), of the Lua half (lua), of"
@@ -14,6 +17,8 @@ local function build_parser()
   parser:argument("pattern", "Only tests whose name (file.class.test) matches this Lua pattern.")
     :argname "PATTERN":args "?"
   parser:option("--only", "One kind alone."):choices(KINDS):argname "core|lua|cli"
+  parser:flag("--long", "Also what takes long: a million random calls, thousands of mutants and"
+    .. " kills. Allow an hour.")
   return parser
 end
 
@@ -33,20 +38,38 @@ local function count_ctest(out, total)
   return true
 end
 
-local function test_core(build, pattern, total)
-  local argv = { "ctest", "--test-dir", build, "--output-on-failure", "-j",
-    tostring(require("swale.core").cores()) }
-  if pattern then table.move({ "-R", pattern }, 1, 2, #argv + 1, argv) end
+--- The names of the C tests that match a Lua pattern. CTest itself takes regular expressions.
+local function core_tests(ctest, pattern)
+  local argv = table.move(ctest, 1, #ctest, 1, {})
+  argv[#argv + 1] = "-N"
   local result, message = process.run(argv)
-  if not result then
-    cli.say("the C tests need ctest: %s", message)
+  if not result then return nil, message end
+  local all, names = 0, {}
+  for name in result.out:gmatch "Test +#%d+: ([%w_]+)" do
+    all = all + 1
+    if not pattern or name:find(pattern) then names[#names + 1] = name end
+  end
+  return names, all
+end
+
+local function test_core(build, o, total)
+  local ctest = { "ctest", "--test-dir", build }
+  if not o.long then table.move({ "-LE", "^long$" }, 1, 2, #ctest + 1, ctest) end
+  local names, all = core_tests(ctest, o.pattern)
+  if not names then
+    cli.say("the C tests need ctest: %s", all)
     return add(total, 0, 0, 1)
-  end
-  io.stdout:write(result.out, result.err)
-  if not count_ctest(result.out .. result.err, total) and not pattern then
+  elseif all == 0 then
     cli.say("there are no C tests in %s: is libcmocka-dev installed?", build)
-    add(total, 0, 0, 1)
+    return add(total, 0, 0, 1)
+  elseif #names == 0 then
+    return
   end
+  local chosen = { "-R", "^(" .. table.concat(names, "|") .. ")$", "--output-on-failure", "-j",
+    tostring(require("swale.core").cores()) }
+  local result = assert(process.run(table.move(chosen, 1, #chosen, #ctest + 1, ctest)))
+  io.stdout:write(result.out, result.err)
+  if not count_ctest(result.out .. result.err, total) then add(total, 0, 1, 0) end
 end
 
 local function files_in(folder)
@@ -60,10 +83,12 @@ end
 local function interpreter() return arg[-1] or "lua5.4" end
 
 --- Each file in a process of its own: one that crashes takes no other along.
-local function test_file(home, path, pattern, total)
+local function test_file(home, path, o, total)
   local report = os.tmpname()
-  local result = process.run({ interpreter(), home .. "/tests/lua/run.lua", path, pattern },
-    { inherit = true, env = { SWALE_TEST_REPORT = report }, timeout = TIMEOUT })
+  local result = process.run({ interpreter(), home .. "/tests/lua/run.lua", path, o.pattern }, {
+    inherit = true, timeout = o.long and TIMEOUT.long or TIMEOUT.short,
+    env = { SWALE_TEST_REPORT = report, SWALE_TEST_LONG = o.long and "1" or false },
+  })
   local passed, failed, skipped = (folders.read(report) or ""):match "(%d+) (%d+) (%d+)"
   os.remove(report)
   if passed then
@@ -75,9 +100,9 @@ local function test_file(home, path, pattern, total)
   end
 end
 
-local function test_folder(home, folder, pattern, total)
+local function test_folder(home, folder, o, total)
   for _, path in ipairs(files_in(home .. folder)) do
-    test_file(home, path, pattern, total)
+    test_file(home, path, o, total)
     if require("swale.core").interrupted() then error(require("swale.core").INTERRUPTED, 0) end
   end
 end
@@ -100,9 +125,9 @@ function M.main(args)
   require("swale.core").catch_signals()
   local total = { passed = 0, failed = 0, skipped = 0 }
   local function wanted(kind) return not o.only or o.only == kind end
-  if wanted "core" and build then test_core(build, o.pattern, total) end
-  if wanted "lua" then test_folder(home, "/tests/lua", o.pattern, total) end
-  if wanted "cli" then test_folder(home, "/tests/cli", o.pattern, total) end
+  if wanted "core" and build then test_core(build, o, total) end
+  if wanted "lua" then test_folder(home, "/tests/lua", o, total) end
+  if wanted "cli" then test_folder(home, "/tests/cli", o, total) end
   print(result_line(total))
   if total.passed + total.failed + total.skipped == 0 then
     cli.say "no test has such a name"
