@@ -6,7 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
 #include "io/file.h"
 #include "io/npy_int.h"
 
@@ -19,12 +18,6 @@ enum {
 };
 
 static const unsigned char magic[6] = {0x93, 'N', 'U', 'M', 'P', 'Y'};
-
-/* In the order of swi_npy_type. */
-static const struct {
-  int bytes;
-  sw_dtype ours;
-} types[] = {{4, SW_F32}, {8, SW_F64}, {4, SW_I32}, {1, SW_U8}, {8, SW_I32}, {1, SW_U8}};
 
 typedef struct file {
   sw_context *ctx;
@@ -70,7 +63,7 @@ static sw_status read_header(file *f) {
 static int64_t data_bytes(const file *f) {
   int64_t numel = 0;
   (void)sw_shape_numel(f->ctx, &f->header.shape, &numel); /* was checked */
-  return numel * types[f->header.type].bytes;
+  return numel * swi_element_bytes(f->header.type);
 }
 
 static sw_status check_length(const file *f, int64_t found) {
@@ -83,44 +76,20 @@ static sw_status check_length(const file *f, int64_t found) {
                  sw_shape_text(&f->header.shape, text, sizeof text), expected, found);
 }
 
-static sw_status read_elements(const file *f, void *to) {
+static sw_status fetch(const void *arg, int64_t offset, int64_t bytes, void *to) {
+  const file *f = arg;
   int64_t got;
-  SW_TRY(swi_file_read(f->ctx, f->path, f->fd, f->data, to, data_bytes(f), &got));
-  return check_length(f, got); /* it may have shrunk */
-}
-
-static sw_status narrow(const file *f, const int64_t *from, int32_t *to, int64_t n) {
-  for (int64_t i = 0; i < n; i++) {
-    if (from[i] < INT32_MIN || from[i] > INT32_MAX) {
-      return sw_fail(f->ctx, SW_ECORRUPT,
-                     "%.300s: int64 is read as int32, but element %" PRId64 " is %" PRId64, f->path,
-                     i + 1, from[i]);
-    }
-    to[i] = (int32_t)from[i];
-  }
-  return SW_OK;
-}
-
-static sw_status read_wide(const file *f, int32_t *to) {
-  size_t size = (size_t)data_bytes(f);
-  int64_t *wide = swi_alloc(f->ctx, size);
-  if (wide == NULL) return SW_ENOMEM;
-  sw_status st = read_elements(f, wide);
-  if (st == SW_OK) st = narrow(f, wide, to, (int64_t)(size / sizeof *wide));
-  swi_free(f->ctx, wide, size);
-  return st;
+  SW_TRY(swi_file_read(f->ctx, f->path, f->fd, f->data + offset, to, bytes, &got));
+  return got == bytes ? SW_OK : check_length(f, offset + got); /* it may have shrunk */
 }
 
 static sw_status fill(const file *f, sw_tensor *t) {
+  char where[304];
   void *to = NULL;
   SW_TRY(sw_tensor_writable(t, &to));
-  if (f->header.type == SWI_NPY_I8) return read_wide(f, to);
-  SW_TRY(read_elements(f, to));
-  unsigned char *truth = to;
-  for (int64_t i = 0; f->header.type == SWI_NPY_B1 && i < data_bytes(f); i++) {
-    truth[i] = truth[i] != 0;
-  }
-  return SW_OK;
+  (void)snprintf(where, sizeof where, "%.300s", f->path);
+  return swi_elements_read(f->ctx, where, f->header.type, f->header.big_endian, sw_tensor_numel(t),
+                           fetch, f, to);
 }
 
 /* Axes in the opposite order, made contiguous; takes t in any case. */
@@ -148,7 +117,7 @@ static sw_status read_tensor(file *f, sw_tensor **out) {
     shape.dim[i] = h->shape.dim[shape.ndim - 1 - i];
   }
   sw_tensor *t;
-  SW_TRY(sw_tensor_new(f->ctx, types[h->type].ours, &shape, &t));
+  SW_TRY(sw_tensor_new(f->ctx, swi_element_dtype(h->type), &shape, &t));
   sw_status st = fill(f, t);
   if (st == SW_OK && h->fortran_order) return reverse_axes(t, out);
   if (st != SW_OK) {

@@ -46,8 +46,24 @@ static sw_status read_text(reader *r, const char *expected, const char **text, s
   return SW_OK;
 }
 
+/* What stands behind '<', '>', '|' or '='. */
+static const struct {
+  const char *code;
+  swi_element type;
+} codes[] = {{"f2", SWI_E_F16}, {"f4", SWI_E_F32}, {"f8", SWI_E_F64}, {"b1", SWI_E_BOOL},
+             {"i1", SWI_E_I8},  {"u1", SWI_E_U8},  {"i2", SWI_E_I16}, {"u2", SWI_E_U16},
+             {"i4", SWI_E_I32}, {"u4", SWI_E_U32}, {"i8", SWI_E_I64}, {"u8", SWI_E_U64}};
+
+/* How to save in NumPy what cannot be read. */
+static const char *remedy(char kind) {
+  if (kind == 'c') return "save a.real and a.imag, each by itself";
+  if (kind == 'U' || kind == 'S' || kind == 'O') {
+    return "save numbers: np.unique(a, return_inverse=True)[1] numbers the words of labels";
+  }
+  return "in NumPy: a.astype('<f4')";
+}
+
 static sw_status read_descr(reader *r, swi_npy_header *h) {
-  static const char *const known[] = {"<f4", "<f8", "<i4", "|u1", "<i8", "|b1"};
   const char *text;
   size_t n;
   skip_blanks(r);
@@ -56,16 +72,19 @@ static sw_status read_descr(reader *r, swi_npy_header *h) {
                    r->name);
   }
   SW_TRY(read_text(r, "the text of 'descr'", &text, &n));
-  for (int i = 0; i < (int)(sizeof known / sizeof known[0]); i++) {
-    if (n == strlen(known[i]) && memcmp(text, known[i], n) == 0) {
-      h->type = (swi_npy_type)i;
+  int ordered = n > 0 && memchr("<>|=", text[0], 4) != NULL;
+  for (int i = 0; ordered && n == 3 && i < (int)(sizeof codes / sizeof codes[0]); i++) {
+    if (memcmp(text + 1, codes[i].code, 2) == 0) {
+      h->type = codes[i].type;
+      h->big_endian = text[0] == '>';
       return SW_OK;
     }
   }
   return sw_fail(r->ctx, SW_EUNSUPPORTED,
-                 "%.300s: elements of type '%.*s'; <f4, <f8, <i4, <i8, |u1 and |b1 can be read "
-                 "(in NumPy: a.astype('<f4'))",
-                 r->name, (int)(n < 20 ? n : 20), text);
+                 "%.300s: elements of type '%.*s'; f2, f4, f8, i1 … i8, u1 … u8 and b1 can be read "
+                 "(%s)",
+                 r->name, (int)(n < 20 ? n : 20), text,
+                 remedy(n > (size_t)ordered ? text[ordered] : 0));
 }
 
 static sw_status read_size(reader *r, int64_t *out) {

@@ -2,19 +2,11 @@
 #ifndef SW_NPY_INT_H
 #define SW_NPY_INT_H
 
-#include "tensor/tensor.h"
-
-typedef enum swi_npy_type {
-  SWI_NPY_F4,
-  SWI_NPY_F8,
-  SWI_NPY_I4,
-  SWI_NPY_U1,
-  SWI_NPY_I8,
-  SWI_NPY_B1
-} swi_npy_type;
+#include "io/elements.h"
 
 typedef struct swi_npy_header {
-  swi_npy_type type;
+  swi_element type;
+  int big_endian;
   int fortran_order;
   sw_shape shape;
 } swi_npy_header;

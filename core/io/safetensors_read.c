@@ -6,24 +6,27 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "io/elements.h"
 #include "io/file.h"
 #include "io/safetensors_int.h"
 
-/* The types of the format; only those with one of ours can be given out, int64 where it fits. */
+/* The types of the format; those of 8 bits are known, so that the other tensors can be read. */
 static const struct {
   const char *name;
   int bytes;
-  int ours; /* sw_dtype, or -1 */
-} types[] = {{"F32", 4, SW_F32}, {"F64", 8, SW_F64}, {"I32", 4, SW_I32}, {"U8", 1, SW_U8},
-             {"BOOL", 1, -1},    {"I8", 1, -1},      {"F8_E5M2", 1, -1}, {"F8_E4M3", 1, -1},
-             {"I16", 2, -1},     {"U16", 2, -1},     {"F16", 2, -1},     {"BF16", 2, -1},
-             {"U32", 4, -1},     {"I64", 8, SW_I32}, {"U64", 8, -1}};
+  int type; /* swi_element, or -1 */
+} types[] = {{"F32", 4, SWI_E_F32},   {"F64", 8, SWI_E_F64},   {"F16", 2, SWI_E_F16},
+             {"BF16", 2, SWI_E_BF16}, {"BOOL", 1, SWI_E_BOOL}, {"I8", 1, SWI_E_I8},
+             {"U8", 1, SWI_E_U8},     {"I16", 2, SWI_E_I16},   {"U16", 2, SWI_E_U16},
+             {"I32", 4, SWI_E_I32},   {"U32", 4, SWI_E_U32},   {"I64", 8, SWI_E_I64},
+             {"U64", 8, SWI_E_U64},   {"F8_E5M2", 1, -1},      {"F8_E4M3", 1, -1}};
 
 enum { N_TYPES = sizeof types / sizeof types[0] };
 
@@ -332,9 +335,10 @@ static sw_status check_wanted(const sw_safetensors *f, int i) {
                    (int64_t)i + 1, f->count);
   }
   const entry *e = &f->entries[i];
-  if (types[e->type].ours < 0) {
+  if (types[e->type].type < 0) {
     return sw_fail(f->ctx, SW_EUNSUPPORTED,
-                   "%.200s: tensor \"%.80s\" has dtype %s; F32, F64, I32, I64 and U8 can be read",
+                   "%.200s: tensor \"%.80s\" has dtype %s, which cannot be read (in PyTorch: "
+                   "t.to(torch.float32))",
                    f->path, e->name, types[e->type].name);
   }
   if (e->ndim > SW_MAX_DIMS) {
@@ -345,50 +349,37 @@ static sw_status check_wanted(const sw_safetensors *f, int i) {
   return SW_OK;
 }
 
+typedef struct place {
+  const sw_safetensors *f;
+  const entry *e;
+} place;
+
 /* The bytes as they lie in the mapping or the file. */
-static sw_status read_bytes(const sw_safetensors *f, const entry *e, void *to) {
-  int64_t bytes = e->end - e->begin, got = bytes;
+static sw_status fetch(const void *arg, int64_t offset, int64_t bytes, void *to) {
+  const place *p = arg;
+  const sw_safetensors *f = p->f;
+  int64_t at = f->data_start + p->e->begin + offset, got = bytes;
   if (f->map != NULL)
-    memcpy(to, f->map->bytes + f->data_start + e->begin, (size_t)bytes);
+    memcpy(to, f->map->bytes + at, (size_t)bytes);
   else
-    SW_TRY(swi_file_read(f->ctx, f->path, f->fd, f->data_start + e->begin, to, bytes, &got));
-  return got == bytes ? SW_OK : bad_entry(f, e->name, "the file has shrunk since it was opened");
+    SW_TRY(swi_file_read(f->ctx, f->path, f->fd, at, to, bytes, &got));
+  return got == bytes ? SW_OK : bad_entry(f, p->e->name, "the file has shrunk since it was opened");
 }
 
-static sw_status narrow(const sw_safetensors *f, const entry *e, const int64_t *from, int32_t *to,
-                        int64_t n) {
-  for (int64_t i = 0; i < n; i++) {
-    if (from[i] < INT32_MIN || from[i] > INT32_MAX)
-      return sw_fail(f->ctx, SW_EUNSUPPORTED,
-                     "%.200s: tensor \"%.80s\": int64 is read as int32, but element %" PRId64
-                     " is %" PRId64,
-                     f->path, e->name, i + 1, from[i]);
-    to[i] = (int32_t)from[i];
-  }
-  return SW_OK;
-}
-
-static sw_status read_wide(const sw_safetensors *f, const entry *e, int32_t *to) {
-  size_t size = (size_t)(e->end - e->begin);
-  int64_t *wide = swi_alloc(f->ctx, size);
-  if (wide == NULL) return SW_ENOMEM;
-  sw_status st = read_bytes(f, e, wide);
-  if (st == SW_OK) st = narrow(f, e, wide, to, (int64_t)(size / sizeof *wide));
-  swi_free(f->ctx, wide, size);
-  return st;
-}
-
-static int is_wide(const entry *e) {
-  return types[e->type].bytes == 8 && types[e->type].ours == SW_I32;
-}
+static swi_element element_of(const entry *e) { return (swi_element)types[e->type].type; }
 
 /* A tensor of its own. */
 static sw_status copy_out(const sw_safetensors *f, const entry *e, sw_tensor **out) {
+  char where[300];
   sw_tensor *t;
   void *to = NULL;
-  SW_TRY(sw_tensor_new(f->ctx, (sw_dtype)types[e->type].ours, &e->shape, &t));
+  (void)snprintf(where, sizeof where, "%.200s: tensor \"%.80s\"", f->path, e->name);
+  SW_TRY(sw_tensor_new(f->ctx, swi_element_dtype(element_of(e)), &e->shape, &t));
   sw_status st = sw_tensor_writable(t, &to);
-  if (st == SW_OK) st = is_wide(e) ? read_wide(f, e, to) : read_bytes(f, e, to);
+  if (st == SW_OK) {
+    st = swi_elements_read(f->ctx, where, element_of(e), 0, sw_tensor_numel(t), fetch,
+                           &(place){f, e}, to);
+  }
   if (st != SW_OK) {
     sw_tensor_free(t);
     return st;
@@ -400,11 +391,13 @@ static sw_status copy_out(const sw_safetensors *f, const entry *e, sw_tensor **o
 sw_status sw_safetensors_tensor(const sw_safetensors *f, int i, sw_tensor **out) {
   SW_TRY(check_wanted(f, i));
   const entry *e = &f->entries[i];
+  swi_element type = element_of(e);
   int64_t at = f->data_start + e->begin;
-  if (f->map == NULL || is_wide(e) || at % types[e->type].bytes != 0) return copy_out(f, e, out);
+  int as_it_lies = swi_element_is_ours(type) && at % swi_element_bytes(type) == 0;
+  if (f->map == NULL || !as_it_lies) return copy_out(f, e, out);
   f->map->references++;
-  sw_status st = sw_tensor_wrap(f->ctx, (sw_dtype)types[e->type].ours, &e->shape,
-                                f->map->bytes + at, 1, mapping_release, f->map, out);
+  sw_status st = sw_tensor_wrap(f->ctx, swi_element_dtype(type), &e->shape, f->map->bytes + at, 1,
+                                mapping_release, f->map, out);
   if (st != SW_OK) mapping_release(f->map);
   return st;
 }

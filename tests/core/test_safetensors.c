@@ -250,12 +250,12 @@ static void test_foreign_types_spoil_only_themselves(void **state) {
   sw_safetensors *f;
   sw_tensor *t;
   write_file("x",
-             "{\"h\":{\"dtype\":\"BF16\",\"shape\":[2],\"data_offsets\":[0,4]},"
+             "{\"h\":{\"dtype\":\"F8_E4M3\",\"shape\":[4],\"data_offsets\":[0,4]},"
              "\"b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[4,5]},"
              "\"d\":{\"dtype\":\"U8\",\"shape\":[1,1,1,1,1,1,1],\"data_offsets\":[5,6]}}",
              6);
   OK(open_file("x", 1, &f));
-  FAILS(SW_EUNSUPPORTED, "\"h\" has dtype BF16; F32, F64, I32, I64 and U8 can be read",
+  FAILS(SW_EUNSUPPORTED, "\"h\" has dtype F8_E4M3, which cannot be read (in PyTorch",
         sw_safetensors_tensor(f, 0, &t));
   FAILS(SW_EUNSUPPORTED, "\"d\" has 7 dimensions", sw_safetensors_tensor(f, 2, &t));
   FAILS(SW_ERANGE, "tensor 4 is outside 1 … 3", sw_safetensors_tensor(f, 3, &t));
@@ -263,6 +263,64 @@ static void test_foreign_types_spoil_only_themselves(void **state) {
   ELEMENTS(t, 4);
   sw_tensor_free(t);
   sw_safetensors_close(f);
+}
+
+/* A file of one tensor, of n elements. */
+static void write_one(const char *dtype, size_t n, const void *elements, size_t bytes) {
+  static unsigned char file[140000];
+  char *header = (char *)file + 8;
+  uint64_t length = (uint64_t)sprintf(
+      header, "{\"w\":{\"dtype\":\"%s\",\"shape\":[%zu],\"data_offsets\":[0,%zu]}}", dtype, n,
+      bytes);
+  memcpy(file, &length, 8);
+  memcpy(header + length, elements, bytes);
+  write_bytes("x", file, 8 + length + bytes);
+}
+
+static sw_tensor *read_one(int mapped, sw_dtype dtype) {
+  sw_safetensors *f;
+  sw_tensor *t;
+  OK(open_file("x", mapped, &f));
+  OK(sw_safetensors_tensor(f, 0, &t));
+  sw_safetensors_close(f);
+  assert_int_equal(sw_tensor_dtype(t), dtype);
+  return t;
+}
+
+/* A bfloat16 is the upper half of a float32. */
+static void test_all_bfloats(void **state) {
+  (void)state;
+  static uint16_t halves[65536];
+  for (int i = 0; i < 65536; i++) halves[i] = (uint16_t)i;
+  write_one("BF16", 65536, halves, sizeof halves);
+  for (int mapped = 0; mapped < 2; mapped++) {
+    sw_tensor *t = read_one(mapped, SW_F32);
+    const uint32_t *bits = sw_tensor_data(t);
+    for (uint32_t i = 0; i < 65536; i++) assert_int_equal(bits[i], i << 16);
+    sw_tensor_free(t);
+  }
+}
+
+static void test_other_types_are_converted(void **state) {
+  (void)state;
+  for (int mapped = 0; mapped < 2; mapped++) {
+    write_one("F16", 4, "\0\x3c\0\xc2\1\0\xff\x7b", 8);
+    sw_tensor *t = read_one(mapped, SW_F32);
+    ELEMENTS(t, 1, -3, 0x1p-24, 65504);
+    sw_tensor_free(t);
+    write_one("BOOL", 3, "\0\1\7", 3);
+    t = read_one(mapped, SW_U8);
+    ELEMENTS(t, 0, 1, 1);
+    sw_tensor_free(t);
+    write_one("I8", 3, "\x80\1\xff", 3);
+    t = read_one(mapped, SW_I32);
+    ELEMENTS(t, -128, 1, -1);
+    sw_tensor_free(t);
+    write_one("U16", 2, "\xff\xff\2\1", 4);
+    t = read_one(mapped, SW_I32);
+    ELEMENTS(t, 65535, 258);
+    sw_tensor_free(t);
+  }
 }
 
 /* int64, as PyTorch counts, is int32 here; what does not fit is refused. */
@@ -450,6 +508,8 @@ int main(void) {
       FILE_TEST(test_reads_a_file_by_another_hand),
       FILE_TEST(test_misaligned_data_is_copied),
       FILE_TEST(test_foreign_types_spoil_only_themselves),
+      FILE_TEST(test_all_bfloats),
+      FILE_TEST(test_other_types_are_converted),
       FILE_TEST(test_wide_integers_are_narrowed),
       FILE_TEST(test_hostile_headers),
       FILE_TEST(test_hostile_lengths),

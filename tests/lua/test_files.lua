@@ -68,7 +68,8 @@ local function counted(dtype)
   return sw.tensor(values, dtype):reshape { 2, 3, 4 }
 end
 
-local READ_AS = { f4 = "float32", f8 = "float64", i4 = "int32", i8 = "int32", u1 = "uint8",
+local READ_AS = { f2 = "float32", f4 = "float32", f8 = "float64", i1 = "int32", i2 = "int32",
+  i4 = "int32", i8 = "int32", u1 = "uint8", u2 = "int32", u4 = "int32", u8 = "int32",
   b1 = "uint8" }
 
 local function check_numpys_files(self)

@@ -526,7 +526,8 @@ function core.idx_write(tensor, path) end
 ---@param kind "cifar10"|"cifar100"
 ---@return swale.Tensor|nil x, swale.Tensor|string y, string? code    uint8 (N, 32, 32, 3); (N, 1), or (N, 2): coarse, fine
 function core.cifar_read(path, kind) end
----NumPy's format: int64 is read as int32 if every value fits, bool as uint8.
+---NumPy's format, in either byte order: float16 is read as float32, bool as uint8, other integers
+---as int32 if every value fits.
 ---@param path string
 ---@return swale.Tensor|nil tensor, string? message, string? code
 function core.npy_read(path) end
@@ -555,6 +556,8 @@ function core.csv_write(tensor, path, names) end
 ---@param metadata? table<string, string>
 ---@return true|nil ok, string? message, string? code
 function core.safetensors_write(path, tensors, metadata) end
+---float16 and bfloat16 are read as float32, bool as uint8, other integers as int32 if every value
+---fits.
 ---@param path string
 ---@param mapped? boolean           views of the file, read only
 ---@return table<string, swale.Tensor>|nil tensors, table<string, string>|string metadata, string? code
