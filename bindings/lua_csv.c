@@ -64,6 +64,9 @@ static void check_label(lua_State *L, int index, sw_csv_options *o) {
   } else if (!lua_isnil(L, index)) {
     o->label_column =
         (int)lx_check_integer(L, index, "csv_read", "label", -MOST_COLUMNS, MOST_COLUMNS);
+    if (o->label_column == 0) {
+      lx_error(L, "csv_read: label: columns count from 1, or from -1 at the last; got 0");
+    }
   }
 }
 
@@ -75,7 +78,7 @@ static sw_csv_options check_options(lua_State *L, int index) {
   int at = lx_push_options(L, index, "csv_read", names);
   sw_csv_options o = {.separator = check_separator(L, at), .header = check_header(L, at + 1)};
   o.dtype = lx_check_real(L, at + 2, "csv_read");
-  o.empty_is_nan = lx_check_choice(L, at + 3, "csv_read", "missing", missing, 0);
+  o.missing_is_nan = lx_check_choice(L, at + 3, "csv_read", "missing", missing, 0);
   check_label(L, at + 4, &o);
   if (!lua_isnil(L, at + 5)) {
     o.n_classes = lx_check_list(L, at + 5, "csv_read", "classes", 1 << 20);

@@ -1,9 +1,17 @@
 /* csv.h: tables of numbers as text.
  *
- * A line is a row, a field is a number: 1, -2.5, 1e-3, nan, inf, without regard to the locale;
- * blanks around it do not count. Lines end in LF or CRLF, empty lines are passed over, and so is a
- * byte order mark. Every row has as many fields as the first. Text, in double quotes or not, may
- * stand in the first line, which names the columns, and in one column of class labels.
+ * A line is a row, a field is a number: 1, -2.5, .5, +1e-3, nan, inf, infinity (in either case,
+ * with a sign or not), without regard to the locale. It may stand in double quotes; blanks around
+ * it, in the quotes or not, do not count. Hexadecimal numbers, decimal commas and separators of
+ * thousands are refused. A missing value is an empty field, NA, N/A or null, in either case.
+ *
+ * Lines end in LF, CRLF or CR, also mixed; empty lines are passed over, and so is a byte order mark
+ * of UTF-8. Every row has as many fields as the first. Text, in double quotes or not, may stand in
+ * the first line, which names the columns, and in one column of class labels.
+ *
+ * The first line is found to hold names if a field is text. In the column of labels text counts
+ * only if it is none of the classes, or without classes if the second line has a number there; a
+ * number in quotes counts if the second line has one without quotes.
  */
 #ifndef SW_CSV_H
 #define SW_CSV_H
@@ -14,9 +22,9 @@ typedef enum sw_csv_header { SW_CSV_FIND, SW_CSV_NAMED, SW_CSV_BARE } sw_csv_hea
 
 typedef struct sw_csv_options {
   char separator;         /* 0: that of tab, semicolon and comma which the first line has most of */
-  sw_csv_header header;   /* FIND: the first line has names if a field of it is no number */
+  sw_csv_header header;   /* FIND: as above */
   sw_dtype dtype;         /* of the values: SW_F32 (rounded from double) or SW_F64 */
-  int empty_is_nan;       /* else an empty field is refused */
+  int missing_is_nan;     /* else missing values are refused */
   const char *label_name; /* the column of labels, by its name or, if this is NULL, */
   int label_column;       /* by its place, 1 …, -1 the last; 0: there is none */
   const char *const *classes; /* the labels' words, in the order of their numbers; with none */

@@ -9,12 +9,12 @@
 
 int swi_csv_line(const char **at, const char *end, const char **line, int64_t *n) {
   if (*at == end) return 0;
-  const char *stop = memchr(*at, '\n', (size_t)(end - *at));
+  const char *stop = *at;
+  while (stop < end && *stop != '\n' && *stop != '\r') stop++;
   *line = *at;
-  *at = stop != NULL ? stop + 1 : end;
-  if (stop == NULL) stop = end;
-  if (stop > *line && stop[-1] == '\r') stop--;
-  *n = stop - *line;
+  *n = stop - *at;
+  *at = stop + (stop < end);
+  if (stop < end && *stop == '\r' && *at < end && **at == '\n') ++*at;
   return 1;
 }
 
@@ -48,6 +48,16 @@ int swi_csv_field(const char **at, const char *end, char separator, swi_field *o
   *out = (swi_field){*at, last - *at, 0};
   *at = stop != NULL ? stop + 1 : NULL;
   return 1;
+}
+
+swi_field swi_csv_trimmed(const swi_field *f) {
+  swi_field t = *f;
+  while (t.n > 0 && is_blank(*t.text, '\0')) {
+    t.text++;
+    t.n--;
+  }
+  while (t.n > 0 && is_blank(t.text[t.n - 1], '\0')) t.n--;
+  return t;
 }
 
 /* ---- numbers */
@@ -149,4 +159,30 @@ int swi_csv_number(const char *text, int64_t n, double *out) {
   }
   *out = convert(text, n);
   return isinf(*out) ? -1 : 1;
+}
+
+int swi_csv_is_missing(const char *text, int64_t n) {
+  return n == 0 || is_word(text, text + n, "NA") || is_word(text, text + n, "N/A") ||
+         is_word(text, text + n, "null");
+}
+
+/* Digits, with something between them that other programs take. */
+static int has_separators(const char *text, int64_t n) {
+  int digits = 0, others = 0;
+  for (int64_t i = 0; i < n; i++) {
+    int is_digit = text[i] >= '0' && text[i] <= '9';
+    digits += is_digit;
+    others += text[i] == ',' || text[i] == '\'' || text[i] == '_' || text[i] == ' ';
+    if (!is_digit && memchr("+-.,'_ ", text[i], 7) == NULL) return 0;
+  }
+  return digits > 0 && others > 0;
+}
+
+const char *swi_csv_number_hint(const char *text, int64_t n) {
+  if (has_separators(text, n)) return "; numbers have a decimal point, and nothing at thousands";
+  int sign = n > 0 && (*text == '-' || *text == '+');
+  if (n - sign > 2 && text[sign] == '0' && (text[sign + 1] | 32) == 'x') {
+    return "; numbers are decimal";
+  }
+  return "";
 }

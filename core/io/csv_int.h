@@ -11,6 +11,9 @@ typedef struct swi_field {
   int quoted; /* two quotes in its text stand for one */
 } swi_field;
 
+/* Without the blanks inside its quotes. */
+swi_field swi_csv_trimmed(const swi_field *f);
+
 /* The next line of at … end, without its end; *at moves on. 0 if there is none. */
 int swi_csv_line(const char **at, const char *end, const char **line, int64_t *n);
 
@@ -20,5 +23,11 @@ int swi_csv_field(const char **at, const char *end, char separator, swi_field *o
 
 /* 0 if the text is no number, -1 if it is one beyond double's range. */
 int swi_csv_number(const char *text, int64_t n, double *out);
+
+/* Whether the text stands for a missing value. */
+int swi_csv_is_missing(const char *text, int64_t n);
+
+/* What an unreadable number looks like, as the end of a message; "" if it is any text. */
+const char *swi_csv_number_hint(const char *text, int64_t n);
 
 #endif

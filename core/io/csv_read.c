@@ -38,7 +38,7 @@ typedef struct reader {
 
 /* "path: line 7, column 3 (width): …"; column from 0, -1: the line as a whole. */
 static SW_PRINTF(3, 4) sw_status bad(const reader *r, int64_t column, const char *format, ...) {
-  char what[240], where[120] = "";
+  char what[320], where[120] = "";
   va_list arguments;
   va_start(arguments, format);
   (void)vsnprintf(what, sizeof what, format, arguments);
@@ -120,6 +120,56 @@ static int class_of(const reader *r, const swi_field *f) {
   return -1;
 }
 
+enum { MOST_WORDS = 10 };
+
+typedef struct words {
+  swi_field word[MOST_WORDS];
+  int n, more;
+} words;
+
+static void add_word(words *w, const swi_field *f) {
+  for (int i = 0; i < w->n; i++) {
+    if (w->word[i].n == f->n && memcmp(w->word[i].text, f->text, (size_t)f->n) == 0) return;
+  }
+  if (w->n < MOST_WORDS) {
+    w->word[w->n++] = *f;
+  } else {
+    w->more = 1;
+  }
+}
+
+/* The different labels of the file, in the order of their lines. */
+static words find_words(const reader *r) {
+  reader again = *r;
+  const char *at = r->start, *line;
+  int64_t n;
+  words w = {.n = 0};
+  while (!w.more && next_line(&again, &at, &line, &n)) {
+    const char *field = line;
+    for (int64_t i = 0; field != NULL; i++) {
+      swi_field f;
+      if (swi_csv_field(&field, line + n, r->separator, &f) < 0) return w;
+      if (i == r->label) add_word(&w, &f);
+    }
+  }
+  return w;
+}
+
+static sw_status refuse_label(const reader *r, const swi_field *f) {
+  words w = find_words(r);
+  char text[120] = "";
+  size_t used = 0;
+  for (int i = 0; i < w.n && used < sizeof text - 24; i++) {
+    int length = (int)(w.word[i].n < 16 ? w.word[i].n : 16);
+    used += (size_t)snprintf(text + used, sizeof text - used, "%s\"%.*s\"", i > 0 ? ", " : "",
+                             length, w.word[i].text);
+    if (i + 1 < w.n && used >= sizeof text - 24) w.more = 1;
+  }
+  return bad(r, r->label,
+             "a label is a whole number from 0, found \"%.*s\"; words are given as classes: %s%s",
+             SHOWN(f), text, w.more ? ", …" : "");
+}
+
 static sw_status read_label(const reader *r, const swi_field *f, int32_t *out) {
   double v;
   if (r->o->n_classes > 0) {
@@ -127,11 +177,9 @@ static sw_status read_label(const reader *r, const swi_field *f, int32_t *out) {
     if (*out >= 0) return SW_OK;
     return bad(r, r->label, "label \"%.*s\" is none of the %d classes", SHOWN(f), r->o->n_classes);
   }
-  if (f->quoted || swi_csv_number(f->text, f->n, &v) != 1 || !(v >= 0) || v > INT32_MAX ||
-      v != floor(v)) {
-    return bad(r, r->label,
-               "a label is a whole number from 0, found \"%.*s\"; give the classes' words",
-               SHOWN(f));
+  swi_field t = swi_csv_trimmed(f);
+  if (swi_csv_number(t.text, t.n, &v) != 1 || !(v >= 0) || v > INT32_MAX || v != floor(v)) {
+    return refuse_label(r, f);
   }
   *out = (int32_t)v;
   return SW_OK;
@@ -139,24 +187,43 @@ static sw_status read_label(const reader *r, const swi_field *f, int32_t *out) {
 
 /* ---- the line of names */
 
-/* Whether a field of the first line shows that it holds names. */
-static int is_name(const reader *r, const swi_field *f, int64_t column) {
+static int is_number(const swi_field *f) {
   double v;
-  int place = r->o->label_column;
-  if (f->n == 0 && !f->quoted) return 0;
-  if (!f->quoted && swi_csv_number(f->text, f->n, &v) != 0) return 0;
-  int is_label = place > 0 ? column == place - 1 : place < 0 && column == r->columns + place;
-  return !(is_label && class_of(r, f) >= 0);
+  swi_field t = swi_csv_trimmed(f);
+  return swi_csv_number(t.text, t.n, &v) != 0;
 }
 
-static sw_status find_header(const reader *r, const char *line, int64_t n, int *has_names) {
+static int is_missing(const swi_field *f) {
+  swi_field t = swi_csv_trimmed(f);
+  return swi_csv_is_missing(t.text, t.n);
+}
+
+/* Whether a field of the first line shows that the line holds names. below: the field of the second
+ * line, or NULL. */
+static int is_name(const reader *r, const swi_field *f, const swi_field *below, int64_t column) {
+  int place = r->o->label_column;
+  int is_label = place > 0 ? column == place - 1 : place < 0 && column == r->columns + place;
+  int on_number = below != NULL && is_number(below);
+  if (is_label && class_of(r, f) >= 0) return 0;
+  if (is_number(f) || is_missing(f)) return f->quoted && on_number && !below->quoted;
+  return !is_label || r->o->n_classes > 0 || below == NULL || on_number;
+}
+
+/* rest: behind the first line. */
+static sw_status find_header(const reader *r, const char *line, int64_t n, const char *rest,
+                             int *has_names) {
   *has_names = r->o->header == SW_CSV_NAMED || r->o->label_name != NULL;
   if (*has_names || r->o->header == SW_CSV_BARE) return SW_OK;
-  const char *at = line;
+  reader ahead = *r;
+  const char *at = line, *second = NULL;
+  int64_t second_n = 0;
+  if (!next_line(&ahead, &rest, &second, &second_n)) second = NULL;
+  const char *end = second + second_n;
   for (int64_t i = 0; at != NULL && !*has_names; i++) {
-    swi_field f;
+    swi_field f, below;
     SW_TRY(next_field(r, &at, line + n, i, &f));
-    *has_names = is_name(r, &f, i);
+    int found = second != NULL && swi_csv_field(&second, end, r->separator, &below) > 0;
+    *has_names = is_name(r, &f, found ? &below : NULL, i);
   }
   return SW_OK;
 }
@@ -194,7 +261,9 @@ static sw_status find_label(reader *r) {
   const sw_csv_options *o = r->o;
   r->label = -1;
   for (int i = 0; o->label_name != NULL && i < r->csv->n_names; i++) {
-    if (r->label < 0 && strcmp(r->csv->names[i], o->label_name) == 0) r->label = i;
+    if (strcmp(r->csv->names[i], o->label_name) != 0) continue;
+    if (r->label >= 0) return bad(r, i, "a second column of this name, that of the labels");
+    r->label = i;
   }
   if (o->label_name != NULL && r->label < 0) {
     return sw_fail(r->ctx, SW_EARG, "%.200s: no column \"%.60s\"; the first of %d is \"%.60s\"",
@@ -221,7 +290,7 @@ static sw_status read_first_line(reader *r) {
   if (r->separator == '\0') r->separator = find_separator(line, n);
   SW_TRY(count_fields(r, line, n, &r->columns));
   if (r->columns > INT32_MAX / 2) return bad(r, -1, "more than 2^30 columns");
-  SW_TRY(find_header(r, line, n, &has_names));
+  SW_TRY(find_header(r, line, n, at, &has_names));
   if (has_names) SW_TRY(read_names(r, line, n));
   SW_TRY(find_label(r));
   if (has_names) {
@@ -251,18 +320,22 @@ static sw_status count_rows(reader *r) {
 }
 
 static sw_status read_value(const reader *r, const swi_field *f, int64_t column, double *out) {
-  if (f->n == 0 && !f->quoted) {
+  swi_field t = swi_csv_trimmed(f);
+  if (swi_csv_is_missing(t.text, t.n)) {
     *out = (double)NAN;
-    return r->o->empty_is_nan ? SW_OK
-                              : bad(r, column, "an empty field; ask for missing ones as nan");
+    if (r->o->missing_is_nan) return SW_OK;
+    return t.n == 0
+               ? bad(r, column, "an empty field; ask for missing ones as nan")
+               : bad(r, column, "a missing value, %.*s; ask for missing ones as nan", SHOWN(&t));
   }
-  int found = f->quoted ? 0 : swi_csv_number(f->text, f->n, out);
+  int found = swi_csv_number(t.text, t.n, out);
   if (found == 0) {
-    return bad(r, column, "expected a number, found text \"%.*s\"%s", SHOWN(f),
-               r->label < 0 ? "; is this the column of the labels?" : "");
+    const char *hint = swi_csv_number_hint(t.text, t.n);
+    if (*hint == '\0' && r->label < 0) hint = "; is this the column of the labels?";
+    return bad(r, column, "expected a number, found text \"%.*s\"%s", SHOWN(f), hint);
   }
   if (found < 0 || (r->o->dtype == SW_F32 && isfinite(*out) && isinf((float)*out))) {
-    return bad(r, column, "%.*s is beyond %s", SHOWN(f), sw_dtype_name(r->o->dtype));
+    return bad(r, column, "%.*s is beyond %s", SHOWN(&t), sw_dtype_name(r->o->dtype));
   }
   return SW_OK;
 }
@@ -315,6 +388,9 @@ static void drop_label_name(reader *r) {
 }
 
 static sw_status parse(reader *r, const char *text, int64_t size) {
+  if (size >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0)) {
+    return sw_fail(r->ctx, SW_EUNSUPPORTED, "%.300s: text in UTF-16; save it as UTF-8", r->path);
+  }
   int mark = size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0;
   r->start = text + 3 * mark;
   r->end = text + size;

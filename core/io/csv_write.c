@@ -28,11 +28,14 @@ static sw_status put(output *o, char c) {
   return o->n < BUFFER - LONGEST_NUMBER ? SW_OK : flush(o);
 }
 
+/* A byte order mark at the start of the file would be passed over. */
 static int needs_quotes(const char *name) {
   double v;
-  size_t n = strlen(name);
-  return n == 0 || strpbrk(name, ",;\t\"") != NULL || name[0] == ' ' || name[n - 1] == ' ' ||
-         swi_csv_number(name, (int64_t)n, &v) != 0;
+  int64_t n = (int64_t)strlen(name);
+  return strpbrk(name, ",;\t\"") != NULL || swi_csv_is_missing(name, n) || name[0] == ' ' ||
+         name[n - 1] == ' ' || strncmp(name, "\xef\xbb\xbf", 3) == 0 ||
+         strncmp(name, "\xff\xfe", 2) == 0 || strncmp(name, "\xfe\xff", 2) == 0 ||
+         swi_csv_number(name, n, &v) != 0;
 }
 
 static sw_status put_name(output *o, const char *name) {

@@ -2,9 +2,9 @@
  *
  * "\x93NUMPY", two bytes of version, the header's length (u16, from version 2 on u32), a Python
  * dictionary {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }, then the elements.
- * Read, in either byte order: f4 float32, f8 float64, i4 int32, u1 uint8; f2 as float32, i1, i2, u2,
- * u4, i8 and u8 as int32 if every value fits, b1 as uint8 of 0 and 1. Fortran order is copied into
- * ours.
+ * Read, in either byte order: f4 float32, f8 float64, i4 int32, u1 uint8; f2 as float32; i1, i2,
+ * u2, u4, i8 and u8 as int32 if every value fits; b1 as uint8 of 0 and 1. Fortran order is copied
+ * into ours.
  */
 #ifndef SW_NPY_H
 #define SW_NPY_H

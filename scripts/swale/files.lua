@@ -22,7 +22,7 @@ local FORMATS = {
   npy = { options = {}, load = core.npy_read,
     save = function(path, tensor) return core.npy_write(tensor, path) end },
   csv = {
-    options = { separator = "string?", header = "boolean?", label = "string|integer?",
+    options = { separator = "string?", header = "boolean?", label = "string|place?",
       classes = "table?", dtype = { choice = { "float32", "float64" }, "float32" },
       missing = { choice = { "refuse", "nan" }, "refuse" } },
     load = core.csv_read,
@@ -42,12 +42,14 @@ end
 ---@field separator? string         csv: one character; nil: found from the first line
 ---@field header? boolean           csv: whether the first line has names; nil: found out
 ---@field dtype? "float32"|"float64"    csv
----@field missing? "refuse"|"nan"   csv: what an empty field is
+---@field missing? "refuse"|"nan"   csv: what an empty field, NA, N/A or null is
 ---@field label? string|integer     csv: the column of labels, its name or place (-1: the last)
 ---@field classes? string[]         csv: the labels' words; nil: labels are whole numbers from 0
 
 ---Reads a file. safetensors (a run's checkpoint, for instance): tensors by name, metadata. npy: a
 ---tensor. csv: a tensor (rows, columns); the labels, int32, or false; the names of the columns.
+---Numbers of csv are decimal, 1, -2.5, +1e-3, nan, -inf, in double quotes or not; lines end in LF,
+---CRLF or CR. core/io/csv.h tells it all.
 ---@param path string
 ---@param o? swale.LoadOptions
 ---@return any values, any more, any names

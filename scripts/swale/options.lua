@@ -22,6 +22,10 @@ local TYPES = {
     local n = type(v) == "number" and math.tointeger(v)
     return n and n > 0 and n or nil
   end },
+  place = { words = "a place (1 …, or -1 … from the end)", takes = function(v)
+    local n = type(v) == "number" and math.tointeger(v)
+    return n and n ~= 0 and n or nil
+  end },
   tensor = { words = "a tensor",
     takes = function(v) return core_type(v) == "tensor" and v or nil end },
 }
@@ -167,7 +171,7 @@ end
 ---    "number?"            may be left out
 ---    { "number", 0.9 }    with a default
 ---    { choice = { "a", "b" }, "a" }
----Types: any number positive nonnegative integer count string boolean function table tensor
+---Types: any number positive nonnegative integer count place string boolean function table tensor
 ---duration period (a duration above 0), and classes by their names (Schedule, Rule, Model);
 ---"number|Schedule|function" takes any of these. Durations come back as swale.Duration.
 ---@param where string           in messages: "Trainer"

@@ -38,8 +38,53 @@ static void test_lines_and_separators(void **state) {
   check_six("\xef\xbb\xbf"
             "1 , -2.5 , .003\n4,5.00,60e-1",
             0);
+  check_six("1,-2.5,3e-3\r4,5,6\r", 0);
+  check_six("1,-2.5,3e-3\r4,5,6", 0);
+  check_six("a,b,c\r\r\n1,-2.5,3e-3\r\n4,5,6\r\r", 3);
   check_six("a,b,c\n1,-2.5,3e-3\n4,5,6\n", 3);
-  check_six("\"1\",2,3\n1,-2.5,3e-3\n4,5,6\n", 3);
+  check_six("\xef\xbb\xbf\"a\",b,c\n1,-2.5,3e-3\n4,5,6\n", 3);
+}
+
+static void test_numbers_in_quotes(void **state) {
+  (void)state;
+  check_six("\"1\",\"-2.5\",\"3e-3\"\n\"4\",\"5\",\"6\"\n", 0);
+  check_six("a,\"b\",c\n\" 1 \",-2.5,\"3e-3\"\n4,\"+5\"\t,\"6\"\n", 3);
+  check_six("\"1\",2,3\n1,-2.5,3e-3\n4,5,6\n", 3); /* years, say, above numbers without quotes */
+  sw_csv_options o = {.dtype = SW_F32, .label_column = -1};
+  sw_csv *csv;
+  OK(read_csv("\"1\",\"2\"\n", &o, &csv));
+  VALUES(csv, 1);
+  ELEMENTS(sw_csv_labels(csv), 2);
+  sw_csv_free(csv);
+  FAILS(SW_ECORRUPT, "an empty field", read_csv("1\n\" \"\n", &usual, &csv));
+}
+
+/* The line of names may have numbers besides the label's name; words are labels, not names. */
+static void test_names_are_told_from_labels(void **state) {
+  (void)state;
+  sw_csv_options o = {.dtype = SW_F32, .label_column = 1};
+  sw_csv *csv;
+  OK(read_csv("label,0,1\n3,5,6\n", &o, &csv));
+  ELEMENTS(sw_csv_labels(csv), 3);
+  assert_string_equal(sw_csv_name(csv, 1), "1");
+  sw_csv_free(csv);
+  FAILS(SW_ECORRUPT,
+        "x: line 1, column 1: a label is a whole number from 0, found \"cat\"; words are given as "
+        "classes: \"cat\", \"dog\"",
+        read_csv("cat,1\ndog,2\ncat,3\n", &o, &csv));
+  o.label_name = "kind";
+  FAILS(SW_ECORRUPT,
+        "classes: \"a\", \"b\", \"c\", \"d\", \"e\", \"f\", \"g\", \"h\", \"i\", \"j\", …",
+        read_csv("kind,v\na,1\nb,1\nc,1\nd,1\ne,1\nf,1\ng,1\nh,1\ni,1\nj,1\nk,1\n", &o, &csv));
+  FAILS(SW_ECORRUPT, "line 1, column 2 (kind): a second column of this name",
+        read_csv("kind,kind\n1,2\n", &o, &csv));
+}
+
+static void test_utf16_is_told(void **state) {
+  (void)state;
+  sw_csv *csv;
+  write_bytes("x", "\xff\xfe\x31\x00", 4);
+  FAILS(SW_EUNSUPPORTED, "text in UTF-16", sw_csv_read(ctx, path_of("x"), &usual, &csv));
 }
 
 static void test_the_separator_may_be_told(void **state) {
@@ -120,10 +165,21 @@ static void test_empty_fields(void **state) {
   sw_csv *csv;
   FAILS(SW_ECORRUPT, "x: line 2, column 2: an empty field; ask for missing ones as nan",
         read_csv("1,2\n3,\n", &o, &csv));
-  o.empty_is_nan = 1;
+  o.missing_is_nan = 1;
   OK(read_csv(",2\n3, \n", &o, &csv));
   const float *v = sw_tensor_data(sw_csv_values(csv));
   assert_true(isnan(v[0]) && isnan(v[3]) && v[1] == 2);
+  sw_csv_free(csv);
+  OK(read_csv("NA,\"\"\n\"n/a\",null\n", &o, &csv));
+  v = sw_tensor_data(sw_csv_values(csv));
+  assert_int_equal(sw_csv_name_count(csv), 0);
+  for (int i = 0; i < 4; i++) assert_true(isnan(v[i]));
+  sw_csv_free(csv);
+  FAILS(SW_ECORRUPT, "line 2, column 1: a missing value, NA; ask for missing ones as nan",
+        read_csv("1\nNA\n", &usual, &csv));
+  OK(read_csv("-nan,+NaN\n+inf,+Infinity\n", &usual, &csv));
+  v = sw_tensor_data(sw_csv_values(csv));
+  assert_true(isnan(v[0]) && isnan(v[1]) && v[2] == INFINITY && v[3] == INFINITY);
   sw_csv_free(csv);
   OK(read_csv("nan,inf\n-INF,-Infinity\n", &usual, &csv));
   v = sw_tensor_data(sw_csv_values(csv));
@@ -140,8 +196,8 @@ static void test_messages_say_where(void **state) {
         read_csv("1,2\n1\n", &usual, &csv));
   FAILS(SW_ECORRUPT, "line 2, column 2 (b): expected a number, found text \"wide\"; is this the",
         read_csv("a,b\n1,wide\n", &usual, &csv));
-  FAILS(SW_ECORRUPT, "line 2, column 1: expected a number, found text \"5\"",
-        read_csv("1\n\"5\"\n", &usual, &csv));
+  FAILS(SW_ECORRUPT, "line 3, column 1: expected a number, found text \"five\"",
+        read_csv("1\r\n2\r\"five\"\n", &usual, &csv));
   FAILS(SW_ECORRUPT, "line 1, column 2: a quotation mark that is not closed",
         read_csv("a,\"b\n1,2\n", &usual, &csv));
   FAILS(SW_ECORRUPT, "a quotation mark", read_csv("\"a\"b\n", &usual, &csv));
@@ -162,6 +218,18 @@ static void test_what_is_no_number(void **state) {
     (void)snprintf(text, sizeof text, "5\n%s\n", words[i]);
     FAILS(SW_ECORRUPT, "expected a number, found text", read_csv(text, &usual, &csv));
   }
+}
+
+static void test_numbers_of_other_kinds_are_told(void **state) {
+  (void)state;
+  const char *separated[] = {"1\n\"1,234\"\n", "1\n1 234\n", "1\n1'234.5\n", "1;2\n1,5;2\n",
+                             "1\n-1_000\n"};
+  sw_csv *csv;
+  for (size_t i = 0; i < sizeof separated / sizeof separated[0]; i++) {
+    FAILS(SW_ECORRUPT, "; numbers have a decimal point, and nothing at thousands",
+          read_csv(separated[i], &usual, &csv));
+  }
+  FAILS(SW_ECORRUPT, "text \"-0x1F\"; numbers are decimal", read_csv("1\n-0x1F\n", &usual, &csv));
 }
 
 /* Against the C library, which is exact: random digits, long ones, far exponents. */
@@ -234,6 +302,16 @@ static void test_writes_plain_text(void **state) {
   assert_holds("a", "\"a \"\"b\"\",\"\n2\n3\n", 15);
   FAILS(SW_ESHAPE, "csv: 1 names for (2, 2)",
         sw_csv_write(t, (const char *[]){"a"}, 1, path_of("a")));
+  const char *marked = "\xef\xbb\xbfwide";
+  sw_csv *csv;
+  OK(sw_csv_write(row, &marked, 1, path_of("a")));
+  OK(sw_csv_read(ctx, path_of("a"), &usual, &csv));
+  assert_string_equal(sw_csv_name(csv, 0), marked);
+  sw_csv_free(csv);
+  OK(sw_csv_write(row, (const char *[]){"NA"}, 1, path_of("a")));
+  OK(sw_csv_read(ctx, path_of("a"), &usual, &csv));
+  assert_string_equal(sw_csv_name(csv, 0), "NA");
+  sw_csv_free(csv);
   FAILS(SW_EARG, "name 2 has a line's end",
         sw_csv_write(t, (const char *[]){"a", "b\n"}, 2, path_of("a")));
   FAILS(SW_EIO, "disk full", sw_csv_write(t, NULL, 0, "/dev/full"));
@@ -284,6 +362,10 @@ static void test_absurd_promises_cost_nothing(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       FILE_TEST(test_lines_and_separators),
+      FILE_TEST(test_numbers_in_quotes),
+      FILE_TEST(test_names_are_told_from_labels),
+      FILE_TEST(test_utf16_is_told),
+      FILE_TEST(test_numbers_of_other_kinds_are_told),
       FILE_TEST(test_the_separator_may_be_told),
       FILE_TEST(test_names),
       FILE_TEST(test_labels_by_words),

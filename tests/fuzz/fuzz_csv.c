@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   unsigned c = data[0];
   sw_csv_options o = {.separator = separators[c & 3], .header = (sw_csv_header)((c >> 2) % 3)};
   o.dtype = c & 16 ? SW_F64 : SW_F32;
-  o.empty_is_nan = (c & 32) != 0;
+  o.missing_is_nan = (c & 32) != 0;
   if (c & 64) o.label_column = c & 128 ? -1 : 1;
   if ((c & 192) == 128 && o.header != SW_CSV_BARE) o.label_name = "k";
   if (c & 128) {

@@ -52,6 +52,8 @@ function TestFiles:test_csv_options()
 end
 
 function TestFiles:test_wrong_arguments()
+  lu.assert_error_msg_contains("label must be a string or a place (1 …, or -1 … from the end), not 0",
+    sw.load, "a.csv", { label = 0 })
   lu.assert_error_msg_contains('the name ends in .safetensors, .npy or .csv', sw.load, "a.txt")
   lu.assert_error_msg_contains("from a table of tensors by name", sw.save, "a.safetensors",
     sw.zeros { 1 })
@@ -178,6 +180,22 @@ function TestCsv:test_wrong_arguments()
     self:options { target = "width" })
   lu.assert_error_msg_contains("classes need label", sw.data.csv,
     { train = self.file, classes = 2 })
+end
+
+function TestCsv:test_labels_are_told_apart()
+  lu.assert_error_msg_contains("label must be a string or a place", sw.data.csv,
+    self:options { label = 0 })
+  lu.assert_error_msg_contains('found "rose"; words are given as classes: "rose", "lily"',
+    sw.data.csv, { train = self.file, label = "kind" })
+  write(self.file, "1,10,rose\n3,20,lily\n") -- the first line is no line of names
+  lu.assert_error_msg_contains('line 1, column 3: a label is a whole number from 0, found "rose"',
+    sw.data.csv, { train = self.file, label = -1 })
+  write(self.file, "a,a,b\n1,2,3\n")
+  lu.assert_error_msg_contains('has two columns "a"', sw.data.csv,
+    { train = self.file, target = "a" })
+  write(self.file, "a,b\n1,NA\n")
+  lu.assert_error_msg_contains("a missing value, NA; fill in or leave out rows", sw.data.csv,
+    { train = self.file, target = "a" })
 end
 
 function TestCsv:test_numbers_as_labels()

@@ -23,21 +23,34 @@ local M = {}
 ---@field standardise? swale.Standardise    "feature"
 
 local CSV = { train = "string", valid = "string|count?", test = "string|count?",
-  label = "string|integer?", classes = "table|count?", target = "string|table?",
+  label = "string|place?", classes = "table|count?", target = "string|table?",
   separator = "string?", header = "boolean?", seed = { "integer", 1 }, name = { "string", "csv" },
   standardise = { "boolean|string", "feature" } }
+
+local REPAIR = "; fill in or leave out rows in which values are missing"
 
 --- One file: rows, labels or nil, names of the columns.
 local function read(path, o)
   local words = type(o.classes) == "table" and o.classes or nil
-  local x, y, names = errors.check(core.csv_read(path, { separator = o.separator,
-    header = o.header, label = o.label, classes = words }))
+  local x, y, names = core.csv_read(path, { separator = o.separator, header = o.header,
+    label = o.label, classes = words })
+  if not x then
+    errors.environment(tostring(y):gsub("; ask for missing ones as nan", REPAIR), names)
+  end
   if #x == 0 then errors.environment(path .. ": no rows in it", "ECORRUPT") end
   return { path = path, x = x, y = y or nil, names = names }
 end
 
 local function place_of(file, name)
-  for i, known in ipairs(file.names) do if known == name then return i end end
+  local place
+  for i, known in ipairs(file.names) do
+    if known == name and place then
+      errors.misuse('data.csv: target: %s has two columns "%s"', file.path, name)
+    elseif known == name then
+      place = i
+    end
+  end
+  if place then return place end
   errors.misuse('data.csv: target: %s has no column "%s"%s', file.path, tostring(name),
     errors.suggestion(name, file.names))
 end

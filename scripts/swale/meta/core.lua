@@ -539,7 +539,7 @@ function core.npy_write(tensor, path) end
 ---@field separator? string         one character; nil: found from the first line
 ---@field header? boolean           whether the first line has names; nil: found out
 ---@field dtype? "float32"|"float64"
----@field missing? "refuse"|"nan"   what an empty field is
+---@field missing? "refuse"|"nan"   what an empty field, NA, N/A or null is
 ---@field label? string|integer     the column of class labels: its name, or its place (-1: the last)
 ---@field classes? string[]         the labels' words; nil: labels are whole numbers from 0
 ---@param path string
