@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "graph/build.h"
+#include "kernels/inner.h"
 
 /* ------------------------------------------------------------------ matmul */
 
@@ -83,7 +84,7 @@ sw_status swi_dot_shape(swi_shape_args *a) {
 }
 
 sw_status swi_dot_eval(const swi_eval_args *e) {
-  e->k->fill(1, e->k->dot(swi_numel(&e->in_shape[0]), e->in[0], e->in[1]), e->out[0]);
+  e->k->fill(1, swi_vector_dot(e->k, swi_numel(&e->in_shape[0]), e->in[0], e->in[1]), e->out[0]);
   return SW_OK;
 }
 

@@ -92,7 +92,8 @@ SW_API sw_status sw_tensor_uniform(sw_tensor *t, sw_random *r, double low, doubl
 SW_API sw_status sw_tensor_normal(sw_tensor *t, sw_random *r, double mean, double std);
 SW_API sw_status sw_tensor_permutation(sw_tensor *t, sw_random *r); /* int32, one dimension */
 
-/* Vectors: floats of the same number of elements, read in row-major order. */
+/* Vectors: floats of the same number of elements, read in row-major order. Summed so that no
+ * product over- or underflows on the way: the norm of 1e25 is 1e25, that of 1e-25 is 1e-25. */
 SW_API sw_status sw_tensor_dot(const sw_tensor *a, const sw_tensor *b, double *out);
 SW_API sw_status sw_tensor_norm(const sw_tensor *t, double *out); /* Euclidean */
 

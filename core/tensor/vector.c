@@ -4,9 +4,8 @@
  * additions matters: a view has the same dot product, to the bit, as its clone.
  */
 #include <inttypes.h>
-#include <math.h>
 
-#include "kernels/kernels.h"
+#include "kernels/inner.h"
 #include "tensor/walk.h"
 
 enum { TILE = 256 };
@@ -92,7 +91,7 @@ static sw_status dot_of(const sw_tensor *a, const sw_tensor *b, double *out) {
   SW_TRY(sw_tensor_contiguous(a, &x));
   sw_status st = sw_tensor_contiguous(b, &y);
   if (st == SW_OK) {
-    *out = swi_tensor_kernels(a)->dot(a->numel, x->data, y->data);
+    *out = swi_vector_dot(swi_tensor_kernels(a), a->numel, x->data, y->data);
     sw_tensor_free(y);
   }
   sw_tensor_free(x);
@@ -111,8 +110,9 @@ sw_status sw_tensor_dot(const sw_tensor *a, const sw_tensor *b, double *out) {
 
 sw_status sw_tensor_norm(const sw_tensor *t, double *out) {
   SW_TRY(swi_check_float(t, "norm"));
-  double square;
-  SW_TRY(dot_of(t, t, &square));
-  *out = sqrt(square);
+  sw_tensor *x;
+  SW_TRY(sw_tensor_contiguous(t, &x));
+  *out = swi_vector_norm(swi_tensor_kernels(t), t->numel, x->data);
+  sw_tensor_free(x);
   return SW_OK;
 }

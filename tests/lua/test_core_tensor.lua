@@ -110,6 +110,8 @@ function TestTensor:test_in_place()
   lu.assert_equals(t:copy(core.tensor({ 7 }, "int32")):table(), { 7, 7 })
   lu.assert_equals(t:dot(core.tensor { 1, 2 }), 21)
   lu.assert_equals(core.tensor({ 3, 4 }):norm(), 5)
+  local huge = core.tensor { 3e25, 4e25 } -- two roundings to float32, 2^-24 each at most
+  lu.assert_almost_equals(huge:norm() / 5e25, 1, 2 * 2 ^ -24)
   raises("alpha must be a number, got a tensor", t.add, t, t, 1)
   raises("shape", t.add, t, 1, core.zeros { 3 })
 end
