@@ -11,6 +11,7 @@
  * A product added to anything is a parameter with two uses, whose cross terms are not had this way.
  */
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "base/alloc.h"
 #include "graph/batch_power.h"
@@ -240,25 +241,43 @@ static sw_status refuse(const sw_graph *g, sw_edge grad, int i) {
                  "per-example gradient norms: the gradient of parameter %d %s", i + 1, why);
 }
 
-static int overlap(const swi_node *a, const swi_node *b) {
-  return b->op == SW_OP_param && b->attrs.slot == 0 &&
-         a->attrs.offset < b->attrs.offset + swi_type_numel(&b->type[0]).n &&
-         b->attrs.offset < a->attrs.offset + swi_type_numel(&a->type[0]).n;
+/* The elements first … end - 1 of the weights. */
+typedef struct leaf {
+  int64_t first, end;
+} leaf;
+
+static int by_first(const void *a, const void *b) {
+  const leaf *p = a, *q = b;
+  return p->first < q->first ? -1 : p->first > q->first;
+}
+
+static int32_t list_leaves(const sw_graph *g, leaf *leaves) {
+  int32_t n = 0;
+  for (int32_t i = 0; i < g->n_nodes; i++) {
+    const swi_node *p = &g->nodes[i];
+    const int64_t size = swi_type_numel(&p->type[0]).n;
+    if (p->op == SW_OP_param && p->attrs.slot == 0 && size > 0)
+      leaves[n++] = (leaf){p->attrs.offset, p->attrs.offset + size};
+  }
+  qsort(leaves, (size_t)n, sizeof *leaves, by_first);
+  return n;
 }
 
 /* Two leaves over the same weights are one parameter with two uses. */
 static sw_status check_tied(const sw_graph *g) {
-  for (int32_t i = 0; i < g->n_nodes; i++) {
-    const swi_node *a = &g->nodes[i];
-    if (a->op != SW_OP_param || a->attrs.slot != 0) continue;
-    for (int32_t j = i + 1; j < g->n_nodes; j++)
-      if (overlap(a, &g->nodes[j]))
-        return sw_fail(g->ctx, SW_EUNSUPPORTED,
+  const size_t size = (size_t)g->n_nodes * sizeof(leaf);
+  leaf *leaves = swi_alloc(g->ctx, size);
+  if (!leaves) return SW_ENOMEM;
+  const int32_t n = list_leaves(g, leaves);
+  sw_status status = SW_OK;
+  for (int32_t i = 1; i < n && status == SW_OK; i++)
+    if (leaves[i].first < leaves[i - 1].end)
+      status = sw_fail(g->ctx, SW_EUNSUPPORTED,
                        "per-example gradient norms: the parameters at elements %" PRId64
                        " and %" PRId64 " share weights, which are then used several times",
-                       a->attrs.offset + 1, g->nodes[j].attrs.offset + 1);
-  }
-  return SW_OK;
+                       leaves[i - 1].first + 1, leaves[i].first + 1);
+  swi_free(g->ctx, leaves, size);
+  return status;
 }
 
 static sw_status check_loss(const sw_graph *g, const sw_edge *grads, int n_grads) {

@@ -4,23 +4,13 @@
 
 typedef struct fusion {
   const sw_graph *g;
-  const sw_output *outputs;
-  int n_outputs;
-  const unsigned char *needed;
-  const int32_t *readers;
+  const int32_t (*readers)[SWI_MAX_OUT];
   const unsigned char *late;
   int32_t *fused;
 } fusion;
 
-static int is_output(const fusion *f, int32_t node) {
-  for (int i = 0; i < f->n_outputs; i++)
-    if (f->outputs[i].edge.node == node) return 1;
-  return 0;
-}
-
-static int only_read_by_next(const fusion *f, int32_t node) {
-  return f->readers[node] == 1 && !is_output(f, node);
-}
+/* Of a node that has one output and one reader at hand. */
+static int only_read_by_next(const fusion *f, int32_t node) { return f->readers[node][0] == 1; }
 
 static int has_epilogue(const swi_node *n) {
   return n->op == SW_OP_matmul || n->op == SW_OP_conv2d;
@@ -58,20 +48,10 @@ static int is_product(const fusion *f, int32_t node) {
 
 static int same_edge(sw_edge a, sw_edge b) { return a.node == b.node && a.out == b.out; }
 
-/* How often an edge is read, being an output counted in. */
-static int times_read(const fusion *f, sw_edge e) {
-  int times = 0;
-  for (int i = 0; i < f->n_outputs; i++) times += same_edge(f->outputs[i].edge, e);
-  for (int32_t i = e.node + 1; i < f->g->n_nodes; i++)
-    for (int k = 0; f->needed[i] && k < swi_op(f->g->nodes[i].op)->n_in; k++)
-      times += same_edge(f->g->nodes[i].in[k], e);
-  return times;
-}
-
 /* Node i is a ReLU: is it all that reads the values of a batch norm? */
 static void fuse_norm(const fusion *f, int32_t i) {
   sw_edge y = f->g->nodes[i].in[0];
-  if (f->g->nodes[y.node].op == SW_OP_batch_norm && y.out == 0 && times_read(f, y) == 1)
+  if (f->g->nodes[y.node].op == SW_OP_batch_norm && y.out == 0 && f->readers[y.node][0] == 1)
     f->fused[y.node] = i;
 }
 
@@ -90,10 +70,9 @@ static void fuse_gate(const fusion *f, int32_t i) {
     f->fused[grad->in[1].node] = i;
 }
 
-void swi_fuse(const sw_graph *g, const sw_output *outputs, int n_outputs,
-              const unsigned char *needed, const unsigned char *late, const int32_t *readers,
-              int32_t *fused) {
-  const fusion f = {g, outputs, n_outputs, needed, readers, late, fused};
+void swi_fuse(const sw_graph *g, const unsigned char *needed, const unsigned char *late,
+              const int32_t (*readers)[SWI_MAX_OUT], int32_t *fused) {
+  const fusion f = {g, readers, late, fused};
   for (int32_t i = 0; i < g->n_nodes; i++) {
     const swi_node *n = &g->nodes[i];
     if (!needed[i]) continue;

@@ -1,5 +1,8 @@
 /* lifetime.c: when each buffer of a program is alive, what may be overwritten, and when a gradient
  * is ready for its update. */
+#include <stdlib.h>
+
+#include "base/alloc.h"
 #include "graph/chain.h"
 #include "graph/program_int.h"
 
@@ -62,99 +65,145 @@ static int can_overwrite(const sw_program *p, int32_t i, int32_t in, int32_t out
          b->kind == SW_REAL && swi_dim_equal(a->numel, b->numel);
 }
 
-static void rename_buffer(sw_program *p, int32_t from_code, int32_t old, int32_t new) {
-  for (int32_t i = from_code; i < p->n_code; i++) {
-    for (int k = 0; k < p->code[i].n_in; k++)
-      if (p->code[i].in[k] == old) p->code[i].in[k] = new;
-    for (int o = 0; o < p->code[i].n_out; o++)
-      if (p->code[i].out[o] == old) p->code[i].out[o] = new;
-    if (p->code[i].bias == old) p->code[i].bias = new;
-  }
-  for (int i = 0; i < p->n_outputs; i++)
-    if (p->outputs[i].buffer == old) p->outputs[i].buffer = new;
+static void rename_inputs(swi_instruction *code, const int32_t *renamed) {
+  for (int k = 0; k < code->n_in; k++) code->in[k] = renamed[code->in[k]];
+  if (code->bias >= 0) code->bias = renamed[code->bias];
 }
 
-/* The last reader of a buffer may write its result there. */
-static void work_in_place(sw_program *p) {
+/* The first input of an instruction that its result may replace; -1: none. */
+static int32_t replaceable(const sw_program *p, int32_t i) {
+  const swi_instruction *code = &p->code[i];
+  if (!(swi_op(code->op)->flags & SWI_ELEMENTWISE)) return -1;
+  for (int k = 0; k < code->n_in; k++)
+    if (can_overwrite(p, i, code->in[k], code->out[0])) return code->in[k];
+  return -1;
+}
+
+/* The last reader of a buffer may write its result there. renamed: room for a number a buffer. */
+static void work_in_place(sw_program *p, int32_t *renamed) {
+  for (int32_t b = 0; b < p->n_buffers; b++) renamed[b] = b;
   for (int32_t i = 0; i < p->n_code; i++) {
-    swi_instruction *code = &p->code[i];
-    if (!(swi_op(code->op)->flags & SWI_ELEMENTWISE)) continue;
-    for (int k = 0; k < code->n_in; k++) {
-      int32_t out = code->out[0], in = code->in[k];
-      if (!can_overwrite(p, i, in, out)) continue;
-      p->buffers[in].last = p->buffers[out].last;
-      p->buffers[in].kept = p->buffers[out].kept;
-      p->buffers[out].numel = (sw_dim){0, 0}; /* nothing lies there any more */
-      rename_buffer(p, i, out, in);
-      break;
-    }
+    rename_inputs(&p->code[i], renamed);
+    int32_t in = replaceable(p, i), out = p->code[i].out[0];
+    if (in < 0) continue;
+    p->buffers[in].last = p->buffers[out].last;
+    p->buffers[in].kept = p->buffers[out].kept;
+    p->buffers[out].numel = (sw_dim){0, 0}; /* nothing lies there any more */
+    renamed[out] = in;
+    p->code[i].out[0] = in;
   }
+  for (int i = 0; i < p->n_outputs; i++) p->outputs[i].buffer = renamed[p->outputs[i].buffer];
 }
 
 /* ------------------------------------------------------------------ updates */
 
-static int reads(const swi_instruction *code, int32_t buffer) {
-  for (int k = 0; k < code->n_in; k++)
-    if (code->in[k] == buffer) return 1;
-  return code->bias == buffer;
+/* The elements from first to end of a vector, which output is the gradient of. */
+typedef struct span {
+  int64_t first, end, reach; /* reach: the furthest end among this and the spans before it */
+  int32_t output;
+} span;
+
+static int by_first(const void *a, const void *b) {
+  const span *p = a, *q = b;
+  if (p->first != q->first) return p->first < q->first ? -1 : 1;
+  return p->output < q->output ? -1 : p->output > q->output;
 }
 
-static int writes(const swi_instruction *code, int32_t buffer) {
-  for (int o = 0; o < code->n_out; o++)
-    if (code->out[o] == buffer) return 1;
-  return 0;
+static int is_gradient(const swi_program_output *o) {
+  return o->offset >= 0 && o->vector == SW_TO_OUT;
 }
 
-/* Whether buffer is the param that output o is the gradient of, by where they lie. */
-static int is_param_of(const swi_buffer *b, const swi_program_output *o, int64_t n) {
-  return b->place == SWI_VECTOR && b->slot == 0 && b->offset < o->offset + n &&
-         o->offset < b->offset + b->numel.n;
-}
-
-static int reads_param_of(const sw_program *p, const swi_instruction *code,
-                          const swi_program_output *o, int64_t n) {
-  for (int k = 0; k < code->n_in; k++)
-    if (code->in[k] >= 0 && is_param_of(&p->buffers[code->in[k]], o, n)) return 1;
-  return code->bias >= 0 && is_param_of(&p->buffers[code->bias], o, n);
-}
-
-/* The last instruction that writes or reads output o's buffer, or reads its param. */
-static int32_t ready_after(const sw_program *p, const swi_program_output *o) {
-  int64_t n = p->buffers[o->buffer].numel.n;
-  for (int32_t i = p->n_code - 1; i >= 0; i--) {
-    const swi_instruction *code = &p->code[i];
-    if (reads(code, o->buffer) || writes(code, o->buffer)) return i;
-    if (reads_param_of(p, code, o, n)) return i;
+static int list_gradients(const sw_program *p, span *spans) {
+  int n = 0;
+  for (int i = 0; i < p->n_outputs; i++) {
+    const swi_program_output *o = &p->outputs[i];
+    if (is_gradient(o))
+      spans[n++] = (span){o->offset, o->offset + p->buffers[o->buffer].numel.n, 0, i};
   }
-  return -1;
+  qsort(spans, (size_t)n, sizeof *spans, by_first);
+  for (int i = 0; i < n; i++)
+    spans[i].reach = i > 0 && spans[i - 1].reach > spans[i].end ? spans[i - 1].reach : spans[i].end;
+  return n;
+}
+
+/* touched, by buffer: the last instruction that reads or writes it; -1: none does. */
+static void find_last_touch(const sw_program *p, int32_t *touched) {
+  for (int32_t b = 0; b < p->n_buffers; b++) touched[b] = -1;
+  for (int32_t i = 0; i < p->n_code; i++) {
+    const swi_instruction *code = &p->code[i];
+    for (int k = 0; k < code->n_in; k++) touched[code->in[k]] = i;
+    for (int o = 0; o < code->n_out; o++)
+      if (code->out[o] >= 0) touched[code->out[o]] = i;
+    if (code->bias >= 0) touched[code->bias] = i;
+  }
+}
+
+/* A gradient waits for the last instruction that reads one of its params. */
+static void wait_for_param(sw_program *p, const swi_buffer *param, int32_t last, const span *spans,
+                           int n) {
+  int low = 0, high = n;
+  while (low < high) {
+    int middle = low + (high - low) / 2;
+    if (spans[middle].reach > param->offset)
+      high = middle;
+    else
+      low = middle + 1;
+  }
+  for (int i = low; i < n && spans[i].first < param->offset + param->numel.n; i++) {
+    int32_t *ready = &p->outputs[spans[i].output].ready;
+    if (spans[i].end > param->offset && *ready < last) *ready = last;
+  }
+}
+
+static void sort_by_ready(sw_program *p, span *spans) {
+  for (int i = 0; i < p->n_outputs; i++) spans[i] = (span){p->outputs[i].ready, 0, 0, i};
+  qsort(spans, (size_t)p->n_outputs, sizeof *spans, by_first);
+  for (int i = 0; i < p->n_outputs; i++) p->by_ready[i] = spans[i].output;
 }
 
 static int32_t written_by(const sw_program *p, int32_t buffer) {
   int32_t last = -1;
   for (int32_t i = 0; i < p->n_code; i++)
-    if (writes(&p->code[i], buffer)) last = i;
+    for (int o = 0; o < p->code[i].n_out; o++)
+      if (p->code[i].out[o] == buffer) last = i;
   return last;
 }
 
 /* An update may be made once its gradient is whole and its param has been read for the last time,
  * and not before the loss has been looked at. */
-static void find_ready(sw_program *p) {
+static void find_ready(sw_program *p, int32_t *touched, span *spans) {
+  int n = list_gradients(p, spans);
   p->loss_ready = written_by(p, p->outputs[0].buffer);
+  find_last_touch(p, touched);
   for (int i = 0; i < p->n_outputs; i++) {
     swi_program_output *o = &p->outputs[i];
-    o->ready = -1;
-    if (o->offset < 0 || o->vector != SW_TO_OUT) continue;
-    o->ready = ready_after(p, o);
-    if (o->ready < p->loss_ready) o->ready = p->loss_ready;
+    o->ready = is_gradient(o) ? touched[o->buffer] : -1;
+    if (is_gradient(o) && o->ready < p->loss_ready) o->ready = p->loss_ready;
   }
+  for (int32_t b = 0; b < p->n_buffers; b++)
+    if (p->buffers[b].place == SWI_VECTOR && p->buffers[b].slot == 0 && touched[b] >= 0)
+      wait_for_param(p, &p->buffers[b], touched[b], spans, n);
+  sort_by_ready(p, spans);
 }
 
-void swi_settle(sw_program *p) {
+static void settle(sw_program *p, int32_t *by_buffer, span *spans) {
   find_lifetimes(p);
   keep_for_rerun(p);
   drop_unread(p);
   size_scratch(p);
-  work_in_place(p);
+  work_in_place(p, by_buffer);
   swi_find_chains(p);
-  find_ready(p);
+  find_ready(p, by_buffer, spans);
+}
+
+sw_status swi_settle(sw_program *p) {
+  const size_t buffers = (size_t)p->n_buffers * sizeof(int32_t);
+  const size_t outputs = (size_t)p->n_outputs * sizeof(span);
+  int32_t *by_buffer = swi_alloc(p->ctx, buffers);
+  span *spans = swi_alloc(p->ctx, outputs);
+  if (by_buffer && spans) settle(p, by_buffer, spans);
+  const sw_status status = by_buffer && spans ? SW_OK : SW_ENOMEM;
+  swi_free(p->ctx, by_buffer, buffers);
+  swi_free(p->ctx, spans, outputs);
+  return status;
 }

@@ -305,6 +305,10 @@ void swi_mark_needed(const sw_graph *g, const sw_edge *outputs, int n_outputs,
                      unsigned char *needed) {
   for (int i = 0; i < n_outputs; i++)
     if (outputs[i].node >= 0) needed[outputs[i].node] = 1;
+  swi_mark_inputs(g, needed);
+}
+
+void swi_mark_inputs(const sw_graph *g, unsigned char *needed) {
   for (int32_t i = g->n_nodes - 1; i >= 0; i--)
     for (int k = 0; needed[i] && k < swi_op(g->nodes[i].op)->n_in; k++)
       needed[g->nodes[i].in[k].node] = 1;

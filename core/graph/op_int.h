@@ -97,6 +97,9 @@ const swi_node *swi_node_of(const sw_graph *g, sw_edge e);
 void swi_mark_needed(const sw_graph *g, const sw_edge *outputs, int n_outputs,
                      unsigned char *needed);
 
+/* The same for nodes that are marked already. One sweep over the graph. */
+void swi_mark_inputs(const sw_graph *g, unsigned char *needed);
+
 /* Types. */
 int swi_dim_equal(sw_dim a, sw_dim b);
 int swi_type_same_shape(const sw_type *a, const sw_type *b);

@@ -1,11 +1,20 @@
 /* plan.c: where each buffer lies, so that memory is shared by those that are never alive together.
  *
- * Largest first, each at the lowest place that is free for all of its life. Quadratic in the number
- * of buffers, and only done when a workspace grows.
+ * Largest first, each at the lowest place that is free for all of its life. A search is linear in
+ * the number of buffers placed, so very large programs are planned in windows of buffers: a window
+ * may not reach below what earlier ones have placed for the same time. Cost: n log n to sort, then
+ * n times WINDOW. Done only when a workspace grows.
  */
+#include <stdlib.h>
+#include <string.h>
+
 #include "graph/program_int.h"
 
-enum { ALIGN = 64 };
+enum {
+  ALIGN = 64,
+  WINDOW = 8192, /* no network of the zoo has as many buffers */
+  SPANS = 1024   /* stretches of instructions for which the skyline is kept */
+};
 
 size_t swi_buffer_bytes(const swi_buffer *b, int64_t batch, int real_bytes) {
   size_t element = b->kind == SW_INDEX ? sizeof(int32_t) : (size_t)real_bytes;
@@ -13,55 +22,96 @@ size_t swi_buffer_bytes(const swi_buffer *b, int64_t batch, int real_bytes) {
   return (bytes + ALIGN - 1) / ALIGN * ALIGN;
 }
 
+/* The highest end of what earlier windows have placed, by span of instructions. */
+typedef struct skyline {
+  int32_t length; /* of a span */
+  size_t top[SPANS];
+} skyline;
+
+static int span_of(const skyline *s, int32_t instruction) {
+  int32_t i = instruction < 0 ? 0 : instruction / s->length;
+  return i < SPANS ? i : SPANS - 1; /* INT32_MAX: alive to the end */
+}
+
+static size_t highest(const skyline *s, const swi_placing *p) {
+  size_t top = 0;
+  for (int i = span_of(s, p->first), end = span_of(s, p->last); i <= end; i++)
+    if (s->top[i] > top) top = s->top[i];
+  return top;
+}
+
+static void raise_over(skyline *s, const swi_placing *p) {
+  for (int i = span_of(s, p->first), end = span_of(s, p->last); i <= end; i++)
+    if (s->top[i] < p->at + p->size) s->top[i] = p->at + p->size;
+}
+
+static int by_falling_size(const void *a, const void *b) {
+  const swi_placing *p = a, *q = b;
+  if (p->size != q->size) return p->size < q->size ? 1 : -1;
+  return p->number < q->number ? -1 : 1;
+}
+
 static int is_planned(const swi_buffer *b) {
   return b->place == SWI_ARENA || b->place == SWI_INPUT;
 }
 
-/* Numbers of the planned buffers, by falling size; equal ones stay in order. */
-static int32_t sort_by_size(const swi_buffer *b, int32_t n, int64_t batch, int bytes,
-                            int32_t *order) {
+static int32_t list_planned(const swi_buffer *b, int32_t n, int64_t batch, int bytes,
+                            swi_placing *list) {
   int32_t count = 0;
-  for (int32_t i = 0; i < n; i++) {
-    if (!is_planned(&b[i])) continue;
-    int32_t j = count++;
-    for (; j > 0 &&
-           swi_buffer_bytes(&b[order[j - 1]], batch, bytes) < swi_buffer_bytes(&b[i], batch, bytes);
-         j--)
-      order[j] = order[j - 1];
-    order[j] = i;
-  }
+  for (int32_t i = 0; i < n; i++)
+    if (is_planned(&b[i]))
+      list[count++] =
+          (swi_placing){swi_buffer_bytes(&b[i], batch, bytes), 0, i, b[i].first, b[i].last};
+  qsort(list, (size_t)count, sizeof *list, by_falling_size);
   return count;
 }
 
-/* The lowest place for b among the placed, which are sorted by their places. */
-static size_t lowest_place(const swi_buffer *buffers, const swi_buffer *b, const int32_t *placed,
-                           int32_t n, int64_t batch, int real_bytes, const int64_t *offset) {
-  size_t at = 0, size = swi_buffer_bytes(b, batch, real_bytes);
+/* The lowest place for p from floor on, among n placed ones that are sorted by their places. */
+static size_t lowest_place(const swi_placing *placed, int32_t n, const swi_placing *p,
+                           size_t floor) {
+  size_t at = floor;
   for (int32_t j = 0; j < n; j++) {
-    const swi_buffer *c = &buffers[placed[j]];
-    int together = b->first <= c->last && c->first <= b->last;
-    if (!together) continue;
-    if (at + size <= (size_t)offset[placed[j]]) break;
-    size_t end = (size_t)offset[placed[j]] + swi_buffer_bytes(c, batch, real_bytes);
-    if (end > at) at = end;
+    const swi_placing *q = &placed[j];
+    if (p->first > q->last || q->first > p->last) continue;
+    if (at + p->size <= q->at) break;
+    if (q->at + q->size > at) at = q->at + q->size;
   }
   return at;
 }
 
-/* order[0 … i - 1]: what has a place, by places; then what has none yet, by size. */
+/* Places w[0 … n - 1] one after another; those that have a place stay sorted by it. */
+static void place_window(swi_placing *w, int32_t n, const skyline *below) {
+  for (int32_t i = 0; i < n; i++) {
+    swi_placing p = w[i];
+    p.at = lowest_place(w, i, &p, highest(below, &p));
+    int32_t j = i;
+    for (; j > 0 && w[j - 1].at > p.at; j--) w[j] = w[j - 1];
+    w[j] = p;
+  }
+}
+
+static int32_t last_instruction(const swi_placing *list, int32_t n) {
+  int32_t last = 0;
+  for (int32_t i = 0; i < n; i++) {
+    if (list[i].first > last) last = list[i].first;
+    if (list[i].last > last && list[i].last < INT32_MAX) last = list[i].last;
+  }
+  return last;
+}
+
 size_t swi_plan(const swi_buffer *buffers, int32_t n, int64_t batch, int real_bytes,
-                int64_t *offset, int32_t *order) {
-  int32_t count = sort_by_size(buffers, n, batch, real_bytes, order);
+                int64_t *offset, swi_placing *list) {
+  int32_t count = list_planned(buffers, n, batch, real_bytes, list);
+  skyline below = {.length = last_instruction(list, count) / SPANS + 1};
   size_t total = 0;
+  for (int32_t from = 0; from < count; from += WINDOW) {
+    int32_t size = count - from < WINDOW ? count - from : WINDOW;
+    place_window(list + from, size, &below);
+    for (int32_t i = from; i < from + size; i++) raise_over(&below, &list[i]);
+  }
   for (int32_t i = 0; i < count; i++) {
-    int32_t number = order[i], j = i;
-    const swi_buffer *b = &buffers[number];
-    size_t at = lowest_place(buffers, b, order, i, batch, real_bytes, offset);
-    offset[number] = (int64_t)at;
-    for (; j > 0 && offset[order[j - 1]] > (int64_t)at; j--) order[j] = order[j - 1];
-    order[j] = number;
-    size_t end = at + swi_buffer_bytes(b, batch, real_bytes);
-    if (end > total) total = end;
+    offset[list[i].number] = (int64_t)list[i].at;
+    if (list[i].at + list[i].size > total) total = list[i].at + list[i].size;
   }
   return total;
 }

@@ -15,12 +15,12 @@ typedef struct compiler {
   sw_program *p;
   const sw_output *outputs;
   int n_outputs;
-  int32_t n;                      /* nodes of the graph */
-  unsigned char *needed;          /* by node */
-  unsigned char *late;            /* by node: whether it depends on the late vector */
-  int32_t *readers;               /* by node: how many inputs of needed nodes it is */
-  int32_t *fused;                 /* by node: the node that took it in, or -1 */
-  int32_t (*buffer)[SWI_MAX_OUT]; /* by node and output, or -1 */
+  int32_t n;                       /* nodes of the graph */
+  unsigned char *needed;           /* by node */
+  unsigned char *late;             /* by node: whether it depends on the late vector */
+  int32_t (*readers)[SWI_MAX_OUT]; /* by node and output: see swi_fuse */
+  int32_t *fused;                  /* by node: the node that took it in, or -1 */
+  int32_t (*buffer)[SWI_MAX_OUT];  /* by node and output, or -1 */
 } compiler;
 
 /* ------------------------------------------------------------------ lists */
@@ -66,7 +66,9 @@ static void mark_late(compiler *c, int vector) {
 static void count_readers(compiler *c) {
   for (int32_t i = 0; i < c->n; i++)
     for (int k = 0; c->needed[i] && k < swi_op(c->g->nodes[i].op)->n_in; k++)
-      c->readers[c->g->nodes[i].in[k].node]++;
+      c->readers[c->g->nodes[i].in[k].node][c->g->nodes[i].in[k].out]++;
+  for (int i = 0; i < c->n_outputs; i++)
+    c->readers[c->outputs[i].edge.node][c->outputs[i].edge.out]++;
 }
 
 /* ------------------------------------------------------------------ leaves */
@@ -309,10 +311,12 @@ static sw_status compiler_new(compiler *c) {
   c->readers = swi_alloc_zeroed(ctx, n * sizeof *c->readers);
   c->fused = swi_alloc(ctx, n * sizeof *c->fused);
   c->buffer = swi_alloc(ctx, n * sizeof *c->buffer);
-  c->p->outputs = swi_alloc_zeroed(ctx, (size_t)c->n_outputs * sizeof *c->p->outputs);
-  if (!c->needed || !c->late || !c->readers || !c->fused || !c->buffer || !c->p->outputs)
-    return SW_ENOMEM;
   c->p->n_outputs = c->n_outputs;
+  c->p->outputs = swi_alloc_zeroed(ctx, (size_t)c->n_outputs * sizeof *c->p->outputs);
+  c->p->by_ready = swi_alloc_zeroed(ctx, (size_t)c->n_outputs * sizeof *c->p->by_ready);
+  if (!c->needed || !c->late || !c->readers || !c->fused || !c->buffer || !c->p->outputs ||
+      !c->p->by_ready)
+    return SW_ENOMEM;
   for (size_t i = 0; i < n; i++) {
     c->fused[i] = -1;
     for (int o = 0; o < SWI_MAX_OUT; o++) c->buffer[i][o] = -1;
@@ -355,15 +359,16 @@ static sw_status compile(compiler *c) {
   SW_TRY(compiler_new(c));
   for (int i = 0; i < c->n_outputs; i++) {
     SW_TRY(check_output(c, i));
-    swi_mark_needed(c->g, &c->outputs[i].edge, 1, c->needed);
+    c->needed[c->outputs[i].edge.node] = 1;
   }
+  swi_mark_inputs(c->g, c->needed);
   SW_TRY(copy_labels(c));
   mark_late(c, c->p->late);
   count_readers(c);
-  swi_fuse(c->g, c->outputs, c->n_outputs, c->needed, c->late, c->readers, c->fused);
+  swi_fuse(c->g, c->needed, c->late, (const int32_t(*)[SWI_MAX_OUT])c->readers, c->fused);
   SW_TRY(emit(c));
   for (int i = 0; i < c->n_outputs; i++) SW_TRY(bind_output(c, i));
-  swi_settle(c->p);
+  SW_TRY(swi_settle(c->p));
   return write_constants(c);
 }
 
@@ -403,6 +408,7 @@ void sw_program_release(sw_program *p) {
   swi_free(ctx, p->code, (size_t)p->cap_code * sizeof *p->code);
   swi_free(ctx, p->buffers, (size_t)p->cap_buffers * sizeof *p->buffers);
   swi_free(ctx, p->outputs, (size_t)p->n_outputs * sizeof *p->outputs);
+  swi_free(ctx, p->by_ready, (size_t)p->n_outputs * sizeof *p->by_ready);
   swi_free(ctx, p->labels, (size_t)p->n_labels * sizeof *p->labels);
   if (p->constants) swi_free(ctx, p->constants, p->constant_bytes);
   swi_free(ctx, p, sizeof *p);

@@ -62,6 +62,7 @@ struct sw_program {
   int32_t n_buffers, cap_buffers;
   swi_program_output *outputs;
   int n_outputs;
+  int32_t *by_ready;                    /* outputs, by rising `ready` */
   int32_t loss_ready;                   /* the instruction that completes output 0 */
   int n_inputs, n_vectors;              /* what a run must give */
   int needs[2];                         /* whether an output goes to `out`, to `state` */
@@ -73,22 +74,28 @@ struct sw_program {
   size_t constant_bytes;
 };
 
-/* Finds products and convolutions whose bias and ReLU can be their epilogue. By node: needed,
- * readers (how many inputs of needed nodes it is), fused: the node that took it in, or -1.
- */
-void swi_fuse(const sw_graph *g, const sw_output *outputs, int n_outputs,
-              const unsigned char *needed, const unsigned char *late, const int32_t *readers,
-              int32_t *fused);
+/* Finds products and convolutions whose bias and ReLU can be their epilogue. By node: needed, late,
+ * fused: the node that took it in, or -1. readers, by node and output: how many inputs of needed
+ * nodes and outputs of the program it is. */
+void swi_fuse(const sw_graph *g, const unsigned char *needed, const unsigned char *late,
+              const int32_t (*readers)[SWI_MAX_OUT], int32_t *fused);
 
 /* Lifetimes, work in place, and when updates may be made; of a program whose instructions and
- * outputs are all there. */
-void swi_settle(sw_program *p);
+ * outputs are all there. SW_ENOMEM. */
+sw_status swi_settle(sw_program *p);
 
 size_t swi_buffer_bytes(const swi_buffer *b, int64_t batch, int real_bytes);
 
+/* A buffer that the planner places. */
+typedef struct swi_placing {
+  size_t size, at; /* bytes */
+  int32_t number;  /* of the buffer */
+  int32_t first, last;
+} swi_placing;
+
 /* Gives every arena and input buffer an offset, such that those alive at the same time do not
- * overlap; returns the bytes needed. order is room for n numbers. */
+ * overlap; returns the bytes needed. list is room for n of them. */
 size_t swi_plan(const swi_buffer *buffers, int32_t n, int64_t batch, int real_bytes,
-                int64_t *offset, int32_t *order);
+                int64_t *offset, swi_placing *list);
 
 #endif

@@ -18,7 +18,7 @@ struct sw_workspace {
   size_t arena_bytes;
   int64_t capacity, batch;      /* 0: not yet */
   int64_t *offset, *new_offset; /* of each buffer in the arena */
-  int32_t *order;               /* the planner's scratch */
+  swi_placing *placings;        /* the planner's scratch */
   swi_eval_args *calls;         /* one an instruction */
   swi_draws draws;              /* of the run */
   int whole;                    /* nothing has changed since the last whole run */
@@ -33,9 +33,9 @@ sw_status sw_workspace_new(sw_program *p, sw_workspace **out) {
   w->p = sw_program_retain(p);
   w->offset = swi_alloc_zeroed(ctx, count(p->n_buffers) * sizeof *w->offset);
   w->new_offset = swi_alloc_zeroed(ctx, count(p->n_buffers) * sizeof *w->new_offset);
-  w->order = swi_alloc_zeroed(ctx, count(p->n_buffers) * sizeof *w->order);
+  w->placings = swi_alloc_zeroed(ctx, count(p->n_buffers) * sizeof *w->placings);
   w->calls = swi_alloc_zeroed(ctx, count(p->n_code) * sizeof *w->calls);
-  if (!w->offset || !w->new_offset || !w->order || !w->calls) {
+  if (!w->offset || !w->new_offset || !w->placings || !w->calls) {
     sw_workspace_free(w);
     return SW_ENOMEM;
   }
@@ -49,7 +49,7 @@ void sw_workspace_free(sw_workspace *w) {
   sw_context *ctx = p->ctx;
   swi_free(ctx, w->offset, count(p->n_buffers) * sizeof *w->offset);
   swi_free(ctx, w->new_offset, count(p->n_buffers) * sizeof *w->new_offset);
-  swi_free(ctx, w->order, count(p->n_buffers) * sizeof *w->order);
+  swi_free(ctx, w->placings, count(p->n_buffers) * sizeof *w->placings);
   swi_free(ctx, w->calls, count(p->n_code) * sizeof *w->calls);
   if (w->arena) swi_free(ctx, w->arena, w->arena_bytes);
   swi_free(ctx, w, sizeof *w);
@@ -62,7 +62,7 @@ sw_program *sw_workspace_program(const sw_workspace *w) { return w->p; }
 
 static sw_status grow(sw_workspace *w, int64_t batch) {
   sw_program *p = w->p;
-  size_t bytes = swi_plan(p->buffers, p->n_buffers, batch, p->bytes, w->new_offset, w->order);
+  size_t bytes = swi_plan(p->buffers, p->n_buffers, batch, p->bytes, w->new_offset, w->placings);
   void *arena = swi_alloc_zeroed(p->ctx, bytes);
   if (!arena) return SW_ENOMEM;
   if (w->arena) swi_free(p->ctx, w->arena, w->arena_bytes);
@@ -190,12 +190,13 @@ static double loss_of(const sw_workspace *w) {
   return w->p->dtype == SW_F32 ? (double)*(const float *)x : *(const double *)x;
 }
 
-/* What is to be done behind instruction i. */
-static sw_status update_behind(sw_workspace *w, int32_t i, const sw_updater *u) {
+/* Updates what is ready behind instruction i. *next: outputs of by_ready done so far. */
+static sw_status update_behind(sw_workspace *w, int32_t i, const sw_updater *u, int *next) {
   const sw_program *p = w->p;
   if (i == p->loss_ready) SW_TRY(u->check(u->arg, loss_of(w)));
-  for (int o = 0; o < p->n_outputs; o++)
-    if (p->outputs[o].ready == i) u->update(u->arg, o);
+  while (*next < p->n_outputs && p->outputs[p->by_ready[*next]].ready < i) ++*next;
+  for (; *next < p->n_outputs && p->outputs[p->by_ready[*next]].ready == i; ++*next)
+    u->update(u->arg, p->by_ready[*next]);
   return SW_OK;
 }
 
@@ -237,6 +238,7 @@ static void poison_dead(const sw_workspace *w, int32_t first, int32_t end) {
  * number it gets. */
 static sw_status execute(sw_workspace *w, int32_t i, const sw_updater *u, int32_t *nan) {
   sw_status st = SW_OK;
+  int next = 0;
   uint32_t mode = swi_fpmode_get();
   if (w->p->dtype == SW_F32) swi_fpmode_flush();
   for (int32_t b = 0; w->p->ctx->poison && b < w->p->n_buffers; b++)
@@ -247,7 +249,7 @@ static sw_status execute(sw_workspace *w, int32_t i, const sw_updater *u, int32_
     if (nan && *nan < INT32_MAX) break;
     if (w->p->ctx->poison) poison_dead(w, i, end);
     for (; i < end && st == SW_OK; i++)
-      if (u) st = update_behind(w, i, u);
+      if (u) st = update_behind(w, i, u, &next);
   }
   swi_fpmode_set(mode);
   return st;

@@ -66,6 +66,20 @@ local function schedule_and_hook(o)
   return { kind = "overhead", us = us - base, us_min = least - base_least, step_us = base }
 end
 
+--- A chain of products of (1, 1) matrices and their gradient: about 4 nodes a product.
+local function compile_nodes(nodes)
+  local g = core.graph()
+  local a = g:param(1, { 1, 1 })
+  local x = a
+  for _ = 1, nodes // 4 do x = core.apply("matmul", nil, x, a) end
+  local y = core.apply("sum", { axes = { 1, 2 } }, x)
+  local outputs = { y, g:gradient(y, { a })[1] }
+  local m = measure.calls(function() core.program(g, outputs, {}) end, 0, { reps = 3, warm = 1 })
+  m.kind, m.nodes = "compile", nodes
+  m.us_per_node = m.median_ms * 1e3 / nodes
+  return m
+end
+
 ---@return swale.BenchRow[]
 function M.rows()
   local function row(name, make)
@@ -76,6 +90,8 @@ function M.rows()
     row("add_1000x1000", add_1000x1000), row("mm_1x10x10", mm),
     row("lua_call", function() return function() end end),
     { name = "overhead_schedule_and_hook", run = schedule_and_hook },
+    { name = "compile_10k", run = function() return compile_nodes(10000) end },
+    { name = "compile_100k", heavy = true, run = function() return compile_nodes(100000) end },
   }
 end
 
