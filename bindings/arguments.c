@@ -12,7 +12,7 @@ static const char *class_name(lua_State *L, int index) {
 }
 
 const char *lx_push_words(lua_State *L, int index) {
-  luaL_checkstack(L, 6, NULL);
+  lx_reserve(L, 6);
   index = lua_absindex(L, index);
   switch (lua_type(L, index)) {
   case LUA_TNIL:
@@ -145,7 +145,7 @@ int lx_check_axis(lua_State *L, int arg, const char *who, const char *what, int 
 sw_shape lx_check_shape(lua_State *L, int arg, const char *who, lua_Integer lowest) {
   sw_shape shape = {.ndim = lx_check_list(L, arg, who, "shape", SW_MAX_DIMS)};
   arg = lua_absindex(L, arg);
-  luaL_checkstack(L, 2, NULL);
+  lx_reserve(L, 2);
   for (int i = 0; i < shape.ndim; i++) {
     static const char *const names[SW_MAX_DIMS] = {"shape[1]", "shape[2]", "shape[3]",
                                                    "shape[4]", "shape[5]", "shape[6]"};
@@ -174,7 +174,7 @@ static void check_known(lua_State *L, int arg, const char *who, const char *cons
 
 int lx_push_options(lua_State *L, int arg, const char *who, const char *const *names) {
   lx_check_table(L, arg, who, "the argument");
-  luaL_checkstack(L, 40, NULL);
+  lx_reserve(L, 40);
   check_known(L, arg, who, names);
   int first = lua_gettop(L) + 1;
   for (; *names; names++) {

@@ -27,9 +27,20 @@ static void push_position(lua_State *L) {
   lua_pushliteral(L, "");
 }
 
+/* The stack may hold a million values, a frame of a Lua function at most 255 of them: with fewer
+ * than 3000 frames it is memory that is lacking. */
+void lx_reserve(lua_State *L, int n) {
+  if (lua_checkstack(L, n)) return;
+  lua_Debug frame;
+  int deep = lua_getstack(L, 3000, &frame);
+  lua_settop(L, 0); /* leaves room for the message */
+  lua_pushstring(L, deep ? "stack overflow" : "not enough memory");
+  lua_error(L);
+}
+
 _Noreturn int lx_error(lua_State *L, const char *format, ...) {
   lx_self(L)->retrying = 0;
-  luaL_checkstack(L, 8, NULL);
+  lx_reserve(L, 8);
   push_position(L);
   va_list args;
   va_start(args, format);
@@ -62,7 +73,7 @@ static int is_fault(sw_status status) {
 
 int lx_fault(lua_State *L, sw_status status) {
   if (!is_fault(status)) return lx_raise(L, status);
-  luaL_checkstack(L, 3, NULL);
+  lx_reserve(L, 3);
   lua_pushnil(L);
   lua_pushstring(L, sw_message(lx_context(L)));
   lua_pushstring(L, sw_status_name(status));

@@ -193,7 +193,7 @@ static int find_node(lua_State *L, const call *c) {
 /* attributes: index of the first of their values, 0 if there are none; top, f: for trying again. */
 static int apply(lua_State *L, call *c, int attributes, int top, lua_CFunction f) {
   if (c->n > MOST_INPUTS) return lx_error(L, "%s: %d operands, no op takes so many", c->who, c->n);
-  luaL_checkstack(L, 40, NULL);
+  lx_reserve(L, 40);
   int node = find_node(L, c);
   sw_status st = node ? apply_nodes(L, c, attributes, node) : apply_tensors(L, c, attributes);
   if (st != SW_OK) return lx_retry(L, st, top, f);

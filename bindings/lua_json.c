@@ -36,7 +36,7 @@ static void push_array(lua_State *L, const json_t *v) {
 
 /* Depth is bounded by jansson's parser. */
 static void push_value(lua_State *L, const json_t *v) {
-  luaL_checkstack(L, 4, "json_decode");
+  lx_reserve(L, 4);
   switch (json_typeof(v)) {
   case JSON_OBJECT: push_object(L, v); break;
   case JSON_ARRAY: push_array(L, v); break;

@@ -59,7 +59,7 @@ static void put_line(writer *w, int depth) {
 
 /* Leaves "params.rates[3]" on the stack. */
 static const char *push_place(lua_State *L, const place *p) {
-  luaL_checkstack(L, 4, "json_encode");
+  lx_reserve(L, 4);
   if (!p->up) return lua_pushliteral(L, "");
   const char *up = push_place(L, p->up);
   const char *dot = up[0] ? "." : "";
@@ -260,7 +260,7 @@ static void put_object(writer *w, const place *p, int table) {
 static void put_table(writer *w, const place *p) {
   int table = lua_gettop(w->L);
   check_nesting(w->L, p, table);
-  luaL_checkstack(w->L, 12, "json_encode");
+  lx_reserve(w->L, 12);
   if (is_array(w->L, p, table)) {
     put_array(w, p, table);
   } else {

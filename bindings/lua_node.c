@@ -28,7 +28,7 @@ int lx_check_sizes(lua_State *L, int arg, const char *who, lua_Integer lowest,
                    sw_dim dim[SW_MAX_DIMS]) {
   int n = lx_check_list(L, arg, who, "shape", SW_MAX_DIMS);
   arg = lua_absindex(L, arg);
-  luaL_checkstack(L, 2, NULL);
+  lx_reserve(L, 2);
   for (int i = 0; i < n; i++) {
     lua_rawgeti(L, arg, i + 1);
     if (lua_type(L, -1) != LUA_TSTRING) {
@@ -45,7 +45,7 @@ int lx_check_sizes(lua_State *L, int arg, const char *who, lua_Integer lowest,
 void lx_check_edges(lua_State *L, int arg, const char *who, const char *what, const sw_graph *g,
                     int optional, sw_edge *edges, int n) {
   arg = lua_absindex(L, arg);
-  luaL_checkstack(L, 2, NULL);
+  lx_reserve(L, 2);
   for (int i = 0; i < n; i++) {
     edges[i] = SW_NO_EDGE;
     int none = lua_rawgeti(L, arg, i + 1) == LUA_TBOOLEAN && !lua_toboolean(L, -1);

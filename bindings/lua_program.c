@@ -326,7 +326,7 @@ static int run_any(lua_State *L, run_mode mode, lua_CFunction f) {
            .inputs = at,
            .vectors = at + 1};
   int n = count_results(r.program);
-  luaL_checkstack(L, n + LX_VECTORS + 20, "program:run");
+  lx_reserve(L, n + LX_VECTORS + 20);
   sw_tensor ***results = lua_newuserdatauv(L, ((size_t)n + 1) * sizeof *results, 0);
   for (int i = 0; i < LX_VECTORS; i++) r.vector[i] = lx_push_tensor(L);
   for (int i = 0; i < n; i++) results[i] = lx_push_tensor(L);

@@ -13,7 +13,7 @@ typedef struct reader {
 
 /* "[2][1]" of the first n positions; "" for none */
 static const char *push_path(lua_State *L, const reader *r, int n) {
-  luaL_checkstack(L, 4, NULL);
+  lx_reserve(L, 4);
   lua_pushliteral(L, "");
   for (int i = 0; i < n; i++) {
     lua_pushfstring(L, "%s[%I]", lua_tostring(L, -1), (lua_Integer)r->at[i]);
@@ -109,7 +109,7 @@ int lx_tensor_from_values(lua_State *L) {
   lua_settop(L, 2);
   sw_tensor **out = lx_push_tensor(L);
   reader r = {.dtype = lx_check_dtype(L, 2, "tensor")};
-  luaL_checkstack(L, SW_MAX_DIMS + 2, NULL);
+  lx_reserve(L, SW_MAX_DIMS + 2);
   measure(L, &r);
   void *data;
   sw_status st = sw_tensor_new(lx_context(L), r.dtype, &r.shape, out);
@@ -153,7 +153,7 @@ int lx_tensor_table(lua_State *L) {
   sw_tensor *t = lx_check_tensor(L, 1, "tensor:table", "self");
   sw_status st = sw_tensor_contiguous(t, view);
   if (st != SW_OK) return lx_retry(L, st, 1, lx_tensor_table);
-  luaL_checkstack(L, SW_MAX_DIMS + 4, NULL);
+  lx_reserve(L, SW_MAX_DIMS + 4);
   reader r = {.shape = *sw_tensor_shape(*view), .dtype = sw_tensor_dtype(*view)};
   r.data = (char *)(uintptr_t)sw_tensor_data(*view);
   push_values(L, &r, 0);

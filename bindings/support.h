@@ -126,6 +126,10 @@ void lx_push_shape(lua_State *L, const sw_shape *shape);
  * lua_pushfstring: %s %d %I %f. The results are there for `return lx_error(…)`. */
 _Noreturn int lx_error(lua_State *L, const char *format, ...);
 
+/* Makes room for n more values, or raises. luaL_checkstack says "stack overflow" where there was
+ * no memory for the stack, too. */
+void lx_reserve(lua_State *L, int n);
+
 /* Raises the core's last message, whatever the status. */
 _Noreturn int lx_raise(lua_State *L, sw_status status);
 
