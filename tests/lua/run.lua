@@ -7,22 +7,22 @@ local path, pattern = arg[1], arg[2]
 local folder, name = path:match "^(.-)/?([^/]+)%.lua$"
 package.path = folder .. "/?.lua;" .. folder .. "/../lua/?.lua;" .. package.path
 
+local function is_test(name) return type(name) == "string" and name:lower():match "^test" ~= nil end
+
+--- Names of the cases, "Class.test", sorted.
 local function cases()
   local list = {}
-  for _, class in ipairs(lu.LuaUnit.collectTests()) do
-    local methods = {}
-    for method in pairs(_G[class]) do
-      if type(method) == "string" and lu.LuaUnit.isMethodTestName(method) then
-        methods[#methods + 1] = class .. "." .. method
-      end
-    end
-    table.sort(methods)
-    for _, full in ipairs(methods) do
-      if not pattern or (name .. "." .. full):find(pattern) then
-        list[#list + 1] = { full, _G[class] }
+  for class, methods in pairs(_G) do
+    if is_test(class) and type(methods) == "table" then
+      for method in pairs(methods) do
+        local full = is_test(method) and class .. "." .. method
+        if full and (not pattern or (name .. "." .. full):find(pattern)) then
+          list[#list + 1] = full
+        end
       end
     end
   end
+  table.sort(list)
   return list
 end
 
@@ -34,24 +34,24 @@ local function report(passed, failed, skipped)
   end
 end
 
---- The test's output goes to stdout, LuaUnit's as well.
+--- The test's output goes to stdout, LuaUnit's as well. Of LuaUnit only what 3.3 to 3.5 have in
+--- common is used: runSuite with the arguments of its command line.
 local function run(list)
   local runner = lu.LuaUnit.new()
-  runner:setOutputType "text"
-  runner:runSuiteByInstances(list)
+  runner:runSuite("--output", "text", table.unpack(list))
   local r = runner.result
   report(r.successCount, r.failureCount + r.errorCount, r.skippedCount)
   return r.notSuccessCount == 0
 end
 
-print("== " .. name)
 local ok, problem = xpcall(dofile, debug.traceback, path)
+local list = ok and cases() or {}
+if not ok or #list > 0 then print("== " .. name) end
 if not ok then
   print(problem)
   report(0, 1, 0)
   os.exit(1)
 end
-local list = cases()
 if #list == 0 then
   report(0, 0, 0)
   os.exit(0)
