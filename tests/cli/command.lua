@@ -1,17 +1,13 @@
 --- What tests of whole commands share: a folder of their own, commands run in it, servers.
 local folders = require "swale.folders"
 local process = require "swale.process"
+local temporary = require "temporary"
 
 local M = {}
 
 local HOME = os.getenv "SWALE_HOME"
 
----A folder that is gone after the test.
----@return string
-function M.folder()
-  return assert(require("luv").fs_mkdtemp((os.getenv "TMPDIR" or "/tmp") .. "/swale-test-XXXXXX"))
-end
-
+M.folder, M.quote = temporary.folder, temporary.quote
 M.remove = folders.remove
 
 ---@param path string

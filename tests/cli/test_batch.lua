@@ -220,8 +220,8 @@ end
 function TestBatch:test_ctrl_c_ends_the_children_in_good_order()
   command.write_script(self.dir .. "/a.lua", [[
     trainer:fit { epochs = run.seed == 1 and 1 or 1e6, run = run }]])
-  local result = assert(process.run({ "bash", "-mc", ([[
-    lua5.4 %s/scripts/bin/swale.lua batch a.lua --seeds 6 --jobs 2 >out 2>err & pid=$!
+  local result = assert(process.run({ "bash", "-mc", [[
+    lua5.4 "$SWALE_HOME/scripts/bin/swale.lua" batch a.lua --seeds 6 --jobs 2 >out 2>err & pid=$!
     for i in $(seq 200); do
       sleep 0.05
       set -- $(ls -d runs/*small*/metrics.jsonl 2>/dev/null)
@@ -229,7 +229,7 @@ function TestBatch:test_ctrl_c_ends_the_children_in_good_order()
     done
     sleep 0.3
     kill -INT $pid
-    wait $pid]]):format(os.getenv "SWALE_HOME") },
+    wait $pid]] },
     { cwd = self.dir, env = { SWALE_RUNS = self.dir .. "/runs" }, timeout = 60 }))
   local out, err = command.read(self.dir .. "/out"), command.read(self.dir .. "/err")
   lu.assert_equals(result.code, 130, out .. err)

@@ -88,6 +88,7 @@ function TestTestCommand:setUp()
     add_test(test_slow true)
     set_tests_properties(test_slow PROPERTIES LABELS "core;long")]])
   command.write(self.dir .. "/tests/lua/test_a.lua", "")
+  assert(folders.make_folder(self.dir .. "/temporary"))
   command.write(self.dir .. "/tests/lua/run.lua", [[
     local chosen = not arg[2] or ("test_a.Class.test"):find(arg[2])
     if chosen then print("long: " .. tostring(os.getenv "SWALE_TEST_LONG")) end
@@ -98,7 +99,18 @@ function TestTestCommand:tearDown() command.remove(self.dir) end
 
 function TestTestCommand:test(...)
   return command.swale(self.dir, { "test", ... },
-    { SWALE_HOME = self.dir, SWALE_BUILD = self.dir, SWALE_TEST_LONG = "1" })
+    { SWALE_HOME = self.dir, SWALE_BUILD = self.dir, SWALE_TEST_LONG = "1",
+      TMPDIR = self.dir .. "/temporary" })
+end
+
+function TestTestCommand:test_what_tests_leave_behind_is_removed_and_a_failure()
+  command.write(self.dir .. "/tests/lua/test_b.lua", "")
+  command.write(self.dir .. "/tests/lua/run.lua", [[
+    if arg[1]:find "test_a" then io.open(os.getenv "TMPDIR" .. "/left", "w"):close() end
+    io.open(os.getenv "SWALE_TEST_REPORT", "w"):write "1 0 0"]])
+  contains(self:test("--only", "lua"), 1, "test_a.lua: left temporary files behind: left",
+    "\n2 passed, 1 failed\n")
+  lu.assert_equals(folders.entries(self.dir .. "/temporary"), {})
 end
 
 function TestTestCommand:test_long_tests_run_when_asked_for()

@@ -215,14 +215,14 @@ end
 --- bash lets background jobs ignore SIGINT unless it has job control.
 function TestFaults:interrupted(body)
   command.write_script(self.script, body)
-  local result = process.run({ "bash", "-mc", ([[
-    lua5.4 %s/scripts/bin/swale.lua run small.lua 2>err & pid=$!
+  local result = process.run({ "bash", "-mc", [[
+    lua5.4 "$SWALE_HOME/scripts/bin/swale.lua" run small.lua 2>err & pid=$!
     for i in $(seq 200); do
       sleep 0.05
       [ ! -s "$(echo runs/*/metrics.jsonl)" ] || break
     done
     kill -INT $pid
-    wait $pid]]):format(os.getenv "SWALE_HOME") },
+    wait $pid]] },
     { cwd = self.dir, env = { SWALE_RUNS = self.dir .. "/runs" }, timeout = 60 })
   return result.code, command.read(self.dir .. "/err")
 end

@@ -1,5 +1,6 @@
 --- The installed tree: moved after installing, run by stock lua5.4 and built against by a program
 --- in C, all from a folder that has nothing to do with the checkout.
+local command = require "command"
 local lu = require "luaunit"
 
 local BUILD = assert(os.getenv "SWALE_BUILD", "run by `./swale test`, which names the build")
@@ -24,20 +25,20 @@ TestInstall = {}
 local dir
 
 -- A shell without anything that tells where the checkout is.
-local function shell(command)
+local function shell(line)
   local pipe = assert(io.popen(string.format([[
     unset SWALE_BUILD SWALE_HOME SWALE_PRESET LUA_PATH LUA_CPATH LUA_PATH_5_4 LUA_CPATH_5_4
     cd %s
     { %s
-    } 2>&1 </dev/null]], dir, command)))
+    } 2>&1 </dev/null]], command.quote(dir), line)))
   local output = pipe:read "a"
   local _, _, status = pipe:close()
   return output, status
 end
 
-local function succeeds(command)
-  local output, status = shell(command)
-  lu.assert_equals(status, 0, command .. "\n" .. output)
+local function succeeds(line)
+  local output, status = shell(line)
+  lu.assert_equals(status, 0, line .. "\n" .. output)
   return output
 end
 
@@ -49,13 +50,12 @@ local function stock_lua(code)
 end
 
 function TestInstall:setUp()
-  dir = os.tmpname()
-  os.remove(dir)
-  assert(os.execute("mkdir " .. dir))
-  succeeds(string.format("cmake --install %s --prefix %s/first && mv first moved", BUILD, dir))
+  dir = command.folder()
+  succeeds(string.format("cmake --install %s --prefix %s && mv first moved", command.quote(BUILD),
+    command.quote(dir .. "/first")))
 end
 
-function TestInstall:tearDown() os.execute("rm -rf " .. dir) end
+function TestInstall:tearDown() command.remove(dir) end
 
 function TestInstall:test_the_command_runs_wherever_it_was_moved()
   local version = succeeds "moved/bin/swale --version"
@@ -72,7 +72,7 @@ end
 function TestInstall:test_experiments_and_data_come_along()
   succeeds "test -e moved/share/swale/experiments/quickstart.lua"
   local function files_in(folder)
-    return succeeds("cd " .. folder .. " && find . -type f | sort")
+    return succeeds("cd " .. command.quote(folder) .. " && find . -type f | sort")
   end
   local here = files_in(os.getenv "SWALE_HOME" .. "/scripts/swale")
   lu.assert_equals(files_in "moved/share/lua/5.4/swale", here)

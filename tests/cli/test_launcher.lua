@@ -1,5 +1,7 @@
 --- The launcher ./swale, in a checkout of straw: cmake, apt-get and their kin are stubs that write
 --- down what they were asked for, so that nothing is compiled or installed and no network is used.
+local command = require "command"
+local folders = require "swale.folders"
 local lu = require "luaunit"
 
 local HOME = os.getenv "SWALE_HOME" or "."
@@ -28,15 +30,7 @@ print("build", os.getenv "SWALE_BUILD")
 print("path", package.path)
 ]]
 
-local function write(path, text)
-  local file <close> = assert(io.open(path, "w"))
-  file:write(text)
-end
-
-local function read(path)
-  local file <close> = assert(io.open(path))
-  return file:read "a"
-end
+local read, write = command.read, command.write
 
 -- All packages of the list, the first of each choice.
 local function listed_packages()
@@ -51,12 +45,16 @@ end
 TestLauncher = {}
 
 function TestLauncher:setUp()
-  self.dir = os.tmpname()
-  os.remove(self.dir)
-  self.home = self.dir .. "/home"
-  assert(os.execute("mkdir -p " .. self.dir .. "/bin " .. self.home .. "/scripts/bin && cd " ..
-    self.home .. " && mkdir -p core bindings tests/core"))
-  assert(os.execute(("cp %s/swale %s/.packages %s"):format(HOME, HOME, self.home)))
+  self.dir = command.folder()
+  self.home = self.dir .. "/a home"
+  for _, name in ipairs { "scripts/bin", "core", "bindings", "tests/core" } do
+    assert(folders.make_folder(self.home .. "/" .. name))
+  end
+  assert(folders.make_folder(self.dir .. "/bin"))
+  for _, name in ipairs { "swale", ".packages" } do
+    write(self.home .. "/" .. name, read(HOME .. "/" .. name))
+  end
+  assert(os.execute("chmod +x " .. command.quote(self.home .. "/swale")))
   for name, body in pairs(STUBS) do self:stub(name, body) end
   for _, name in ipairs { "calls", "unknown" } do write(self.dir .. "/" .. name, "") end
   write(self.dir .. "/uid", "0\n")
@@ -67,30 +65,30 @@ function TestLauncher:setUp()
   end
 end
 
-function TestLauncher:tearDown() os.execute("rm -rf " .. self.dir) end
+function TestLauncher:tearDown() command.remove(self.dir) end
 
 function TestLauncher:stub(name, body)
   local path = self.dir .. "/bin/" .. name
-  local head = ('#!/bin/sh\nT=%s\necho %s "$@" >>$T/calls\n'):format(self.dir, name)
+  local head = ('#!/bin/sh\nT=%s\necho %s "$@" >>"$T/calls"\n'):format(command.quote(self.dir), name)
   write(path, head .. body .. "\n")
-  os.execute("chmod +x " .. path)
+  os.execute("chmod +x " .. command.quote(path))
 end
 
 -- Runs a shell command with the stubs; its output with that of its errors, and its exit status.
-function TestLauncher:shell(command)
+function TestLauncher:shell(line)
   local pipe = assert(io.popen(string.format([[
     unset SWALE_BUILD SWALE_HOME SWALE_PRESET LUA_PATH LUA_CPATH LUA_PATH_5_4 LUA_CPATH_5_4
     unset LD_PRELOAD CI
     PATH=%s/bin:$PATH
     cd %s
     { %s
-    } 2>&1 </dev/null]], self.dir, self.dir, command)))
+    } 2>&1 </dev/null]], command.quote(self.dir), command.quote(self.dir), line)))
   local output = pipe:read "a"
   local _, _, status = pipe:close()
   return output, status
 end
 
-function TestLauncher:swale(arguments) return self:shell("home/swale " .. (arguments or "")) end
+function TestLauncher:swale(arguments) return self:shell("'a home/swale' " .. (arguments or "")) end
 
 local function literally(text) return (text:gsub("%p", "%%%0")) end
 
@@ -110,9 +108,9 @@ function TestLauncher:test_builds_what_is_stale_and_only_that()
   lu.assert_equals(self:calls "cmake --build", 1)
   lu.assert_not_str_contains(self:swale "run", "building")
   lu.assert_equals(self:calls "cmake", 2)
-  os.execute("touch " .. self.home .. "/core/a.c")
+  os.execute("touch " .. command.quote(self.home .. "/core/a.c"))
   lu.assert_str_contains(self:swale "run", "building")
-  os.execute("rm " .. self.home .. "/core/a.c")
+  os.remove(self.home .. "/core/a.c")
   lu.assert_str_contains(self:swale "run", "building")
 end
 
@@ -125,7 +123,7 @@ function TestLauncher:test_only_test_builds_the_tests()
 end
 
 function TestLauncher:test_passes_arguments_from_any_folder_and_through_links()
-  self:shell "ln -s ../home/swale bin/linked"
+  self:shell "ln -s '../a home/swale' bin/linked"
   local output = self:shell "cd / && linked run 'a b' '' \"c'd\""
   lu.assert_str_contains(output, "ran\trun|a b||c'd\n")
   lu.assert_str_contains(output, "home\t" .. self.home .. "\n")
@@ -134,7 +132,7 @@ end
 
 function TestLauncher:test_two_at_once_build_once()
   write(self.dir .. "/slow", "")
-  local output = self:shell "home/swale first & home/swale second; wait"
+  local output = self:shell "'a home/swale' first & 'a home/swale' second; wait"
   lu.assert_equals(self:calls "cmake --build", 1)
   lu.assert_str_contains(output, "waiting for another build")
   lu.assert_str_contains(output, "ran\tfirst")
@@ -174,6 +172,12 @@ function TestLauncher:test_a_command_needs_its_own_groups_only()
   lu.assert_str_contains(self:swale "setup lint", "cppcheck")
 end
 
+function TestLauncher:test_what_only_long_tests_need_comes_with_them()
+  self:remove "qemu-user"
+  lu.assert_not_str_contains(self:swale "test", "missing")
+  lu.assert_str_contains(self:swale "test --long", "qemu-user")
+end
+
 function TestLauncher:test_any_of_the_choices_will_do()
   self:remove "gnuplot-nox"
   lu.assert_str_contains(read(self.home .. "/.packages"), "gnuplot-nox|gnuplot-qt")
@@ -185,7 +189,7 @@ function TestLauncher:test_without_root_it_gives_the_command_and_ends()
   write(self.dir .. "/uid", "1000\n")
   self:remove "lua-luv"
   for _, ci in ipairs { "", "CI=true " } do
-    local output, status = self:shell(ci .. "home/swale run")
+    local output, status = self:shell(ci .. "'a home/swale' run")
     lu.assert_equals(status, 1)
     lu.assert_str_contains(output, "sudo apt-get install --no-install-recommends lua-luv\n")
     lu.assert_equals(self:calls "apt-get", 0)
@@ -213,23 +217,24 @@ end
 function TestLauncher:test_a_child_runs_the_build_that_it_was_given()
   self:swale "run"
   local before = self:calls "cmake"
-  os.execute("touch " .. self.home .. "/core/a.c")
-  local given = string.format("SWALE_BUILD=%s/.build/release SWALE_HOME=%s ", self.home, self.home)
-  lu.assert_str_contains(self:shell(given .. "home/swale run"), "ran\trun")
+  os.execute("touch " .. command.quote(self.home .. "/core/a.c"))
+  local given = string.format("SWALE_BUILD=%s SWALE_HOME=%s ",
+    command.quote(self.home .. "/.build/release"), command.quote(self.home))
+  lu.assert_str_contains(self:shell(given .. "'a home/swale' run"), "ran\trun")
   lu.assert_equals(self:calls "cmake", before)
 end
 
 function TestLauncher:test_a_child_refuses_another_build()
-  local output, status = self:shell "SWALE_BUILD=/nonexistent home/swale run"
+  local output, status = self:shell "SWALE_BUILD=/nonexistent 'a home/swale' run"
   lu.assert_equals(status, 1)
   lu.assert_str_contains(output, "SWALE_BUILD=/nonexistent: there is no build in it")
-  output, status = self:shell "SWALE_BUILD=/x/.build/release SWALE_HOME=/x home/swale run"
+  output, status = self:shell "SWALE_BUILD=/x/.build/release SWALE_HOME=/x 'a home/swale' run"
   lu.assert_equals(status, 1)
   lu.assert_str_contains(output, "belongs to /x, not to " .. self.home)
 end
 
 function TestLauncher:test_the_users_lua_path_comes_after_ours()
-  local output = self:shell "LUA_PATH='/mine/?.lua;;' home/swale run"
+  local output = self:shell "LUA_PATH='/mine/?.lua;;' 'a home/swale' run"
   local ours = self.home .. "/scripts/?.lua;" .. self.home .. "/scripts/?/init.lua;"
   lu.assert_str_contains(output, "path\t" .. ours .. "/mine/?.lua;/usr")
   lu.assert_str_contains(self:swale "run", "path\t" .. ours .. "/usr")

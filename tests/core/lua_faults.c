@@ -8,6 +8,7 @@
  *
  * The module is found through LUA_CPATH, or SWALE_LUA_CPATH, or the first argument.
  */
+#include <ftw.h>
 #include <lauxlib.h>
 #include <lualib.h>
 #include <setjmp.h>
@@ -22,7 +23,7 @@
 #include <cmocka.h>
 
 static const char *cpath;
-static char folder[] = "/tmp/swale_faults_XXXXXX";
+static char folder[256];
 
 /* ---- an allocator that fails on request */
 
@@ -194,14 +195,22 @@ static void test_open(void **unused) {
 #define SCENARIO(name) \
   { "faults: " name, test_scenario, NULL, NULL, (void *)(uintptr_t)name }
 
+/* A write that fails half-way leaves its file. */
+static int remove_entry(const char *path, const struct stat *s, int type, struct FTW *at) {
+  (void)s, (void)type, (void)at;
+  return remove(path);
+}
+
 int main(int argc, char **argv) {
   cpath = argc > 1 ? argv[1] : getenv("SWALE_LUA_CPATH");
+  const char *base = getenv("TMPDIR");
+  snprintf(folder, sizeof folder, "%s/swale-test-XXXXXX", base ? base : "/tmp");
   if (!mkdtemp(folder)) return 1;
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_open), SCENARIO("tensor"), SCENARIO("objects"), SCENARIO("json"),
       SCENARIO("files"),           SCENARIO("graph"),  SCENARIO("loop"),    SCENARIO("finalisers"),
   };
   int failures = cmocka_run_group_tests(tests, NULL, NULL);
-  rmdir(folder);
+  nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
   return failures;
 }

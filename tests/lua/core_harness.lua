@@ -1,5 +1,6 @@
 --- What the tests of swale.core share: errors, folders, scripts in processes of their own.
 local lu = require "luaunit"
+local temporary = require "temporary"
 
 local M = {}
 
@@ -12,15 +13,7 @@ function M.close(object)
   return closed
 end
 
---- Calls f with a folder of its own, which is removed again.
-function M.with_folder(f)
-  local folder = os.tmpname()
-  os.remove(folder)
-  assert(os.execute("mkdir " .. folder))
-  local ok, why = pcall(f, folder)
-  os.execute("rm -r " .. folder)
-  if not ok then error(why, 0) end
-end
+M.with_folder = temporary.with_folder
 
 function M.read(path)
   local file <close> = assert(io.open(path, "rb"))
@@ -31,16 +24,18 @@ end
 --- with the number. bare: without `core`. shell: the command, %s being the script's path.
 function M.run_child(script, options)
   options = options or {}
-  local path = os.tmpname()
+  local folder = temporary.folder()
+  local path = folder .. "/script.lua"
   local file = assert(io.open(path, "w"))
   file:write(("package.cpath = %q\n"):format(package.cpath))
   if not options.bare then file:write "core = require 'swale.core'\n" end
   file:write(script)
   file:close()
-  local pipe = assert(io.popen((options.shell or "exec lua5.4 %s 2>&1"):format(path)))
+  local shell = options.shell or "exec lua5.4 %s 2>&1"
+  local pipe = assert(io.popen(shell:format(temporary.quote(path))))
   local text = pipe:read "a"
   local _, how, number = pipe:close()
-  os.remove(path)
+  require("swale.folders").remove(folder)
   return text, how, number
 end
 

@@ -4,7 +4,7 @@ local lu = require "luaunit"
 local sw = require "swale"
 
 local function temporary()
-  return assert(require("luv").fs_mkdtemp "/tmp/swale-data-XXXXXX")
+  return require("temporary").folder()
 end
 
 TestDigits = {}

@@ -7,7 +7,7 @@ local cache = require "swale.data.cache"
 local folders = require "swale.folders"
 
 local function temporary()
-  return assert(require("luv").fs_mkdtemp "/tmp/swale-images-XXXXXX")
+  return require("temporary").folder()
 end
 
 local function write(path, text)

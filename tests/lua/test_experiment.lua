@@ -64,7 +64,7 @@ end
 TestExecution = {}
 
 function TestExecution:setUp()
-  self.root = assert(require("luv").fs_mkdtemp "/tmp/swale-runs-XXXXXX")
+  self.root = require("temporary").folder()
   self.getenv = os.getenv
   rawset(os, "getenv", function(name)
     return name == "SWALE_RUNS" and self.root or self.getenv(name)

@@ -13,7 +13,7 @@ end
 TestFiles = {}
 
 function TestFiles:setUp()
-  self.folder = assert(require("luv").fs_mkdtemp "/tmp/swale-files-XXXXXX")
+  self.folder = require("temporary").folder()
 end
 
 function TestFiles:tearDown() folders.remove(self.folder) end

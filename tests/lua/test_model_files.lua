@@ -31,7 +31,7 @@ end
 TestModelFiles = {}
 
 function TestModelFiles:setUp()
-  self.folder = assert(require("luv").fs_mkdtemp "/tmp/swale-model-XXXXXX")
+  self.folder = require("temporary").folder()
   self.path = self.folder .. "/w.safetensors"
 end
 

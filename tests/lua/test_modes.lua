@@ -55,7 +55,7 @@ function TestBuffers:test_summary_shows_them_apart()
 end
 
 function TestBuffers:test_files_hold_them()
-  local folder = assert(folders.temporary_folder "/tmp")
+  local folder = require("temporary").folder()
   local a, b = net():build { seed = 1 }, net():build { seed = 2 }
   a:buffers():copy(sw.rand { 25 })
   a:save(folder .. "/a.safetensors")
@@ -311,7 +311,7 @@ function TestTrainingModes:test_checkpoints_hold_them()
   local t = new { average = sw.average.SWA {} }:fit { epochs = 2, run = run }
   local last = run.checkpoints[#run.checkpoints]
   lu.assert_equals(last.tensors.buffers:table(), t.model:buffers():table())
-  local folder = assert(folders.temporary_folder "/tmp")
+  local folder = require("temporary").folder()
   sw.save(folder .. "/c.safetensors", last.tensors, last.metadata)
   local m = net():build { seed = 9 }
   lu.assert_equals(m:load(folder .. "/c.safetensors"):buffers():table(),

@@ -54,7 +54,7 @@ end
 TestPicture = {}
 
 function TestPicture:setUp()
-  self.dir = assert(require("luv").fs_mkdtemp "/tmp/swale-plot-XXXXXX")
+  self.dir = require("temporary").folder()
   self:write("run.json", '{"experiment":"a_b \\"c\\"","seed":1,"params":{"data":"digits"}}')
 end
 

@@ -274,13 +274,12 @@ end
 
 function TestSchedule:test_plot_draws_without_training()
   if not require("swale.process").find "gnuplot" then lu.skip "there is no gnuplot" end
-  local path = os.tmpname() .. ".svg"
-  lu.assert_equals(sch.plot({ mine = function(s) return 1 / (1 + s.epoch) end, theirs = 0.3 },
-    { epochs = 10, file = path }), path)
-  local file <close> = assert(io.open(path))
-  local text = file:read "a"
-  os.remove(path)
-  lu.assert_str_contains(text, "theirs")
+  require("temporary").with_folder(function(folder)
+    local path = folder .. "/schedules.svg"
+    lu.assert_equals(sch.plot({ mine = function(s) return 1 / (1 + s.epoch) end, theirs = 0.3 },
+      { epochs = 10, file = path }), path)
+    lu.assert_str_contains(require("swale.folders").read(path), "theirs")
+  end)
   lu.assert_error_msg_contains("ends in .svg or .png", sch.plot, { a = 1 },
     { epochs = 1, file = "a.gif" })
   lu.assert_error_msg_contains("takes schedules by their names", sch.plot, sch.constant(1),

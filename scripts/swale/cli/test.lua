@@ -3,6 +3,7 @@
 --- Long tests take minutes. C tests that are long have the label "long" in CTest; Lua tests read
 --- SWALE_TEST_LONG, which is "1" with --long and unset without.
 local cli = require "swale.cli"
+local errors = require "swale.errors"
 local folders = require "swale.folders"
 local process = require "swale.process"
 
@@ -52,6 +53,15 @@ local function core_tests(ctest, pattern)
   return names, all
 end
 
+--- What a test leaves in the folder for temporary files is a fault of the test.
+local function find_leavings(temporary, name, total)
+  local left = folders.entries(temporary)
+  if #left == 0 then return end
+  print(("%s: left temporary files behind: %s"):format(name, table.concat(left, " ")))
+  for _, entry in ipairs(left) do folders.remove(temporary .. "/" .. entry) end
+  add(total, 0, 1, 0)
+end
+
 local function test_core(build, o, total)
   local ctest = { "ctest", "--test-dir", build }
   if not o.long then table.move({ "-LE", "^long$" }, 1, 2, #ctest + 1, ctest) end
@@ -67,9 +77,11 @@ local function test_core(build, o, total)
   end
   local chosen = { "-R", "^(" .. table.concat(names, "|") .. ")$", "--output-on-failure", "-j",
     tostring(require("swale.core").cores()) }
-  local result = assert(process.run(table.move(chosen, 1, #chosen, #ctest + 1, ctest)))
+  local result = assert(process.run(table.move(chosen, 1, #chosen, #ctest + 1, ctest),
+    { env = { TMPDIR = o.temporary } }))
   io.stdout:write(result.out, result.err)
   if not count_ctest(result.out .. result.err, total) then add(total, 0, 1, 0) end
+  find_leavings(o.temporary, "the C tests", total)
 end
 
 local function files_in(folder)
@@ -84,10 +96,11 @@ local function interpreter() return arg[-1] or "lua5.4" end
 
 --- Each file in a process of its own: one that crashes takes no other along.
 local function test_file(home, path, o, total)
-  local report = os.tmpname()
+  local report = o.temporary .. "/report"
   local result = process.run({ interpreter(), home .. "/tests/lua/run.lua", path, o.pattern }, {
     inherit = true, timeout = o.long and TIMEOUT.long or TIMEOUT.short,
-    env = { SWALE_TEST_REPORT = report, SWALE_TEST_LONG = o.long and "1" or false },
+    env = { SWALE_TEST_REPORT = report, SWALE_TEST_LONG = o.long and "1" or false,
+      TMPDIR = o.temporary },
   })
   local passed, failed, skipped = (folders.read(report) or ""):match "(%d+) (%d+) (%d+)"
   os.remove(report)
@@ -98,6 +111,7 @@ local function test_file(home, path, o, total)
     print(("%s: ended without a result, status %s"):format(path, result and result.code or "?"))
     add(total, 0, 1, 0)
   end
+  find_leavings(o.temporary, path, total)
 end
 
 local function test_folder(home, folder, o, total)
@@ -112,22 +126,30 @@ local function result_line(total)
   return total.skipped > 0 and line .. (", %d skipped"):format(total.skipped) or line
 end
 
+local function test_all(home, o, total)
+  local build = os.getenv "SWALE_BUILD"
+  local function wanted(kind) return not o.only or o.only == kind end
+  if wanted "core" and build then test_core(build, o, total) end
+  if wanted "lua" then test_folder(home, "/tests/lua", o, total) end
+  if wanted "cli" then test_folder(home, "/tests/cli", o, total) end
+end
+
 ---@param args string[]
 ---@return integer code
 function M.main(args)
   local o = cli.parse(build_parser(), args)
   if not o then return 2 end
-  local home, build = os.getenv "SWALE_HOME", os.getenv "SWALE_BUILD"
+  local home = os.getenv "SWALE_HOME"
   if not home or not folders.exists(home .. "/tests/lua/run.lua") then
     cli.say "the tests are in the source tree: run ./swale test there"
     return 1
   end
   require("swale.core").catch_signals()
   local total = { passed = 0, failed = 0, skipped = 0 }
-  local function wanted(kind) return not o.only or o.only == kind end
-  if wanted "core" and build then test_core(build, o, total) end
-  if wanted "lua" then test_folder(home, "/tests/lua", o, total) end
-  if wanted "cli" then test_folder(home, "/tests/cli", o, total) end
+  o.temporary = errors.check(folders.temporary_folder(os.getenv "TMPDIR" or "/tmp"))
+  local ok, problem = pcall(test_all, home, o, total)
+  folders.remove(o.temporary)
+  if not ok then error(problem, 0) end
   print(result_line(total))
   if total.passed + total.failed + total.skipped == 0 then
     cli.say "no test has such a name"

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../../.."
 cc=aarch64-linux-gnu-gcc
 for tool in $cc qemu-aarch64; do
   command -v $tool >/dev/null && continue
-  echo "skipped: no $tool (./swale setup test installs it where there is a package)"
+  echo "skipped: no $tool (./swale setup long installs it where there is a package)"
   exit 77
 done
 folder=${1:-$(mktemp -d)}
