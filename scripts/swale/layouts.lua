@@ -1,12 +1,16 @@
 --- How weights lie in other libraries' files. Ours are channels last: kernels are (out, height,
---- width, in), PyTorch's (out, in, height, width); and the inputs of the first linear layer behind
---- an image come as (height, width, channels), those of PyTorch's as (channels, height, width).
---- Nothing else differs.
+--- width, in), PyTorch's (out, in, height, width); and a flattened image is (height, width,
+--- channels), PyTorch's (channels, height, width), which moves the weights of a linear layer or a
+--- norm behind it. Nothing else differs.
 ---
---- A rule looks at one kind of layer and knows the shape of what comes in, one example, flattened
---- or not; nil: it is not known. It gives the shape of what goes out and, by parameter, what is to
---- be rearranged.
+--- The network is called once for the shapes. Then a rule for each kind of layer says in which
+--- order the values behind it lie, from the order before it, and which parameters are rearranged.
+--- Where the order is not known and matters, the file is refused.
+local core = require "swale.core"
+local entry = require "swale.entry"
 local errors = require "swale.errors"
+local listen = require("swale.nn.listen").listen
+local segments = require "swale.segments"
 
 local M = {}
 
@@ -16,18 +20,65 @@ local M = {}
 ---@field shape integer[]     and this is its shape in the file
 
 ---@alias swale.Arrangements table<string, swale.Arrangement>
----@alias swale.LayoutRule fun(layer: table, shape?: integer[]): integer[]?, swale.Arrangements?
 
----@type table<string, swale.LayoutRule>
+---@class swale.Order           in which order the values between two layers lie
+---@field kind "plain"|"image"|"flat"|"unknown"   the same as in PyTorch; (height, width, channels);
+---the same in one axis; made by a layer of which it is not known
+---@field shape? integer[]      of flat: the image
+---@field layer? swale.Layer    of unknown
+
+---@type swale.Order
+local PLAIN, IMAGE = { kind = "plain" }, { kind = "image" }
+
+local function flat(shape)
+  local h, w, c = shape[1], shape[2], shape[3]
+  if c == 1 or h * w == 1 then return PLAIN end
+  return { kind = "flat", shape = shape }
+end
+
+local function unknown(layer) return { kind = "unknown", layer = layer } end
+
+local function refuse(layer, why)
+  errors.misuse("layout: %s %s: rearrange the weights by hand (state_dict, load_state_dict)",
+    tostring(layer), why)
+end
+
+local function refuse_unknown(order)
+  refuse(order.layer, "stands between the image and a linear layer")
+end
+
+--- rules[kind](order before, layer, shape before without the batch, told) -> order behind,
+--- arrangements. told.channels: a layer has confirmed how many channels the input has.
 local rules = {}
 
-local function is_image(shape) return shape and #shape == 3 end
+function rules.Flatten(order, _, shape) return order == IMAGE and flat(shape) or order end
 
---- Norms behind Flatten have a weight for each place of the image.
-local function norm(layer, shape)
-  if not is_image(shape) or layer.channels == shape[3] then return shape end
-  local h, w, c = shape[1], shape[2], shape[3]
-  if layer.channels ~= h * w * c then return shape end
+function rules.Linear(order, layer, shape)
+  if order == IMAGE then return unknown(layer) end
+  if order.kind == "unknown" and #shape == 1 then refuse_unknown(order) end
+  if order.kind ~= "flat" then return order end
+  local h, w, c = table.unpack(order.shape)
+  return PLAIN, { weight = { split = { layer.outputs, h, w, c }, perm = { 1, 4, 2, 3 },
+    shape = { layer.outputs, layer.inputs } } }
+end
+
+function rules.Conv2d(order, layer, _, told)
+  local o, kh, kw = layer.outputs, layer.kernel[1], layer.kernel[2]
+  local inputs = layer.inputs // layer.groups
+  told.channels = told.channels or order == IMAGE
+  return IMAGE, { weight = { split = { o, kh, kw, inputs }, perm = { 1, 4, 2, 3 },
+    shape = { o, inputs, kh, kw } } }
+end
+
+--- A norm of a flattened image has a weight and statistics for each place of it.
+local function norm(order, layer, shape, told)
+  if order == IMAGE then told.channels = true end
+  if order.kind == "unknown" and #shape == 1 then refuse_unknown(order) end
+  if order.kind ~= "flat" then return order end
+  if layer.kind == "GroupNorm" and layer.groups > 1 then
+    refuse(layer, "has other groups in a flattened image of PyTorch's")
+  end
+  local h, w, c = table.unpack(order.shape)
   local found = {}
   for _, list in ipairs { layer:parameters(), layer:buffers() } do
     for _, p in ipairs(list) do
@@ -36,74 +87,115 @@ local function norm(layer, shape)
       end
     end
   end
-  return shape, found
+  return order, found
 end
 
-rules.BatchNorm, rules.LayerNorm = norm, norm
+rules.BatchNorm, rules.LayerNorm, rules.GroupNorm = norm, norm, norm
 
-function rules.Linear(layer, shape)
-  if not is_image(shape) then return { layer.outputs } end
-  local h, w, c = shape[1], shape[2], shape[3]
-  if layer.inputs ~= h * w * c then return { layer.outputs } end
-  return { layer.outputs }, { weight = { split = { layer.outputs, h, w, c }, perm = { 1, 4, 2, 3 },
-    shape = { layer.outputs, layer.inputs } } }
-end
+function rules.GlobalAvgPool() return PLAIN end
 
---- Windows over an image: how many places they have.
-local function places(size, kernel, o, i)
-  local span = (o.dilation and o.dilation[i] or 1) * (kernel[i] - 1) + 1
-  return (size + 2 * o.padding[i] + (o.more and o.more[i] or 0) - span) // o.stride[i] + 1
-end
+function rules.Lambda(order, layer) return order == PLAIN and order or unknown(layer) end
 
-local function windowed(shape, kernel, o, channels)
-  if not is_image(shape) then return nil end
-  return { places(shape[1], kernel, o, 1), places(shape[2], kernel, o, 2), channels or shape[3] }
-end
+local walk
 
-function rules.Conv2d(layer, shape)
-  local o, kh, kw = layer.outputs, layer.kernel[1], layer.kernel[2]
-  local inputs = layer.inputs // layer.groups
-  return windowed(shape, layer.kernel, layer, o), { weight = { split = { o, kh, kw, inputs },
-    perm = { 1, 4, 2, 3 }, shape = { o, inputs, kh, kw } } }
-end
-
-function rules.MaxPool2d(layer, shape) return windowed(shape, layer.kernel, layer.window) end
-rules.AvgPool2d = rules.MaxPool2d
-
-function rules.GlobalAvgPool(_, shape) return is_image(shape) and { shape[3] } or nil end
-
-function rules.ZeroPad2d(layer, shape)
-  if not is_image(shape) then return nil end
-  return { shape[1] + 2 * layer.pair[1], shape[2] + 2 * layer.pair[2], shape[3] }
-end
-rules.ReflectionPad2d = rules.ZeroPad2d
-
-function rules.Upsample(layer, shape)
-  if not is_image(shape) then return nil end
-  return { shape[1] * layer.pair[1], shape[2] * layer.pair[2], shape[3] }
-end
-
---- What a function of one's own does to the places of an image, nobody knows.
-function rules.Lambda(layer, shape)
-  if is_image(shape) then
-    errors.misuse('layout: %s stands between the image and a linear layer: rearrange the weights'
-      .. ' by hand (state_dict, load_state_dict)', tostring(layer))
+--- Body and shortcut are added: they must lie alike.
+function rules.Residual(order, layer, _, told, prefix, seen, found)
+  local list = layer:children()
+  local function child(i)
+    return list[i] and walk(list[i].layer, prefix .. list[i].key .. ".", order, told, seen, found)
+      or order
   end
-  return shape
+  local body, shortcut = child(1), child(2)
+  for _, one in ipairs { body, shortcut } do if one.kind == "unknown" then return one end end
+  if body.kind ~= shortcut.kind then
+    refuse(layer, "adds a flattened image to values that are none")
+  end
+  return body
 end
 
---- Children one after another; of a residual connection, side by side.
-local function walk(layer, prefix, shape, found)
+--- The order behind a layer; children one after another.
+function walk(layer, prefix, order, told, seen, found)
   local rule, arrangements = rules[layer.kind], nil
-  if rule then shape, arrangements = rule(layer, shape) end
-  for name, arrangement in pairs(arrangements or {}) do found[prefix .. name] = arrangement end
-  local first, body = shape, nil
-  for i, child in ipairs(layer:children()) do
-    local into = layer.kind == "Residual" and first or shape
-    shape = walk(child.layer, prefix .. child.key .. ".", into, found)
-    if i == 1 then body = shape end
+  if rule then
+    order, arrangements = rule(order, layer, seen[layer] or {}, told, prefix, seen, found)
   end
-  return layer.kind == "Residual" and body or shape
+  for name, arrangement in pairs(arrangements or {}) do found[prefix .. name] = arrangement end
+  if layer.kind == "Residual" then return order end
+  for _, child in ipairs(layer:children()) do
+    order = walk(child.layer, prefix .. child.key .. ".", order, told, seen, found)
+  end
+  return order
+end
+
+-- ------------------------------------------------------------------ the shape of an example
+
+local function text_of(input) return "{ " .. table.concat(input, ", ") .. " }" end
+
+local function is_count(n) return math.type(n) == "integer" and n > 0 end
+
+--- The list, and whether its axes were named.
+local function input_shape(input)
+  local named = input.height or input.width or input.channels
+  local list = named and { input.height, input.width, input.channels } or input
+  local n = 0
+  for key in pairs(input) do n = n + 1; if not named and not is_count(key) then n = -1 end end
+  for i = 1, n do if not is_count(list[i]) then n = -1 end end
+  if n < 1 or n ~= #list or named and n ~= 3 then
+    errors.misuse("layout: input is the shape of one example, { height, width, channels } or"
+      .. " { height =, width =, channels = } of an image")
+  end
+  return table.move(list, 1, n, 1, {}), named ~= nil
+end
+
+--- Shapes before each layer, without the batch; nil and the message of the layer that refuses.
+local function call(layer, input, features)
+  local graph, seen = core.graph(), {}
+  local bound = segments.nodes(graph, layer)
+  local function note(l, _, x)
+    local shape = core.type(x) == "node" and x:shape() or {}
+    seen[l] = seen[l] or table.move(shape, 2, #shape, 1, {})
+  end
+  local ok, why = pcall(listen, layer, note, function()
+    layer:call(entry.input(graph, { rows = input, features = features,
+      index = layer:takes() == "indices" }), bound)
+  end)
+  if ok then return seen end
+  return nil, (tostring(why):gsub("^[^\n]-:%d+: ", "", 1))
+end
+
+--- Rows as they lie or, where a network takes rows, in one axis. The order of the first values.
+local function begin(layer, input)
+  local features = entry.features(layer, input, #input == 3 and input or nil)
+  local seen, why = call(layer, input, features)
+  if not seen and #input > 1 then -- the data's rows may be flat
+    features = { segments.elements(input) }
+    seen = call(layer, input, features)
+  end
+  if not seen then return nil, nil, why end
+  if #input ~= 3 then return seen, PLAIN end
+  return seen, #features == 3 and IMAGE or flat(input)
+end
+
+local function turned(input) return { input[2], input[3], input[1] } end
+
+local function refuse_input(layer, input, why)
+  local hint = #input == 3 and begin(layer, turned(input))
+    and ("\n  input is { height, width, channels }: %s?"):format(text_of(turned(input))) or ""
+  errors.misuse("layout: input = %s is not what the network takes%s\n  %s", text_of(input), hint,
+    why)
+end
+
+--- Whether { a, b, c } may be { channels, height, width }: a square image then, or few channels.
+local function looks_turned(input)
+  local a, b, c = table.unpack(input)
+  return #input == 3 and a ~= b and (b == c or a <= 4 and c > 4)
+end
+
+local function refuse_ambiguous(input)
+  local a, b, c = table.unpack(input)
+  local form = "{ height = %d, width = %d, channels = %d }"
+  errors.misuse("layout: input = %s: no layer tells which of them are the channels; name them:"
+    .. "\n  input = " .. form .. "\n  input = " .. form, text_of(input), b, c, a, a, b, c)
 end
 
 local function has_flatten(layer)
@@ -114,17 +206,35 @@ local function has_flatten(layer)
   return false
 end
 
----What is to be rearranged between our layout and PyTorch's.
+--- Whether anything but kernels is rearranged.
+local function moves(found)
+  for _, a in pairs(found) do if #a.split ~= 4 or #a.shape ~= 4 then return true end end
+  return false
+end
+
+---What is to be rearranged between our layout and PyTorch's. A shape that the network refuses, and
+---one whose channels nobody can tell, is refused.
 ---@param layer swale.Layer
----@param input integer[]|nil      shape of one example: { height, width, channels }
+---@param input table|nil         shape of one example: { height, width, channels }, or by name
 ---@return swale.Arrangements     by path; parameters that lie alike are not in it
+---@return integer[]|nil input    if it matters
 function M.pytorch(layer, input)
-  if not input and has_flatten(layer) then
-    errors.misuse('layout: "pytorch" wants input = { height, width, channels }: a layer flattens')
+  local found, told, named = {}, { channels = false }, false
+  if not input then
+    if has_flatten(layer) then
+      errors.misuse('layout: "pytorch" wants input, the shape of one example, of images'
+        .. ' { height, width, channels }: a layer flattens')
+    end
+    walk(layer, "", PLAIN, told, {}, found)
+    return found
   end
-  local found = {}
-  walk(layer, "", input, found)
-  return found
+  input, named = input_shape(input)
+  local seen, order, why = begin(layer, input)
+  if not seen then refuse_input(layer, input, why) end
+  walk(layer, "", order, told, seen, found)
+  if not moves(found) then return found end
+  if not named and not told.channels and looks_turned(input) then refuse_ambiguous(input) end
+  return found, input
 end
 
 local function permuted(t, perm)

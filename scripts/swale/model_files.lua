@@ -12,11 +12,32 @@ local function arrangements(self, o)
   return require("swale.layouts").pytorch(self.layer, o.input)
 end
 
+--- Says in a file's metadata for which images its linear layers are arranged: shapes do not tell.
+local NOTE = "swale.layout"
+
+local function note_of(input) return "pytorch " .. table.concat(input, " ") end
+
+local function noted(metadata, input)
+  if not input then return metadata end
+  local new = {}
+  for key, value in pairs(metadata or {}) do new[key] = value end
+  new[NOTE] = note_of(input)
+  return new
+end
+
+local function check_note(path, note, input)
+  if not note or input and note == note_of(input) then return end
+  local written = note:gsub("^pytorch ", ""):gsub(" ", ", ")
+  errors.misuse('model:load: %s was saved with layout = "pytorch", input = { %s }: load it with'
+    .. " the same", path, written)
+end
+
 local SAVE = { layout = LAYOUT, input = "table?", metadata = "table?" }
 
 ---@class swale.SaveOptions
 ---@field layout? "swale"|"pytorch"   "swale"; they differ in kernels, and behind images
----@field input? integer[]            for "pytorch": of an example, { height, width, channels }
+---@field input? table                for "pytorch": of an example, { height, width, channels }, or
+---by these names
 ---@field metadata? table<string, string>
 
 ---Writes the weights as safetensors, by path: "0.weight" (out, in), as PyTorch's state_dict.
@@ -28,10 +49,11 @@ function M.save(self, path, o)
   options.value("model:save", "path", path, "string")
   o = options.check("model:save", o, SAVE)
   local tensors = self:state_dict()
-  for name, a in pairs(arrangements(self, o)) do
+  local arranged, input = arrangements(self, o)
+  for name, a in pairs(arranged) do
     tensors[name] = require("swale.layouts").to_file(tensors[name], a)
   end
-  errors.check(core.safetensors_write(path, tensors, o.metadata))
+  errors.check(core.safetensors_write(path, tensors, noted(o.metadata, input)))
   return self
 end
 
@@ -75,7 +97,7 @@ local function read(path, which)
     errors.environment(('%s: no checkpoint of a run, which alone has "%s"'):format(path, which),
       "ECORRUPT")
   end
-  return tensors
+  return tensors, metadata[NOTE]
 end
 
 ---@class swale.LoadReport           names, sorted
@@ -150,7 +172,8 @@ local LOAD = { layout = LAYOUT, input = "table?", strict = { "boolean", true },
 
 ---@class swale.WeightsOptions
 ---@field layout? "swale"|"pytorch"   of the file
----@field input? integer[]            for "pytorch": of an example, { height, width, channels }
+---@field input? table                for "pytorch": of an example, { height, width, channels }, or
+---by these names
 ---@field strict? boolean             true; false: takes what fits and reports the rest
 ---@field which? "weights"|"average"  of a run's checkpoint
 
@@ -164,7 +187,8 @@ local LOAD = { layout = LAYOUT, input = "table?", strict = { "boolean", true },
 function M.load(self, path, o)
   options.value("model:load", "path", path, "string")
   o = options.check("model:load", o, LOAD)
-  local arranged, tensors = arrangements(self, o), read(path, o.which)
+  local arranged, input = arrangements(self, o)
+  local tensors, note = read(path, o.which)
   local report, words = compare(self, tensors, arranged)
   local clean = #report.missing + #report.unexpected + #report.misshapen == 0
   if o.strict and not clean then
@@ -173,6 +197,7 @@ function M.load(self, path, o)
     end
     refuse(path, report, words)
   end
+  check_note(path, note, input)
   take(self, tensors, arranged, report)
   return self, report
 end

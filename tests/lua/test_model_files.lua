@@ -157,6 +157,118 @@ function TestModelFiles:test_a_function_between_hides_the_image()
     { layout = "pytorch", input = IMAGE })
 end
 
+local function small_conv()
+  return nn.Sequential { nn.Conv2d(1, 2, 3, { padding = 1 }), nn.Flatten(), nn.Linear(32, 2) }
+end
+
+function TestModelFiles:test_another_shape_than_the_network_takes_is_refused()
+  local a, b = small_conv():build { seed = 1 }, small_conv():build { seed = 2 }
+  a:save(self.path, { layout = "pytorch", input = { 4, 4, 1 } })
+  local before = b:weights():table()
+  for _, case in ipairs { { { 1, 4, 4 }, "{ height, width, channels }: { 4, 4, 1 }?" },
+    { { 16 }, "wants images (batch, height, width, channels), not (batch, 16)" },
+    { { 8, 4, 1 }, "takes 32 inputs, the last axis, but what comes in is (batch, 64)" },
+    { {}, "input is the shape of one example" }, { { 4, 4, 0 }, "input is the shape" },
+    { { 4, 4, "1" }, "input is the shape" }, { { height = 4, width = 4 }, "input is the shape" },
+    { { 4, 4, 1, height = 4 }, "input is the shape" }, { { [0] = 4, 4, 1 }, "input is the shape" },
+  } do
+    for _, method in ipairs { "load", "save" } do
+      lu.assert_error_msg_contains(case[2], b[method], b, self.path,
+        { layout = "pytorch", input = case[1] })
+    end
+  end
+  lu.assert_equals(b:weights():table(), before)
+  b:load(self.path, { layout = "pytorch", input = { height = 4, width = 4, channels = 1 } })
+  lu.assert_equals(b:weights():table(), a:weights():table())
+end
+
+--- x (1, h, w, c) as PyTorch flattens it.
+local function as_pytorchs(x, h, w, c)
+  return x:reshape { h * w, c }:t():contiguous():reshape { 1, h * w * c }
+end
+
+function TestModelFiles:test_channels_that_no_layer_tells_are_named()
+  local m = nn.Sequential { nn.Flatten(), nn.Linear(16, 2) }:build { seed = 1 }
+  lu.assert_error_msg_contains("no layer tells which of them are the channels; name them:\n"
+    .. "  input = { height = 4, width = 4, channels = 1 }\n"
+    .. "  input = { height = 1, width = 4, channels = 4 }", m.save, m, self.path,
+    { layout = "pytorch", input = { 1, 4, 4 } })
+  m:save(self.path, { layout = "pytorch", input = { height = 1, width = 4, channels = 4 } })
+  local x, file = sw.rand { 1, 1, 4, 4 }, sw.load(self.path)
+  local y = as_pytorchs(x, 1, 4, 4):matmul(file["1.weight"]:t()) + file["1.bias"]
+  for i, v in ipairs(m:predict(x):table()[1]) do -- 17 roundings of values below 2
+    lu.assert_almost_equals(y:get(1, i), v, 17 * 2 ^ -23)
+  end
+  for _, input in ipairs { { 16 }, { 4, 4 }, { 4, 4, 1 } } do -- nothing to rearrange
+    m:save(self.path, { layout = "pytorch", input = input })
+    lu.assert_equals(sw.load(self.path)["1.weight"]:table(), m:parameter "1.weight":table())
+  end
+end
+
+function TestModelFiles:test_norms_of_flattened_images()
+  local ghost = nn.Sequential { nn.Flatten(), nn.GhostBatchNorm(2)(24), nn.LayerNorm(24),
+    nn.GroupNorm(1, 24), nn.Linear(24, 2) }
+  local m = ghost:build { seed = 1 }
+  for i = 1, 3 do m:parameter(i .. ".weight"):copy(sw.rand { 24 }) end
+  m:buffer "1.running_mean":copy(sw.rand { 24 })
+  m:save(self.path, { layout = "pytorch", input = IMAGE })
+  local other = ghost:build { seed = 2 }
+  local function on_rows(path) other:load(path) return other end
+  local x = sw.rand { 1, 3, 4, 2 }
+  local state = sw.load(self.path)
+  sw.save(self.path, state) -- the network on rows as PyTorch flattens them
+  local y = on_rows(self.path):predict(as_pytorchs(x, 3, 4, 2))
+  for i, v in ipairs(m:predict(x):table()[1]) do
+    lu.assert_almost_equals(y:get(1, i), v, 1e-5) -- sums of 24, in another order, four times
+  end
+  local groups = nn.Sequential { nn.Flatten(), nn.GroupNorm(2, 24), nn.Linear(24, 2) }:build()
+  lu.assert_error_msg_contains("nn.GroupNorm(2 groups of 24 channels) has other groups", groups.save,
+    groups, self.path, { layout = "pytorch", input = IMAGE })
+end
+
+function TestModelFiles:test_what_mixes_orders_is_refused()
+  local flat = nn.Sequential { nn.Flatten(), nn.Residual { nn.Linear(24, 24) }, nn.Linear(24, 2) }
+  local rows = nn.Sequential { nn.Conv2d(2, 2, 1), nn.Linear(2, 3), nn.Flatten(),
+    nn.Linear(36, 2) }
+  for _, case in ipairs { { flat, "adds a flattened image to values that are none" },
+    { rows, "nn.Linear(2 -> 3) stands between the image and a linear layer" } } do
+    local m = case[1]:build()
+    lu.assert_error_msg_contains(case[2], m.save, m, self.path,
+      { layout = "pytorch", input = IMAGE })
+  end
+end
+
+--- A shortcut with a stride changes the places: 4 x 4 become 2 x 2.
+function TestModelFiles:test_shapes_are_the_networks_own()
+  local m = nn.Sequential { nn.Conv2d(1, 2, 3, { padding = 1 }), nn.ShortcutA(2, 3, 2),
+    nn.Flatten(), nn.Linear(12, 1) }:build { seed = 1 }
+  m:save(self.path, { layout = "pytorch", input = { 4, 4, 1 } })
+  local file, ours = sw.load(self.path)["3.weight"], m:parameter "3.weight"
+  for at = 0, 11 do
+    lu.assert_equals(file:get(1, at % 3 * 4 + at // 3 + 1), ours:get(1, at + 1))
+  end
+end
+
+function TestModelFiles:test_sequences_lie_alike()
+  local net = nn.Sequential { nn.Embedding(7, 4), nn.TransformerBlock(4, 2), nn.Flatten(),
+    nn.Linear(12, 2) }
+  local m = net:build { seed = 1 }
+  m:save(self.path, { layout = "pytorch", input = { 3 } })
+  lu.assert_equals(net:build({ seed = 2 }):load(self.path):weights():table(), m:weights():table())
+  lu.assert_error_msg_contains("takes 12 inputs", m.save, m, self.path,
+    { layout = "pytorch", input = { 4 } })
+end
+
+function TestModelFiles:test_a_file_says_for_which_images_it_is()
+  local m = image():build { seed = 1 }
+  m:save(self.path, { layout = "pytorch", input = IMAGE, metadata = { note = "mine" } })
+  lu.assert_equals(select(2, sw.load(self.path)).note, "mine")
+  local wanted = 'was saved with layout = "pytorch", input = { 3, 4, 2 }: load it with the same'
+  lu.assert_error_msg_contains(wanted, m.load, m, self.path)
+  lu.assert_error_msg_contains(wanted, m.load, m, self.path,
+    { layout = "pytorch", input = { 4, 3, 2 } })
+end
+
 function TestModelFiles:test_predict_is_forward_in_batches()
   local m, data = nn.Linear(64, 10):build { seed = 1 }, sw.data.load "digits"
   local y, labels = m:predict(data.valid, { batch = 7 })
