@@ -78,11 +78,27 @@ void lx_check_table(lua_State *L, int arg, const char *who, const char *what) {
   lx_error(L, "%s: %s must be a table, got %s", who, what, lx_push_words(L, arg));
 }
 
+const char *lx_push_stray(lua_State *L, int arg, int64_t n) {
+  arg = lua_absindex(L, arg);
+  lx_reserve(L, 3);
+  for (lua_pushnil(L); lua_next(L, arg); lua_pop(L, 1)) {
+    if (lua_isinteger(L, -2) && lua_tointeger(L, -2) >= 1 && lua_tointeger(L, -2) <= n) continue;
+    lua_pop(L, 1);
+    return lua_pushfstring(L, "[%s]", lx_push_words(L, -1));
+  }
+  return NULL;
+}
+
 int lx_check_list(lua_State *L, int arg, const char *who, const char *what, int limit) {
   lx_check_table(L, arg, who, what);
   lua_Unsigned n = lua_rawlen(L, arg);
   if (n > (lua_Unsigned)limit) {
     lx_error(L, "%s: %s may have at most %d elements, got %I", who, what, limit, (lua_Integer)n);
+  }
+  const char *stray = lx_push_stray(L, arg, (int64_t)n);
+  if (stray) {
+    lx_error(L, "%s: %s is a list, [1] … [%I], and has something at %s", who, what, (lua_Integer)n,
+             stray);
   }
   return (int)n;
 }

@@ -87,6 +87,16 @@ static int ragged(lua_State *L, reader *r, int depth) {
   return lx_error(L, "tensor: %s has %I elements, the first of its kind has %I", path, have, want);
 }
 
+/* Refuses what the table on top has besides elements 1 … n, at [0] say. */
+static void check_keys(lua_State *L, const reader *r, int depth) {
+  int64_t n = r->shape.dim[depth];
+  const char *stray = lx_push_stray(L, -1, n);
+  if (stray) {
+    lx_error(L, "tensor: a table of %I values has them at [1] … [%I], and nothing at %s%s",
+             (lua_Integer)n, (lua_Integer)n, push_path(L, r, depth), stray);
+  }
+}
+
 /* Stores the value on top. Nothing here allocates, so no finaliser runs and the data stays put. */
 static void read_value(lua_State *L, reader *r, int depth) {
   if (depth == r->shape.ndim) {
@@ -96,6 +106,7 @@ static void read_value(lua_State *L, reader *r, int depth) {
   }
   if (!lua_istable(L, -1)) mismatch(L, r, depth);
   if ((int64_t)lua_rawlen(L, -1) != r->shape.dim[depth]) ragged(L, r, depth);
+  check_keys(L, r, depth);
   for (int64_t i = 1; i <= r->shape.dim[depth]; i++) {
     r->at[depth] = i;
     lua_rawgeti(L, -1, i);

@@ -97,7 +97,9 @@ lua_Number lx_check_number(lua_State *L, int arg, const char *who, const char *w
 const char *lx_check_text(lua_State *L, int arg, const char *who, const char *what);
 int lx_check_boolean(lua_State *L, int arg, const char *who, const char *what); /* nil: 0 */
 void lx_check_table(lua_State *L, int arg, const char *who, const char *what);
-/* Length of the sequence at arg, at most limit. */
+/* "[0]", pushed: a key of the table at arg that is none of 1 … n; NULL if there is none. */
+const char *lx_push_stray(lua_State *L, int arg, int64_t n);
+/* Length of the sequence at arg, at most limit; other keys are refused. */
 int lx_check_list(lua_State *L, int arg, const char *who, const char *what, int limit);
 /* Position in names, which ends with NULL; nil: fallback, unless that is negative. */
 int lx_check_choice(lua_State *L, int arg, const char *who, const char *what,

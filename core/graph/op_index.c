@@ -4,6 +4,7 @@
  * Indices count from 0 and are looked at before anything is computed from them.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "graph/build.h"
@@ -18,13 +19,32 @@ static sw_status want_kind(swi_shape_args *a, int i, sw_kind kind) {
                  a->op, i + 1);
 }
 
-static sw_status check_indices(const swi_eval_args *e, const char *op, const int32_t *index,
-                               int64_t n, int64_t limit) {
-  for (int64_t i = 0; i < n; i++)
-    if (index[i] < 0 || index[i] >= limit)
-      return sw_fail(e->ctx, SW_ERANGE,
-                     "%s: index %" PRId32 " (number %" PRId64 ") is outside 0 … %" PRId64, op,
-                     index[i], i + 1, limit - 1);
+/* "[2][1]": the place of element i, from 1 as in Lua; "" in a scalar. */
+static void place_text(const sw_shape *s, int64_t i, char *text, size_t size) {
+  int64_t at[SW_MAX_DIMS];
+  size_t used = 0;
+  for (int axis = s->ndim - 1; axis >= 0; axis--) {
+    at[axis] = i % s->dim[axis] + 1;
+    i /= s->dim[axis];
+  }
+  text[0] = '\0';
+  for (int axis = 0; axis < s->ndim && used < size; axis++) {
+    used += (size_t)snprintf(text + used, size - used, "%s[%" PRId64 "]", axis > 0 ? "" : " at ",
+                             at[axis]);
+  }
+}
+
+sw_status swi_check_indices(const swi_eval_args *e, const char *what, int input, int64_t limit) {
+  const int32_t *index = e->in[input];
+  const sw_shape *s = &e->in_shape[input];
+  int64_t n = swi_numel(s);
+  char place[160];
+  for (int64_t i = 0; i < n; i++) {
+    if (index[i] >= 0 && index[i] < limit) continue;
+    place_text(s, i, place, sizeof place);
+    return sw_fail(e->ctx, SW_ERANGE, "%s %" PRId32 "%s is outside 0 … %" PRId64, what, index[i],
+                   place, limit - 1);
+  }
   return SW_OK;
 }
 
@@ -50,7 +70,7 @@ sw_status swi_gather_shape(swi_shape_args *a) {
 sw_status swi_gather_eval(const swi_eval_args *e) {
   const int32_t *index = e->in[1];
   int64_t n = swi_numel(&e->in_shape[1]), rows = e->in_shape[0].dim[0];
-  SW_TRY(check_indices(e, "gather_rows", index, n, rows));
+  SW_TRY(swi_check_indices(e, "gather_rows: index", 1, rows));
   if (n == 0) return SW_OK;
   size_t row = (size_t)(swi_numel(&e->out_shape[0]) / n * e->k->element_bytes);
   if (row == 0) return SW_OK;
@@ -97,7 +117,7 @@ sw_status swi_scatter_eval(const swi_eval_args *e) {
   const int32_t *index = e->in[1];
   int64_t n = swi_numel(&e->in_shape[1]), rows = e->attrs->n, bytes = e->k->element_bytes;
   int64_t row = rows ? swi_numel(&e->out_shape[0]) / rows : 0;
-  SW_TRY(check_indices(e, "scatter_rows", index, n, rows));
+  SW_TRY(swi_check_indices(e, "scatter_rows: index", 1, rows));
   e->k->fill(rows * row, 0, e->out[0]);
   for (int64_t i = 0; i < n; i++)
     e->k->axpy(row, 1, (const char *)e->in[0] + i * row * bytes,
@@ -126,7 +146,7 @@ sw_status swi_one_hot_shape(swi_shape_args *a) {
 sw_status swi_one_hot_eval(const swi_eval_args *e) {
   const int32_t *index = e->in[0];
   int64_t n = swi_numel(&e->in_shape[0]), classes = e->attrs->n, bytes = e->k->element_bytes;
-  SW_TRY(check_indices(e, "one_hot", index, n, classes));
+  SW_TRY(swi_check_indices(e, "one_hot: index", 0, classes));
   e->k->fill(n * classes, 0, e->out[0]);
   for (int64_t i = 0; i < n; i++)
     e->k->fill(1, 1, (char *)e->out[0] + (i * classes + index[i]) * bytes);

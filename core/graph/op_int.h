@@ -104,6 +104,9 @@ void swi_mark_inputs(const sw_graph *g, unsigned char *needed);
 int swi_dim_equal(sw_dim a, sw_dim b);
 int swi_type_same_shape(const sw_type *a, const sw_type *b);
 int64_t swi_dim_size(sw_dim d, int64_t batch);
+/* Looks at the indices of an input: SW_ERANGE "what 5 at [2] is outside 0 … 3". */
+sw_status swi_check_indices(const swi_eval_args *e, const char *what, int input, int64_t limit);
+
 int64_t swi_numel(const sw_shape *s);    /* of a shape whose elements are known to be countable */
 sw_dim swi_type_numel(const sw_type *t); /* INT64_MAX where it overflows */
 void swi_type_shape(const sw_type *t, int64_t batch, sw_shape *out);

@@ -1,6 +1,4 @@
 /* op_loss.c: softmax over the last axis, and its cross-entropy with class indices. */
-#include <inttypes.h>
-
 #include "graph/build.h"
 
 static int64_t rows_of(const sw_shape *s) {
@@ -93,12 +91,7 @@ sw_status swi_cross_entropy_eval(const swi_eval_args *e) {
   const sw_shape *s = &e->in_shape[0];
   const int32_t *label = e->in[1];
   int64_t rows = rows_of(s), classes = s->dim[s->ndim - 1];
-  for (int64_t i = 0; i < rows; i++)
-    if (label[i] < 0 || label[i] >= classes)
-      return sw_fail(e->ctx, SW_ERANGE,
-                     "cross_entropy: label %" PRId32 " of example %" PRId64
-                     " is outside 0 … %" PRId64,
-                     label[i], i + 1, classes - 1);
+  SW_TRY(swi_check_indices(e, "cross_entropy: label", 1, classes));
   e->k->cross_entropy(rows, classes, e->in[0], label, e->out[0], e->out[1]);
   return SW_OK;
 }

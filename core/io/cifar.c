@@ -50,9 +50,8 @@ static sw_status take_labels(const reader *r, int64_t i, const uint8_t *from) {
     int label = from[k], classes = r->form->classes[k];
     if (label >= classes)
       return sw_fail(r->ctx, SW_ECORRUPT,
-                     "%.300s: not %s: record %" PRId64 " (the first is 0) has %s %d, expected 0 to "
-                     "%d",
-                     r->path, r->form->name, i,
+                     "%.300s: not %s: record %" PRId64 " has %s %d, expected 0 to %d", r->path,
+                     r->form->name, i + 1,
                      r->form->labels == 2 && k == 0 ? "coarse label" : "label", label, classes - 1);
     r->y[i * r->form->labels + k] = from[k];
   }

@@ -413,6 +413,18 @@ static sw_status read_file(reader *r) {
   return st;
 }
 
+static sw_status check_classes(sw_context *ctx, const sw_csv_options *o) {
+  for (int i = 0; i < o->n_classes && o->n_classes <= 10000; i++) {
+    for (int k = 0; k < i; k++) {
+      if (strcmp(o->classes[i], o->classes[k]) == 0) {
+        return sw_fail(ctx, SW_EARG, "csv: classes %d and %d are both \"%.60s\"", k + 1, i + 1,
+                       o->classes[i]);
+      }
+    }
+  }
+  return SW_OK;
+}
+
 static sw_status check_options(sw_context *ctx, const sw_csv_options *o) {
   if (o->dtype != SW_F32 && o->dtype != SW_F64) {
     return sw_fail(ctx, SW_EARG, "csv: values are float32 or float64");
@@ -423,7 +435,7 @@ static sw_status check_options(sw_context *ctx, const sw_csv_options *o) {
   if (o->label_name != NULL && o->header == SW_CSV_BARE) {
     return sw_fail(ctx, SW_EARG, "csv: a label by name needs a first line of names");
   }
-  return SW_OK;
+  return check_classes(ctx, o);
 }
 
 sw_status sw_csv_read(sw_context *ctx, const char *path, const sw_csv_options *o, sw_csv **out) {

@@ -75,9 +75,9 @@ static sw_status check_x(const sw_source *s, const sw_tensor *x) {
   return SW_OK;
 }
 
-/* Integers of t, uint8 or int32, each in 0 … n-1; what, and range: their names. */
+/* Integers of t, uint8 or int32, each in 0 … n-1; what, and which: their names. */
 static sw_status check_integers(const sw_source *s, const sw_tensor *t, const char *what,
-                                const char *range, int64_t n) {
+                                const char *which, int64_t n) {
   const void *value = sw_tensor_data(t);
   int bytes = sw_tensor_dtype(t) == SW_U8;
   int64_t numel = sw_tensor_numel(t), row = numel / s->examples;
@@ -85,8 +85,8 @@ static sw_status check_integers(const sw_source *s, const sw_tensor *t, const ch
     int64_t c = bytes ? ((const uint8_t *)value)[i] : ((const int32_t *)value)[i];
     if (c < 0 || c >= n)
       return sw_fail(s->ctx, SW_ERANGE,
-                     "source: example %lld (the first is 0) has %s %lld, %s 0 to %lld",
-                     (long long)(i / row), what, (long long)c, range, (long long)n - 1);
+                     "source: %s %lld of example %lld is outside 0 … %lld, the %lld %s", what,
+                     (long long)c, (long long)(i / row + 1), (long long)n - 1, (long long)n, which);
   }
   return SW_OK;
 }
@@ -98,7 +98,7 @@ static sw_status take_x(sw_source *s, const sw_source_options *o) {
   s->examples = sw_tensor_shape(o->x)->dim[0];
   s->features = sw_tensor_numel(o->x) / s->examples;
   SW_TRY(sw_tensor_view(o->x, &s->x));
-  return s->has_indices ? check_integers(s, s->x, "index", "the vocabulary is", o->vocabulary)
+  return s->has_indices ? check_integers(s, s->x, "index", "of the vocabulary", o->vocabulary)
                         : SW_OK;
 }
 
@@ -106,7 +106,7 @@ static sw_status check_labels(const sw_source *s, int64_t classes) {
   if (classes < 1)
     return sw_fail(s->ctx, SW_ERANGE, "source: labels need a number of classes, got %lld",
                    (long long)classes);
-  return check_integers(s, s->y, "label", "classes are", classes);
+  return check_integers(s, s->y, "label", "classes", classes);
 }
 
 static sw_status take_y(sw_source *s, const sw_tensor *y, int64_t classes) {

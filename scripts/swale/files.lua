@@ -23,7 +23,7 @@ local FORMATS = {
     save = function(path, tensor) return core.npy_write(tensor, path) end },
   csv = {
     options = { separator = "string?", header = "boolean?", label = "string|place?",
-      classes = "table?", dtype = { choice = { "float32", "float64" }, "float32" },
+      classes = "list?", dtype = { choice = { "float32", "float64" }, "float32" },
       missing = { choice = { "refuse", "nan" }, "refuse" } },
     load = core.csv_read,
     save = function(path, tensor, names) return core.csv_write(tensor, path, names) end,

@@ -60,7 +60,7 @@ end
 ---@return swale.Tensor[]          the product with each
 function Linearized:apply(list)
   local products = {}
-  for i, v in ipairs(options.value("linearize", "vectors", list, "table")) do
+  for i, v in ipairs(options.value("linearize", "vectors", list, "list")) do
     products[i] = self(v)
   end
   return products

@@ -30,6 +30,19 @@ local TYPES = {
     takes = function(v) return core_type(v) == "tensor" and v or nil end },
 }
 
+--- A table whose keys are 1 … n.
+local function takes_list(v)
+  if type(v) ~= "table" then return nil end
+  local n = 0
+  for key in pairs(v) do
+    n = n + 1
+    if math.type(key) ~= "integer" or key < 1 then return nil end
+  end
+  return n == #v and v or nil
+end
+
+TYPES.list = { words = "a list, [1] and on without gaps", takes = takes_list }
+
 for _, name in ipairs { "string", "boolean", "function", "table" } do
   TYPES[name] = { words = "a " .. name,
     takes = function(v) return type(v) == name and v or nil end }
@@ -171,7 +184,7 @@ end
 ---    "number?"            may be left out
 ---    { "number", 0.9 }    with a default
 ---    { choice = { "a", "b" }, "a" }
----Types: any number positive nonnegative integer count place string boolean function table tensor
+---Types: any number positive nonnegative integer count place list string boolean function table tensor
 ---duration period (a duration above 0), and classes by their names (Schedule, Rule, Model);
 ---"number|Schedule|function" takes any of these. Durations come back as swale.Duration.
 ---@param where string           in messages: "Trainer"

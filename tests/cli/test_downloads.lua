@@ -138,7 +138,7 @@ function TestCache:test_a_label_outside_the_classes()
   file:close()
   local result = command.swale(self.dir, { "lua", "a.lua" }, environment)
   lu.assert_equals(result.code, 1)
-  lu.assert_str_contains(result.err, path .. ": valid: example 4997 (the first is 0) has label 77")
+  lu.assert_str_contains(result.err, path .. ": valid: label 77 of example 4998 is outside")
   lu.assert_str_contains(result.err, "Remove the file; `swale data get fashion-mnist` makes it")
 end
 

@@ -72,10 +72,10 @@ static void test_labels_outside_of_the_classes(void **state) {
   unsigned char *ten = records(3, 1), *hundred = records(3, 2);
   sw_tensor *x, *y;
   ten[2 * 3073] = 10;
-  FAILS(SW_ECORRUPT, "not CIFAR-10: record 2 (the first is 0) has label 10, expected 0 to 9",
+  FAILS(SW_ECORRUPT, "not CIFAR-10: record 3 has label 10, expected 0 to 9",
         read_cifar(ten, 3 * 3073, SW_CIFAR10, &x, &y));
   hundred[3074] = 20;
-  FAILS(SW_ECORRUPT, "record 1 (the first is 0) has coarse label 20, expected 0 to 19",
+  FAILS(SW_ECORRUPT, "record 2 has coarse label 20, expected 0 to 19",
         read_cifar(hundred, 3 * 3074, SW_CIFAR100, &x, &y));
   hundred[3074] = 19;
   hundred[3075] = 100;

@@ -136,6 +136,9 @@ static void test_labels_by_words(void **state) {
   sw_csv_free(csv);
   FAILS(SW_ECORRUPT, "x: line 3, column 1 (kind): label \"setos\" is none of the 2 classes",
         read_csv("kind,width\nsetosa,7\nsetos,8\n", &o, &csv));
+  const char *twice[] = {"a", "b", "a"};
+  sw_csv_options same = {.dtype = SW_F32, .label_column = 1, .classes = twice, .n_classes = 3};
+  FAILS(SW_EARG, "csv: classes 1 and 3 are both \"a\"", read_csv("a,1\n", &same, &csv));
   FAILS(SW_EARG, "no column \"kind\"; the first of 2 is \"sort\"",
         read_csv("sort,width\nsetosa,7\n", &o, &csv));
 }

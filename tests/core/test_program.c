@@ -473,7 +473,7 @@ TEST(labels_are_looked_at) {
   CHECK_EQ_INT(sw_workspace_run(
                    w, &(sw_run){.vectors = &(const void *){weights}, .n_vectors = 1, .out = out}),
                SW_ERANGE);
-  CHECK_EQ_STR(sw_message(n.ctx), "cross_entropy: label 3 of example 3 is outside 0 … 2");
+  CHECK_EQ_STR(sw_message(n.ctx), "cross_entropy: label 3 at [3] is outside 0 … 2");
   sw_workspace_free(w);
 }
 

@@ -184,9 +184,9 @@ TEST(test_refuses) {
   refused((sw_source_options){.x = d.bytes, .y = wide}, SW_EDTYPE, "float64");
   refused((sw_source_options){.x = d.bytes, .y = d.scale}, SW_ESHAPE, "x has 5 examples, y has 3");
   refused((sw_source_options){.x = d.bytes, .y = d.bytes, .classes = 9}, SW_ERANGE,
-          "example 1 (the first is 0) has label 10, classes are 0 to 8");
+          "label 10 of example 2 is outside 0 … 8, the 9 classes");
   refused((sw_source_options){.x = d.bytes, .vocabulary = 32}, SW_ERANGE,
-          "example 3 (the first is 0) has index 32, the vocabulary is 0 to 31");
+          "index 32 of example 4 is outside 0 … 31, the 32 of the vocabulary");
   refused((sw_source_options){.x = d.floats, .vocabulary = 99}, SW_EDTYPE, "indices x");
   refused((sw_source_options){.x = d.bytes, .vocabulary = 99, .scale = d.scale, .shift = d.shift},
           SW_EARG, "no scale and shift");
@@ -199,9 +199,9 @@ TEST(test_refuses) {
           "shift has 10 elements, a row has 3");
   ((int32_t *)data_of(d.labels))[3] = -1;
   refused((sw_source_options){.x = d.bytes, .y = d.labels, .classes = 3}, SW_ERANGE,
-          "example 3 (the first is 0) has label -1, classes are 0 to 2");
+          "label -1 of example 4 is outside 0 … 2, the 3 classes");
   refused((sw_source_options){.x = d.bytes, .y = d.byte_labels, .classes = 2}, SW_ERANGE,
-          "example 2");
+          "of example 3 ");
   sw_tensor_free(wide);
   sw_tensor_free(none);
   sw_tensor_free(across);

@@ -38,6 +38,11 @@ function TestTensor:test_bad_tables()
   raises("deeper than 6", core.tensor, loop)
   raises("tensor: expected a number or a table, got nil", core.tensor)
   raises("got a tensor", core.tensor, core.zeros { 1 })
+  raises("tensor: a table of 2 values has them at [1] … [2], and nothing at [0]", core.tensor,
+    { [0] = 9, 1, 2 })
+  raises('nothing at [2]["x"]', core.tensor, { { 1, 2 }, { 1, 2, x = 3 } })
+  raises("zeros: shape is a list, [1] … [1], and has something at [0]", core.zeros,
+    { [0] = 3, 2 })
   raises("tensor: 300 at [2] does not fit uint8", core.tensor, { 1, 300 }, "uint8")
   raises("tensor: 1.5 at [1] does not fit int32", core.tensor, { 1.5 }, "int32")
   raises("tensor: nan at [1] does not fit int32", core.tensor,

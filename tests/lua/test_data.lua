@@ -120,11 +120,19 @@ function TestTensors:test_targets()
   lu.assert_equals(y:reshape({ -1 }):table(), { 1.5, 0.5 })
 end
 
+function TestTensors:test_lists_count_from_1()
+  local data = sw.data.from_tensors { train = { x = two_rows() } }
+  lu.assert_error_msg_contains("gather: index must be a list, [1] and on without gaps",
+    data.train.gather, data.train, { [0] = 1, 2 })
+  lu.assert_error_msg_contains("layers are entries 1 … 1, without gaps; there is one at [0]",
+    sw.nn.Sequential, { [0] = sw.nn.ReLU(), sw.nn.Tanh() })
+end
+
 function TestTensors:test_labels_outside_the_classes()
   local y = sw.tensor({ 0, 7 }, "int32")
-  lu.assert_error_msg_contains("from_tensors: train: example 1 (the first is 0) has label 7",
+  lu.assert_error_msg_contains("from_tensors: train: label 7 of example 2 is outside 0 … 2, the 3 classes",
     sw.data.from_tensors, { train = { x = two_rows(), y = y }, classes = 3 })
-  lu.assert_error_msg_contains("from_tensors: valid: example 1", sw.data.from_tensors,
+  lu.assert_error_msg_contains("from_tensors: valid: label 7 of example 2", sw.data.from_tensors,
     { train = { x = two_rows(), y = sw.zeros({ 2 }, "int32") },
       valid = { x = two_rows(), y = y }, classes = 3 })
 end
@@ -183,8 +191,8 @@ function TestIdx:test_the_end_of_the_training_files_is_valid()
 end
 
 function TestIdx:test_a_label_outside_the_classes_names_the_file()
-  lu.assert_error_msg_equals(self.labels .. ": train: example 2 (the first is 0) has label 2,"
-    .. " classes are 0 to 1", sw.data.idx, self:options { classes = 2 })
+  lu.assert_error_msg_equals(self.labels .. ": train: label 2 of example 3 is outside 0 … 1,"
+    .. " the 2 classes", sw.data.idx, self:options { classes = 2 })
 end
 
 function TestIdx:test_a_truncated_file_is_named()

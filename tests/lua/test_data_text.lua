@@ -133,7 +133,7 @@ function TestIndices:test_what_is_refused()
   local x = core.tensor({ 0, 7 }, "int32")
   lu.assert_error_msg_contains("x of int32 are indices and need vocabulary", sw.data.from_tensors,
     { train = { x = x } })
-  lu.assert_error_msg_contains("train: example 1 (the first is 0) has index 7, the vocabulary is 0",
+  lu.assert_error_msg_contains("train: index 7 of example 2 is outside 0 … 6, the 7 of the",
     sw.data.from_tensors, { train = { x = x }, vocabulary = 7 })
   lu.assert_error_msg_contains("indices are not standardised", sw.data.from_tensors,
     { train = { x = x }, vocabulary = 8, standardise = true })

@@ -201,6 +201,6 @@ end
 function TestCsv:test_numbers_as_labels()
   write(self.file, "2,0.5\n0,1.5\n")
   lu.assert_equals(sw.data.csv({ train = self.file, label = 1 }).classes, 3)
-  lu.assert_error_msg_contains("flowers.csv: train: example 0", sw.data.csv,
+  lu.assert_error_msg_contains("flowers.csv: train: label 2 of example 1", sw.data.csv,
     { train = self.file, label = 1, classes = 2 })
 end

@@ -23,7 +23,7 @@ local M = {}
 ---@field standardise? swale.Standardise    "feature"
 
 local CSV = { train = "string", valid = "string|count?", test = "string|count?",
-  label = "string|place?", classes = "table|count?", target = "string|table?",
+  label = "string|place?", classes = "list|count?", target = "string|list?",
   separator = "string?", header = "boolean?", seed = { "integer", 1 }, name = { "string", "csv" },
   standardise = { "boolean|string", "feature" } }
 

@@ -95,6 +95,7 @@ end
 ---@return swale.Tensor x, swale.Tensor? y
 function Split:gather(index)
   if core.type(index) == "tensor" then return self.source:gather(index) end
+  options.value("gather", "index", index, "list")
   for i, position in ipairs(index) do
     if math.type(position) ~= "integer" or position < 1 or position > #self then
       errors.misuse("gather: position %s (entry %d) is not in 1 … %d", tostring(position), i, #self)

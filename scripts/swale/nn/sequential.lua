@@ -67,7 +67,10 @@ function M.Sequential(layers)
   end
   local list, seen = {}, {}
   for key in pairs(layers) do
-    if key ~= "name" and math.type(key) ~= "integer" then
+    if math.type(key) == "integer" and (key < 1 or key > #layers) then
+      errors.misuse("nn.Sequential: layers are entries 1 … %d, without gaps; there is one at [%d]",
+        #layers, key)
+    elseif key ~= "name" and math.type(key) ~= "integer" then
       errors.misuse('nn.Sequential: unknown option "%s"; it takes layers and a name', tostring(key))
     end
   end

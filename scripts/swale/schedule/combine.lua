@@ -30,7 +30,7 @@ end
 
 local function parts_of(where, list)
   local parts = {}
-  for i, x in ipairs(options.value(where, "schedules", list, "table")) do
+  for i, x in ipairs(options.value(where, "schedules", list, "list")) do
     parts[i] = M.part(where, x)
   end
   if #parts == 0 then errors.misuse("%s: no schedules", where) end
@@ -142,7 +142,7 @@ end
 
 local function links(where, list)
   local parts, lengths, total = {}, {}, nil
-  for i, entry in ipairs(options.value(where, "schedules", list, "table")) do
+  for i, entry in ipairs(options.value(where, "schedules", list, "list")) do
     parts[i], lengths[i] = link(where, i, entry)
   end
   if #parts == 0 then errors.misuse("%s: no schedules", where) end

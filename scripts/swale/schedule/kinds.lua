@@ -85,7 +85,7 @@ end
 --- A list of durations, ascending, of one unit.
 local function marks_of(where, list)
   local marks = {}
-  for i, value in ipairs(options.value(where, "at", list, "table")) do
+  for i, value in ipairs(options.value(where, "at", list, "list")) do
     marks[i] = duration.of(value, where .. ": at")
     if i > 1 then
       check_units(where, marks[i - 1], marks[i])
@@ -122,7 +122,7 @@ end
 ---@return swale.Schedule
 function M.piecewise(o)
   local where = "schedule.piecewise"
-  o = options.check(where, o, { values = "table", at = "table" })
+  o = options.check(where, o, { values = "list", at = "list" })
   o.marks, o.at = marks_of(where, o.at), nil
   if #o.values ~= #o.marks + 1 then
     errors.misuse("%s: %d marks want %d values, not %d", where, #o.marks, #o.marks + 1, #o.values)
