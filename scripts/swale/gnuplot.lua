@@ -1,5 +1,8 @@
---- gnuplot, as a process of its own that gets its commands by stdin.
-local folders = require "swale.folders"
+--- gnuplot, as a process of its own: commands by its stdin, the picture by its stdout.
+---
+--- A text that a user or a file supplies is never part of the commands. It is the value of a gnuplot
+--- variable, written in octal, so that no byte of it can end a string or be substituted.
+local core = require "swale.core"
 local process = require "swale.process"
 
 local M = {}
@@ -10,35 +13,75 @@ set encoding utf8
 set border 3 lc rgb "#444444"
 set tics nomirror out textcolor rgb "#222222"
 set grid xtics ytics lt 1 lw 0.5 lc rgb "#e4e4e4"
-set key top right reverse Left noenhanced samplen 2]]
+set key top right reverse Left samplen 2]]
 
 local TERMINALS = {
-  svg = 'set terminal svg size 900,%d dynamic font "Helvetica,14" background rgb "white"',
-  png = 'set terminal pngcairo size 900,%d font "Sans,11"',
+  svg = 'set terminal svg noenhanced size 900,%d dynamic font "Helvetica,14" background rgb "white"',
+  png = 'set terminal pngcairo noenhanced size 900,%d font "Sans,11"',
 }
 
----A text in gnuplot's quotation marks.
+local REPLACEMENT = "\u{FFFD}"
+local LONGEST = 80 -- characters of a text: a key that is wider than the picture is left out
+
+--- The length of the printable character at i, in valid UTF-8; nil for all else.
+local function printable_length(text, i)
+  if not utf8.len(text, i, i) then return nil end
+  local code = utf8.codepoint(text, i)
+  if code < 0x20 or code >= 0x7F and code < 0xA0 or code & 0xFFFE == 0xFFFE then return nil end
+  return #utf8.char(code)
+end
+
+---What a picture shows of a text: line ends and tabs become spaces, other control characters and
+---what is not UTF-8 become U+FFFD, which SVG (XML) can hold. A long text is cut.
 ---@param text string
 ---@return string
-function M.quoted(text) return '"' .. text:gsub('[\\"`]', "\\%0") .. '"' end
+function M.printable(text)
+  text = text:gsub("[\n\r\t]", " ")
+  local parts, i = {}, 1
+  while i <= #text do
+    if #parts == LONGEST then
+      parts[LONGEST] = "…"
+      break
+    end
+    local n = printable_length(text, i)
+    parts[#parts + 1] = n and text:sub(i, i + n - 1) or REPLACEMENT
+    i = i + (n or 1)
+  end
+  return table.concat(parts)
+end
 
----Draws to a temporary name; what is under path is whole.
----@param commands string   without terminal and output
+--- gnuplot reads up to four octal digits, so that digits are escaped, too.
+local function octal(text)
+  return '"' .. text:gsub("[^A-Za-z ]", function(c) return ("\\%03o"):format(c:byte()) end) .. '"'
+end
+
+local function definitions(texts)
+  local lines = {}
+  for name, text in pairs(texts) do
+    assert(name:find "^[A-Z][A-Z0-9_]*$", name)
+    lines[#lines + 1] = ("%s = %s\n"):format(name, octal(M.printable(text)))
+  end
+  table.sort(lines)
+  return table.concat(lines)
+end
+
+---@class swale.Picture
+---@field commands string                without terminal and output; made of constants and numbers
+---@field texts table<string, string>    variables that commands may name: capitals
+---@field height integer                 pixels; 900 wide
+
+---Draws a picture; what is under path is whole.
+---@param picture swale.Picture
 ---@param kind "svg"|"png"
 ---@param path string
----@param height integer    pixels; 900 wide
 ---@return true|nil ok, string? message
-function M.draw(commands, kind, path, height)
+function M.draw(picture, kind, path)
   if not process.find "gnuplot" then return nil, "there is no gnuplot (package gnuplot-nox)" end
-  local temporary = path .. ".tmp"
-  local input = ("%s\nset output %s\n%sset output\n"):format(TERMINALS[kind]:format(height),
-    M.quoted(temporary), commands)
-  local result, message = process.run({ "gnuplot" }, { input = input, timeout = 60 })
+  local input = ("%s\n%s%s"):format(TERMINALS[kind]:format(picture.height),
+    definitions(picture.texts), picture.commands)
+  local result, message = process.run({ "gnuplot", "-d" }, { input = input, timeout = 60 })
   if not result then return nil, "gnuplot cannot be started: " .. message end
-  if result.code == 0 and (folders.size(temporary) or 0) > 0 then
-    return folders.rename(temporary, path)
-  end
-  folders.remove(temporary)
+  if result.code == 0 and result.out ~= "" then return core.write_file(path, result.out) end
   return nil, "gnuplot: " .. (result.err:match "[^\n]*line %d+: [^\n]*" or
     result.err:match "%S[^\n]*" or "failed with " .. result.code)
 end

@@ -105,8 +105,6 @@ local function block(lines, name, points)
   lines[#lines + 1] = "EOD"
 end
 
-local quoted = gnuplot.quoted
-
 local HEAD = gnuplot.HEAD .. [[
 
 set lmargin at screen 0.115
@@ -114,8 +112,8 @@ set rmargin at screen 0.965]]
 
 local function panel(lines, top, bottom, label)
   lines[#lines + 1] = ("set tmargin at screen %g\nset bmargin at screen %g"):format(top, bottom)
-  lines[#lines + 1] = ("set label 1 %s at screen 0.025, screen %g center rotate by 90"):format(
-    quoted(label), (top + bottom) / 2)
+  lines[#lines + 1] = ('set label 1 "%s" at screen 0.025, screen %g center rotate by 90'):format(
+    label, (top + bottom) / 2)
 end
 
 local function capture_lines(lines, s)
@@ -222,16 +220,14 @@ local function batch_panel(lines, points)
     :format(COLOURS.batch)
 end
 
----The gnuplot commands for one run, without terminal and output.
+---The gnuplot commands for one run, without terminal and output; the variable TITLE is its title.
 ---@param s swale.Series
----@param title string
 ---@return string|nil commands, string? message   nil: there is nothing to draw
-function M.commands(s, title)
+function M.commands(s)
   local loss = curve(s.steps, "loss")
   if #loss == 0 then return nil, "no losses were recorded (fit { …, run = run } records them)" end
   local xmax = math.max(loss[#loss][1], 1e-3)
-  local lines = { HEAD, 'set multiplot title ' .. quoted(title) .. ' noenhanced font ",16"',
-    ("set xrange [0:%.7g]"):format(xmax) }
+  local lines = { HEAD, 'set multiplot title TITLE noenhanced font ",16"', ("set xrange [0:%.7g]"):format(xmax) }
   capture_lines(lines, s)
   panel(lines, 0.885, 0.475, "loss")
   lines[#lines + 1] = 'set format x ""'
@@ -249,8 +245,8 @@ function M.commands(s, title)
 end
 
 local function title_of(info)
-  local data = info.params and info.params.data
-  return ("%s%s, seed %s"):format(info.experiment or "run", data and ", " .. tostring(data) or "",
+  local data = type(info.params) == "table" and info.params.data
+  return ("%s%s, seed %s"):format(tostring(info.experiment or "run"), data and ", " .. tostring(data) or "",
     tostring(info.seed))
 end
 
@@ -260,14 +256,15 @@ end
 ---@return string? message
 function M.run(dir)
   if not process.find "gnuplot" then return nil, "there is no gnuplot (package gnuplot-nox)" end
-  local series, title = M.series(runs.read_metrics(dir)), title_of(runs.read_info(dir))
-  local commands, message = M.commands(series, title)
+  local title = title_of(runs.read_info(dir))
+  local commands, message = M.commands(M.series(runs.read_metrics(dir)))
   if not commands then return nil, message end
+  local picture = { commands = commands, texts = { TITLE = title }, height = HEIGHT }
   local ok
   ok, message = folders.make_folder(dir .. "/plots")
   for _, kind in ipairs { "png", "svg" } do
     local path = ("%s/plots/training.%s"):format(dir, kind)
-    if ok then ok, message = gnuplot.draw(commands, kind, path, HEIGHT) end
+    if ok then ok, message = gnuplot.draw(picture, kind, path) end
   end
   if not ok then return nil, message end
   return dir .. "/plots/training.svg"

@@ -27,13 +27,13 @@ end
 function TestSeries:test_losses_that_are_no_numbers_are_left_out()
   local list = records(20)
   list[3].loss = "nan"
-  local commands = plot.commands(plot.series(list), "t")
+  local commands = plot.commands(plot.series(list))
   local block = commands:match "%$raw << EOD\n(.-)EOD"
   lu.assert_equals(select(2, block:gsub("\n", "")), 19)
 end
 
 function TestSeries:test_nothing_to_draw()
-  local commands, message = plot.commands(plot.series {}, "t")
+  local commands, message = plot.commands(plot.series {})
   lu.assert_nil(commands)
   lu.assert_str_contains(message, "no losses")
 end
@@ -46,7 +46,7 @@ function TestSeries:test_smoothing_keeps_straight_lines()
 end
 
 function TestSeries:test_long_curves_are_thinned()
-  local commands = plot.commands(plot.series(records(10000)), "t")
+  local commands = plot.commands(plot.series(records(10000)))
   local block = commands:match "%$raw << EOD\n(.-)EOD"
   lu.assert_true(select(2, block:gsub("\n", "")) <= 1500)
 end
@@ -86,7 +86,7 @@ end
 function TestPicture:test_the_last_steps_of_a_one_cycle_do_not_press_the_rest_flat()
   local list = records(50)
   list[50].lr = 1e-12
-  local commands = plot.commands(plot.series(list), "one cycle")
+  local commands = plot.commands(plot.series(list))
   lu.assert_str_contains(commands, 'set format y "%g"\nset logscale y\nset yrange [1e-06:0.0112]')
 end
 
@@ -97,4 +97,100 @@ function TestPicture:test_degenerate_runs()
   local list = records(5)
   for _, record in ipairs(list) do record.loss, record.epoch = record.loss and 0.5, nil end
   lu.assert_not_nil(self:draw(list))
+end
+
+-- ------------------------------------------------------------------ texts are data
+
+--- Texts that would run a command wherever a text became code.
+local function hostile(marker)
+  local run = "touch " .. marker
+  return { "\n!" .. run .. "\n", "`" .. run .. "`", '";system "' .. run .. '";x="',
+    "';system '" .. run .. "';x='", '\\"\n!' .. run .. "\n", "\r!" .. run .. "\r",
+    "\nEOD\n!" .. run .. "\n", "\0\n!" .. run .. "\n", "@TITLE ${x} %s {/*9 e}^2_3 \\n \\141 \\" }
+end
+
+--- What the SVG terminal makes of a text.
+local function in_svg(text) return (text:gsub("[&<]", { ["&"] = "&amp;", ["<"] = "&lt;" })) end
+
+function TestPicture:shows(text)
+  local svg = folders.read(self.dir .. "/plots/training.svg")
+  lu.assert_true(svg:find("<text>" .. in_svg(text) .. "</text>", 1, true) ~= nil, text)
+end
+
+function TestPicture:marker() return self.dir .. "/pwned" end
+
+function TestPicture:nothing_ran()
+  lu.assert_false(folders.exists(self:marker()))
+  local parser = process.find "xmllint"
+  if parser then
+    lu.assert_equals(process.run { parser, "--noout", self.dir .. "/plots/training.svg" }.code, 0)
+  end
+end
+
+--- JSON as another program may write it: each byte its own escape.
+local function escaped(text)
+  return '"' .. text:gsub("[^\0]", function(c) return ("\\u%04x"):format(c:byte()) end)
+    :gsub("\0", "") .. '"'
+end
+
+function TestPicture:test_a_record_cannot_run_commands()
+  for _, text in ipairs(hostile(self:marker())) do
+    for _, info in ipairs { '"experiment":%s,"seed":1', '"seed":%s', '"params":{"data":%s}' } do
+      self:write("run.json", "{" .. info:gsub("%%s", (escaped(text):gsub("%%", "%%%%"))) .. "}")
+      lu.assert_not_nil(self:draw(records(4)))
+      self:nothing_ran()
+    end
+  end
+end
+
+function TestPicture:test_names_and_values_of_a_record_cannot_run_commands()
+  local text = ("\n!touch %s\n"):format(self:marker())
+  local list = records(20)
+  for i, name in ipairs { "kind", "step", "examples", "epoch", "loss", "lr", "batch_size", text } do
+    list[i][name] = text
+  end
+  lu.assert_not_nil(self:draw(list))
+  self:nothing_ran()
+end
+
+function TestPicture:test_a_title_is_shown_as_it_is()
+  for _, title in ipairs { "a_b^2 {x} \\n $y `z` @w #1", "α – 学习率 \u{1F600}", "0123\\0611 & <b>" } do
+    self:write("run.json", require("swale.core").json_encode { experiment = title, seed = 7 })
+    lu.assert_not_nil(self:draw(records(20)))
+    self:shows(title .. ", seed 7")
+  end
+end
+
+function TestPicture:test_schedules_cannot_run_commands()
+  if not process.find "gnuplot" then lu.skip "there is no gnuplot" end
+  local schedule, file = require "swale.schedule", self.dir .. "/plots/training.svg"
+  local texts = hostile(self:marker())
+  for byte = 0, 255 do
+    texts[#texts + 1] = ("%s!touch %s%s"):format(string.char(byte), self:marker(), string.char(byte))
+  end
+  assert(folders.make_folder(self.dir .. "/plots"))
+  for _, text in ipairs(texts) do
+    schedule.plot({ [text] = 0.1, ["a_b {c} 0611"] = 0.2 },
+      { epochs = 2, points = 2, file = file })
+    self:nothing_ran()
+    self:shows "a_b {c} 0611"
+  end
+end
+
+--- A path is never seen by gnuplot: a file of that very name is written, or none.
+function TestPicture:test_paths_cannot_run_commands()
+  if not process.find "gnuplot" then lu.skip "there is no gnuplot" end
+  local schedule = require "swale.schedule"
+  for _, range in ipairs { { 1, 46 }, { 48, 127 }, { 128, 255 } } do -- all but "/", in three names
+    local bytes = {}
+    for byte = range[1], range[2] do bytes[#bytes + 1] = string.char(byte) end
+    local name = self.dir .. "/`touch pwned`\n!touch pwned\n" .. table.concat(bytes) .. ".svg"
+    schedule.plot({ a = 0.1 }, { epochs = 1, points = 2, file = name })
+    lu.assert_true(folders.exists(name))
+    folders.remove(name)
+  end
+  lu.assert_equals(folders.entries(self.dir), { "run.json" })
+  lu.assert_error_msg_contains("file ends in", schedule.plot, { a = 0.1 },
+    { epochs = 1, file = self.dir .. "/a\0.svg" })
+  lu.assert_equals(folders.entries(self.dir), { "run.json" })
 end

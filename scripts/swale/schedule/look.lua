@@ -84,18 +84,19 @@ local function curves(lines, schedules, names, o)
   end
 end
 
-local function commands(schedules, o)
-  local gnuplot = require "swale.gnuplot"
-  local names, lines, plots = errors.sorted_keys(schedules), { gnuplot.HEAD }, {}
+local function picture(schedules, o)
+  local names, texts = errors.sorted_keys(schedules), {}
+  local lines, plots = { require("swale.gnuplot").HEAD }, {}
   curves(lines, schedules, names, o)
   lines[#lines + 1] = ('set xlabel "%s"'):format(o.steps and "steps" or "epochs")
   if o.log then lines[#lines + 1] = "set logscale y" end
   for i, name in ipairs(names) do
-    plots[i] = ('$curve%d using 1:2 with lines lw 2 lc rgb "%s" title %s'):format(i,
-      COLOURS[(i - 1) % #COLOURS + 1], gnuplot.quoted(name))
+    texts["NAME" .. i] = tostring(name)
+    plots[i] = ('$curve%d using 1:2 with lines lw 2 lc rgb "%s" title NAME%d'):format(i,
+      COLOURS[(i - 1) % #COLOURS + 1], i)
   end
   lines[#lines + 1] = "plot " .. table.concat(plots, ", \\\n  ")
-  return table.concat(lines, "\n") .. "\n"
+  return { commands = table.concat(lines, "\n") .. "\n", texts = texts, height = 450 }
 end
 
 ---@class swale.PlotOptions: swale.ValuesOptions
@@ -114,12 +115,11 @@ function M.plot(schedules, o)
   end
   o = options.check(where, o, PLOT)
   total_examples(where, o)
-  local kind = o.file:match "%.(%a+)$"
+  local kind = not o.file:find "\0" and o.file:match "%.(%a+)$"
   if kind ~= "svg" and kind ~= "png" then
     errors.misuse("%s: file ends in .svg or .png, not %s", where, errors.shown(o.file))
   end
-  local text = commands(schedules, o)
-  local ok, message = require("swale.gnuplot").draw(text, kind, o.file, 450)
+  local ok, message = require("swale.gnuplot").draw(picture(schedules, o), kind, o.file)
   if not ok then errors.environment(tostring(message), "EIO") end
   return o.file
 end
