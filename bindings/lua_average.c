@@ -43,7 +43,7 @@ static int update(lua_State *L) {
 static int restore(lua_State *L) {
   sw_average *avg = check_average(L, "average:restore");
   sw_tensor *state = lx_check_tensor(L, 2, "average:restore", "state");
-  lua_Integer count = lx_check_integer(L, 3, "average:restore", "count", 1, LUA_MAXINTEGER);
+  lua_Integer count = lx_check_integer(L, 3, "average:restore", "count", 1, SW_LARGEST_COUNT);
   sw_status st = sw_average_restore(avg, state, count);
   return st == SW_OK ? 0 : lx_retry(L, st, 3, restore);
 }

@@ -150,9 +150,9 @@ int lx_loop_restore(lua_State *L) {
   lua_settop(L, 2);
   sw_loop *l = lx_check_loop(L, "loop:restore");
   int at = lx_push_options(L, 2, "loop:restore", names);
-  sw_resume r = {.step = lx_check_integer(L, at, "loop:restore", "step", 0, LUA_MAXINTEGER),
+  sw_resume r = {.step = lx_check_integer(L, at, "loop:restore", "step", 0, SW_LARGEST_COUNT),
                  .examples =
-                     lx_check_integer(L, at + 1, "loop:restore", "examples", 0, LUA_MAXINTEGER),
+                     lx_check_integer(L, at + 1, "loop:restore", "examples", 0, SW_LARGEST_COUNT),
                  .loss = (double)NAN,
                  .grad_norm = (double)NAN};
   if (!lua_isnil(L, at + 2)) r.loss = lx_check_number(L, at + 2, "loop:restore", "loss");

@@ -211,10 +211,10 @@ static void read_random(lua_State *L, run *r, int index) {
   if (!lua_isnil(L, index))
     r->seed = (uint64_t)lx_check_integer(L, index, run_who, "seed", LX_ANY_INTEGER);
   if (!lua_isnil(L, index + 1))
-    r->step = lx_check_integer(L, index + 1, run_who, "step", 0, LUA_MAXINTEGER);
+    r->step = lx_check_integer(L, index + 1, run_who, "step", 0, SW_LARGEST_COUNT);
   if (!lua_isnil(L, index + 2))
     r->first_example =
-        lx_check_integer(L, index + 2, run_who, "first_example", 1, LUA_MAXINTEGER) - 1;
+        lx_check_integer(L, index + 2, run_who, "first_example", 1, SW_LARGEST_COUNT) - 1;
 }
 
 /* ---- the call itself: no Lua from here on */

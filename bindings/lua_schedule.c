@@ -158,12 +158,12 @@ static int new_schedule(lua_State *L) {
 /* schedule:at(step, examples, next_examples, epoch_examples) */
 static int at_progress(lua_State *L) {
   sw_schedule **s = lx_check(L, 1, LX_SCHEDULE, "schedule:at", "self");
-  const lua_Integer most = LUA_MAXINTEGER;
+  const lua_Integer most = SW_LARGEST_COUNT;
   sw_progress p = {
       .step = lx_check_integer(L, 2, "schedule:at", "step", 0, most),
       .examples = lx_check_integer(L, 3, "schedule:at", "examples", 0, most),
       .next_examples = lx_check_integer(L, 4, "schedule:at", "next_examples", 0, most),
-      .epoch_examples = lx_check_integer(L, 5, "schedule:at", "epoch_examples", 1, most),
+      .epoch_examples = lx_check_integer(L, 5, "schedule:at", "epoch_examples", 1, LUA_MAXINTEGER),
   };
   lua_pushnumber(L, sw_schedule_at(*s, &p));
   return 1;

@@ -113,7 +113,7 @@ static int gather(lua_State *L) {
   sw_draw draw = {0};
   if (drawn) {
     draw.seed = (uint64_t)lx_check_integer(L, 3, "source:gather", "seed", LX_ANY_INTEGER);
-    draw.first = lx_check_integer(L, 4, "source:gather", "position", 0, INT64_MAX);
+    draw.first = lx_check_integer(L, 4, "source:gather", "position", 0, SW_LARGEST_COUNT);
   }
   sw_status st = sw_tensor_contiguous(index, rows);
   if (st != SW_OK) return lx_retry(L, st, 4, gather);

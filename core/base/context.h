@@ -15,6 +15,10 @@
 
 typedef struct sw_context sw_context;
 
+/* Counters (steps, examples, points of an average) end here: a double holds each exactly, and a sum
+ * of one with any size of a tensor is far from overflow. What is restored is checked against it. */
+#define SW_LARGEST_COUNT ((int64_t)1 << 53)
+
 /* Both give the same context; release frees it when the count falls to zero. NULL is fine. */
 SW_API sw_context *sw_context_retain(sw_context *ctx);
 SW_API void sw_context_release(sw_context *ctx);

@@ -202,8 +202,8 @@ static sw_status restore_kept(sw_average *avg, const sw_tensor *state, int64_t c
 }
 
 sw_status sw_average_restore(sw_average *avg, const sw_tensor *state, int64_t count) {
-  if (count < 1)
-    return sw_fail(avg->ctx, SW_ERANGE, "average: a mean is of 1 point or more, got %lld",
+  if (count < 1 || count > SW_LARGEST_COUNT)
+    return sw_fail(avg->ctx, SW_ERANGE, "average: a mean is of 1 to 2^53 points, got %lld",
                    (long long)count);
   if (avg->options.kind == SW_AVERAGE_LAST) {
     SW_TRY(check_kept(avg, state, count));

@@ -156,7 +156,7 @@ SW_API sw_status sw_loop_state_vectors(const sw_loop *l, sw_state_vector out[SW_
 SW_API const char *sw_loop_vector_name(const sw_loop *l, int i);
 
 typedef struct sw_resume {
-  int64_t step, examples;                    /* >= 0 */
+  int64_t step, examples;                    /* 0 to SW_LARGEST_COUNT */
   double loss, grad_norm;                    /* NaN if they are not known */
   const sw_tensor *vectors[SW_LOOP_VECTORS]; /* in the order of names; copied; NULL: none */
 } sw_resume;

@@ -133,7 +133,7 @@ static sw_status run_parts(sw_loop *l, const swi_step_plan *p, swi_outcome *o) {
 sw_status swi_compute(sw_loop *l, const swi_step_plan *p, const sw_updater *updater,
                       swi_outcome *o) {
   *o = (swi_outcome){0};
-  sw_sampler_seek(l->sampler, l->state.examples);
+  SW_TRY(sw_sampler_seek(l->sampler, l->state.examples));
   sw_sampler_next(l->sampler, p->batch, l->index);
   l->has_gradient = 1;
   swi_buffers_begin(l);

@@ -56,11 +56,20 @@ void swi_coming_values(const sw_loop *l, double value[SW_HYPER_COUNT]) {
   value[SW_HYPER_LR] = coupled(l, value[SW_HYPER_LR], swi_whole_batch(batch));
 }
 
+static sw_status check_room(const sw_loop *l, int64_t batch) {
+  const sw_loop_state *s = &l->state;
+  if (s->step < SW_LARGEST_COUNT && s->examples <= SW_LARGEST_COUNT - batch) return SW_OK;
+  return sw_fail(l->ctx, SW_ERANGE,
+                 "loop: after step %lld and %lld examples, a batch of %lld counts beyond 2^53",
+                 (long long)s->step, (long long)s->examples, (long long)batch);
+}
+
 sw_status swi_plan_step(const sw_loop *l, swi_step_plan *p) {
   double value[SW_HYPER_COUNT];
   swi_coming_values(l, value);
   for (int h = 0; h < SW_HYPER_COUNT; h++) SW_TRY(swi_check_hyper(l->ctx, (sw_hyper)h, value[h]));
   int64_t batch = swi_whole_batch(value[SW_HYPER_BATCH_SIZE]);
+  SW_TRY(check_room(l, batch));
   *p = (swi_step_plan){
       .batch = batch,
       .part = l->micro_batch > 0 && l->micro_batch < batch ? l->micro_batch : batch,

@@ -38,8 +38,10 @@ static sw_status check_vector(const sw_loop *l, int i, const sw_tensor *v) {
 }
 
 static sw_status check_resume(const sw_loop *l, const sw_resume *r, int *given) {
-  if (r->step < 0 || r->examples < 0)
-    return sw_fail(l->ctx, SW_ERANGE, "loop: cannot go on from step %lld, example %lld",
+  if (r->step < 0 || r->step > SW_LARGEST_COUNT || r->examples < 0 ||
+      r->examples > SW_LARGEST_COUNT)
+    return sw_fail(l->ctx, SW_ERANGE,
+                   "loop: cannot go on from step %lld, example %lld: both are 0 to 2^53",
                    (long long)r->step, (long long)r->examples);
   *given = 0;
   for (int i = 0; i < most_vectors(l); i++) {

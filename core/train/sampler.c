@@ -133,4 +133,10 @@ void sw_sampler_next(sw_sampler *s, int64_t count, int32_t *index) {
 int64_t sw_sampler_size(const sw_sampler *s) { return s->n; }
 int64_t sw_sampler_position(const sw_sampler *s) { return s->position; }
 
-void sw_sampler_seek(sw_sampler *s, int64_t position) { s->position = position > 0 ? position : 0; }
+sw_status sw_sampler_seek(sw_sampler *s, int64_t position) {
+  if (position < 0 || position > SW_LARGEST_COUNT)
+    return sw_fail(s->ctx, SW_ERANGE, "sampler: a position is 0 to 2^53, not %lld",
+                   (long long)position);
+  s->position = position;
+  return SW_OK;
+}

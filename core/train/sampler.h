@@ -30,9 +30,9 @@ SW_API sw_status sw_sampler_new(sw_context *ctx, const sw_sampler_options *o, sw
 /* The next count indices; count may be larger than an epoch. Allocates nothing. */
 SW_API void sw_sampler_next(sw_sampler *s, int64_t count, int32_t *index);
 
-SW_API int64_t sw_sampler_size(const sw_sampler *s);     /* examples that make an epoch */
-SW_API int64_t sw_sampler_position(const sw_sampler *s); /* examples handed out */
-SW_API void sw_sampler_seek(sw_sampler *s, int64_t position);
+SW_API int64_t sw_sampler_size(const sw_sampler *s);               /* examples that make an epoch */
+SW_API int64_t sw_sampler_position(const sw_sampler *s);           /* examples handed out */
+SW_API sw_status sw_sampler_seek(sw_sampler *s, int64_t position); /* SW_ERANGE: not 0 to 2^53 */
 SW_API void sw_sampler_free(sw_sampler *s);
 
 #endif

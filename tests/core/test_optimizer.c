@@ -315,6 +315,32 @@ TEST(test_goes_on_where_another_stopped) {
   check_restore((sw_optimizer_options){.kind = SW_OPTIMIZER_ADAMW, .beta2 = 0.99, .eps = 1e-8});
 }
 
+/* Counters end at 2^53: nothing above is restored, and no step counts beyond it. */
+TEST(test_counters_do_not_overflow) {
+  problem p;
+  make_problem(&p, SW_F64);
+  sw_loop *l = loop_of(&p);
+  const int64_t top = SW_LARGEST_COUNT, bad[] = {-1, top + 1, INT64_MAX - 2, INT64_MAX, INT64_MIN};
+  for (int i = 0; i < 5; i++) {
+    CHECK_EQ_INT(sw_loop_restore(l, &(sw_resume){.step = bad[i]}), SW_ERANGE);
+    CHECK_EQ_INT(sw_loop_restore(l, &(sw_resume){.examples = bad[i]}), SW_ERANGE);
+  }
+  CHECK(state_of(l).step == 0 && state_of(l).examples == 0);
+  sw_stop why;
+  CHECK_OK(ctx, sw_loop_set(l, SW_HYPER_BATCH_SIZE, 4));
+  CHECK_OK(ctx, sw_loop_restore(l, &(sw_resume){.step = top - 2, .examples = top - 7}));
+  advance(l, 1);
+  CHECK(state_of(l).step == top - 1 && state_of(l).examples == top - 3);
+  CHECK_EQ_INT(sw_loop_advance(l, 1, 0, NULL, &why), SW_ERANGE);
+  assert_message("beyond 2^53");
+  CHECK_OK(ctx, sw_loop_set(l, SW_HYPER_BATCH_SIZE, 1));
+  advance(l, 1);
+  CHECK_EQ_INT(sw_loop_advance(l, 1, 0, NULL, &why), SW_ERANGE);
+  CHECK(state_of(l).step == top && state_of(l).examples == top - 2);
+  sw_loop_free(l);
+  free_problem(&p);
+}
+
 TEST(test_refuses_to_go_on_without_vectors) {
   problem p;
   make_problem(&p, SW_F64);
@@ -340,4 +366,4 @@ RUN_CLEAN_TESTS(CLEAN(test_adam_by_hand), CLEAN(test_adamw_by_hand),
                 CLEAN(test_segments_have_factors), CLEAN(test_refuses_segments),
                 CLEAN(test_micro_batches_are_the_batch), CLEAN(test_rate_follows_the_batch),
                 CLEAN(test_update_ratios), CLEAN(test_goes_on_where_another_stopped),
-                CLEAN(test_refuses_to_go_on_without_vectors))
+                CLEAN(test_counters_do_not_overflow), CLEAN(test_refuses_to_go_on_without_vectors))

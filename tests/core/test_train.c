@@ -164,6 +164,7 @@ TEST(test_average_goes_on_from_what_was_saved) {
   sw_tensor *saved = doubles(1, (double[]){3}), *w = doubles(1, (double[]){7});
   CHECK_OK(ctx, sw_average_new(ctx, &swa, SW_F64, 1, &avg));
   assert_int_equal(sw_average_restore(avg, saved, 0), SW_ERANGE);
+  assert_int_equal(sw_average_restore(avg, saved, SW_LARGEST_COUNT + 1), SW_ERANGE);
   CHECK_OK(ctx, sw_average_restore(avg, saved, 3));
   CHECK_OK(ctx, sw_average_update(avg, w));
   CHECK_OK(ctx, sw_average_get(avg, &mean));

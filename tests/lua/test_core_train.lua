@@ -68,6 +68,11 @@ function TestAverages:test_kinds()
     b:restore(a:state(), a:count())
     lu.assert_equals({ b:count(), b:mean():table() }, { 3, { mean } })
   end
+  for _, count in ipairs { 0, 2 ^ 53 + 2, math.maxinteger } do
+    raises("average:restore: count must be an integer from 1 to 9007199254740992", function()
+      core.average(1, "float64", { kind = "swa" }):restore(core.tensor({ 0 }, "float64"), count)
+    end)
+  end
   raises("wants k", core.average, 1, "float32", { kind = "last" })
   raises('kind must be "swa", "ema" or "last"', core.average, 1, "float32", { kind = "asgd" })
 end
@@ -213,6 +218,22 @@ function TestLoopOptions:test_goes_on()
   raises('unknown option "momentum"', other.restore, other,
     { step = 2, examples = 2, vectors = { momentum = m } })
   raises("with 2 vectors, got 0", other.restore, other, { step = 2, examples = 2 })
+end
+
+--- A counter from a damaged file: refused before it can overflow.
+function TestLoopOptions:test_counters_have_an_end()
+  local l, w = loop { order = "sequential" }
+  local before = w:table()
+  for _, o in ipairs { { step = 0, examples = math.maxinteger - 2 },
+      { step = math.maxinteger, examples = 0 }, { step = 0, examples = 2 ^ 53 + 2 },
+      { step = 0, examples = -1 } } do
+    raises("an integer from 0 to 9007199254740992", l.restore, l, o)
+  end
+  l:restore { step = 0, examples = 2 ^ 53 - 2 }
+  lu.assert_equals(l:advance(2), "steps")
+  raises("counts beyond 2^53", l.advance, l, 1)
+  lu.assert_equals(l:state({}).examples, 2 ^ 53)
+  lu.assert_not_equals(w:table(), before)
 end
 
 function TestLoopOptions:test_refuses()

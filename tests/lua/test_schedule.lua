@@ -12,6 +12,15 @@ function TestSchedule:test_constant()
   near(sch.constant(0.3):at(17), 0.3)
 end
 
+function TestSchedule:test_progress_has_an_end()
+  local s = sch.cosine { from = 1, to = 0, period = { epochs = 2 } }
+  near(s:at { examples = 2 ^ 53 - 1 }, 0)
+  for _, p in ipairs { { examples = 2 ^ 53 }, { examples = math.maxinteger }, { epochs = 1e300 },
+      { examples = 1, batch_size = math.maxinteger } } do
+    lu.assert_error_msg_contains("progress ends at 2^53 examples", s.at, s, p)
+  end
+end
+
 function TestSchedule:test_step_is_pytorchs()
   local s = sch.step { value = 0.8, gamma = 0.5, period = { epochs = 2 } }
   for epoch, want in pairs { [0] = 0.8, [1] = 0.8, [2] = 0.4, [3.9] = 0.4, [4] = 0.2 } do

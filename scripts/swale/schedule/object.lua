@@ -31,6 +31,8 @@ function Schedule.__mul(a, b)
   return type(b) == "number" and combine.scale(a, b) or combine.product { a, b }
 end
 
+local FARTHEST = 2 ^ 53 -- examples that the core counts
+
 local PROGRESS = { step = "integer?", examples = "nonnegative?", epochs = "nonnegative?",
   batch_size = { "count", 1 }, epoch_examples = { "count", 50000 } }
 
@@ -60,6 +62,9 @@ function Schedule:at(progress)
   local p = options.check("schedule:at", progress, PROGRESS)
   if p.epochs and p.examples then errors.misuse("schedule:at: examples or epochs, not both") end
   p.examples = math.floor(p.examples or (p.epochs or 0) * p.epoch_examples + 0.5)
+  if p.examples > FARTHEST or p.batch_size > FARTHEST - p.examples then
+    errors.misuse("schedule:at: progress ends at 2^53 examples, this is %g", p.examples)
+  end
   p.step = p.step or p.examples // p.batch_size
   if self.f then return at_function(self, p) end
   return self.native:at(p.step, p.examples, p.examples + p.batch_size, p.epoch_examples)
