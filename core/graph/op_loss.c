@@ -1,4 +1,7 @@
-/* op_loss.c: softmax over the last axis, and its cross-entropy with class indices. */
+/* op_loss.c: softmax over the last axis, its logarithm, and its cross-entropies with class indices
+ * and with probabilities. */
+#include <math.h>
+
 #include "graph/build.h"
 
 static int64_t rows_of(const sw_shape *s) {
@@ -42,25 +45,16 @@ void swi_softmax_vjp(sw_graph *g, swi_vjp_args *v) {
 
 /* ------------------------------------------------------------------ log_softmax */
 
-/* x - log sum exp(x), the latter as the cross-entropy of a row with its first class, plus its logit
- * */
 sw_status swi_log_softmax_eval(const swi_eval_args *e) {
   const sw_shape *s = &e->in_shape[0];
-  const int32_t first = 0;
-  int64_t rows = rows_of(s), classes = s->dim[s->ndim - 1], row = classes * e->k->element_bytes;
-  for (int64_t i = 0; i < rows; i++) {
-    const char *x = (const char *)e->in[0] + i * row;
-    double log_sum[1]; /* of either float type */
-    e->k->cross_entropy(1, classes, x, &first, log_sum, NULL);
-    e->k->binary[SWI_ADD](1, log_sum, x, log_sum);
-    e->k->binary_vs[SWI_SUB](classes, x, log_sum, (char *)e->out[0] + i * row);
-  }
+  e->k->log_softmax(rows_of(s), s->dim[s->ndim - 1], e->in[0], e->out[0]);
   return SW_OK;
 }
 
-/* y = log softmax(x): dx = c - softmax(x) sum(c), and softmax(x) = exp(y) */
+/* y = log softmax(x): dx = c - softmax(x) sum(c). exp(y) would have |y| roundings. */
 void swi_log_softmax_vjp(sw_graph *g, swi_vjp_args *v) {
-  sw_edge c = v->cotangent[0], p = swi_build(g, SW_OP_exp, v->out[0], SW_NO_EDGE, SW_NO_EDGE, NULL);
+  sw_edge c = v->cotangent[0];
+  sw_edge p = swi_build(g, SW_OP_softmax, v->in[0], SW_NO_EDGE, SW_NO_EDGE, NULL);
   uint32_t last = 1u << (sw_graph_type(g, v->in[0])->ndim - 1);
   v->grad[0] = swi_sub(g, c, swi_mul(g, p, swi_sum(g, c, last, 1)));
 }
@@ -96,19 +90,65 @@ sw_status swi_cross_entropy_eval(const swi_eval_args *e) {
   return SW_OK;
 }
 
+static sw_edge add(sw_graph *g, sw_edge a, sw_edge b) {
+  if (a.node < 0) return b;
+  return b.node < 0 ? a : swi_add(g, a, b);
+}
+
+/* A value each row as a column of x's shape. */
+static sw_edge as_column(sw_graph *g, sw_edge rows, const sw_type *x) {
+  sw_type column = *x;
+  column.dim[x->ndim - 1] = (sw_dim){1, 0};
+  return swi_reshape(g, rows, column.ndim, column.dim);
+}
+
 /* d loss = p - onehot(label), times the cotangent of each row */
 void swi_cross_entropy_vjp(sw_graph *g, swi_vjp_args *v) {
   sw_type x = *sw_graph_type(g, v->in[0]);
   sw_edge p = v->out[1], from_loss = SW_NO_EDGE, from_p = SW_NO_EDGE;
   if (v->cotangent[0].node >= 0) {
     sw_edge delta = swi_sub(g, p, swi_one_hot(g, v->in[1], x.dim[x.ndim - 1].n));
-    sw_type column = x;
-    column.dim[x.ndim - 1] = (sw_dim){1, 0};
-    from_loss = swi_mul(g, delta, swi_reshape(g, v->cotangent[0], column.ndim, column.dim));
+    from_loss = swi_mul(g, delta, as_column(g, v->cotangent[0], &x));
   }
   if (v->cotangent[1].node >= 0) from_p = softmax_cotangent(g, p, v->cotangent[1]);
-  if (from_loss.node >= 0 && from_p.node >= 0)
-    v->grad[0] = swi_add(g, from_loss, from_p);
-  else
-    v->grad[0] = from_loss.node >= 0 ? from_loss : from_p;
+  v->grad[0] = add(g, from_loss, from_p);
+}
+
+/* ------------------------------------------------------------------ of probabilities */
+
+/* logits (…, C), q (…, C) -> loss (…), p (…, C):  loss = -sum q log softmax(x),  p = softmax(x) */
+sw_status swi_soft_cross_entropy_shape(swi_shape_args *a) {
+  const sw_type *x = a->in[0], *q = a->in[1];
+  char tx[120], tq[120];
+  SW_TRY(check_last_axis(a));
+  if (!swi_type_same_shape(x, q))
+    return sw_fail(a->ctx, SW_ESHAPE, "%s: logits %s want probabilities of their shape, got %s",
+                   a->op, sw_type_text(x, tx, sizeof tx), sw_type_text(q, tq, sizeof tq));
+  a->out[0] = a->out[1] = *x;
+  a->out[0].ndim--;
+  a->out[0].dependence = swi_dependence_max(x->dependence, q->dependence);
+  return SW_OK;
+}
+
+sw_status swi_soft_cross_entropy_eval(const swi_eval_args *e) {
+  const sw_shape *s = &e->in_shape[0];
+  e->k->soft_cross_entropy(rows_of(s), s->dim[s->ndim - 1], e->in[0], e->in[1], e->out[0],
+                           e->out[1]);
+  return SW_OK;
+}
+
+/* dx = c (p sum(q) - q); dq = -c log softmax(x), and 0 where x = -inf: that class takes no part */
+void swi_soft_cross_entropy_vjp(sw_graph *g, swi_vjp_args *v) {
+  sw_edge x = v->in[0], q = v->in[1], p = v->out[1], from_loss = SW_NO_EDGE, from_p = SW_NO_EDGE;
+  sw_type t = *sw_graph_type(g, x);
+  if (v->cotangent[0].node >= 0) {
+    sw_edge c = as_column(g, v->cotangent[0], &t), zero = swi_fill(g, 0);
+    sw_edge all = swi_sum(g, q, 1u << (t.ndim - 1), 1);
+    sw_edge masked = swi_eq(g, x, swi_fill(g, -HUGE_VAL));
+    sw_edge log_p = swi_build(g, SW_OP_log_softmax, x, SW_NO_EDGE, SW_NO_EDGE, NULL);
+    from_loss = swi_mul(g, c, swi_sub(g, swi_mul(g, p, all), q));
+    v->grad[1] = swi_mul(g, c, swi_where(g, masked, zero, swi_neg(g, log_p)));
+  }
+  if (v->cotangent[1].node >= 0) from_p = softmax_cotangent(g, p, v->cotangent[1]);
+  v->grad[0] = add(g, from_loss, from_p);
 }

@@ -164,12 +164,15 @@ typedef struct swi_kernels {
   void (*conv2d_input)(const swi_convolution *c);
   void (*conv2d_weight)(const swi_convolution *c);
 
-  /* rows of a softmax; the cross-entropy with class indices: loss[r] = log sum exp -
-   * x[r][label[r]].
-   * Labels must have been checked. prob may be NULL. */
+  /* rows of a softmax, and of its logarithm; the cross-entropy with class indices: loss[r] = log
+   * sum exp - x[r][label[r]], labels must have been checked; that with probabilities: loss[r] = sum
+   * of q (log sum exp - x) where q is not 0. prob may be NULL. */
   void (*softmax)(int64_t rows, int64_t cols, const void *x, void *y);
+  void (*log_softmax)(int64_t rows, int64_t cols, const void *x, void *y);
   void (*cross_entropy)(int64_t rows, int64_t cols, const void *x, const int32_t *label, void *loss,
                         void *prob);
+  void (*soft_cross_entropy)(int64_t rows, int64_t cols, const void *x, const void *q, void *loss,
+                             void *prob);
 
   /* rows of a data set into a program's input: y[r][c] = x[index[r]][c] * scale[c] + shift[c]
    * (real; scale and shift may both be NULL, then it only converts). */

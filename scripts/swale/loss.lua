@@ -23,6 +23,9 @@ local function each(values)
   return #axes == 0 and values or ops.mean(values, axes)
 end
 
+--- Tensors compute in one float type only; graphs take theirs from the program.
+local function like(x, y) return core.type(y) == "tensor" and y:to(x:dtype()) or y end
+
 ---Cross-entropy of class labels under the softmax of the logits, in nats.
 ---    l_i = log sum_c e^z_ic - z_iy
 ---Where an example has several labels (the characters of a text) it is the mean over them.
@@ -53,24 +56,23 @@ function M.label_smoothing(epsilon)
     errors.misuse("loss.label_smoothing: epsilon must be a number from 0 to 1, got %s",
       tostring(epsilon))
   end
+  if epsilon == 0 then return M.cross_entropy end -- 0 times an infinite spread would be NaN
   return function(logits, labels)
     local spread = -ops.mean(ops.log_softmax(logits), -1)
     return ops.cross_entropy(logits, labels) * (1 - epsilon) + spread * epsilon
   end
 end
 
----Cross-entropy of targets that are probabilities.
+---Cross-entropy of targets that are probabilities. A class with q = 0 adds nothing, even if its
+---logit is -inf.
 ---    l_i = -sum_c q_ic log softmax(z_i)_c
 ---@param logits swale.Value    (B, classes)
 ---@param probabilities swale.Value   of the same shape
 ---@return swale.Value          (B)
 function M.soft_cross_entropy(logits, probabilities)
   same_shape("soft_cross_entropy", logits, probabilities)
-  return -ops.sum(probabilities * ops.log_softmax(logits), -1)
+  return ops.soft_cross_entropy(logits, like(logits, probabilities))
 end
-
---- Tensors compute in one float type only; graphs take theirs from the program.
-local function like(x, y) return core.type(y) == "tensor" and y:to(x:dtype()) or y end
 
 --- Class labels or numbers, as numbers of the output's shape.
 local function as_numbers(output, target)
@@ -79,12 +81,14 @@ local function as_numbers(output, target)
 end
 
 ---Logistic loss of one logit an example, for targets 0 and 1 (or anything between).
----    l_i = log(1 + e^z_i) - y_i z_i
+---    l_i = log(1 + e^z_i) - y_i z_i = y_i log(1 + e^-z_i) + (1 - y_i) log(1 + e^z_i),
+---of which the second form is computed: its terms have one sign, and so do its slope's.
 ---@param logit swale.Value     (B) or (B, 1)
 ---@param target swale.Value    labels 0 and 1, or numbers
 ---@return swale.Value          (B)
 function M.logistic(logit, target)
-  return each(ops.softplus(logit) - logit * as_numbers(logit, target))
+  local y = as_numbers(logit, target)
+  return each(y * ops.softplus(-logit) + (1 - y) * ops.softplus(logit))
 end
 
 ---Hinge loss of class labels, as PyTorch's multi_margin_loss.
@@ -94,9 +98,9 @@ end
 ---@return swale.Value          (B)
 function M.hinge(logits, labels)
   local classes = logits:shape()[2]
-  local own = ops.sum(logits * like(logits, ops.one_hot(labels, classes)), -1, true)
-  local excess = ops.sum(ops.relu(logits - own + 1), -1) -- 1 of it is the label's own
-  return (excess - 1) / classes
+  local is_own = like(logits, ops.one_hot(labels, classes))
+  local own = ops.sum(ops.where(is_own, logits, 0), -1, true)
+  return ops.sum(ops.where(is_own, 0, ops.relu(logits - own + 1)), -1) / classes
 end
 
 return M

@@ -450,6 +450,14 @@ function M.cross_entropy(logits, labels)
   return (apply("cross_entropy", nil, logits, labels))
 end
 
+---sum q (log sum e^x - x) for each row, over the classes whose q is not 0: (B, classes) twice -> (B)
+---@param logits swale.Value
+---@param probabilities swale.Value   of the same shape
+---@return swale.Value
+function M.soft_cross_entropy(logits, probabilities)
+  return (apply("soft_cross_entropy", nil, logits, probabilities))
+end
+
 -- ------------------------------------------------------------------ images, normalisation
 
 for _, module in ipairs { "swale.image_ops", "swale.norm_ops" } do
@@ -461,7 +469,8 @@ end
 --- What tensors have of their own under such a name: in place, or views.
 local NATIVE = { dot = true, reshape = true, transpose = true, broadcast = true }
 --- What would read strangely as a method of logits or labels, or of nothing in particular.
-local FUNCTION_ONLY = { scatter = true, one_hot = true, cross_entropy = true, concat = true }
+local FUNCTION_ONLY = { scatter = true, one_hot = true, cross_entropy = true,
+  soft_cross_entropy = true, concat = true }
 
 local tensor_methods, node_methods = {}, {}
 for name, f in pairs(M) do

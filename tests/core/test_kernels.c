@@ -375,6 +375,26 @@ static void rows_body(int64_t n) {
 
 TEST(sums_of_rows_and_columns) { everywhere(rows_body); }
 
+/* log softmax(x)[c] of a row, its largest element apart: the sum of the others keeps its digits. */
+static double exact_log_softmax(int64_t n, const void *x, int64_t r, int64_t c) {
+  int64_t top = r * n;
+  double rest = 0;
+  for (int64_t i = r * n; i < (r + 1) * n; i++)
+    if (get(x, i) > get(x, top)) top = i;
+  for (int64_t i = r * n; i < (r + 1) * n; i++)
+    if (i != top) rest += exp(get(x, i) - get(x, top));
+  return get(x, r * n + c) - get(x, top) - log1p(rest);
+}
+
+/* exp's argument is rounded at up to 600, and exp is off by as many units; its own 2, a sum of 512
+ * in lanes, the logarithm, two differences. Relative to the result: all terms have one sign. */
+static void check_log_softmax(int64_t n, const void *x, int64_t r, const void *y) {
+  for (int64_t c = 0; c < n; c++) {
+    const double exact = exact_log_softmax(n, x, r, c);
+    CHECK_NEAR(get(y, r * n + c), exact, (600 + 64 + 8) * half_ulp * fabs(exact) + 0x1p-126);
+  }
+}
+
 /* exp 2 units at an argument that was rounded at up to 100, a sum, a division */
 static void softmax_body(int64_t n) {
   void *x = operand(0), *y = operand(1), *loss = operand(2), *again = operand(3);
@@ -402,6 +422,10 @@ static void softmax_body(int64_t n) {
   CHECK(memcmp(again, loss, (size_t)(rows * bytes)) == 0);
   k->softmax(rows, n, x, again);
   CHECK(memcmp(again, y, (size_t)(rows * n * bytes)) == 0);
+  set_canary(again, rows * n);
+  k->log_softmax(rows, n, x, again);
+  check_canary(again, rows * n);
+  for (int64_t r = 0; r < rows; r++) check_log_softmax(n, x, r, again);
 }
 
 TEST(softmax_and_cross_entropy) { everywhere(softmax_body); }
@@ -419,6 +443,33 @@ TEST(softmax_of_what_is_not_finite) {
     CHECK_NEAR(prob[2][1], 0.5, 0);
   }
 }
+
+/* Probabilities of which every third is 0, where x is -inf; a row that is sure of itself. */
+static void soft_body(int64_t n) {
+  void *x = operand(0), *q = operand(1), *prob = operand(2), *loss = operand(3);
+  if (n == 0 || n > 1000) return;
+  randomise(x, n, 0);
+  randomise(q, n, 0);
+  double exact = 0;
+  for (int64_t i = 0; i < n; i++) set(q, i, i % 3 == 1 ? 0 : fabs(get(q, i)));
+  for (int64_t i = 0; i < n; i++) set(x, i, i % 3 == 1 ? -HUGE_VAL : get(x, i) - (i > 0) * 30);
+  for (int64_t i = 0; i < n; i++)
+    if (i % 3 != 1) exact -= get(q, i) * exact_log_softmax(n, x, 0, i);
+  set_canary(prob, n);
+  set_canary(loss, 1);
+  k->soft_cross_entropy(1, n, x, q, loss, prob);
+  check_canary(prob, n);
+  check_canary(loss, 1);
+  /* as log_softmax, and a product and a sum of 512 in lanes: all terms have one sign */
+  CHECK_NEAR(get(loss, 0), exact, (40 + 2 * 64 + 10) * half_ulp * exact);
+  const double before = get(loss, 0);
+  k->soft_cross_entropy(1, n, x, q, loss, NULL);
+  CHECK_NEAR(get(loss, 0), before, 0);
+  k->softmax(1, n, x, q);
+  CHECK(memcmp(q, prob, (size_t)(n * bytes)) == 0);
+}
+
+TEST(soft_cross_entropy) { everywhere(soft_body); }
 
 static void gather_body(int64_t n) {
   static uint8_t x8[5 * 1000];
@@ -567,5 +618,5 @@ RUN_TESTS(T(unary_kernels), T(unary_kernels_that_flush), T(binary_kernels),
           T(binary_kernels_that_flush), T(where_fill_scale_axpy_lerp),
           T(values_do_not_depend_on_position), T(functions_are_accurate_over_all_floats),
           T(sum_and_dot), T(max_and_argmax), T(sums_of_rows_and_columns),
-          T(softmax_and_cross_entropy), T(softmax_of_what_is_not_finite), T(gather), T(sgd),
-          T(adam), T(flush_mode_is_set_and_restored))
+          T(softmax_and_cross_entropy), T(softmax_of_what_is_not_finite), T(soft_cross_entropy),
+          T(gather), T(sgd), T(adam), T(flush_mode_is_set_and_restored))

@@ -331,6 +331,17 @@ h.add(TestOpTable, { op = "log_softmax", inputs = { { B, 4 } },
 h.add(TestOpTable, { op = "cross_entropy", inputs = { { B, 4 }, { B, rows = 4 } },
   reference = cross_entropy, wrong = { { { B, 4 }, { 7, rows = 4 } } } })
 
+h.add(TestOpTable, { op = "soft_cross_entropy",
+  inputs = { { B, 4 }, { B, 4, low = 0.1, high = 1 } }, wrong = { { { B, 4 }, { B, 3 } } },
+  reference = function(x, q)
+    local p = by_rows(softmax_row)(x)
+    return h.array({ x.shape[1] }, function(i)
+      local loss = 0
+      for c = 4 * i - 3, 4 * i do loss = loss - q[c] * math.log(p[c]) end
+      return loss
+    end), p
+  end })
+
 require "conv_rows" (TestOpTable)
 require "norm_rows" (TestOpTable)
 require "pool_rows" (TestOpTable)

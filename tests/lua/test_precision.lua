@@ -1,0 +1,142 @@
+-- Values that are easy to get wrong by cancellation, by an intermediate result that overflows, or by
+-- 0 times infinity. The right ones are by hand, or from the formulas in double.
+local core = require "swale.core"
+local flat = require "values_harness".flat
+local lu = require "luaunit"
+local ops = require "swale.ops"
+local sw = require "swale"
+
+local INF = math.huge
+local UNIT = { float32 = 2 ^ -24, float64 = 2 ^ -53 } -- of one rounding
+
+--- Equal to `roundings` roundings of what is wanted; infinities and NaN are themselves.
+local function assert_close(got, want, roundings, dtype, what)
+  lu.assert_equals(#got, #want, what)
+  for i, w in ipairs(want) do
+    local g = got[i]
+    local close = g == w or w ~= w and g ~= g
+      or math.abs(g - w) <= roundings * UNIT[dtype] * math.abs(w)
+    if not close then lu.fail(("%s, %s: element %d is %.17g, not %.17g"):format(what, dtype, i, g, w)) end
+  end
+end
+
+--- f of tensors, of nodes in a program, and the gradient of the sum of f in each of the operands.
+local function both_ways(f, operands, dtype)
+  local graph, nodes, inputs = core.graph(), {}, {}
+  for k, values in ipairs(operands) do
+    inputs[k] = sw.tensor(values, dtype)
+    nodes[k] = graph:input(k, "real", inputs[k]:shape())
+  end
+  local y = f(table.unpack(nodes))
+  local outputs = { y, table.unpack(graph:gradient(ops.sum(y), nodes)) }
+  local results = { core.program(graph, outputs, { dtype = dtype }):run { inputs = inputs } }
+  for k, t in ipairs(results) do results[k] = flat(t) end
+  return flat(f(table.unpack(inputs))), table.unpack(results)
+end
+
+--- o: operands, value, slopes (one list an operand), roundings of either (8).
+local function check(what, f, o)
+  for dtype in pairs(UNIT) do
+    local eager, value, first, second = both_ways(f, o.operands, dtype)
+    assert_close(eager, o.value, o.roundings or 8, dtype, what .. " of tensors")
+    assert_close(value, o.value, o.roundings or 8, dtype, what)
+    for k, slope in ipairs(o.slopes or {}) do
+      assert_close(({ first, second })[k], slope, o.roundings or 8, dtype, what .. ", slope")
+    end
+  end
+end
+
+-- log(1 + x), in double: of Kahan's, exact to a few units for small x
+local function log1p(x)
+  local u = 1 + x
+  return u == 1 and x or math.log(u) * x / (u - 1)
+end
+local function sigmoid(x) return 1 / (1 + math.exp(-x)) end
+
+TestPrecision = {}
+
+local A, P = log1p(math.exp(-1)), sigmoid(1) -- of the logits 0 and 1: log(1 + 1/e), p of the 1
+
+function TestPrecision:test_log_softmax_of_masked_and_far_classes()
+  for _, far in ipairs { -1e9, -INF } do
+    for at = 1, 3 do
+      local x, y = { 0, 1 }, { -1 - A, -A }
+      table.insert(x, at, far)
+      table.insert(y, at, far - 1 - A)
+      check("log_softmax", ops.log_softmax, { operands = { { x } }, value = y })
+    end
+  end
+  local B = log1p(math.exp(-2))
+  check("log_softmax", ops.log_softmax, { operands = { { { 1e5, 1e5 - 2 } } }, value = { -B, -2 - B } })
+  local small = log1p(2 * math.exp(-10))
+  check("log_softmax", ops.log_softmax, { operands = { { { 10, 0, 0 } } },
+    value = { -small, -10 - small, -10 - small } })
+  -- x - max rounded at 100: exp is off by 100 units
+  check("log_softmax", ops.log_softmax, { operands = { { { 0, -40, -80 } } }, roundings = 100,
+    value = { -math.exp(-40), -40, -80 } })
+end
+
+function TestPrecision:test_soft_cross_entropy_leaves_out_what_has_no_probability()
+  for _, far in ipairs { -1e9, -INF } do
+    for at = 1, 3 do
+      local x, q, slope = { 0, 1 }, { 1, 0 }, { -P, P }
+      table.insert(x, at, far)
+      table.insert(q, at, 0)
+      table.insert(slope, at, 0)
+      check("soft_cross_entropy", sw.loss.soft_cross_entropy, { operands = { { x }, { q } },
+        value = { 1 + A }, slopes = { slope } })
+    end
+  end
+  check("soft_cross_entropy", sw.loss.soft_cross_entropy, {
+    operands = { { { 20, 0 } }, { { 1, 0 } } }, value = { log1p(math.exp(-20)) } })
+  -- the entropy of what it gives itself: no class of -inf takes part, in no slope either
+  local function entropy(x) return sw.loss.soft_cross_entropy(x, ops.softmax(x)) end
+  local h = P * A + (1 - P) * (1 + A) -- and dh/dx = p (log p + h), with a minus
+  check("entropy", entropy, { operands = { { { -INF, 0, 1 } } }, value = { h }, roundings = 16,
+    slopes = { { 0, (1 - P) * (1 + A - h), P * (A - h) } } })
+end
+
+
+function TestPrecision:test_cross_entropy_of_a_class_that_is_nearly_certain()
+  for _, margin in ipairs { 5, 10, 20, 40 } do
+    local want = log1p(math.exp(-margin))
+    for dtype, unit in pairs(UNIT) do
+      local x = sw.tensor({ { margin, 0, -INF } }, dtype)
+      local loss = sw.loss.cross_entropy(x, sw.tensor({ 0 }, "int32")):item()
+      lu.assert_almost_equals(loss, want, (margin + 8) * unit * want)
+    end
+  end
+end
+
+function TestPrecision:test_logistic_loss_far_out_on_both_sides()
+  local z, y = { 10, 15, 20, -20, -80, 80, 80, 0 }, { 1, 1, 1, 0, 1, 0, 1, 0.25 }
+  local value, slope = {}, {}
+  for i, x in ipairs(z) do
+    local towards = y[i] == 1 and -1 or 1
+    value[i] = x == 0 and math.log(2) or math.max(towards * x, 0) + log1p(math.exp(-math.abs(x)))
+    slope[i] = x == 0 and 0.25 or towards * sigmoid(towards * x)
+  end
+  -- exp is rounded at arguments of up to 80, which are exact here
+  check("logistic", sw.loss.logistic, { operands = { z, y }, value = value, slopes = { slope },
+    roundings = 12 })
+end
+
+function TestPrecision:test_hinge_of_masked_classes_and_of_a_small_excess()
+  local function hinge(x) return sw.loss.hinge(x, sw.tensor({ 1 }, "int32")) end
+  for dtype in pairs(UNIT) do
+    -- 1 - 2^-20 below the label's own, which counts for nothing: the excess is 2^-20
+    local x = sw.tensor({ { -INF, 1, 2 ^ -20, -1e9 } }, dtype)
+    lu.assert_equals(hinge(x):table(), { 2 ^ -20 / 4 })
+  end
+end
+
+function TestPrecision:test_label_smoothing_of_a_class_that_is_far_away()
+  local loss = sw.loss.label_smoothing(0.25)(sw.tensor { { -1e5, 0, 1 } },
+    sw.tensor({ 2 }, "int32")):item()
+  -- float32: the mean of 1e5 and little is rounded a few times
+  local want = 0.75 * A + 0.25 * (1e5 + 1 + A + 1 + A + A) / 3
+  lu.assert_almost_equals(loss, want, 4 * 2 ^ -24 * want)
+  local masked = sw.tensor { { -INF, 0, 1 } }
+  lu.assert_almost_equals(sw.loss.label_smoothing(0)(masked, sw.tensor({ 2 }, "int32")):item(), A,
+    8 * 2 ^ -24 * A)
+end
