@@ -120,8 +120,8 @@ end
 ---Likewise: what random numbers are drawn by goes into a run's options. All derivatives at a batch
 ---see the same ones.
 ---@param batch swale.Batch
----@param o swale.RunOptions
----@return swale.RunOptions o
+---@param o swale.ProgramRun
+---@return swale.ProgramRun o
 function Compiled:drawing(batch, o)
   o.seed, o.step = self.seed, batch.step
   o.first_example = batch.position and batch.position + 1

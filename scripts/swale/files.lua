@@ -37,7 +37,7 @@ local function format_of(where, path)
     where, path)
 end
 
----@class swale.LoadOptions
+---@class swale.FileOptions
 ---@field mapped? boolean           safetensors: views of the file, read only
 ---@field separator? string         csv: one character; nil: found from the first line
 ---@field header? boolean           csv: whether the first line has names; nil: found out
@@ -51,7 +51,7 @@ end
 ---Numbers of csv are decimal, 1, -2.5, +1e-3, nan, -inf, in double quotes or not; lines end in LF,
 ---CRLF or CR. core/io/csv.h tells it all.
 ---@param path string
----@param o? swale.LoadOptions
+---@param o? swale.FileOptions
 ---@return any values, any more, any names
 function M.load(path, o)
   local format = format_of("load", path)

@@ -7,7 +7,7 @@ local M = {}
 
 local apply = core.apply
 
----@class swale.Pool            pairs are { rows, columns }; one number stands for both
+---@class swale.Pool2dAttributes            pairs are { rows, columns }; one number stands for both
 ---@field stride? integer|integer[]     the kernel's size: windows lie side by side
 ---@field padding? integer|integer[]    pixels on each side; 0
 ---@field dilation? integer|integer[]   pixels from one tap of the window to the next; 1
@@ -22,7 +22,7 @@ end
 ---derivative.
 ---@param x swale.Value
 ---@param kernel integer|integer[]
----@param o? swale.Pool
+---@param o? swale.Pool2dAttributes
 ---@return swale.Value
 function M.max_pool2d(x, kernel, o)
   return (apply("max_pool2d", window(kernel, o), x))
@@ -31,7 +31,7 @@ end
 ---The average of each window, in which the padding counts as zeros.
 ---@param x swale.Value
 ---@param kernel integer|integer[]
----@param o? swale.Pool
+---@param o? swale.Pool2dAttributes
 ---@return swale.Value
 function M.avg_pool2d(x, kernel, o)
   return (apply("avg_pool2d", window(kernel, o), x))

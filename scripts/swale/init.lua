@@ -29,7 +29,7 @@ local core = require "swale.core"
 ---@field rand fun(shape: integer|integer[], stream?: swale.Random): swale.Tensor
 ---@field randn fun(shape: integer|integer[], stream?: swale.Random): swale.Tensor
 ---@field random fun(seed?: integer, name?: string, n?: integer): swale.Random
----@field load fun(path: string, o?: swale.LoadOptions): any, any, any
+---@field load fun(path: string, o?: swale.FileOptions): any, any, any
 ---@field save fun(path: string, value: any, more?: table)
 ---@field set_threads fun(n: integer)
 ---@field threads fun(): integer

@@ -16,7 +16,7 @@ Linearized.__index = Linearized
 ---@field kind "hvp"|"gauss_newton"
 ---@field late swale.Program        v is its late vector; nobody else runs it
 ---@field plain swale.Program       the same, whole each time
----@field point swale.RunOptions    inputs, batch, and what random numbers are drawn by
+---@field point swale.ProgramRun    inputs, batch, and what random numbers are drawn by
 ---@field vectors swale.Tensor[]    weights and buffers, copies of its own
 ---@field memory number             bytes that may be kept
 

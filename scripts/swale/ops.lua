@@ -7,8 +7,8 @@ local core = require "swale.core"
 local errors = require "swale.errors"
 
 ---@class swale.ops
----@field max_pool2d fun(x: swale.Value, kernel: integer|integer[], o?: swale.Pool): swale.Value
----@field avg_pool2d fun(x: swale.Value, kernel: integer|integer[], o?: swale.Pool): swale.Value
+---@field max_pool2d fun(x: swale.Value, kernel: integer|integer[], o?: swale.Pool2dAttributes): swale.Value
+---@field avg_pool2d fun(x: swale.Value, kernel: integer|integer[], o?: swale.Pool2dAttributes): swale.Value
 ---@field global_avg_pool2d fun(x: swale.Value): swale.Value
 ---@field zero_pad2d fun(x: swale.Value, padding: integer|integer[]): swale.Value
 ---@field reflect_pad2d fun(x: swale.Value, padding: integer|integer[]): swale.Value

@@ -4,7 +4,7 @@ local M = {}
 local WIDTH = 20       -- of the bar, in characters
 local INTERVAL = 0.1   -- seconds between two drawings
 
----@class swale.Progress
+---@class swale.ProgressBar
 local Progress = {}
 Progress.__index = Progress
 
@@ -22,7 +22,7 @@ local function columns()
 end
 
 ---@param o? { terminal?: boolean, write?: fun(text: string) }   for tests: instead of stderr
----@return swale.Progress
+---@return swale.ProgressBar
 function M.new(o)
   o = o or {}
   local terminal = o.terminal

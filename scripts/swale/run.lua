@@ -81,7 +81,7 @@ end
 ---@field params? table<string, any>
 ---@field script? string           the file that says what is run
 ---@field argv? string[]
----@field progress? swale.Progress
+---@field progress? swale.ProgressBar
 
 ---Makes a run's directory and writes down all that is known already.
 ---@param o swale.RunOptions

@@ -13,7 +13,7 @@ local rules = require "swale.schedule.rules"
 
 ---@class swale.schedule
 ---@field constant fun(value: number): swale.Schedule
----@field linear fun(o: swale.LinearOptions): swale.Schedule
+---@field linear fun(o: swale.LinearScheduleOptions): swale.Schedule
 ---@field step fun(o: swale.StepOptions): swale.Schedule
 ---@field multi_step fun(o: swale.MultiStepOptions): swale.Schedule
 ---@field piecewise fun(o: swale.PiecewiseOptions): swale.Schedule

@@ -84,6 +84,18 @@ function TestDocs:test_every_parameter_of_a_method_is_described()
   end
 end
 
+-- Editors and `swale help` find a class by its name alone.
+function TestDocs:test_class_names_are_unique()
+  local seen = {}
+  for _, path in ipairs(lua_files()) do
+    for _, line in ipairs(lines_of(path)) do
+      local name = line:match "^%-%-%-@class (swale%.[%w_]+)"
+      lu.assert_nil(name and seen[name], ("%s is in %s and in %s"):format(name, seen[name], path))
+      if name then seen[name] = path end
+    end
+  end
+end
+
 -- Layers override what nn/layer.lua describes; the methods of tensors are described by their ops.
 local INHERITED = { parameters = true, forward = true, children = true, declared = true }
 

@@ -22,7 +22,7 @@ local PATIENCE = 15000 -- ms from one means of ending a child to the next
 ---@field timed_out boolean
 ---@field problem? string         it could not be started
 
----@class swale.PoolOptions
+---@class swale.ProcessPoolOptions
 ---@field jobs integer                                at once
 ---@field next fun(): swale.PoolJob|nil               the next one, or nil at the end
 ---@field started? fun(job: swale.PoolJob)
@@ -168,7 +168,7 @@ local function work(self)
 end
 
 ---Runs jobs until there are no more, or until Ctrl-C.
----@param o swale.PoolOptions
+---@param o swale.ProcessPoolOptions
 ---@return string|nil stopped   the signal that ended it: "sigint", "sigterm", "sighup"
 function M.run(o)
   local self = setmetatable({ o = o, running = {}, count = 0, finished = {}, handles = {},

@@ -13,7 +13,7 @@ local Report = {}
 Report.__index = Report
 
 ---@param total integer   jobs
----@param bar? swale.Progress
+---@param bar? swale.ProgressBar
 ---@return swale.BatchReport
 function M.new(total, bar)
   return setmetatable({ total = total, rows = {}, failed = 0, running = {},

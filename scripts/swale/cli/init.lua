@@ -214,7 +214,8 @@ end
 ---@return integer code   exit status
 function M.main(args)
   local name = args[1]
-  if not name or name == "--help" or name == "-h" or name == "help" then return help() end
+  local bare_help = name == "help" and not args[2]
+  if not name or name == "--help" or name == "-h" or bare_help then return help() end
   if name == "--version" or name == "-v" then return version() end
   if not name:match "^%l[%w_-]*$" or not package.searchpath("swale.cli." .. name, package.path) then
     return unknown(name)

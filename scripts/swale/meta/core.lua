@@ -274,7 +274,7 @@ local Program = {}
 ---@param options? { dtype?: "float32"|"float64", offsets?: (integer|false)[], vectors?: table<integer, 1|2>, late?: integer }   late: a vector that changes from run to run while all else stays, see :rerun. offsets: where outputs go in their vector, from 1; vectors[i]: which that is: 1, a run's out (the default), or 2, its state
 ---@return swale.Program
 function core.program(graph, outputs, options) end
----@class swale.RunOptions
+---@class swale.ProgramRun
 ---@field inputs? swale.Tensor[]
 ---@field vectors? swale.Tensor[]   that the params lie in: weights, buffers, …
 ---@field batch? integer            from the inputs unless given
@@ -283,19 +283,19 @@ function core.program(graph, outputs, options) end
 ---@field seed? integer             of random numbers, 0
 ---@field step? integer             which of the seed's numbers are drawn, 0
 ---@field first_example? integer    likewise: the position of the batch's first example in the stream of examples, 1
----@param o swale.RunOptions
+---@param o swale.ProgramRun
 ---@return swale.Tensor ...         outputs that have no offset, as copies
 function Program:run(o) end
 ---Runs again what depends on the late vector, and nothing else, with another late vector (and out, state); inputs, batch and the
 ---other vectors are those of the last :run. Bits are those of a whole run.
----@param o swale.RunOptions        without inputs and batch
+---@param o swale.ProgramRun        without inputs and batch
 ---@return swale.Tensor ...
 function Program:rerun(o) end
 ---@param batch integer
 ---@return integer                  bytes that a run keeps for :rerun
 function Program:kept_bytes(batch) end
 ---Runs as :run does and looks at every result.
----@param o swale.RunOptions
+---@param o swale.ProgramRun
 ---@return string|nil               which op made the first NaN, or what was given with one; nil: none
 function Program:blame(o) end
 ---@return string                   instructions, buffers, sizes

@@ -56,13 +56,13 @@ function M.constant(value)
   return object.native("constant", { value = value })
 end
 
----@class swale.LinearOptions
+---@class swale.LinearScheduleOptions
 ---@field from number
 ---@field to number
 ---@field epochs? number            or steps, examples, period
 
 ---from + (to - from) min(t / period, 1): LinearLR.
----@param o swale.LinearOptions
+---@param o swale.LinearScheduleOptions
 ---@return swale.Schedule
 function M.linear(o)
   o = timed("schedule.linear", o, { from = "number", to = "number" })

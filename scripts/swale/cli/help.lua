@@ -1,0 +1,27 @@
+--- swale help NAME
+local cli = require "swale.cli"
+
+local M = { summary = "what a function or a method of Swale does: swale help NAME", order = 11 }
+
+local function build_parser()
+  local parser = cli.parser("help", "Prints what the annotations say of a function, a module or a"
+    .. " method: swale help schedule.cyclic, swale help nn, swale help Trainer:fit.")
+  parser:argument("name", "As in a script, with or without sw. in front."):argname "NAME"
+  return parser
+end
+
+---@param args string[]
+---@return integer code
+function M.main(args)
+  local o = cli.parse(build_parser(), args)
+  if not o then return 2 end
+  local page, problem = require("swale.manual").page(o.name)
+  if not page then
+    cli.say("%s", problem)
+    return 1
+  end
+  print(page)
+  return 0
+end
+
+return M

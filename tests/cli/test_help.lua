@@ -1,0 +1,45 @@
+--- swale help NAME.
+local lu = require "luaunit"
+local command = require "command"
+local manual = require "swale.manual"
+local sw = require "swale"
+
+TestHelp = {}
+
+local function said(name) return command.swale(".", { "help", name }) end
+
+function TestHelp:test_a_function_with_its_options()
+  local r = said "schedule.cyclic"
+  lu.assert_equals(r.code, 0, r.err)
+  for _, part in ipairs { "sw.schedule.cyclic(o)", "Izmailov", "period", "length of a cycle" } do
+    lu.assert_str_contains(r.out, part)
+  end
+end
+
+function TestHelp:test_methods_and_classes()
+  for name, part in pairs { ["Trainer:fit"] = "goes on", Model = "weights", ["Tensor:sum"] = "axes",
+    ["Compiled:hvp"] = "batch", ["sw.nn"] = "Conv2d" } do
+    local r = said(name)
+    lu.assert_equals(r.code, 0, name .. r.err)
+    lu.assert_str_contains(r.out, part)
+  end
+end
+
+function TestHelp:test_an_unknown_name_gets_the_nearest()
+  local r = said "schedule.cyclc"
+  lu.assert_equals(r.code, 1)
+  lu.assert_equals(r.err,
+    'swale: there is no help for "schedule.cyclc"; did you mean "schedule.cyclic"?\n')
+  lu.assert_str_contains(said("Trainer:fti").err, '"Trainer:fit"')
+end
+
+function TestHelp:test_every_public_name_has_a_page()
+  for name, value in pairs(sw) do
+    if name ~= "_VERSION" then lu.assert_is_string((manual.page(name)), name) end
+    for key, part in pairs(type(value) == "table" and value or {}) do
+      if type(part) == "function" then
+        lu.assert_is_string((manual.page(name .. "." .. key)), name .. "." .. key)
+      end
+    end
+  end
+end
