@@ -120,6 +120,56 @@ function TestTensors:test_targets()
   lu.assert_equals(y:reshape({ -1 }):table(), { 1.5, 0.5 })
 end
 
+function TestTensors:test_unit_divides_by_255()
+  local data = sw.data.from_tensors { standardise = "unit",
+    train = { x = sw.tensor({ { 0, 51 }, { 255, 1 } }, "uint8") } }
+  local want = sw.tensor { { 0, 51 }, { 255, 1 } } * sw.tensor(1 / 255) -- as scale, one rounding
+  lu.assert_equals((data.train:gather { 1, 2 }):table(), want:table())
+  lu.assert_equals(data.normalisation.deviation, 255)
+  lu.assert_equals(data:standardise("none").normalisation, nil)
+  for _, value in ipairs { 1, 256, -1 } do
+    lu.assert_error_msg_contains('standardise: "unit" divides by 255, but values of train.x are',
+      sw.data.from_tensors, { standardise = "unit", train = { x = sw.tensor { { 0, value } } } })
+  end
+end
+
+function TestTensors:test_values_that_are_not_finite()
+  local x = sw.ones { 1003, 3 }
+  x:set(1002, 2, 0 / 0)
+  x:set(1003, 1, math.huge)
+  lu.assert_error_msg_contains("standardise: train.x: 2 values are not finite; the first is nan,"
+    .. " value 2 of example 1002; fill it in", sw.data.from_tensors,
+    { standardise = "feature", train = { x = x } })
+  local y = sw.zeros { 1003, 1 }
+  y:set(4, 1, -math.huge)
+  local data = sw.data.from_tensors { train = { x = sw.ones { 1003, 3 }, y = y } }
+  local trainer = sw.Trainer { model = sw.nn.Linear(3, 1), loss = sw.loss.mse, lr = 0,
+    batch_size = 1003, data = data }
+  local ok, why = pcall(trainer.fit, trainer, { steps = 1 })
+  lu.assert_false(ok)
+  lu.assert_str_contains(tostring(why),
+    "data.train.y: 1 value is not finite; the first is -inf, value 1 of example 4")
+end
+
+function TestTensors:test_splits_of_other_kinds()
+  local function refuses(message, o)
+    lu.assert_error_msg_contains(message, sw.data.from_tensors, o)
+  end
+  local x, labels = sw.ones { 2, 2 }, sw.zeros({ 2 }, "int32")
+  refuses("train: rows of x hold no values", { train = { x = sw.ones { 2, 0 } } })
+  refuses("train: rows of y hold no values", { train = { x = x, y = sw.ones { 2, 0 } } })
+  refuses('train: y is float64; data are float32: y:to "float32"',
+    { train = { x = x, y = sw.ones({ 2 }, "float64") } })
+  refuses("classes go with labels, but y of train are float32", { classes = 2,
+    train = { x = x, y = sw.ones { 2 } } })
+  refuses("valid: y is float32, that of train int32", { classes = 2,
+    train = { x = x, y = labels }, valid = { x = x, y = sw.ones { 2 } } })
+  refuses("test: x is uint8, that of train float32",
+    { train = { x = x }, test = { x = x:to "uint8" } })
+  refuses("valid: rows of x are (3, 2), those of train (2, 3)",
+    { train = { x = sw.ones { 2, 2, 3 } }, valid = { x = sw.ones { 1, 3, 2 } } })
+end
+
 function TestTensors:test_lists_count_from_1()
   local data = sw.data.from_tensors { train = { x = two_rows() } }
   lu.assert_error_msg_contains("gather: index must be a list, [1] and on without gaps",

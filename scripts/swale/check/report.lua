@@ -1,6 +1,7 @@
 --- What `swale check` prints of a fit that was planned.
 local footprint = require "swale.trainer.footprint"
 local layers = require "swale.check.layers"
+local look = require "swale.data.look"
 local plans = require "swale.trainer.plan"
 local progress = require "swale.progress"
 local timing = require "swale.check.timing"
@@ -97,11 +98,31 @@ local function time(fit)
     each, progress.seconds(t.evaluations))
 end
 
+--- What is read as what, and what in it may be a mistake.
+local function data_lines(data)
+  local kind, train = data.normalisation and data.normalisation.kind, data.train
+  local lines = { ("data: %s%s"):format(tostring(data), data.vocabulary and "" or
+    (", standardise = %q"):format(kind or "none")) }
+  if not kind and train.x:dtype() == "uint8" and not data.vocabulary then
+    local seen = look.at(train.x)
+    if seen.most > 1 then
+      lines[2] = ('  values of train.x are read as %g to %g: standardise = "unit" divides by 255,'
+        .. ' "global" makes mean 0 and deviation 1'):format(seen.least, seen.most)
+    end
+  end
+  for _, name in ipairs { "train", "valid", "test" } do
+    local faults = data[name] and look.split(data[name])
+    if faults then lines[#lines + 1] = ("  %s.%s"):format(name, faults) end
+  end
+  return lines
+end
+
 ---@param fit swale.DryFit
 ---@param timed boolean
 ---@return string[]
 function M.lines(fit, timed)
-  local lines = { work(fit) }
+  local lines = data_lines(fit.engine.data)
+  lines[#lines + 1] = work(fit)
   for _, name in ipairs { "lr", "batch_size", "momentum", "weight_decay" } do
     lines[#lines + 1] = setting(fit, name)
   end

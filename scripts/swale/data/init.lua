@@ -12,7 +12,7 @@ local M = {}
 function M.names() return errors.sorted(manifests.sets) end
 
 ---A data set by name. What is not on this machine is fetched. Rows are standardised by mean and
----deviation of the training split: of all values, of each feature or of each channel.
+---deviation of the training split: of all values, of each feature or of each channel; or "unit".
 ---@param name string   "fashion-mnist", "mnist", "digits", "cifar10" or "cifar100"
 ---@param o? swale.LoadOptions
 ---@return swale.Data

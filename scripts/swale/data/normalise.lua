@@ -3,32 +3,34 @@
 ---     "global"    all of them
 ---     "feature"   each feature
 ---     "channel"   each channel, the last axis of a row
+--- "unit" divides by 255, of bytes and other values from 0 to 255.
 --- "none" leaves rows as they are. What does not vary is only shifted.
 local cache = require "swale.data.cache"
 local core = require "swale.core"
 local errors = require "swale.errors"
+local look = require "swale.data.look"
 local ops = require "swale.ops"
 
 local M = {}
 
----@alias swale.Standardise boolean|"global"|"feature"|"channel"|"none"   true: "global"
+---@alias swale.Standardise boolean|"global"|"feature"|"channel"|"unit"|"none"   true: "global"
 
 ---@class swale.Normalisation
----@field kind "global"|"feature"|"channel"
+---@field kind "global"|"feature"|"channel"|"unit"
 ---@field mean number|swale.Tensor        tensors: float64, one element a feature or channel
 ---@field deviation number|swale.Tensor
 
-local KINDS = { "global", "feature", "channel", "none" }
+local KINDS = { "global", "feature", "channel", "unit", "none" }
 
 ---@param where string
 ---@param value swale.Standardise
----@return "global"|"feature"|"channel"|"none"
+---@return "global"|"feature"|"channel"|"unit"|"none"
 function M.kind(where, value)
   if value == true then return "global" end
   if value == false then return "none" end
   for _, kind in ipairs(KINDS) do if kind == value then return kind end end
-  errors.misuse('%s: standardise is a boolean, "global", "feature", "channel" or "none", not %s%s',
-    where, errors.shown(value), errors.suggestion(value, KINDS))
+  errors.misuse('%s: standardise is a boolean, "global", "feature", "channel", "unit" or "none",'
+    .. " not %s%s", where, errors.shown(value), errors.suggestion(value, KINDS))
 end
 
 local CHUNK = 1000 -- examples converted to float64 at a time
@@ -55,13 +57,29 @@ local function column_moments(x, columns)
   return mean, deviation
 end
 
----@param kind "global"|"feature"|"channel"|"none"
+--- Moments of what is not finite are none, and numbers that are 0 to 1 already are no bytes.
+local function check_values(kind, x)
+  if not x:dtype():find "^float" then return end
+  local found = look.at(x)
+  if found.bad > 0 then
+    errors.misuse('standardise: train.x: %s; fill it in, leave it out, or standardise = "none"',
+      look.faults(x))
+  elseif kind == "unit" and not (found.least >= 0 and found.most > 1 and found.most <= 255) then
+    errors.misuse('standardise: "unit" divides by 255, but values of train.x are %g to %g',
+      found.least, found.most)
+  end
+end
+
+---@param kind "global"|"feature"|"channel"|"unit"|"none"
 ---@param x swale.Tensor                   (N, …) of the training split
 ---@return swale.Normalisation|nil         nil for "none"
 function M.of(kind, x)
   local mean, deviation
+  if kind ~= "none" then check_values(kind, x) end
   if kind == "none" then
     return nil
+  elseif kind == "unit" then
+    mean, deviation = 0, 255
   elseif kind == "global" then
     mean, deviation = cache.moments(x)
     deviation = deviation > 0 and deviation or 1

@@ -37,15 +37,46 @@ local function check_split(split, part, features)
   local n = part.x:numel() // #part.x
   if features and n ~= features then
     errors.misuse("%s: rows of %d values, but rows of train have %d", where, n, features)
+  elseif n == 0 or part.y and part.y:numel() == 0 then
+    errors.misuse("%s: rows of %s hold no values", where, n == 0 and "x" or "y")
   elseif part.y and #part.y ~= #part.x then
     errors.misuse("%s: %d rows in x, but %d in y", where, #part.x, #part.y)
   end
   return part, n
 end
 
+local function is_float(t) return t:dtype():find "^float" end
+
+--- Of the types that train has, and of its shape where neither is flat.
+local function check_alike(split, part, train)
+  local where = "from_tensors: " .. split
+  for _, name in ipairs { "x", "y" } do
+    local a, b = part[name], train[name]
+    if a and b and a:dtype() ~= b:dtype() and (is_float(a) or is_float(b)) then
+      errors.misuse("%s: %s is %s, that of train %s", where, name, a:dtype(), b:dtype())
+    end
+  end
+  local a, b = part.x:shape(), train.x:shape()
+  table.remove(a, 1)
+  table.remove(b, 1)
+  local rows, wanted = errors.shape_text(a), errors.shape_text(b)
+  if #a > 1 and #b > 1 and rows ~= wanted then
+    errors.misuse("%s: rows of x are %s, those of train %s", where, rows, wanted)
+  end
+end
+
 local function check_kinds(train, o, kind)
+  for _, name in ipairs { "x", "y" } do
+    if train[name] and train[name]:dtype() == "float64" then
+      errors.misuse('from_tensors: train: %s is float64; data are float32: %s:to "float32"', name,
+        name)
+    end
+  end
   if train.y and train.y:dtype() ~= "float32" and not o.classes then
     errors.misuse("from_tensors: labels need classes, their number")
+  elseif train.y and train.y:dtype() == "float32" and o.classes then
+    errors.misuse('from_tensors: classes go with labels, but y of train are float32 targets;'
+      .. ' y:to "int32" makes labels of them')
   elseif train.x:dtype() == "int32" and not o.vocabulary then
     errors.misuse("from_tensors: x of int32 are indices and need vocabulary, how many there are;"
       .. " numbers are float32: x:to \"float32\"")
@@ -69,6 +100,9 @@ function M.new(o)
     end
   end
   check_kinds(parts.train, o, kind)
+  for _, split in ipairs { "valid", "test" } do
+    if parts[split] then check_alike(split, parts[split], parts.train) end
+  end
   return sets.new { name = o.name, parts = parts, classes = o.classes, vocabulary = o.vocabulary,
     images = o.images, augment = o.augment, normalisation = normalise.of(kind, parts.train.x),
     refuse = function(split, why) errors.misuse("from_tensors: %s: %s", split, why) end }

@@ -15,6 +15,12 @@ local function blame(loop)
   return text and "\n" .. text or ""
 end
 
+--- Data that are not finite make a loss that is none.
+local function data_faults(self)
+  local faults = require("swale.data.look").split(self.data.train)
+  return faults and "\ndata.train." .. faults or ""
+end
+
 --- The words for a loss that is not finite; what led there is kept first.
 local function diverge(self)
   local s = self.state
@@ -23,7 +29,7 @@ local function diverge(self)
   self.journal:step(s, self.loop)
   self.journal:checkpoint(self)
   error(errors.diverged(("step %d: the loss is %s (%s).%s"):format(s.step + 1,
-    number_text(rawget(s, "bad_loss") or 0 / 0), last, blame(self.loop))), 0)
+    number_text(rawget(s, "bad_loss") or 0 / 0), last, blame(self.loop) .. data_faults(self))), 0)
 end
 
 ---Raises for what advance gave instead of a reason to go on.
