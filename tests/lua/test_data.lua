@@ -217,6 +217,39 @@ function TestTensors:test_standardise_by_the_training_split()
   for i = 1, 6 do lu.assert_almost_equals(x[i], (i - 3.5) / s, 1e-6) end
 end
 
+local function standardised(kind, x)
+  return sw.data.from_tensors { standardise = kind, train = { x = x }, test = { x = x } }
+end
+
+-- 0.1 in float32 is no short fraction in binary: n of them, added and divided, may be another number.
+function TestTensors:test_what_does_not_vary_is_only_shifted()
+  local other = sw.full({ 1, 1 }, 0.2)
+  for _, kind in ipairs { "feature", "channel", "global" } do
+    for n = 2, 120 do
+      local data = sw.data.from_tensors { standardise = kind, train = { x = sw.full({ n, 1 }, 0.1) },
+        test = { x = other } }
+      local deviation = data.normalisation.deviation
+      lu.assert_equals(kind == "global" and deviation or deviation:get(1), 1)
+      lu.assert_almost_equals(data.test:gather({ 1 }):item(), 0.1, 2 ^ -24) -- three roundings
+    end
+  end
+end
+
+function TestTensors:test_little_that_varies_beside_a_large_mean()
+  -- neighbours in float32, a deviation of 1/32 beside 10^6: a difference of squares would lose it
+  local x = sw.tensor { { 1e6, 5 }, { 1e6 + 0.0625, 5 } }
+  local data = standardised("feature", x)
+  lu.assert_equals(data.normalisation.mean:table(), { 1e6 + 0.03125, 5 })
+  lu.assert_equals(data.normalisation.deviation:table(), { 0.03125, 1 })
+  lu.assert_equals(standardised("global", x:narrow(2, 1, 1):contiguous()).normalisation.deviation,
+    0.03125)
+end
+
+function TestTensors:test_what_float32_counts_as_0_does_not_vary()
+  local data = standardised("global", sw.tensor { { 1e-40 }, { 2e-40 } })
+  lu.assert_equals(data.normalisation.deviation, 1)
+end
+
 TestIdx = {}
 
 function TestIdx:setUp()

@@ -8,6 +8,7 @@ local download = require "swale.data.download"
 local errors = require "swale.errors"
 local folders = require "swale.folders"
 local manifests = require "swale.data.manifests"
+local normalise = require "swale.data.normalise"
 
 local M = {}
 
@@ -125,22 +126,6 @@ local function split_up(manifest, files)
   return parts
 end
 
----Mean and deviation of all values of a tensor: exact for bytes, whose sums a double holds.
----@param x swale.Tensor
----@return number mean, number deviation
-function M.moments(x)
-  local rows, flat = #x, x:reshape { #x, -1 }
-  local sum, squares, chunk = 0, 0, 1000
-  for first = 1, rows, chunk do
-    local few = flat:narrow(1, first, math.min(chunk, rows - first + 1))
-    local values = few:to("float64"):reshape { -1 }
-    sum = sum + values:dot(core.zeros({ #values }, "float64"):fill(1))
-    squares = squares + values:dot(values)
-  end
-  local n = x:numel()
-  return sum / n, math.sqrt(math.max(squares / n - (sum / n) ^ 2, 0))
-end
-
 local said = {}
 
 local function say_once(text)
@@ -176,8 +161,9 @@ local function read_set(name, folder, scratch)
     files[key] = read_checked(folder, file, manifest, scratch)
   end
   local parts = split_up(manifest, files)
-  local mean, deviation = M.moments(parts["train.x"])
-  return parts, { mean = ("%.17g"):format(mean), deviation = ("%.17g"):format(deviation),
+  local moments = normalise.of("global", parts["train.x"])
+  return parts, { mean = ("%.17g"):format(moments.mean),
+    deviation = ("%.17g"):format(moments.deviation),
     licence = manifest.licence }, true
 end
 

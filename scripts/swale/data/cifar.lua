@@ -5,6 +5,7 @@
 --- of them in that order, so that any number of validation images, none too, is a view of it.
 local core = require "swale.core"
 local errors = require "swale.errors"
+local normalise = require "swale.data.normalise"
 
 local M = {}
 
@@ -62,8 +63,7 @@ function M.valid(n) return n // 10 end
 ---@return table<string, string>
 function M.metadata(tensors)
   local x = tensors["train.x"]
-  local moments = require("swale.data.normalise").of("channel",
-    x:narrow(1, 1, #x - M.valid(#x)))
+  local moments = normalise.of("channel", x:narrow(1, 1, #x - M.valid(#x)))
   local function text(t)
     local words = {}
     for i, value in ipairs(t:table()) do words[i] = ("%.17g"):format(value) end

@@ -4,8 +4,7 @@
 ---     "feature"   each feature
 ---     "channel"   each channel, the last axis of a row
 --- "unit" divides by 255, of bytes and other values from 0 to 255.
---- "none" leaves rows as they are. What does not vary is only shifted.
-local cache = require "swale.data.cache"
+--- "none" leaves rows as they are. What does not vary, measured by its size, is only shifted.
 local core = require "swale.core"
 local errors = require "swale.errors"
 local look = require "swale.data.look"
@@ -35,24 +34,41 @@ end
 
 local CHUNK = 1000 -- examples converted to float64 at a time
 
---- Sum over examples of f of the values, as rows of `columns`.
-local function column_sums(x, columns, f)
-  local sum = core.zeros({ columns }, "float64")
-  for first = 1, #x, CHUNK do
+--- The values in float64, as rows of `columns`, some examples at a time.
+local function chunks(x, columns)
+  local first = 1 - CHUNK
+  return function()
+    first = first + CHUNK
+    if first > #x then return nil end
     local few = x:narrow(1, first, math.min(CHUNK, #x - first + 1))
-    sum:add(1, ops.sum(f(few:to("float64"):reshape { -1, columns }), 1))
+    return few:to("float64"):reshape { -1, columns }
   end
-  return sum
 end
 
+--- Whether n values of this mean and deviation vary. Their sum is off by half a unit of double an
+--- addition at worst, the mean by n half units, and a deviation below that says nothing. (One
+--- value of 600,000 that is the next float32 to the others is above it.) What float32 counts as 0
+--- is none, either.
+local function varies(mean, deviation, n)
+  return deviation > math.abs(mean) * n * 2.0 ^ -53 and deviation >= 2.0 ^ -126
+end
+
+--- Two passes; the second one takes out what the mean is off, so that equal values deviate by 0.
 local function column_moments(x, columns)
   local n = x:numel() / columns
-  local mean = column_sums(x, columns, function(v) return v end):scale(1 / n)
-  local squares = column_sums(x, columns, function(v) return ops.square(v - mean) end)
-  local deviation = core.zeros({ columns }, "float64")
+  local function zeros() return core.zeros({ columns }, "float64") end
+  local sum, off, squares = zeros(), zeros(), zeros()
+  for values in chunks(x, columns) do sum:add(1, ops.sum(values, 1)) end
+  local mean = sum / n
+  for values in chunks(x, columns) do
+    local d = values - mean
+    off:add(1, ops.sum(d, 1))
+    squares:add(1, ops.sum(ops.square(d), 1))
+  end
+  off = off / n
+  local deviation = ops.sqrt(ops.maximum(squares / n - off * off, 0))
   for i = 1, columns do
-    local s = math.sqrt(squares:get(i) / n)
-    deviation:set(i, s > 0 and s or 1)
+    if not varies(mean:get(i), deviation:get(i), n) then deviation:set(i, 1) end
   end
   return mean, deviation
 end
@@ -81,8 +97,8 @@ function M.of(kind, x)
   elseif kind == "unit" then
     mean, deviation = 0, 255
   elseif kind == "global" then
-    mean, deviation = cache.moments(x)
-    deviation = deviation > 0 and deviation or 1
+    local means, deviations = column_moments(x, 1)
+    mean, deviation = means:get(1), deviations:get(1)
   else
     local shape = x:shape()
     local channels = #shape > 1 and shape[#shape] or 1
