@@ -2,9 +2,10 @@
 --- the same whatever the batches, the last partial one included, and the variance of batch means is
 --- not lost. With n_b values a channel in batch b, mean m_b, biased variance v_b, N = sum n_b:
 ---
----    mean = sum n_b m_b / N,    var = (sum n_b (v_b + m_b^2) / N - mean^2) N / (N - 1)
+---    mean = sum n_b m_b / N,    var = sum n_b (v_b + (m_b - mean)^2) / (N - 1)
 ---
---- in double; N / (N - 1) as PyTorch's running_var has it. Units are not dropped meanwhile.
+--- in double, batch after batch (Chan et al. 1979), so that a mean that is large beside the deviation
+--- takes nothing from it; N - 1 as PyTorch's running_var has it. Units are not dropped meanwhile.
 local contexts = require "swale.nn.context"
 local core = require "swale.core"
 local entry = require "swale.entry"
@@ -79,26 +80,26 @@ local function each_batch(o, f)
   end
 end
 
+--- m2: sum of squares of deviations from the mean.
 local function new_sum(site)
   return { n = 0, batches = 0, mean = core.zeros({ site.channels }, "float64"),
-    square = core.zeros({ site.channels }, "float64") }
+    m2 = core.zeros({ site.channels }, "float64") }
 end
 
 local function add(sum, site, moments, examples)
   local n = examples * site.positions
   local mean, var = moments:select(1, 1):to "float64", moments:select(1, 2):to "float64"
+  local share, off = n / (sum.n + n), mean - sum.mean
+  sum.m2:add(n, var)
+  sum.m2:add(share * sum.n, off * off)
+  sum.mean:add(share, off)
   sum.n, sum.batches = sum.n + n, sum.batches + 1
-  sum.mean:add(n, mean)
-  sum.square:add(n, var + mean * mean)
 end
 
 local function store(sum, site)
-  local mean = sum.mean * (1 / sum.n)
-  local var = sum.square * (1 / sum.n) - mean * mean
-  local unbiased = sum.n > 1 and sum.n / (sum.n - 1) or 1
-  site.running_mean:copy(mean:to(site.running_mean:dtype()))
-  site.running_var:copy((require("swale.ops").maximum(var, 0) * unbiased)
-    :to(site.running_var:dtype()))
+  local var = sum.m2 * (1 / math.max(sum.n - 1, 1))
+  site.running_mean:copy(sum.mean:to(site.running_mean:dtype()))
+  site.running_var:copy(var:to(site.running_var:dtype()))
   site.num_batches_tracked:fill(sum.batches)
 end
 

@@ -140,3 +140,16 @@ function TestPrecision:test_label_smoothing_of_a_class_that_is_far_away()
   lu.assert_almost_equals(sw.loss.label_smoothing(0)(masked, sw.tensor({ 2 }, "int32")):item(), A,
     8 * 2 ^ -24 * A)
 end
+
+function TestPrecision:test_batch_norm_of_a_constant_channel_in_evaluation()
+  local c = 123456.7
+  local model = sw.nn.Sequential { sw.nn.Linear(2, 1), sw.nn.BatchNorm(1) }:build { seed = 1 }
+  model:parameter("0.weight"):fill(0)
+  model:parameter("0.bias"):fill(c)
+  model:parameter("1.bias"):fill(0.25)
+  model:buffer("1.running_mean"):fill(c)
+  model:buffer("1.running_var"):fill(0)
+  local x = sw.ones { 3, 2 }
+  lu.assert_equals(flat(model:forward(x)), { 0.25, 0.25, 0.25 })
+  lu.assert_equals(flat(model:predict(x)), { 0.25, 0.25, 0.25 }) -- folded
+end

@@ -98,22 +98,30 @@ local function train(self, x, p, context)
   return y
 end
 
----What it does in evaluation: y = scale x + shift, which is two operations on the large array.
+---What it does in evaluation to x + before: scale x + shift. The mean is taken off before anything is
+---scaled, so that a channel that is constant comes out as its bias.
 ---@param p table
+---@param before? swale.Value     a bias that was to be added to x; none
 ---@return swale.Value scale, swale.Value shift     (channels)
-function BatchNorm:affine_map(p)
+function BatchNorm:affine_map(p, before)
+  local scale = self:scale(p)
+  local shift = (before and before - p.running_mean or -p.running_mean) * scale
+  return scale, p.bias and shift + p.bias or shift
+end
+
+---@param p table
+---@return swale.Value scale      (channels)
+function BatchNorm:scale(p)
   local scale = 1 / ops.sqrt(p.running_var + self.eps)
-  if p.weight then scale = p.weight * scale end
-  local shift = -(p.running_mean * scale)
-  return scale, p.bias and p.bias + shift or shift
+  return p.weight and p.weight * scale or scale
 end
 
 function BatchNorm:forward(x, p, context)
   check_channels(self, x)
   local mode = context.norm_mode and context.norm_mode(self, x, p) or context.mode
   if mode == "eval" and self.track then
-    local scale, shift = self:affine_map(p)
-    return x * scale + shift
+    local y = (x - p.running_mean) * self:scale(p)
+    return p.bias and y + p.bias or y
   end
   return train(self, x, p, context)
 end

@@ -36,14 +36,13 @@ function Conv2d:parameters()
   return list
 end
 
----Parameters with which it gives scale y + shift instead of y.
+---Parameters with which it gives scale y + shift, of y without its bias.
 ---@param p table
 ---@param scale swale.Value      (outputs)
 ---@param shift swale.Value
 ---@return table
 function Conv2d:folded(p, scale, shift)
-  return { weight = p.weight * ops.reshape(scale, { self.outputs, 1, 1, 1 }),
-    bias = p.bias and p.bias * scale + shift or shift }
+  return { weight = p.weight * ops.reshape(scale, { self.outputs, 1, 1, 1 }), bias = shift }
 end
 
 function Conv2d:takes() return "images" end

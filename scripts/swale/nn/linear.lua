@@ -33,14 +33,13 @@ local function affine(x, p)
   return p.bias and y + p.bias or y
 end
 
----Parameters with which it gives scale y + shift instead of y.
+---Parameters with which it gives scale y + shift, of y without its bias.
 ---@param p table
 ---@param scale swale.Value      (outputs)
 ---@param shift swale.Value
 ---@return table
 function Linear:folded(p, scale, shift)
-  return { weight = p.weight * ops.reshape(scale, { self.outputs, 1 }),
-    bias = p.bias and p.bias * scale + shift or shift }
+  return { weight = p.weight * ops.reshape(scale, { self.outputs, 1 }), bias = shift }
 end
 
 --- What most often is missing before it.

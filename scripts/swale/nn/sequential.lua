@@ -22,7 +22,8 @@ function Sequential:forward(x, p, context)
   while i <= #list do
     local child, norm = list[i].layer, list[i + 1] and list[i + 1].layer
     if context.fold and can_fold(child, norm) then
-      x = child:call(x, child:folded(p[i], norm:affine_map(p[i + 1])), context)
+      local scale, shift = norm:affine_map(p[i + 1], p[i].bias)
+      x = child:call(x, child:folded(p[i], scale, shift), context)
       i = i + 2
     else
       x = child:call(x, p[i], context)
