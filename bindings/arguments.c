@@ -1,5 +1,6 @@
 /* arguments.c: reading what a script gave. No conversions, no calls of Lua code. */
 #include <limits.h>
+#include <math.h>
 #include <string.h>
 
 #include "support.h"
@@ -20,6 +21,7 @@ const char *lx_push_words(lua_State *L, int index) {
   case LUA_TBOOLEAN: return lua_pushstring(L, lua_toboolean(L, index) ? "true" : "false");
   case LUA_TNUMBER:
     if (lua_isinteger(L, index)) return lua_pushfstring(L, "%I", lua_tointeger(L, index));
+    if (lua_tonumber(L, index) != lua_tonumber(L, index)) return lua_pushliteral(L, "nan");
     return lua_pushfstring(L, "%f", lua_tonumber(L, index));
   case LUA_TSTRING:
     if (lua_rawlen(L, index) <= 40) return lua_pushfstring(L, "\"%s\"", lua_tostring(L, index));
@@ -76,6 +78,10 @@ int lx_check_boolean(lua_State *L, int arg, const char *who, const char *what) {
 void lx_check_table(lua_State *L, int arg, const char *who, const char *what) {
   if (lua_istable(L, arg)) return;
   lx_error(L, "%s: %s must be a table, got %s", who, what, lx_push_words(L, arg));
+}
+
+void lx_push_number(lua_State *L, double value) {
+  lua_pushnumber(L, isnan(value) ? (lua_Number)NAN : value);
 }
 
 const char *lx_push_stray(lua_State *L, int arg, int64_t n) {

@@ -15,7 +15,7 @@ static void check_sums(lua_State *L, const lx_program *p) {
 static int push_sums(lua_State *L, const double *sums, int n) {
   lua_createtable(L, n, 0);
   for (int i = 0; i < n; i++) {
-    lua_pushnumber(L, sums[i]);
+    lx_push_number(L, sums[i]);
     lua_rawseti(L, -2, i + 1);
   }
   return 1;

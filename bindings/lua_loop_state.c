@@ -11,7 +11,7 @@ sw_loop *lx_check_loop(lua_State *L, const char *who) {
 
 static void put_number(lua_State *L, int table, const char *name, double value) {
   lua_pushstring(L, name);
-  lua_pushnumber(L, value);
+  lx_push_number(L, value);
   lua_rawset(L, table);
 }
 
@@ -48,15 +48,15 @@ int lx_loop_state(lua_State *L) {
 }
 
 int lx_loop_take_mean(lua_State *L) {
-  lua_pushnumber(L, sw_loop_take_mean(lx_check_loop(L, "loop:take_mean")));
+  lx_push_number(L, sw_loop_take_mean(lx_check_loop(L, "loop:take_mean")));
   return 1;
 }
 
 int lx_push_estimate(lua_State *L, sw_estimate e) {
   lua_pushstring(L, sw_estimate_status_name(e.status));
-  lua_pushnumber(L, e.value);
-  lua_pushnumber(L, e.low);
-  lua_pushnumber(L, e.high);
+  lx_push_number(L, e.value);
+  lx_push_number(L, e.low);
+  lx_push_number(L, e.high);
   return 4;
 }
 
@@ -80,8 +80,8 @@ int lx_loop_noise(lua_State *L) {
     sw_noise_add(&e, norms[i].batch, norms[i].sum_sumsq, norms[i].grad_sumsq);
   sw_noise_parts(&e, &s, &g2);
   lx_push_estimate(L, sw_noise_read(&e));
-  lua_pushnumber(L, s);
-  lua_pushnumber(L, g2);
+  lx_push_number(L, s);
+  lx_push_number(L, g2);
   return 6;
 }
 
@@ -180,7 +180,7 @@ int lx_loop_update_ratios(lua_State *L) {
   double *ratio = lua_newuserdatauv(L, (size_t)n * sizeof *ratio, 0);
   int64_t step = sw_loop_update_ratios(lx_check_loop(L, "loop:update_ratios"), ratio);
   for (int i = 0; i < n && step > 0; i++) {
-    lua_pushnumber(L, ratio[i]);
+    lx_push_number(L, ratio[i]);
     lua_rawseti(L, 2, i + 1);
   }
   if (step > 0)

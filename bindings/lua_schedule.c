@@ -165,7 +165,7 @@ static int at_progress(lua_State *L) {
       .next_examples = lx_check_integer(L, 4, "schedule:at", "next_examples", 0, most),
       .epoch_examples = lx_check_integer(L, 5, "schedule:at", "epoch_examples", 1, LUA_MAXINTEGER),
   };
-  lua_pushnumber(L, sw_schedule_at(*s, &p));
+  lx_push_number(L, sw_schedule_at(*s, &p));
   return 1;
 }
 

@@ -49,10 +49,10 @@ static int tell(lua_State *L, stepper *me) {
   lua_pushboolean(L, has_news(me, &s));
   lua_pushinteger(L, s.step);
   lua_pushinteger(L, s.examples);
-  lua_pushnumber(L, s.epoch);
-  lua_pushnumber(L, s.loss);
-  lua_pushnumber(L, s.grad_norm);
-  lua_pushnumber(L, s.lr);
+  lx_push_number(L, s.epoch);
+  lx_push_number(L, s.loss);
+  lx_push_number(L, s.grad_norm);
+  lx_push_number(L, s.lr);
   lua_pushinteger(L, s.batch_size);
   return 8;
 }

@@ -56,7 +56,7 @@ static void push_element(lua_State *L, sw_dtype dtype, double value) {
   if (dtype == SW_I32 || dtype == SW_U8) {
     lua_pushinteger(L, (lua_Integer)value);
   } else {
-    lua_pushnumber(L, value);
+    lx_push_number(L, value);
   }
 }
 
@@ -254,7 +254,7 @@ static int dot(lua_State *L) {
   double value;
   sw_status st = sw_tensor_dot(t, x, &value);
   if (st != SW_OK) return lx_retry(L, st, 2, dot);
-  lua_pushnumber(L, value);
+  lx_push_number(L, value);
   return 1;
 }
 
@@ -262,7 +262,7 @@ static int norm(lua_State *L) {
   double value;
   sw_status st = sw_tensor_norm(lx_check_tensor(L, 1, "tensor:norm", "self"), &value);
   if (st != SW_OK) return lx_retry(L, st, 1, norm);
-  lua_pushnumber(L, value);
+  lx_push_number(L, value);
   return 1;
 }
 

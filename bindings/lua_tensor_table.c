@@ -136,8 +136,8 @@ int lx_tensor_from_values(lua_State *L) {
 /* The next element of contiguous data. */
 static void push_next(lua_State *L, reader *r) {
   switch (r->dtype) {
-  case SW_F32: lua_pushnumber(L, (lua_Number) * (const float *)(const void *)r->data); break;
-  case SW_F64: lua_pushnumber(L, *(const double *)(const void *)r->data); break;
+  case SW_F32: lx_push_number(L, (lua_Number) * (const float *)(const void *)r->data); break;
+  case SW_F64: lx_push_number(L, *(const double *)(const void *)r->data); break;
   case SW_I32: lua_pushinteger(L, *(const int32_t *)(const void *)r->data); break;
   default: lua_pushinteger(L, *(const uint8_t *)r->data);
   }

@@ -4,6 +4,8 @@
  * reference to the context, which its finaliser gives back; since every object of the core holds
  * one too, the order in which a closing state finalises them is of no account.
  */
+#include <math.h>
+
 #include "base/parallel.h"
 #include "kernels/open.h"
 #include "support.h"
@@ -78,6 +80,8 @@ static void fill_core(lua_State *L, int module) {
   lua_setfield(L, -2, "_VERSION");
   lua_getiuservalue(L, module, LX_INTERRUPTED);
   lua_setfield(L, -2, "INTERRUPTED");
+  lua_pushnumber(L, (lua_Number)NAN);
+  lua_setfield(L, -2, "NAN");
 }
 
 static void open_context(lua_State *L, lx_module *m) {

@@ -97,6 +97,8 @@ lua_Number lx_check_number(lua_State *L, int arg, const char *who, const char *w
 const char *lx_check_text(lua_State *L, int arg, const char *who, const char *what);
 int lx_check_boolean(lua_State *L, int arg, const char *who, const char *what); /* nil: 0 */
 void lx_check_table(lua_State *L, int arg, const char *who, const char *what);
+/* A NaN without a sign, so that it is shown as nan, not -nan. */
+void lx_push_number(lua_State *L, double value);
 /* "[0]", pushed: a key of the table at arg that is none of 1 … n; NULL if there is none. */
 const char *lx_push_stray(lua_State *L, int arg, int64_t n);
 /* Length of the sequence at arg, at most limit; other keys are refused. */

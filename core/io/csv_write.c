@@ -1,6 +1,7 @@
 /* csv_write.c: a table of numbers as text, through a buffer. */
 #include <inttypes.h>
 #include <locale.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -48,13 +49,18 @@ static sw_status put_name(output *o, const char *name) {
   return quotes ? put(o, '"') : SW_OK;
 }
 
+/* nan, without the sign that printf shows. */
+static int put_real(char *to, int digits, double v) {
+  return snprintf(to, LONGEST_NUMBER, "%.*g", digits, isnan(v) ? (double)NAN : v);
+}
+
 static sw_status put_number(output *o, const sw_tensor *t, int64_t i) {
   const void *data = sw_tensor_data(t);
   char *to = o->bytes + o->n;
   int n = 0;
   switch (sw_tensor_dtype(t)) {
-  case SW_F32: n = snprintf(to, LONGEST_NUMBER, "%.9g", (double)((const float *)data)[i]); break;
-  case SW_F64: n = snprintf(to, LONGEST_NUMBER, "%.17g", ((const double *)data)[i]); break;
+  case SW_F32: n = put_real(to, 9, (double)((const float *)data)[i]); break;
+  case SW_F64: n = put_real(to, 17, ((const double *)data)[i]); break;
   case SW_I32: n = snprintf(to, LONGEST_NUMBER, "%" PRId32, ((const int32_t *)data)[i]); break;
   case SW_U8: n = snprintf(to, LONGEST_NUMBER, "%d", ((const uint8_t *)data)[i]); break;
   case SW_DTYPE_COUNT: break;

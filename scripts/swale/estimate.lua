@@ -1,5 +1,6 @@
 --- A measured number with its uncertainty. It is always there and never nil: before there is
 --- enough to go by it is "pending" and sure of nothing.
+local core = require "swale.core"
 local errors = require "swale.errors"
 
 local M = {}
@@ -55,7 +56,7 @@ end
 ---@param high? number
 ---@return swale.Estimate
 function M.new(status, value, low, high)
-  return setmetatable({}, Estimate):update(status or "pending", value or 0 / 0, low or 0,
+  return setmetatable({}, Estimate):update(status or "pending", value or core.NAN, low or 0,
     high or math.huge)
 end
 

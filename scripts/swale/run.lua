@@ -241,6 +241,13 @@ end
 
 -- ------------------------------------------------------------------ reading
 
+--- A JSON object, or nil and what is wrong with it.
+local function object(text)
+  local value, why = core.json_decode(text)
+  if type(value) == "table" and text:find "^%s*{" then return value end
+  return nil, why or ("expected an object, found %s"):format(errors.shown(text:sub(1, 20)))
+end
+
 ---The records of a run so far. A torn last line, of a run that was killed, is left out.
 ---@param dir string
 ---@return table[] records
@@ -254,8 +261,8 @@ function M.read_metrics(dir)
       file:close()
       errors.environment(("%s:%d: not a record: %s"):format(path, #records + 1, bad), "ECORRUPT")
     end
-    local record, why = core.json_decode(line)
-    if type(record) == "table" then records[#records + 1] = record else bad = why or "no object" end
+    local record, why = object(line)
+    if record then records[#records + 1] = record else bad = why end
   end
   file:close()
   return records
@@ -268,8 +275,8 @@ function M.read_info(dir)
   local path = dir .. "/run.json"
   local text, message, code = folders.read(path)
   if not text then errors.environment(message, code) end
-  local info, why = core.json_decode(text)
-  if not info then errors.environment(path .. ": " .. tostring(why), "ECORRUPT") end
+  local info, why = object(text)
+  if not info then errors.environment(path .. ": " .. why, "ECORRUPT") end
   return info
 end
 

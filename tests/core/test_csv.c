@@ -305,6 +305,14 @@ static void test_writes_plain_text(void **state) {
   assert_holds("a", "\"a \"\"b\"\",\"\n2\n3\n", 15);
   FAILS(SW_ESHAPE, "csv: 1 names for (2, 2)",
         sw_csv_write(t, (const char *[]){"a"}, 1, path_of("a")));
+  sw_tensor *none = new_tensor(SW_F32, DIMS(2));
+  const float numbers[] = {-NAN, -INFINITY};
+  void *to;
+  OK(sw_tensor_writable(none, &to));
+  memcpy(to, numbers, sizeof numbers);
+  OK(sw_csv_write(none, NULL, 0, path_of("a")));
+  assert_holds("a", "nan\n-inf\n", 9);
+  sw_tensor_free(none);
   const char *marked = "\xef\xbb\xbfwide";
   sw_csv *csv;
   OK(sw_csv_write(row, &marked, 1, path_of("a")));

@@ -38,6 +38,7 @@ function TestTensor:test_bad_tables()
   raises("deeper than 6", core.tensor, loop)
   raises("tensor: expected a number or a table, got nil", core.tensor)
   raises("got a tensor", core.tensor, core.zeros { 1 })
+  raises("tensor: nan at [1] does not fit", core.tensor, { -(0 / 0) }, "int32")
   raises("tensor: a table of 2 values has them at [1] … [2], and nothing at [0]", core.tensor,
     { [0] = 9, 1, 2 })
   raises('nothing at [2]["x"]', core.tensor, { { 1, 2 }, { 1, 2, x = 3 } })

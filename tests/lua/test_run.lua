@@ -68,6 +68,16 @@ function TestRun:test_what_cannot_be_recorded_is_refused_by_the_users_line()
   lu.assert_equals(runs.read_info(self.run.dir).status, "done")
 end
 
+function TestRun:test_a_record_that_is_no_object()
+  for _, text in ipairs { "5", "null", "[1]", "true", '"x"' } do
+    local file <close> = assert(io.open(self.run.dir .. "/run.json", "w"))
+    file:write(text)
+    file:flush()
+    lu.assert_error_msg_contains("run.json: expected an object, found " .. ("%q"):format(text),
+      runs.read_info, self.run.dir)
+  end
+end
+
 function TestRun:append(text)
   local file = assert(io.open(self.run.dir .. "/metrics.jsonl", "a"))
   file:write(text)

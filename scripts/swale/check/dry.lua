@@ -11,7 +11,7 @@ local plans = require "swale.trainer.plan"
 
 local M = {}
 
-local NAN = 0 / 0
+local NAN = require("swale.core").NAN
 local MOST_CAPTURES = 8 -- weights that stand for those that an average would have captured
 
 ---@class swale.DryFit

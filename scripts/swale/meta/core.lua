@@ -41,6 +41,8 @@ function core.interrupted() end
 function core.clear_interrupt() end
 ---The error value raised after Ctrl-C.
 core.INTERRUPTED = {}
+---A NaN that is shown as nan: that of 0 / 0 has a sign on some machines.
+core.NAN = 0 / 0
 ---Writes to a temporary name in the same folder, syncs, renames.
 ---@param path string
 ---@param text string

@@ -132,7 +132,7 @@ local function read_state(self)
   local s = self.loop:state(self.state)
   if s.step == 0 then
     for _, rule in ipairs(self.rules) do
-      if not rule.initial then s[rule.name] = 0 / 0 end
+      if not rule.initial then s[rule.name] = core.NAN end
     end
   end
   return s
