@@ -71,12 +71,23 @@ static int use(void *library, char *reason, size_t size) {
   return 1;
 }
 
+/* A library that is there and cannot be loaded, for want of memory say, is no missing package. */
+static void take_fault(char *reason, size_t size) {
+  const char *fault = dlerror();
+  if (fault != NULL && strstr(fault, "No such file") == NULL) {
+    snprintf(reason, size, "OpenBLAS cannot be loaded: %s", fault);
+  }
+}
+
 /* RTLD_LOCAL: a program around us may have another BLAS. */
 static int open_any(char *reason, size_t size) {
   snprintf(reason, size, "no OpenBLAS found (Debian: apt install libopenblas0-pthread)");
   for (int i = 0; i < CANDIDATES; i++) {
     void *library = dlopen(candidates[i], RTLD_NOW | RTLD_LOCAL);
-    if (!library) continue;
+    if (!library) {
+      take_fault(reason, size);
+      continue;
+    }
     if (use(library, reason, size)) return 1;
     dlclose(library);
   }

@@ -101,6 +101,14 @@ function TestFiles:test_a_full_disk_is_an_error_and_loses_nothing()
   lu.assert_str_matches(text, "nil\t.*disk full.*\tEIO\nold\n")
 end
 
+--- 20 MB of addresses hold lua5.4 and the module, not OpenBLAS.
+function TestFiles:test_want_of_memory_is_no_missing_package()
+  local text, how, number = run_child("print 'loaded'",
+    { shell = "ulimit -v 20000; exec lua5.4 %s 2>&1" })
+  lu.assert_not_equals({ how, number }, { "exit", 0 }, text)
+  lu.assert_not_str_contains(text, "apt install")
+end
+
 function TestFiles:test_idx()
   with_folder(function(folder)
     local path = folder .. "/a.idx.gz"
