@@ -61,7 +61,7 @@ static int cifar_read(lua_State *L) {
   lua_settop(L, 2);
   sw_tensor **x = lx_push_tensor(L), **y = lx_push_tensor(L);
   const char *path = lx_check_text(L, 1, "cifar_read", "path");
-  int kind = luaL_checkoption(L, 2, NULL, kinds);
+  int kind = lx_check_choice(L, 2, "cifar_read", "kind", kinds, -1);
   sw_status st = sw_cifar_read(lx_context(L), path, (sw_cifar)kind, x, y);
   return st == SW_OK ? 2 : lx_fault(L, st);
 }

@@ -102,7 +102,7 @@ static int get_dependence(lua_State *L) {
 /* node:label(text) -> the one before: of nodes of its graph that are added from now on */
 static int label(lua_State *L) {
   lua_settop(L, 2);
-  const char *text = luaL_checkstring(L, 2);
+  const char *text = lx_check_text(L, 2, "node:label", "text");
   sw_graph *g = ((lx_node *)lx_check(L, 1, LX_NODE, "node:label", "self"))->g;
   char before[128];
   snprintf(before, sizeof before, "%s", sw_graph_get_label(g));

@@ -58,28 +58,37 @@ end
 ---Takes weights in.
 ---@param weights swale.Tensor   flat
 function methods:update(weights)
+  options.value("average:update", "weights", weights, "tensor")
   self.mean = self.mean or new_mean(self, weights)
   self.mean:update(weights)
   keep(self, weights)
 end
 
----The average: a copy.
----@return swale.Tensor
-function methods:weights()
+local function check_captured(self)
   if self.count == 0 then
     errors.misuse("average.%s: nothing was captured yet", TITLES[self.kind])
   end
+end
+
+---The average: a copy.
+---@return swale.Tensor
+function methods:weights()
+  check_captured(self)
   return self.mean:mean()
 end
 
 ---What restore takes: the mean; of LastK the points it keeps, (points, n).
 ---@return swale.Tensor
-function methods:state() return self.mean:state() end
+function methods:state()
+  check_captured(self)
+  return self.mean:state()
+end
 
 ---Continues after count points.
 ---@param state swale.Tensor
 ---@param count integer
 function methods:restore(state, count)
+  options.value("average:restore", "state", state, "tensor")
   self.mean = new_mean(self, self.kind == "last" and state:select(1, 1) or state)
   self.mean:restore(state, count)
   self.kept = self.keep and {} or nil

@@ -51,7 +51,7 @@ end
 local function take_loss(self, value)
   if core.type(value) ~= "node" then
     errors.misuse("loss: the loss function gave %s; it has to return what it computed from output"
-      .. " and target", tostring(value))
+      .. " and target", errors.shown(value))
   end
   local shape = value:shape()
   if #shape == 0 then

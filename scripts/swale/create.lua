@@ -7,7 +7,7 @@ local M = {}
 --- sw.zeros(3, 4), as in NumPy's rand: the second size stands where dtype or stream would.
 local function shape_of(where, shape, second)
   if math.type(second) == "integer" then
-    errors.misuse("%s: shapes go in a table: { %s, %d }", where, tostring(shape), second)
+    errors.misuse("%s: shapes go in a table: { %s, %d }", where, errors.shown(shape), second)
   end
   if type(shape) == "table" then return shape end
   if math.type(shape) == "integer" then return { shape } end

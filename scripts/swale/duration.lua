@@ -25,6 +25,10 @@ end
 ---@param epoch_examples integer   size of the training set
 ---@return number                  nil for steps: that depends on the batch size
 function Duration:examples(epoch_examples)
+  if type(epoch_examples) ~= "number" then
+    errors.misuse("duration:examples: epoch_examples must be a number, got %s",
+      errors.shown(epoch_examples))
+  end
   if self.unit == "examples" then return self.amount end
   return self.unit == "epochs" and self.amount * epoch_examples or nil
 end
@@ -45,8 +49,8 @@ local function from_table(value, where)
   local found
   for key in pairs(value) do
     if key ~= "steps" and key ~= "examples" and key ~= "epochs" then
-      errors.misuse('%s: a duration has no unit "%s"%s It takes: steps, examples or epochs', where,
-        tostring(key), errors.suggestion(key, UNITS))
+      errors.misuse("%s: a duration has no unit %s%s It takes: steps, examples or epochs", where,
+        errors.shown(key), errors.suggestion(key, UNITS))
     elseif found then
       errors.misuse("%s: a duration has one unit, not both %s and %s", where, found, key)
     end

@@ -68,15 +68,39 @@ function M.environment(message, code)
   error(message, 0)
 end
 
----A value in a message: texts in quotation marks, no addresses of tables.
+local LONGEST = 60 -- bytes of a text that is shown whole
+
+local function shown_text(text)
+  if #text > LONGEST then text = text:sub(1, LONGEST - 1) .. "…" end
+  return (("%q"):format(text):gsub("\\\n", "\\n"))
+end
+
+local function with_article(noun) return (noun:find "^[aeio]" and "an " or "a ") .. noun end
+
+--- Tables and userdata: what they say of themselves in one line, or the name of their class.
+local function shown_object(value)
+  local class = type(value) == "userdata" and require("swale.core").type(value)
+  if class then return with_article(class) end
+  local meta = getmetatable(value)
+  if type(meta) ~= "table" then return with_article(type(value)) end
+  if type(value) == "table" and rawget(meta, "__tostring") then
+    local ok, text = pcall(tostring, value)
+    if ok and not text:find "\n" then return text end
+  end
+  local name = rawget(meta, "__name")
+  return with_article(type(name) == "string" and name:gsub("^swale%.", ""):lower() or type(value))
+end
+
+---A value in a message: texts in quotation marks, objects by their class, no addresses.
 ---@param value any
 ---@return string
 function M.shown(value)
-  if type(value) == "string" then return ("%q"):format(value) end
+  local kind = type(value)
+  if kind == "string" then return shown_text(value) end
   if value ~= value then return "nan" end
-  local meta = type(value) == "table" and getmetatable(value)
-  if type(value) == "table" and not (meta and meta.__tostring) then return "a table" end
-  return type(value) == "function" and "a function" or tostring(value)
+  if kind == "table" or kind == "userdata" then return shown_object(value) end
+  if kind == "function" or kind == "thread" then return "a " .. kind end
+  return tostring(value)
 end
 
 ---A shape in a message: "(batch, 10)".
@@ -84,7 +108,9 @@ end
 ---@return string
 function M.shape_text(shape)
   local sizes = {}
-  for i, size in ipairs(shape) do sizes[i] = tostring(size) end
+  for i, size in ipairs(shape) do
+    sizes[i] = type(size) == "string" and size or M.shown(size)
+  end
   return "(" .. table.concat(sizes, ", ") .. ")"
 end
 
@@ -110,6 +136,10 @@ end
 ---@param ... any
 ---@return any ...   what f gives, or nil, message, code
 function M.try(f, ...)
+  local meta = getmetatable(f)
+  if type(f) ~= "function" and not (type(meta) == "table" and meta.__call) then
+    M.misuse("try: f must be a function, got %s", M.shown(f))
+  end
   last_fault.message, last_fault.code = nil, nil
   return pair(pcall(f, ...))
 end
@@ -210,7 +240,7 @@ end
 ---@param synonyms? table<string, string>
 ---@return string
 function M.suggestion(name, names, synonyms)
-  local near = M.nearest(tostring(name), names, synonyms)
+  local near = type(name) == "string" and M.nearest(name, names, synonyms)
   return near and ('; did you mean "%s"?'):format(near) or "."
 end
 
@@ -219,7 +249,7 @@ end
 ---@param name any
 ---@param names table
 function M.no_name(what, name, names)
-  M.misuse('%s no "%s"%s There are: %s.', what, tostring(name), M.suggestion(name, names),
+  M.misuse("%s no %s%s There are: %s.", what, M.shown(name), M.suggestion(name, names),
     table.concat(M.sorted(names), ", "))
 end
 

@@ -37,6 +37,7 @@ function M.is_experiment(value) return getmetatable(value) == Experiment end
 ---@param called? string   what the experiment is called in messages: the script
 ---@return table<string, any>|nil params, string? message
 function Experiment:resolve(overrides, called)
+  options.value("experiment:resolve", "overrides", overrides, "table?")
   return parameters.resolve(self.params, overrides, called or self.name)
 end
 

@@ -81,7 +81,7 @@ local function find(_, name)
     value = require(PARTS[name][1])[PARTS[name][2]]
   else
     local errors = require "swale.errors"
-    errors.misuse('swale has no "%s"%s', tostring(name), errors.suggestion(name, names()))
+    errors.misuse("swale has no %s%s", errors.shown(name), errors.suggestion(name, names()))
   end
   rawset(M, name, value)
   return value

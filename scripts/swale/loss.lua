@@ -1,6 +1,7 @@
 --- Losses: functions of the model's output and the target that give one value an example; the mean
 --- over the batch is taken by whoever uses them. A function of one's own may give a scalar instead,
 --- which must be a mean over the batch.
+local arguments = require "swale.arguments"
 local core = require "swale.core"
 local errors = require "swale.errors"
 local ops = require "swale.ops"
@@ -24,7 +25,10 @@ local function each(values)
 end
 
 --- Tensors compute in one float type only; graphs take theirs from the program.
-local function like(x, y) return core.type(y) == "tensor" and y:to(x:dtype()) or y end
+local function like(x, y)
+  local both = core.type(x) == "tensor" and core.type(y) == "tensor"
+  return both and y:to(x:dtype()) or y
+end
 
 ---Cross-entropy of class labels under the softmax of the logits, in nats.
 ---    l_i = log sum_c e^z_ic - z_iy
@@ -54,7 +58,7 @@ end
 function M.label_smoothing(epsilon)
   if type(epsilon) ~= "number" or not (epsilon >= 0 and epsilon <= 1) then
     errors.misuse("loss.label_smoothing: epsilon must be a number from 0 to 1, got %s",
-      tostring(epsilon))
+      errors.shown(epsilon))
   end
   if epsilon == 0 then return M.cross_entropy end -- 0 times an infinite spread would be NaN
   return function(logits, labels)
@@ -102,5 +106,11 @@ function M.hinge(logits, labels)
   local own = ops.sum(ops.where(is_own, logits, 0), -1, true)
   return ops.sum(ops.where(is_own, 0, ops.relu(logits - own + 1)), -1) / classes
 end
+
+arguments.check_all(M, "loss", {
+  cross_entropy = "logits: value, labels: value", mse = "output: value, target: value",
+  soft_cross_entropy = "logits: value, probabilities: value",
+  logistic = "logit: value, target: value", hinge = "logits: value, labels: value",
+})
 
 return M

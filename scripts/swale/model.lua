@@ -130,7 +130,7 @@ function Model:parameters()
 end
 
 local function view_of(views, what, path)
-  return views[path] or errors.misuse('model: no %s "%s"%s There are: %s.', what, tostring(path),
+  return views[path] or errors.misuse("model: no %s %s%s There are: %s.", what, errors.shown(path),
     errors.suggestion(path, views), table.concat(errors.sorted(views), ", "))
 end
 
@@ -160,6 +160,16 @@ function Model:named()
   end)
 end
 
+--- A flat vector of one's own, if there is one, is as long as the model's.
+local function check_vector(where, name, vector, list)
+  options.value(where, name, vector, "tensor?")
+  local n = segments.size(list)
+  if vector and (vector:ndim() ~= 1 or vector:numel() ~= n) then
+    errors.misuse("%s: %s must be a flat vector of %d elements, got shape %s", where, name, n,
+      errors.shape_text(vector:shape()))
+  end
+end
+
 ---The output for x, now, with these weights and buffers or others, as in evaluation: running
 ---statistics, no dropout.
 ---@param x swale.Tensor          (B, …)
@@ -167,6 +177,9 @@ end
 ---@param buffers? swale.Tensor   likewise
 ---@return swale.Tensor
 function Model:forward(x, weights, buffers)
+  options.value("model:forward", "x", x, "tensor")
+  check_vector("model:forward", "weights", weights, self.segments)
+  check_vector("model:forward", "buffers", buffers, self.buffer_segments)
   local views = weights and segments.views(weights, self.segments) or self.views
   local kept = buffers and segments.views(buffers, self.buffer_segments) or self.buffer_views
   local p = segments.bind(self.layer, function(path) return views[path] or kept[path] end)

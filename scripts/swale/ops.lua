@@ -3,6 +3,7 @@
 ---
 --- Shapes in brackets: (B, n) has the batch as its first axis. Axes count from 1, negative ones
 --- from the end. Operands of different shapes are stretched to a common one, as in NumPy.
+local arguments = require "swale.arguments"
 local core = require "swale.core"
 local errors = require "swale.errors"
 
@@ -235,6 +236,9 @@ end
 function M.var(x, axes, o)
   o = o or {}
   local correction, n = o.correction or 1, count(x, axes)
+  if type(correction) ~= "number" then
+    errors.misuse("var: correction must be a number, got %s", errors.shown(correction))
+  end
   if correction ~= 0 and not n then
     errors.misuse("var: over the batch, whose size is not known yet, the correction must be 0")
   end
@@ -463,6 +467,28 @@ end
 for _, module in ipairs { "swale.image_ops", "swale.norm_ops" } do
   for name, f in pairs(require(module)) do M[name] = f end
 end
+
+-- ------------------------------------------------------------------ arguments
+
+--- Of the ops that compute with their arguments here; the others leave the check to the core.
+local REDUCE = "x: value, axes: axes?, keepdim: boolean?"
+arguments.check_all(M, "ops", {
+  square = "x: value", silu = "x: value", gelu = "x: value",
+  leaky_relu = "x: value, slope: number?", clamp = "x: value, low: number?, high: number?",
+  sum = REDUCE, mean = REDUCE, max = REDUCE, min = REDUCE, sumsq = REDUCE,
+  var = "x: value, axes: axes?, o: table?", argmax = "x: value, axis: integer?",
+  reshape = "x: value, shape: table", flatten = "x: value", t = "x: value",
+  transpose = "x: value, axis1: integer?, axis2: integer?",
+  slice = "x: value, axis: integer, first: integer, n: integer",
+  pad = "x: value, axis: integer, before: integer, behind: integer, value: number?",
+  concat = "list: table, axis: integer?", causal_softmax = "x: value, scale: number?",
+  max_pool2d = "x: value, kernel: pair, o: table?", avg_pool2d = "x: value, kernel: pair, o: table?",
+  global_avg_pool2d = "x: value", zero_pad2d = "x: value, padding: pair",
+  reflect_pad2d = "x: value, padding: pair", upsample2d = "x: value, factor: pair",
+  batch_norm = "x: value, gamma: value, beta: value, o: table?",
+  layer_norm = "x: value, gamma: value?, beta: value?, eps: number?",
+  group_norm = "x: value, groups: count, gamma: value?, beta: value?, eps: number?",
+})
 
 -- ------------------------------------------------------------------ methods
 

@@ -40,6 +40,10 @@ end
 
 --- One update of w, in place, in a loop of one's own.
 function Optimizer:__call(w, g, state, hyper)
+  options.value("optimizer", "w", w, "tensor")
+  options.value("optimizer", "g", g, "tensor")
+  options.value("optimizer", "state", state, "table")
+  options.value("optimizer", "hyper", hyper, "table")
   return (self.step or require("swale.optim_step")[self.kind])(w, g, state, hyper, self)
 end
 

@@ -135,7 +135,7 @@ local function refuse_unknown(where, key, spec)
   local takes = " It takes: " .. table.concat(errors.sorted(spec), ", ") .. "."
   if type(key) ~= "string" then
     errors.misuse("%s: options go by name; there is a value without one at [%s].%s", where,
-      tostring(key), takes)
+      errors.shown(key), takes)
   end
   errors.misuse('%s: unknown option "%s"%s%s', where, key, errors.suggestion(key, spec), takes)
 end

@@ -49,6 +49,7 @@ local function fail_write(self, path, message)
 end
 
 local function append(self, file, name, text)
+  if io.type(file) ~= "file" then errors.misuse("run: %s is closed, the run has ended", name) end
   local ok, message = file:write(text)
   if not ok then fail_write(self, self.dir .. "/" .. name, message) end
 end
@@ -160,7 +161,8 @@ function Run:wants_progress() return self.progress_bar:is_due() end
 local function formatted(fmt, ...)
   if select("#", ...) == 0 then return tostring(fmt) end
   local ok, text = pcall(string.format, fmt, ...)
-  return ok and text or errors.misuse("run:print: %s", text)
+  return ok and text or errors.misuse("run:print: the values do not fit the format %s: %s",
+    errors.shown(fmt), text:match "%((.*)%)" or text)
 end
 
 --- Nobody listening any more is no fault; a full disk is.

@@ -69,7 +69,7 @@ local MEASURE = { every = "any", target = { choice = { "train", "population" }, 
 
 local function ask_measure(engine, name, what)
   if name ~= "noise_scale" then
-    errors.misuse('measure: nothing is called "%s"%s It takes: noise_scale.', tostring(name),
+    errors.misuse("measure: nothing is called %s%s It takes: noise_scale.", errors.shown(name),
       errors.suggestion(name, { "noise_scale" }))
   end
   if type(what) ~= "table" or not what.every then what = { every = what } end
@@ -147,7 +147,7 @@ function Trainer:__newindex(key, value)
   elseif key == "lr" or key == "batch_size" or key == "momentum" or key == "weight_decay" then
     engine:set(key, options.value("Trainer", key, value, "number|Schedule|Rule|function"))
   else
-    errors.misuse('Trainer: "%s" cannot be set%s It takes: %s.', tostring(key),
+    errors.misuse("Trainer: %s cannot be set%s It takes: %s.", errors.shown(key),
       errors.suggestion(key, SETTABLE), table.concat(SETTABLE, ", "))
   end
 end

@@ -35,6 +35,27 @@ function TestErrors:test_try_does_not_mistake_an_older_fault()
   lu.assert_false(ok)
 end
 
+function TestErrors:test_try_wants_a_function()
+  lu.assert_error_msg_contains("try: f must be a function, got nil", errors.try)
+  lu.assert_error_msg_contains("try: f must be a function, got a table", errors.try, {})
+  lu.assert_equals(errors.try(setmetatable({}, { __call = function() return 3 end })), 3)
+end
+
+--- No addresses, one line.
+function TestErrors:test_values_in_messages()
+  local sw = require "swale"
+  local shown = errors.shown
+  lu.assert_equals({ shown(nil), shown(3), shown(0 / 0), shown "a\nb" },
+    { "nil", "3", "nan", '"a\\nb"' })
+  lu.assert_equals(shown(("x"):rep(100)), '"' .. ("x"):rep(59) .. '…"')
+  lu.assert_equals({ shown {}, shown(print), shown(coroutine.create(print)), shown(io.stdout) },
+    { "a table", "a function", "a thread", "a file*" })
+  lu.assert_equals({ shown(sw.zeros { 2, 2 }), shown(sw.random(1)), shown(sw.average.SWA {}) },
+    { "a tensor", "a random", "SWA { start = 0 epochs, every = 1 epoch }: 0 captures" })
+  lu.assert_equals(shown(sw.choice { 1, 2 }), "a choice")
+  lu.assert_equals(errors.shape_text { "batch", 3, {} }, "(batch, 3, a table)")
+end
+
 function TestErrors:test_check_passes_through_or_raises()
   lu.assert_equals({ errors.check(1, 2, 3, 4) }, { 1, 2, 3, 4 })
   lu.assert_equals({ errors.check(false) }, { false })

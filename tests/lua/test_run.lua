@@ -60,8 +60,8 @@ function TestRun:test_what_cannot_be_recorded_is_refused_by_the_users_line()
   refuses("run:note: the key must be a string, not nil", "note")
   refuses("run:summary: values must be a table, not nil", "summary")
   refuses("json_encode: a function cannot be JSON, at notes.x", "note", "x", print)
-  refuses("run:print: bad argument #2 to .* %(number has no integer representation%)", "print",
-    "%d", 1.5)
+  refuses('run:print: the values do not fit the format "%%d": number has no integer '
+    .. "representation", "print", "%d", 1.5)
   refuses("run:checkpoint: a name is no path", "checkpoint", "../x", {})
   self.run:record { kind = "epoch", loss = "high", batch_size = 1.5 }
   lu.assert_true(self.run:finish "done")

@@ -51,7 +51,7 @@ local function place_of(file, name)
     end
   end
   if place then return place end
-  errors.misuse('data.csv: target: %s has no column "%s"%s', file.path, tostring(name),
+  errors.misuse('data.csv: target: %s has no column %s%s', file.path, errors.shown(name),
     errors.suggestion(name, file.names))
 end
 
@@ -136,6 +136,9 @@ function M.load(o)
   o = options.check("data.csv", o, CSV)
   local kind = normalise.kind("data.csv", o.standardise)
   if o.label and o.target then errors.misuse "data.csv: either label or target" end
+  if math.type(o.classes) == "integer" and o.classes > 2 ^ 31 - 1 then
+    errors.misuse("data.csv: classes may be at most 2147483647, got %d", o.classes)
+  end
   if o.classes and not o.label then errors.misuse "data.csv: classes need label, their column" end
   local parts, names = parts_of(o)
   return sets.new { name = o.name, parts = parts, classes = classes_of(o, parts),

@@ -23,7 +23,7 @@ local LOAD = { standardise = "boolean|string?", path = "string?", images = "bool
 ---@param name any
 function M.check_name(name)
   if type(name) ~= "string" then
-    errors.misuse("data: a data set goes by its name, not %s", tostring(name))
+    errors.misuse("data: a data set goes by its name, not %s", errors.shown(name))
   elseif not manifests.sets[name] then
     errors.misuse('data: no data set "%s"%s There are: %s', name,
       errors.suggestion(name, manifests.sets), table.concat(errors.sorted(manifests.sets), ", "))

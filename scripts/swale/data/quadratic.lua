@@ -104,14 +104,27 @@ function Quadratic:model(start)
   return require("swale.nn").Lambda(difference, { w = w })
 end
 
-local function values_of(w) return type(w) == "table" and w or w:table() end
+--- The coordinates of a point: one for each eigenvalue.
+local function values_of(self, where, w)
+  local values = core.type(w) == "tensor" and w:ndim() == 1 and w:table() or w
+  if type(values) ~= "table" or #values ~= #self.h then
+    errors.misuse("%s: w must be a list or a tensor of %d numbers, got %s", where, #self.h,
+      errors.shown(w))
+  end
+  for i, value in ipairs(values) do
+    if type(value) ~= "number" then
+      errors.misuse("%s: w[%d] must be a number, got %s", where, i, errors.shown(value))
+    end
+  end
+  return values
+end
 
 ---G(w) = H w.
 ---@param w number[]|swale.Tensor
 ---@return number[]
 function Quadratic:gradient(w)
   local g = {}
-  for j, value in ipairs(values_of(w)) do g[j] = self.h[j] * value end
+  for j, value in ipairs(values_of(self, "quadratic:gradient", w)) do g[j] = self.h[j] * value end
   return g
 end
 
@@ -129,7 +142,7 @@ end
 ---@return number
 function Quadratic:loss_at(w)
   local sum, n = 0, #self.data.train
-  for j, value in ipairs(values_of(w)) do
+  for j, value in ipairs(values_of(self, "quadratic:loss_at", w)) do
     local spread = (self.sigma / self.h[j]) ^ 2 * (n - 1) / n
     sum = sum + 0.5 * self.h[j] * (value ^ 2 + spread)
   end

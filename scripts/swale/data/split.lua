@@ -98,7 +98,8 @@ function Split:gather(index)
   options.value("gather", "index", index, "list")
   for i, position in ipairs(index) do
     if math.type(position) ~= "integer" or position < 1 or position > #self then
-      errors.misuse("gather: position %s (entry %d) is not in 1 … %d", tostring(position), i, #self)
+      errors.misuse("gather: position %s (entry %d) is not in 1 … %d", errors.shown(position), i,
+        #self)
     end
   end
   return self.source:gather(index_tensor(index))

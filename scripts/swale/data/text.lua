@@ -121,6 +121,7 @@ end
 ---@param text string
 ---@return swale.Tensor   int32 (n)
 function M.encode(alphabet, text)
+  options.value("encode", "text", text, "string")
   for i = 1, #text do
     if not alphabet:find(text:sub(i, i), 1, true) then
       errors.misuse("encode: the data's alphabet has no %q (character %d)", text:sub(i, i), i)
@@ -133,11 +134,12 @@ end
 ---@param indices swale.Tensor|integer[]   from 0
 ---@return string
 function M.decode(alphabet, indices)
+  options.value("decode", "indices", indices, "table|tensor")
   if core.type(indices) == "tensor" then indices = indices:reshape({ -1 }):table() end
   local list = {}
   for i, index in ipairs(indices) do
     if math.type(index) ~= "integer" or index < 0 or index >= #alphabet then
-      errors.misuse("decode: index %s (entry %d) is not in 0 … %d", tostring(index), i,
+      errors.misuse("decode: index %s (entry %d) is not in 0 … %d", errors.shown(index), i,
         #alphabet - 1)
     end
     list[i] = alphabet:sub(index + 1, index + 1)

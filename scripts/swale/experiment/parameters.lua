@@ -29,7 +29,7 @@ local PARAMETER_TYPES = { number = true, string = true, boolean = true }
 function M.check(params)
   for name, default in pairs(params) do
     if type(name) ~= "string" or not name:match "^[%a_][%w_]*$" then
-      errors.misuse("experiment: a parameter's name is a word, not %s", tostring(name))
+      errors.misuse("experiment: a parameter's name is a word, not %s", errors.shown(name))
     elseif not M.is_choice(default) and not PARAMETER_TYPES[type(default)] then
       errors.misuse("experiment: parameter %s is a %s; it must be a number, a string, a boolean or"
         .. " a choice { … }", name, type(default))

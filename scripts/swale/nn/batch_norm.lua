@@ -143,7 +143,7 @@ function M.BatchNorm(channels, o)
   o.ghost = o.ghost or 0
   if o.momentum == true or o.momentum and (o.momentum < 0 or o.momentum > 1) then
     errors.misuse("nn.BatchNorm: momentum is a number from 0 to 1, or false, not %s",
-      tostring(o.momentum))
+      errors.shown(o.momentum))
   elseif o.ghost == 1 then
     errors.misuse("nn.BatchNorm: a ghost has at least 2 examples")
   end

@@ -1,5 +1,6 @@
 --- How weights begin, by name. fan_in and fan_out are those of a weight (out, in, …): in * … and
 --- out * …; a bias takes its layer's fan_in.
+local arguments = require "swale.arguments"
 local core = require "swale.core"
 local errors = require "swale.errors"
 local options = require "swale.options"
@@ -14,6 +15,10 @@ local M = {}
 ---@alias swale.InitFunction fun(t: swale.Tensor, stream: swale.Random)
 ---@alias swale.Initializer string|number|table|swale.Tensor|swale.InitFunction
 
+local function fan_of(where, fan, name)
+  return options.value(where, "fan." .. name, fan[name], "positive")
+end
+
 ---Kaiming He et al. 2015 with PyTorch's default for Linear, a = sqrt(5): uniform in +-b,
 ---    b = sqrt(6 / ((1 + a^2) fan_in)),   here 1 / sqrt(fan_in).
 ---@param t swale.Tensor
@@ -22,7 +27,7 @@ local M = {}
 ---@param o? { a?: number }
 function M.kaiming_uniform(t, stream, fan, o)
   o = options.check("kaiming_uniform", o, { a = { "number", math.sqrt(5) } })
-  local bound = math.sqrt(6 / ((1 + o.a * o.a) * fan.fan_in))
+  local bound = math.sqrt(6 / ((1 + o.a * o.a) * fan_of("kaiming_uniform", fan, "fan_in")))
   stream:fill_uniform(t, -bound, bound)
 end
 
@@ -33,7 +38,12 @@ end
 ---@param o? { a?: number }
 function M.kaiming_normal(t, stream, fan, o)
   o = options.check("kaiming_normal", o, { a = { "number", 0 } })
-  stream:fill_normal(t, 0, math.sqrt(2 / ((1 + o.a * o.a) * fan.fan_in)))
+  local fan_in = fan_of("kaiming_normal", fan, "fan_in")
+  stream:fill_normal(t, 0, math.sqrt(2 / ((1 + o.a * o.a) * fan_in)))
+end
+
+local function both_fans(where, fan)
+  return fan_of(where, fan, "fan_in") + fan_of(where, fan, "fan_out")
 end
 
 ---Glorot and Bengio 2010: uniform in +-gain sqrt(6 / (fan_in + fan_out)).
@@ -43,7 +53,7 @@ end
 ---@param o? { gain?: number }
 function M.xavier_uniform(t, stream, fan, o)
   o = options.check("xavier_uniform", o, { gain = { "number", 1 } })
-  local bound = o.gain * math.sqrt(6 / (fan.fan_in + fan.fan_out))
+  local bound = o.gain * math.sqrt(6 / both_fans("xavier_uniform", fan))
   stream:fill_uniform(t, -bound, bound)
 end
 
@@ -54,7 +64,7 @@ end
 ---@param o? { gain?: number }
 function M.xavier_normal(t, stream, fan, o)
   o = options.check("xavier_normal", o, { gain = { "number", 1 } })
-  stream:fill_normal(t, 0, o.gain * math.sqrt(2 / (fan.fan_in + fan.fan_out)))
+  stream:fill_normal(t, 0, o.gain * math.sqrt(2 / both_fans("xavier_normal", fan)))
 end
 
 ---@param t swale.Tensor
@@ -89,12 +99,19 @@ function M.zeros(t) t:fill(0) end
 ---@param t swale.Tensor
 function M.ones(t) t:fill(1) end
 
+local FILLS = "t: tensor, stream: random, fan: table, o: table?"
+arguments.check_all(M, "initializers", {
+  kaiming_uniform = FILLS, kaiming_normal = FILLS, xavier_uniform = FILLS, xavier_normal = FILLS,
+  uniform = "t: tensor, stream: random", normal = "t: tensor, stream: random",
+  constant = "t: tensor", zeros = "t: tensor", ones = "t: tensor",
+})
+
 local NAMES = { "kaiming_uniform", "kaiming_normal", "xavier_uniform", "xavier_normal", "uniform",
   "normal", "constant", "zeros", "ones" }
 
 local function named(where, name)
   for _, known in ipairs(NAMES) do if known == name then return M[name] end end
-  errors.misuse('%s: no initialiser "%s"%s There are: %s.', where, tostring(name),
+  errors.misuse("%s: no initialiser %s%s There are: %s.", where, errors.shown(name),
     errors.suggestion(name, NAMES), table.concat(NAMES, ", "))
 end
 

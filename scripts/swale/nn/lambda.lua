@@ -63,6 +63,7 @@ end
 ---@return swale.Lambda
 function M.Lambda(f, params, o)
   options.value("nn.Lambda", "f", f, "function")
+  options.value("nn.Lambda", "params", params, "table?")
   o = options.check("nn.Lambda", o,
     { name = "string?", modes = { "boolean", false }, buffers = "table?" })
   layer.check_name("nn.Lambda", o.name)

@@ -65,7 +65,11 @@ local function say(part, i, s, mem)
     return part.native:at(s.step, s.examples, s.examples + coming(s), s.epoch_examples)
   end
   mem[i] = mem[i] or {}
-  return part.f(s, mem[i])
+  local value = part.f(s, mem[i])
+  if type(value) ~= "number" then
+    errors.misuse("schedule: a part's function must give a number, not %s", errors.shown(value))
+  end
+  return value
 end
 
 local function combined(kind, parts, f, length)
@@ -132,8 +136,8 @@ local function link(where, i, entry)
   local part, length = M.part(where, entry[1]), {}
   for key, value in pairs(entry) do
     if key ~= 1 and not UNITS[key] then
-      errors.misuse('%s: part %d: unknown option "%s"; it is { schedule, epochs = 3 }', where, i,
-        tostring(key))
+      errors.misuse("%s: part %d: unknown option %s; it is { schedule, epochs = 3 }", where, i,
+        errors.shown(key))
     end
     if key ~= 1 then length[key] = value end
   end

@@ -18,7 +18,7 @@ end
 ---@param f function
 function M.add(hooks, event, f)
   if not hooks[event] then
-    errors.misuse('Trainer:on: nothing is called "%s"%s There are: %s.', tostring(event),
+    errors.misuse("Trainer:on: nothing is called %s%s There are: %s.", errors.shown(event),
       errors.suggestion(event, M.EVENTS), table.concat(M.EVENTS, ", "))
   end
   table.insert(hooks[event], options.value("Trainer:on", "f", f, "function"))

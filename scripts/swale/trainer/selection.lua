@@ -50,7 +50,7 @@ local function refuse(engine, which)
       ({ swa = "SWA", ema = "EMA", last_k = "LastK" })[which])
   end
   errors.misuse('Trainer:evaluate: "%s" or a weight vector, not %s%s',
-    table.concat(names, '", "'), tostring(which), errors.suggestion(which, names))
+    table.concat(names, '", "'), errors.shown(which), errors.suggestion(which, names))
 end
 
 ---Weights, and the running statistics that go with them.
@@ -89,7 +89,7 @@ function M.split(engine, on)
     end
   end
   errors.misuse('Trainer:evaluate: on = "train", "valid", "test" or a split, not %s%s',
-    tostring(on), errors.suggestion(on, SPLITS))
+    errors.shown(on), errors.suggestion(on, SPLITS))
 end
 
 return M

@@ -61,7 +61,7 @@ local function subset(o, n)
   local index = {}
   for i, position in ipairs(o.subset) do
     if math.type(position) ~= "integer" or position < 1 or position > n then
-      errors.misuse("Trainer: subset: position %s (entry %d) is not in 1 … %d", tostring(position),
+      errors.misuse("Trainer: subset: position %s (entry %d) is not in 1 … %d", errors.shown(position),
         i, n)
     end
     index[i] = position - 1

@@ -72,6 +72,7 @@ function M.list(o) return setmetatable({ o = o }, List) end
 ---@param layer swale.Layer
 ---@return swale.ZooList self
 function List:add(name, layer)
+  options.value("zoo", "norm's result", layer, "Layer")
   layer.name = layer.name or name
   self[#self + 1] = layer
   return self
