@@ -16,7 +16,10 @@ local STUBS = {
   ["dpkg-query"] = [[sed 's/^/installed /' "$T/installed"]],
   ["apt-cache"] = [[! grep -qx "$3" "$T/unknown"]],
   ["apt-get"] = [[
-    [ ! -e "$T/offline" ] || exit 100
+    if [ -e "$T/offline" ]; then
+      [ "$1" != update ] || { cat "$T/offline"; exit 0; }
+      exit 100
+    fi
     while [ "$1" != -- ] && [ $# != 0 ]; do shift; done
     for name; do echo "$name" >>"$T/installed"; done]],
   id = [[cat "$T/uid"]],
@@ -191,7 +194,8 @@ function TestLauncher:test_without_root_it_gives_the_command_and_ends()
   for _, ci in ipairs { "", "CI=true " } do
     local output, status = self:shell(ci .. "'a home/swale' run")
     lu.assert_equals(status, 1)
-    lu.assert_str_contains(output, "sudo apt-get install --no-install-recommends lua-luv\n")
+    lu.assert_str_contains(output,
+      "By hand: sudo apt-get update && sudo apt-get install --no-install-recommends lua-luv\n")
     lu.assert_equals(self:calls "apt-get", 0)
   end
 end
@@ -212,6 +216,75 @@ function TestLauncher:test_an_install_that_fails_updates_the_lists_then_gives_up
   lu.assert_equals(status, 1)
   lu.assert_true(self:calls "apt-get update" >= 1)
   lu.assert_str_contains(output, "could not install them")
+  lu.assert_str_contains(output,
+    "By hand: apt-get update && apt-get install --no-install-recommends lua-luv\n")
+end
+
+function TestLauncher:test_what_apt_does_not_know_is_not_in_the_command_by_hand()
+  write(self.dir .. "/uid", "1000\n")
+  self:remove "lua-luv"
+  self:remove "lua-readline"
+  self:remove "dataset-fashion-mnist"
+  write(self.dir .. "/unknown", "dataset-fashion-mnist\n")
+  lu.assert_str_contains(self:swale "run", "--no-install-recommends lua-luv lua-readline\n")
+end
+
+function TestLauncher:test_no_network_is_called_so()
+  self:remove "lua-luv"
+  write(self.dir .. "/offline", "W: Failed to fetch http://deb.debian.org/debian/dists/sid/InRelease"
+    .. "  Temporary failure resolving 'deb.debian.org'\nW: Some index files failed to download.\n")
+  local output, status = self:swale "run"
+  lu.assert_equals(status, 1)
+  lu.assert_str_contains(output, "apt-get update: Failed to fetch http://deb.debian.org")
+  lu.assert_str_contains(output, "the package servers cannot be reached: is there a network?")
+end
+
+--- The launcher at a terminal where somebody types a line.
+function TestLauncher:typed(line)
+  return self:shell(([[printf '%%s\n' %s | python3 -c '
+import pty, sys
+sys.exit(pty.spawn(sys.argv[1:]) >> 8)' 'a home/swale' run]]):format(command.quote(line)))
+end
+
+function TestLauncher:test_a_refused_password_ends_it()
+  write(self.dir .. "/uid", "1000\n")
+  self:remove "lua-luv"
+  local output, status = self:typed "y"
+  lu.assert_equals(status, 1)
+  lu.assert_str_contains(output, "sudo was refused, nothing installed. By hand: sudo apt-get update")
+  lu.assert_equals({ self:calls "sudo -n true\n", self:calls "sudo -v\n", self:calls "sudo" }, { 1, 1, 2 })
+  lu.assert_equals(self:calls "apt-get", 0)
+end
+
+function TestLauncher:test_the_password_is_asked_for_before_the_work()
+  write(self.dir .. "/uid", "1000\n")
+  self:remove "lua-luv"
+  self:stub("sudo", [[
+    case $1 in -n) exit 1 ;; -v) exit 0 ;; esac
+    "$@"]])
+  lu.assert_str_contains(self:typed "", "ran\trun")
+  lu.assert_equals(self:calls "sudo -v\n", 1)
+end
+
+function TestLauncher:test_what_cannot_be_written_is_built_elsewhere()
+  write(self.home .. "/.build", "a file, where a folder cannot be made")
+  local output, status = self:swale "run"
+  lu.assert_equals(status, 1)
+  lu.assert_equals(output, ([[
+swale: this checkout has no build, and %s/.build cannot be written. Build it elsewhere:
+  cmake -S '%s' -B ~/swale-build -G Ninja && cmake --build ~/swale-build
+  SWALE_BUILD=~/swale-build '%s/swale' …
+]]):format(self.home, self.home, self.home))
+  lu.assert_equals(read(self.dir .. "/calls"), "")
+end
+
+function TestLauncher:test_another_lua_is_refused()
+  assert(folders.make_folder(self.dir .. "/tools"))
+  self:shell "ln -s /bin/* /usr/bin/* tools 2>/dev/null; rm -f tools/lua*"
+  self:stub("lua", [[case $1 in -e) exit 1 ;; -v) echo "Lua 5.5.0  Copyright" ;; esac]])
+  local output, status = self:shell 'PATH="$PWD/bin:$PWD/tools"; "a home/swale" run'
+  lu.assert_equals(status, 1)
+  lu.assert_str_contains(output, "swale: Swale runs under Lua 5.4; Lua 5.5 is what is here.")
 end
 
 function TestLauncher:test_a_child_runs_the_build_that_it_was_given()
