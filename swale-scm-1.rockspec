@@ -6,6 +6,7 @@ description = {
   summary = "A laboratory for the dynamics of stochastic gradient descent",
   license = "MIT",
 }
+-- Lua 5.4 alone: under 5.5 it is refused.
 dependencies = { "lua ~> 5.4", "argparse >= 0.7", "luv >= 1.44" }
 external_dependencies = {
   JANSSON = { header = "jansson.h" },

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/c_locale.h"
 #include "base/context_int.h"
 #include "base/parallel.h"
 
@@ -29,9 +30,11 @@ const char *sw_message(const sw_context *ctx) { return ctx->message; }
 sw_status sw_fail(sw_context *ctx, sw_status status, const char *format, ...) {
   char text[sizeof ctx->message];
   va_list args;
+  locale_t before = swi_use_c_locale();
   va_start(args, format);
   vsnprintf(text, sizeof text, format, args);
   va_end(args);
+  swi_restore_locale(before);
   memcpy(ctx->message, text, sizeof text);
   return status;
 }

@@ -7,13 +7,16 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/c_locale.h"
 
 void swi_put(swi_text *t, const char *format, ...) {
   va_list args;
   size_t room = t->used < t->size ? t->size - t->used : 0;
+  locale_t before = swi_use_c_locale();
   va_start(args, format);
   int n = vsnprintf(room ? t->text + t->used : NULL, room, format, args);
   va_end(args);
+  swi_restore_locale(before);
   if (n > 0) t->used += (size_t)n;
 }
 

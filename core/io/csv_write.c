@@ -1,11 +1,11 @@
 /* csv_write.c: a table of numbers as text, through a buffer. */
 #include <inttypes.h>
-#include <locale.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/c_locale.h"
 #include "io/csv.h"
 #include "io/csv_int.h"
 #include "io/file.h"
@@ -85,15 +85,11 @@ static sw_status put_all(output *o, const sw_tensor *t, const char *const *names
   return flush(o);
 }
 
-/* Numbers have a point, whatever the program's locale; the C locale is a constant. */
 static sw_status put_in_c_locale(output *o, const sw_tensor *t, const char *const *names,
                                  int n_names) {
-  locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0), before = (locale_t)0;
-  if (c == (locale_t)0) return sw_fail(o->w.ctx, SW_ENOMEM, "csv: no C locale");
-  before = uselocale(c);
+  locale_t before = swi_use_c_locale();
   sw_status st = put_all(o, t, names, n_names);
-  (void)uselocale(before);
-  freelocale(c);
+  swi_restore_locale(before);
   return st;
 }
 

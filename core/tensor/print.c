@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/c_locale.h"
 #include "tensor/tensor_int.h"
 
 enum { WORD = 64, LINE = 75, DIGITS = 8, EDGE = 3, SUMMARY_ABOVE = 1000 };
@@ -105,7 +106,7 @@ static void write_special(double value, char *word) {
   (void)snprintf(word, WORD, "%s", isnan(value) ? "nan" : value > 0 ? "inf" : "-inf");
 }
 
-static int before_point(const char *word) { return (int)strcspn(word, ".,"); }
+static int before_point(const char *word) { return (int)strcspn(word, "."); }
 
 static void widen(int *width, int needed) {
   if (*width < needed) *width = needed;
@@ -248,6 +249,7 @@ size_t sw_tensor_print(const sw_tensor *t, char *text, size_t size) {
   sink s = {.text = text, .size = size};
   layout l = {.dtype = t->dtype, .summary = t->numel > SUMMARY_ABOVE};
   if (size > 0) text[0] = '\0';
+  locale_t before = swi_use_c_locale();
   if (t->numel == 0) {
     put_text(&s, "[]");
   } else {
@@ -255,5 +257,6 @@ size_t sw_tensor_print(const sw_tensor *t, char *text, size_t size) {
     put_nested(&s, t, &l, 0, t->data);
   }
   put_kind(&s, t);
+  swi_restore_locale(before);
   return s.length;
 }

@@ -1,2 +1,6 @@
 --- The command. The launcher has set LUA_PATH_5_4 and LUA_CPATH_5_4, so that `swale` is found.
+if _VERSION ~= "Lua 5.4" then
+  io.stderr:write("swale: Swale runs under Lua 5.4, this is ", _VERSION, "\n")
+  os.exit(1)
+end
 os.exit(require("swale.cli").main(arg), true)

@@ -26,6 +26,18 @@ local function in_words(problem)
   return problem:match "^%u+: ([^:]+)" or problem, problem:match "^(%u+)" or "EIO"
 end
 
+---The user's home: $HOME, or where that is unset or empty the one of the user database, or a folder
+---for temporary files if that has none.
+---@return string
+function M.home()
+  local home = os.getenv "HOME"
+  if home and home ~= "" then return home end
+  local ok, user = pcall(uv().os_get_passwd)
+  home = ok and user and user.homedir
+  if home and home ~= "" and M.is_folder(home) then return home end
+  return os.getenv "TMPDIR" or "/tmp"
+end
+
 ---Makes a folder and those above it; one that is there is fine.
 ---@param path string
 ---@return true|nil ok, string? message, string? code

@@ -2,7 +2,10 @@
 ---
 --- `local sw = require "swale"`. What a name stands for is loaded when it is used first, so that a
 --- script which only looks at a schedule starts at once.
+if _VERSION ~= "Lua 5.4" then error("swale runs under Lua 5.4, this is " .. _VERSION, 0) end
+
 local core = require "swale.core"
+require("swale.locale").keep_the_point()
 
 ---@class swale
 ---@field _VERSION string
