@@ -14,6 +14,7 @@ enum {
   COLS = SWI_NORM_COLS,
   STRIPS = 16,
   STRIP_ROWS = 128,        /* a strip's rows are a multiple: the kernels' own chunks */
+  LONG = 1 << 13,          /* rows that one float may take up, eight at a time */
   PARALLEL_FROM = 1 << 17, /* elements */
   PIECE = 1 << 14          /* elements of a piece, at least */
 };
@@ -27,6 +28,22 @@ static void put_sums(const swi_eval_args *e, int64_t at, int64_t n, const double
 
 /* ------------------------------------------------------------------ sums side by side */
 
+/* The rows of a column of more than LONG are added up in double, chunk by chunk. */
+static void sum_columns(const swi_eval_args *e, int64_t rows, int64_t cols, const char *x,
+                        int64_t at) {
+  int bytes = e->k->element_bytes;
+  if (rows <= LONG) {
+    e->k->sum_cols(rows, cols, x, (char *)e->out[0] + at * bytes);
+    return;
+  }
+  for (int64_t first = 0; first < cols; first += COLS) {
+    int64_t n = cols - first < COLS ? cols - first : COLS;
+    double sum[COLS] = {0};
+    e->k->add_cols(rows, n, cols, x + first * bytes, sum);
+    put_sums(e, at + first, n, sum);
+  }
+}
+
 typedef struct sums_job {
   const swi_eval_args *e;
   swi_split s;
@@ -37,13 +54,13 @@ static void run_sums(void *arg, int64_t piece) {
   const sums_job *j = arg;
   const swi_kernels *k = j->e->k;
   int64_t first = piece * j->each, left = j->s.outer - first, n = left < j->each ? left : j->each;
-  int64_t in = j->s.reduced * j->s.inner * k->element_bytes, out = j->s.inner * k->element_bytes;
+  int64_t in = j->s.reduced * j->s.inner * k->element_bytes;
   const char *x = (const char *)j->e->in[0] + first * in;
-  char *y = (char *)j->e->out[0] + first * out;
   if (j->s.inner == 1)
-    k->sum_rows(n, j->s.reduced, x, y);
+    k->sum_rows(n, j->s.reduced, x, (char *)j->e->out[0] + first * k->element_bytes);
   else
-    for (int64_t o = 0; o < n; o++) k->sum_cols(j->s.reduced, j->s.inner, x + o * in, y + o * out);
+    for (int64_t o = 0; o < n; o++)
+      sum_columns(j->e, j->s.reduced, j->s.inner, x + o * in, (first + o) * j->s.inner);
 }
 
 static void sum_side_by_side(const swi_eval_args *e, swi_split s) {
