@@ -8,6 +8,15 @@ static int variant(lua_State *L) {
   return 1;
 }
 
+static int variants(lua_State *L) {
+  lua_newtable(L);
+  for (int i = 0; sw_variant(i); i++) {
+    lua_pushstring(L, sw_variant(i));
+    lua_rawseti(L, -2, i + 1);
+  }
+  return 1;
+}
+
 static int blas(lua_State *L) {
   lua_pushstring(L, sw_context_blas(lx_context(L)));
   return 1;
@@ -104,10 +113,16 @@ static int extend(lua_State *L) {
 }
 
 const luaL_Reg lx_process_functions[] = {
-    {"variant", variant}, {"blas", blas},
-    {"threads", threads}, {"set_threads", set_threads},
-    {"cores", cores},     {"set_library", set_library},
-    {"memory", memory},   {"fail_allocation", fail_allocation},
-    {"type", type},       {"extend", extend},
+    {"variant", variant},
+    {"variants", variants},
+    {"blas", blas},
+    {"threads", threads},
+    {"set_threads", set_threads},
+    {"cores", cores},
+    {"set_library", set_library},
+    {"memory", memory},
+    {"type", type},
+    {"fail_allocation", fail_allocation},
+    {"extend", extend},
     {NULL, NULL},
 };

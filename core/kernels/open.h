@@ -12,6 +12,9 @@
 SW_API sw_status sw_open(const char *variant, int threads, sw_context **out, char *reason,
                          size_t size);
 
+/* The i-th variant that this machine can run, from 0, the best first; NULL behind the last. */
+SW_API const char *sw_variant(int i);
+
 /* "avx2"; "OpenBLAS 0.3.21 Zen". Borrowed, for the life of the context. */
 SW_API const char *sw_context_variant(const sw_context *ctx);
 SW_API const char *sw_context_blas(const sw_context *ctx);

@@ -41,6 +41,12 @@ const swi_kernels *const *swi_kernels_available(void) {
   return available;
 }
 
+const char *sw_variant(int i) {
+  const swi_kernels *const *all = swi_kernels_available();
+  while (i > 0 && *all) i--, all++;
+  return *all ? (*all)->name : NULL;
+}
+
 /* SW_EARG for a name that no variant has, SW_EUNSUPPORTED for one that cannot run here. */
 static sw_status find_kernels(const char *name, const swi_kernels **out, char *reason,
                               size_t size) {

@@ -75,6 +75,11 @@ function TestCommands:test_tests_are_in_the_source_tree()
   contains(command.swale(self.dir, { "test" }, { SWALE_HOME = self.dir }), 1, "in the source tree")
 end
 
+function TestCommands:test_a_script_may_come_through_a_pipe()
+  local line = "printf '#!/bin/lua\\nprint(1 + 1)\\n' | \"$@\""
+  contains(command.shell(self.dir, line, { "lua", "/dev/stdin" }), 0, "2\n")
+end
+
 TestTestCommand = {}
 
 --- A tree of three tests: a C test, a long C test, and a Lua file that prints whether it is to be

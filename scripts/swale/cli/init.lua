@@ -181,12 +181,13 @@ end
 function M.load_script(path)
   local file, problem = io.open(path)
   if not file then return nil, problem end
-  local readable = file:read(0) or file:read "a"
+  local text = file:read "a" -- once: a pipe cannot be read again
   file:close()
-  if not readable then return nil, path .. ": not a file" end
+  if not text then return nil, path .. ": not a file" end
   package.path = (path:match "^(.*/)[^/]*$" or "./") .. "?.lua;" .. package.path
   require("swale.errors").set_script(path)
-  return loadfile(path, "t")
+  text = text:gsub("^\xEF\xBB\xBF", ""):gsub("^#[^\n]*", "")
+  return load(text, "@" .. path, "t")
 end
 
 ---The experiment that a script returns; nil and the exit status, after saying why.

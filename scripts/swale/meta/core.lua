@@ -16,6 +16,8 @@ local core = {}
 
 ---@return string variant          "avx2", "scalar"
 function core.variant() end
+---@return string[] variants        those that this machine can run, the best first
+function core.variants() end
 ---@return string description      "OpenBLAS 0.3.21 Zen"
 function core.blas() end
 ---@return integer
