@@ -39,6 +39,13 @@
     if (a_ != b_) fail_msg("%s == %s: %lld and %lld", #a, #b, a_, b_); \
   } while (0)
 
+#define CHECK_BETWEEN(a, low, high)                                                          \
+  do {                                                                                       \
+    const long long a_ = (long long)(a), low_ = (long long)(low), high_ = (long long)(high); \
+    if (a_ < low_ || a_ > high_)                                                             \
+      fail_msg("%s is %lld, not between %lld and %lld", #a, a_, low_, high_);                \
+  } while (0)
+
 #define CHECK_EQ_STR(a, b) assert_string_equal(a, b)
 
 /* |a - b| <= tolerance; equal infinities are near, and so are two NaNs. */

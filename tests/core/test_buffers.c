@@ -218,7 +218,7 @@ TEST(test_without_memory) {
     assert_int_equal(st, SW_ENOMEM);
     failures++;
   }
-  assert_in_range(failures, 5, 900);
+  CHECK_BETWEEN(failures, 5, 900);
   finish(&s);
 }
 

@@ -116,7 +116,7 @@ TEST(test_draws_are_even_and_independent) {
   sw_sampler_next(s, DRAWS, index);
   double chi2 = 0, expected = (double)DRAWS / CELLS;
   for (int i = 0; i < DRAWS; i++) {
-    assert_in_range(index[i], 0, CELLS - 1);
+    CHECK_BETWEEN(index[i], 0, CELLS - 1);
     count[index[i]]++;
     repeats += i > 0 && index[i] == index[i - 1];
   }
