@@ -1,5 +1,5 @@
 #!/bin/bash
-# Fuzzes every parser of the core for so many seconds each (60), one after another:
+# Fuzzes every parser, and schedules, for so many seconds each (60), one after another:
 #   tests/fuzz/run.sh [SECONDS] [TARGET …]        run.sh 600 csv npy
 # Builds with clang in .build/fuzz, or in $SWALE_FUZZ_BUILD. What is new in the corpus stays in the
 # build folder; an input that crashes is left there as crash-* and named, and the exit code is 1.
@@ -40,6 +40,7 @@ for target in "${targets[@]}"; do
       2>"$build/$target.log"; then
     failed=1
     tail -40 "$build/$target.log"
+    grep -h 'Test unit written to' "$build/$target.log" || true
   fi
   grep -E 'number_of_executed_units|new_units_added|peak_rss' "$build/$target.log" || true
   if [ -n "${SWALE_FUZZ_KEEP:-}" ]; then
