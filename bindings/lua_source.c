@@ -10,10 +10,11 @@ static int64_t optional_count(lua_State *L, int index, const char *what, int64_t
   return lua_isnil(L, index) ? 0 : lx_check_integer(L, index, "source", what, low, INT32_MAX);
 }
 
-/* source { x =, y =, scale =, shift =, classes =, vocabulary =, shaped =, crop =, flip = } */
+/* source { x =, y =, scale =, shift =, classes =, vocabulary =, shaped =, crop =, flip =,
+ * ignored = } */
 static int new_source(lua_State *L) {
-  static const char *const names[] = {"x",          "y",      "scale", "shift", "classes",
-                                      "vocabulary", "shaped", "crop",  "flip",  NULL};
+  static const char *const names[] = {"x",      "y",    "scale", "shift",   "classes", "vocabulary",
+                                      "shaped", "crop", "flip",  "ignored", NULL};
   lua_settop(L, 1);
   lx_source *s = lx_push_shell(L, LX_SOURCE);
   int at = lx_push_options(L, 1, "source", names);
@@ -27,7 +28,11 @@ static int new_source(lua_State *L) {
       .shaped = lua_toboolean(L, at + 6),
       .crop = optional_count(L, at + 7, "crop", 0),
       .flip = lua_toboolean(L, at + 8),
+      .has_ignored = !lua_isnil(L, at + 9),
   };
+  if (o.has_ignored) {
+    o.ignored = (int32_t)lx_check_integer(L, at + 9, "source", "ignored", INT32_MIN, INT32_MAX);
+  }
   sw_status st = sw_source_new(lx_context(L), &o, &s->p);
   if (st != SW_OK) return lx_retry(L, st, 1, new_source);
   lua_settop(L, 2);

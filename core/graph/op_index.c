@@ -34,13 +34,18 @@ static void place_text(const sw_shape *s, int64_t i, char *text, size_t size) {
   }
 }
 
+/* one_hot may have a label that does not count. */
+static int is_ignored(const swi_eval_args *e, int32_t index) {
+  return e->op == SW_OP_one_hot && e->attrs->keepdim && index == e->attrs->value;
+}
+
 sw_status swi_check_indices(const swi_eval_args *e, const char *what, int input, int64_t limit) {
   const int32_t *index = e->in[input];
   const sw_shape *s = &e->in_shape[input];
   int64_t n = swi_numel(s);
   char place[160];
   for (int64_t i = 0; i < n; i++) {
-    if (index[i] >= 0 && index[i] < limit) continue;
+    if ((index[i] >= 0 && index[i] < limit) || is_ignored(e, index[i])) continue;
     place_text(s, i, place, sizeof place);
     return sw_fail(e->ctx, SW_ERANGE, "%s %" PRId32 "%s is outside 0 … %" PRId64, what, index[i],
                    place, limit - 1);
@@ -146,10 +151,11 @@ sw_status swi_one_hot_shape(swi_shape_args *a) {
 sw_status swi_one_hot_eval(const swi_eval_args *e) {
   const int32_t *index = e->in[0];
   int64_t n = swi_numel(&e->in_shape[0]), classes = e->attrs->n, bytes = e->k->element_bytes;
-  SW_TRY(swi_check_indices(e, "one_hot: index", 0, classes));
+  SW_TRY(swi_check_indices(e, "one_hot: label", 0, classes));
   e->k->fill(n * classes, 0, e->out[0]);
   for (int64_t i = 0; i < n; i++)
-    e->k->fill(1, 1, (char *)e->out[0] + (i * classes + index[i]) * bytes);
+    if (!is_ignored(e, index[i]))
+      e->k->fill(1, 1, (char *)e->out[0] + (i * classes + index[i]) * bytes);
   return SW_OK;
 }
 

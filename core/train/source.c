@@ -77,13 +77,13 @@ static sw_status check_x(const sw_source *s, const sw_tensor *x) {
 
 /* Integers of t, uint8 or int32, each in 0 … n-1; what, and which: their names. */
 static sw_status check_integers(const sw_source *s, const sw_tensor *t, const char *what,
-                                const char *which, int64_t n) {
+                                const char *which, int64_t n, const int32_t *ignored) {
   const void *value = sw_tensor_data(t);
   int bytes = sw_tensor_dtype(t) == SW_U8;
   int64_t numel = sw_tensor_numel(t), row = numel / s->examples;
   for (int64_t i = 0; i < numel; i++) {
     int64_t c = bytes ? ((const uint8_t *)value)[i] : ((const int32_t *)value)[i];
-    if (c < 0 || c >= n)
+    if ((c < 0 || c >= n) && !(ignored && c == *ignored))
       return sw_fail(s->ctx, SW_ERANGE,
                      "source: %s %lld of example %lld is outside 0 … %lld, the %lld %s", what,
                      (long long)c, (long long)(i / row + 1), (long long)n - 1, (long long)n, which);
@@ -98,18 +98,20 @@ static sw_status take_x(sw_source *s, const sw_source_options *o) {
   s->examples = sw_tensor_shape(o->x)->dim[0];
   s->features = sw_tensor_numel(o->x) / s->examples;
   SW_TRY(sw_tensor_view(o->x, &s->x));
-  return s->has_indices ? check_integers(s, s->x, "index", "of the vocabulary", o->vocabulary)
+  return s->has_indices ? check_integers(s, s->x, "index", "of the vocabulary", o->vocabulary, NULL)
                         : SW_OK;
 }
 
-static sw_status check_labels(const sw_source *s, int64_t classes) {
-  if (classes < 1)
+static sw_status check_labels(const sw_source *s, const sw_source_options *o) {
+  if (o->classes < 1)
     return sw_fail(s->ctx, SW_ERANGE, "source: labels need a number of classes, got %lld",
-                   (long long)classes);
-  return check_integers(s, s->y, "label", "classes", classes);
+                   (long long)o->classes);
+  return check_integers(s, s->y, "label", "classes", o->classes,
+                        o->has_ignored ? &o->ignored : NULL);
 }
 
-static sw_status take_y(sw_source *s, const sw_tensor *y, int64_t classes) {
+static sw_status take_y(sw_source *s, const sw_source_options *o) {
+  const sw_tensor *y = o->y;
   sw_dtype dtype = sw_tensor_dtype(y);
   const sw_shape *shape = sw_tensor_shape(y);
   if (dtype == SW_F64)
@@ -121,7 +123,7 @@ static sw_status take_y(sw_source *s, const sw_tensor *y, int64_t classes) {
   s->has_classes = dtype != SW_F32;
   SW_TRY(sw_tensor_contiguous(y, &s->y));
   s->target_features = sw_tensor_numel(y) / s->examples;
-  return s->has_classes ? check_labels(s, classes) : SW_OK;
+  return s->has_classes ? check_labels(s, o) : SW_OK;
 }
 
 static sw_status take_augment(sw_source *s, const sw_source_options *o) {
@@ -160,7 +162,7 @@ static sw_status fill_source(sw_source *s, const sw_source_options *o) {
   if (!o->scale != !o->shift)
     return sw_fail(s->ctx, SW_EARG, "source: scale and shift come together");
   SW_TRY(take_x(s, o));
-  if (o->y) SW_TRY(take_y(s, o->y, o->classes));
+  if (o->y) SW_TRY(take_y(s, o));
   if (o->crop != 0 || o->flip) SW_TRY(take_augment(s, o));
   if (!o->scale) return SW_OK;
   if (s->has_indices) return sw_fail(s->ctx, SW_EARG, "source: indices have no scale and shift");

@@ -25,6 +25,8 @@ typedef struct sw_source_options {
   const sw_tensor *scale; /* float32, one a feature; NULL with shift: values as they are */
   const sw_tensor *shift;
   int64_t classes;    /* of labels: each must be in 0 … classes-1 */
+  int has_ignored;    /* or be */
+  int32_t ignored;    /* this one, which losses leave out */
   int64_t vocabulary; /* above 0: x are indices 0 … vocabulary-1 */
   int shaped;         /* rows keep x's other axes; else a row is one axis */
   int64_t crop;       /* of images: pixels, 0 … 255 */

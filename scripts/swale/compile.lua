@@ -5,6 +5,7 @@ local contexts = require "swale.nn.context"
 local core = require "swale.core"
 local entry = require "swale.entry"
 local errors = require "swale.errors"
+local loss_facts = require "swale.loss_facts"
 local losses = require "swale.loss"
 local ops = require "swale.ops"
 local segments = require "swale.segments"
@@ -25,8 +26,10 @@ local M = {}
 ---@field state { node: swale.Node, offset: integer }[]   new values of buffers
 ---@field output swale.Node         of the network
 ---@field loss swale.Node           a scalar, the mean over the batch
----@field each swale.Node|nil       (B) losses; nil if the loss function gave a scalar
+---@field each swale.Node|nil       (B) losses; nil if the loss function gave a scalar, or weights
+---@field ratio { value: swale.Node, weight: swale.Node }|nil   (B) each, of a loss with weights
 ---@field hit swale.Node|nil        (B) 1 where the largest output is the label; nil without labels
+---@field counted swale.Node|nil    (B) labels that count, where some do not: then hit is a sum
 ---@field grads (swale.Node|false)[]
 local Graph = {}
 Graph.__index = Graph
@@ -48,11 +51,25 @@ local function target_input(graph, example)
   return graph:input(2, example.labels and "index" or "real", batched(example.target or {}))
 end
 
-local function take_loss(self, value)
+--- Values and weights, one an example each: the sums of both, divided.
+local function take_ratio(self, value, weight)
+  for _, node in ipairs { value, weight } do
+    local shape = node:shape()
+    if #shape ~= 1 or shape[1] ~= "batch" then
+      errors.misuse("loss: with weights, a value and a weight for each example, not %s",
+        errors.shape_text(shape))
+    end
+  end
+  self.ratio = { value = value, weight = weight }
+  self.loss = ops.sum(value) / ops.sum(weight)
+end
+
+local function take_loss(self, value, weight)
   if core.type(value) ~= "node" then
     errors.misuse("loss: the loss function gave %s; it has to return what it computed from output"
       .. " and target", errors.shown(value))
   end
+  if core.type(weight) == "node" then return take_ratio(self, value, weight) end
   local shape = value:shape()
   if #shape == 0 then
     self.loss = value
@@ -80,8 +97,8 @@ local function remedy(self, loss, example)
 end
 
 local function loss_name(loss)
-  for name, f in pairs(losses) do if f == loss then return "loss." .. name end end
-  return "the loss"
+  local name = loss_facts.of(loss).name
+  return name and "loss." .. name or "the loss"
 end
 
 --- The core's messages have the user's line only where a user called it.
@@ -91,7 +108,9 @@ end
 
 --- The loss, with its operands' shapes in what goes wrong.
 local function add_loss(self, loss, example)
+  local before = self.output:label(loss_name(loss))
   local ok, message = pcall(function() take_loss(self, loss(self.output, self.y)) end)
+  self.output:label(before)
   if ok then return end
   if type(message) ~= "string" then error(message, 0) end
   error(("%s\n  in %s of output %s and %s %s%s"):format(placed(message), loss_name(loss),
@@ -124,22 +143,35 @@ local function add_output(self, example)
   end
 end
 
---- Where an example has several labels, the mean over them. Outputs (B, …, classes), or one row a
---- label.
-local function take_hits(self, example)
-  local labels, axes = self.y:ndim(), {}
-  if not example.labels or self.output:ndim() ~= labels + 1 and self.output:ndim() ~= 2 then
+--- The class that each output stands for, as a number of the labels' shape; nil if they are not
+--- outputs of labels. Outputs are (B, …, classes), or one row a label; of one logit, its sign.
+local function best_of(self, binary)
+  local output, shape = self.output, self.y:shape()
+  local sizes, labels = output:shape(), self.y:ndim()
+  if binary and (sizes[#sizes] == 1 or #sizes == labels) then
+    return ops.reshape(ops.gt(output, 0), shape)
+  elseif #sizes == labels + 1 then
+    return ops.cast(ops.argmax(output))
+  elseif #sizes == 2 and labels > 1 then
+    return ops.reshape(ops.cast(ops.argmax(output)), shape)
+  end
+end
+
+--- Where an example has several labels, the mean over them. Where some do not count, sums.
+local function take_hits(self, example, facts)
+  local best = example.labels and best_of(self, facts.one_output)
+  if not best then return end
+  local hit, axes = ops.eq(best, ops.cast(self.y)), {}
+  for axis = 2, self.y:ndim() do axes[axis - 1] = axis end
+  local several = #axes > 0
+  if not facts.ignore_index then
+    self.hit = several and ops.mean(hit, axes) or hit
     return
   end
-  local best = ops.cast(ops.argmax(self.output))
-  if labels > 1 and self.output:ndim() == 2 then
-    best = ops.reshape(best, self.y:shape())
-  elseif labels ~= self.output:ndim() - 1 then
-    return
-  end
-  local hit = ops.eq(best, ops.cast(self.y))
-  for axis = 2, labels do axes[axis - 1] = axis end
-  self.hit = labels == 1 and hit or ops.mean(hit, axes)
+  local counted = ops.ne(ops.cast(self.y), facts.ignore_index)
+  hit = hit * counted
+  self.hit = several and ops.sum(hit, axes) or hit
+  self.counted = several and ops.sum(counted, axes) or counted
 end
 
 --- Collects what layers set: each buffer once, in its own shape.
@@ -178,7 +210,8 @@ function M.graph(layer, loss, example, mode, fold)
   self.x, self.y = entry.input(graph, example), target_input(graph, example)
   add_output(self, example)
   add_loss(self, loss, example)
-  take_hits(self, example)
+  self.loss_facts = loss_facts.of(loss)
+  take_hits(self, example, self.loss_facts)
   self.grads = graph:gradient(self.loss, self.parameters)
   return self
 end
@@ -240,6 +273,10 @@ local function refuse_norms(self, asks, segment, why)
     if coupled then why = why:gsub(": a layer couples them.*$", "") end
     if not why:find(segment.path, 1, true) then why = segment.path .. ": " .. why end
   end
+  if self.ratio then
+    errors.misuse("%s needs per-example gradient norms, but there are none%s", asks,
+      self.loss_facts.coupled or ": the loss divides by a sum over the batch")
+  end
   errors.misuse("%s needs per-example gradient norms, but there are none: %s%s", asks, why,
     coupled and COUPLED or "")
 end
@@ -264,13 +301,27 @@ function Graph:measured(dtype)
   return with_gradients(self, { self.loss, self:norms() }, dtype, self.state)
 end
 
+---Whether the examples of a batch depend on each other.
+---@return boolean
+function Graph:is_coupled()
+  return self.ratio ~= nil or (self.each or self.output):dependence() == "mixed"
+end
+
 ---The examples' losses, and their hits where there are labels; or the mean loss of a loss function
 ---that gives only that.
 ---@param dtype? "float32"|"float64"
----@return swale.Program
+---@return swale.Program program
+---@return string[] names       of its outputs: "loss" "weight" "hit" "counted"
 function Graph:evaluation(dtype)
-  local outputs = self.each and { self.each, self.hit } or { self.loss, self.hit }
-  return core.program(self.graph, outputs, { dtype = dtype })
+  local outputs, names = {}, {}
+  local function add(name, node)
+    if node then names[#names + 1], outputs[#outputs + 1] = name, node end
+  end
+  add("loss", self.ratio and self.ratio.value or self.each or self.loss)
+  add("weight", self.ratio and self.ratio.weight)
+  add("hit", self.hit)
+  add("counted", self.counted)
+  return core.program(self.graph, outputs, { dtype = dtype }), names
 end
 
 return M

@@ -402,8 +402,11 @@ function M.scatter(x, index, n) return (apply("scatter_rows", { n = n }, x, inde
 ---(m) -> (m, n): 1 at the label, 0 elsewhere.
 ---@param labels swale.Value    int32, from 0
 ---@param n integer             classes
+---@param ignored? integer      a label that gives zeros alone, and may be outside 0 … n - 1
 ---@return swale.Value
-function M.one_hot(labels, n) return (apply("one_hot", { n = n }, labels)) end
+function M.one_hot(labels, n, ignored)
+  return (apply("one_hot", { n = n, keepdim = ignored ~= nil, value = ignored }, labels))
+end
 
 ---Whole numbers as real ones.
 ---@param x swale.Value         int32

@@ -14,6 +14,7 @@ local M = {}
 ---@field shape integer[]            of a row: { height, width, channels }
 ---@field classes integer?           nil: the targets are numbers
 ---@field class_names string[]?      where they have some
+---@field ignore_index integer?      a label that does not count, for losses that leave it out
 ---@field names string[]?            of the features, where they have some
 ---@field normalisation swale.Normalisation?   what rows are standardised by
 ---@field images boolean             models see rows in this shape, else flat
@@ -68,6 +69,7 @@ end
 ---@field parts table<string, { x: swale.Tensor, y?: swale.Tensor, clean_y?: swale.Tensor }>
 ---@field classes? integer
 ---@field class_names? string[]
+---@field ignore_index? integer
 ---@field names? string[]
 ---@field normalisation? swale.Normalisation
 ---@field images? boolean|integer[]
@@ -84,10 +86,11 @@ function M.new(o)
   local data = { name = o.name, classes = o.classes, class_names = o.class_names, names = o.names,
     normalisation = o.normalisation, known = o.known, shape = row_shape(first),
     features = first:numel() // #first, images = o.images and true or false,
-    vocabulary = o.vocabulary, alphabet = o.alphabet }
+    vocabulary = o.vocabulary, alphabet = o.alphabet, ignore_index = o.ignore_index }
   for split, part in pairs(o.parts) do
     data[split] = new_split(split, { x = with_rows(part.x, o.images), y = part.y,
-      clean_y = part.clean_y, classes = o.classes, normalisation = o.normalisation,
+      clean_y = part.clean_y, classes = o.classes, ignore_index = o.ignore_index,
+      normalisation = o.normalisation,
       shaped = data.images, vocabulary = o.vocabulary,
       augment = split == "train" and o.augment or nil }, o.refuse)
   end

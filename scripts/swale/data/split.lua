@@ -50,6 +50,7 @@ local AUGMENT = { crop = { "integer", 0 }, flip = { "boolean", false } }
 ---@field y? swale.Tensor
 ---@field clean_y? swale.Tensor
 ---@field classes? integer
+---@field ignore_index? integer
 ---@field normalisation? swale.Normalisation
 ---@field shaped? boolean             rows keep the axes of x
 ---@field vocabulary? integer
@@ -64,7 +65,7 @@ function M.new(o)
   end
   local augment = o.augment and options.check("augment", o.augment, AUGMENT)
   local source = core.source { x = o.x, y = o.y, scale = scale, shift = shift,
-    classes = o.classes, shaped = o.shaped, vocabulary = o.vocabulary,
+    classes = o.classes, ignored = o.ignore_index, shaped = o.shaped, vocabulary = o.vocabulary,
     crop = augment and augment.crop, flip = augment and augment.flip }
   local shape = o.x:shape()
   return setmetatable({ source = source, x = o.x, y = o.y, clean_y = o.clean_y,
@@ -118,7 +119,8 @@ function Split:sample(n, seed)
   local x, y = self.source:gather(index)
   local clean_y = self.clean_y and require("swale.data.transform").rows(self.clean_y, index)
   return M.new { x = x:reshape { n, table.unpack(self.shape) }, y = y, clean_y = clean_y,
-    classes = self.classes, shaped = self.options.shaped, vocabulary = self.vocabulary }
+    classes = self.classes, ignore_index = self.options.ignore_index,
+    shaped = self.options.shaped, vocabulary = self.vocabulary }
 end
 
 --- The next count indices of the order that trainings use: epoch e is the permutation of stream

@@ -15,13 +15,15 @@ local M = {}
 ---@field valid? swale.RawSplit
 ---@field test? swale.RawSplit
 ---@field classes? integer        wanted where y are labels
+---@field ignore_index? integer   a label that may be outside of the classes, such as -100; the loss
+---leaves it out: sw.loss.cross_entropy { ignore_index = -100 }
 ---@field vocabulary? integer     wanted where x are indices, 0 … vocabulary - 1: of a text, say
 ---@field images? boolean|integer[]   models see rows as x has them, (N, height, width, channels)
 ---@field augment? swale.Augmentation
 ---@field name? string
 ---@field standardise? swale.Standardise    false
 
-local FROM_TENSORS = { name = { "string", "tensors" }, classes = "count?", train = "table",
+local FROM_TENSORS = { name = { "string", "tensors" }, classes = "count?", train = "table", ignore_index = "integer?",
   valid = "table?", test = "table?", standardise = { "boolean|string", false },
   vocabulary = "count?", images = "boolean|table?", augment = "table?" }
 
@@ -104,7 +106,7 @@ function M.new(o)
     if parts[split] then check_alike(split, parts[split], parts.train) end
   end
   return sets.new { name = o.name, parts = parts, classes = o.classes, vocabulary = o.vocabulary,
-    images = o.images, augment = o.augment, normalisation = normalise.of(kind, parts.train.x),
+    ignore_index = o.ignore_index, images = o.images, augment = o.augment, normalisation = normalise.of(kind, parts.train.x),
     refuse = function(split, why) errors.misuse("from_tensors: %s: %s", split, why) end }
 end
 

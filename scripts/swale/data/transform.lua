@@ -36,7 +36,7 @@ function M.change(data, new)
     names = data.names, parts = new.parts or parts_of(data), known = new.known or data.known,
     normalisation = either(new.normalisation, data.normalisation),
     augment = either(new.augment, data.train.augmentation), images = data.images and data.shape,
-    vocabulary = data.vocabulary, alphabet = data.alphabet,
+    vocabulary = data.vocabulary, alphabet = data.alphabet, ignore_index = data.ignore_index,
     refuse = function(split, why) errors.misuse("data: %s: %s", split, why) end }
 end
 
@@ -53,6 +53,8 @@ end
 local function check_classes(where, data)
   if not data.classes or data.classes < 2 or not data.train.y then
     errors.misuse("%s: the data has no class labels", where)
+  elseif data.ignore_index then
+    errors.misuse("%s: the data has labels that do not count, %d", where, data.ignore_index)
   elseif data.train.y:ndim() > 1 then
     errors.misuse("%s: wants one label an example, the data has %s", where,
       errors.shape_text(table.move(data.train.y:shape(), 2, data.train.y:ndim(), 1, {})))

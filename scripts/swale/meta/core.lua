@@ -318,6 +318,7 @@ local Source = {}
 ---@field scale? swale.Tensor       one a feature, as shift
 ---@field shift? swale.Tensor
 ---@field classes? integer          wanted with labels
+---@field ignored? integer          a label that may be outside of them
 ---@field vocabulary? integer       x are indices 0 … vocabulary-1
 ---@field shaped? boolean           rows keep x's axes; else they are one axis. Indices keep them
 ---@field crop? integer             of images (N, height, width, channels): pixels of a black frame

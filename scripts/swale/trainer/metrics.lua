@@ -5,8 +5,8 @@ local errors = require "swale.errors"
 local M = {}
 
 ---@class swale.Metrics
----@field loss number          mean over the examples
----@field accuracy number|nil  fraction of hits; nil without class labels
+---@field loss number          mean over the examples, or by the weights of the loss
+---@field accuracy number|nil  fraction of hits among labels that count; nil without class labels
 ---@field examples integer
 ---@field on string            name of the split
 local Metrics = { __name = "swale.Metrics" }
@@ -29,6 +29,13 @@ local function range(first, last)
   return core.tensor(list, "int32")
 end
 
+--- Sums by the names of outputs.
+local function named(names, sums)
+  local found = {}
+  for i, name in ipairs(names) do found[name] = sums[i] end
+  return found
+end
+
 --- For loss functions that give a mean only: batch by batch.
 local function sums_of_means(program, vectors, source, batch)
   local loss, hits
@@ -40,12 +47,13 @@ local function sums_of_means(program, vectors, source, batch)
     loss = (loss or 0) + mean:item() * (last - first + 1)
     if hit then hits = (hits or 0) + hit:sum():item() end
   end
-  return { loss, hits }
+  return { loss = loss, hit = hits }
 end
 
 --- Where a norm is over the batch even now, one example left to itself would have no variance.
 local function fitting(graph, n, batch)
-  if (graph.each or graph.output):dependence() ~= "mixed" then return batch end
+  local values = graph.ratio and graph.ratio.value or graph.each or graph.output
+  if values:dependence() ~= "mixed" then return batch end
   while batch > 2 and n % batch == 1 do batch = batch - 1 end
   return batch
 end
@@ -58,16 +66,19 @@ end
 ---@param on string
 ---@return swale.Metrics
 function M.evaluate(graph, weights, buffers, source, batch, on)
-  graph.evaluation_program = graph.evaluation_program or graph:evaluation(weights:dtype())
-  local program, sums = graph.evaluation_program
+  if not graph.evaluation_program then
+    graph.evaluation_program, graph.evaluation_names = graph:evaluation(weights:dtype())
+  end
+  local program, n, sums = graph.evaluation_program, #source, nil
   batch = fitting(graph, #source, batch)
-  if graph.each then
-    sums = pass_on(core.evaluate(program, weights, source, batch, buffers))
+  if graph.each or graph.ratio then
+    sums = named(graph.evaluation_names,
+      pass_on(core.evaluate(program, weights, source, batch, buffers)))
   else
     sums = sums_of_means(program, { weights, buffers }, source, batch)
   end
-  return setmetatable({ loss = sums[1] / #source, accuracy = sums[2] and sums[2] / #source,
-    examples = #source, on = on }, Metrics)
+  return setmetatable({ loss = sums.loss / (sums.weight or n),
+    accuracy = sums.hit and sums.hit / (sums.counted or n), examples = n, on = on }, Metrics)
 end
 
 ---Whether a is better than b: by accuracy where there is one, else by loss.

@@ -63,7 +63,11 @@ function M.size(value, graph, batch)
   if type(value) == "number" then value = { size = value } end
   local o = options.check("Trainer: micro_batch", value,
     { size = "count", couple = { "boolean", false } })
-  local coupled = (graph.each or graph.output):dependence() == "mixed"
+  if graph.ratio then
+    errors.misuse("Trainer: micro_batch = %d: the parts of a batch would each divide by a sum of"
+      .. " their own%s", o.size, graph.loss_facts.coupled or "")
+  end
+  local coupled = graph:is_coupled()
   if coupled and not o.couple then
     local layer, path = unfit(graph.layer, o.size, "")
     if layer or not has_ghosts(graph.layer) then refuse(layer, path, o.size) end

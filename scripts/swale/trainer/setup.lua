@@ -140,7 +140,17 @@ end
 ---@param data swale.Data
 function M.check_outputs(graph, data)
   local outputs = graph.hit and graph.output:shape()[graph.output:ndim()]
-  if outputs and data.classes and outputs < data.classes then
+  if graph.hit and graph.loss_facts.one_output then
+    if data.classes ~= 2 then
+      errors.misuse("Trainer: loss.logistic takes labels of two classes, the data has %d",
+        data.classes)
+    end
+    return
+  end
+  if outputs == 1 and data.classes == 2 then
+    errors.misuse("Trainer: the model has 1 output, the data 2 classes: loss = sw.loss.logistic"
+      .. " tells them by its sign, or the model has 2 outputs")
+  elseif outputs and data.classes and outputs < data.classes then
     errors.misuse("Trainer: the model has %d outputs, the data %d classes", outputs, data.classes)
   end
 end
@@ -156,7 +166,7 @@ end
 ---@param model swale.Model
 ---@param source swale.Source
 function M.check_mean(graph, model, source)
-  if graph.each then return end
+  if graph.each or graph.ratio then return end
   local program, last = graph:evaluation(), #source - 1
   local vectors = { model:weights(), model:buffers() }
   local once = loss_of(program, vectors, source, { 0, last })

@@ -75,7 +75,8 @@ function M.new(engine)
   if #outputs > 0 then
     self.dead = with_program(graph, outputs, sample(data.train.source, TRAINED, engine.seed))
   end
-  if graph.hit and graph.y:ndim() == 1 and data.valid and graph.output:shape()[2] > 1 then
+  if graph.hit and graph.y:ndim() == 1 and data.valid
+    and (graph.output:shape()[2] or 1) ~= 1 and not graph.counted then
     self.margin = with_program(graph, { margin_output(graph) },
       sample(data.valid.source, HELD_OUT, engine.seed))
   end

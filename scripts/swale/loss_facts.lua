@@ -1,0 +1,25 @@
+--- What is known of Swale's own loss functions beside their values.
+local M = {}
+
+---@class swale.LossFacts
+---@field name string              "cross_entropy"
+---@field one_output? boolean      a model with one output tells two classes apart, by its sign
+---@field ignore_index? integer    labels of this value do not count
+---@field coupled? string          why examples of a batch depend on each other, and the remedy
+
+local facts = setmetatable({}, { __mode = "k" })
+local NONE = {}
+
+---@param loss function
+---@param known swale.LossFacts
+---@return function loss
+function M.note(loss, known)
+  facts[loss] = known
+  return loss
+end
+
+---@param loss function
+---@return swale.LossFacts       empty for a function of one's own
+function M.of(loss) return facts[loss] or NONE end
+
+return M
