@@ -45,9 +45,8 @@ lua_Integer lx_check_integer(lua_State *L, int arg, const char *who, const char 
   lua_Integer value = 0;
   if (lua_type(L, arg) == LUA_TNUMBER) value = lua_tointegerx(L, arg, &whole);
   if (!whole || value < low || value > high) {
-    arg = lua_absindex(L, arg);
-    const char *range = push_range(L, low, high);
-    lx_error(L, "%s: %s must be %s, got %s", who, what, range, lx_push_words(L, arg));
+    const char *words = lx_push_words(L, arg); /* first: the argument may be missing */
+    lx_error(L, "%s: %s must be %s, got %s", who, what, push_range(L, low, high), words);
   }
   return value;
 }
@@ -132,9 +131,8 @@ int lx_check_choice(lua_State *L, int arg, const char *who, const char *what,
       if (strcmp(name, names[i]) == 0) return i;
     }
   }
-  arg = lua_absindex(L, arg);
-  const char *choices = push_choices(L, names);
-  return lx_error(L, "%s: %s must be %s, got %s", who, what, choices, lx_push_words(L, arg));
+  const char *words = lx_push_words(L, arg);
+  return lx_error(L, "%s: %s must be %s, got %s", who, what, push_choices(L, names), words);
 }
 
 sw_dtype lx_check_dtype(lua_State *L, int arg, const char *who) {
@@ -160,8 +158,14 @@ int64_t lx_check_position(lua_State *L, int arg, const char *who, const char *wh
 }
 
 int lx_check_axis(lua_State *L, int arg, const char *who, const char *what, int ndim) {
+  int whole = 0;
+  lua_Integer i = lua_type(L, arg) == LUA_TNUMBER ? lua_tointegerx(L, arg, &whole) : 0;
+  if (whole && i >= 1 && i <= ndim) return (int)i - 1;
+  if (whole && i <= -1 && i >= -ndim) return (int)i + ndim;
   if (ndim == 0) lx_error(L, "%s: a scalar has no axes", who);
-  return (int)lx_check_position(L, arg, who, what, ndim);
+  const char *zero = whole && i == 0 ? "; axes count from 1" : "";
+  return lx_error(L, "%s: %s must be an integer from 1 to %d, got %s%s", who, what, ndim,
+                  lx_push_words(L, arg), zero);
 }
 
 sw_shape lx_check_shape(lua_State *L, int arg, const char *who, lua_Integer lowest) {

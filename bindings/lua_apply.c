@@ -131,6 +131,15 @@ static sw_status run_eager(sw_context *ctx, const call *c, sw_dtype dtype, sw_te
   return SW_OK;
 }
 
+static sw_tensor *check_operand(lua_State *L, const call *c, int i) {
+  int index = c->first + i;
+  if (lx_test(L, index, LX_TENSOR)) return lx_check_tensor(L, index, c->who, "an operand");
+  const char *hint = i == 0 && lua_isnil(L, index) ? "; methods are called with a colon: t:" : "";
+  const char *words = lx_push_words(L, index);
+  lx_error(L, "%s: works on tensors, nodes and numbers, got %s%s%s", c->who, words, hint,
+           hint[0] ? lua_pushfstring(L, "%s()", c->who) : "");
+}
+
 static sw_status apply_tensors(lua_State *L, call *c, int attributes) {
   sw_tensor **out[MOST_OUTPUTS], **numbers[MOST_INPUTS] = {NULL}, *in[MOST_INPUTS] = {NULL};
   double values[MOST_INPUTS] = {0};
@@ -147,7 +156,7 @@ static sw_status apply_tensors(lua_State *L, call *c, int attributes) {
     if (numbers[i]) {
       values[i] = lua_tonumber(L, c->first + i);
     } else {
-      in[i] = lx_check_tensor(L, c->first + i, c->who, "an operand");
+      in[i] = check_operand(L, c, i);
     }
   }
   return run_eager(lx_context(L), c, number_dtype(L, c), numbers, values, in, out);
@@ -252,6 +261,7 @@ static int add(lua_State *L) { return operate(L, "+", SW_OP_add, 2, add); }
 static int sub(lua_State *L) { return operate(L, "-", SW_OP_sub, 2, sub); }
 static int mul(lua_State *L) { return operate(L, "*", SW_OP_mul, 2, mul); }
 static int div_(lua_State *L) { return operate(L, "/", SW_OP_div, 2, div_); }
+static int pow_(lua_State *L) { return operate(L, "^", SW_OP_pow, 2, pow_); }
 static int unm(lua_State *L) { return operate(L, "-", SW_OP_neg, 1, unm); }
 
 /* Lua would turn the result into true or false. */
@@ -263,14 +273,31 @@ static int le(lua_State *L) {
   return lx_error(L, "'<=' and '>=' give no tensor or node: compare elements by a:le(b), a:ge(b)");
 }
 
+static int no_floor(lua_State *L) {
+  return lx_error(L, "'//' and '%%' are not there for tensors and nodes, whose numbers are real");
+}
+
+static int no_bits(lua_State *L) {
+  return lx_error(L, "'&', '|', '~', '<<' and '>>' are not there for tensors and nodes: masks are 0"
+                     " and 1, a * b is both, ops.maximum(a, b) either");
+}
+
+static int no_call(lua_State *L) {
+  return lx_error(L, "a %s is no function: t[i], t:get(i, j) and t:select(axis, i) take elements",
+                  lx_test(L, 1, LX_NODE) ? "node" : "tensor");
+}
+
 static int concat(lua_State *L) {
   return lx_error(L, "'..' joins strings: write tostring(x) or x:item() for a tensor");
 }
 
 void lx_add_operators(lua_State *L, int module) {
   static const luaL_Reg operators[] = {
-      {"__add", add}, {"__sub", sub}, {"__mul", mul},       {"__div", div_}, {"__unm", unm},
-      {"__lt", lt},   {"__le", le},   {"__concat", concat}, {NULL, NULL},
+      {"__add", add},       {"__sub", sub},      {"__mul", mul},       {"__div", div_},
+      {"__pow", pow_},      {"__unm", unm},      {"__lt", lt},         {"__le", le},
+      {"__concat", concat}, {"__mod", no_floor}, {"__idiv", no_floor}, {"__band", no_bits},
+      {"__bor", no_bits},   {"__bxor", no_bits}, {"__bnot", no_bits},  {"__shl", no_bits},
+      {"__shr", no_bits},   {"__call", no_call}, {NULL, NULL},
   };
   lua_pushvalue(L, module);
   luaL_setfuncs(L, operators, 1);

@@ -77,6 +77,7 @@ static sw_edge optional_edge(lua_State *L, int index, const char *who, const cha
 static int gradient(lua_State *L) {
   const char *who = "graph:gradient";
   lua_settop(L, 4);
+  (void)check_graph(L, who);
   int n = lx_check_list(L, 3, who, "wrt", INT16_MAX);
   lua_createtable(L, n, 0);
   lx_node **shells = lua_newuserdatauv(L, ((size_t)n + 1) * sizeof *shells, 0);
@@ -111,6 +112,7 @@ static int unsupported(lua_State *L, sw_status st, int culprit) {
 static int example_norms(lua_State *L) {
   const char *who = "graph:example_norms";
   lua_settop(L, 2);
+  (void)check_graph(L, who);
   int n = lx_check_list(L, 2, who, "grads", INT16_MAX), culprit = -1;
   sw_edge *edges = lua_newuserdatauv(L, ((size_t)n + 1) * sizeof *edges, 0), norms;
   lx_node *out = lx_push_shell(L, LX_NODE);
@@ -129,6 +131,7 @@ typedef size_t (*writer)(const sw_graph *g, const sw_edge *outputs, int n, char 
  * for this and gives no text where there is none. */
 static int write_text(lua_State *L, const char *who, writer write, lua_CFunction f) {
   lua_settop(L, 2);
+  (void)check_graph(L, who);
   int n = lx_check_list(L, 2, who, "outputs", INT16_MAX);
   sw_edge *edges = lua_newuserdatauv(L, ((size_t)n + 1) * sizeof *edges, 0);
   lx_graph *kept = lx_push_shell(L, LX_GRAPH);

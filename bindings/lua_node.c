@@ -102,8 +102,8 @@ static int get_dependence(lua_State *L) {
 /* node:label(text) -> the one before: of nodes of its graph that are added from now on */
 static int label(lua_State *L) {
   lua_settop(L, 2);
-  const char *text = lx_check_text(L, 2, "node:label", "text");
   sw_graph *g = ((lx_node *)lx_check(L, 1, LX_NODE, "node:label", "self"))->g;
+  const char *text = lx_check_text(L, 2, "node:label", "text");
   char before[128];
   snprintf(before, sizeof before, "%s", sw_graph_get_label(g));
   sw_status st = sw_graph_label(g, text);
@@ -139,7 +139,7 @@ static const luaL_Reg methods[] = {
     {"shape", get_shape},           {"ndim", get_ndim}, {"kind", get_kind},
     {"dependence", get_dependence}, {"label", label},   {NULL, NULL},
 };
-static const luaL_Reg meta[] = {{"__tostring", to_text}, {NULL, NULL}};
+static const luaL_Reg meta[] = {{"__len", lx_node_length}, {"__tostring", to_text}, {NULL, NULL}};
 
 const lx_class_spec lx_node_class = {
     .name = "node", .size = sizeof(lx_node), .end = end, .methods = methods, .meta = meta};

@@ -101,7 +101,7 @@ static int extend(lua_State *L) {
   int which = lx_check_choice(L, 1, "extend", "class", names, -1);
   lx_check_table(L, 2, "extend", "methods");
   lua_getiuservalue(L, LX_MODULE, (int)classes[which] + 1);
-  lua_getfield(L, 3, "__index");
+  lua_getfield(L, 3, "methods");
   lua_remove(L, 3);
   check_methods(L, names[which]);
   for (lua_pushnil(L); lua_next(L, 2);) {

@@ -319,6 +319,7 @@ static int run_any(lua_State *L, run_mode mode, lua_CFunction f) {
   static const char *const names[] = {"inputs", "vectors", "batch",         "out", "state",
                                       "seed",   "step",    "first_example", NULL};
   lua_settop(L, 2);
+  (void)check_program(L, run_who);
   int at = lx_push_options(L, 2, run_who, names);
   run r = {.mode = mode,
            .program = check_program(L, run_who),

@@ -52,7 +52,7 @@ static int length(lua_State *L) {
   return 1;
 }
 
-static void push_element(lua_State *L, sw_dtype dtype, double value) {
+void lx_push_element(lua_State *L, sw_dtype dtype, double value) {
   if (dtype == SW_I32 || dtype == SW_U8) {
     lua_pushinteger(L, (lua_Integer)value);
   } else {
@@ -71,7 +71,7 @@ static int item(lua_State *L) {
   double value;
   sw_status st = sw_tensor_get(t, origin, &value);
   if (st != SW_OK) return lx_raise(L, st);
-  push_element(L, sw_tensor_dtype(t), value);
+  lx_push_element(L, sw_tensor_dtype(t), value);
   return 1;
 }
 
@@ -95,7 +95,7 @@ static int get(lua_State *L) {
   check_indices(L, t, lua_gettop(L) - 1, "tensor:get", index);
   sw_status st = sw_tensor_get(t, index, &value);
   if (st != SW_OK) return lx_raise(L, st);
-  push_element(L, sw_tensor_dtype(t), value);
+  lx_push_element(L, sw_tensor_dtype(t), value);
   return 1;
 }
 

@@ -58,7 +58,7 @@ static void define_class(lua_State *L, int module, lx_class c) {
   lua_setfield(L, -2, "__metatable");
   lua_newtable(L);
   add_functions(L, module, spec->methods);
-  lua_setfield(L, -2, "__index");
+  lx_define_index(L, module, c);
   add_functions(L, module, spec->meta);
   if (spec->end) {
     add_function(L, module, "__gc", spec->end);
@@ -73,7 +73,7 @@ static void fill_core(lua_State *L, int module) {
       lx_process_functions, lx_signal_functions,   lx_file_functions,     lx_json_functions,
       lx_tensor_functions,  lx_random_functions,   lx_graph_functions,    lx_apply_functions,
       lx_program_functions, lx_source_functions,   lx_schedule_functions, lx_average_functions,
-      lx_loop_functions,    lx_evaluate_functions, lx_table_functions,
+      lx_loop_functions,    lx_evaluate_functions, lx_table_functions,    lx_index_functions,
   };
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) add_functions(L, module, parts[i]);
   lua_pushliteral(L, SWALE_VERSION);

@@ -74,10 +74,11 @@ void *lx_check(lua_State *L, int arg, lx_class c, const char *who, const char *w
   const lx_class_spec *spec = specs[c];
   void *box = lx_test(L, arg, c);
   if (!box) {
-    const char *hint = strcmp(what, "self") == 0 ? " (methods are called with ':')" : "";
+    const char *words = lx_push_words(L, arg), *hint = "";
     const char *article = strchr("aeio", spec->name[0]) ? "an" : "a";
-    lx_error(L, "%s: %s must be %s %s, got %s%s", who, what, article, spec->name,
-             lx_push_words(L, arg), hint);
+    if (strcmp(what, "self") == 0 && strchr(who, ':'))
+      hint = lua_pushfstring(L, "; methods are called with a colon: %s()", who);
+    lx_error(L, "%s: %s must be %s %s, got %s%s", who, what, article, spec->name, words, hint);
   } else if (!spec->plain && lx_is_empty(box)) {
     lx_error(L, "%s: this %s was freed", spec->name, spec->name);
   }

@@ -33,7 +33,13 @@ typedef enum lx_class {
 } lx_class;
 
 /* What the module userdata holds besides the class' metatables. */
-enum { LX_LIBRARY = LX_CLASS_COUNT + 1, LX_INTERRUPTED, LX_CORE, LX_VALUES = LX_CORE };
+enum {
+  LX_LIBRARY = LX_CLASS_COUNT + 1,
+  LX_INTERRUPTED,
+  LX_MISSING, /* called for names that no method has */
+  LX_CORE,
+  LX_VALUES = LX_CORE
+};
 
 typedef struct lx_module {
   sw_context *ctx;     /* NULL once the state is closing */
@@ -152,14 +158,18 @@ int lx_done(lua_State *L, sw_status status);
 int lx_tensor_from_values(lua_State *L);
 int lx_tensor_table(lua_State *L);
 int lx_json_encode(lua_State *L);
-void lx_release_signals(lua_State *L);           /* undoes core.catch_signals */
-void lx_push_interrupted(lua_State *L);          /* the value of core.INTERRUPTED */
-void lx_add_operators(lua_State *L, int module); /* __add … to the metatable on top */
+void lx_release_signals(lua_State *L);                      /* undoes core.catch_signals */
+void lx_push_interrupted(lua_State *L);                     /* the value of core.INTERRUPTED */
+void lx_add_operators(lua_State *L, int module);            /* __add … to the metatable on top */
+void lx_define_index(lua_State *L, int module, lx_class c); /* on top: metatable, its methods */
+int lx_node_length(lua_State *L);
+void lx_push_element(lua_State *L, sw_dtype dtype, double value); /* an integer of integers */
 
 extern const luaL_Reg lx_tensor_functions[], lx_graph_functions[], lx_apply_functions[],
     lx_program_functions[], lx_loop_functions[], lx_evaluate_functions[], lx_source_functions[],
     lx_schedule_functions[], lx_average_functions[], lx_random_functions[], lx_file_functions[],
-    lx_table_functions[], lx_json_functions[], lx_process_functions[], lx_signal_functions[];
+    lx_table_functions[], lx_index_functions[], lx_json_functions[], lx_process_functions[],
+    lx_signal_functions[];
 
 /* Set by Ctrl-C once core.catch_signals was called; the core looks at it. */
 const volatile int *lx_interrupt_flag(void);

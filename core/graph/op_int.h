@@ -134,6 +134,7 @@ sw_status swi_causal_softmax_shape(swi_shape_args *a);
 sw_status swi_matmul_shape(swi_shape_args *a);
 sw_status swi_dot_shape(swi_shape_args *a);
 sw_status swi_reduce_shape(swi_shape_args *a);
+sw_status swi_reduce_some_shape(swi_shape_args *a); /* SW_ESHAPE if a reduced axis is empty */
 sw_status swi_argmax_shape(swi_shape_args *a);
 sw_status swi_reshape_shape(swi_shape_args *a);
 sw_status swi_broadcast_shape(swi_shape_args *a);

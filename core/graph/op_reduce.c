@@ -33,16 +33,21 @@ sw_status swi_reduce_shape(swi_shape_args *a) {
   return SW_OK;
 }
 
-sw_status swi_argmax_shape(swi_shape_args *a) {
+sw_status swi_reduce_some_shape(swi_shape_args *a) {
   char text[120];
+  SW_TRY(swi_reduce_shape(a));
+  for (int i = 0; i < a->in[0]->ndim; i++)
+    if ((a->attrs->axes >> i & 1) && a->in[0]->dim[i].n == 0)
+      return sw_fail(a->ctx, SW_ESHAPE, "%s: axis %d of %s is empty", a->op, i + 1,
+                     sw_type_text(a->in[0], text, sizeof text));
+  return SW_OK;
+}
+
+sw_status swi_argmax_shape(swi_shape_args *a) {
   uint32_t axes = a->attrs->axes;
   if (axes == 0 || (axes & (axes - 1)) != 0)
     return sw_fail(a->ctx, SW_EARG, "%s: takes exactly one axis", a->op);
-  SW_TRY(swi_reduce_shape(a));
-  for (int i = 0; i < a->in[0]->ndim; i++)
-    if ((axes >> i & 1) && a->in[0]->dim[i].n == 0)
-      return sw_fail(a->ctx, SW_ESHAPE, "%s: axis %d of %s is empty", a->op, i + 1,
-                     sw_type_text(a->in[0], text, sizeof text));
+  SW_TRY(swi_reduce_some_shape(a));
   a->out[0].kind = SW_INDEX;
   return SW_OK;
 }

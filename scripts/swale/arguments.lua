@@ -32,6 +32,7 @@ local TYPES = {
   integer = { words = "a whole number", takes = is_whole },
   count = { words = "a whole number above 0",
     takes = function(v) return is_whole(v) and v > 0 end },
+  size = { words = "a whole number from 0 on", takes = function(v) return is_whole(v) and v >= 0 end },
   pair = { words = "a whole number or two, { rows, columns }", takes = is_pair },
   axes = { words = "an axis or a list of axes", takes = are_axes },
 }
@@ -53,27 +54,83 @@ local function parse(text)
   return list
 end
 
-local function refuse(where, p, value)
-  errors.misuse("%s: %s must be %s, got %s", where, p.name, p.type.words, errors.shown(value))
+local function refuse(where, i, p, value)
+  local method = i == 1 and value == nil and where:match "^ops%.(.*)"
+  errors.misuse("%s: %s must be %s, got %s%s", where, p.name, p.type.words, errors.shown(value),
+    method and ("; methods are called with a colon: t:%s()"):format(method) or "")
+end
+
+--- Whether a value may stand there.
+local function takes(p)
+  local type_takes = p.type.takes
+  if not p.optional then return type_takes end
+  return function(v) return v == nil or type_takes(v) end
+end
+
+--- By the number of arguments: a list of them takes three times as long.
+local WRAPPERS = {
+  function(f, refused, p)
+    local first = p[1]
+    return function(a)
+      if not first(a) then refused(1, a) end
+      return f(a)
+    end
+  end,
+  function(f, refused, p)
+    local first, second = p[1], p[2]
+    return function(a, b)
+      if not first(a) then refused(1, a) end
+      if not second(b) then refused(2, b) end
+      return f(a, b)
+    end
+  end,
+  function(f, refused, p)
+    local first, second, third = p[1], p[2], p[3]
+    return function(a, b, c)
+      if not first(a) then refused(1, a) end
+      if not second(b) then refused(2, b) end
+      if not third(c) then refused(3, c) end
+      return f(a, b, c)
+    end
+  end,
+}
+
+local function wrap_any(f, refused, p)
+  return function(...)
+    for i = 1, #p do
+      local value = (select(i, ...))
+      if not p[i](value) then refused(i, value) end
+    end
+    return f(...)
+  end
 end
 
 ---The function, checking its arguments first.
 ---@param where string     in messages: "ops.pad"
 ---@param f function
----@param text string      "x: value, axis: integer?"; types: value number integer count pair axes
----tensor random boolean table string
+---@param text string      "x: value, axis: integer?"; types: value number integer count size pair
+---axes tensor random boolean table string
 ---@return function
 function M.checked(where, f, text)
-  local parameters = parse(text)
-  return function(...)
-    for i = 1, #parameters do
-      local p, value = parameters[i], (select(i, ...))
-      if not (value == nil and p.optional) and not p.type.takes(value) then
-        refuse(where, p, value)
-      end
-    end
-    return f(...)
-  end
+  local parameters, tests = parse(text), {}
+  for i, p in ipairs(parameters) do tests[i] = takes(p) end
+  local function refused(i, value) refuse(where, i, parameters[i], value) end
+  local all = debug.getinfo(f, "u").nparams == #tests
+  return (all and WRAPPERS[#tests] or wrap_any)(f, refused, tests)
+end
+
+---An axis, counted from 1 whatever it was counted from.
+---@param where string
+---@param axis integer
+---@param ndim integer
+---@param what? string      "axis"
+---@return integer
+function M.axis(where, axis, ndim, what)
+  if axis >= 1 and axis <= ndim then return axis end
+  if axis <= -1 and axis >= -ndim then return ndim + 1 + axis end
+  if ndim == 0 then errors.misuse("%s: a scalar has no axes", where) end
+  errors.misuse("%s: %s must be an integer from 1 to %d, got %d%s", where, what or "axis", ndim, axis,
+    axis == 0 and "; axes count from 1" or "")
 end
 
 ---Replaces functions of a table by ones that check their arguments.

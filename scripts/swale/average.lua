@@ -1,4 +1,5 @@
 --- Averages of weights along the way.
+local class = require "swale.class"
 local core = require "swale.core"
 local errors = require "swale.errors"
 local options = require "swale.options"
@@ -17,12 +18,16 @@ local KEPT_BYTES = 2 ^ 28
 ---@field count integer               captures so far
 local Averaging = { __name = "swale.Averaging" }
 
-local methods = {}
+local methods = setmetatable({}, { __newindex = class.checking("average", Averaging) })
+local FIELDS = { kind = true, start = true, every = true, keep = true, captured = true,
+  count = true }
 
 function Averaging:__index(key)
   if key == "captured" then return self.keep and self.kept or nil end
   if key == "count" then return self.mean and self.mean:count() or 0 end
-  return methods[key]
+  local method = methods[key]
+  if method == nil then class.missing("average", key, methods, FIELDS) end
+  return method
 end
 
 local TITLES = { swa = "SWA", ema = "EMA", last = "LastK" }

@@ -1,4 +1,5 @@
 --- The loss of a network as a function of its weights: for loops of one's own.
+local class = require "swale.class"
 local compile = require "swale.compile"
 local core = require "swale.core"
 local entry = require "swale.entry"
@@ -21,8 +22,7 @@ local M = {}
 ---@field example_norms function     (w, batch)
 ---@field linearize function         (w, batch, o)
 ---@field full_hessian function      (w, batch, o)
-local Compiled = { __name = "swale.Compiled" }
-Compiled.__index = Compiled
+local Compiled = class.new("compiled", { fields = { "model", "loss" } })
 
 ---@class swale.CompileOptions
 ---@field mode? "train"|"eval"        "train": batch statistics, dropout, as PyTorch's
@@ -174,8 +174,7 @@ function Compiled:value(w, batch) return (self:value_and_gradient(w, batch)) end
 ---@field squared_gradient_norm function   (w)
 ---@field linearize function         (w, o)
 ---@field full_hessian function      (w, o)
-local LossOn = { __name = "swale.LossOn" }
-LossOn.__index = LossOn
+local LossOn = class.new("loss_on", { fields = { "compiled", "batch" } })
 
 function LossOn:__call(w) return self.compiled:value(w, self.batch) end
 

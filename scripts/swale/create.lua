@@ -40,8 +40,7 @@ end
 
 local seed, script = 1, nil -- script: the stream that rand and randn draw from unless given one
 
-local function stream_or_default(stream)
-  if stream then return stream end
+local function script_stream()
   script = script or core.random(seed, "script")
   return script
 end
@@ -63,22 +62,43 @@ function M.default_seed() return seed end
 ---@return swale.Random
 function M.random(own, name, n) return core.random(own or seed, name or "script", n) end
 
----Uniform in [0, 1).
----@param shape integer|integer[]
----@param stream? swale.Random
----@return swale.Tensor           float32
-function M.rand(shape, stream)
-  local t = core.zeros(shape_of("rand", shape, stream))
-  return stream_or_default(stream):fill_uniform(t, 0, 1)
+local FLOATS = { float32 = true, float64 = true }
+
+--- dtype and stream may come in either order, and each may be left out.
+local function draw(where, fill, shape, first, second)
+  local dtype, stream = "float32", nil
+  shape = shape_of(where, shape, first)
+  for i, value in ipairs { first or false, second or false } do
+    if core.type(value) == "random" then
+      stream = value
+    elseif type(value) == "string" then
+      dtype = value
+      if not FLOATS[value] then
+        errors.misuse('%s: dtype must be "float32" or "float64", not %s', where,
+          errors.shown(value))
+      end
+    elseif value then
+      errors.misuse("%s: argument %d must be a dtype or a stream of sw.random, not %s", where,
+        i + 1, errors.shown(value))
+    end
+  end
+  stream = stream or script_stream()
+  return stream[fill](stream, core.zeros(shape, dtype), 0, 1)
 end
 
----Normal, mean 0, deviation 1.
+---Uniform in [0, 1). A float64 draw has 53 random bits, a float32 one is the same draw, rounded:
+---the numbers of a stream do not depend on the dtype.
 ---@param shape integer|integer[]
+---@param dtype? "float32"|"float64"|swale.Random    float32; the stream may stand here too
+---@param stream? swale.Random                       the script's
+---@return swale.Tensor
+function M.rand(shape, dtype, stream) return draw("rand", "fill_uniform", shape, dtype, stream) end
+
+---Normal, mean 0, deviation 1; of either dtype as rand is.
+---@param shape integer|integer[]
+---@param dtype? "float32"|"float64"|swale.Random
 ---@param stream? swale.Random
----@return swale.Tensor           float32
-function M.randn(shape, stream)
-  local t = core.zeros(shape_of("randn", shape, stream))
-  return stream_or_default(stream):fill_normal(t, 0, 1)
-end
+---@return swale.Tensor
+function M.randn(shape, dtype, stream) return draw("randn", "fill_normal", shape, dtype, stream) end
 
 return M

@@ -1,5 +1,6 @@
 --- Positions and durations: { steps = 100 }, { examples = 1e6 } or { epochs = 2 }; a bare number
 --- means epochs. Steps and epochs differ once the batch grows, so the unit always goes along.
+local class = require "swale.class"
 local errors = require "swale.errors"
 
 local M = {}
@@ -9,9 +10,7 @@ local UNITS = { "steps", "examples", "epochs" }
 ---@class swale.Duration
 ---@field amount number
 ---@field unit "steps"|"examples"|"epochs"
-local Duration = {}
-Duration.__index = Duration
-Duration.__name = "swale.Duration"
+local Duration = class.new("duration")
 
 ---@alias swale.Units { steps?: number, examples?: number, epochs?: number }  one of them
 ---@alias swale.DurationLike number|swale.Duration|swale.Units

@@ -36,6 +36,14 @@ function M.set_script(path)
   end
 end
 
+---Whether a function on the stack is of Swale's own files.
+---@param level integer   1: the caller of this one
+---@return boolean
+function M.is_library(level)
+  local info = debug.getinfo(level, "S")
+  return info ~= nil and info.source:sub(1, #LIBRARY) == LIBRARY
+end
+
 ---The line of the first caller that is not one of Swale's own files.
 ---@return string position   "file:line: ", "file: " if the line is not known, "" if there is none
 function M.position()

@@ -1,5 +1,6 @@
 --- A measured number with its uncertainty. It is always there and never nil: before there is
 --- enough to go by it is "pending" and sure of nothing.
+local class = require "swale.class"
 local core = require "swale.core"
 local errors = require "swale.errors"
 
@@ -10,9 +11,7 @@ local M = {}
 ---@field value number   nan while pending
 ---@field low number     lower end of the 95 % interval, never negative; 0 while pending
 ---@field high number    its upper end; infinite while pending or unresolved
-local Estimate = {}
-Estimate.__index = Estimate
-Estimate.__name = "swale.Estimate"
+local Estimate = class.new("estimate", { fields = { "status", "value", "low", "high" } })
 
 ---Whether it is surely above x: low > x.
 ---@param x number

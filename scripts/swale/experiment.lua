@@ -1,5 +1,6 @@
 --- Experiments: a name, declared parameters, a function. Executed, one becomes a run, whose record
 --- is kept however it ends.
+local class = require "swale.class"
 local core = require "swale.core"
 local errors = require "swale.errors"
 local globals = require "swale.experiment.globals"
@@ -12,8 +13,7 @@ local M = {}
 ---@field name string
 ---@field params table<string, string|number|boolean|swale.Choice>   defaults; their types bind
 ---@field run fun(run: swale.Run, p: table<string, any>)
-local Experiment = { __name = "swale.Experiment" }
-Experiment.__index = Experiment
+local Experiment = class.new("experiment")
 
 local SPEC = { name = "string", params = "table?", run = "function" }
 

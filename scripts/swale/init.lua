@@ -29,8 +29,8 @@ require("swale.locale").keep_the_point()
 ---@field zeros fun(shape: integer|integer[], dtype?: swale.dtype): swale.Tensor
 ---@field ones fun(shape: integer|integer[], dtype?: swale.dtype): swale.Tensor
 ---@field full fun(shape: integer|integer[], value: number, dtype?: swale.dtype): swale.Tensor
----@field rand fun(shape: integer|integer[], stream?: swale.Random): swale.Tensor
----@field randn fun(shape: integer|integer[], stream?: swale.Random): swale.Tensor
+---@field rand fun(shape: integer|integer[], dtype?: any, stream?: swale.Random): swale.Tensor
+---@field randn fun(shape: integer|integer[], dtype?: any, stream?: swale.Random): swale.Tensor
 ---@field random fun(seed?: integer, name?: string, n?: integer): swale.Random
 ---@field load fun(path: string, o?: swale.FileOptions): any, any, any
 ---@field save fun(path: string, value: any, more?: table)
@@ -46,6 +46,7 @@ end
 local here = debug.getinfo(1, "S").source:match "^@(.*)init%.lua$"
 if here then core.set_library(here) end
 
+require "swale.class" -- what the core says of names that are not there
 require "swale.ops" -- the methods of tensors and nodes
 
 local MODULES = { nn = true, loss = true, optim = true, schedule = true, average = true,

@@ -1,4 +1,5 @@
 --- The second derivative at one point and one batch, as a linear map of vectors.
+local class = require "swale.class"
 local core = require "swale.core"
 local errors = require "swale.errors"
 local options = require "swale.options"
@@ -9,8 +10,7 @@ local M = {}
 ---@field kind "hvp"|"gauss_newton"
 ---@field kept boolean              what does not depend on v is computed once and kept
 ---@field bytes integer             that are kept, or would be
-local Linearized = { __name = "swale.Linearized" }
-Linearized.__index = Linearized
+local Linearized = class.new("linearized", { fields = { "kind", "kept", "bytes" } })
 
 ---@class swale.LinearizedParts
 ---@field kind "hvp"|"gauss_newton"

@@ -1,5 +1,6 @@
 --- Instances of a network: a layer and one flat vector of weights, into which the parameters are
 --- views; and a second one of buffers, where layers keep running statistics.
+local class = require "swale.class"
 local core = require "swale.core"
 local create = require "swale.create"
 local errors = require "swale.errors"
@@ -20,8 +21,7 @@ local M = {}
 ---@field predict function   see swale.predict
 ---@field state_dict function        see swale.model_state, as for the next one
 ---@field load_state_dict function
-local Model = { __name = "swale.Model" }
-Model.__index = Model
+local Model = class.new("model", { fields = { "layer", "segments", "buffer_segments", "seed" } })
 
 local function fan_of(segment)
   local shape, p = segment.shape, segment.parameter

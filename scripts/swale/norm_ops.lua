@@ -2,6 +2,7 @@
 --- channels. Channels are the last axis. They are found in swale.ops, and are methods too.
 local core = require "swale.core"
 local errors = require "swale.errors"
+local options = require "swale.options"
 
 local M = {}
 
@@ -13,6 +14,8 @@ local EPS = 1e-5
 ---@field ghost? integer        examples that are normalised together, in their order; nil: all.
 ---Fewer are one ghost; a remainder of one joins the last ghost, a longer one is a ghost of its own
 
+local BATCH_NORM = { eps = { "nonnegative", EPS }, ghost = { "integer", 0 } }
+
 ---gamma (x - mean) / sqrt(variance + eps) + beta over all axes but the last. The second result is
 ---(2, channels): the means, and the variances with 1 / n.
 ---@param x swale.Value         (B, …, channels)
@@ -21,8 +24,8 @@ local EPS = 1e-5
 ---@param o? swale.BatchNormOp
 ---@return swale.Value, swale.Value
 function M.batch_norm(x, gamma, beta, o)
-  o = o or {}
-  local y, _, moments = apply("batch_norm", { value = o.eps or EPS, n = o.ghost or 0 }, x, gamma,
+  o = options.check("batch_norm", o, BATCH_NORM)
+  local y, _, moments = apply("batch_norm", { value = o.eps, n = o.ghost }, x, gamma,
     beta)
   return y, moments
 end

@@ -6,6 +6,7 @@
 local arguments = require "swale.arguments"
 local core = require "swale.core"
 local errors = require "swale.errors"
+local options = require "swale.options"
 
 ---@class swale.ops
 ---@field max_pool2d fun(x: swale.Value, kernel: integer|integer[], o?: swale.Pool2dAttributes): swale.Value
@@ -209,24 +210,30 @@ function M.mean(x, axes, keepdim) return reduce("mean", x, axes, keepdim) end
 ---@return swale.Value
 function M.max(x, axes, keepdim) return reduce("max", x, axes, keepdim) end
 
+--- Elements along axes, at least one, or nil if the batch is among them.
+local function count(where, x, axes)
+  local shape, n = x:shape(), 1
+  if axes == nil then axes = all_axes(x) end
+  for _, axis in ipairs(type(axes) == "table" and axes or { axes }) do
+    local size = shape[arguments.axis(where, axis, #shape)]
+    if type(size) ~= "number" then return nil end
+    n = n * size
+  end
+  if n == 0 then errors.misuse("%s: there are no elements", where) end
+  return n
+end
+
 ---The smallest; equal ones share the derivative.
 ---@param x swale.Value
 ---@param axes? integer|integer[]
 ---@param keepdim? boolean
 ---@return swale.Value
-function M.min(x, axes, keepdim) return -M.max(-x, axes, keepdim) end
-
---- Elements along axes, or nil if the batch is among them.
-local function count(x, axes)
-  local shape, n = x:shape(), 1
-  if axes == nil then axes = all_axes(x) end
-  for _, axis in ipairs(type(axes) == "table" and axes or { axes }) do
-    local size = shape[axis < 0 and #shape + 1 + axis or axis]
-    if type(size) ~= "number" then return nil end
-    n = n * size
-  end
-  return n
+function M.min(x, axes, keepdim)
+  count("min", x, axes)
+  return -M.max(-x, axes, keepdim)
 end
+
+local VAR = { correction = { "number", 1 }, keepdim = { "boolean", false } }
 
 ---The variance: squares of deviations from the mean, summed, over (n - correction).
 ---@param x swale.Value
@@ -234,11 +241,8 @@ end
 ---@param o? { correction?: number, keepdim?: boolean }   correction: 1; over the batch it must be 0
 ---@return swale.Value
 function M.var(x, axes, o)
-  o = o or {}
-  local correction, n = o.correction or 1, count(x, axes)
-  if type(correction) ~= "number" then
-    errors.misuse("var: correction must be a number, got %s", errors.shown(correction))
-  end
+  o = options.check("var", o, VAR)
+  local correction, n = o.correction, count("var", x, axes)
   if correction ~= 0 and not n then
     errors.misuse("var: over the batch, whose size is not known yet, the correction must be 0")
   end
@@ -262,19 +266,25 @@ function M.argmax(x, axis) return (apply("argmax", { axes = { axis or -1 } }, x)
 
 -- ------------------------------------------------------------------ products
 
+local TRANSPOSES = { transpose_a = "boolean?", transpose_b = "boolean?" }
+
 ---(m, k) x (k, n) -> (m, n)
 ---@param a swale.Value
 ---@param b swale.Value
 ---@param o? { transpose_a?: boolean, transpose_b?: boolean }   takes an operand as its transpose
 ---@return swale.Value
-function M.matmul(a, b, o) return (apply("matmul", o, a, b)) end
+function M.matmul(a, b, o)
+  return (apply("matmul", o and options.check("matmul", o, TRANSPOSES), a, b))
+end
 
 ---Products of slices: (…, m, k) x (…, k, n) -> (…, m, n); the leading axes are equal.
 ---@param a swale.Value
 ---@param b swale.Value
 ---@param o? { transpose_a?: boolean, transpose_b?: boolean }   of slices
 ---@return swale.Value
-function M.bmm(a, b, o) return (apply("bmm", o, a, b)) end
+function M.bmm(a, b, o)
+  return (apply("bmm", o and options.check("bmm", o, TRANSPOSES), a, b))
+end
 
 ---Sum of the products of all elements: a scalar.
 ---@param a swale.Value
@@ -288,6 +298,8 @@ function M.dot(a, b) return (apply("dot", nil, a, b)) end
 ---@field dilation? integer|integer[]   pixels from one tap of the kernel to the next; 1
 ---@field groups? integer               parts of the channels that do not see each other; 1
 
+local CONV2D = { stride = "any?", padding = "any?", dilation = "any?", groups = "any?" }
+
 ---A convolution (in fact a correlation: the kernel is not turned over) of images:
 ---(B, height, width, channels), (outputs, kernel height, kernel width, channels / groups)
 ----> (B, height', width', outputs), with
@@ -296,7 +308,9 @@ function M.dot(a, b) return (apply("dot", nil, a, b)) end
 ---@param w swale.Value
 ---@param o? swale.Window
 ---@return swale.Value
-function M.conv2d(x, w, o) return (apply("conv2d", o, x, w)) end
+function M.conv2d(x, w, o)
+  return (apply("conv2d", o and options.check("conv2d", o, CONV2D), x, w))
+end
 
 -- ------------------------------------------------------------------ shapes
 
@@ -329,10 +343,8 @@ function M.transpose(x, axis1, axis2)
   if is_tensor(x) then return x:transpose(axis1, axis2) end
   local perm, n = {}, x:ndim()
   for i = 1, n do perm[i] = i end
-  local a, b = axis1 < 0 and n + 1 + axis1 or axis1, axis2 < 0 and n + 1 + axis2 or axis2
-  if not perm[a] or not perm[b] then
-    errors.misuse("transpose: axes %d and %d of %d", axis1, axis2, n)
-  end
+  local a = arguments.axis("transpose", axis1, n, "axis1")
+  local b = arguments.axis("transpose", axis2, n, "axis2")
   perm[a], perm[b] = perm[b], perm[a]
   return (apply("transpose", { perm = perm }, x))
 end
@@ -367,8 +379,9 @@ end
 ---@return swale.Value
 function M.pad(x, axis, before, behind, value)
   local shape = x:shape()
-  local size = shape[axis < 0 and #shape + 1 + axis or axis]
-  if type(size) ~= "number" then errors.misuse("pad: axis %d is the batch, or not there", axis) end
+  axis = arguments.axis("pad", axis, #shape)
+  local size = shape[axis]
+  if type(size) ~= "number" then errors.misuse("pad: axis %d is the batch", axis) end
   return (apply("pad", { axes = { axis }, before = before, n = before + size + behind,
     value = value or 0 }, x))
 end
@@ -428,6 +441,9 @@ function M.dropout(x, p)
     errors.misuse("dropout: works on nodes, got %s; nn.Dropout is the identity where nothing is "
       .. "trained", core.type(x) or type(x))
   end
+  if type(p) ~= "number" or not (p >= 0 and p < 1) then
+    errors.misuse("dropout: p must be a number from 0 to below 1, not %s", errors.shown(p))
+  end
   if p == 0 then return x end
   return x * apply("keep_mask", { value = p }, x)
 end
@@ -482,8 +498,10 @@ arguments.check_all(M, "ops", {
   var = "x: value, axes: axes?, o: table?", argmax = "x: value, axis: integer?",
   reshape = "x: value, shape: table", flatten = "x: value", t = "x: value",
   transpose = "x: value, axis1: integer?, axis2: integer?",
-  slice = "x: value, axis: integer, first: integer, n: integer",
-  pad = "x: value, axis: integer, before: integer, behind: integer, value: number?",
+  slice = "x: value, axis: integer, first: count, n: size",
+  pad = "x: value, axis: integer, before: size, behind: size, value: number?",
+  broadcast = "x: value, shape: table", one_hot = "labels: value, n: count",
+  scatter = "x: value, index: value, n: size", dropout = "x: value, p: number",
   concat = "list: table, axis: integer?", causal_softmax = "x: value, scale: number?",
   max_pool2d = "x: value, kernel: pair, o: table?", avg_pool2d = "x: value, kernel: pair, o: table?",
   global_avg_pool2d = "x: value", zero_pad2d = "x: value, padding: pair",

@@ -1,5 +1,6 @@
 --- Optimizers, as descriptions: the Trainer does the work, natively, on the flat weights. Each is a
 --- function as well, for loops of one's own: opt(w, g, state, { lr = 0.1 }).
+local class = require "swale.class"
 local errors = require "swale.errors"
 local options = require "swale.options"
 
@@ -24,8 +25,9 @@ local M = {}
 ---@field nesterov? boolean
 ---@field beta2? number
 ---@field eps? number
-local Optimizer = { __name = "swale.Optimizer" }
-Optimizer.__index = Optimizer
+local Optimizer = class.new("optimizer", { fields = {
+  "kind", "momentum", "weight_decay", "lr", "clip_norm", "groups", "defaults", "step",
+  "dampening", "nesterov", "beta2", "eps" } })
 
 local TITLES = { sgd = "SGD", adam = "Adam", adamw = "AdamW", ["function"] = "a Lua function" }
 

@@ -1,5 +1,6 @@
 --- A run is a directory: run.json (what it is and how it went), metrics.jsonl (append-only, one
 --- record a line), log.txt (what was printed), checkpoints/, plots/. One writer a directory.
+local class = require "swale.class"
 local core = require "swale.core"
 local errors = require "swale.errors"
 local folders = require "swale.folders"
@@ -19,8 +20,8 @@ local KEPT = 2 -- checkpoints
 ---@field interrupted boolean? a training of it was: no other begins
 ---@field last_step integer?  of the last record that named one
 ---@field saved_step integer? of the last checkpoint
-local Run = { __name = "swale.Run" }
-Run.__index = Run
+local Run = class.new("run", { fields = {
+  "dir", "seed", "status", "interrupted", "last_step", "saved_step" } })
 
 local function now() return os.date "!%Y-%m-%dT%H:%M:%SZ" end
 local function clock() return require "luv".hrtime() / 1e9 end

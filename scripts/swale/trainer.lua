@@ -1,5 +1,6 @@
 --- The trainer: a model, data, and numbers that may change as it goes.
 local averages = require "swale.trainer.averages"
+local class = require "swale.class"
 local compile = require "swale.compile"
 local create = require "swale.create"
 local duration = require "swale.duration"
@@ -49,7 +50,7 @@ local M = {}
 ---@field momentum swale.Hyperparameter
 ---@field weight_decay swale.Hyperparameter
 local Trainer = { __name = "swale.Trainer" }
-local methods = {}
+local methods = setmetatable({}, { __newindex = class.checking("trainer", Trainer) })
 
 local HYPER = "number|Schedule|Rule|function?"
 local OPTIONS = {
@@ -134,6 +135,7 @@ function Trainer:__index(key)
   if methods[key] then return methods[key] end
   local engine = rawget(self, "engine")
   if ENGINE_FIELDS[key] then return engine[key] end
+  if type(key) == "string" and key:find "^__" then return nil end
   if engine.settings[key] == nil then errors.no_name("the trainer has", key, all_names()) end
   return engine.settings[key]
 end
@@ -167,7 +169,7 @@ local FIT = { epochs = "positive?", steps = "count?", examples = "count?", run =
 ---@param ... nil   refused: a run goes into o
 ---@return swale.Trainer self
 function methods:fit(o, ...)
-  if getmetatable(self) ~= Trainer or select("#", ...) > 0 then
+  if select("#", ...) > 0 then
     errors.misuse("Trainer:fit: called as trainer:fit { epochs = 12, run = run }")
   elseif type(o) == "number" then
     o = { epochs = o }

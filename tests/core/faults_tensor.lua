@@ -11,3 +11,6 @@ local _, why = pcall(t.narrow, t, 3, 1, 1)
 assert(why:find "axis" or why:find "memory", why)
 local last <close> = core.zeros { 4 }
 assert(last:numel() == 4)
+t[1], t[2][1] = 0, 9
+t[1] = t[2]
+assert(t[1][1] == 9 and t[3] == nil)

@@ -26,7 +26,7 @@ function TestArguments:test_ops_and_losses_name_what_is_wrong()
   local x = sw.zeros { 2, 3 }
   refuses("ops.gelu: x must be a tensor or a node, got nil", sw.ops.gelu)
   refuses("ops.sum: axes must be an axis or a list of axes, got \"rows\"", x.sum, x, "rows")
-  refuses("ops.pad: before must be a whole number, got nil", x.pad, x, 1)
+  refuses("ops.pad: before must be a whole number from 0 on, got nil", x.pad, x, 1)
   refuses("ops.upsample2d: factor must be a whole number or two", x.upsample2d, x, "2")
   refuses("ops.transpose: axis1 must be a whole number, got 0.5", sw.ops.transpose, x, 0.5)
   refuses("ops.group_norm: groups must be a whole number above 0", sw.ops.group_norm, x, 0)

@@ -59,7 +59,7 @@ function TestApply:test_misuse()
   raises("reshape: tensors have no batch", core.apply, "reshape", { shape = { "batch" } }, t)
   raises("a size must be an integer, \"batch\" or \"2*batch\", got \"x\"", core.apply, "reshape",
     { shape = { "x" } }, t)
-  raises("relu: an operand must be a tensor, got \"x\"", core.apply, "relu", nil, "x")
+  raises("relu: works on tensors, nodes and numbers, got \"x\"", core.apply, "relu", nil, "x")
   raises("no op takes so many", core.apply, "add", nil, 1, 2, 3, 4, 5, 6, 7, 8, 9)
   lu.assert_error(core.apply, "add", nil, t)
   lu.assert_error(core.apply, "add", nil)

@@ -73,7 +73,8 @@ function TestImageOps:test_upsample()
   lu.assert_equals(y:shape(), { 1, 4, 4, 2 })
   lu.assert_equals(flat(y), { 1, 2, 1, 2, 3, 4, 3, 4, 1, 2, 1, 2, 3, 4, 3, 4,
     5, 6, 5, 6, 7, 8, 7, 8, 5, 6, 5, 6, 7, 8, 7, 8 })
-  lu.assert_error_msg_contains("4 axes", ops.upsample2d, core.zeros { 2, 2 }, 2)
+  lu.assert_error_msg_contains("images are (batch, height, width, channels), got (2, 2)",
+    ops.upsample2d, core.zeros { 2, 2 }, 2)
 end
 
 function TestImageOps:test_borders()

@@ -440,7 +440,8 @@ function TestTrainer:test_refusals()
   lu.assert_error_msg_contains("how long?", trainer.fit, trainer, {})
   lu.assert_error_msg_contains("called as trainer:fit { epochs = 12, run = run }", trainer.fit,
     trainer, 1, fake_run())
-  lu.assert_error_msg_contains("called as trainer:fit", trainer.fit, { epochs = 1 })
+  lu.assert_error_msg_contains("methods are called with a colon: trainer:fit", trainer.fit,
+    { epochs = 1 })
   lu.assert_error_msg_contains("run must be the run that an experiment is given, not a table",
     trainer.fit, trainer, { epochs = 1, run = {} })
   lu.assert_error_msg_contains("one unit", trainer.fit, trainer, { epochs = 1, steps = 3 })

@@ -10,6 +10,7 @@
 ---
 --- (McCandlish et al. 2018, eq. 2.9). A Trainer runs on it as on any data: problem.data, :model(),
 --- problem.loss.
+local class = require "swale.class"
 local core = require "swale.core"
 local errors = require "swale.errors"
 local options = require "swale.options"
@@ -30,8 +31,7 @@ local M = {}
 ---@field h number[]
 ---@field sigma number
 ---@field trace number        tr(Sigma), exact
-local Quadratic = { __name = "swale.Quadratic" }
-Quadratic.__index = Quadratic
+local Quadratic = class.new("quadratic", { fields = { "data", "loss", "h", "sigma", "trace" } })
 
 local SPEC = { h = "table?", dimensions = "count?", power = { "number", 1 },
   sigma = { "positive", 1 }, n = { "count", 1000 }, seed = { "integer", 1 } }

@@ -1,4 +1,5 @@
 --- Data sets as objects: up to three splits that are read alike.
+local class = require "swale.class"
 local errors = require "swale.errors"
 local normalise = require "swale.data.normalise"
 local splits = require "swale.data.split"
@@ -21,8 +22,9 @@ local M = {}
 ---@field vocabulary integer?        rows are class indices below it, of a text for instance
 ---@field alphabet string?           of a text: the characters that the indices stand for
 ---@field known table?               of problems that were made: what is known about them exactly
-local Data = { __name = "swale.Data" }
-Data.__index = Data
+local Data = class.new("data", { fields = {
+  "name", "train", "valid", "test", "features", "shape", "classes", "class_names", "names",
+  "normalisation", "images", "vocabulary", "alphabet", "known" } })
 
 M.SPLITS = { "train", "valid", "test" }
 

@@ -1,5 +1,6 @@
 --- One part of a data set (train, valid or test): raw tensors, and the source that reads them row
 --- by row, normalised.
+local class = require "swale.class"
 local core = require "swale.core"
 local errors = require "swale.errors"
 local normalise = require "swale.data.normalise"
@@ -25,8 +26,8 @@ local M = {}
 ---@field augmentation swale.Augmentation?   what happens to images on their way to a training
 ---@field options swale.SplitOptions         what it was made of
 ---@operator len: integer       examples
-local Split = { __name = "swale.Split" }
-Split.__index = Split
+local Split = class.new("split", { fields = {
+  "x", "y", "clean_y", "classes", "shape", "vocabulary", "augmentation", "options", "source" } })
 
 function Split:__len() return #self.source end
 

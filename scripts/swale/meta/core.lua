@@ -67,8 +67,11 @@ function core.json_decode(text) end
 ---@operator sub(swale.Tensor|number): swale.Tensor
 ---@operator mul(swale.Tensor|number): swale.Tensor
 ---@operator div(swale.Tensor|number): swale.Tensor
+---@operator pow(swale.Tensor|number): swale.Tensor
 ---@operator unm: swale.Tensor
 ---@operator len: integer           size of the first axis
+---@field [integer] number|swale.Tensor   t[i]: an element of a vector, else a view without the first axis; negative from the end,
+---past the end nil, so that ipairs ends; t[i] = v sets an element, or fills a row with a number or a tensor
 local Tensor = {}
 
 ---@param values number|table       a number, or nested tables of one shape
@@ -190,7 +193,10 @@ function Random:permutation(n) end
 ---@operator sub(swale.Node|swale.Tensor|number): swale.Node
 ---@operator mul(swale.Node|swale.Tensor|number): swale.Node
 ---@operator div(swale.Node|swale.Tensor|number): swale.Node
+---@operator pow(swale.Node|swale.Tensor|number): swale.Node
 ---@operator unm: swale.Node
+---@operator len: integer           size of the first axis, which must not be the batch
+---@field [integer] swale.Node      likewise: a slice of the first axis, without it; past the end nil
 local Node = {}
 ---@return swale.size[]
 function Node:shape() end
@@ -267,6 +273,9 @@ function core.ops() end
 ---@param class "tensor"|"node"
 ---@param methods table<string, function>
 function core.extend(class, methods) end
+---Sets what is called for a name that no method of a class has: f(class, name, methods). It raises.
+---@param f fun(class: string, key: any, methods: table<string, function>)
+function core.on_missing(f) end
 ---@param value any
 ---@return "tensor"|"node"|"graph"|"program"|"loop"|"source"|"average"|"schedule"|"random"|nil
 function core.type(value) end

@@ -1,4 +1,5 @@
 --- What a layer is told when it computes: whether it trains, and where new values of buffers go.
+local class = require "swale.class"
 local errors = require "swale.errors"
 
 local M = {}
@@ -10,8 +11,7 @@ local M = {}
 ---@field norm_mode? fun(layer: swale.Layer, x: swale.Value, p: table): "train"|"eval"
 ---of a batch norm, if it is not the mode: it is told of each one, in the order of the network
 ---@field one? swale.Node   of batch norms: 1, from which they make the batch's size
-local Context = { __name = "swale.Context" }
-Context.__index = Context
+local Context = class.new("context", { fields = { "mode", "fold", "on_set", "norm_mode", "one" } })
 
 ---@param mode "train"|"eval"
 ---@param fields? table        on_set, norm_mode

@@ -1,6 +1,7 @@
 --- What all layers have in common. A layer is a description without weights: it says which
 --- parameters it wants, and forward computes its output from an input and them, on tensors and on
 --- nodes alike. It remembers where it was made, so that errors can name that line.
+local classes = require "swale.class"
 local contexts = require "swale.nn.context"
 local core = require "swale.core"
 local errors = require "swale.errors"
@@ -17,7 +18,7 @@ local M = {}
 ---@field kind string              "Linear"
 ---@field name? string             stands in paths instead of the layer's position
 ---@field place string             "file.lua:9", where it was made; "" if unknown
-local Layer = {}
+local Layer = classes.new("layer")
 
 ---The parameters of the layer itself, in the order they have in the weight vector.
 ---@return swale.Parameter[]
@@ -123,8 +124,9 @@ function Layer:summary() return require("swale.model").summary(self) end
 ---@param kind string
 ---@return table
 function M.kind(kind)
-  local class = setmetatable({ kind = kind, __name = "swale.Layer" }, { __index = Layer })
-  class.__index = class
+  local class = classes.new("nn." .. kind,
+    { name = "swale.Layer", parent = Layer, fields = { "kind", "name", "place" } })
+  class.kind = kind
   class.__tostring = function(self)
     local declared = self:declared()
     return ("nn.%s%s"):format(kind, declared ~= "" and "(" .. declared .. ")" or "")

@@ -1,4 +1,5 @@
 --- The schedule itself: native, or a Lua function of how far things are.
+local class = require "swale.class"
 local core = require "swale.core"
 local duration = require "swale.duration"
 local errors = require "swale.errors"
@@ -20,8 +21,7 @@ local M = {}
 ---@field live? boolean             a rule is part of it: it follows the live state
 ---@field length? swale.Duration    after which it holds or is over; nil if it has no end
 ---@operator mul(swale.Schedule|number): swale.Schedule
-local Schedule = { __name = "swale.Schedule" }
-Schedule.__index = Schedule
+local Schedule = class.new("schedule", { fields = { "kind", "length", "live" } })
 
 function Schedule:__tostring() return "schedule." .. self.kind end
 

@@ -1,4 +1,5 @@
 --- Rules: numbers that follow the live state.
+local class = require "swale.class"
 local options = require "swale.options"
 
 local M = {}
@@ -6,8 +7,7 @@ local M = {}
 ---@class swale.Rule
 ---@field initial number
 ---@field f fun(s: swale.State, mem: table): number
-local Rule = { __name = "swale.Rule" }
-Rule.__index = Rule
+local Rule = class.new("rule")
 
 function Rule:__tostring() return ("rule from %g"):format(self.initial) end
 

@@ -1,4 +1,5 @@
 --- Loss and accuracy of weights on a split.
+local class = require "swale.class"
 local core = require "swale.core"
 local errors = require "swale.errors"
 
@@ -9,8 +10,7 @@ local M = {}
 ---@field accuracy number|nil  fraction of hits among labels that count; nil without class labels
 ---@field examples integer
 ---@field on string            name of the split
-local Metrics = { __name = "swale.Metrics" }
-Metrics.__index = Metrics
+local Metrics = class.new("metrics", { fields = { "loss", "accuracy", "examples", "on" } })
 
 function Metrics:__tostring()
   local accuracy = self.accuracy and (", accuracy %.4f"):format(self.accuracy) or ""

@@ -1,5 +1,6 @@
 --- What a training will come to, without training: its updates, examples and batch sizes, and the
 --- memory it takes. Exact where the batch size depends on nothing but how far things are.
+local class = require "swale.class"
 local duration = require "swale.duration"
 local options = require "swale.options"
 local schedule = require "swale.schedule"
@@ -18,8 +19,8 @@ local M = {}
 ---@field bytes swale.PlanBytes
 ---@field steps number|nil          what was asked for: this, or examples_wanted
 ---@field examples_wanted number|nil
-local Plan = { __name = "swale.Plan" }
-Plan.__index = Plan
+local Plan = class.new("plan", { fields = {
+  "updates", "examples", "last_batch", "at_initial", "steps", "examples_wanted" } })
 
 function Plan:__tostring()
   if self.live then

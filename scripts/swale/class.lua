@@ -1,0 +1,144 @@
+--- Classes of objects that a script meets. Their methods check self, so that `t.sum()` is told from
+--- `t:sum()`, and reading a name that an object does not have is an error, not a nil.
+---
+---     local Model = class.new("model", { fields = { "seed" } })
+---     function Model:weights() … end        -- wrapped as it is assigned
+---
+--- Swale's own files may read fields that are not set.
+local core = require "swale.core"
+local errors = require "swale.errors"
+
+local M = {}
+
+local getmetatable = getmetatable
+
+local function article(name) return (name:find "^[aeio]" and "an " or "a ") .. name end
+
+--- The names that a class offers; those that begin with "_" are nobody's business.
+local function offered(class)
+  local names = {}
+  while class do
+    for name, value in next, class do
+      if type(name) == "string" and type(value) == "function" and not name:find "^_" then
+        names[name] = true
+      end
+    end
+    local meta = getmetatable(class)
+    class = meta and meta.parent
+  end
+  return names
+end
+
+local function refuse_name(what, key, names)
+  if type(key) ~= "string" then
+    errors.misuse("%s has no [%s]; its fields and methods go by name: %s", article(what),
+      tostring(key), table.concat(errors.sorted(names), ", "))
+  end
+  errors.misuse('%s has no "%s"%s There are: %s.', article(what), key,
+    errors.suggestion(key, names), table.concat(errors.sorted(names), ", "))
+end
+
+local function refuse_self(what, method, self)
+  local meta, got = type(self) == "table" and getmetatable(self), core.type(self) or type(self)
+  if type(meta) == "table" and meta.__name then got = meta.__name:gsub("^swale%.", "") end
+  errors.misuse("%s:%s: self is %s; methods are called with a colon: %s:%s(…)", what, method,
+    got == "nil" and "missing" or article(tostring(got)), what, method)
+end
+
+--- A function that looks at self before f runs, by f's number of arguments: passing `...` on takes
+--- twice as long.
+local WRAPPERS = {
+  function(class, refuse, f)
+    return function(self)
+      if getmetatable(self) ~= class then refuse(self) end
+      return f(self)
+    end
+  end,
+  function(class, refuse, f)
+    return function(self, a)
+      if getmetatable(self) ~= class then refuse(self) end
+      return f(self, a)
+    end
+  end,
+  function(class, refuse, f)
+    return function(self, a, b)
+      if getmetatable(self) ~= class then refuse(self) end
+      return f(self, a, b)
+    end
+  end,
+}
+
+local function wrap_any(class, refuse, f)
+  return function(self, ...)
+    if getmetatable(self) ~= class then refuse(self) end
+    return f(self, ...)
+  end
+end
+
+--- The method, refusing a self that is not of the class or of one with its name.
+local function checked(class, what, method, f)
+  local info = debug.getinfo(f, "u")
+  local wrap = not info.isvararg and WRAPPERS[info.nparams] or wrap_any
+  return wrap(class, function(self)
+    local meta = getmetatable(self)
+    if type(meta) ~= "table" or rawget(meta, "__name") ~= class.__name then
+      refuse_self(what, method, self)
+    end
+  end, f)
+end
+
+---Makes what is assigned to a table of methods check its self.
+---@param what string      in messages: "trainer"
+---@param class table      the metatable of the objects
+---@return fun(t: table, key: string, value: any)   a __newindex
+function M.checking(what, class)
+  return function(t, key, value)
+    if type(value) == "function" and not key:find "^__" then
+      value = checked(class, what, key, value)
+    end
+    rawset(t, key, value)
+  end
+end
+
+---What reading a name gives that is neither field nor method: nil to Swale's own files and for
+---names that begin with "__", else an error.
+---@param what string
+---@param key any
+---@param class table      its methods are offered
+---@param fields table<string, boolean>   and these, which are nil where an object has none
+function M.missing(what, key, class, fields)
+  if fields[key] or type(key) == "string" and key:find "^__" or errors.is_library(4) then return end
+  local names = offered(class)
+  for name in pairs(fields) do names[name] = true end
+  refuse_name(what, key, names)
+end
+
+---@class swale.ClassOptions
+---@field name? string            __name: "swale." and the word, capitalised
+---@field fields? string[]        what a script may read besides the methods; may be nil
+---@field parent? table           a class whose methods it has too
+
+---A class: a metatable, and the table of its methods. Functions assigned to it check their self,
+---unless their names begin with "__".
+---@param what string      in messages: "trainer"
+---@param o? swale.ClassOptions
+---@return table
+function M.new(what, o)
+  o = o or {}
+  local parent, fields = o.parent, {}
+  for _, key in ipairs(o.fields or {}) do fields[key] = true end
+  local class = { __name = o.name or "swale." .. what:sub(1, 1):upper() .. what:sub(2) }
+  class.__index = class
+  local function index(_, key)
+    local inherited = parent and rawget(parent, key)
+    if inherited == nil then M.missing(what, key, class, fields) end
+    return inherited
+  end
+  return setmetatable(class,
+    { parent = parent, __index = index, __newindex = M.checking(what, class) })
+end
+
+--- Objects of the core are looked up there.
+core.on_missing(function(what, key, methods) refuse_name(what, key, methods) end)
+
+return M
