@@ -76,6 +76,8 @@ static swi_unary unary_of(sw_op op) {
   case SW_OP_abs: return SWI_ABS;
   case SW_OP_sign: return SWI_SIGN;
   case SW_OP_erf: return SWI_ERF;
+  case SW_OP_erfc: return SWI_ERFC;
+  case SW_OP_sigmoid_slope: return SWI_SIGMOID_SLOPE;
   case SW_OP_softplus: return SWI_SOFTPLUS;
   default: return SWI_SIGMOID;
   }

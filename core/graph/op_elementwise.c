@@ -22,16 +22,24 @@ void swi_relu_vjp(sw_graph *g, swi_vjp_args *v) {
   v->grad[0] = swi_gate(g, v->cotangent[0], v->out[0]);
 }
 
-/* d tanh(x) = 1 - y^2 */
-void swi_tanh_vjp(sw_graph *g, swi_vjp_args *v) {
-  sw_edge y2 = swi_mul(g, v->out[0], v->out[0]);
-  v->grad[0] = swi_mul(g, v->cotangent[0], swi_sub(g, swi_fill(g, 1), y2));
+static sw_edge unary(sw_graph *g, sw_op op, sw_edge x) {
+  return swi_build(g, op, x, SW_NO_EDGE, SW_NO_EDGE, NULL);
 }
 
-/* d sigmoid(x) = y (1 - y) */
+/* d tanh(x) = 1 - y^2, in a form that does not vanish where y rounds to 1: 4 sigmoid'(2 x) */
+void swi_tanh_vjp(sw_graph *g, swi_vjp_args *v) {
+  sw_edge slope = unary(g, SW_OP_sigmoid_slope, swi_scale(g, v->in[0], 2, 0));
+  v->grad[0] = swi_mul(g, v->cotangent[0], swi_scale(g, slope, 4, 0));
+}
+
 void swi_sigmoid_vjp(sw_graph *g, swi_vjp_args *v) {
-  sw_edge rest = swi_sub(g, swi_fill(g, 1), v->out[0]);
-  v->grad[0] = swi_mul(g, v->cotangent[0], swi_mul(g, v->out[0], rest));
+  v->grad[0] = swi_mul(g, v->cotangent[0], unary(g, SW_OP_sigmoid_slope, v->in[0]));
+}
+
+/* d sigmoid'(x) = -sigmoid'(x) tanh(x / 2) */
+void swi_sigmoid_slope_vjp(sw_graph *g, swi_vjp_args *v) {
+  sw_edge half = unary(g, SW_OP_tanh, swi_scale(g, v->in[0], -0.5, 0));
+  v->grad[0] = swi_mul(g, v->cotangent[0], swi_mul(g, v->out[0], half));
 }
 
 void swi_scale_vjp(sw_graph *g, swi_vjp_args *v) {

@@ -241,6 +241,8 @@ SWI_VJP(transpose);
 SWI_VJP(sqrt);
 SWI_VJP(abs);
 SWI_VJP(erf);
+SWI_VJP(erfc);
+SWI_VJP(sigmoid_slope);
 SWI_VJP(softplus);
 SWI_VJP(pow);
 SWI_VJP(maximum);

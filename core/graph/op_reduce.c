@@ -1,4 +1,4 @@
-/* op_reduce.c: means, maxima over axes, and argmax; sums are in op_sum.c.
+/* op_reduce.c: maxima, sums of squares over axes, and argmax; sums and means are in op_sum.c.
  *
  * Reduced axes that stand together are one of three simple cases; any other pattern is gathered,
  * block by block, into a small buffer.
@@ -96,14 +96,6 @@ static void fold_any(const swi_eval_args *e, fold f) {
     e->k->fill(1, r, (char *)e->out[0] + i * bytes);
     swi_odometer_step(&kept);
   }
-}
-
-/* A mean over nothing is 0 / 0. */
-sw_status swi_mean_eval(const swi_eval_args *e) {
-  int64_t out = swi_numel(&e->out_shape[0]), in = swi_numel(&e->in_shape[0]);
-  SW_TRY(swi_sum_eval(e));
-  e->k->scale(out, out == 0 ? 1 : (double)out / (double)in, e->out[0], e->out[0]);
-  return SW_OK;
 }
 
 sw_status swi_sumsq_eval(const swi_eval_args *e) {

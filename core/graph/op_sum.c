@@ -1,10 +1,12 @@
-/* op_sum.c: sums over axes.
+/* op_sum.c: sums and means over axes.
  *
  * Axes that stand together are sums of rows or of columns. A sum over all rows of many is cut into
  * strips, sums that do not know of each other into pieces, all by the shape alone. Of axes that are
  * apart, the innermost group is summed where it lies, and the sums are added up in double over the
- * others.
+ * others. Where a sum overflows on its way, in float32 or because a mean's sum is beyond all numbers,
+ * that one is made again, its terms divided first, in double.
  */
+#include <math.h>
 #include <string.h>
 
 #include "base/parallel.h"
@@ -143,7 +145,35 @@ static void sum_apart(const swi_eval_args *e) {
     }
 }
 
-sw_status swi_sum_eval(const swi_eval_args *e) {
+/* ------------------------------------------------------------------ sums that overflow */
+
+static double element(const swi_eval_args *e, const void *p, int64_t i) {
+  return e->k->element_bytes == 4 ? (double)((const float *)p)[i] : ((const double *)p)[i];
+}
+
+static double sum_again(const swi_eval_args *e, int64_t from, double divisor) {
+  swi_odometer o = swi_odometer_over(&e->in_shape[0], e->attrs->axes);
+  double sum = 0;
+  for (int64_t i = 0; i < o.count; i++, swi_odometer_step(&o))
+    sum += element(e, e->in[0], from + o.position) / divisor;
+  return sum;
+}
+
+static void mend_sums(const swi_eval_args *e, double divisor) {
+  const sw_shape *in = &e->in_shape[0];
+  swi_odometer kept = swi_odometer_over(in, ((1u << in->ndim) - 1) & ~e->attrs->axes);
+  for (int64_t i = 0; i < kept.count; i++, swi_odometer_step(&kept)) {
+    if (isfinite(element(e, e->out[0], i))) continue;
+    double sum = sum_again(e, kept.position, divisor);
+    put_sums(e, i, 1, &sum);
+  }
+}
+
+static int all_finite(const swi_eval_args *e) {
+  return isfinite(e->k->dot(swi_numel(&e->out_shape[0]), e->out[0], e->out[0]));
+}
+
+static void sum_plainly(const swi_eval_args *e) {
   swi_split s = swi_split_axes(&e->in_shape[0], e->attrs->axes);
   if (!s.simple)
     sum_apart(e);
@@ -151,5 +181,24 @@ sw_status swi_sum_eval(const swi_eval_args *e) {
     sum_strips(e, s.reduced, s.inner);
   else
     sum_side_by_side(e, s);
+}
+
+sw_status swi_sum_eval(const swi_eval_args *e) {
+  sum_plainly(e);
+  if (!all_finite(e)) mend_sums(e, 1);
+  return SW_OK;
+}
+
+/* A quotient, not a product with 1 / n: the mean of equal numbers is that number if their sum is
+ * exact. A mean over nothing is 0 / 0. */
+sw_status swi_mean_eval(const swi_eval_args *e) {
+  int64_t out = swi_numel(&e->out_shape[0]), in = swi_numel(&e->in_shape[0]);
+  if (out == 0) return SW_OK;
+  double n = (double)(in / out), real[1]; /* n in either float type */
+  sum_plainly(e);
+  e->k->fill(1, n, real);
+  int finite = all_finite(e);
+  e->k->binary_vs[SWI_DIV](out, e->out[0], real, e->out[0]);
+  if (!finite) mend_sums(e, n);
   return SW_OK;
 }

@@ -14,14 +14,20 @@ static inline vec v_sigmoid(vec x) {
   return v_div(v_select(v_lt(x, v_set1(0)), e, one), v_add(one, e));
 }
 
+/* sigmoid'(x) = e / (1 + e)^2: where sigmoid rounds to 1, y (1 - y) would be 0 */
+static inline vec v_sigmoid_slope(vec x) {
+  const vec e = v_exp(v_neg(v_abs(x))), all = v_add(v_set1(1), e);
+  return v_div(e, v_mul(all, all));
+}
+
 /* log(1 + exp(x)) = max(x, 0) + log(1 + e), with the same e */
 static inline vec v_softplus(vec x) {
   return v_add(v_relu(x), v_log1p(v_exp(v_neg(v_abs(x)))));
 }
 
 static inline vec v_sign(vec x) {
-  const vec zero = v_set1(0);
-  return v_select(v_gt(x, zero), v_set1(1), v_select(v_lt(x, zero), v_set1(-1), x));
+  const vec zero = v_set1(0), no_number = v_select(v_ne(x, x), x, zero);
+  return v_select(v_gt(x, zero), v_set1(1), v_select(v_lt(x, zero), v_set1(-1), no_number));
 }
 
 /* a if it is NaN, and b if that is */
@@ -89,6 +95,8 @@ UNARY(abs, v_abs)
 UNARY(sign, v_sign)
 UNARY(softplus, v_softplus)
 UNARY(erf, v_erf)
+UNARY(erfc, v_erfc)
+UNARY(sigmoid_slope, v_sigmoid_slope)
 
 BINARY(add, v_add)
 BINARY(sub, v_sub)

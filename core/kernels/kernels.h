@@ -20,9 +20,11 @@ typedef enum swi_unary {
   SWI_SIGMOID, /* 1 / (1 + exp(-x)), neither end overflows */
   SWI_SQRT,
   SWI_ABS,
-  SWI_SIGN,     /* 1, 0 or -1; NaN stays NaN */
+  SWI_SIGN,     /* 1, 0 or -1; NaN stays NaN; of a denormal that is flushed 0 */
   SWI_SOFTPLUS, /* log(1 + exp(x)), neither end overflows */
   SWI_ERF,
+  SWI_ERFC,          /* 1 - erf(x), exact to its own size */
+  SWI_SIGMOID_SLOPE, /* the derivative of SIGMOID, likewise */
   SWI_UNARY_COUNT
 } swi_unary;
 

@@ -73,6 +73,9 @@ static inline vec v_log1p(vec x) {
 static inline vec v_erf(vec x) {
   return sizeof(real) == 4 ? (real)erff((float)x) : (real)erf((double)x);
 }
+static inline vec v_erfc(vec x) {
+  return sizeof(real) == 4 ? (real)erfcf((float)x) : (real)erfc((double)x);
+}
 static inline vec v_pow(vec a, vec b) {
   return sizeof(real) == 4 ? (real)powf((float)a, (float)b) : (real)pow((double)a, (double)b);
 }

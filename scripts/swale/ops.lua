@@ -67,7 +67,7 @@ function M.sqrt(x) return (apply("sqrt", nil, x)) end
 ---@return swale.Value
 function M.abs(x) return (apply("abs", nil, x)) end
 
----1, 0 or -1; no derivative.
+---1, 0 or -1; no derivative. In a float32 program a denormal (below 1.2e-38) counts as 0.
 ---@param x swale.Value
 ---@return swale.Value
 function M.sign(x) return (apply("sign", nil, x)) end
@@ -76,6 +76,11 @@ function M.sign(x) return (apply("sign", nil, x)) end
 ---@param x swale.Value
 ---@return swale.Value
 function M.erf(x) return (apply("erf", nil, x)) end
+
+---1 - erf(x), whose digits are not lost where that is small.
+---@param x swale.Value
+---@return swale.Value
+function M.erfc(x) return (apply("erfc", nil, x)) end
 
 ---log(1 + e^x)
 ---@param x swale.Value
@@ -87,11 +92,11 @@ function M.softplus(x) return (apply("softplus", nil, x)) end
 ---@return swale.Value
 function M.silu(x) return x * M.sigmoid(x) end
 
----x Phi(x), Phi the normal distribution function: x (1 + erf(x / sqrt 2)) / 2, which is not the
+---x Phi(x), Phi the normal distribution function: x erfc(-x / sqrt 2) / 2, which is not the
 ---approximation by tanh.
 ---@param x swale.Value
 ---@return swale.Value
-function M.gelu(x) return x * (M.erf(x * 0.5 ^ 0.5) + 1) * 0.5 end
+function M.gelu(x) return x * M.erfc(x * -0.5 ^ 0.5) * 0.5 end
 
 ---x where it is positive, slope x elsewhere (at 0, too, for the derivative).
 ---@param x swale.Value
@@ -99,7 +104,7 @@ function M.gelu(x) return x * (M.erf(x * 0.5 ^ 0.5) + 1) * 0.5 end
 ---@return swale.Value
 function M.leaky_relu(x, slope) return M.where(M.gt(x, 0), x, x * (slope or 0.01)) end
 
----x^y
+---x^y. Its derivative in x is 0 where y is, in y 0 where x is 0 and y is not negative.
 ---@param x swale.Value|number
 ---@param y swale.Value|number
 ---@return swale.Value
@@ -235,7 +240,8 @@ end
 
 local VAR = { correction = { "number", 1 }, keepdim = { "boolean", false } }
 
----The variance: squares of deviations from the mean, summed, over (n - correction).
+---The variance: squares of deviations from the mean, summed, over (n - correction). Where n <=
+---correction it divides by 0, as PyTorch does: infinite, or NaN if the sum is 0.
 ---@param x swale.Value
 ---@param axes? integer|integer[]
 ---@param o? { correction?: number, keepdim?: boolean }   correction: 1; over the batch it must be 0
@@ -246,9 +252,10 @@ function M.var(x, axes, o)
   if correction ~= 0 and not n then
     errors.misuse("var: over the batch, whose size is not known yet, the correction must be 0")
   end
-  local deviation = x - M.mean(x, axes, true)
+  local about = x - M.mean(x, axes, true)
+  local deviation = about - M.mean(about, axes, true) -- what the mean was off: equal values give 0
   local mean = M.mean(M.square(deviation), axes, o.keepdim)
-  return correction == 0 and mean or mean * (n / (n - correction))
+  return correction == 0 and mean or mean * (n / math.max(n - correction, 0))
 end
 
 ---Sum of squares.

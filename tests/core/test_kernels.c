@@ -106,12 +106,28 @@ static double negative(double x) { return -x; }
 static double sign(double x) { return x > 0 ? 1 : x < 0 ? -1 : x; }
 static double softplus(double x) { return (x > 0 ? x : 0) + log1p(exp(-fabs(x))); }
 
-static double (*const unary_exact[])(double) = {
-    [SWI_NEG] = negative, [SWI_EXP] = exp,           [SWI_LOG] = log,   [SWI_RELU] = relu,
-    [SWI_TANH] = tanh,    [SWI_SIGMOID] = sigmoid,   [SWI_SQRT] = sqrt, [SWI_ABS] = fabs,
-    [SWI_SIGN] = sign,    [SWI_SOFTPLUS] = softplus, [SWI_ERF] = erf};
+static double sigmoid_slope(double x) {
+  const double e = exp(-fabs(x));
+  return e / ((1 + e) * (1 + e));
+}
 
-/* exp, log, tanh, erf: 2 units, libm or ours; sigmoid and softplus add two roundings. */
+static double (*const unary_exact[])(double) = {[SWI_NEG] = negative,
+                                                [SWI_EXP] = exp,
+                                                [SWI_LOG] = log,
+                                                [SWI_RELU] = relu,
+                                                [SWI_TANH] = tanh,
+                                                [SWI_SIGMOID] = sigmoid,
+                                                [SWI_SQRT] = sqrt,
+                                                [SWI_ABS] = fabs,
+                                                [SWI_SIGN] = sign,
+                                                [SWI_SOFTPLUS] = softplus,
+                                                [SWI_ERF] = erf,
+                                                [SWI_ERFC] = erfc,
+                                                [SWI_SIGMOID_SLOPE] = sigmoid_slope};
+
+/* exp, log, tanh, erf: 2 units, libm or ours; sigmoid and softplus add two roundings. sigmoid_slope:
+ * exp 2, 1 + e squared 2 halves and what e is off there, a square and a quotient: 5. erfc: exp 2, its
+ * correction, t, which has two roundings and stands in p, too: 2, p's end and two products: 6. */
 static double unary_ulps(int f) {
   switch (f) {
   case SWI_NEG:
@@ -121,6 +137,8 @@ static double unary_ulps(int f) {
   case SWI_SQRT: return 0.5;
   case SWI_SIGMOID:
   case SWI_SOFTPLUS: return 3;
+  case SWI_SIGMOID_SLOPE: return 5;
+  case SWI_ERFC: return 6;
   default: return 2;
   }
 }
@@ -274,13 +292,14 @@ static double units_off(float got, double exact) {
 }
 
 /* Every 997th float of all that there are. Ours are within 1.5 units, sigmoid and softplus, made of
- * exp, within 2.2; the C library's tanhf is 2.1 off at worst. */
+ * exp, within 2.2; the C library's tanhf is 2.1 off at worst. sigmoid_slope and erfc have more steps. */
 TEST(functions_are_accurate_over_all_floats) {
-  const int functions[] = {SWI_EXP, SWI_LOG, SWI_TANH, SWI_SIGMOID, SWI_SOFTPLUS, SWI_ERF};
+  const int functions[] = {SWI_EXP,      SWI_LOG, SWI_TANH, SWI_SIGMOID,
+                           SWI_SOFTPLUS, SWI_ERF, SWI_ERFC, SWI_SIGMOID_SLOPE};
   const swi_kernels *const *all = swi_kernels_available();
   enum { CHUNK = 1024 };
   for (; *all; all++)
-    for (int f = 0; f < 6; f++) {
+    for (int f = 0; f < 8; f++) {
       double worst = 0;
       float x[CHUNK], y[CHUNK], worst_at = 0;
       for (uint64_t bits = 0; bits < 0x100000000u;) {
@@ -296,7 +315,7 @@ TEST(functions_are_accurate_over_all_floats) {
       }
       print_message("%s function %d: %.2f units at %g\n", (*all)->name, functions[f], worst,
                     (double)worst_at);
-      CHECK(worst <= 2.5);
+      CHECK(worst <= fmax(2.5, unary_ulps(functions[f])));
     }
 }
 

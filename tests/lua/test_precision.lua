@@ -153,3 +153,114 @@ function TestPrecision:test_batch_norm_of_a_constant_channel_in_evaluation()
   lu.assert_equals(flat(model:forward(x)), { 0.25, 0.25, 0.25 })
   lu.assert_equals(flat(model:predict(x)), { 0.25, 0.25, 0.25 }) -- folded
 end
+
+function TestPrecision:test_slopes_of_tanh_and_sigmoid_in_their_tails()
+  local x, slope_s, slope_t = { -40, -20, -3, 0, 3, 20, 40 }, {}, {}
+  for i, v in ipairs(x) do
+    slope_s[i] = sigmoid(v) * sigmoid(-v)
+    slope_t[i] = 4 * sigmoid(2 * v) * sigmoid(-2 * v)
+  end
+  local s, t = {}, {}
+  for i, v in ipairs(x) do s[i], t[i] = sigmoid(v), 2 * sigmoid(2 * v) - 1 end
+  t[3], t[5] = -t[5], t[5] -- 2 sigmoid - 1 cancels on the left
+  check("sigmoid", ops.sigmoid, { operands = { x }, value = s, slopes = { slope_s }, roundings = 10 })
+  check("tanh", ops.tanh, { operands = { x }, value = t, slopes = { slope_t }, roundings = 10 })
+end
+
+-- Phi(-x) = phi(x) / (x + 1 / (x + 2 / (x + …))), x > 0
+local function tail(x)
+  local below = x
+  for k = 60, 1, -1 do below = x + k / below end
+  return math.exp(-x * x / 2) / math.sqrt(2 * math.pi) / below
+end
+
+function TestPrecision:test_gelu_on_the_left()
+  local x, value, slope = { -12, -9, -5, -3 }, {}, {}
+  for i, v in ipairs(x) do
+    local phi = math.exp(-v * v / 2) / math.sqrt(2 * math.pi)
+    value[i], slope[i] = v * tail(-v), tail(-v) + v * phi
+  end
+  -- erfc and exp(-u^2) of u = x / sqrt 2 after two roundings: 2 u^2 times as many, 288 at -12, and
+  -- a difference of which one term is 144 times the other
+  check("gelu", ops.gelu, { operands = { x }, value = value, slopes = { slope }, roundings = 2 * 144 + 20 })
+end
+
+function TestPrecision:test_slopes_of_powers_at_their_edges()
+  local a = { 0, 2, 0, 0, 0, 4, 0, INF, 0 }
+  local b = { 0, 0, 1, 0.5, 2, 0.5, -1, -1, 3 }
+  check("pow", ops.pow, { operands = { a, b }, value = { 1, 1, 0, 0, 0, 2, INF, 0, 0 },
+    slopes = { { 0, 0, 1, INF, 0, 0.25, -INF, -0.0, 0 },
+      { 0, math.log(2), 0, 0, 0, 2 * math.log(4), -INF, 0, 0 } } })
+  for p, slope in pairs { [0] = { 0, 0 }, [1] = { 1, 1 }, [2] = { 0, 4 }, [3] = { 0, 12 },
+    [0.5] = { INF, 0.5 ^ 1.5 } } do
+    check("power " .. p, function(x) return ops.pow(x, p) end, { operands = { { 0, 2 } },
+      value = { 0.0 ^ p, 2.0 ^ p }, slopes = { slope } })
+  end
+  -- of x^3 in x twice: 6 x; of x^y with y = 1 and 2: 0 and 2
+  local graph = core.graph()
+  local x, y = graph:input(1, "real", { 2 }), graph:input(2, "real", { 2 })
+  local function second(z)
+    local first = graph:gradient(ops.sum(z), { x })[1]
+    return graph:gradient(ops.sum(first), { x })[1]
+  end
+  local cube, other = core.program(graph, { second(ops.pow(x, 3)), second(ops.pow(x, y)) })
+    :run { inputs = { sw.tensor { 0, 2 }, sw.tensor { 1, 2 } } }
+  lu.assert_equals(cube:table(), { 0, 12 })
+  lu.assert_equals(other:table(), { 0, 2 })
+end
+
+function TestPrecision:test_what_loses_a_comparison_has_no_slope()
+  local function root(x) return ops.sqrt(ops.maximum(x, 0)) end
+  check("sqrt of max", root, { operands = { { -1, 4 } }, value = { 0, 2 }, slopes = { { 0, 0.25 } } })
+  local function below(x) return ops.sqrt(-ops.minimum(x, 0)) end
+  check("sqrt of min", below, { operands = { { 1, -4 } }, value = { 0, 2 }, slopes = { { 0, -0.25 } } })
+end
+
+function TestPrecision:test_means_and_sums_of_what_is_equal_or_huge()
+  for n = 2, 300 do lu.assert_equals(sw.ones({ n }):mean():item(), 1) end
+  local most = { float32 = 3e38, float64 = 1.5e308 }
+  for dtype, m in pairs(most) do
+    local x = sw.tensor({ { m, m, m, m }, { m, -m, m, -m } }, dtype)
+    local row, all, column = flat(x:mean(2)), x:mean():item(), flat(x:mean(1))
+    lu.assert_equals(row, { x:get(1, 1), 0 })
+    lu.assert_equals(all, x:get(1, 1) / 2)
+    lu.assert_equals(column, { x:get(1, 1), 0, x:get(1, 1), 0 })
+  end
+  -- 40 of each sign, so that every order of four or 32 partial sums has gone beyond all numbers
+  local x = sw.full({ 80 }, 3e38)
+  x:narrow(1, 41, 40):fill(-3e38)
+  lu.assert_equals(x:sum():item(), 0)
+  lu.assert_equals(sw.full({ 2 }, 3e38):sum():item(), INF)
+  lu.assert_equals(sw.tensor({ INF, 1 }):mean():item(), INF)
+  lu.assert_nan(sw.tensor({ INF, -INF }):mean():item())
+end
+
+function TestPrecision:test_variance_of_equal_values_and_with_large_corrections()
+  for dtype in pairs(UNIT) do
+    for _, n in ipairs { 3, 7, 49, 4097 } do
+      local x = sw.full({ n, 2 }, 123456.7):to(dtype)
+      lu.assert_equals(flat(x:var(1)), { 0, 0 })
+      lu.assert_equals(x:t():contiguous():var(-1):table(), { 0, 0 })
+    end
+    local x = sw.tensor({ { 5, 6 }, { 5, 5 } }, dtype)
+    lu.assert_equals(flat(x:var(2, { correction = 0 })), { 0.25, 0 })
+    for _, correction in ipairs { 2, 3 } do
+      local v = flat(x:var(2, { correction = correction }))
+      lu.assert_equals(v[1], INF)
+      lu.assert_nan(v[2])
+    end
+  end
+  local x = sw.tensor { 5, 6 }
+  lu.assert_error_msg_contains("axis", x.var, x, 0)
+  lu.assert_error_msg_contains("axis", x.var, x, 2)
+end
+
+function TestPrecision:test_the_sign_of_what_a_program_flushes_is_0()
+  local graph = core.graph()
+  local x = graph:input(1, "real", { 4 })
+  local given = { 1e-40, -1e-40, 0, 2 }
+  for dtype, want in pairs { float32 = { 0, 0, 0, 1 }, float64 = { 1, -1, 0, 1 } } do
+    local program = core.program(graph, { ops.sign(x) }, { dtype = dtype })
+    lu.assert_equals(program:run({ inputs = { sw.tensor(given, dtype) } }):table(), want)
+  end
+end
