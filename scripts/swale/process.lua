@@ -9,11 +9,13 @@ local function uv() return require "luv" end
 ---@field env? table<string, string|false>   added to this process's; false takes one away
 ---@field input? string                      what it reads
 ---@field output? string                     the file that gets what it prints; else it is returned
+---@field limit? integer                      bytes; more output than that ends it
 ---@field inherit? boolean                   it has this process's terminal; nothing is returned
 ---@field timeout? number                    seconds, then it is killed
 
 ---@class swale.ProcessResult
 ---@field code integer     exit status; 128 + signal where one ended it
+---@field too_long boolean? more came than the limit: what came before it is kept
 ---@field out string
 ---@field err string
 
@@ -59,14 +61,33 @@ function M.environment(changes)
   return list
 end
 
---- A pipe whose text gathers in chunks.
-local function collector()
-  local pipe, chunks = uv().new_pipe(false), {}
-  return { pipe = pipe, chunks = chunks, start = function()
+--- A pipe whose text gathers in chunks, or in the file fd; it is closed at the first byte beyond
+--- the limit, or that cannot be written.
+local function collector(limit, fd)
+  local self = { pipe = uv().new_pipe(false), size = 0 }
+  local pipe, chunks = self.pipe, {}
+  local function take(data)
+    self.size = self.size + #data
+    self.too_long = limit ~= nil and self.size > limit
+    if self.too_long then return false end
+    if not fd then
+      chunks[#chunks + 1] = data
+      return true
+    end
+    local written, problem = uv().fs_write(fd, data, -1)
+    if written == #data then return true end
+    self.problem = problem or "ENOSPC: no space left on device"
+    return false
+  end
+  function self.start(_, stop)
     pipe:read_start(function(_, data)
-      if data then chunks[#chunks + 1] = data else pipe:close() end
+      if data and take(data) then return end
+      if data then stop() end
+      if not pipe:is_closing() then pipe:close() end
     end)
-  end, text = function() return table.concat(chunks) end }
+  end
+  function self.text() return table.concat(chunks) end
+  return self
 end
 
 --- A program that hangs, or goes on after Ctrl-C was sent to this process alone, is ended.
@@ -82,7 +103,7 @@ end
 
 local function stdio_of(o, out, err, input)
   if o.inherit then return { 0, 1, 2 } end
-  return { input and input or 0, o.output and o.fd or out.pipe, err.pipe }
+  return { input and input or 0, o.fd and not o.limit and o.fd or out.pipe, err.pipe }
 end
 
 local function feed(pipe, text)
@@ -102,7 +123,7 @@ local function run_until_closed(...)
 end
 
 local function spawn(argv, o)
-  local out, err = collector(), collector()
+  local out, err = collector(o.limit, o.fd), collector()
   local input = o.input and uv().new_pipe(false)
   local code, signal, timer, handle
   local problem
@@ -120,10 +141,17 @@ local function spawn(argv, o)
   end
   timer = guard(handle, o.timeout)
   if input then feed(input, o.input) end
-  if o.inherit then close_all(out.pipe, err.pipe) else err.start() end
-  if o.output then close_all(out.pipe) elseif not o.inherit then out.start() end
+  local function stop() handle:kill "sigkill" end
+  if o.inherit then close_all(out.pipe, err.pipe) else err:start(stop) end
+  if o.fd and not o.limit then
+    close_all(out.pipe)
+  elseif not o.inherit then
+    out:start(stop)
+  end
   run_until_closed(handle, out.pipe, err.pipe, input or nil)
-  return { code = signal ~= 0 and 128 + signal or code, out = out.text(), err = err.text() }
+  if out.problem then return nil, out.problem, out.problem:match "^%u+" or "EIO" end
+  return { code = signal ~= 0 and 128 + signal or code, out = out.text(), err = err.text(),
+    too_long = out.too_long }
 end
 
 ---Runs a program to its end.

@@ -1,5 +1,7 @@
 """A web server on a free port of this machine, printed first, that serves a folder badly:
-/cut/X sends half of X, /wrong/X sends X with a byte changed, /ok/X sends X; else 404."""
+/cut/X sends half of X, /wrong/X sends X with a byte changed, /bomb/X sends 200 MB of zeros
+compressed, /endless/X sends bytes until nobody takes them, /ok/X sends X; else 404."""
+import gzip
 import http.server
 import os
 import sys
@@ -10,6 +12,9 @@ ROOT = sys.argv[1]
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         how, name = self.path.strip("/").split("/", 1)
+        if how in ("bomb", "endless"):
+            self.send_too_much(how)
+            return
         path = os.path.join(ROOT, os.path.basename(name))
         if how not in ("ok", "cut", "wrong") or not os.path.exists(path):
             self.send_error(404)
@@ -24,6 +29,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif how == "wrong":
             body = body[:-9] + bytes([body[-9] ^ 1]) + body[-8:]
         self.wfile.write(body)
+
+    def send_too_much(self, how):
+        self.send_response(200)
+        self.end_headers()
+        if how == "bomb":
+            self.wfile.write(gzip.compress(bytes(200 * 10**6), 1))
+            return
+        try:
+            while True:
+                self.wfile.write(bytes(10**6))
+        except OSError:
+            pass
 
     def log_message(self, *args):
         pass

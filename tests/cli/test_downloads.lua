@@ -96,6 +96,15 @@ function TestDownloads:test_changed_on_the_way()
   self:fails(self:get "wrong", "t10k-images-idx3-ubyte.gz")
 end
 
+--- The first of the files has 7,840,016 bytes: what is longer is given up at that length.
+function TestDownloads:test_too_long_when_decompressed()
+  self:fails(self:get "bomb", "t10k-images-idx3-ubyte.gz: more than 7840016 bytes when decompressed")
+end
+
+function TestDownloads:test_a_file_without_end()
+  self:fails(self:get "endless", "t10k-images-idx3-ubyte.gz: more than", "not the file meant")
+end
+
 function TestDownloads:test_not_there() self:fails(self:get "nowhere", "404") end
 
 function TestDownloads:test_another_file_of_that_name()

@@ -229,6 +229,46 @@ function TestCifarCache:test_fetched_and_unpacked()
   lu.assert_equals(folders.entries(self.dir), { "web" })
 end
 
+--- What is not a file of the set is passed over, and no member may be longer than it should be.
+function TestCifarCache:test_archives_that_are_too_long()
+  local process, download = require "swale.process", require "swale.data.download"
+  if not process.find "curl" then lu.skip "there is no curl" end
+  local inside, web = self.dir .. "/cifar-10-batches-bin", self.dir .. "/web/cifar10"
+  assert(folders.make_folder(web))
+  assert(folders.rename(self.dir .. "/cifar10", inside))
+  local function get(name, bytes)
+    process.run { "truncate", "-s", ("%d"):format(bytes), inside .. "/" .. name }
+    process.run { "tar", "-czf", web .. "/cifar-10-binary.tar.gz", "-C", self.dir,
+      "cifar-10-batches-bin" }
+    local scratch, uv = self.dir .. "/scratch", require "luv"
+    folders.remove(scratch)
+    assert(folders.make_folder(scratch))
+    local kept = os.getenv "SWALE_DATA_URL"
+    uv.os_unsetenv "LD_PRELOAD" -- as above
+    uv.os_setenv("SWALE_DATA_URL", "file://" .. self.dir .. "/web")
+    local ok, message, code = quietly(download.all, "cifar10", self.manifest, scratch)
+    if kept then uv.os_setenv("SWALE_DATA_URL", kept) else uv.os_unsetenv "SWALE_DATA_URL" end
+    return ok, message or folders.entries(scratch), code
+  end
+  lu.assert_equals({ get("readme.html", 10 ^ 6) }, { true, { "data_batch_1.bin",
+    "test_batch.bin" } })
+  local ok, message, code = get("readme.html", 10 ^ 9)
+  lu.assert_equals({ ok, code }, { nil, "ECORRUPT" })
+  lu.assert_str_contains(message, "bytes when decompressed")
+  folders.remove(inside .. "/readme.html")
+  ok, message, code = get("test_batch.bin", 10 ^ 6)
+  lu.assert_equals({ ok, code }, { nil, "ECORRUPT" })
+  lu.assert_str_contains(message, "test_batch.bin: longer than")
+end
+
+function TestCifarCache:test_addresses_are_https()
+  for name, manifest in pairs(require("swale.data.manifests").sets) do
+    for _, address in ipairs(manifest.addresses or {}) do
+      lu.assert_equals(address:sub(1, 8), "https://", name)
+    end
+  end
+end
+
 function TestCifarCache:test_a_changed_file_is_used_but_not_kept()
   write(self.dir .. "/cifar10/test_batch.bin", records(101, 5, 1))
   lu.assert_equals(tostring(quietly(sw.data.load, "cifar10")), "cifar10 27/3/5")

@@ -89,7 +89,7 @@ end
 local function decompressed(path, file, scratch)
   if not path:match "%.gz$" then return path end
   local plain = scratch .. "/" .. file.name
-  errors.check(digest.gunzip(path, plain))
+  errors.check(digest.gunzip(path, plain, file.bytes))
   return plain
 end
 

