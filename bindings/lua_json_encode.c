@@ -2,8 +2,9 @@
  *
  * Written by hand and not through jansson for three things that it cannot do: floats in as few
  * digits as give them back (0.1, not 0.10000000000000001), the path to a value that is no JSON, and
- * no memory but Lua's, so that an error may be raised anywhere. Bytes that are not UTF-8 become
- * U+FFFD: a record is not lost for a stray byte in a message.
+ * no memory but Lua's, so that an error may be raised anywhere. Bytes of values that are not UTF-8
+ * become U+FFFD: a record is not lost for a stray byte in a message. In keys they are refused, as
+ * two keys could become one, and so are zero bytes, which no reader of C strings takes.
  */
 #include <locale.h>
 #include <math.h>
@@ -237,6 +238,17 @@ static const name *push_names(lua_State *L, int table, int *n) {
   return names;
 }
 
+/* Whether a key comes back from a file as it is. */
+static void check_key(lua_State *L, const place *p, const name *key) {
+  const unsigned char *s = (const unsigned char *)key->text, *end = s + key->size;
+  if (memchr(s, 0, key->size)) refuse(L, p, "a key has a zero byte");
+  while (s < end) {
+    size_t n = sequence(s, (size_t)(end - s));
+    if (n == 0) refuse(L, p, "a key is not UTF-8");
+    s += n;
+  }
+}
+
 static void put_object(writer *w, const place *p, int table) {
   lua_State *L = w->L;
   int n;
@@ -245,6 +257,7 @@ static void put_object(writer *w, const place *p, int table) {
   for (int i = 0; i < n; i++) {
     if (i > 0) put(w, ",", 1);
     put_line(w, p->depth + 1);
+    check_key(L, &(place){p, table, names[i].text, 0, p->depth + 1}, &names[i]);
     put_string(w, names[i].text, names[i].size);
     put_text(w, w->indent < 0 ? ":" : ": ");
     lua_pushlstring(L, names[i].text, names[i].size);

@@ -37,6 +37,10 @@ function TestJson:test_bytes_that_are_not_utf8_are_replaced()
 end
 
 function TestJson:test_what_cannot_be_written()
+  raises("json_encode: a key has a zero byte at params", encoded, { params = { ["a\0b"] = 1 } })
+  for _, key in ipairs { "\xff", "a\xc3", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80" } do
+    raises("json_encode: a key is not UTF-8", encoded, { [key] = 1 })
+  end
   raises("json_encode: a function cannot be JSON, at params.rates[2]", encoded,
     { params = { rates = { 1, print } } })
   raises("a tensor cannot be JSON, at t", encoded, { t = core.zeros { 1 } })
