@@ -1,11 +1,14 @@
 /* file.c: files read, and written whole or not at all. */
 #include "io/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -73,14 +76,60 @@ static ssize_t write_without_signal(int fd, const void *bytes, size_t n) {
   return r;
 }
 
+/* -------------------------------------------------------------- temporary files */
+
+enum { YOUNG = 10 }; /* seconds for which a file may wait for its writer's lock */
+
+/* Removes the temporary file of a writer that was killed. A living one holds a lock on it, but for
+ * the moment between making it and that; a system without such locks keeps the file. */
+static void remove_if_left(int folder, const char *name, long pid) {
+  struct stat info;
+  int fd = openat(folder, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (fd < 0) return;
+  if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && flock(fd, LOCK_EX | LOCK_NB) == 0) {
+    int dead = kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+    if (dead || time(NULL) - info.st_mtime > YOUNG) (void)unlinkat(folder, name, 0);
+  }
+  (void)close(fd);
+}
+
+/* The pid of base.tmp.PID, or 0. */
+static long pid_of(const char *name, const char *base, size_t length) {
+  if (strncmp(name, base, length) != 0 || strncmp(name + length, ".tmp.", 5) != 0) return 0;
+  const char *digits = name + length + 5;
+  char *end;
+  long pid = strtol(digits, &end, 10);
+  return *digits >= '1' && *digits <= '9' && *end == '\0' && pid <= INT32_MAX ? pid : 0;
+}
+
+/* For path = "folder/base": removes what killed writers of it left. Changes path and mends it. */
+static void remove_left(char *path) {
+  char *slash = strrchr(path, '/'), *base = slash != NULL ? slash + 1 : path, first = *base;
+  size_t length = strlen(base);
+  *base = '\0';
+  DIR *folder = opendir(slash != NULL ? path : ".");
+  *base = first;
+  if (folder == NULL) return;
+  for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+    long pid = pid_of(entry->d_name, base, length);
+    if (pid > 0) remove_if_left(dirfd(folder), entry->d_name, pid);
+  }
+  (void)closedir(folder);
+}
+
 static sw_status open_temporary(swi_writer *w) {
   w->temp_size = strlen(w->path) + sizeof ".tmp." + 20;
   w->temp = swi_alloc(w->ctx, w->temp_size);
   if (w->temp == NULL) return SW_ENOMEM;
+  (void)strcpy(w->temp, w->path);
+  remove_left(w->temp);
   (void)snprintf(w->temp, w->temp_size, "%s.tmp.%ld", w->path, (long)getpid());
-  (void)unlink(w->temp); /* of a process long dead */
+  (void)unlink(w->temp); /* of a process long dead that had our number */
   w->fd = open(w->temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  if (w->fd >= 0) return SW_OK;
+  if (w->fd >= 0) {
+    (void)flock(w->fd, LOCK_EX | LOCK_NB);
+    return SW_OK;
+  }
   sw_status st = swi_file_fail(w->ctx, w->path, "write", errno);
   swi_free(w->ctx, w->temp, w->temp_size);
   return st;

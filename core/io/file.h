@@ -1,7 +1,8 @@
 /* file.h: reading and writing whole files, with every fault told in one sentence.
  *
  * A writer writes to path.tmp.<pid> in the same folder, syncs, and renames at its end: under the
- * final name there is the old file or the new one, never a part. Devices and pipes are written as
+ * final name there is the old file or the new one, never a part. What a killed writer of that path
+ * left is removed by the next one. Devices and pipes are written as
  * they are. A full disk or a size limit is an error here, never a signal.
  */
 #ifndef SW_FILE_H
