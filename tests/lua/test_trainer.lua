@@ -202,6 +202,22 @@ function TestTrainer:test_fit_within_a_rule_is_refused()
   lu.assert_error_msg_contains("Trainer:fit: already running", trainer.fit, trainer, { steps = 1 })
 end
 
+--- A coroutine that was dropped within a fit never ends it; the weights stay where they were.
+function TestTrainer:test_a_fit_whose_coroutine_is_gone()
+  local yielding = true
+  local trainer = new { lr = function()
+    if yielding then coroutine.yield() end
+    return 0.05
+  end }
+  local fit = coroutine.wrap(function() trainer:fit { steps = 9 } end)
+  for _ = 1, 3 do fit() end -- two steps
+  lu.assert_error_msg_contains("already running", trainer.fit, trainer, { steps = 1 })
+  fit, yielding = nil, false
+  trainer:fit { steps = 3 }
+  lu.assert_equals(trainer:state().step, 5)
+  lu.assert_equals(trainer:weights():table(), weights_after({}, { steps = 5 }))
+end
+
 function TestTrainer:test_a_rule_that_yields()
   local trainer = new { lr = function()
     coroutine.yield()

@@ -63,7 +63,7 @@ end
 ---@param fields table
 ---@return swale.Engine
 function M.new(fields)
-  fields.weights, fields.state, fields.running = fields.model:weights(), states.new(), false
+  fields.weights, fields.state, fields.fitting = fields.model:weights(), states.new(), {}
   fields.buffers, fields.statistics = fields.model:buffers(), setmetatable({}, { __mode = "k" })
   fields.hooks, fields.history = hooks.new(), {}
   fields.state.epoch_examples = fields.fixed.subset and #fields.fixed.subset
@@ -273,14 +273,23 @@ local function begin_record(self, run)
   self.loop:watch_updates(run and every or 0)
 end
 
+--- Whether a fit of this trainer is on the stack of a coroutine. One that waits within a fit and is
+--- dropped never comes to its end: then its fit is over once it is collected.
+local function is_running(self)
+  if self.fitting[1] then collectgarbage() end
+  return self.fitting[1] ~= nil
+end
+
 ---Trains for so long, from where it is.
 ---@param length swale.Duration
 ---@param run table|nil
 function Engine:fit(length, run)
-  if self.running then errors.misuse("Trainer:fit: already running") end
+  if is_running(self) then
+    errors.misuse "Trainer:fit: already running: in a hook, a rule, or a coroutine that waits"
+  end
   if run and run.interrupted then error(core.INTERRUPTED, 0) end
-  local _ <close> = setmetatable({}, { __close = function() self.running = false end })
-  self.running = true
+  local _ <close> = setmetatable({}, { __close = function() self.fitting = {} end })
+  self.fitting = setmetatable({ coroutine.running() }, { __mode = "v" })
   if not self.journal or self.journal.run ~= run then begin_record(self, run) end
   local ok, fault = pcall(run_to, self, length)
   if not ok then faults.conclude(self, fault) end
