@@ -1,4 +1,4 @@
-/* lua_signals.c: Ctrl-C as a flag, and as an error in Lua code.
+/* lua_signals.c: Ctrl-C, SIGTERM and SIGHUP as a flag, and as an error in Lua code.
  *
  * The handler sets the flag, at which the core's loops look, and as the stand-alone interpreter
  * does, a hook, which raises core.INTERRUPTED once, so that what runs after it (saving, closing
@@ -7,12 +7,19 @@
  */
 #include <pthread.h>
 #include <signal.h>
+#include <time.h>
 
 #include "support.h"
 
-static volatile sig_atomic_t interrupted; /* Ctrl-C was pressed */
+/* timeout(1), and a terminal that closes, send a signal to the process and to its group: a SIGTERM
+ * or SIGHUP within this time is the same one. */
+#define AGAIN_SECONDS 0.25
+
+static volatile sig_atomic_t interrupted; /* Ctrl-C was pressed, or the like */
+static volatile sig_atomic_t last_signal; /* the first of the latest interrupt; 0: none yet */
+static struct timespec first_time;        /* when it came; of the handler */
 static volatile sig_atomic_t told;        /* and the script knows */
-static volatile sig_atomic_t catching;    /* catch_signals was called */
+static enum { NONE, ONLY_SIGINT, ALL } catching; /* what catch_signals was called for */
 static lua_State *volatile listener; /* whose main coroutine hears of it; for the handler only */
 static pthread_t listening;          /* the thread that it runs in */
 
@@ -20,23 +27,62 @@ const volatile int *lx_interrupt_flag(void) { return &interrupted; }
 
 static void hook(lua_State *L, lua_Debug *frame);
 
-/* lua_sethook may be called at any moment, but by the thread that runs the state. A hook that is
- * there already (a debugger's, a profiler's) stays: then only the core is interrupted. */
-static void on_interrupt(int signal_number) {
-  (void)signal_number;
-  interrupted = 1;
-  if (!listener || !pthread_equal(pthread_self(), listening) || lua_gethook(listener)) return;
-  lua_sethook(listener, hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
-}
-
 static void set_action(int signal_number, void (*handler)(int), int flags) {
   struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
   sigemptyset(&action.sa_mask);
   sigaction(signal_number, &action, NULL);
 }
 
-/* SA_RESETHAND: the second one ends the process. */
-static void arm(void) { set_action(SIGINT, on_interrupt, SA_RESTART | (int)SA_RESETHAND); }
+static double seconds_since_first(void) {
+  struct timespec now;
+  (void)clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)(now.tv_sec - first_time.tv_sec) +
+         1e-9 * (double)(now.tv_nsec - first_time.tv_nsec);
+}
+
+/* The second one ends the process: the signal is delivered when its handler returns. */
+static void end_at_once(int signal_number) {
+  set_action(signal_number, SIG_DFL, 0);
+  (void)raise(signal_number);
+}
+
+/* lua_sethook may be called at any moment, but by the thread that runs the state. A hook that is
+ * there already (a debugger's, a profiler's) stays: then only the core is interrupted. */
+static void on_interrupt(int signal_number) {
+  if (signal_number != SIGINT && last_signal && seconds_since_first() < AGAIN_SECONDS) return;
+  if (interrupted) {
+    end_at_once(signal_number);
+    return;
+  }
+  (void)clock_gettime(CLOCK_MONOTONIC, &first_time);
+  last_signal = signal_number;
+  interrupted = 1;
+  if (!listener || !pthread_equal(pthread_self(), listening) || lua_gethook(listener)) return;
+  lua_sethook(listener, hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+}
+
+static int is_ignored(int signal_number) {
+  struct sigaction action;
+  return sigaction(signal_number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+/* nohup(1) has SIGHUP ignored, and so it stays. */
+static void take(int signal_number) {
+  if (!is_ignored(signal_number)) set_action(signal_number, on_interrupt, SA_RESTART);
+}
+
+static void arm(void) {
+  set_action(SIGINT, on_interrupt, SA_RESTART);
+  if (catching != ALL) return;
+  take(SIGTERM);
+  take(SIGHUP);
+}
+
+static void give_back(int signal_number) {
+  struct sigaction action;
+  if (sigaction(signal_number, NULL, &action) == 0 && action.sa_handler == on_interrupt)
+    set_action(signal_number, SIG_DFL, 0);
+}
 
 static void hook(lua_State *L, lua_Debug *frame) {
   (void)frame;
@@ -48,12 +94,14 @@ static void hook(lua_State *L, lua_Debug *frame) {
   lua_error(L);
 }
 
+/* catch_signals(only_sigint) */
 static int catch_signals(lua_State *L) {
+  int only_sigint = lx_check_boolean(L, 1, "catch_signals", "only_sigint");
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
   listening = pthread_self();
   listener = lua_tothread(L, -1);
   if (!catching) {
-    catching = 1;
+    catching = only_sigint ? ONLY_SIGINT : ALL;
     arm();
     set_action(SIGXFSZ, SIG_IGN, 0);
     set_action(SIGPIPE, SIG_IGN, 0);
@@ -65,8 +113,10 @@ void lx_release_signals(lua_State *L) {
   if (lua_gethook(L) == hook) lua_sethook(L, NULL, 0, 0);
   listener = NULL;
   if (!catching) return;
-  catching = 0;
-  set_action(SIGINT, SIG_DFL, 0);
+  catching = NONE;
+  give_back(SIGINT);
+  give_back(SIGTERM);
+  give_back(SIGHUP);
 }
 
 static int is_interrupted(lua_State *L) {
@@ -78,8 +128,22 @@ static int clear_interrupt(lua_State *L) {
   (void)L;
   interrupted = 0;
   told = 0;
-  if (catching) arm();
+  if (catching) arm(); /* libuv, if it had the signals meanwhile, leaves them without a handler */
   return 0;
+}
+
+/* The exit status of a process that ends by the latest interrupt. */
+static int interrupt_status(lua_State *L) {
+  lua_pushinteger(L, 128 + (last_signal ? last_signal : SIGINT));
+  return 1;
+}
+
+/* is_ignored("sigint" | "sigterm" | "sighup") */
+static int tell_ignored(lua_State *L) {
+  static const char *const names[] = {"sigint", "sigterm", "sighup", NULL};
+  static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+  lua_pushboolean(L, is_ignored(numbers[lx_check_choice(L, 1, "is_ignored", "signal", names, -1)]));
+  return 1;
 }
 
 static int interrupted_to_text(lua_State *L) {
@@ -100,8 +164,7 @@ void lx_push_interrupted(lua_State *L) {
 }
 
 const luaL_Reg lx_signal_functions[] = {
-    {"catch_signals", catch_signals},
-    {"interrupted", is_interrupted},
-    {"clear_interrupt", clear_interrupt},
-    {NULL, NULL},
+    {"catch_signals", catch_signals},     {"interrupted", is_interrupted},
+    {"clear_interrupt", clear_interrupt}, {"interrupt_status", interrupt_status},
+    {"is_ignored", tell_ignored},         {NULL, NULL},
 };

@@ -74,6 +74,7 @@ static void fill_core(lua_State *L, int module) {
       lx_tensor_functions,  lx_random_functions,   lx_graph_functions,    lx_apply_functions,
       lx_program_functions, lx_source_functions,   lx_schedule_functions, lx_average_functions,
       lx_loop_functions,    lx_evaluate_functions, lx_table_functions,    lx_index_functions,
+      lx_system_functions,
   };
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) add_functions(L, module, parts[i]);
   lua_pushliteral(L, SWALE_VERSION);
@@ -95,6 +96,7 @@ SW_API int luaopen_swale_core(lua_State *L);
 /* A second call in the same state gives the same module. */
 int luaopen_swale_core(lua_State *L) {
   luaL_checkversion(L);
+  lx_open_standard();
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &lx_module_key) == LUA_TUSERDATA) {
     lua_getiuservalue(L, -1, LX_CORE);
     return 1;

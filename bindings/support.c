@@ -12,6 +12,7 @@ static const lx_class_spec *const specs[LX_CLASS_COUNT] = {
     [LX_AVERAGE] = &lx_average_class, [LX_SCHEDULE] = &lx_schedule_class,
     [LX_RANDOM] = &lx_random_class,   [LX_FILE] = &lx_file_class,
     [LX_CSV] = &lx_csv_class,         [LX_JSON] = &lx_json_class,
+    [LX_LOCK] = &lx_lock_class,
 };
 
 const lx_class_spec *lx_spec(lx_class c) { return specs[c]; }

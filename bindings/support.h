@@ -26,9 +26,10 @@ typedef enum lx_class {
   LX_AVERAGE,
   LX_SCHEDULE,
   LX_RANDOM,
-  LX_FILE, /* these three never reach a script */
+  LX_FILE, /* these four never reach a script */
   LX_CSV,
   LX_JSON,
+  LX_LOCK,
   LX_CLASS_COUNT
 } lx_class;
 
@@ -60,7 +61,7 @@ typedef struct lx_class_spec {
 
 extern const lx_class_spec lx_tensor_class, lx_node_class, lx_graph_class, lx_program_class,
     lx_loop_class, lx_source_class, lx_average_class, lx_schedule_class, lx_random_class,
-    lx_file_class, lx_csv_class, lx_json_class;
+    lx_file_class, lx_csv_class, lx_json_class, lx_lock_class;
 
 const lx_class_spec *lx_spec(lx_class c);
 
@@ -158,9 +159,10 @@ int lx_done(lua_State *L, sw_status status);
 int lx_tensor_from_values(lua_State *L);
 int lx_tensor_table(lua_State *L);
 int lx_json_encode(lua_State *L);
-void lx_release_signals(lua_State *L);                      /* undoes core.catch_signals */
-void lx_push_interrupted(lua_State *L);                     /* the value of core.INTERRUPTED */
-void lx_add_operators(lua_State *L, int module);            /* __add … to the metatable on top */
+void lx_open_standard(void);                     /* descriptors 0 to 2: none stays closed */
+void lx_release_signals(lua_State *L);           /* undoes core.catch_signals */
+void lx_push_interrupted(lua_State *L);          /* the value of core.INTERRUPTED */
+void lx_add_operators(lua_State *L, int module); /* __add … to the metatable on top */
 void lx_define_index(lua_State *L, int module, lx_class c); /* on top: metatable, its methods */
 int lx_node_length(lua_State *L);
 void lx_push_element(lua_State *L, sw_dtype dtype, double value); /* an integer of integers */
@@ -169,7 +171,7 @@ extern const luaL_Reg lx_tensor_functions[], lx_graph_functions[], lx_apply_func
     lx_program_functions[], lx_loop_functions[], lx_evaluate_functions[], lx_source_functions[],
     lx_schedule_functions[], lx_average_functions[], lx_random_functions[], lx_file_functions[],
     lx_table_functions[], lx_index_functions[], lx_json_functions[], lx_process_functions[],
-    lx_signal_functions[];
+    lx_signal_functions[], lx_system_functions[];
 
 /* Set by Ctrl-C once core.catch_signals was called; the core looks at it. */
 const volatile int *lx_interrupt_flag(void);

@@ -45,7 +45,7 @@ end
 
 ---@class swale.Outcome
 ---@field status string
----@field code integer       exit status: 0 done, 1 failed, 3 diverged, 130 interrupted
+---@field code integer       exit status: 0 done, 1 failed, 3 diverged; interrupted: 130, 143, 129
 ---@field message string?
 ---@field traceback string?
 
@@ -61,11 +61,15 @@ local function text_of(value)
   return "error: " .. (ok and text or "a value that cannot be shown")
 end
 
+local SIGNALS = { [129] = " by SIGHUP", [143] = " by SIGTERM" }
+
 local function classify(run, failure)
   local value = failure.value
   if value == core.INTERRUPTED then
     local at = run.last_step and " at step " .. run.last_step or ""
-    return { status = "interrupted", code = 130, message = "swale: interrupted" .. at }
+    local code = core.interrupt_status()
+    return { status = "interrupted", code = code,
+      message = ("swale: interrupted%s%s"):format(SIGNALS[code] or "", at) }
   elseif has_kind(value, "diverged") then
     return { status = "diverged", code = 3, message = tostring(value.message) }
   end
@@ -92,8 +96,20 @@ end
 
 local function without_name(message) return (message:gsub("^swale: ", "")) end
 
+--- A run whose records were taken away is not done, and says so however it ended.
+local function with_losses(run, outcome)
+  local lost = run:lost()
+  if not lost then return outcome end
+  if outcome.code == 0 then return { status = "failed", code = 1, message = "swale: " .. lost } end
+  if not outcome.message:find(lost, 1, true) then
+    outcome.message = outcome.message .. "\nswale: " .. lost
+  end
+  return outcome
+end
+
 --- Ends the run's record and says how it went. The exit status.
 local function conclude(run, outcome, o)
+  outcome = with_losses(run, outcome)
   if outcome.message then
     run.progress_bar:clear()
     say(o, outcome.message, "\n")
@@ -113,16 +129,22 @@ local function catch(value)
   return { value = value, traceback = debug.traceback(nil, 2) }
 end
 
---- os.exit ends the process, but the record first.
+--- os.exit ends the process, but the record first. The exit status.
 local function finish_before_exit(run, code)
-  local good = code == nil or code == true or code == 0
-  run:finish(good and "done" or "failed", not good and ("os.exit(%s)"):format(code) or nil)
+  local good, lost = code == nil or code == true or code == 0, run:lost()
+  local why = lost or not good and ("os.exit(%s)"):format(code) or nil
+  local written, problem = run:finish(why and "failed" or "done", why)
+  if lost then io.stderr:write("swale: ", lost, "\n") end
+  if not written then
+    io.stderr:write("swale: how the run ended could not be written: ", problem, "\n")
+  end
+  return good and (lost or not written) and 1 or code
 end
 
 local function borrow_globals(run)
   return globals.borrow(run.seed, {
     print = function(...) run:print_all(...) end,
-    before_exit = function(code) finish_before_exit(run, code) end,
+    before_exit = function(code) return finish_before_exit(run, code) end,
   })
 end
 
@@ -157,7 +179,8 @@ local EXECUTE = { seed = { "integer", 1 }, script = "string?", argv = "table?",
 ---Makes a run of the experiment. Nothing is raised: what goes wrong is said on stderr.
 ---@param overrides? table<string, any>
 ---@param o? swale.ExecuteOptions
----@return integer code        0 done, 1 failed, 2 a wrong parameter, 3 diverged, 130 interrupted
+---@return integer code        0 done, 1 failed, 2 a wrong parameter, 3 diverged; interrupted: 130 by
+---Ctrl-C, 143 by SIGTERM, 129 by SIGHUP
 ---@return swale.Run? run
 function Experiment:execute(overrides, o)
   o = options.check("execute", o, EXECUTE)

@@ -4,6 +4,7 @@ local folders = require "swale.folders"
 local gnuplot = require "swale.gnuplot"
 local process = require "swale.process"
 local runs = require "swale.run"
+local standing = require "swale.run.status"
 
 local M = {}
 
@@ -244,10 +245,14 @@ function M.commands(s)
   return table.concat(lines, "\n") .. "\n"
 end
 
+--- What a title need not say: of a run that is going on, run:plot is the usual caller.
+local ENDED = { done = true, running = true }
+
 local function title_of(info)
   local data = type(info.params) == "table" and info.params.data
-  return ("%s%s, seed %s"):format(tostring(info.experiment or "run"), data and ", " .. tostring(data) or "",
-    tostring(info.seed))
+  local ended = type(info.status) == "string" and not ENDED[info.status] and ", " .. info.status or ""
+  return ("%s%s, seed %s%s"):format(tostring(info.experiment or "run"), data and ", " .. tostring(data) or "",
+    tostring(info.seed), ended)
 end
 
 ---Draws a run that is going on or has ended, into its plots/.
@@ -256,7 +261,9 @@ end
 ---@return string? message
 function M.run(dir)
   if not process.find "gnuplot" then return nil, "there is no gnuplot (package gnuplot-nox)" end
-  local title = title_of(runs.read_info(dir))
+  local info = runs.read_info(dir)
+  if info.status == "killed" then standing.clear(dir) end
+  local title = title_of(info)
   local commands, message = M.commands(M.series(runs.read_metrics(dir)))
   if not commands then return nil, message end
   local picture = { commands = commands, texts = { TITLE = title }, height = HEIGHT }

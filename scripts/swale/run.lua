@@ -4,20 +4,25 @@ local class = require "swale.class"
 local core = require "swale.core"
 local errors = require "swale.errors"
 local folders = require "swale.folders"
+local lines = require "swale.run.lines"
 local machine = require "swale.machine"
 local options = require "swale.options"
 local place = require "swale.run.place"
 local progress = require "swale.progress"
+local standing = require "swale.run.status"
 
 local M = {}
 
-local KEPT = 2 -- checkpoints
+local KEPT = 2     -- checkpoints
+local LOOKS = 100  -- records from one look at whether they are still there to the next
 
 ---@class swale.Run
 ---@field dir string          its directory
 ---@field seed integer
----@field status "running"|"done"|"failed"|"diverged"|"interrupted"|"failed: disk full"
+---@field status "running"|"done"|"failed"|"diverged"|"interrupted"|"failed: disk full"   readers
+---see "killed", too
 ---@field interrupted boolean? a training of it was: no other begins
+---@field ended boolean?      its files are closed
 ---@field last_step integer?  of the last record that named one
 ---@field saved_step integer? of the last checkpoint
 local Run = class.new("run", { fields = {
@@ -27,9 +32,8 @@ local function now() return os.date "!%Y-%m-%dT%H:%M:%SZ" end
 local function clock() return require "luv".hrtime() / 1e9 end
 
 local function open_append(path)
-  local file, message = io.open(path, "a")
+  local file, message = lines.open(path)
   if not file then errors.environment(message, "EIO") end
-  file:setvbuf "no" -- one line, one write
   return file
 end
 
@@ -49,8 +53,9 @@ local function fail_write(self, path, message)
   errors.environment(("%s: cannot be written: %s"):format(path, message), "EIO")
 end
 
-local function append(self, file, name, text)
-  if io.type(file) ~= "file" then errors.misuse("run: %s is closed, the run has ended", name) end
+local function append(self, name, text)
+  local file = self[name == "log.txt" and "log" or "metrics"]
+  if self.ended then errors.misuse("run: %s is closed, the run has ended", name) end
   local ok, message = file:write(text)
   if not ok then fail_write(self, self.dir .. "/" .. name, message) end
 end
@@ -64,16 +69,20 @@ local function versions()
   return { swale = core._VERSION, lua = _VERSION }
 end
 
+--- Plain data as a reader of the file will get it, which the script cannot change any more.
+local function snapshot(value) return core.json_decode(core.json_encode(value)) end
+
 --- What stands in run.json from the start on.
 local function description(o)
-  local revision = o.script and machine.revision(o.script:match "^(.*)/[^/]*$" or ".") or {}
+  local writer, revision = standing.writer(), o.script and machine.revision(o.script:match "^(.*)/[^/]*$" or ".") or {}
   return {
-    experiment = o.experiment, params = o.params or {}, seed = o.seed, argv = o.argv,
+    experiment = o.experiment, params = snapshot(o.params or {}), seed = o.seed, argv = o.argv,
     script = o.script, script_sha256 = o.script and require("swale.data.digest").sha256(o.script),
     commit = revision.commit, dirty = revision.dirty, versions = versions(),
     machine = machine.describe(), threads = core.threads(), instruction_set = core.variant(),
     blas = core.blas(), matmul_precision = "highest",
-    status = "running", started = now(), pid = math.tointeger(require "luv".os_getpid()),
+    status = "running", started = now(), pid = writer.pid, host = writer.host,
+    process_start = writer.process_start, boot_id = writer.boot_id,
   }
 end
 
@@ -89,8 +98,10 @@ end
 ---@param o swale.RunOptions
 ---@return swale.Run
 function M.create(o)
-  local self = setmetatable({ seed = o.seed, status = "running", saved = {}, begun = clock() }, Run)
+  local self = setmetatable({ seed = o.seed, status = "running", saved = {}, looked = 0,
+    begun = clock() }, Run)
   self.dir = place.make(o.experiment)
+  self.lock = standing.hold(self.dir)
   self.info = description(o)
   self.progress_bar = o.progress or progress.new()
   self:write_info()
@@ -99,21 +110,61 @@ function M.create(o)
   return self
 end
 
+--- info as JSON; fields that cannot be written are left out and named.
+local function text_of(info)
+  local ok, text = pcall(core.json_encode, info, 2)
+  if ok then return text end
+  local kept, left_out = {}, {}
+  for key, value in pairs(info) do
+    local good, why = pcall(core.json_encode, { [key] = value })
+    if good then kept[key] = value else left_out[#left_out + 1] = tostring(why) end
+  end
+  table.sort(left_out)
+  kept.left_out = left_out
+  return core.json_encode(kept, 2)
+end
+
 ---Rewrites run.json, atomically.
 function Run:write_info()
-  local path = self.dir .. "/run.json"
-  check_write(self, path, core.write_file(path, core.json_encode(self.info, 2) .. "\n"))
+  local path, text = self.dir .. "/run.json", text_of(self.info) .. "\n"
+  local ok, message = core.write_file(path, text)
+  if not ok and is_full(message) then
+    standing.free_reserve(self.dir)
+    ok = core.write_file(path, text)
+  end
+  check_write(self, path, ok, message)
+end
+
+---What has become of records that are not in their files any more; nil: all are there.
+---@return string|nil
+function Run:lost()
+  for _, file in ipairs { self.metrics, self.log } do
+    local what = file.fd and file:lost()
+    if what then
+      return ("%s: %s while the run wrote it; records are lost"):format(file.path, what)
+    end
+  end
+  return nil
+end
+
+--- Each epoch and checkpoint, and now and then, so that a run does not go on for nothing.
+local function look(self)
+  self.looked = 0
+  local lost = self:lost()
+  if lost then errors.environment(lost, "EIO") end
 end
 
 ---Appends a record to metrics.jsonl: one line, one write.
 ---@param record table   plain data; kind says what it is
 function Run:record(record)
   options.value("run:record", "the record", record, "table")
-  append(self, self.metrics, "metrics.jsonl", core.json_encode(record) .. "\n")
+  append(self, "metrics.jsonl", core.json_encode(record) .. "\n")
   self.last_step = record.step or self.last_step
+  self.looked = self.looked + 1
+  if record.kind == "epoch" or self.looked >= LOOKS then look(self) end
   if record.kind == "epoch" then
     local line = progress.epoch_line(record)
-    append(self, self.log, "log.txt", line .. "\n")
+    append(self, "log.txt", line .. "\n")
     self.progress_bar:line(line)
   end
 end
@@ -130,6 +181,7 @@ function Run:checkpoint(name, tensors, metadata, o)
   if name:find "^[.]" or name:find "[/%c]" then
     errors.misuse("run:checkpoint: a name is no path and begins with no dot, not %q", name)
   end
+  look(self)
   local folder = self.dir .. "/checkpoints"
   local made, why = folders.make_folder(folder)
   check_write(self, folder, made, why)
@@ -166,11 +218,12 @@ local function formatted(fmt, ...)
     errors.shown(fmt), text:match "%((.*)%)" or text)
 end
 
---- Nobody listening any more is no fault; a full disk is.
+--- Nobody listening any more is no fault, nor is a terminal that was closed; a full disk is one.
 local function write_out(self, text)
   local ok, message = io.stdout:write(text, "\n")
   if ok then ok, message = io.stdout:flush() end
-  if not ok and not message:find "Broken pipe" then fail_write(self, "standard output", message) end
+  if ok or message:find "Broken pipe" or message:find "Input/output error" then return end
+  fail_write(self, "standard output", message)
 end
 
 ---Prints a line, and keeps it in log.txt.
@@ -180,7 +233,7 @@ function Run:print(fmt, ...)
   local text = formatted(fmt, ...)
   self.progress_bar:clear()
   write_out(self, text)
-  append(self, self.log, "log.txt", text .. "\n")
+  append(self, "log.txt", text .. "\n")
 end
 
 --- For those who print by Lua's own means.
@@ -190,11 +243,21 @@ function Run:print_all(...)
   self:print("%s", table.concat(texts, "\t"))
 end
 
+local function plain_reason(message) return (message:gsub("^.-json_encode: ", "")) end
+
 --- What cannot be written is refused before it is in the record, which is written again later.
-local function put(self, part, values)
-  core.json_encode { [part] = values }
-  local kept = self.info[part] or {}
-  for key, value in pairs(values) do kept[key] = value end
+local function put(self, where, part, values)
+  local kept = {}
+  for key, value in pairs(self.info[part] or {}) do kept[key] = value end
+  for key, value in pairs(values) do
+    if type(key) ~= "string" then
+      errors.misuse("%s: a value has a name, such as { accuracy = 0.9 }; %s is not one", where,
+        errors.shown(key))
+    end
+    local ok, copy = pcall(snapshot, { [key] = value })
+    if not ok then errors.misuse("%s: %s", where, plain_reason(copy)) end
+    kept[key] = copy[key]
+  end
   self.info[part] = kept
   self:write_info()
 end
@@ -204,13 +267,14 @@ end
 ---@param value any   plain data
 function Run:note(key, value)
   options.value("run:note", "the key", key, "string")
-  put(self, "notes", { [key] = value })
+  put(self, "run:note", "notes", { [key] = value })
 end
 
 ---The numbers this run is about, in run.json.
 ---@param values table<string, any>
 function Run:summary(values)
-  put(self, "summary", options.value("run:summary", "values", values, "table"))
+  options.value("run:summary", "values", values, "table")
+  put(self, "run:summary", "summary", values)
 end
 
 ---Draws loss, learning rate and batch size into plots/ and prints where. Never fails a run.
@@ -239,6 +303,8 @@ function Run:finish(status, message)
   self.progress_bar:clear()
   local ok, why = pcall(self.write_info, self)
   for _, file in ipairs { self.metrics, self.log } do pcall(file.close, file) end
+  self.ended = true
+  if ok then standing.release(self.dir, self.lock) end
   return ok or nil, not ok and tostring(why) or nil
 end
 
@@ -271,7 +337,7 @@ function M.read_metrics(dir)
   return records
 end
 
----What run.json says.
+---What run.json says; but the status is "killed", not "running", where the writer was killed.
 ---@param dir string
 ---@return table
 function M.read_info(dir)
@@ -280,6 +346,7 @@ function M.read_info(dir)
   if not text then errors.environment(message, code) end
   local info, why = object(text)
   if not info then errors.environment(path .. ": " .. why, "ECORRUPT") end
+  info.status = standing.of(dir, info)
   return info
 end
 

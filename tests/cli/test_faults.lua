@@ -30,7 +30,7 @@ function TestFaults:kept(status)
   local info, records = runs.read_info(dir), runs.read_metrics(dir)
   lu.assert_equals(info.status, status)
   for _, name in ipairs(folders.entries(dir .. "/checkpoints")) do
-    local unfinished = status == "running" and name:find "%.safetensors%.tmp%.%d+$"
+    local unfinished = status == "killed" and name:find "%.safetensors%.tmp%.%d+$"
     if not unfinished then
       lu.assert_not_nil(core.safetensors_read(dir .. "/checkpoints/" .. name))
     end
@@ -261,5 +261,5 @@ function TestFaults:test_a_killed_run_stays_readable()
   command.write_script(self.script, ENDLESS)
   local result = self:signalled "KILL"
   lu.assert_equals(result.code, 137)
-  self:kept "running"
+  self:kept "killed"
 end

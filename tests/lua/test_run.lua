@@ -59,7 +59,7 @@ function TestRun:test_what_cannot_be_recorded_is_refused_by_the_users_line()
   refuses("run:record: the record must be a table, not 3", "record", 3)
   refuses("run:note: the key must be a string, not nil", "note")
   refuses("run:summary: values must be a table, not nil", "summary")
-  refuses("json_encode: a function cannot be JSON, at notes.x", "note", "x", print)
+  refuses("run:note: a function cannot be JSON, at x", "note", "x", print)
   refuses('run:print: the values do not fit the format "%%d": number has no integer '
     .. "representation", "print", "%d", 1.5)
   refuses("run:checkpoint: a name is no path", "checkpoint", "../x", {})
@@ -76,6 +76,48 @@ function TestRun:test_a_record_that_is_no_object()
     lu.assert_error_msg_contains("run.json: expected an object, found " .. ("%q"):format(text),
       runs.read_info, self.run.dir)
   end
+end
+
+--- A slip at one call must not make the record unwritable for good.
+function TestRun:test_a_summary_has_names()
+  self.run:summary { accuracy = 0.9 }
+  for _, values in ipairs { { 0.8 }, { accuracy = 1, 0.8 }, { [1.5] = 2 }, { [true] = 2 } } do
+    lu.assert_error_msg_contains("run:summary: a value has a name", self.run.summary, self.run,
+      values)
+  end
+  for name, words in pairs { ["a\0b"] = "a key has a zero byte", ["a\xff"] = "a key is not UTF-8" } do
+    lu.assert_error_msg_contains("run:summary: " .. words, self.run.summary, self.run,
+      { [name] = 1 })
+    lu.assert_error_msg_contains("run:note: " .. words, self.run.note, self.run, "x",
+      { { [name] = 1 } })
+    lu.assert_error_msg_contains(words, self.run.record, self.run, { kind = "step", [name] = 1 })
+  end
+  lu.assert_error_msg_contains("a sequence and names at list", self.run.summary, self.run,
+    { list = { 1, x = 2 } })
+  lu.assert_true(self.run:finish "done")
+  lu.assert_equals(runs.read_info(self.run.dir).summary, { accuracy = 0.9 })
+end
+
+--- What is noted is what it was at that moment, whatever becomes of the table.
+function TestRun:test_notes_are_copies()
+  local rates = { 0.1, 0.2 }
+  self.run:note("rates", rates)
+  rates[3] = print
+  self.run:summary { best = 3, worst = 0 / 0 }
+  lu.assert_true(self.run:finish "done")
+  local info = runs.read_info(self.run.dir)
+  lu.assert_equals(info.notes, { rates = { 0.1, 0.2 } })
+  lu.assert_equals(info.summary, { best = 3, worst = "nan" })
+  lu.assert_nil(info.left_out)
+end
+
+--- Should a field be unwritable all the same, the rest is written, and says so.
+function TestRun:test_a_run_ends_whatever_is_in_its_record()
+  self.run.info.odd = { 1, x = print }
+  lu.assert_true(self.run:finish "done")
+  local info = runs.read_info(self.run.dir)
+  lu.assert_equals({ info.status, info.odd }, { "done" })
+  lu.assert_str_contains(info.left_out[1], "a sequence and names at odd")
 end
 
 function TestRun:append(text)

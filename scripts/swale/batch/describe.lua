@@ -14,7 +14,9 @@ local TIMEOUT = 30 -- seconds for a script to return
 ---@field none? boolean                it returns something else
 ---@field fault? string                it cannot be loaded
 
-local CHILD = [[require("swale.batch.describe").print(arg[1], arg[2])]]
+local CHILD = [[
+require("swale.core").die_with_parent(math.tointeger(tonumber(arg[3])))
+require("swale.batch.describe").print(arg[1], arg[2])]]
 
 ---@param path string
 ---@param overrides table<string, string>   those that it does not declare are left out
@@ -49,7 +51,7 @@ local function last_line(text) return text:match "([^\n]+)\n*$" or "" end
 ---@return swale.ScriptDescription
 function M.script(path, overrides)
   local result, message = process.run({ process.interpreter(), "-e", CHILD, "/dev/null", path,
-    core.json_encode(overrides) }, { timeout = TIMEOUT, input = "" })
+    core.json_encode(overrides), ("%d"):format(require "luv".os_getpid()) }, { timeout = TIMEOUT, input = "" })
   if not result then return { fault = message } end
   local found = result.code == 0 and core.json_decode(last_line(result.out))
   if type(found) == "table" then return found end

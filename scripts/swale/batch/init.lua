@@ -15,8 +15,8 @@ local M = {}
 ---@field threads integer          that each computes with
 
 local function words_of(script, seed, threads)
-  local words = process.swale()
-  for _, word in ipairs { "run", script.path, "--seed", tostring(seed), "--threads",
+  local words, me = process.swale(), ("%d"):format(require "luv".os_getpid())
+  for _, word in ipairs { "--child-of", me, "run", script.path, "--seed", tostring(seed), "--threads",
     tostring(threads) } do
     words[#words + 1] = word
   end
@@ -52,9 +52,11 @@ local function remove_if_empty(folder)
   if #folders.entries(folder) == 0 then folders.remove(folder) end
 end
 
+local CODES = { sigint = 130, sigterm = 143, sighup = 129 }
+
 ---Runs a batch and prints how it went.
 ---@param o swale.BatchOptions
----@return integer code   exit status: 0 all done, 1 some failed, 130 interrupted
+---@return integer code   exit status: 0 all done, 1 some failed; interrupted: 130, 143, 129
 function M.run(o)
   local folder = require("swale.run.place").make "batch"
   local report = reports.new(#o.scripts * seeds.count(o.seeds))
@@ -70,7 +72,7 @@ function M.run(o)
   }
   remove_if_empty(folder)
   report:close(stopped ~= nil)
-  if stopped then return stopped == "sigint" and 130 or 143 end
+  if stopped then return CODES[stopped] end
   return report.failed == 0 and 0 or 1
 end
 

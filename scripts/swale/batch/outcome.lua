@@ -2,6 +2,7 @@
 --- moves into the run's directory as output.txt.
 local core = require "swale.core"
 local folders = require "swale.folders"
+local standing = require "swale.run.status"
 
 local M = {}
 
@@ -12,7 +13,8 @@ local SIGNALS = { [1] = "SIGHUP", [2] = "SIGINT", [4] = "SIGILL", [6] = "SIGABRT
   [8] = "SIGFPE", [9] = "SIGKILL", [11] = "SIGSEGV", [15] = "SIGTERM", [24] = "SIGXCPU",
   [25] = "SIGXFSZ" }
 
-local CODES = { [0] = "done", [3] = "diverged", [130] = "interrupted" }
+local CODES = { [0] = "done", [3] = "diverged", [130] = "interrupted", [143] = "interrupted",
+  [129] = "interrupted" }
 
 ---@class swale.BatchRow
 ---@field script string
@@ -65,6 +67,7 @@ end
 --- Nobody else will say in the record of a dead process that it is dead.
 local function close_record(dir, info, status, note)
   if info.status ~= "running" then return end
+  standing.clear(dir)
   info.status, info.error = status, note
   info.ended = os.date "!%Y-%m-%dT%H:%M:%SZ"
   core.write_file(dir .. "/run.json", core.json_encode(info, 2) .. "\n")

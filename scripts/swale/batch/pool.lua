@@ -3,6 +3,8 @@
 ---
 --- Children lead process groups of their own. The terminal's Ctrl-C would reach them beside ours
 --- otherwise, and a second one ends a training without its record.
+local core = require "swale.core"
+
 local M = {}
 
 local PATIENCE = 15000 -- ms from one means of ending a child to the next
@@ -131,12 +133,16 @@ local function stop(self, signal)
   end
 end
 
+--- Under nohup a logout's SIGHUP is ignored, and so it stays.
+local function watch_signal(self, name)
+  if name ~= "sigint" and core.is_ignored(name) then return end
+  local handle = uv().new_signal()
+  handle:start(name, function() stop(self, name) end)
+  table.insert(self.handles, handle)
+end
+
 local function watch(self)
-  for _, name in ipairs { "sigint", "sigterm", "sighup" } do
-    local handle = uv().new_signal()
-    handle:start(name, function() stop(self, name) end)
-    table.insert(self.handles, handle)
-  end
+  for _, name in ipairs { "sigint", "sigterm", "sighup" } do watch_signal(self, name) end
   if self.o.tick then
     local timer = uv().new_timer()
     timer:start(1000, 1000, function() self.ticked = true end)

@@ -24,7 +24,7 @@ local function judge(o, fits, failure)
   if failure and (failure.value == core.INTERRUPTED or core.interrupted()) then
     core.clear_interrupt()
     cli.say "interrupted"
-    return 130
+    return core.interrupt_status()
   elseif failure and fits > 0 then
     cli.say("what comes after the training was not looked at: it ended with\n  %s",
       tostring(failure.value))

@@ -5,7 +5,7 @@
 ---     main      function(args): the words after the command; returns the exit status
 ---
 --- Exit status: 0 fine, 1 failed, 2 a command that cannot be understood, 3 a run that diverged,
---- 130 ended by Ctrl-C.
+--- 130 ended by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP.
 local M = {}
 
 local HELP = [[
@@ -166,7 +166,7 @@ function M.protect(with_traceback, f, ...)
   if core and failure == core.INTERRUPTED then
     core.clear_interrupt()
     M.say "interrupted"
-    return 130
+    return core.interrupt_status()
   end
   M.say("%s", type(failure) == "table" and failure.text or tostring(failure))
   if with_traceback and type(failure) == "table" and failure.traceback then
@@ -211,9 +211,17 @@ function M.load_experiment(path, with_traceback)
   return experiment
 end
 
+--- "--child-of PID" before all others: this process ends with the one that started it.
+local function take_parent(args)
+  if args[1] ~= "--child-of" then return args end
+  require("swale.core").die_with_parent(assert(math.tointeger(tonumber(args[2]))))
+  return table.move(args, 3, #args, 1, {})
+end
+
 ---@param args string[]
 ---@return integer code   exit status
 function M.main(args)
+  args = take_parent(args)
   local name = args[1]
   local bare_help = name == "help" and not args[2]
   if not name or name == "--help" or name == "-h" or bare_help then return help() end

@@ -25,7 +25,7 @@ end
 
 ---@class swale.Borrowed
 ---@field print function
----@field before_exit fun(code?: boolean|integer)
+---@field before_exit fun(code?: boolean|integer): boolean|integer|nil   the exit status
 
 local function set(random, randomseed, print_, exit)
   rawset(math, "random", random)
@@ -41,8 +41,7 @@ function M.borrow(seed, replaced)
   local random, randomseed, print_, exit = math.random, math.randomseed, print, os.exit
   local new_random, new_randomseed = randoms(seed)
   set(new_random, new_randomseed, replaced.print, function(code, close)
-    replaced.before_exit(code)
-    exit(code, close)
+    exit(replaced.before_exit(code), close)
   end)
   return function() set(random, randomseed, print_, exit) end
 end

@@ -37,10 +37,29 @@ function core.memory() end
 function core.fail_allocation(n, persistent) end
 ---From now on Ctrl-C sets a flag instead of ending the process (a second one ends it), Lua code of the main
 ---coroutine raises core.INTERRUPTED at once, and a full disk or closed pipe is an error instead of a signal.
-function core.catch_signals() end
+---@param only_sigint? boolean      false: SIGTERM and SIGHUP, too, unless they are ignored
+function core.catch_signals(only_sigint) end
 ---@return boolean
 function core.interrupted() end
 function core.clear_interrupt() end
+---@return integer                   130, 143 or 129: the exit status after the latest interrupt
+function core.interrupt_status() end
+---@param signal "sigint"|"sigterm"|"sighup"
+---@return boolean
+function core.is_ignored(signal) end
+
+---@class swale.Lock
+local Lock = {}
+function Lock:release() end
+
+---@param path string                made if it is not there
+---@return swale.Lock|nil, string? message, string? code   nil: another process holds it, or a fault
+function core.hold(path) end
+---@param path string
+---@return boolean|nil, string? message, string? code      nil: that cannot be told
+function core.is_held(path) end
+---@param pid integer                of the parent; this process gets SIGTERM when that ends
+function core.die_with_parent(pid) end
 ---The error value raised after Ctrl-C.
 core.INTERRUPTED = {}
 ---A NaN that is shown as nan: that of 0 / 0 has a sign on some machines.

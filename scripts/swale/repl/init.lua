@@ -97,7 +97,7 @@ end
 ---@return boolean failed   something went wrong on the way
 function M.run(input)
   rawset(_G, "sw", require "swale")
-  core.catch_signals()
+  core.catch_signals(true)
   local self = { input = input, failed = false }
   converse(self)
   input:close()

@@ -1,0 +1,94 @@
+/* lua_system.c: what a process owes to its system: descriptors, locks of files, its parent. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
+
+#include "support.h"
+
+/* A closed one would be given to the next file that is opened, and be written to or closed as the
+ * standard stream. */
+void lx_open_standard(void) {
+  for (int fd = 0; fd <= 2; fd++)
+    if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) != fd) return;
+}
+
+/* ---- locks */
+
+typedef struct lock {
+  const char *held; /* NULL: given back */
+  int fd;
+} lock;
+
+static int fault(lua_State *L, const char *path, int error) {
+  char text[128];
+  lua_pushnil(L);
+  lua_pushfstring(L, "%s: %s", path, strerror_r(error, text, sizeof text));
+  lua_pushstring(L, error == ENOENT ? "ENOENT" : "EIO");
+  return 3;
+}
+
+/* hold(path): the lock, which ends with the process at the latest; children do not inherit it. */
+static int hold(lua_State *L) {
+  lua_settop(L, 1);
+  lock *box = lx_push_shell(L, LX_LOCK);
+  const char *path = lx_check_text(L, 1, "hold", "path");
+  int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (fd < 0) return fault(L, path, errno);
+  if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+    *box = (lock){"held", fd};
+    return 1;
+  }
+  int error = errno;
+  (void)close(fd);
+  return fault(L, path, error);
+}
+
+/* is_held(path): true, false; nil, message, code where that cannot be told. */
+static int is_held(lua_State *L) {
+  const char *path = lx_check_text(L, 1, "is_held", "path");
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return fault(L, path, errno);
+  int got = flock(fd, LOCK_SH | LOCK_NB), error = errno;
+  (void)close(fd);
+  if (got != 0 && error != EWOULDBLOCK) return fault(L, path, error);
+  lua_pushboolean(L, got != 0);
+  return 1;
+}
+
+static int release(lua_State *L) {
+  lock *box = lx_test(L, 1, LX_LOCK);
+  if (!box || !box->held) return 0;
+  (void)close(box->fd);
+  *box = (lock){0};
+  return 0;
+}
+
+static const luaL_Reg lock_methods[] = {{"release", release}, {NULL, NULL}};
+
+const lx_class_spec lx_lock_class = {
+    .name = "lock", .size = sizeof(lock), .end = release, .methods = lock_methods};
+
+/* ---- the parent */
+
+/* die_with_parent(pid): SIGTERM comes when the parent ends, however it ends. */
+static int die_with_parent(lua_State *L) {
+  lua_Integer parent = lx_check_integer(L, 1, "die_with_parent", "pid", 1, INT32_MAX);
+#ifdef __linux__
+  (void)prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
+#endif
+  if (getppid() != (pid_t)parent) (void)raise(SIGTERM); /* it ended before */
+  return 0;
+}
+
+const luaL_Reg lx_system_functions[] = {
+    {"hold", hold},
+    {"is_held", is_held},
+    {"die_with_parent", die_with_parent},
+    {NULL, NULL},
+};

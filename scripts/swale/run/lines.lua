@@ -1,0 +1,59 @@
+--- A file of lines that only grows. A line is one write; one that did not fit is taken back. Whoever
+--- deletes, replaces or cuts the file meanwhile is found out.
+local M = {}
+
+local Lines = {}
+Lines.__index = Lines
+
+local function uv() return require "luv" end
+
+--- libuv has no name for EDQUOT.
+local function in_words(problem)
+  if problem:find("error -122", 1, true) then return "disk quota exceeded" end
+  return problem
+end
+
+---@class swale.Lines
+---@field path string
+---@field bytes integer   written so far
+
+---@param path string
+---@return swale.Lines|nil lines, string? message
+function M.open(path)
+  local fd, problem = uv().fs_open(path, "a", 438) -- rw-rw-rw-, less the umask
+  if not fd then return nil, problem end
+  return setmetatable({ path = path, fd = fd, bytes = 0 }, Lines)
+end
+
+---@param text string
+---@return true|nil ok, string? message
+function Lines:write(text)
+  local done = 0
+  while done < #text do
+    local n, problem = uv().fs_write(self.fd, done == 0 and text or text:sub(done + 1), -1)
+    if not n then
+      if done > 0 then uv().fs_ftruncate(self.fd, self.bytes) end
+      return nil, in_words(problem)
+    end
+    done = done + n
+  end
+  self.bytes = self.bytes + done
+  return true
+end
+
+---What has become of the lines written, if they are not in the file any more.
+---@return string|nil
+function Lines:lost()
+  local mine, there = uv().fs_fstat(self.fd), uv().fs_stat(self.path)
+  if not there then return "it was deleted or moved" end
+  if not mine or mine.ino ~= there.ino or mine.dev ~= there.dev then return "it was replaced" end
+  if mine.size < self.bytes then return "it was cut short" end
+  return nil
+end
+
+function Lines:close()
+  if self.fd then uv().fs_close(self.fd) end
+  self.fd = nil
+end
+
+return M

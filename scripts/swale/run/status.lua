@@ -1,0 +1,99 @@
+--- How a run stands: what its run.json says, unless that is "running" and the writer is gone. The
+--- writer holds a lock on a file in the run's directory for as long as it lives; where locks do not
+--- reach, its process is looked for.
+local core = require "swale.core"
+local folders = require "swale.folders"
+
+local M = {}
+
+local RESERVE = 1 << 14 -- bytes, kept free so that the end of a run can be written on a full disk
+
+local function lock_path(dir) return dir .. "/.lock" end
+
+local function host() return require "luv".os_gethostname() end
+
+local function boot_id()
+  local text = folders.read "/proc/sys/kernel/random/boot_id"
+  return text and text:match "^[%x-]+"
+end
+
+--- When a process began, in ticks since the machine did: field 22 of its stat, the 20th behind its
+--- name, which may hold anything.
+local function start_of(pid)
+  local text = folders.read(("/proc/%d/stat"):format(pid))
+  local n = 0
+  for word in (text and text:match ".*%)(.*)" or ""):gmatch "%S+" do
+    n = n + 1
+    if n == 20 then return math.tointeger(tonumber(word)) end
+  end
+  return nil
+end
+
+---Who writes a record: no other process has the same, ever.
+---@return { host: string, pid: integer, process_start: integer?, boot_id: string? }
+function M.writer()
+  local pid = math.tointeger(require "luv".os_getpid())
+  return { host = host(), pid = pid, process_start = start_of(pid), boot_id = boot_id() }
+end
+
+---Marks a run's directory as being written by this process.
+---@param dir string
+---@return swale.Lock|nil   nil: the file system has no locks
+function M.hold(dir)
+  local lock = core.hold(lock_path(dir))
+  local file = lock and io.open(lock_path(dir), "wb")
+  if file then
+    file:write(("\0"):rep(RESERVE))
+    file:close()
+  end
+  return lock
+end
+
+---Gives back the space that was kept free.
+---@param dir string
+function M.free_reserve(dir)
+  local file = io.open(lock_path(dir), "wb")
+  if file then file:close() end
+end
+
+---The run's directory is not written any more.
+---@param dir string
+---@param lock swale.Lock|nil
+function M.release(dir, lock)
+  folders.remove(lock_path(dir))
+  if lock then lock:release() end
+end
+
+local function is_alive(info)
+  local pid = math.tointeger(info.pid)
+  if not pid or info.boot_id and info.boot_id ~= boot_id() then return false end
+  if info.process_start then return start_of(pid) == info.process_start end
+  return require "luv".kill(pid, 0) ~= nil
+end
+
+---The status of a run, never "running" where its writer was killed: that is "killed". Of another
+---machine's run nothing is known: "running on HOST".
+---@param dir string
+---@param info table   what run.json holds
+---@return string
+function M.of(dir, info)
+  if info.status ~= "running" then return info.status end
+  local held = core.is_held(lock_path(dir))
+  if held then return "running" end
+  local there = info.host or type(info.machine) == "table" and info.machine.host
+  if there and there ~= host() then return "running on " .. tostring(there) end
+  return held == nil and is_alive(info) and "running" or "killed"
+end
+
+---Removes what a killed writer was writing: files that had no name of their own yet.
+---@param dir string
+function M.clear(dir)
+  for _, folder in ipairs { dir, dir .. "/checkpoints", dir .. "/plots" } do
+    for _, name in ipairs(folders.entries(folder)) do
+      if name:find "%.tmp%.%d+$" then folders.remove(folder .. "/" .. name) end
+    end
+  end
+  folders.remove(lock_path(dir))
+end
+
+return M
