@@ -121,7 +121,7 @@ static void check_weight(problem *p, double terms) {
   CHECK(memcmp(alone, p->w.f, size) == 0); /* squares move no bit */
   for (int64_t i = 0; i < p->squares.n; i++) p->squares.f[i] /= (float)(terms * (double)p->w.n);
   for (int64_t i = 0; i < p->squares.n; i++) p->squares.d[i] /= terms * (double)p->w.n;
-  check_near("squares", &p->f, &p->squares, terms);
+  check_near("squares", &p->f, &p->squares, terms + (double)p->w.n); /* w.n squares are added */
   free(alone);
 }
 
