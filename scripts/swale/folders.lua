@@ -26,6 +26,11 @@ local function in_words(problem)
   return problem:match "^%u+: ([^:]+)" or problem, problem:match "^(%u+)" or "EIO"
 end
 
+local function temporary_place()
+  local given = os.getenv "TMPDIR"
+  return given and given ~= "" and given or "/tmp"
+end
+
 ---The user's home: $HOME, or where that is unset or empty the one of the user database, or a folder
 ---for temporary files if that has none.
 ---@return string
@@ -35,7 +40,7 @@ function M.home()
   local ok, user = pcall(uv().os_get_passwd)
   home = ok and user and user.homedir
   if home and home ~= "" and M.is_folder(home) then return home end
-  return os.getenv "TMPDIR" or "/tmp"
+  return temporary_place()
 end
 
 ---Makes a folder and those above it; one that is there is fine.
@@ -56,9 +61,10 @@ function M.make_folder(path)
 end
 
 ---A folder of its own below parent, for what is not finished yet.
----@param parent string
+---@param parent? string          where temporary files go
 ---@return string|nil path, string? message, string? code
 function M.temporary_folder(parent)
+  parent = parent or temporary_place()
   local path, problem = uv().fs_mkdtemp(parent .. "/.swale-XXXXXX")
   if path then return path end
   local words, code = in_words(problem)

@@ -219,7 +219,7 @@ local function text_of(counts)
 end
 
 local function main(count, seed, jobs)
-  local dir = assert(folders.temporary_folder(os.getenv "TMPDIR" or "/tmp"))
+  local dir = assert(folders.temporary_folder())
   local counts = M.run { home = assert(os.getenv "SWALE_HOME", "run it by ./swale lua"), dir = dir,
     count = math.tointeger(tonumber(count)) or 1000, seed = math.tointeger(tonumber(seed)) or 1,
     jobs = math.tointeger(tonumber(jobs)) or core.cores(), say = print }

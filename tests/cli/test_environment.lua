@@ -91,6 +91,22 @@ function TestHome:setUp() self.dir = command.folder() end
 function TestHome:tearDown() command.remove(self.dir) end
 
 --- The cache is never in the current folder.
+function TestHome:test_a_relative_cache_is_ignored()
+  local result = command.swale(self.dir, { "data", "list" },
+    { HOME = "/home/me", XDG_CACHE_HOME = "cache", SWALE_DATA = false })
+  lu.assert_str_contains(result.out, "The cache: /home/me/.cache/swale\n")
+end
+
+function TestHome:test_an_empty_folder_for_temporary_files_is_none()
+  command.write(self.dir .. "/a.lua", [[
+    local folders = require "swale.folders"
+    local path = folders.temporary_folder()
+    folders.remove(path)
+    print(path:match "^(.*)/")]])
+  local result = command.swale(self.dir, { "lua", "a.lua" }, { TMPDIR = "" })
+  lu.assert_equals({ result.out, result.err }, { "/tmp\n", "" })
+end
+
 function TestHome:test_unset_or_empty_it_is_the_one_of_the_user_database()
   local home = require("luv").os_get_passwd().homedir
   for _, given in ipairs { false, "" } do

@@ -4,7 +4,7 @@ local M = {}
 ---A new folder, which the test removes: folders.remove.
 ---@return string
 function M.folder()
-  return assert(require("luv").fs_mkdtemp((os.getenv "TMPDIR" or "/tmp") .. "/swale-test-XXXXXX"))
+  return assert(require("swale.folders").temporary_folder())
 end
 
 ---A word for a shell, whatever is in it.

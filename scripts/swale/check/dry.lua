@@ -87,7 +87,7 @@ local function catch(value) return { value = value, traceback = debug.traceback(
 ---@param on_fit fun(fit: swale.DryFit)     called for each fit
 ---@return { value: any, traceback: string }|nil failure   what was raised
 function M.execute(experiment, params, seed, on_fit)
-  local dir = assert(folders.temporary_folder(os.getenv "TMPDIR" or "/tmp"))
+  local dir = assert(folders.temporary_folder())
   local give_back = globals.borrow(seed, { print = function() end, before_exit = function() end })
   local seed_before = create.default_seed()
   engines.specialise(dry(on_fit))

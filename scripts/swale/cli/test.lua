@@ -146,7 +146,7 @@ function M.main(args)
   end
   require("swale.core").catch_signals()
   local total = { passed = 0, failed = 0, skipped = 0 }
-  o.temporary = errors.check(folders.temporary_folder(os.getenv "TMPDIR" or "/tmp"))
+  o.temporary = errors.check(folders.temporary_folder())
   local ok, problem = pcall(test_all, home, o, total)
   folders.remove(o.temporary)
   if not ok then error(problem, 0) end

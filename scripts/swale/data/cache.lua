@@ -21,7 +21,7 @@ function M.folder()
   local given = os.getenv "SWALE_DATA"
   if given and given ~= "" then return given end
   local cache = os.getenv "XDG_CACHE_HOME"
-  if not cache or cache == "" then cache = folders.home() .. "/.cache" end
+  if not (cache or ""):match "^/" then cache = folders.home() .. "/.cache" end -- as XDG says
   return cache .. "/swale"
 end
 

@@ -14,7 +14,7 @@ local function uv() return require "luv" end
 
 local function history_file()
   local state = os.getenv "XDG_STATE_HOME"
-  if not state or state == "" then state = folders.home() .. "/.local/state" end
+  if not (state or ""):match "^/" then state = folders.home() .. "/.local/state" end
   if not folders.make_folder(state .. "/swale") then return nil end
   return state .. "/swale/repl_history"
 end
