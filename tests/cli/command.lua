@@ -6,6 +6,7 @@ local temporary = require "temporary"
 local M = {}
 
 local HOME = os.getenv "SWALE_HOME"
+local TIMEOUT = 240 -- seconds; `swale test` allows a file 300
 
 M.folder, M.quote = temporary.folder, temporary.quote
 M.remove = folders.remove
@@ -39,7 +40,7 @@ end
 ---@param env? table<string, string|false>
 ---@return swale.ProcessResult
 function M.swale(dir, args, env)
-  return assert(process.run(words(args), { cwd = dir, env = environment(dir, env), timeout = 120 }))
+  return assert(process.run(words(args), { cwd = dir, env = environment(dir, env), timeout = TIMEOUT }))
 end
 
 ---The same by way of bash: `line` has "$@" where the command shall be.
@@ -51,7 +52,7 @@ end
 function M.shell(dir, line, args, env)
   local argv = { "bash", "-c", line, "bash" }
   table.move(words(args), 1, 2 + #args, 5, argv)
-  return assert(process.run(argv, { cwd = dir, env = environment(dir, env), timeout = 120 }))
+  return assert(process.run(argv, { cwd = dir, env = environment(dir, env), timeout = TIMEOUT }))
 end
 
 ---The only run below a folder.
