@@ -145,10 +145,11 @@ end
 
 --- The class that each output stands for, as a number of the labels' shape; nil if they are not
 --- outputs of labels. Outputs are (B, …, classes), or one row a label; of one logit, its sign.
-local function best_of(self, binary)
+local function best_of(self, facts)
   local output, shape = self.output, self.y:shape()
   local sizes, labels = output:shape(), self.y:ndim()
-  if binary and (sizes[#sizes] == 1 or #sizes == labels) then
+  local one = #sizes == labels + 1 and sizes[#sizes] == 1
+  if facts.one_output and (one or #sizes == labels) or one and not facts.name then
     return ops.reshape(ops.gt(output, 0), shape)
   elseif #sizes == labels + 1 then
     return ops.cast(ops.argmax(output))
@@ -159,7 +160,7 @@ end
 
 --- Where an example has several labels, the mean over them. Where some do not count, sums.
 local function take_hits(self, example, facts)
-  local best = example.labels and best_of(self, facts.one_output)
+  local best = example.labels and best_of(self, facts)
   if not best then return end
   local hit, axes = ops.eq(best, ops.cast(self.y)), {}
   for axis = 2, self.y:ndim() do axes[axis - 1] = axis end

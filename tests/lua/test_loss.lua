@@ -199,6 +199,9 @@ function TestLoss:test_logistic_learns_two_classes()
   lu.assert_true(hits > 36)
   lu.assert_error_msg_contains("the data 2 classes: loss = sw.loss.logistic tells them by its sign",
     new, { loss = sw.loss.cross_entropy })
+  local own = new { loss = function(o, y) return sw.loss.logistic(o, y) end }
+  own:weights():copy(t:weights())
+  lu.assert_equals(own:evaluate("last", { on = "train" }).accuracy, hits / 40)
   local three = sw.data.from_tensors { train = { x = part.x, y = part.y }, classes = 3 }
   lu.assert_error_msg_contains("loss.logistic takes labels of two classes, the data has 3",
     sw.Trainer, { model = sw.nn.Linear(2, 1), loss = sw.loss.logistic, data = three, lr = 1 })
