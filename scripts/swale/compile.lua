@@ -17,6 +17,7 @@ local M = {}
 ---@field mode "train"|"eval"
 ---@field segments swale.Segment[]
 ---@field buffer_segments swale.Segment[]
+---@field ties swale.Tie[]         further places of shared parameters
 ---@field layer swale.Layer
 ---@field x swale.Node              examples, in the shape that the layer takes
 ---@field y swale.Node
@@ -203,7 +204,7 @@ function M.graph(layer, loss, example, mode, fold)
   local graph = core.graph()
   local self = setmetatable({ graph = graph, layer = layer, mode = mode or "train", state = {} },
     Graph)
-  self.segments, self.buffer_segments = segments.of(layer)
+  self.segments, self.buffer_segments, self.ties = segments.of(layer)
   local bound, nodes = segments.nodes(graph, layer)
   self.bound, self.parameters = bound, {}
   for i, s in ipairs(self.segments) do self.parameters[i] = nodes[s.path] end
@@ -282,12 +283,19 @@ local function refuse_norms(self, asks, segment, why)
     coupled and COUPLED or "")
 end
 
+local function refuse_tied(asks, tie)
+  errors.misuse('%s needs per-example gradient norms, but there are none: "%s" is used again as "%s"'
+    .. " (nn.shared), and the norm of the sum of its gradients does not follow from those of the"
+    .. " places; layer:copy() has weights of its own", asks, tie.first, tie.path)
+end
+
 ---The (B) squared norms of the examples' own gradients; raises, naming the parameter, if there
 ---is no way to them.
 ---@param asks? string     who asks, for that: "measure: noise_scale"
 ---@return swale.Node
 function Graph:norms(asks)
   if self.norm_node then return self.norm_node end
+  if self.ties[1] then refuse_tied(asks or "measure: noise_scale", self.ties[1]) end
   local node, why, _, culprit = self.graph:example_norms(self.grads)
   if not node then refuse_norms(self, asks or "measure: noise_scale", self.segments[culprit or 0],
       tostring(why)) end

@@ -2,6 +2,7 @@
 local core = require "swale.core"
 local errors = require "swale.errors"
 local options = require "swale.options"
+local segments = require "swale.segments"
 
 local M = {}
 
@@ -10,6 +11,21 @@ local LAYOUT = { choice = { "swale", "pytorch" }, "swale" }
 local function arrangements(self, o)
   if o.layout == "swale" then return {} end
   return require("swale.layouts").pytorch(self.layer, o.input)
+end
+
+--- A parameter may be rearranged in one way only.
+local function check_alike(tie, arranged)
+  local a, b = arranged[tie.first], arranged[tie.path]
+  if (a == nil) ~= (b == nil) or a and (table.concat(a.split, " ") ~= table.concat(b.split, " ")
+    or table.concat(a.perm, " ") ~= table.concat(b.perm, " ")) then
+    errors.misuse('layout: "%s" and "%s" are one parameter (nn.shared), but would lie differently'
+      .. " in PyTorch", tie.first, tie.path)
+  end
+end
+
+local function are_equal(a, b)
+  return errors.shape_text(a:shape()) == errors.shape_text(b:shape())
+    and (a:to("float64") - b:to("float64")):norm() == 0
 end
 
 --- Says in a file's metadata for which images its linear layers are arranged: shapes do not tell.
@@ -32,6 +48,30 @@ local function check_note(path, note, input)
     .. " the same", path, written)
 end
 
+--- Further places of shared parameters, as they lie in a file.
+local function ties_of(self) return select(3, segments.of(self.layer)) end
+
+--- PyTorch's state_dict has shared weights under every path.
+local function add_ties(self, tensors, arranged)
+  for _, tie in ipairs(ties_of(self)) do
+    check_alike(tie, arranged)
+    tensors[tie.path] = tensors[tie.first]
+  end
+end
+
+--- Such a file, or ours: what is there under a further path must be the same.
+local function drop_ties(self, path, tensors, arranged)
+  for _, tie in ipairs(ties_of(self)) do
+    check_alike(tie, arranged)
+    local again, first = tensors[tie.path], tensors[tie.first]
+    if again and first and not are_equal(again, first) then
+      errors.environment(('%s: "%s" and "%s" differ, but are one parameter of the model'
+        .. " (nn.shared)"):format(path, tie.first, tie.path), "ECORRUPT")
+    end
+    tensors[tie.first], tensors[tie.path] = first or again, nil
+  end
+end
+
 local SAVE = { layout = LAYOUT, input = "table?", metadata = "table?" }
 
 ---@class swale.SaveOptions
@@ -51,8 +91,9 @@ function M.save(self, path, o)
   local tensors = self:state_dict()
   local arranged, input = arrangements(self, o)
   for name, a in pairs(arranged) do
-    tensors[name] = require("swale.layouts").to_file(tensors[name], a)
+    if tensors[name] then tensors[name] = require("swale.layouts").to_file(tensors[name], a) end
   end
+  if o.layout == "pytorch" then add_ties(self, tensors, arranged) end
   errors.check(core.safetensors_write(path, tensors, noted(o.metadata, input)))
   return self
 end
@@ -189,6 +230,7 @@ function M.load(self, path, o)
   o = options.check("model:load", o, LOAD)
   local arranged, input = arrangements(self, o)
   local tensors, note = read(path, o.which)
+  drop_ties(self, path, tensors, arranged)
   local report, words = compare(self, tensors, arranged)
   local clean = #report.missing + #report.unexpected + #report.misshapen == 0
   if o.strict and not clean then

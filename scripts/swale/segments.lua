@@ -2,6 +2,7 @@
 --- buffers, which layers keep beside them (running statistics). Neither has padding; segments stand
 --- in the order in which the layers list them.
 local core = require "swale.core"
+local ties = require "swale.nn.ties"
 
 local M = {}
 
@@ -28,11 +29,26 @@ local function add(list, prefix, parameter)
     offset = last and last.offset + last.size or 1 }
 end
 
-local function collect(layer, prefix, weights, buffers)
-  for _, parameter in ipairs(layer:parameters()) do add(weights, prefix, parameter) end
-  for _, buffer in ipairs(layer:buffers()) do add(buffers, prefix, buffer) end
+---@class swale.Tie               a parameter's path in a further place of a shared layer
+---@field path string
+---@field first string              where its segment is
+
+--- firsts: the prefix of each layer's first place. In a further one there is nothing new.
+local function collect(layer, prefix, all, firsts)
+  local id = ties.identity(layer)
+  local first = firsts[id]
+  firsts[id] = first or prefix
+  for _, parameter in ipairs(layer:parameters()) do
+    if not first then
+      add(all.weights, prefix, parameter)
+    else
+      local path, at = prefix .. parameter.name, first .. parameter.name
+      all.ties[#all.ties + 1] = { path = path, first = at }
+    end
+  end
+  for _, buffer in ipairs(first and {} or layer:buffers()) do add(all.buffers, prefix, buffer) end
   for _, child in ipairs(layer:children()) do
-    collect(child.layer, prefix .. child.key .. ".", weights, buffers)
+    collect(child.layer, prefix .. child.key .. ".", all, firsts)
   end
 end
 
@@ -40,10 +56,11 @@ end
 ---@param layer swale.Layer
 ---@return swale.Segment[] weights
 ---@return swale.Segment[] buffers
+---@return swale.Tie[] ties
 function M.of(layer)
-  local weights, buffers = {}, {}
-  collect(layer, "", weights, buffers)
-  return weights, buffers
+  local all = { weights = {}, buffers = {}, ties = {} }
+  collect(layer, "", all, {})
+  return all.weights, all.buffers, all.ties
 end
 
 ---@param list swale.Segment[]
@@ -65,24 +82,27 @@ function M.views(flat, list)
   return views
 end
 
+--- firsts: the prefix of each layer's first place, where its segments are.
+local function bind(layer, get, prefix, firsts)
+  local id, p = ties.identity(layer), {}
+  local first = firsts[id] or prefix
+  firsts[id] = first
+  for _, parameter in ipairs(layer:parameters()) do
+    p[parameter.name] = get(first .. parameter.name)
+  end
+  for _, buffer in ipairs(layer:buffers()) do p[buffer.name] = get(first .. buffer.name) end
+  for i, child in ipairs(layer:children()) do
+    p[i] = bind(child.layer, get, prefix .. child.key .. ".", firsts)
+  end
+  return p
+end
+
 ---The table that a layer's forward takes, parameters and buffers by name, made of what get gives
 ---for each path.
 ---@param layer swale.Layer
 ---@param get fun(path: string): swale.Value
----@param prefix? string
 ---@return table
-function M.bind(layer, get, prefix)
-  prefix = prefix or ""
-  local p = {}
-  for _, parameter in ipairs(layer:parameters()) do
-    p[parameter.name] = get(prefix .. parameter.name)
-  end
-  for _, buffer in ipairs(layer:buffers()) do p[buffer.name] = get(prefix .. buffer.name) end
-  for i, child in ipairs(layer:children()) do
-    p[i] = M.bind(child.layer, get, prefix .. child.key .. ".")
-  end
-  return p
-end
+function M.bind(layer, get) return bind(layer, get, "", {}) end
 
 local function add_nodes(graph, list, vector, by_path)
   for _, s in ipairs(list) do by_path[s.path] = graph:param(s.offset, s.shape, vector) end

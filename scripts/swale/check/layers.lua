@@ -3,6 +3,7 @@ local core = require "swale.core"
 local entry = require "swale.entry"
 local listen = require("swale.nn.listen").listen
 local segments = require "swale.segments"
+local ties = require "swale.nn.ties"
 
 local M = {}
 
@@ -35,9 +36,12 @@ end
 function M.rows(layer, example)
   local graph, rows = core.graph(), {}
   local bound = segments.nodes(graph, layer)
+  local counted = {} -- a shared layer's weights, in its first place
   local function note(l, path, _, y)
-    local weights = weights_of(l)
+    local weights, id = weights_of(l), ties.identity(l)
     if #l:children() > 0 and weights == 0 then return end
+    if counted[id] then weights = 0 end
+    counted[id] = true
     rows[#rows + 1] = { path = path, layer = l, shape = shape_text(y), weights = weights }
   end
   listen(layer, note, function() layer:call(entry.input(graph, example), bound) end)

@@ -41,6 +41,7 @@ local residual = require "swale.nn.residual"
 ---@field Softplus fun(o?: { name?: string }): swale.Layer
 ---@field Flatten fun(o?: { name?: string }): swale.Layer
 ---@field Lambda fun(f: function, params?: table, o?: { name?: string }): swale.Lambda
+---@field shared fun(layer: swale.Layer, o?: { name?: string }): swale.Layer
 ---@field Sequential fun(layers: table): swale.Sequential
 ---@field initializers swale.initializers
 local M = {
@@ -73,6 +74,7 @@ local M = {
   Flatten = elementwise.Flatten,
   Lambda = require("swale.nn.lambda").Lambda,
   Sequential = require("swale.nn.sequential").Sequential,
+  shared = require("swale.nn.shared").shared,
   initializers = require "swale.nn.initializers",
 }
 

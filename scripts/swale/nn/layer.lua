@@ -5,6 +5,8 @@ local classes = require "swale.class"
 local contexts = require "swale.nn.context"
 local core = require "swale.core"
 local errors = require "swale.errors"
+local options = require "swale.options"
+local ties = require "swale.nn.ties"
 
 local M = {}
 
@@ -116,6 +118,17 @@ end
 ---@return swale.Model
 function Layer:build(o) return require("swale.model").build(self, o) end
 
+---The same description anew, with all that is inside: for another place of a network, where it has
+---weights of its own.
+---@param o? { name?: string }     its part of the path; the layer's own name
+---@return swale.Layer
+function Layer:copy(o)
+  o = options.check("layer:copy", o, { name = "string?" })
+  local new = ties.copy(self, M.is_layer)
+  new.name = M.check_name("layer:copy", o.name) or self.name
+  return new
+end
+
 ---A table of the parameters, as text.
 ---@return string
 function Layer:summary() return require("swale.model").summary(self) end
@@ -125,7 +138,7 @@ function Layer:summary() return require("swale.model").summary(self) end
 ---@return table
 function M.kind(kind)
   local class = classes.new("nn." .. kind,
-    { name = "swale.Layer", parent = Layer, fields = { "kind", "name", "place" } })
+    { name = "swale.Layer", parent = Layer, fields = { "kind", "name", "place", "original" } })
   class.kind = kind
   class.__tostring = function(self)
     local declared = self:declared()
@@ -140,7 +153,9 @@ end
 ---@return swale.Layer
 function M.new(class, fields)
   fields.place = errors.position():match "^(.*): $" or ""
-  return setmetatable(fields, class)
+  local layer = setmetatable(fields, class)
+  ties.check(layer)
+  return layer
 end
 
 ---@param value any

@@ -13,14 +13,19 @@ end
 ---@param note fun(layer: swale.Layer, path: string, x: swale.Value, y: swale.Value)
 ---@param f function
 function M.listen(layer, note, f)
-  local all = {}
+  local all, paths = {}, {}
   visit(layer, "", function(l, path)
-    if rawget(l, "call") then return end -- one that is there twice
-    all[#all + 1] = l
-    local call = l.call
+    if paths[l] then -- one that is there twice: its calls come in the order of its places
+      table.insert(paths[l], path)
+      return
+    end
+    all[#all + 1], paths[l] = l, { path }
+    local call, calls = l.call, 0
     rawset(l, "call", function(self, x, ...)
+      calls = calls + 1
+      local here = paths[l][calls] or paths[l][#paths[l]]
       local y = call(self, x, ...)
-      note(self, path, x, y)
+      note(self, here, x, y)
       return y
     end)
   end)

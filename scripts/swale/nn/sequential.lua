@@ -2,6 +2,7 @@
 local errors = require "swale.errors"
 local lambda = require "swale.nn.lambda"
 local layer = require "swale.nn.layer"
+local ties = require "swale.nn.ties"
 
 local M = {}
 
@@ -78,6 +79,7 @@ function M.Sequential(layers)
   end
   for i = 1, #layers do
     list[i] = child_of(i, layers[i])
+    if seen[list[i].key] and ties.is_shared(list[i].layer) then list[i].key = tostring(i - 1) end
     if seen[list[i].key] then
       errors.misuse('nn.Sequential: two layers have the name "%s"', list[i].key)
     end

@@ -1,0 +1,99 @@
+--- One layer in several places of a network. A layer is a description: two places of it would get
+--- weights of their own, where PyTorch would tie them. So it is refused where there are weights,
+--- unless it is said which is meant: layer:copy(), or nn.shared(layer).
+local errors = require "swale.errors"
+
+local M = {}
+
+---What two places of one layer have in common: the layer that nn.shared was given, else itself.
+---@param layer swale.Layer
+---@return swale.Layer
+function M.identity(layer) return rawget(layer, "original") or layer end
+
+---@param layer swale.Layer
+---@return boolean
+function M.is_shared(layer) return rawget(layer, "original") ~= nil end
+
+--- The first layer inside, itself included, of which `has` is true, and its path.
+local function find(layer, has, path)
+  if has(layer) then return layer, path end
+  for _, child in ipairs(layer:children()) do
+    local found, at = find(child.layer, has, path .. "." .. child.key)
+    if found then return found, at end
+  end
+end
+
+local function has_parameters(layer) return #layer:parameters() > 0 end
+local function has_buffers(layer) return #layer:buffers() > 0 end
+
+local function refuse_two(self, layer, first, second)
+  errors.misuse('nn.%s: %s is in two places, "%s" and "%s". Two layers with weights of their own:'
+    .. " layer:copy(). One, whose weights are used twice, as PyTorch would: nn.shared(layer)",
+    self.kind, tostring(layer), first, second)
+end
+
+local function refuse_buffers(layer, path)
+  errors.misuse('nn.shared: %s at "%s" keeps running statistics, which two places would both set:'
+    .. " nn.GroupNorm and nn.LayerNorm keep none; layer:copy() has weights and statistics of its"
+    .. " own", tostring(layer), path)
+end
+
+local function check_again(self, layer, path, before, shared)
+  if not find(layer, has_parameters, path) and not find(layer, has_buffers, path) then return end
+  if not shared and not before.shared then refuse_two(self, layer, before.path, path) end
+  before.shared = before.shared and shared -- one place may have the layer as it is
+  local norm, at = find(layer, has_buffers, path)
+  if norm then refuse_buffers(norm, at) end
+end
+
+---Refuses a layer that is inside of another in two places, and is not shared.
+---@param layer swale.Layer
+function M.check(layer)
+  local places = {}
+  local function visit(parent, prefix, shared)
+    for _, child in ipairs(parent:children()) do
+      local path, id = prefix .. child.key, M.identity(child.layer)
+      local own = shared or M.is_shared(child.layer)
+      if places[id] then
+        check_again(layer, child.layer, path, places[id], own)
+      else
+        places[id] = { path = path, shared = own }
+        visit(child.layer, path .. ".", own)
+      end
+    end
+  end
+  visit(layer, "", false)
+end
+
+-- ------------------------------------------------------------------ the two remedies
+
+--- Layers and plain tables are copied, once each; tensors, functions and other objects are not.
+local function copied(value, is_layer, done)
+  local plain = type(value) == "table" and getmetatable(value) == nil
+  if not plain and not is_layer(value) then return value end
+  if not done[value] then
+    local new = {}
+    done[value] = new
+    for key, field in pairs(value) do new[key] = copied(field, is_layer, done) end
+    setmetatable(new, getmetatable(value))
+  end
+  return done[value]
+end
+
+---The layer anew, with all that is inside: another place for it, and weights of its own there.
+---@param layer swale.Layer
+---@param is_layer fun(value: any): boolean
+---@return swale.Layer
+function M.copy(layer, is_layer) return copied(layer, is_layer, {}) end
+
+---The same layer, which may be in several places.
+---@param layer swale.Layer
+---@return swale.Layer
+function M.shared(layer)
+  local new = {}
+  for key, field in pairs(layer) do new[key] = field end
+  new.original = M.identity(layer)
+  return setmetatable(new, getmetatable(layer))
+end
+
+return M
