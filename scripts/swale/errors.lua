@@ -111,6 +111,22 @@ function M.shown(value)
   return tostring(value)
 end
 
+---What was raised, as text, whatever it is: a script may raise tables, or nothing.
+---@param value any
+---@return string
+function M.failure(value)
+  if type(value) == "string" then return value end
+  if value == nil then return "an error without a message" end
+  local meta = type(value) == "table" and getmetatable(value)
+  local ok, text
+  if type(value) == "table" and (meta == nil or type(meta) == "table" and rawget(meta, "__tostring"))
+  then
+    ok, text = pcall(require("swale.repl.show").text, value)
+  end
+  if ok and meta then return text end
+  return "error: " .. (ok and text or M.shown(value))
+end
+
 ---A shape in a message: "(batch, 10)".
 ---@param shape (integer|string)[]
 ---@return string

@@ -53,14 +53,6 @@ local function has_kind(value, kind)
   return type(value) == "table" and value ~= core.INTERRUPTED and rawget(value, "kind") == kind
 end
 
---- What was raised, as text, whatever it is.
-local function text_of(value)
-  if type(value) == "string" then return value end
-  if value == nil then return "error without a message" end
-  local ok, text = pcall(errors.shown, value)
-  return "error: " .. (ok and text or "a value that cannot be shown")
-end
-
 local SIGNALS = { [129] = " by SIGHUP", [143] = " by SIGTERM" }
 
 local function classify(run, failure)
@@ -74,7 +66,7 @@ local function classify(run, failure)
     return { status = "diverged", code = 3, message = tostring(value.message) }
   end
   local status = run.disk_full and "failed: disk full" or "failed"
-  return { status = status, code = 1, message = "swale: " .. text_of(value),
+  return { status = status, code = 1, message = "swale: " .. errors.failure(value),
     traceback = failure.traceback }
 end
 

@@ -62,6 +62,32 @@ function TestCommands:test_lua_runs_any_file()
   contains(self:swale("lua", "no.lua"), 1, "no.lua: No such file or directory")
 end
 
+function TestCommands:test_what_is_no_lua_text()
+  local function of(text, ...)
+    command.write(self.dir .. "/s.lua", text)
+    contains(self:swale("lua", "s.lua"), ...)
+  end
+  of("#!/usr/bin/env -S swale lua\nprint 'one'\nerror 'x'", 1, "one", "s.lua:3: x")
+  of("\xEF\xBB\xBFprint 'two'", 0, "two")
+  of("\xEF\xBB\xBF#!/bin/swale\nprint 'three'", 0, "three")
+  of(string.dump(load "print 'four'"), 1, "s.lua: compiled Lua is not run; give the text")
+  contains(self:swale("run", "s.lua"), 1, "s.lua: compiled Lua is not run; give the text")
+  contains(self:swale("check", "s.lua"), 1, "s.lua: compiled Lua is not run; give the text")
+  command.write(self.dir .. "/beside.lua", string.dump(load "return 1"))
+  of("require 'beside'", 1, 'cannot load module "beside": attempt to load a binary chunk')
+  contains(self:swale("lua", "."), 1, ".: not a file")
+end
+
+function TestCommands:test_whatever_is_raised_is_shown()
+  for body, wanted in pairs { ["{ 1, x = 'a' }"] = 'error: { 1, x = "a" }', ["nil"] =
+    "an error without a message", ["true"] = "error: true", ["print"] = "error: a function",
+    ["setmetatable({}, { __tostring = function() return 'mine' end })"] = "swale: mine",
+    ["setmetatable({}, { __tostring = function() error 'no' end })"] = "error: a table" } do
+    command.write(self.dir .. "/e.lua", ("error(%s)"):format(body))
+    contains(self:swale("lua", "e.lua"), 1, wanted)
+  end
+end
+
 function TestCommands:test_data_list()
   contains(self:swale("data", "list"), 0, "digits", "1197/300/300", "part of Swale",
     "fashion-mnist", "mnist")

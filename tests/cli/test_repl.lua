@@ -37,8 +37,20 @@ end
 
 function TestRepl:test_errors_end_nothing()
   gives(self:repl "error 'no'\n1 = 2\nx.y = 1\nerror {}\nsw.nn.Linear(3)\n7\n", "7\n",
-    "no\nunexpected symbol near '1'\nattempt to index a nil value (global 'x')\na table\n"
+    "no\nunexpected symbol near '1'\nattempt to index a nil value (global 'x')\nerror: {}\n"
     .. "nn.Linear: outputs must be a whole number above 0, not nil\n")
+end
+
+function TestRepl:test_help()
+  local all = self:repl "help\n"
+  for _, name in ipairs { "sw.nn\n", "Sequential", "cross_entropy", "randn", "cosine" } do
+    lu.assert_str_contains(all.out, name)
+  end
+  lu.assert_equals(self:repl("help()\n").out, all.out)
+  local page = self:repl 'help "nn.Linear"\n'
+  lu.assert_str_contains(page.out, "y = x W' + b")
+  lu.assert_str_contains(self:repl("help(sw.nn.Linear)\n").out, "y = x W' + b")
+  lu.assert_str_contains(self:repl('help "nn.Liner"\n').out, 'did you mean "nn.Linear"?')
 end
 
 function TestRepl:test_the_last_line_may_lack_its_end()

@@ -26,6 +26,25 @@ function TestParameters:test_texts_become_what_the_default_is()
   lu.assert_equals(self.e:resolve({ by = "3" }).by, 3)
 end
 
+function TestParameters:test_numbers_compare_as_numbers()
+  local e = declare { lr = sw.choice { 1e-4, 1e-3, 0.5, "1" }, epochs = 5, rate = 0.5, path = "a" }
+  for text, value in pairs { ["1e-4"] = 1e-4, ["0.0001"] = 1e-4, [".5"] = 0.5, ["5e-1"] = 0.5,
+    ["0.50"] = 0.5, ["1"] = "1" } do
+    lu.assert_equals(e:resolve({ lr = text }).lr, value)
+  end
+  local p = e:resolve { epochs = "1e3", rate = ".25", path = "a=b" }
+  lu.assert_equals({ p.epochs, p.rate, p.path }, { 1000, 0.25, "a=b" })
+  lu.assert_equals(math.type(p.epochs), "integer")
+  lu.assert_equals(e:resolve({ path = "" }).path, "")
+  local _, message = e:resolve { lr = "0.2" }
+  lu.assert_str_contains(message, "takes one of 0.0001, 0.001, 0.5, 1, not 0.2")
+  lu.assert_not_str_contains(message, "did you mean")
+  _, message = e:resolve { path = {} }
+  lu.assert_str_contains(message, "parameter path takes a string, not a table")
+  lu.assert_error_msg_contains("choice: value 2 must be a number, a string or a boolean, not a table",
+    sw.choice, { 1, {} })
+end
+
 function TestParameters:refused(overrides, ...)
   local params, message = self.e:resolve(overrides, "mine.lua")
   lu.assert_nil(params)
@@ -154,8 +173,8 @@ end
 function TestExecution:test_any_value_can_be_raised()
   local code, info = self:outcome(function() error() end)
   lu.assert_equals({ code, info.status }, { 1, "failed" })
-  code, info = self:outcome(function() error({}) end)
-  lu.assert_equals({ code, info.error }, { 1, "error: a table" })
+  code, info = self:outcome(function() error { 1, x = "a" } end)
+  lu.assert_equals({ code, info.error }, { 1, 'error: { 1, x = "a" }' })
   local unshowable = setmetatable({}, { __tostring = function() error "no" end,
     __index = function() error "no" end })
   code, info = self:outcome(function() error(unshowable) end)

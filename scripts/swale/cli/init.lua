@@ -148,8 +148,8 @@ end
 
 local function traced(value)
   local core = package.loaded["swale.core"]
-  if type(value) ~= "string" then return value end
-  return { text = value, traceback = debug.traceback(nil, 2), core = core }
+  if core and value == core.INTERRUPTED then return value end
+  return { text = require("swale.errors").failure(value), traceback = debug.traceback(nil, 2) }
 end
 
 ---Calls f(...). An error is said on stderr, with where it came from if that is wanted.
@@ -168,11 +168,18 @@ function M.protect(with_traceback, f, ...)
     M.say "interrupted"
     return core.interrupt_status()
   end
-  M.say("%s", type(failure) == "table" and failure.text or tostring(failure))
-  if with_traceback and type(failure) == "table" and failure.traceback then
-    io.stderr:write(failure.traceback, "\n")
-  end
+  M.say("%s", failure.text)
+  if with_traceback then io.stderr:write(failure.traceback, "\n") end
   return 1
+end
+
+--- require takes modules as text, too: nothing checks compiled code, which can do anything.
+local function search_text(name)
+  local path, problem = package.searchpath(name, package.path)
+  if not path then return problem end
+  local chunk, message = loadfile(path, "t")
+  if not chunk then error(("cannot load module %q: %s"):format(name, message), 0) end
+  return chunk, path
 end
 
 ---Loads a user's Lua file; what it requires may lie beside it.
@@ -185,8 +192,10 @@ function M.load_script(path)
   file:close()
   if not text then return nil, path .. ": not a file" end
   package.path = (path:match "^(.*/)[^/]*$" or "./") .. "?.lua;" .. package.path
+  package.searchers[2] = search_text
   require("swale.errors").set_script(path)
   text = text:gsub("^\xEF\xBB\xBF", ""):gsub("^#[^\n]*", "")
+  if text:sub(1, 4) == "\x1bLua" then return nil, path .. ": compiled Lua is not run; give the text" end
   return load(text, "@" .. path, "t")
 end
 

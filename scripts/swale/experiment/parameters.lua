@@ -8,6 +8,8 @@ local M = {}
 ---@field [integer] string|number|boolean
 local Choice = { __name = "swale.Choice" }
 
+local PARAMETER_TYPES = { number = true, string = true, boolean = true }
+
 ---A parameter that takes one of some values, the first unless told otherwise.
 ---@param values (string|number|boolean)[]
 ---@return swale.Choice
@@ -15,14 +17,18 @@ function M.choice(values)
   if type(values) ~= "table" or #values == 0 then
     errors.misuse('choice: needs a list of values, such as choice { "lr", "batch" }')
   end
+  for i = 1, #values do
+    if not PARAMETER_TYPES[type(values[i])] or values[i] ~= values[i] then
+      errors.misuse("choice: value %d must be a number, a string or a boolean, not %s", i,
+        errors.shown(values[i]))
+    end
+  end
   return setmetatable(table.move(values, 1, #values, 1, {}), Choice)
 end
 
 ---@param value any
 ---@return boolean
 function M.is_choice(value) return getmetatable(value) == Choice end
-
-local PARAMETER_TYPES = { number = true, string = true, boolean = true }
 
 ---Refuses defaults that no parameter can have.
 ---@param params table<string, any>
@@ -45,11 +51,16 @@ local function words_of(choice)
   return table.concat(words, ", ")
 end
 
+--- Texts as they are written; numbers as numbers: 1e-4 is 0.0001.
 local function from_choice(choice, given)
   for _, value in ipairs(choice) do
     if value == given or tostring(value) == given then return value end
   end
-  local near = type(given) == "string" and errors.nearest(given, choice)
+  local number = tonumber(given)
+  for _, value in ipairs(choice) do
+    if number and number == value then return value end
+  end
+  local near = type(given) == "string" and not number and errors.nearest(given, choice)
   return nil, "one of " .. words_of(choice), near and ('; did you mean "%s"?'):format(near)
 end
 
@@ -71,12 +82,17 @@ local BOOLEANS = { ["true"] = true, ["false"] = false }
 local function typed(default, given)
   if M.is_choice(default) then return from_choice(default, given) end
   if type(default) == "number" then return from_number(default, given) end
-  if type(default) == "string" then return tostring(given) end
+  if type(default) == "string" then
+    if PARAMETER_TYPES[type(given)] then return tostring(given) end
+    return nil, "a string"
+  end
   local value = given
   if type(given) == "string" then value = BOOLEANS[given] end
   if type(value) == "boolean" then return value end
   return nil, "true or false"
 end
+
+local function text_of(value) return type(value) == "string" and value or errors.shown(value) end
 
 local function declared(params)
   local names = errors.sorted(params)
@@ -101,7 +117,7 @@ function M.resolve(declaration, overrides, called)
     local value, wanted, hint = typed(declaration[name], overrides[name])
     if value == nil then
       return nil, ("%s: parameter %s takes %s, not %s%s"):format(called, name, wanted,
-        overrides[name] == "" and "nothing" or tostring(overrides[name]), hint or "")
+        overrides[name] == "" and "nothing" or text_of(overrides[name]), hint or "")
     end
     params[name] = value
   end

@@ -27,7 +27,7 @@ end
 
 local function catch(value)
   if value == core.INTERRUPTED or core.interrupted() then return core.INTERRUPTED end
-  return type(value) == "string" and value or require("swale.errors").shown(value)
+  return require("swale.errors").failure(value)
 end
 
 local function complain(self, text)
@@ -97,6 +97,7 @@ end
 ---@return boolean failed   something went wrong on the way
 function M.run(input)
   rawset(_G, "sw", require "swale")
+  rawset(_G, "help", require("swale.repl.help").new())
   core.catch_signals(true)
   local self = { input = input, failed = false }
   converse(self)
