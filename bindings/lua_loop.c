@@ -251,6 +251,7 @@ static const luaL_Reg methods[] = {
     {"watch_updates", lx_loop_watch_updates},
     {"update_ratios", lx_loop_update_ratios},
     {"blame", lx_loop_blame},
+    {"check", lx_loop_check},
     {NULL, NULL},
 };
 static const luaL_Reg meta[] = {{"__tostring", to_text}, {NULL, NULL}};

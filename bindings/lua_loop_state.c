@@ -21,6 +21,19 @@ static void put_integer(lua_State *L, int table, const char *name, int64_t value
   lua_rawset(L, table);
 }
 
+static void put_fault(lua_State *L, int table, const sw_loop_state *s) {
+  static const char *const names[] = {NULL, "loss", "gradient", "weights", "buffers"};
+  lua_pushliteral(L, "fault");
+  if (names[s->fault])
+    lua_pushstring(L, names[s->fault]);
+  else
+    lua_pushboolean(L, 0);
+  lua_rawset(L, table);
+  if (!names[s->fault]) return;
+  put_integer(L, table, "bad_step", s->bad_step);
+  put_integer(L, table, "bad_segment", s->bad_range + 1);
+}
+
 void lx_loop_show(lua_State *L, int table, const sw_loop *l) {
   sw_loop_state s;
   sw_loop_state_get(l, &s);
@@ -36,6 +49,7 @@ void lx_loop_show(lua_State *L, int table, const sw_loop *l) {
   put_integer(L, table, "noise_measurements", s.measurements);
   put_number(L, table, "bad_loss", s.bad_loss);
   put_number(L, table, "bad_grad_norm", s.bad_grad_norm);
+  put_fault(L, table, &s);
 }
 
 /* loop:state(t) */
@@ -100,6 +114,14 @@ int lx_loop_momentum(lua_State *L) {
 }
 int lx_loop_gradient(lua_State *L) {
   return give_view(L, "loop:gradient", sw_loop_gradient, lx_loop_gradient);
+}
+
+/* loop:check() -> true, or nil, message, code */
+int lx_loop_check(lua_State *L) {
+  sw_status st = sw_loop_check(lx_check_loop(L, "loop:check"));
+  if (st != SW_OK) return lx_fault(L, st);
+  lua_pushboolean(L, 1);
+  return 1;
 }
 
 /* loop:blame() -> text or nil */

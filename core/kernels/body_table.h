@@ -49,6 +49,7 @@ const swi_kernels TABLE = {
     .soft_cross_entropy = soft_cross_entropy,
     .gather_u8 = gather_u8,
     .gather_f32 = gather_f32,
+    .squares = squares,
     .sgd = sgd,
     .adam = adam,
     .add_cols = add_cols,

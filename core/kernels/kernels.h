@@ -183,15 +183,22 @@ typedef struct swi_kernels {
   void (*gather_f32)(int64_t rows, int64_t cols, const float *x, const int32_t *index,
                      const void *scale, const void *shift, void *y);
 
+  /* |x|^2, right where float32 squares overflow or vanish. NaN: an element is not finite; infinite:
+   * the sum is beyond double. */
+  double (*squares)(int64_t n, const void *x);
+
   /* PyTorch's order: g *= grad_scale; g += weight_decay w;
    * m = momentum m + (1 - dampening) g (m = g at first);
    * d = nesterov ? g + momentum m : m; w -= lr d. m may be NULL when momentum is 0. One pass;
-   * returns the sum of squares of the gradient as it came in. g is not changed. */
+   * returns the gradient's squares as it came in. NaN: it is not finite; the block of 4096 elements
+   * where it is not, and those after it, were left alone. -inf: new weights are not finite; the
+   * blocks after theirs were left alone. g is not changed. */
   double (*sgd)(int64_t n, void *w, void *m, const void *g, const swi_sgd_hyper *hyper);
 
   /* PyTorch's order: g *= grad_scale; g += weight_decay w, or decoupled: w -= lr weight_decay w;
    * m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2;
-   * w -= lr / (1 - beta1^step) m / (sqrt(v / (1 - beta2^step)) + eps). Returns as sgd does. */
+   * w -= lr / (1 - beta1^step) m / (sqrt(v / (1 - beta2^step)) + eps).
+   * Returns as sgd does; an infinite v is told as a weight is. */
   double (*adam)(int64_t n, void *w, void *m, void *v, const void *g, const swi_adam_hyper *hyper);
 
   /* y[j] += sum over rows of x, as those of norms */

@@ -2,7 +2,6 @@
 #include "train/loop.h"
 
 #include <math.h>
-#include <stdio.h>
 
 #include "base/alloc.h"
 #include "kernels/kernels.h"
@@ -110,18 +109,21 @@ sw_status sw_loop_new(sw_context *ctx, const sw_loop_options *o, sw_loop **out) 
   const double none = (double)NAN;
   const swi_number unset = {.value = none}, zero = {0};
   const swi_number momentum = {.value = o->optimizer.kind == SW_OPTIMIZER_SGD ? 0 : 0.9};
-  *l = (sw_loop){
-      .ctx = sw_context_retain(ctx),
-      .real = sw_tensor_dtype(o->weights),
-      .source = o->source,
-      .seed = o->seed,
-      .hyper = {unset, unset, momentum, zero},
-      .optimizer = o->optimizer,
-      .max_norm = o->max_norm,
-      .micro_batch = o->micro_batch,
-      .coupling = o->coupling,
-      .reference_batch = o->reference_batch,
-      .state = {.loss = none, .grad_norm = none, .bad_loss = none, .bad_grad_norm = none}};
+  *l = (sw_loop){.ctx = sw_context_retain(ctx),
+                 .real = sw_tensor_dtype(o->weights),
+                 .source = o->source,
+                 .seed = o->seed,
+                 .hyper = {unset, unset, momentum, zero},
+                 .optimizer = o->optimizer,
+                 .max_norm = o->max_norm,
+                 .micro_batch = o->micro_batch,
+                 .coupling = o->coupling,
+                 .reference_batch = o->reference_batch,
+                 .state = {.loss = none,
+                           .grad_norm = none,
+                           .bad_range = -1,
+                           .bad_loss = none,
+                           .bad_grad_norm = none}};
   l->k = l->real == SW_F64 ? ctx->f64 : ctx->f32;
   sw_status status = fill_loop(l, o);
   if (status == SW_OK)
@@ -180,22 +182,6 @@ static void note_plan(sw_loop *l, const swi_step_plan *p) {
   l->has_values = 1;
 }
 
-/* Without a sign, which would be printed. */
-static double plain_nan(double x) { return isnan(x) ? (double)NAN : x; }
-
-static sw_status refuse(sw_loop *l, const swi_step_plan *p, double loss) {
-  sw_loop_state *s = &l->state;
-  const void *g = sw_tensor_data(l->gradient);
-  note_plan(l, p);
-  s->bad_loss = plain_nan(loss);
-  s->bad_grad_norm = plain_nan(sqrt(l->k->dot(sw_tensor_numel(l->gradient), g, g)));
-  char last[64] = "";
-  if (s->step > 0)
-    snprintf(last, sizeof last, "last finite %.6g at step %lld; ", s->loss, (long long)s->step);
-  return sw_fail(l->ctx, SW_ENAN, "step %lld: the loss is %g (%slr %g, gradient norm %.3g)",
-                 (long long)s->step + 1, s->bad_loss, last, s->lr, s->bad_grad_norm);
-}
-
 static void count(sw_loop *l, const swi_step_plan *p, const swi_outcome *o) {
   sw_loop_state *s = &l->state;
   note_plan(l, p);
@@ -203,7 +189,8 @@ static void count(sw_loop *l, const swi_step_plan *p, const swi_outcome *o) {
   s->examples += p->batch;
   s->epoch = (double)s->examples / (double)sw_sampler_size(l->sampler);
   s->loss = o->loss;
-  s->grad_norm = sqrt(o->grad_sumsq);
+  s->grad_norm = o->grad_norm;
+  s->fault = SW_FAULT_NONE;
   s->loss_sum += o->loss * (double)p->batch;
   s->loss_examples += p->batch;
   if (p->measured)
@@ -216,13 +203,25 @@ static sw_status step(sw_loop *l) {
   SW_TRY(swi_plan_step(l, &p));
   SW_TRY(swi_make_room(l, &p));
   sw_status status = swi_train_step(l, &p, &o);
-  if (status == SW_ENAN) return refuse(l, &p, o.loss);
+  if (status == SW_ENAN) {
+    note_plan(l, &p);
+    return swi_refuse(l, &o);
+  }
   if (status == SW_OK) count(l, &p, &o);
   return status;
 }
 
+static sw_status check_spoiled(const sw_loop *l) {
+  if (!sw_loop_is_spoiled(l)) return SW_OK;
+  return sw_fail(l->ctx, SW_ENAN,
+                 "loop: stopped at step %lld, whose update is not finite or not whole: restore the "
+                 "weights and the loop before going on",
+                 (long long)l->state.bad_step);
+}
+
 sw_status sw_loop_advance(sw_loop *l, int64_t steps, int64_t stop_examples,
                           const volatile int *interrupt, sw_stop *why) {
+  SW_TRY(check_spoiled(l));
   for (int64_t i = 0;; i++) {
     int reached = stop_examples > 0 && l->state.examples >= stop_examples;
     if (reached || i >= steps) {

@@ -86,11 +86,22 @@ SW_API void sw_loop_measure(sw_loop *l, int64_t every_steps);
 /* Why advance came back. */
 typedef enum sw_stop { SW_STOP_STEPS, SW_STOP_EXAMPLES, SW_STOP_INTERRUPTED } sw_stop;
 
+/* What was not finite. */
+typedef enum sw_loop_fault {
+  SW_FAULT_NONE,
+  SW_FAULT_LOSS,
+  SW_FAULT_GRADIENT,
+  SW_FAULT_WEIGHTS, /* or what the optimizer keeps: the update overflowed */
+  SW_FAULT_BUFFERS
+} sw_loop_fault;
+
 /* Up to steps updates; stops after the first one that reaches or crosses stop_examples (0: no such
  * mark; at once if that was before), or when *interrupt becomes other than 0 (may be NULL).
- * SW_ENAN: the loss of the coming update is not finite; nothing was updated, and the state holds
- * the step, lr and batch of it and the last finite loss; its examples come again. SW_ENOMEM;
- * SW_ERANGE. */
+ * SW_ENAN: the state tells the fault, with the lr and batch of the update and the last finite loss.
+ * A loss: nothing was updated, its examples come again. Any other: the weights may be updated in
+ * part, and every advance fails until sw_loop_restore. Of a gradient that is not finite, no block
+ * with such an element is written, nor what follows it within its piece of 65,536 elements, nor
+ * ranges that come later; which that are depends on no number of threads. SW_ENOMEM; SW_ERANGE. */
 SW_API sw_status sw_loop_advance(sw_loop *l, int64_t steps, int64_t stop_examples,
                                  const volatile int *interrupt, sw_stop *why);
 
@@ -104,9 +115,17 @@ typedef struct sw_loop_state {
   int64_t batch_size;                /* of the last update, likewise */
   double loss_sum; /* sum of batch losses times batch sizes since the last sw_loop_take_mean */
   int64_t loss_examples;
-  int64_t measurements;           /* made so far: tells when there is a new one */
-  double bad_loss, bad_grad_norm; /* after SW_ENAN: of the update that was refused */
+  int64_t measurements; /* made so far: tells when there is a new one */
+  sw_loop_fault fault;  /* after SW_ENAN: of the update that was refused */
+  int64_t bad_step;     /* its number */
+  int bad_range;        /* the first range that is not finite, from 0; -1: none is known */
+  double bad_loss, bad_grad_norm; /* NaN: not finite */
 } sw_loop_state;
+
+/* Looks at weights and buffers, which others may have written: SW_ENAN as of advance. */
+SW_API sw_status sw_loop_check(sw_loop *l);
+/* Whether a fault left weights that are not to be used. */
+SW_API int sw_loop_is_spoiled(const sw_loop *l);
 
 SW_API void sw_loop_state_get(const sw_loop *l, sw_loop_state *out);
 SW_API int64_t sw_loop_epoch_examples(const sw_loop *l); /* how many make an epoch */

@@ -51,5 +51,6 @@ sw_status swi_buffers_merge(sw_loop *l, double weight) {
 }
 
 sw_status swi_buffers_commit(sw_loop *l) {
-  return l->buffers ? sw_tensor_copy(l->buffers, l->fresh[0]) : SW_OK;
+  if (!l->buffers) return SW_OK;
+  return swi_is_finite(l->k, l->fresh[0]) ? sw_tensor_copy(l->buffers, l->fresh[0]) : SW_ENAN;
 }

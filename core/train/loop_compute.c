@@ -132,7 +132,7 @@ static sw_status run_parts(sw_loop *l, const swi_step_plan *p, swi_outcome *o) {
 /* The sampler follows the count of examples: a step that was refused sees the same ones again. */
 sw_status swi_compute(sw_loop *l, const swi_step_plan *p, const sw_updater *updater,
                       swi_outcome *o) {
-  *o = (swi_outcome){0};
+  *o = (swi_outcome){.range = -1};
   SW_TRY(sw_sampler_seek(l->sampler, l->state.examples));
   sw_sampler_next(l->sampler, p->batch, l->index);
   l->has_gradient = 1;

@@ -34,7 +34,9 @@ typedef struct swi_step_plan {
 typedef struct swi_outcome {
   double loss;
   double sum_sumsq; /* of a measured step: per-example squared gradient norms, summed */
-  double grad_sumsq;
+  double grad_sumsq, grad_norm;
+  sw_loop_fault fault; /* with SW_ENAN */
+  int range;           /* where; -1: not known */
 } swi_outcome;
 
 struct sw_loop {
@@ -100,11 +102,21 @@ void swi_buffers_begin(sw_loop *l); /* of a step */
 sw_status swi_buffers_point(sw_loop *l, sw_run *run);
 /* Takes in what the run left; weight: its examples' share of this step's so far. */
 sw_status swi_buffers_merge(sw_loop *l, double weight);
+/* SW_ENAN: they are not finite, nothing was copied. */
 sw_status swi_buffers_commit(sw_loop *l);
 
 /* loop_update.c: the update, early or at the end. */
 sw_status swi_runner_map(sw_loop *l, swi_runner *r);
-/* Loss, gradient and update. SW_ENAN: the loss is not finite, nothing was updated. */
+/* Loss, gradient and update. SW_ENAN: see o->fault. */
 sw_status swi_train_step(sw_loop *l, const swi_step_plan *p, swi_outcome *o);
+
+/* loop_fault.c: what is not finite, and how it is told. */
+int swi_is_finite(const swi_kernels *k, const sw_tensor *v);
+/* |gradient|, of what is trained, given the sum of its squares; NaN: it is not finite. */
+double swi_gradient_norm(const sw_loop *l, double squares);
+/* The first of ranges begin … end - 1 whose sum is not a sum of squares; end: none. */
+int swi_first_odd(const sw_loop *l, int begin, int end);
+/* Notes what the outcome tells of the coming step, and fails with it. */
+sw_status swi_refuse(sw_loop *l, const swi_outcome *o);
 
 #endif

@@ -86,6 +86,7 @@ sw_status sw_loop_restore(sw_loop *l, const sw_resume *r) {
                              .epoch = (double)r->examples / (double)sw_sampler_size(l->sampler),
                              .loss = r->loss,
                              .grad_norm = r->grad_norm,
+                             .bad_range = -1,
                              .bad_loss = (double)NAN,
                              .bad_grad_norm = (double)NAN};
   return SW_OK;

@@ -3,6 +3,7 @@
  * Where a batch is one run and nothing is clipped, each range is updated right behind its gradient,
  * while that is in the cache; the rest, or all of it, once the run is over. The bits are the same.
  */
+#include <float.h>
 #include <math.h>
 
 #include "base/alloc.h"
@@ -48,6 +49,8 @@ typedef struct job {
   const swi_runner *runner;
   swi_rule rule;
   swi_slices all; /* whole vectors */
+  double unit;    /* the gradient has been multiplied by it; 1, or a power of two */
+  int odd;        /* the range that was found to be not finite, where updates end; -1: none */
 } job;
 
 static void *advanced(const void *p, int64_t bytes) {
@@ -67,7 +70,7 @@ static double update_piece(void *arg, const sw_range *range, int64_t first, int6
 }
 
 static sw_status prepare(sw_loop *l, const swi_step_plan *p, job *j) {
-  *j = (job){l, p->measured ? &l->measuring : &l->plain, p->rule, {0}};
+  *j = (job){l, p->measured ? &l->measuring : &l->plain, p->rule, {0}, 1, -1};
   SW_TRY(sw_tensor_writable(l->weights, &j->all.w));
   for (int i = 0; i < swi_rule_moments(&p->rule); i++)
     SW_TRY(sw_tensor_writable(l->moment[i], &j->all.moment[i]));
@@ -82,10 +85,17 @@ static sw_status check_loss(void *arg, double loss) {
   return isfinite(loss) ? SW_OK : SW_ENAN;
 }
 
+static void update_ranges(job *j, int begin, int end) {
+  if (j->odd >= 0) return;
+  swi_ranges_run(j->l->ranges, begin, end, update_piece, j);
+  int odd = swi_first_odd(j->l, begin, end);
+  if (odd < end) j->odd = odd;
+}
+
 static void update_output(void *arg, int output) {
   job *j = arg;
   int begin = j->runner->begin[output], end = j->runner->end[output];
-  swi_ranges_run(j->l->ranges, begin, end, update_piece, j);
+  update_ranges(j, begin, end);
   for (int i = begin; i < end; i++) j->l->done[i] = 1;
 }
 
@@ -99,7 +109,7 @@ static void update_rest(job *j) {
   if (l->real == SW_F32) swi_fpmode_flush();
   for (int begin = 0, end; begin < n; begin = end + 1) {
     for (end = begin; end < n && !l->done[end]; end++) {}
-    if (end > begin) swi_ranges_run(l->ranges, begin, end, update_piece, j);
+    if (end > begin) update_ranges(j, begin, end);
   }
   swi_fpmode_set(mode);
 }
@@ -110,16 +120,38 @@ static double norm_piece(void *arg, const sw_range *range, int64_t first, int64_
   const sw_loop *l = arg;
   const char *g = (const char *)sw_tensor_data(l->gradient) + first * l->k->element_bytes;
   (void)range;
-  return l->k->dot(n, g, g);
+  double plain = l->k->dot(n, g, g);
+  return plain >= 0x1p-80 && plain <= DBL_MAX ? plain : l->k->squares(n, g);
 }
 
-/* PyTorch's clip_grad_norm_, to the 1e-6. A gradient whose norm is not finite becomes NaN there;
- * here it is left to the loss to say so. */
-static double clip_factor(sw_loop *l) {
+/* PyTorch's clip_grad_norm_, to the 1e-6. A gradient that is not finite becomes NaN there; here it
+ * is refused before anything is updated. */
+static sw_status clip(job *j, swi_outcome *o) {
+  sw_loop *l = j->l;
   swi_ranges_run(l->ranges, 0, swi_ranges_count(l->ranges), norm_piece, l);
-  double norm = sqrt(swi_ranges_total(l->ranges));
-  double factor = l->max_norm / (norm + 1e-6);
-  return factor < 1 ? factor : 1;
+  o->grad_norm = swi_gradient_norm(l, swi_ranges_total(l->ranges));
+  if (isnan(o->grad_norm)) {
+    o->range = swi_first_odd(l, 0, swi_ranges_count(l->ranges));
+    o->fault = SW_FAULT_GRADIENT;
+    return SW_ENAN;
+  }
+  double factor = l->max_norm / (o->grad_norm + 1e-6);
+  j->rule.grad_scale = factor < 1 ? factor : 1;
+  return SW_OK;
+}
+
+/* A factor of float32 below its normal numbers would be taken for 0: the gradient is then made
+ * smaller by a power of two while the update lasts. */
+static sw_status update_clipped(job *j) {
+  const sw_loop *l = j->l;
+  void *g;
+  SW_TRY(sw_tensor_writable(l->gradient, &g));
+  if (l->real == SW_F32 && j->rule.grad_scale < 0x1p-126) j->unit = 0x1p-64;
+  if (j->unit != 1) l->k->scale(sw_tensor_numel(l->gradient), j->unit, g, g);
+  j->rule.grad_scale /= j->unit;
+  update_rest(j);
+  if (j->unit != 1) l->k->scale(sw_tensor_numel(l->gradient), 1 / j->unit, g, g);
+  return SW_OK;
 }
 
 /* -------------------------------------------------------------- how far ranges moved */
@@ -164,10 +196,36 @@ static int may_update_early(const sw_loop *l, const swi_step_plan *p) {
   return p->part == p->batch && !(l->max_norm > 0);
 }
 
+static sw_status refuse_loss(swi_outcome *o) {
+  o->fault = SW_FAULT_LOSS;
+  return SW_ENAN;
+}
+
 /* After an early end the gradient is not whole: it is made again, for the record. */
 static sw_status refuse_early(sw_loop *l, const swi_step_plan *p, swi_outcome *o) {
   SW_TRY(swi_compute(l, p, NULL, o));
+  return refuse_loss(o);
+}
+
+static sw_status refuse_update(const job *j, swi_outcome *o) {
+  int is_gradient = isnan(swi_ranges_sum(j->l->ranges, j->odd));
+  o->fault = is_gradient ? SW_FAULT_GRADIENT : SW_FAULT_WEIGHTS;
+  o->range = j->odd;
   return SW_ENAN;
+}
+
+/* What is left of the step once the loss is known to be finite. */
+static sw_status finish(job *j, swi_outcome *o) {
+  sw_loop *l = j->l;
+  if (j->odd >= 0) return refuse_update(j, o);
+  if (l->max_norm > 0) SW_TRY(clip(j, o));
+  o->fault = SW_FAULT_BUFFERS;
+  SW_TRY(swi_buffers_commit(l));
+  SW_TRY(update_clipped(j));
+  if (j->odd >= 0) return refuse_update(j, o);
+  o->grad_sumsq = swi_ranges_total(l->ranges) / (j->unit * j->unit);
+  o->grad_norm = swi_gradient_norm(l, o->grad_sumsq);
+  return SW_OK;
 }
 
 sw_status swi_train_step(sw_loop *l, const swi_step_plan *p, swi_outcome *o) {
@@ -179,11 +237,8 @@ sw_status swi_train_step(sw_loop *l, const swi_step_plan *p, swi_outcome *o) {
   sw_status status = swi_compute(l, p, may_update_early(l, p) ? &early : NULL, o);
   if (status == SW_ENAN) return refuse_early(l, p, o);
   if (status != SW_OK) return status;
-  if (!isfinite(o->loss)) return SW_ENAN;
-  SW_TRY(swi_buffers_commit(l));
-  if (l->max_norm > 0) j.rule.grad_scale = clip_factor(l);
-  update_rest(&j);
-  o->grad_sumsq = swi_ranges_total(l->ranges);
+  if (!isfinite(o->loss)) return refuse_loss(o);
+  SW_TRY(finish(&j, o));
   if (swi_rule_moments(&p->rule) > 0) l->has_moments = 1;
   if (watched) note_ratios(l);
   return SW_OK;

@@ -474,7 +474,7 @@ local Loop = {}
 ---@field micro_batch? integer      most examples a program run; larger batches are accumulated, in order; nil: none is
 ---@field coupling? "none"|"linear"|"sqrt"  lr times batch_size / reference_batch, or its root; none
 ---@field reference_batch? integer  1 or more, with coupling
----@field buffers? swale.Tensor     flat: params in vector 2. What the programs give their state is copied there after each update whose loss was finite
+---@field buffers? swale.Tensor     flat: params in vector 2. What the programs give their state is copied there by each update, if it is finite
 ---@param o swale.LoopOptions
 ---@return swale.Loop
 function core.loop(o) end
@@ -488,7 +488,7 @@ function Loop:measure_noise(every, target) end
 ---@param steps integer
 ---@param stop_examples? integer    stops after the first update that reaches or crosses it
 ---@param t? table                  filled as by state
----@return "steps"|"examples"|"interrupted"|nil why, string? message, string? code    nil, message, "ENAN" at a loss that is not finite
+---@return "steps"|"examples"|"interrupted"|nil why, string? message, string? code    nil, message, "ENAN": loss, gradient, weights or buffers are not finite, see state; but for the loss it goes on only after restore
 function Loop:advance(steps, stop_examples, t) end
 ---A function that sets these numbers to those it is called with, and makes one step. It gives step, examples, epoch,
 ---loss, grad_norm, lr and batch_size; before them, whether anything else that state gives has changed since it gave
@@ -497,7 +497,7 @@ function Loop:advance(steps, stop_examples, t) end
 ---@return fun(...: number): boolean|nil, ... step
 function Loop:stepper(...) end
 ---Fills t with step, examples, epoch, loss, grad_norm, lr, momentum, weight_decay, batch_size, noise_measurements,
----bad_loss, bad_grad_norm.
+---bad_loss, bad_grad_norm, fault ("loss", "gradient", "weights", "buffers" or false); with a fault bad_step, bad_segment (0: none).
 ---@generic T: table
 ---@param t T
 ---@return T
@@ -522,6 +522,9 @@ function Loop:state_vectors() end
 function Loop:restore(o) end
 ---@return swale.Tensor|nil         the last gradient, before clipping, a view
 function Loop:gradient() end
+---Looks at weights and buffers, whoever wrote them.
+---@return true|nil fine, string? message, string? code    nil, message, "ENAN": they are not finite
+function Loop:check() end
 ---After a loss that is not finite: computes it again and looks at every result.
 ---@return string|nil               which op made the first NaN, or what was given with one; nil: none
 function Loop:blame() end

@@ -37,13 +37,15 @@ local function rate_factor(o, batch)
   return o.coupling == "sqrt" and math.sqrt(batch / o.reference) or 1
 end
 
---- The numbers of the update that follows the gradient of the last batch.
-local function settle(self)
+--- The numbers of the update that follows a gradient: of the last batch, or of one that was refused.
+local function settle(self, refused)
   local s, now = self.inner:state(self.s), self.hyper
+  local step, before = s.step - 1, s.examples - s.batch_size
+  if refused then step, before = s.step, s.examples end
   for _, name in ipairs(OWN) do
     local value = self.given[name]
     now[name] = type(value) == "number" and value
-      or value:at(s.step - 1, s.examples - s.batch_size, s.examples, self.o.n)
+      or value:at(step, before, before + s.batch_size, self.o.n)
   end
   now.lr = now.lr * rate_factor(self.o, s.batch_size)
   now.batch_size, now.step = s.batch_size, s.step
@@ -54,16 +56,23 @@ local function update(self)
   local s, now = settle(self)
   local g = self.inner:gradient()
   local most = self.o.max_norm
-  if most and s.grad_norm > most then g:scale(most / s.grad_norm) end
+  if most and s.grad_norm > most then -- twice: one factor may be below the numbers of float32
+    local root = math.sqrt(most / s.grad_norm)
+    g:scale(root):scale(root)
+  end
   self.f(self.o.weights, g, self.kept, now)
+  local sound, message, code = self.inner:check()
+  if not sound then return nil, message, code end
   return s.examples
 end
 
 local function advance(self, steps, stop)
   for _ = 1, steps do
     local why, message, code = self.inner:advance(1, stop)
+    if code == "ENAN" then settle(self, true) end
     if not why or why == "interrupted" then return why, message, code end
-    local examples = update(self)
+    local examples, fault, kind = update(self)
+    if not examples then return nil, fault, kind end
     if stop and examples >= stop then return "examples" end
   end
   return "steps"
@@ -126,6 +135,8 @@ function Loop:noise() return self.inner:noise() end
 ---@param every integer
 ---@param target? string
 function Loop:measure_noise(every, target) self.inner:measure_noise(every, target) end
+---@return true|nil sound, string? message, string? code
+function Loop:check() return self.inner:check() end
 ---@return string|nil
 function Loop:blame() return self.inner.blame and self.inner:blame() end
 

@@ -256,6 +256,7 @@ local function run_to(self, length)
   self.reached = amount <= 0
   self.target = marks.once(scale, s[scale] + amount, function() self.reached = true end)
   drive(self, events.plan(self))
+  faults.check(self)
   self.journal:step(s, self.loop)
   self.journal:conclude(self)
   hooks.call(self.hooks["end"], s, self.trainer)
@@ -287,6 +288,7 @@ function Engine:fit(length, run)
   if is_running(self) then
     errors.misuse "Trainer:fit: already running: in a hook, a rule, or a coroutine that waits"
   end
+  faults.refuse_spoiled(self, "Trainer:fit")
   if run and run.interrupted then error(core.INTERRUPTED, 0) end
   local _ <close> = setmetatable({}, { __close = function() self.fitting = {} end })
   self.fitting = setmetatable({ coroutine.running() }, { __mode = "v" })

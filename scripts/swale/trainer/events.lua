@@ -1,6 +1,7 @@
 --- What is due as a training goes: captures, lines of the record, the ends of epochs.
 local averages = require "swale.trainer.averages"
 local duration = require "swale.duration"
+local faults = require "swale.trainer.faults"
 local hooks = require "swale.trainer.hooks"
 local marks = require "swale.trainer.marks"
 local metrics = require "swale.trainer.metrics"
@@ -48,6 +49,7 @@ end
 
 local function end_epoch(self)
   local s, journal = self.state, self.journal
+  faults.check(self)
   journal:step(s, self.loop)
   local line = { lr = s.lr, batch_size = s.batch_size }
   if journal.run then line.loss = journal:epoch_loss() end

@@ -1,6 +1,7 @@
 --- The closing table of a training: last weights, best on valid, the captured iterates, their mean.
 local averages = require "swale.trainer.averages"
 local errors = require "swale.errors"
+local faults = require "swale.trainer.faults"
 local statistics = require "swale.trainer.statistics"
 
 local M = {}
@@ -54,9 +55,10 @@ end
 ---@param trainer swale.Trainer
 ---@return swale.ReportRow[]
 function M.rows(trainer)
-  local rows = { row(trainer, "last", "last") }
+  local rows = {}
+  if not faults.is_spoiled(trainer.engine) then rows[1] = row(trainer, "last", "last") end
   local best = trainer:best_epoch()
-  if best then rows[2] = row(trainer, ("best on valid (epoch %.4g)"):format(best), "best") end
+  if best then rows[#rows + 1] = row(trainer, ("best on valid (epoch %.4g)"):format(best), "best") end
   for _, entry in ipairs(averages.with_captures(averages.list(trainer.average))) do
     add_average(trainer, rows, entry)
   end

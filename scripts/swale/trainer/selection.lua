@@ -2,6 +2,7 @@
 local averages = require "swale.trainer.averages"
 local core = require "swale.core"
 local errors = require "swale.errors"
+local faults = require "swale.trainer.faults"
 local statistics = require "swale.trainer.statistics"
 
 local M = {}
@@ -61,6 +62,7 @@ end
 ---@return swale.Tensor|nil buffers
 function M.weights(engine, which, how)
   if which == nil or which == "last" then
+    faults.refuse_spoiled(engine, 'Trainer:evaluate: "last"')
     return own(engine, engine.weights, engine.buffers, how)
   end
   if which == "best" then return best(engine, how) end

@@ -15,14 +15,16 @@ local M = {}
 ---@field momentum number           likewise
 ---@field weight_decay number       likewise
 ---@field epoch_examples integer    size of the training set
+---@field fault "loss"|"gradient"|"weights"|"buffers"|false   what was not finite, where it stopped
 ---@field noise_scale swale.Estimate  never nil; reading it raises unless `measure` asks for it
 
 M.FIELDS = { "step", "examples", "epoch", "loss", "grad_norm", "lr", "batch_size", "momentum",
-  "weight_decay", "epoch_examples", "noise_scale" }
+  "weight_decay", "epoch_examples", "fault", "noise_scale" }
 
 local meta = { __name = "swale.State" }
 
 function meta.__index(_, key)
+  if key == "fault" then return false end
   if key == "noise_scale" then estimate.unasked(key) end
   errors.no_name("the state has", key, M.FIELDS)
 end
