@@ -122,27 +122,33 @@ INLINE double update_block(int64_t n, real *w, real *m, const real *g, const upd
   return add_four(odd);
 }
 
-static double sgd(int64_t n, void *pw, void *pm, const void *pg, const swi_sgd_hyper *h) {
-  const update u = {.lr = v_set1(-h->lr),
-                    .momentum = v_set1(h->momentum),
-                    .fresh = v_set1(1 - h->dampening),
-                    .decay = v_set1(h->weight_decay),
-                    .factor = v_set1(h->grad_scale),
-                    .has_momentum = h->momentum != 0,
-                    .first = h->first,
-                    .nesterov = h->nesterov};
-  real *w = pw, *m = pm;
-  const real *g = pg;
+/* With the flags known to the compiler, which else looks at them for each vector. */
+INLINE double update_all(int64_t n, real *w, real *m, const real *g, update u, int has_momentum,
+                         int first, int nesterov) {
   double total = 0, squares = sound_squares(block_at(0, n), g);
+  u.has_momentum = has_momentum;
+  u.first = first;
+  u.nesterov = nesterov;
   for (int64_t i = 0; i < n; i += BLOCK) {
     ahead next = look_ahead(n - i, g + i);
     total += squares;
     if (total != total) return total;
-    if (update_block(block_at(i, n), w + i, u.has_momentum ? m + i : NULL, g + i, &u, &next) != 0)
+    if (update_block(block_at(i, n), w + i, has_momentum ? m + i : NULL, g + i, &u, &next) != 0)
       return -__builtin_inf();
     squares = squares_behind(&next, n - i, g + i);
   }
   return total;
+}
+
+static double sgd(int64_t n, void *w, void *m, const void *g, const swi_sgd_hyper *h) {
+  const update u = {.lr = v_set1(-h->lr),
+                    .momentum = v_set1(h->momentum),
+                    .fresh = v_set1(1 - h->dampening),
+                    .decay = v_set1(h->weight_decay),
+                    .factor = v_set1(h->grad_scale)};
+  if (h->momentum == 0) return update_all(n, w, NULL, g, u, 0, 0, 0);
+  if (h->first) return update_all(n, w, m, g, u, 1, 1, h->nesterov);
+  return h->nesterov ? update_all(n, w, m, g, u, 1, 0, 1) : update_all(n, w, m, g, u, 1, 0, 0);
 }
 
 typedef struct adam_update {

@@ -99,6 +99,9 @@ function methods:restore(state, count)
   self.kept = self.keep and {} or nil
 end
 
+---Begins anew.
+function methods:clear() self.mean, self.kept = nil, self.keep and {} or nil end
+
 ---The captured weights that are still there, kept or not; nil if there were too many.
 ---@return swale.Tensor[]|nil
 function methods:iterates() return self.kept end

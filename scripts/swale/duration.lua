@@ -20,6 +20,12 @@ function Duration:__tostring()
   return ("%g %s"):format(self.amount, unit)
 end
 
+--- 0.1 * 3 epochs of 10 examples are 3: a whole number within rounding counts as that number.
+local function rounded(x)
+  local whole = math.floor(x + 0.5)
+  return math.abs(x - whole) <= math.max(1e-6, 1e-15 * x) and whole or x
+end
+
 ---Its length in examples.
 ---@param epoch_examples integer   size of the training set
 ---@return number                  nil for steps: that depends on the batch size
@@ -28,8 +34,8 @@ function Duration:examples(epoch_examples)
     errors.misuse("duration:examples: epoch_examples must be a number, got %s",
       errors.shown(epoch_examples))
   end
-  if self.unit == "examples" then return self.amount end
-  return self.unit == "epochs" and self.amount * epoch_examples or nil
+  if self.unit == "steps" then return nil end
+  return rounded(self.unit == "epochs" and self.amount * epoch_examples or self.amount)
 end
 
 local function new(amount, unit)
@@ -41,7 +47,24 @@ local function check_amount(amount, unit, where)
     errors.misuse("%s: %s must be a number that is not negative, not %s", where, unit,
       errors.shown(amount))
   end
+  if unit ~= "epochs" and amount > 0 and amount < 1 then
+    errors.misuse("%s: %g %s is less than one %s", where, amount, unit, unit:sub(1, -2))
+  end
   return amount
+end
+
+---Raises for a part of an example: nothing could happen after it.
+---@param d swale.Duration
+---@param epoch_examples integer
+---@param where string
+---@return swale.Duration d
+function M.check(d, epoch_examples, where)
+  local examples = d:examples(epoch_examples)
+  if d.amount > 0 and examples and examples < 1 then
+    errors.misuse("%s: %s of %d examples is less than one example", where, tostring(d),
+      epoch_examples)
+  end
+  return d
 end
 
 local function from_table(value, where)

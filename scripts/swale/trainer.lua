@@ -7,6 +7,7 @@ local duration = require "swale.duration"
 local engines = require "swale.trainer.engine"
 local errors = require "swale.errors"
 local hooks = require "swale.trainer.hooks"
+local lengths = require "swale.trainer.lengths"
 local loss = require "swale.loss"
 local models = require "swale.model"
 local optim = require "swale.optim"
@@ -145,7 +146,9 @@ local SETTABLE = { "lr", "batch_size", "momentum", "weight_decay", "average" }
 function Trainer:__newindex(key, value)
   local engine = rawget(self, "engine")
   if key == "average" then
-    engine.average, engine.averages = value, averages.list(value)
+    local list = averages.list(value)
+    lengths.of_averages(list, engine.state.epoch_examples)
+    engine.average, engine.averages = value, list
   elseif key == "lr" or key == "batch_size" or key == "momentum" or key == "weight_decay" then
     engine:set(key, options.value("Trainer", key, value, "number|Schedule|Rule|function"))
   else
@@ -163,8 +166,10 @@ end
 
 local FIT = { epochs = "positive?", steps = "count?", examples = "count?", run = "Run?" }
 
----Trains on: `fit { epochs = 12 }`, or steps, or examples. Called again, it goes on from where it
----is. With a run, what happens is recorded there.
+---Trains on: `fit { epochs = 12 }`, or steps, or examples. Called again, it goes on from the end of
+---the fit before: ten fits of an epoch make the updates of one fit of ten epochs, though a batch may
+---cross each end; one whose end is passed already makes none. After an interrupt, a fault or restore
+---it goes on from where the trainer is. With a run, what happens is recorded there.
 ---@param o { epochs?: number, steps?: integer, examples?: integer, run?: swale.Run }
 ---@param ... nil   refused: a run goes into o
 ---@return swale.Trainer self
@@ -180,6 +185,17 @@ function methods:fit(o, ...)
     errors.misuse("Trainer:fit: how long? fit { epochs = 12 }, or steps, or examples")
   end
   self.engine:fit(duration.of(length, "Trainer:fit"), o.run)
+  return self
+end
+
+---Goes on from a checkpoint: `trainer:restore(sw.load "runs/…/step-00000400.safetensors")`. Weights,
+---running statistics, what the optimizer keeps, the position and averages are as they were then; but a
+---LastK begins anew, and so does the measurement of noise. Rules keep their memory.
+---@param saved table<string, swale.Tensor>    the tensors of the file
+---@param metadata table<string, string>
+---@return swale.Trainer self
+function methods:restore(saved, metadata)
+  require("swale.trainer.resume").take(self.engine, saved, metadata)
   return self
 end
 

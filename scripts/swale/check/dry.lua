@@ -7,6 +7,7 @@ local estimate = require "swale.estimate"
 local folders = require "swale.folders"
 local footprint = require "swale.trainer.footprint"
 local globals = require "swale.experiment.globals"
+local marks = require "swale.trainer.marks"
 local plans = require "swale.trainer.plan"
 
 local M = {}
@@ -63,6 +64,7 @@ local function dry(on_fit)
   function Dry:fit(length)
     self:ready()
     local begun, plan = plans.position(self), plans.steps(self, length)
+    self.goal = marks.goal(begun, self.goal, length)
     on_fit { engine = self, begun = begun, length = length, plan = plan }
     pretend(self, plan)
   end

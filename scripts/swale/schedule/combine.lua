@@ -73,7 +73,7 @@ local function say(part, i, s, mem)
 end
 
 local function combined(kind, parts, f, length)
-  return object.of_function(kind, f, { live = any_live(parts), length = length })
+  return object.of_function(kind, f, { live = any_live(parts), length = length, parts = parts })
 end
 
 ---Its value times a number.
@@ -84,7 +84,8 @@ function M.scale(x, value)
   local part = M.part("schedule.scale", x)
   value = options.value("schedule.scale", "value", value, "number")
   if part.native then
-    return object.native("scale", { schedules = { part.native }, value = value }, part.length)
+    return object.native("scale", { schedules = { part.native }, value = value }, part.length,
+      { part })
   end
   return combined("scale", { part }, function(s, mem) return value * say(part, 1, s, mem) end,
     part.length)
@@ -102,7 +103,7 @@ function M.clamp(x, o)
   end
   if part.native then
     return object.native("clamp", { schedules = { part.native }, min = o.min, max = o.max },
-      part.length)
+      part.length, { part })
   end
   local low, high = o.min or -math.huge, o.max or math.huge
   return combined("clamp", { part }, function(s, mem)
@@ -115,7 +116,9 @@ end
 ---@return swale.Schedule
 function M.product(list)
   local parts = parts_of("schedule.product", list)
-  if all_native(parts) then return object.native("product", { schedules = natives(parts) }) end
+  if all_native(parts) then
+    return object.native("product", { schedules = natives(parts) }, nil, parts)
+  end
   return combined("product", parts, function(s, mem)
     local value = 1
     for i, part in ipairs(parts) do value = value * say(part, i, s, mem) end
@@ -141,7 +144,11 @@ local function link(where, i, entry)
     end
     if key ~= 1 then length[key] = value end
   end
-  return part, next(length) and duration.of(length, where) or part.length
+  length = next(length) and duration.of(length, where) or part.length
+  if length and length.amount == 0 then
+    errors.misuse("%s: part %d (%s) lasts 0 %s: leave it out", where, i, tostring(part), length.unit)
+  end
+  return part, length
 end
 
 local function links(where, list)
@@ -193,7 +200,8 @@ function M.chain(list)
   local parts, lengths, total = links(where, list)
   if #parts == 1 then return parts[1] end
   if all_native(parts) then
-    return object.native("chain", { schedules = natives(parts), durations = lengths }, total)
+    return object.native("chain", { schedules = natives(parts), durations = lengths }, total,
+      parts)
   end
   local in_steps = lengths[1].unit == "steps"
   for _, length in ipairs(lengths) do
@@ -201,10 +209,12 @@ function M.chain(list)
       errors.misuse("%s: all durations in steps, or none, not %s and %s", where, lengths[1], length)
     end
   end
-  return combined("chain", parts, function(s, mem)
+  local chain = combined("chain", parts, function(s, mem)
     local i, start = find(lengths, s)
     return say(parts[i], i, i > 1 and since(s, start, in_steps) or s, mem)
   end, total)
+  chain.durations = lengths
+  return chain
 end
 
 return M

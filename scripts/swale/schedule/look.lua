@@ -25,7 +25,9 @@ local VALUES = spec()
 local function total_examples(where, o)
   local given = (o.epochs and 1 or 0) + (o.steps and 1 or 0) + (o.examples and 1 or 0)
   if given ~= 1 then errors.misuse("%s: how far? one of epochs, steps, examples", where) end
-  return o.examples or o.steps and o.steps * o.batch_size or o.epochs * o.epoch_examples
+  local examples = o.examples or o.steps and o.steps * o.batch_size or o.epochs * o.epoch_examples
+  if examples < 1 then errors.misuse("%s: %g examples is less than one", where, examples) end
+  return examples
 end
 
 ---Values at equally spaced points, without training:

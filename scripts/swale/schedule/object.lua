@@ -19,6 +19,7 @@ local M = {}
 ---@field native? swale.NativeSchedule
 ---@field f? fun(s: swale.State, mem: table): number
 ---@field live? boolean             a rule is part of it: it follows the live state
+---@field parts? swale.Schedule[]   what it is made of
 ---@field length? swale.Duration    after which it holds or is over; nil if it has no end
 ---@operator mul(swale.Schedule|number): swale.Schedule
 local Schedule = class.new("schedule", { fields = { "kind", "length", "live" } })
@@ -82,11 +83,12 @@ end
 ---@param kind string
 ---@param fields table
 ---@param length? swale.Duration
+---@param parts? swale.Schedule[]   whose native halves are among the fields
 ---@return swale.Schedule
-function M.native(kind, fields, length)
+function M.native(kind, fields, length, parts)
   local raw = { kind = kind }
   for key, value in pairs(fields) do raw[key] = raw_value(value) end
-  local self = { kind = kind, length = length, native = core.schedule(raw) }
+  local self = { kind = kind, length = length, parts = parts, native = core.schedule(raw) }
   for key, value in pairs(fields) do self[key] = value end
   return setmetatable(self, Schedule)
 end
@@ -94,12 +96,28 @@ end
 ---A schedule made of a Lua function.
 ---@param kind string
 ---@param f fun(s: swale.State, mem: table): number
----@param fields? { live?: boolean, length?: swale.Duration }
+---@param fields? { live?: boolean, length?: swale.Duration, parts?: swale.Schedule[] }
 ---@return swale.Schedule
 function M.of_function(kind, f, fields)
   local self = { kind = kind, f = f }
   for key, value in pairs(fields or {}) do self[key] = value end
   return setmetatable(self, Schedule)
+end
+
+---Calls visit with each duration in a schedule and its parts.
+---@param x swale.Schedule
+---@param visit fun(d: swale.Duration)
+function M.each_duration(x, visit)
+  for _, value in pairs(x) do
+    if duration.is_duration(value) then
+      visit(value)
+    elseif type(value) == "table" and not getmetatable(value) then
+      for _, one in ipairs(value) do
+        if duration.is_duration(one) then visit(one) end
+        if M.is_schedule(one) then M.each_duration(one, visit) end
+      end
+    end
+  end
 end
 
 ---@param x any

@@ -128,6 +128,14 @@ function Loop:state_vectors()
   return found
 end
 
+---Tensors alone: what else the function kept is lost.
+---@param o { step: integer, examples: integer, vectors: table<string, swale.Tensor> }
+function Loop:restore(o)
+  self.inner:restore { step = o.step, examples = o.examples }
+  self.kept = {}
+  for name, value in pairs(o.vectors) do self.kept[name] = value:clone() end
+end
+
 ---@return number
 function Loop:take_mean() return self.inner:take_mean() end
 ---@return any ...

@@ -1,6 +1,7 @@
 --- A training as it runs: the loop, what is asked before each step, what is due after it.
 local core = require "swale.core"
 local diagnosis = require "swale.trainer.diagnosis"
+local duration = require "swale.duration"
 local errors = require "swale.errors"
 local estimate = require "swale.estimate"
 local events = require "swale.trainer.events"
@@ -8,6 +9,7 @@ local faults = require "swale.trainer.faults"
 local hooks = require "swale.trainer.hooks"
 local hyper = require "swale.trainer.hyper"
 local journals = require "swale.trainer.journal"
+local lengths = require "swale.trainer.lengths"
 local marks = require "swale.trainer.marks"
 local metrics = require "swale.trainer.metrics"
 local reestimate = require "swale.reestimate"
@@ -46,6 +48,7 @@ local WATCHED = 50 -- steps between two looks at how far the weights moved, at m
 ---@field hooks table<string, function[]>
 ---@field history table[]          the records of the epochs of the present run
 ---@field best swale.Best|nil
+---@field goal swale.Goal|nil      where the last fit ended, or was to end
 ---@field loop swale.Loop|swale.CustomLoop|nil      made at the first step
 local Engine = {}
 Engine.__index = Engine
@@ -68,6 +71,7 @@ function M.new(fields)
   fields.hooks, fields.history = hooks.new(), {}
   fields.state.epoch_examples = fields.fixed.subset and #fields.fixed.subset
     or #fields.data.train.source
+  lengths.check(fields, fields.state.epoch_examples)
   setmetatable(fields, class):begin()
   return fields
 end
@@ -154,6 +158,7 @@ end
 ---@param value swale.Hyperparameter
 function Engine:set(name, value)
   hyper.check(name, value)
+  lengths.of_schedule(value, self.state.epoch_examples, "Trainer: " .. name)
   self.settings[name] = value
   if not self.rules then return end
   self.rules = hyper.replace(self.loop, self.settings, self.rules, name)
@@ -251,10 +256,9 @@ local function run_to(self, length)
   self:ready()
   self:pace()
   local s = self.state
-  local scale = length.unit == "steps" and "step" or "examples"
-  local amount = length:examples(s.epoch_examples) or length.amount
-  self.reached = amount <= 0
-  self.target = marks.once(scale, s[scale] + amount, function() self.reached = true end)
+  self.goal = marks.goal(s, self.goal, length)
+  self.reached = marks.is_reached(self.goal, s)
+  self.target = marks.once(self.goal.scale, self.goal.at, function() self.reached = true end)
   drive(self, events.plan(self))
   faults.check(self)
   self.journal:step(s, self.loop)
@@ -274,21 +278,23 @@ local function begin_record(self, run)
   self.loop:watch_updates(run and every or 0)
 end
 
---- Whether a fit of this trainer is on the stack of a coroutine. One that waits within a fit and is
---- dropped never comes to its end: then its fit is over once it is collected.
-local function is_running(self)
+---Whether a fit of this trainer is on the stack of a coroutine. One that waits within a fit and is
+---dropped never comes to its end: then its fit is over once it is collected.
+---@return boolean
+function Engine:is_running()
   if self.fitting[1] then collectgarbage() end
   return self.fitting[1] ~= nil
 end
 
----Trains for so long, from where it is.
+---Trains for so long, from the end of the fit before (see marks.goal).
 ---@param length swale.Duration
 ---@param run table|nil
 function Engine:fit(length, run)
-  if is_running(self) then
+  if self:is_running() then
     errors.misuse "Trainer:fit: already running: in a hook, a rule, or a coroutine that waits"
   end
   faults.refuse_spoiled(self, "Trainer:fit")
+  duration.check(length, self.state.epoch_examples, "Trainer:fit")
   if run and run.interrupted then error(core.INTERRUPTED, 0) end
   local _ <close> = setmetatable({}, { __close = function() self.fitting = {} end })
   self.fitting = setmetatable({ coroutine.running() }, { __mode = "v" })

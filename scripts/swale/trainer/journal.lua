@@ -1,5 +1,6 @@
 --- What a training writes down: lines of metrics, checkpoints, progress. Without a run, nothing.
 local averages = require "swale.trainer.averages"
+local marks = require "swale.trainer.marks"
 local segments = require "swale.segments"
 local statistics = require "swale.trainer.statistics"
 
@@ -94,9 +95,13 @@ local function add_averages(tensors, data, engine)
   end
 end
 
-local function metadata(self, s)
+--- With the end of the fit, where it is reached: the next one begins there.
+local function metadata(self, engine)
+  local s, goal = engine.state, engine.goal
+  local reached = goal and marks.is_reached(goal, s)
   return { step = tostring(s.step), examples = tostring(s.examples), segments = self.segments,
-    buffer_segments = self.buffer_segments }
+    buffer_segments = self.buffer_segments,
+    goal = reached and ("%s %.17g"):format(goal.scale, goal.at) or nil }
 end
 
 ---The checkpoint that a training ends with: averages have the statistics that go with them in it.
@@ -115,7 +120,7 @@ end
 function Journal:checkpoint(engine)
   local s = engine.state
   if not self.run or self.saved == s.step then return end
-  local tensors, data = engine.loop:state_vectors(), metadata(self, s)
+  local tensors, data = engine.loop:state_vectors(), metadata(self, engine)
   tensors.weights, tensors.buffers, data.average_count = engine.weights, engine.buffers, "0"
   add_averages(tensors, data, engine)
   self.run:checkpoint(("step-%08d"):format(s.step), tensors, data)
@@ -128,7 +133,7 @@ function Journal:best(engine)
   if not self.run then return end
   local best = engine.best
   self.run:checkpoint("best", { weights = best.weights, buffers = best.buffers },
-    metadata(self, engine.state), { keep = true })
+    metadata(self, engine), { keep = true })
 end
 
 return M

@@ -9,6 +9,10 @@ local M = {}
 ---@field count integer     which it is: at = count * every
 ---@field fire fun(at: number)
 
+---@class swale.Goal
+---@field scale "step"|"examples"
+---@field at number
+
 ---Marks at every, 2 every, …, beginning after the state's position.
 ---@param every swale.Duration
 ---@param epoch_examples integer
@@ -31,8 +35,23 @@ function M.once(scale, at, fire)
   return { scale = scale, every = math.huge, count = 1, at = at, fire = fire }
 end
 
---- Rounding of count * every must not put a mark one example further.
-local function reached(mark, s) return s[mark.scale] >= mark.at - 1e-6 end
+---Where a fit is to end. It begins at the end of the one before, if that was reached, else where
+---the trainer is: ten fits of an epoch are one of ten epochs, though batches cross the ends.
+---@param s { step: integer, examples: integer, epoch_examples: integer }
+---@param before swale.Goal|nil   of the fit before
+---@param length swale.Duration
+---@return swale.Goal
+function M.goal(s, before, length)
+  local scale = length.unit == "steps" and "step" or "examples"
+  local from = before and before.scale == scale and M.is_reached(before, s) and before.at
+  return { scale = scale,
+    at = (from or s[scale]) + (length:examples(s.epoch_examples) or length.amount) }
+end
+
+---@param goal swale.Goal
+---@param s { step: integer, examples: integer }
+---@return boolean
+function M.is_reached(goal, s) return s[goal.scale] >= goal.at - 1e-6 end
 
 local function move_on(mark, s)
   if mark.every == math.huge then
@@ -48,7 +67,7 @@ end
 ---@param s swale.State
 function M.fire(marks, s)
   for _, mark in ipairs(marks) do
-    if reached(mark, s) then
+    if M.is_reached(mark, s) then -- rounding of count * every must not put it one example further
       local at = mark.at
       move_on(mark, s)
       mark.fire(at)

@@ -2,6 +2,7 @@
 --- memory it takes. Exact where the batch size depends on nothing but how far things are.
 local class = require "swale.class"
 local duration = require "swale.duration"
+local marks = require "swale.trainer.marks"
 local options = require "swale.options"
 local schedule = require "swale.schedule"
 
@@ -133,8 +134,9 @@ end
 function M.steps(engine, length)
   local x, begun = engine.settings.batch_size, M.position(engine)
   local plan = setmetatable({ live = false }, Plan)
-  local examples = length:examples(begun.epoch_examples)
-  local target = { steps = not examples and length.amount or nil, examples = examples }
+  local goal = marks.goal(begun, engine.goal, duration.check(length, begun.epoch_examples, "fit"))
+  local left = goal.at - begun[goal.scale]
+  local target = { [goal.scale == "step" and "steps" or "examples"] = left }
   plan.steps, plan.examples_wanted = target.steps, target.examples
   if type(x) == "number" then
     of_constant(plan, x, target)
