@@ -3,34 +3,25 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "kernels/inner.h"
 #include "train/loop_int.h"
 
 int swi_is_finite(const swi_kernels *k, const sw_tensor *v) {
   return !isnan(k->squares(sw_tensor_numel(v), sw_tensor_data(v)));
 }
 
-typedef struct scaled {
-  const sw_loop *l;
-  double unit;
-} scaled;
-
-static double scaled_squares(void *arg, const sw_range *range, int64_t first, int64_t n) {
-  const scaled *s = arg;
-  const double *g = (const double *)sw_tensor_data(s->l->gradient) + first;
-  double sum = 0;
-  (void)range;
-  for (int64_t i = 0; i < n; i++) sum += g[i] * s->unit * (g[i] * s->unit);
-  return sum;
-}
-
 /* Squares of float32 always have their place in double. */
 double swi_gradient_norm(const sw_loop *l, double squares) {
-  const double least = 0x1p-956;
-  if (l->real == SW_F32 || isnan(squares) || (squares >= least && squares <= DBL_MAX))
+  if (l->real == SW_F32 || isnan(squares) || (squares >= 0x1p-956 && squares <= DBL_MAX))
     return sqrt(squares);
-  scaled s = {l, squares < least ? 0x1p+530 : 0x1p-540};
-  swi_ranges_run(l->ranges, 0, swi_ranges_count(l->ranges), scaled_squares, &s);
-  return sqrt(swi_ranges_total(l->ranges)) / s.unit;
+  const char *g = sw_tensor_data(l->gradient);
+  double norm = 0;
+  for (int i = 0; i < swi_ranges_count(l->ranges); i++) {
+    const sw_range *r = swi_ranges_get(l->ranges, i);
+    if (r->frozen) continue;
+    norm = hypot(norm, swi_vector_norm(l->k, r->length, g + r->first * l->k->element_bytes));
+  }
+  return norm;
 }
 
 int swi_first_odd(const sw_loop *l, int begin, int end) {
