@@ -72,7 +72,7 @@ prepare() {
   mkdir -p "$root$checkout"
   git ls-files -z | tar --null --ignore-failed-read -cT - | tar -xC "$root$checkout" --no-same-owner
   [ "$2" = root ] && return
-  enter "$root" root sh -c 'apt-get update -q && apt-get install -y -q sudo' \
+  enter "$root" root sh -c 'apt-get update -q && apt-get install -y -q passwd sudo' \
     >"$logs/$1-$2.prepare" 2>&1 &&
     enter "$root" root useradd -m "$2" &&
     echo "$2 ALL=(ALL) NOPASSWD: ALL" >"$root/etc/sudoers.d/$2" &&
