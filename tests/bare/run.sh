@@ -6,9 +6,9 @@
 #   tests/bare/run.sh [SUITE…]      default: bookworm trixie sid
 #
 # BARE_USERS chooses the users (root tester), BARE_LOGS the folder for logs (a new one below /tmp,
-# kept), BARE_TEST the second command's arguments (test). The systems are made by mmdebstrap from the
-# mirror that this machine's apt uses, in a temporary folder, and removed at the end. What is mounted
-# in them is mounted in a namespace of its own, which ends with the command.
+# kept), BARE_TEST the second command's arguments (test). The systems are made by mmdebstrap from
+# the mirror that this machine's apt uses, in a temporary folder, and removed at the end. What is
+# mounted in them is mounted in a namespace of its own, which ends with the command.
 set -u
 cd "$(dirname "$0")/../.."
 
@@ -16,7 +16,8 @@ die() { printf 'tests/bare: %s\n' "$*" >&2; exit 1; }
 
 [ "$(id -u)" = 0 ] || die "root is needed, for chroot and mount"
 for tool in mmdebstrap unshare chroot git tar; do
-  command -v $tool >/dev/null || die "there is no $tool (packages: mmdebstrap util-linux coreutils git tar)"
+  command -v $tool >/dev/null ||
+    die "there is no $tool (packages: mmdebstrap util-linux coreutils git tar)"
 done
 unshare --mount --pid --fork true 2>/dev/null || die "unshare cannot make namespaces here"
 
@@ -59,8 +60,9 @@ enter() {
 
 # make_system SUITE: a tar of the smallest system that apt runs in.
 make_system() {
-  [ -e "$temp/$1.tar" ] || mmdebstrap --mode=root --variant=apt "${aptopts[@]}" "$1" "$temp/$1.tar" \
-    "$mirror" >"$logs/$1.mmdebstrap" 2>&1
+  [ -e "$temp/$1.tar" ] ||
+    mmdebstrap --mode=root --variant=apt "${aptopts[@]}" "$1" "$temp/$1.tar" "$mirror" \
+      >"$logs/$1.mmdebstrap" 2>&1
 }
 
 # prepare SUITE USER: sets root, a system with this checkout and, for a user, sudo.
