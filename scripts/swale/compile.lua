@@ -159,11 +159,20 @@ local function best_of(self, facts)
   end
 end
 
+--- 0 where an output is NaN, 1 elsewhere: such a row has no largest output, and is no hit.
+local function is_sound(self, best)
+  local output = self.output
+  if output:ndim() > best:ndim() or #output:shape() == 2 and best:ndim() > 1 then
+    output = ops.max(output, -1)
+  end
+  return ops.reshape(ops.eq(output, output), best:shape())
+end
+
 --- Where an example has several labels, the mean over them. Where some do not count, sums.
 local function take_hits(self, example, facts)
   local best = example.labels and best_of(self, facts)
   if not best then return end
-  local hit, axes = ops.eq(best, ops.cast(self.y)), {}
+  local hit, axes = ops.eq(best, ops.cast(self.y)) * is_sound(self, best), {}
   for axis = 2, self.y:ndim() do axes[axis - 1] = axis end
   local several = #axes > 0
   if not facts.ignore_index then

@@ -1,4 +1,5 @@
 --- The trainer: a model, data, and numbers that may change as it goes.
+local additive = require "swale.trainer.additive"
 local averages = require "swale.trainer.averages"
 local class = require "swale.class"
 local compile = require "swale.compile"
@@ -9,6 +10,7 @@ local errors = require "swale.errors"
 local hooks = require "swale.trainer.hooks"
 local lengths = require "swale.trainer.lengths"
 local loss = require "swale.loss"
+local metrics = require "swale.trainer.metrics"
 local models = require "swale.model"
 local optim = require "swale.optim"
 local options = require "swale.options"
@@ -74,6 +76,9 @@ local function ask_measure(engine, name, what)
     errors.misuse("measure: nothing is called %s%s It takes: noise_scale.", errors.shown(name),
       errors.suggestion(name, { "noise_scale" }))
   end
+  if engine.eval_graph.uneven then
+    additive.refuse(engine.eval_graph.uneven, "measure: noise_scale", "leave measure out")
+  end
   if type(what) ~= "table" or not what.every then what = { every = what } end
   local o = options.check("measure: noise_scale", what, MEASURE)
   engine:measure(setup.steps("measure: noise_scale", o.every), o.target)
@@ -87,7 +92,8 @@ local function compiled(model, o, example)
     other = compile.graph(model.layer, o.loss, example, "eval", true)
   end
   setup.check_outputs(graph, o.data)
-  setup.check_mean(other, model, o.data.train.source)
+  other.uneven = additive.check(other, model, o.data.train.source)
+  metrics.check_batches(other, o.data.valid, o.eval_batch, "data.valid")
   return graph, other
 end
 
@@ -113,7 +119,7 @@ function M.new(o)
     model = model, data = o.data, optimizer = optimizer, settings = settings, graph = graph,
     eval_graph = eval_graph, example = example, batch_norm = o.batch_norm,
     average = o.average, averages = averages.list(o.average), seed = seed,
-    fixed = setup.fixed(o, optimizer, settings, graph), eval_batch = o.eval_batch,
+    fixed = setup.fixed(o, optimizer, settings, graph, eval_graph.uneven), eval_batch = o.eval_batch,
     record = duration.every(o.record),
   }
   for name, what in pairs(o.measure or {}) do ask_measure(engine, name, what) end

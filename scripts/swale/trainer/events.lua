@@ -20,6 +20,7 @@ local function copied(from, into)
 end
 
 local function keep_best(self, found)
+  self.valid_is_nan = found.loss ~= found.loss
   if not metrics.is_better(found, self.best and self.best.metrics) then return end
   local before = self.best or {}
   self.best = { weights = copied(self.weights, before.weights), metrics = found,

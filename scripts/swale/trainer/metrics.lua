@@ -1,5 +1,6 @@
 --- Loss and accuracy of weights on a split.
 local class = require "swale.class"
+local additive = require "swale.trainer.additive"
 local core = require "swale.core"
 local errors = require "swale.errors"
 
@@ -58,6 +59,17 @@ local function fitting(graph, n, batch)
   return batch
 end
 
+---Raises where a loss that is no mean over examples would be evaluated in parts.
+---@param graph swale.CompiledGraph   of mode "eval"
+---@param data swale.Split|swale.Source|nil
+---@param batch integer
+---@param on string
+function M.check_batches(graph, data, batch, on)
+  if not graph.uneven or not data or #data <= batch then return end
+  additive.refuse(graph.uneven, ("Trainer: evaluation of %s, %d examples %d at a time"):format(on,
+    #data, batch), ("eval_batch = %d takes all of them at once"):format(#data))
+end
+
 ---@param graph swale.CompiledGraph   of mode "eval"
 ---@param weights swale.Tensor
 ---@param buffers swale.Tensor|nil
@@ -70,6 +82,7 @@ function M.evaluate(graph, weights, buffers, source, batch, on)
     graph.evaluation_program, graph.evaluation_names = graph:evaluation(weights:dtype())
   end
   local program, n, sums = graph.evaluation_program, #source, nil
+  M.check_batches(graph, source, batch, on)
   batch = fitting(graph, #source, batch)
   if graph.each or graph.ratio then
     sums = named(graph.evaluation_names,
@@ -81,12 +94,12 @@ function M.evaluate(graph, weights, buffers, source, batch, on)
     accuracy = sums.hit and sums.hit / (sums.counted or n), examples = n, on = on }, Metrics)
 end
 
----Whether a is better than b: by accuracy where there is one, else by loss.
+---Whether a is better than b: by accuracy where there is one, else by loss. NaN never is.
 ---@param a swale.Metrics
 ---@param b swale.Metrics|nil
 ---@return boolean
 function M.is_better(a, b)
-  if not b then return a.loss == a.loss end
+  if not b or a.loss ~= a.loss then return a.loss == a.loss end
   if a.accuracy and a.accuracy ~= b.accuracy then return a.accuracy > b.accuracy end
   return a.loss < b.loss
 end

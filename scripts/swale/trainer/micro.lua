@@ -1,5 +1,6 @@
 --- Micro-batches: large batches computed in parts. Where examples know of each other, as under
 --- batch norm, the parts are not the whole.
+local additive = require "swale.trainer.additive"
 local errors = require "swale.errors"
 local options = require "swale.options"
 
@@ -57,8 +58,9 @@ end
 ---@param value integer|swale.MicroBatch|nil
 ---@param graph swale.CompiledGraph    of mode "train"
 ---@param batch swale.Hyperparameter   the batch size
+---@param uneven swale.Uneven|nil     the loss is no mean over examples
 ---@return integer|nil size
-function M.size(value, graph, batch)
+function M.size(value, graph, batch, uneven)
   if value == nil then return nil end
   if type(value) == "number" then value = { size = value } end
   local o = options.check("Trainer: micro_batch", value,
@@ -66,6 +68,9 @@ function M.size(value, graph, batch)
   if graph.ratio then
     errors.misuse("Trainer: micro_batch = %d: the parts of a batch would each divide by a sum of"
       .. " their own%s", o.size, graph.loss_facts.coupled or "")
+  end
+  if uneven and not (type(batch) == "number" and batch <= o.size) then
+    additive.refuse(uneven, ("Trainer: micro_batch = %d"):format(o.size), "leave micro_batch out")
   end
   local coupled = graph:is_coupled()
   if coupled and not o.couple then

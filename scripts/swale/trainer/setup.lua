@@ -75,15 +75,16 @@ end
 ---@param optimizer swale.Optimizer
 ---@param settings table<swale.Hyper, swale.Hyperparameter>
 ---@param graph swale.CompiledGraph
+---@param uneven swale.Uneven|nil
 ---@return table
-function M.fixed(o, optimizer, settings, graph)
+function M.fixed(o, optimizer, settings, graph, uneven)
   local list = either(o, optimizer, "groups")
   if list and optimizer.step then
     errors.misuse "Trainer: groups are for native optimizers: a Lua function has the whole vector"
   end
   return { segments = groups.segments(graph.segments, list), order = ORDERS[o.sampler],
     subset = subset(o, #o.data.train.source),
-    micro_batch = micro.size(o.micro_batch, graph, settings.batch_size),
+    micro_batch = micro.size(o.micro_batch, graph, settings.batch_size, uneven),
     coupling = o.lr_scaling, reference_batch = reference(o, settings),
     max_norm = either(o, optimizer, "clip_norm") }
 end
@@ -153,28 +154,6 @@ function M.check_outputs(graph, data)
       .. " tells them by its sign, or the model has 2 outputs")
   elseif outputs and data.classes and outputs < data.classes then
     errors.misuse("Trainer: the model has %d outputs, the data %d classes", outputs, data.classes)
-  end
-end
-
-local function loss_of(program, vectors, source, index)
-  local x, y = source:gather(core.tensor(index, "int32"))
-  return errors.check(program:run { inputs = { x, y }, vectors = vectors }):item()
-end
-
----A loss function that gives one number must give a mean: of two examples the same as of the two
----taken twice. A sum would be evaluated wrongly, and its gradient grow with the batch.
----@param graph swale.CompiledGraph     of mode "eval"
----@param model swale.Model
----@param source swale.Source
-function M.check_mean(graph, model, source)
-  if graph.each or graph.ratio then return end
-  local program, last = graph:evaluation(), #source - 1
-  local vectors = { model:weights(), model:buffers() }
-  local once = loss_of(program, vectors, source, { 0, last })
-  local twice = loss_of(program, vectors, source, { 0, last, 0, last })
-  if math.abs(twice - once) > 1e-3 * math.abs(once) then
-    errors.misuse("Trainer: a loss function that gives one number gives the mean over the batch:"
-      .. " of two examples this one gives %.4g, of the same two taken twice %.4g", once, twice)
   end
 end
 

@@ -1,0 +1,81 @@
+--- Loss functions that give one number for a batch: what may be cut into parts and put together.
+--- The mean over a batch is the mean of the means of its parts; a root of it is not.
+local core = require "swale.core"
+local errors = require "swale.errors"
+
+local M = {}
+
+local EXAMPLES = 6
+local SPREAD = 0.05     -- of the weights beside those at hand, which may be all alike
+local TOLERANCE = 1e-9  -- a sum of six losses in float64, in another order
+
+local function loss_of(program, vectors, source, index)
+  local x, y = source:gather(core.tensor(index, "int32"))
+  return errors.check(program:run { inputs = { x, y }, vectors = vectors }):item()
+end
+
+--- The model's weights, and others near by, in float64.
+local function vectors_of(model)
+  local weights, buffers = model:weights():to "float64", model:buffers()
+  local moved = weights:clone()
+  core.random(0, "check/additive"):fill_normal(moved, 0, SPREAD)
+  buffers = buffers and buffers:to "float64"
+  return { { weights, buffers }, { moved:add(1, weights), buffers } }
+end
+
+--- Positions from first on, of EXAMPLES spread over the source.
+local function spread(source, first, last)
+  local index = {}
+  for i = first, last do
+    index[#index + 1] = math.floor((i - 1) * (#source - 1) / (EXAMPLES - 1) + 0.5)
+  end
+  return index
+end
+
+local function differ(a, b) return math.abs(a - b) > TOLERANCE * (math.abs(a) + math.abs(b)) end
+
+local function check_twice(program, vectors, source)
+  local once = loss_of(program, vectors, source, { 0, #source - 1 })
+  local twice = loss_of(program, vectors, source, { 0, #source - 1, 0, #source - 1 })
+  if math.abs(twice - once) > 1e-3 * math.abs(once) then
+    errors.misuse("Trainer: a loss function that gives one number gives the mean over the batch:"
+      .. " of two examples this one gives %.4g, of the same two taken twice %.4g", once, twice)
+  end
+end
+
+---@class swale.Uneven     a loss that its parts do not make
+---@field whole number     of a batch
+---@field parts number     the mean of its parts' losses, by their sizes
+
+---Refuses a loss that is a sum over the batch: its gradient would grow with it. Says whether it is
+---the mean of the losses of parts, by computing it for one batch, whole and in two parts.
+---@param graph swale.CompiledGraph     of mode "eval"
+---@param model swale.Model
+---@param source swale.Source
+---@return swale.Uneven|nil             nil: parts make the whole
+function M.check(graph, model, source)
+  if graph.each or graph.ratio then return nil end
+  local program = graph:evaluation "float64"
+  for _, vectors in ipairs(vectors_of(model)) do
+    check_twice(program, vectors, source)
+    local whole = loss_of(program, vectors, source, spread(source, 1, EXAMPLES))
+    for cut = 1, EXAMPLES // 2 do
+      local parts = (cut * loss_of(program, vectors, source, spread(source, 1, cut)) + (EXAMPLES
+        - cut) * loss_of(program, vectors, source, spread(source, cut + 1, EXAMPLES))) / EXAMPLES
+      if differ(whole, parts) then return { whole = whole, parts = parts } end
+    end
+  end
+  return nil
+end
+
+---Raises: what was asked for would cut a batch.
+---@param uneven swale.Uneven
+---@param where string     "Trainer: micro_batch = 2"
+---@param instead string   what can be set
+function M.refuse(uneven, where, instead)
+  errors.misuse("%s: the loss is no mean over examples: of a batch it is %.5g, of its parts %.5g"
+    .. " on average. A loss function that returns one value an example may be cut; else %s", where,
+    uneven.whole, uneven.parts, instead)
+end
+
+return M
