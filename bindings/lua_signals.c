@@ -18,6 +18,7 @@
 static volatile sig_atomic_t interrupted; /* Ctrl-C was pressed, or the like */
 static volatile sig_atomic_t last_signal; /* the first of the latest interrupt; 0: none yet */
 static struct timespec first_time;        /* when it came; of the handler */
+static volatile sig_atomic_t deferred;    /* the hook waits */
 static volatile sig_atomic_t told;        /* and the script knows */
 static enum { NONE, ONLY_SIGINT, ALL } catching; /* what catch_signals was called for */
 static lua_State *volatile listener; /* whose main coroutine hears of it; for the handler only */
@@ -48,6 +49,11 @@ static void end_at_once(int signal_number) {
 
 /* lua_sethook may be called at any moment, but by the thread that runs the state. A hook that is
  * there already (a debugger's, a profiler's) stays: then only the core is interrupted. */
+static void set_hook(void) {
+  if (lua_gethook(listener)) return;
+  lua_sethook(listener, hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+}
+
 static void on_interrupt(int signal_number) {
   if (signal_number != SIGINT && last_signal && seconds_since_first() < AGAIN_SECONDS) return;
   if (interrupted) {
@@ -57,8 +63,7 @@ static void on_interrupt(int signal_number) {
   (void)clock_gettime(CLOCK_MONOTONIC, &first_time);
   last_signal = signal_number;
   interrupted = 1;
-  if (!listener || !pthread_equal(pthread_self(), listening) || lua_gethook(listener)) return;
-  lua_sethook(listener, hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+  if (listener && pthread_equal(pthread_self(), listening) && !deferred) set_hook();
 }
 
 static int is_ignored(int signal_number) {
@@ -87,7 +92,7 @@ static void give_back(int signal_number) {
 static void hook(lua_State *L, lua_Debug *frame) {
   (void)frame;
   lua_sethook(L, NULL, 0, 0);
-  if (!interrupted || told) return;
+  if (!interrupted || told || deferred) return;
   told = 1;
   lua_rawgetp(L, LUA_REGISTRYINDEX, &lx_module_key);
   lua_getiuservalue(L, -1, LX_INTERRUPTED);
@@ -132,6 +137,15 @@ static int clear_interrupt(lua_State *L) {
   return 0;
 }
 
+/* defer_interrupt(on): while on, a signal sets the flag and nothing is raised. What it was. */
+static int defer_interrupt(lua_State *L) {
+  int on = lx_check_boolean(L, 1, "defer_interrupt", "on");
+  lua_pushboolean(L, deferred);
+  deferred = on;
+  if (!on && interrupted && !told && listener) set_hook();
+  return 1;
+}
+
 /* The exit status of a process that ends by the latest interrupt. */
 static int interrupt_status(lua_State *L) {
   lua_pushinteger(L, 128 + (last_signal ? last_signal : SIGINT));
@@ -164,7 +178,11 @@ void lx_push_interrupted(lua_State *L) {
 }
 
 const luaL_Reg lx_signal_functions[] = {
-    {"catch_signals", catch_signals},     {"interrupted", is_interrupted},
-    {"clear_interrupt", clear_interrupt}, {"interrupt_status", interrupt_status},
-    {"is_ignored", tell_ignored},         {NULL, NULL},
+    {"catch_signals", catch_signals},
+    {"interrupted", is_interrupted},
+    {"clear_interrupt", clear_interrupt},
+    {"interrupt_status", interrupt_status},
+    {"defer_interrupt", defer_interrupt},
+    {"is_ignored", tell_ignored},
+    {NULL, NULL},
 };

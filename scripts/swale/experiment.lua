@@ -6,6 +6,7 @@ local errors = require "swale.errors"
 local globals = require "swale.experiment.globals"
 local options = require "swale.options"
 local parameters = require "swale.experiment.parameters"
+local process = require "swale.process"
 
 local M = {}
 
@@ -118,11 +119,13 @@ local function conclude(run, outcome, o)
 end
 
 local function catch(value)
+  core.defer_interrupt(true)
   return { value = value, traceback = debug.traceback(nil, 2) }
 end
 
 --- os.exit ends the process, but the record first. The exit status.
 local function finish_before_exit(run, code)
+  core.defer_interrupt(true)
   local good, lost = code == nil or code == true or code == 0, run:lost()
   local why = lost or not good and ("os.exit(%s)"):format(code) or nil
   local written, problem = run:finish(why and "failed" or "done", why)
@@ -140,12 +143,22 @@ local function borrow_globals(run)
   })
 end
 
+--- Calls the experiment's function: only in it a signal is raised, so that one which comes before
+--- or behind does not keep the end from being recorded.
+local function call(self, run, params)
+  local given = errors.strict(params, "the experiment declares")
+  return xpcall(function()
+    core.defer_interrupt(false)
+    self.run(run, given)
+    core.defer_interrupt(true)
+  end, catch)
+end
+
 local function perform(self, run, params)
   local create = require "swale.create"
   local give_back, seed_before = borrow_globals(run), create.default_seed()
   create.set_default_seed(run.seed)
-  local ok, failure = xpcall(self.run, catch, run,
-    errors.strict(params, "the experiment declares"))
+  local ok, failure = call(self, run, params)
   create.set_default_seed(seed_before)
   give_back()
   if core.interrupted() or run.interrupted then
@@ -182,6 +195,7 @@ function Experiment:execute(overrides, o)
     return 2
   end
   core.catch_signals()
+  local _ <close> = process.deferred_interrupt()
   local ok, run = pcall(require("swale.run").create, { experiment = self.name, params = params,
     seed = o.seed, script = o.script, argv = o.argv })
   if not ok then

@@ -122,7 +122,19 @@ local function run_until_closed(...)
   uv().run "nowait"
 end
 
+---Until what this gives is closed, no Ctrl-C is raised, but at once then. In a callback of libuv an
+---error would end the process.
+---@return table to_close
+function M.deferred_interrupt()
+  local core = package.loaded["swale.core"]
+  local before = core and core.defer_interrupt(true)
+  return setmetatable({}, { __close = function()
+    if core then core.defer_interrupt(before) end
+  end })
+end
+
 local function spawn(argv, o)
+  local _ <close> = M.deferred_interrupt()
   local out, err = collector(o.limit, o.fd), collector()
   local input = o.input and uv().new_pipe(false)
   local code, signal, timer, handle

@@ -23,6 +23,7 @@ local LOOKS = 100  -- records from one look at whether they are still there to t
 ---see "killed", too
 ---@field interrupted boolean? a training of it was: no other begins
 ---@field ended boolean?      its files are closed
+---@field losses string?      what was taken away
 ---@field last_step integer?  of the last record that named one
 ---@field saved_step integer? of the last checkpoint
 local Run = class.new("run", { fields = {
@@ -94,20 +95,26 @@ end
 ---@field argv? string[]
 ---@field progress? swale.ProgressBar
 
+local function begin(self)
+  self.lock = standing.hold(self.dir)
+  self:write_info()
+  self.log = open_append(self.dir .. "/log.txt")
+  self.metrics = open_append(self.dir .. "/metrics.jsonl")
+end
+
 ---Makes a run's directory and writes down all that is known already.
 ---@param o swale.RunOptions
 ---@return swale.Run
 function M.create(o)
   local self = setmetatable({ seed = o.seed, status = "running", saved = {}, looked = 0,
     begun = clock() }, Run)
-  self.dir = place.make(o.experiment)
-  self.lock = standing.hold(self.dir)
   self.info = description(o)
+  self.dir = place.make(o.experiment)
   self.progress_bar = o.progress or progress.new()
-  self:write_info()
-  self.log = open_append(self.dir .. "/log.txt")
-  self.metrics = open_append(self.dir .. "/metrics.jsonl")
-  return self
+  local ok, fault = pcall(begin, self)
+  if ok then return self end
+  folders.remove(self.dir) -- interrupted, or a full disk: there is nothing in it yet
+  error(fault, 0)
 end
 
 --- info as JSON; fields that cannot be written are left out and named.
@@ -140,11 +147,11 @@ end
 function Run:lost()
   for _, file in ipairs { self.metrics, self.log } do
     local what = file.fd and file:lost()
-    if what then
-      return ("%s: %s while the run wrote it; records are lost"):format(file.path, what)
+    if what and not self.losses then
+      self.losses = ("%s: %s while the run wrote it; records are lost"):format(file.path, what)
     end
   end
-  return nil
+  return self.losses
 end
 
 --- Each epoch and checkpoint, and now and then, so that a run does not go on for nothing.
@@ -181,13 +188,13 @@ function Run:checkpoint(name, tensors, metadata, o)
   if name:find "^[.]" or name:find "[/%c]" then
     errors.misuse("run:checkpoint: a name is no path and begins with no dot, not %q", name)
   end
-  look(self)
   local folder = self.dir .. "/checkpoints"
   local made, why = folders.make_folder(folder)
   check_write(self, folder, made, why)
   local path, texts = ("%s/%s.safetensors"):format(folder, name), {}
   for key, value in pairs(metadata or {}) do texts[key] = tostring(value) end
   check_write(self, path, core.safetensors_write(path, tensors, texts))
+  look(self)
   if o and o.keep then return path end
   self.saved_step = tonumber(texts.step) or self.saved_step
   self:forget_checkpoints(path)
@@ -255,6 +262,7 @@ local function put(self, where, part, values)
         errors.shown(key))
     end
     local ok, copy = pcall(snapshot, { [key] = value })
+    if not ok and copy == core.INTERRUPTED then error(copy, 0) end
     if not ok then errors.misuse("%s: %s", where, plain_reason(copy)) end
     kept[key] = copy[key]
   end

@@ -105,6 +105,19 @@ function TestDownloads:test_a_file_without_end()
   self:fails(self:get "endless", "t10k-images-idx3-ubyte.gz: more than", "not the file meant")
 end
 
+--- Of a process that was killed while it fetched; one that still does has its folder locked.
+function TestDownloads:test_scratch_folders_that_were_left()
+  local core, kept = require "swale.core", { ".swale-AAAAA1", ".swale-notours", "swale-AAAAA2" }
+  for _, name in ipairs { ".swale-AAAAA0", table.unpack(kept) } do
+    assert(folders.make_folder(self.cache .. "/" .. name))
+    command.write(self.cache .. "/" .. name .. "/.lock", "")
+  end
+  local lock = core.hold(self.cache .. "/.swale-AAAAA1/.lock")
+  lu.assert_equals(self:get("nowhere").code, 1)
+  lu.assert_equals(folders.entries(self.cache), kept)
+  lock:release()
+end
+
 function TestDownloads:test_not_there() self:fails(self:get "nowhere", "404") end
 
 function TestDownloads:test_another_file_of_that_name()

@@ -118,6 +118,37 @@ function TestRecords:runs_of_children()
   return list
 end
 
+--- Whenever it comes, there is no run yet, or one that says "interrupted".
+function TestRecords:test_a_signal_at_any_moment()
+  command.write_script(self.script, ENDLESS)
+  for i = 1, LONG and 100 or 10 do
+    local result = self:bash(([[
+      "$@" 2>err & pid=$!
+      sleep %.3f
+      kill -TERM $pid
+      wait $pid]]):format((i * 0.0617) % 0.25))
+    lu.assert_equals(result.code, 143, command.read(self.dir .. "/err"))
+    for _, name in ipairs(folders.entries(self.dir .. "/runs")) do
+      lu.assert_equals(self:readable(self.dir .. "/runs/" .. name).status, "interrupted")
+    end
+    command.remove(self.dir .. "/runs")
+  end
+end
+
+--- Patience ends: more signals come while the last checkpoint and the end are being written.
+function TestRecords:test_signals_without_end()
+  command.write_script(self.script, ENDLESS)
+  local result = self:bash [[
+    "$@" 2>err & pid=$!
+    wait_for 'runs/*/metrics.jsonl'
+    kill -TERM $pid; sleep 0.26
+    for i in 1 2 3 4 5 6 7 8 9; do kill -HUP $pid 2>/dev/null; sleep 0.26; done
+    wait $pid]]
+  lu.assert_true(result.code == 143 or result.code == 129, result.code)
+  local status = self:readable().status
+  lu.assert_true(status == "interrupted" or status == "killed", status)
+end
+
 -- ------------------------------------------------------------------ kills
 
 function TestRecords:test_children_die_with_their_batch()
@@ -174,7 +205,8 @@ function TestRecords:test_a_plot_of_a_killed_run()
     wait $pid]]
   local dir = command.only_run(self.dir)
   command.write(dir .. "/checkpoints/step-00000099.safetensors.tmp.99999", "a part")
-  lu.assert_equals(command.swale(self.dir, { "plot", dir }).code, 0)
+  local result = command.swale(self.dir, { "plot", dir })
+  lu.assert_equals({ result.code, result.err }, { 0, ("swale: %s: killed\n"):format(dir) })
   lu.assert_str_contains(command.read(dir .. "/plots/training.svg"), ", seed 1, killed</text>")
   for _, name in ipairs(folders.entries(dir .. "/checkpoints")) do
     lu.assert_str_matches(name, ".*%.safetensors")

@@ -22,6 +22,8 @@ function M.main(args)
     cli.say("%s: %s", dir, message)
     return 1
   end
+  local status = require("swale.run").read_info(dir).status
+  if status ~= "done" then cli.say("%s: %s", dir, tostring(status)) end
   print(path)
   print((path:gsub("svg$", "png")))
   return 0

@@ -187,11 +187,26 @@ local function missing(name, why)
     .. " %s."):format(name, why, name, remedy)
 end
 
+--- Scratch folders of processes that were killed: ours, and nobody holds their lock.
+local function clear_scratch(parent)
+  local uv = require "luv"
+  for _, name in ipairs(folders.entries(parent)) do
+    local path = parent .. "/" .. name
+    if name:find "^%.swale%-%w%w%w%w%w%w$" and (uv.fs_lstat(path) or {}).uid == uv.getuid()
+        and core.is_held(path .. "/.lock") == false then
+      folders.remove(path)
+    end
+  end
+end
+
 --- Work in a scratch folder that is gone afterwards, whatever happens.
 local function with_scratch(parent, f)
+  clear_scratch(parent)
   local scratch = errors.check(folders.temporary_folder(parent))
+  local lock = core.hold(scratch .. "/.lock")
   local results = table.pack(pcall(f, scratch))
   folders.remove(scratch)
+  if lock then lock:release() end
   if not results[1] then error(results[2], 0) end
   return table.unpack(results, 2, results.n)
 end

@@ -42,6 +42,9 @@ function core.catch_signals(only_sigint) end
 ---@return boolean
 function core.interrupted() end
 function core.clear_interrupt() end
+---@param on boolean                 true: core.INTERRUPTED is not raised before this is false again
+---@return boolean before
+function core.defer_interrupt(on) end
 ---@return integer                   130, 143 or 129: the exit status after the latest interrupt
 function core.interrupt_status() end
 ---@param signal "sigint"|"sigterm"|"sighup"

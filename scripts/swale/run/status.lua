@@ -85,12 +85,18 @@ function M.of(dir, info)
   return held == nil and is_alive(info) and "running" or "killed"
 end
 
+local function is_unfinished(path)
+  local stat = path:find "%.%l+%.tmp%.%d+$" and require "luv".fs_lstat(path)
+  return stat and stat.type == "file"
+end
+
 ---Removes what a killed writer was writing: files that had no name of their own yet.
 ---@param dir string
 function M.clear(dir)
   for _, folder in ipairs { dir, dir .. "/checkpoints", dir .. "/plots" } do
-    for _, name in ipairs(folders.entries(folder)) do
-      if name:find "%.tmp%.%d+$" then folders.remove(folder .. "/" .. name) end
+    local stat = require "luv".fs_lstat(folder)
+    for _, name in ipairs(stat and stat.type == "directory" and folders.entries(folder) or {}) do
+      if is_unfinished(folder .. "/" .. name) then folders.remove(folder .. "/" .. name) end
     end
   end
   folders.remove(lock_path(dir))
