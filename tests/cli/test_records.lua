@@ -204,6 +204,7 @@ function TestRecords:test_a_plot_of_a_killed_run()
     kill -KILL $pid
     wait $pid]]
   local dir = command.only_run(self.dir)
+  folders.make_folder(dir .. "/checkpoints")
   command.write(dir .. "/checkpoints/step-00000099.safetensors.tmp.99999", "a part")
   local result = command.swale(self.dir, { "plot", dir })
   lu.assert_equals({ result.code, result.err }, { 0, ("swale: %s: killed\n"):format(dir) })
