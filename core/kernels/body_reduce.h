@@ -50,6 +50,48 @@ static double dot(int64_t n, const void *pa, const void *pb) {
   return total;
 }
 
+/* Of the first m of a vector, the others count as 0. */
+static inline vec deviation_part(const real *x, int64_t m, vec about) {
+  return v_select(v_head(m), v_sub(v_load_part(x, m), about), v_set1(0));
+}
+
+static inline void deviations_block(int64_t n, const real *x, vec about, double sums[2]) {
+  vec s[4], q[4];
+  int64_t i = 0;
+  for (int k = 0; k < 4; k++) s[k] = q[k] = v_set1(0);
+  for (; i + 4 * V_N <= n; i += 4 * V_N)
+    for (int k = 0; k < 4; k++) {
+      const vec d = v_sub(v_load(x + i + k * V_N), about);
+      s[k] = v_add(s[k], d);
+      q[k] = v_fma(d, d, q[k]);
+    }
+  for (int k = 0; i < n; i += V_N, k = (k + 1) % 4) {
+    const vec d = n - i < V_N ? deviation_part(x + i, n - i, about) : v_sub(v_load(x + i), about);
+    s[k] = v_add(s[k], d);
+    q[k] = v_fma(d, d, q[k]);
+  }
+  sums[0] += add_four(s);
+  sums[1] += add_four(q);
+}
+
+static void deviations(int64_t n, double about, const void *px, double sums[2]) {
+  const real *x = px;
+  const vec from = v_set1(about);
+  for (int64_t i = 0; i < n; i += BLOCK) deviations_block(block_at(i, n), x + i, from, sums);
+}
+
+static void normalise(int64_t n, double about, double off, double r, const void *px, void *py) {
+  const vec from = v_set1(about), rest = v_set1(off), factor = v_set1(r);
+  const real *x = px;
+  real *y = py;
+  int64_t i = 0;
+  for (; i + V_N <= n; i += V_N)
+    v_store(y + i, v_mul(v_sub(v_sub(v_load(x + i), from), rest), factor));
+  if (i == n) return;
+  const vec d = v_sub(v_sub(v_load_part(x + i, n - i), from), rest);
+  v_store_part(y + i, v_mul(d, factor), n - i);
+}
+
 /* n >= 1. v_max drops a NaN in its first operand, so those are noted aside. */
 static double largest(int64_t n, const void *px) {
   const real *x = px;

@@ -201,6 +201,10 @@ typedef struct swi_kernels {
    * Returns as sgd does; an infinite v is told as a weight is. */
   double (*adam)(int64_t n, void *w, void *m, void *v, const void *g, const swi_adam_hyper *hyper);
 
+  /* sums[0] += sum of d, sums[1] += sum of d^2, d = x - about; y = (d - off) r */
+  void (*deviations)(int64_t n, double about, const void *x, double sums[2]);
+  void (*normalise)(int64_t n, double about, double off, double r, const void *x, void *y);
+
   /* y[j] += sum over rows of x, as those of norms */
   void (*add_cols)(int64_t rows, int64_t cols, int64_t ld, const void *x, double *y);
   /* mean[j], and m2[j] = sum over rows of (x - mean)^2, of float32 to some 1e-7 of themselves */

@@ -43,14 +43,8 @@ end
 ---@param eps? number           1e-5
 ---@return swale.Value
 function M.layer_norm(x, gamma, beta, eps)
-  local deviation = x - x:mean(-1, true)
-  local variance = deviation:square():mean(-1, true)
-  return affine(deviation / (variance + (eps or EPS)):sqrt(), gamma, beta)
+  return affine(apply("normalise", { axes = { -1 }, value = eps or EPS }, x), gamma, beta)
 end
-
--- Mean over positions and channels of a group, of (B, positions, groups, channels): the positions
--- first, so that no reduction is over axes that are apart.
-local function group_mean(x) return x:mean(2, true):mean(-1, true) end
 
 ---Each example's groups of neighbouring channels by their own mean and variance.
 ---@param x swale.Value         (B, …, channels)
@@ -68,9 +62,7 @@ function M.group_norm(x, groups, gamma, beta, eps)
       tostring(channels), groups)
   end
   local parts = apply("reshape", { shape = { shape[1], positions, groups, channels // groups } }, x)
-  local deviation = parts - group_mean(parts)
-  local variance = group_mean(deviation:square())
-  local y = deviation / (variance + (eps or EPS)):sqrt()
+  local y = apply("normalise", { axes = { 2, 4 }, value = eps or EPS }, parts)
   return affine(apply("reshape", { shape = shape }, y), gamma, beta)
 end
 

@@ -121,7 +121,32 @@ local function add_ghosts(class, name, shape, size)
     smooth = false, reference = grad2(size) })
 end
 
+-- y = (x - mean) r and r = 1 / sqrt(variance + eps) of each group that the axes make.
+local function normalise(axes)
+  return function(x)
+    local gathered = h.groups(x, axes, true)
+    local means, r = {}, { shape = gathered.shape }
+    for i, values in ipairs(gathered) do
+      local sum, square = 0, 0
+      for _, v in ipairs(values) do sum = sum + v end
+      means[i] = sum / #values
+      for _, v in ipairs(values) do square = square + (v - means[i]) ^ 2 end
+      r[i] = 1 / math.sqrt(square / #values + EPS)
+    end
+    local y = h.array(x.shape, function(i)
+      local group = h.ravel(h.unravel(i, x.shape), gathered.shape)
+      return (x[i] - means[group]) * r[group]
+    end)
+    return y, r
+  end
+end
+
 return function(class)
+  for name, axes in pairs { rows = { 4 }, groups = { 2, 4 }, examples = { 2, 3, 4 }, middle = { 3 } } do
+    h.add(class, { op = "normalise", name = "normalise_" .. name,
+      attrs = { axes = axes, value = EPS }, inputs = { { B, 2, 3, 4 } },
+      reference = normalise(axes) })
+  end
   add_ghosts(class, "whole", { B, 2, 3, 5 }, 0)
   add_ghosts(class, "rows", { B, 3, 2 }, 0)
   add_ghosts(class, "ghosts", { B, 2, 3 }, 2) -- batches of 1, 2, 3 and 5: all kinds of remainders

@@ -264,3 +264,48 @@ function TestPrecision:test_the_sign_of_what_a_program_flushes_is_0()
     lu.assert_equals(program:run({ inputs = { sw.tensor(given, dtype) } }):table(), want)
   end
 end
+
+-- 1.5 / sqrt(1.25) and 0.5 / sqrt(1.25), of 1 … 4 about 2.5
+local FOUR = { -1.5 / 1.25 ^ 0.5, -0.5 / 1.25 ^ 0.5, 0.5 / 1.25 ^ 0.5, 1.5 / 1.25 ^ 0.5 }
+
+function TestPrecision:test_layer_and_group_norm_of_equal_and_of_huge_values()
+  for dtype in pairs(UNIT) do
+    for _, case in ipairs { { 123456.7, 7 }, { 1e4 / 3, 4097 }, { 0.1, 49 }, { -3e30, 10 } } do
+      local x = sw.full({ 1, case[2] }, case[1]):to(dtype)
+      for _, y in ipairs { ops.layer_norm(x), ops.group_norm(x, 1) } do
+        lu.assert_equals(ops.abs(y):max():item(), 0)
+      end
+    end
+  end
+  local function layer_norm(x) return ops.layer_norm(x) end
+  local function group_norm(x) return ops.group_norm(ops.reshape(x, { 1, 4, 1 }), 1) end
+  for _, f in ipairs { layer_norm, group_norm } do
+    check("norm", f, { operands = { { { 1e30, 2e30, 3e30, 4e30 } } }, value = FOUR,
+      roundings = 8 })
+    -- neighbours in float32, a difference of 1 beside 2^23, are 1 apart still
+    local m = 2 ^ 23
+    local value = {}
+    for i, y in ipairs(FOUR) do value[i] = y * (1.25 / (1.25 + 1e-5)) ^ 0.5 end
+    check("norm", f, { operands = { { { m + 1, m + 2, m + 3, m + 4 } } }, value = value })
+  end
+  -- without eps a group's size does not matter, be its squares 0 or infinite
+  for _, size in ipairs { 1e-30, 1e-20, 1, 1e20, 1e30, 5e37 } do
+    local function norm(x) return ops.layer_norm(x, nil, nil, 0) end
+    check("norm", norm, { operands = { { { size, 2 * size, 3 * size, 4 * size } } }, value = FOUR })
+  end
+  local y = ops.layer_norm(sw.tensor({ { 1e300, 2e300, 3e300, 4e300 } }, "float64"))
+  assert_close(flat(y), FOUR, 8, "float64", "norm of 1e300")
+end
+
+function TestPrecision:test_group_norm_of_many_short_runs()
+  -- one channel a group: 3000 runs of a single element
+  local x = sw.randn { 2, 60, 50, 3 }
+  local given, want = ops.group_norm(x, 3), ops.group_norm(x:to "float64", 3)
+  -- values below 5 of a mean near 0: some 16 roundings of 5
+  lu.assert_true(ops.abs(given:to "float64" - want):max():item() < 80 * 2 ^ -24)
+  for c = 1, 3 do
+    local one = want:select(1, 2):select(3, c)
+    lu.assert_almost_equals(one:mean():item(), 0, 1e-14)
+    lu.assert_almost_equals(one:var(nil, { correction = 0 }):item(), 1, 1e-4) -- eps takes 1e-5
+  end
+end
