@@ -30,8 +30,7 @@ static int find(void *library, const char *name, void *function) {
 }
 
 /* The build with threads of its own is safe to call from ours once it is set to one; the serial
- * build
- * shares buffers between callers, and the OpenMP one may hang in foreign threads. */
+ * build shares buffers between callers, and the OpenMP one may hang in foreign threads. */
 static int is_pthread_build(void *library, char *reason, size_t size) {
   int (*parallel)(void);
   if (!find(library, "openblas_get_parallel", &parallel)) {
@@ -48,18 +47,32 @@ static int is_pthread_build(void *library, char *reason, size_t size) {
 }
 
 /* "OpenBLAS 0.3.21 DYNAMIC_ARCH ..." -> "OpenBLAS 0.3.21 Zen" */
-static void describe(void *library, char *text, size_t size) {
-  char *(*config)(void), *(*core)(void);
+static void describe(void *library, const char *core, char *text, size_t size) {
+  char *(*config)(void);
   int version = 0;
   const char *told = find(library, "openblas_get_config", &config) ? config() : "OpenBLAS";
   const char *space = strchr(told, ' ');
   if (space) version = (int)(space + 1 + strcspn(space + 1, " ") - told);
-  snprintf(text, size, "%.*s %s", version ? version : (int)strlen(told), told,
-           find(library, "openblas_get_corename", &core) ? core() : "");
+  snprintf(text, size, "%.*s %s", version ? version : (int)strlen(told), told, core);
+}
+
+static void refuse(swi_blas *b, const char *why) {
+  const size_t used = strlen(b->description);
+  snprintf(b->description + used, sizeof b->description - used, " (not used: %s)", why);
+  b->sgemm = NULL;
+  b->dgemm = NULL;
+}
+
+static void try_out(swi_blas *b, const char *core) {
+  if (!swi_blas_is_sound(core))
+    refuse(b, "its kernels for this core crash");
+  else if (!swi_blas_is_right(b))
+    refuse(b, "its products are wrong");
 }
 
 static int use(void *library, char *reason, size_t size) {
   void (*set_threads)(int);
+  char *(*core)(void);
   if (!is_pthread_build(library, reason, size)) return 0;
   if (!find(library, "openblas_set_num_threads", &set_threads) ||
       !find(library, "cblas_sgemm", &blas.sgemm) || !find(library, "cblas_dgemm", &blas.dgemm)) {
@@ -67,7 +80,9 @@ static int use(void *library, char *reason, size_t size) {
     return 0;
   }
   set_threads(1);
-  describe(library, blas.description, sizeof blas.description);
+  const char *name = find(library, "openblas_get_corename", &core) ? core() : "";
+  describe(library, name, blas.description, sizeof blas.description);
+  try_out(&blas, name);
   return 1;
 }
 

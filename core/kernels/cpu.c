@@ -33,6 +33,13 @@ static int has_avx512(void) {
 
 static int has_neon(void) { return 0; }
 
+static int has_sse(uint32_t bit) {
+  unsigned a, b, c, d;
+  return __get_cpuid(1, &a, &b, &c, &d) && (c & bit);
+}
+static int has_sse41(void) { return has_sse(bit_SSE4_1); }
+static int has_sse42(void) { return has_sse(bit_SSE4_2); }
+
 static const uint32_t flush_bits = 0x8040; /* FTZ and DAZ */
 
 uint32_t swi_fpmode_get(void) { return _mm_getcsr(); }
@@ -43,6 +50,8 @@ void swi_fpmode_set(uint32_t mode) { _mm_setcsr(mode); }
 static int has_avx2(void) { return 0; }
 static int has_avx512(void) { return 0; }
 static int has_neon(void) { return 1; }
+static int has_sse41(void) { return 0; }
+static int has_sse42(void) { return 0; }
 
 static const uint32_t flush_bits = 1u << 24; /* FZ: inputs and results */
 
@@ -62,6 +71,8 @@ void swi_fpmode_set(uint32_t mode) {
 static int has_avx2(void) { return 0; }
 static int has_avx512(void) { return 0; }
 static int has_neon(void) { return 0; }
+static int has_sse41(void) { return 0; }
+static int has_sse42(void) { return 0; }
 
 static const uint32_t flush_bits = 0;
 
@@ -80,5 +91,7 @@ int swi_cpu_has(const char *variant) {
   if (strcmp(variant, "scalar") == 0) return 1;
   if (strcmp(variant, "avx2") == 0) return has_avx2();
   if (strcmp(variant, "avx512") == 0) return has_avx512();
+  if (strcmp(variant, "sse4.1") == 0) return has_sse41();
+  if (strcmp(variant, "sse4.2") == 0) return has_sse42();
   return strcmp(variant, "neon") == 0 && has_neon();
 }

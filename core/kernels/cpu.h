@@ -8,7 +8,8 @@
 
 #include <stdint.h>
 
-/* 1 if the named variant ("scalar", "avx2", "avx512", "neon") can run here. */
+/* 1 if the named variant ("scalar", "avx2", "avx512", "neon") can run here, or instructions that
+ * OpenBLAS is chosen by ("sse4.1", "sse4.2"). */
 int swi_cpu_has(const char *variant);
 
 /* The floating-point mode of this thread. flush sets FTZ and DAZ (where there is such a thing) and

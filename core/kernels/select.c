@@ -69,11 +69,14 @@ static sw_status find_kernels(const char *name, const swi_kernels **out, char *r
   return SW_EARG;
 }
 
-/* OpenBLAS's name for the same instructions. Its own choice is the best of its cores, which suits
- * the best of our kernels; a variant asked for by name must not get more than it names. */
+/* OpenBLAS's name for a core with the same instructions. Its own choice is the best of its cores,
+ * which suits the best of our kernels; a variant asked for by name must not get more than it names.
+ * Scalar code has no vectors at all; of the cores with the shortest ones that the processor can
+ * be, the oldest that is sound in every version. */
 static const char *core_type_of(const char *variant, int asked_for) {
 #if defined(__x86_64__)
-  if (strcmp(variant, "scalar") == 0) return "Prescott";
+  if (strcmp(variant, "scalar") == 0)
+    return swi_cpu_has("sse4.2") ? "Nehalem" : swi_cpu_has("sse4.1") ? "Penryn" : NULL;
   if (asked_for && strcmp(variant, "avx2") == 0 && swi_cpu_has("avx512")) return "Haswell";
 #else
   (void)variant, (void)asked_for;

@@ -3,6 +3,7 @@
 
 #include "check.h"
 
+#include "kernels/blas.h"
 #include "kernels/cpu.h"
 #include "kernels/kernels.h"
 #include "kernels/open.h"
@@ -16,6 +17,8 @@ TEST(open_refuses_unknown_variants) {
   CHECK_EQ_INT(sw_open(NULL, 2, &ctx, reason, sizeof reason), SW_OK);
   CHECK_EQ_STR(sw_context_variant(ctx), "scalar");
   CHECK(strstr(sw_context_blas(ctx), "OpenBLAS") != NULL);
+  if (swi_cpu_has("sse4.2") && !getenv("OPENBLAS_CORETYPE"))
+    CHECK(strstr(sw_context_blas(ctx), "Nehalem") != NULL);
   CHECK(getenv("OPENBLAS_NUM_THREADS") == NULL);
   sw_context_release(ctx);
   CHECK_EQ_INT(sw_open(NULL, 100000, &ctx, reason, sizeof reason), SW_ERANGE);
@@ -46,5 +49,56 @@ TEST(best_variant_is_first) {
   CHECK(*all == NULL);
 }
 
+/* ------------------------------------------------------------------ OpenBLAS tried out */
+
+static const swi_blas *real_one(void) {
+  char reason[256];
+  return swi_blas_open(NULL, reason, sizeof reason);
+}
+
+/* Right but for one element of products that reach a kernel's edge. */
+static void wrong_sgemm(int order, int ta, int tb, int m, int n, int k, float alpha, const float *a,
+                        int lda, const float *b, int ldb, float beta, float *c, int ldc) {
+  real_one()->sgemm(order, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+  if (m > 32) c[(m - 1) * ldc + n - 1] += 1;
+}
+
+/* Writes behind a row. */
+static void wide_dgemm(int order, int ta, int tb, int m, int n, int k, double alpha,
+                       const double *a, int lda, const double *b, int ldb, double beta, double *c,
+                       int ldc) {
+  real_one()->dgemm(order, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+  c[n] = 99;
+}
+
+/* Takes every matrix as it lies. */
+static void straight_sgemm(int order, int ta, int tb, int m, int n, int k, float alpha,
+                           const float *a, int lda, const float *b, int ldb, float beta, float *c,
+                           int ldc) {
+  (void)ta, (void)tb, (void)lda, (void)ldb;
+  real_one()->sgemm(order, SWI_NO_TRANS, SWI_NO_TRANS, m, n, k, alpha, a, k, b, n, beta, c, ldc);
+}
+
+TEST(wrong_products_are_noticed) {
+  swi_blas b = *real_one();
+  if (!b.sgemm) skip();
+  CHECK(swi_blas_is_right(&b));
+  b.sgemm = wrong_sgemm;
+  CHECK(!swi_blas_is_right(&b));
+  b.sgemm = straight_sgemm;
+  CHECK(!swi_blas_is_right(&b));
+  b = *real_one();
+  b.dgemm = wide_dgemm;
+  CHECK(!swi_blas_is_right(&b));
+}
+
+TEST(cores_that_crash_are_known) {
+  CHECK(!swi_blas_is_sound("Prescott"));
+  CHECK(!swi_blas_is_sound("Core2"));
+  CHECK(swi_blas_is_sound("Penryn"));
+  CHECK(swi_blas_is_sound("Nehalem"));
+  CHECK(swi_blas_is_sound("Haswell"));
+}
+
 RUN_TESTS(T(open_refuses_unknown_variants), T(open_refuses_what_cannot_run_here),
-          T(best_variant_is_first))
+          T(best_variant_is_first), T(wrong_products_are_noticed), T(cores_that_crash_are_known))
