@@ -118,15 +118,64 @@ sw_status swi_scatter_shape(swi_shape_args *a) {
   return SW_OK;
 }
 
+/* A row that takes many is put aside now and then, and added up in double. */
+enum { ROWS_ADDED = 512 };
+
+typedef struct aside {
+  double *sum;    /* rows like those of the result */
+  int32_t *count; /* of additions to each row */
+} aside;
+
+/* For each element of the result a double, for each row a count. */
+int64_t swi_scatter_scratch_of(const swi_eval_args *e) {
+  int64_t doubles = swi_numel(&e->out_shape[0]) + (e->attrs->n + 1) / 2;
+  return doubles * 8 / e->k->element_bytes;
+}
+
+static aside aside_of(const swi_eval_args *e) {
+  aside a = {e->scratch, NULL};
+  a.count = (int32_t *)(void *)(a.sum + swi_numel(&e->out_shape[0]));
+  memset(a.count, 0, (size_t)e->attrs->n * sizeof *a.count);
+  return a;
+}
+
+/* sum += y, or = y at first; y = 0 */
+static void put_aside(const swi_eval_args *e, int64_t n, int first, void *y, double *sum) {
+  for (int64_t j = 0; j < n; j++) {
+    double value = e->k->element_bytes == 4 ? (double)((float *)y)[j] : ((double *)y)[j];
+    sum[j] = first ? value : sum[j] + value;
+  }
+  e->k->fill(n, 0, y);
+}
+
+static void take_back(const swi_eval_args *e, int64_t n, const double *sum, void *y) {
+  for (int64_t j = 0; j < n; j++)
+    if (e->k->element_bytes == 4)
+      ((float *)y)[j] = (float)(sum[j] + (double)((float *)y)[j]);
+    else
+      ((double *)y)[j] += sum[j];
+}
+
+static void add_row(const swi_eval_args *e, const aside *a, int64_t i, int64_t row) {
+  int64_t to = ((const int32_t *)e->in[1])[i], bytes = e->k->element_bytes;
+  char *y = (char *)e->out[0] + to * row * bytes;
+  if (a->count[to] > 0 && a->count[to] % ROWS_ADDED == 0)
+    put_aside(e, row, a->count[to] == ROWS_ADDED, y, a->sum + to * row);
+  e->k->axpy(row, 1, (const char *)e->in[0] + i * row * bytes, y);
+  a->count[to]++;
+}
+
 sw_status swi_scatter_eval(const swi_eval_args *e) {
-  const int32_t *index = e->in[1];
   int64_t n = swi_numel(&e->in_shape[1]), rows = e->attrs->n, bytes = e->k->element_bytes;
   int64_t row = rows ? swi_numel(&e->out_shape[0]) / rows : 0;
   SW_TRY(swi_check_indices(e, "scatter_rows: index", 1, rows));
   e->k->fill(rows * row, 0, e->out[0]);
-  for (int64_t i = 0; i < n; i++)
-    e->k->axpy(row, 1, (const char *)e->in[0] + i * row * bytes,
-               (char *)e->out[0] + index[i] * row * bytes);
+  if (rows * row == 0) return SW_OK;
+  aside a = aside_of(e);
+  for (int64_t i = 0; i < n; i++) add_row(e, &a, i, row);
+  for (int64_t r = 0; r < rows; r++)
+    if (a.count[r] > ROWS_ADDED)
+      take_back(e, row, a.sum + r * row, (char *)e->out[0] + r * row * bytes);
   return SW_OK;
 }
 

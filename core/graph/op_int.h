@@ -169,6 +169,7 @@ sw_status swi_reflect_fold_shape(swi_shape_args *a);
 int64_t swi_conv2d_scratch_of(const swi_eval_args *e);
 int64_t swi_conv2d_input_scratch_of(const swi_eval_args *e);
 int64_t swi_conv2d_weight_scratch_of(const swi_eval_args *e);
+int64_t swi_scatter_scratch_of(const swi_eval_args *e);
 
 #define SWI_EVAL(name) sw_status swi_##name##_eval(const swi_eval_args *e)
 SWI_EVAL(unary);

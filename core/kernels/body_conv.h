@@ -6,7 +6,8 @@
  * there is a table of pointers to segments, so borders, strides, dilations and tiles that go from
  * one row or image to the next cost nothing special. The weights are packed once a call, in panels
  * two vectors of outputs wide, and a part of a panel stays in the first-level cache while the block
- * passes. A sum runs over taps and channels in order, whatever block or tile it falls in.
+ * passes. A sum runs over taps and channels in order, in parts of PART_K at most that are summed
+ * from 0 each, whatever block or tile it falls in.
  *
  * Small images stand pixel by pixel in a block, all images' first pixels, then all second ones: a
  * tile's places then leave the image at the same taps, and those are skipped.
@@ -225,7 +226,7 @@ typedef struct stretch {
 
 static int is_merged(const sweep *s) {
   return s->depth <= NARROW && s->depth == s->from_pixel && s->columns.offset_step == 1 &&
-         s->columns.taps > 1 && s->columns.taps * s->depth <= PANEL_K;
+         s->columns.taps > 1 && s->columns.taps * s->depth <= PART_K;
 }
 
 static int64_t taps_of(const sweep *s) { return s->rows.taps * s->columns.taps; }
@@ -233,7 +234,7 @@ static int64_t taps_of(const sweep *s) { return s->rows.taps * s->columns.taps; 
 /* Taps in a part: whole kernel rows if they are merged. */
 static int64_t taps_in_part(const sweep *s) {
   const int64_t row = s->columns.taps;
-  const int64_t fit = s->depth > PANEL_K ? 1 : PANEL_K / s->depth;
+  const int64_t fit = s->depth > PART_K ? 1 : PART_K / s->depth;
   return smaller(is_merged(s) ? fit / row * row : fit, taps_of(s));
 }
 
@@ -288,7 +289,7 @@ static void run_part(block *b, const stretch *p) {
 static void run_block(block *b) {
   const sweep *s = b->s;
   const int64_t step = taps_in_part(s), taps = taps_of(s);
-  const int64_t parts = (s->depth + PANEL_K - 1) / PANEL_K;
+  const int64_t parts = (s->depth + PART_K - 1) / PART_K;
   const int64_t depth = ((s->depth + parts - 1) / parts + 7) / 8 * 8;
   point_to(b);
   for (int64_t tap = 0; tap < taps; tap += step)

@@ -3,6 +3,26 @@
 #ifndef SW_BODY_CONV_NAIVE_H
 #define SW_BODY_CONV_NAIVE_H
 
+/* A sum of many terms: PART_OF_SUM of them are added up before they are added to the others. */
+enum { PART_OF_SUM = 512 };
+
+typedef struct long_sum {
+  real total, part;
+  int terms;
+} long_sum;
+
+static inline void add_term(long_sum *s, real term) {
+  if (s->terms == PART_OF_SUM) {
+    s->total += s->part;
+    s->part = 0;
+    s->terms = 0;
+  }
+  s->part += term;
+  s->terms++;
+}
+
+static inline real sum_of(const long_sum *s) { return s->total + s->part; }
+
 /* One output pixel of one image, and the first channel and output of one group. */
 typedef struct spot {
   int64_t image, row, column, pixel; /* pixel: its number in the batch */
@@ -43,13 +63,13 @@ static int next_spot(const swi_convolution *c, spot *s, int64_t end) {
 
 static real sum_of_taps(const swi_convolution *c, const spot *s, int64_t o) {
   const int64_t depth = c->channels / c->groups;
-  real sum = 0;
+  long_sum sum = {0};
   for (int64_t p = 0; p < c->kernel[0]; p++)
     for (int64_t q = 0; q < c->kernel[1]; q++) {
       const real *x = seen(c, s, p, q), *w = weights_of(c, s, o, p, q);
-      for (int64_t k = 0; x && k < depth; k++) sum += x[k] * w[k];
+      for (int64_t k = 0; x && k < depth; k++) add_term(&sum, x[k] * w[k]);
     }
-  return sum;
+  return sum_of(&sum);
 }
 
 static void conv2d(const swi_convolution *c) {
@@ -83,15 +103,15 @@ static void conv2d_input(const swi_convolution *c) {
 /* Image `image`'s share of the weight of output o, tap (p, q), channel k. */
 static real share_of(const swi_convolution *c, int64_t image, spot s, int64_t p, int64_t q,
                      int64_t k) {
-  real share = 0;
+  long_sum share = {0};
   s.image = image;
   s.pixel = image * c->out_size[0] * c->out_size[1];
   for (s.row = 0; s.row < c->out_size[0]; s.row++)
     for (s.column = 0; s.column < c->out_size[1]; s.column++, s.pixel++) {
       const real *x = seen(c, &s, p, q);
-      if (x) share += x[k] * *output_of(c, &s, 0);
+      if (x) add_term(&share, x[k] * *output_of(c, &s, 0));
     }
-  return share;
+  return sum_of(&share);
 }
 
 static void conv2d_weight(const swi_convolution *c) {
@@ -101,13 +121,13 @@ static void conv2d_weight(const swi_convolution *c) {
   for (int64_t e = 0; e < c->outputs * taps * depth; e++) {
     const int64_t o = e / depth / taps, tap = e / depth % taps;
     const spot s = {.output = o, .channel = o / (c->outputs / c->groups) * depth};
-    real sum = 0;
+    long_sum sum = {0};
     for (int64_t i = 0; i < c->images; i++) {
       const real share = share_of(c, i, s, tap / c->kernel[1], tap % c->kernel[1], e % depth);
-      sum += share;
+      add_term(&sum, share);
       if (squares) squares[i] += share * share;
     }
-    w[e] = sum;
+    w[e] = sum_of(&sum);
   }
 }
 

@@ -4,8 +4,9 @@
  * As body_packed.h does it, with panels that are gathered through body_conv.h's tables instead of
  * copied. What one image adds is whole in registers before it is added to the rest, so the squares
  * of its share come at the price of their multiplications. Images of a few pixels are summed
- * together, as many as fit a panel; their squares, if wanted, take a pass of their own. Either way
- * the order of sums follows from the shape.
+ * together, as many as fit a panel; their squares, if wanted, take a pass of their own. Of very
+ * many images, blocks are summed from 0 each, and squares take a pass, too. Either way the order of
+ * sums follows from the shape.
  */
 #ifndef SW_BODY_CONV_WEIGHT_H
 #define SW_BODY_CONV_WEIGHT_H
@@ -15,7 +16,9 @@ enum {
   SPREAD = 1 << 16,   /* elements of X that are kept at most, if its rows are narrow */
   AT_ONCE = V_N > 8 ? 160 : 256, /* pixels in a part: the first-level cache holds panel and dy */
   COPIED = 16,        /* pixels of dy that are copied at a time */
-  STRIPED_ROWS = 96   /* outputs at a time, if an image's dy does not fit in BLOCK_A */
+  STRIPED_ROWS = 96,  /* outputs at a time, if an image's dy does not fit in BLOCK_A */
+  MANY_IMAGES = 1024, /* that are added up in one piece */
+  HELD = 8192         /* weights of such a piece that are held at a time */
 };
 
 /* The shares of a unit: one image, or several small ones. */
@@ -24,10 +27,12 @@ typedef struct shares {
   sweep s;              /* what the group's places see */
   const real *dy;       /* the group's first output */
   const real *dy_end;   /* behind all of dy */
-  real *w;              /* the group's weights; NULL: only squares are wanted */
+  real *w;              /* of output 0 and panel first_panel; NULL: only squares are wanted */
+  int64_t ldw, first_panel;
   real *squares;        /* of the group's first panel, one an image; NULL: not wanted */
   int64_t outputs, columns; /* of the group's weights as a matrix */
   int64_t unit, pixels;     /* images in a unit, and their pixels */
+  int64_t begin, end;       /* images to be added up */
   int64_t image, first;     /* the unit's first image, its first pixel */
   int64_t parts, part;      /* of the pixels, and how many are in each */
   int64_t row, rows;        /* the outputs at hand */
@@ -86,6 +91,8 @@ INLINE void weight_square(const int rows, weight_tile *t, vec s[V_TILE][2]) {
 }
 
 INLINE void weight_end(const int rows, weight_tile *t, vec s[V_TILE][2]) {
+  if (!t->begin) UNROLL
+  for (int i = 0; i < rows; i++) add_sums(t->so_far + i * PANEL, s[i]);
   if (!t->end) {
     UNROLL
     for (int i = 0; i < rows; i++) {
@@ -106,13 +113,7 @@ INLINE void weight_end(const int rows, weight_tile *t, vec s[V_TILE][2]) {
 
 INLINE void weight_tile_of(const int rows, weight_tile *t) {
   vec s[V_TILE][2];
-  UNROLL
-  for (int i = 0; i < rows; i++) s[i][0] = s[i][1] = v_set1(0);
-  if (!t->begin) UNROLL
-  for (int i = 0; i < rows; i++) {
-    s[i][0] = v_load(t->so_far + i * PANEL);
-    s[i][1] = v_load(t->so_far + i * PANEL + V_N);
-  }
+  begin_sums(rows, s);
   const real *a = t->a, *b = t->b;
   for (int64_t p = 0; p < t->k; p++, a += rows, b += PANEL) packed_step(rows, a, 1, b, s);
   weight_end(rows, t, s);
@@ -245,9 +246,9 @@ static void copy_dy(const shares *h, int64_t part, real *to) {
 static void unit_panel(const shares *h, block *b, int64_t panel) {
   real x[AT_ONCE * PANEL] __attribute__((aligned(64)));
   real so_far[(BLOCK_A / AT_ONCE + V_TILE) * PANEL];
-  weight_tile t = {.ldw = h->columns,
+  weight_tile t = {.ldw = h->ldw,
                    .cols = smaller(PANEL, h->columns - panel * PANEL),
-                   .add = h->image > 0,
+                   .add = h->image > h->begin,
                    .squared = h->squares != NULL};
   if (t.cols < PANEL) memset(x, 0, sizeof x);
   for (int64_t part = 0; part < h->parts; part++) {
@@ -259,7 +260,7 @@ static void unit_panel(const shares *h, block *b, int64_t panel) {
     t.begin = part == 0;
     t.end = part == h->parts - 1;
     t.so_far = so_far;
-    t.w = h->w ? h->w + h->row * h->columns + panel * PANEL : NULL;
+    t.w = h->w ? h->w + h->row * h->ldw + (panel - h->first_panel) * PANEL : NULL;
     for (int64_t i = 0, rows; i < h->rows; i += rows) {
       rows = tile_rows(h->rows - i);
       weight_rows(rows, &t);
@@ -285,16 +286,16 @@ static void run_unit(shares *h, block *b, int64_t panel, int64_t end) {
   }
 }
 
-static void run_units(shares *h, int64_t unit, int64_t panel, int64_t end) {
+static __attribute__((noinline)) void run_units(shares *h, int64_t unit, int64_t panel, int64_t end) {
   const int64_t pixels = h->c->out_size[0] * h->c->out_size[1];
   real a[BLOCK_A + V_TILE * V_N] __attribute__((aligned(64))), spread[SPREAD + V_N];
   block b;
   b.s = &h->s;
   b.images = 0;
   h->a = a;
-  for (h->image = 0; h->image < h->c->images; h->image += unit) {
+  for (h->image = h->begin; h->image < h->end; h->image += unit) {
     h->first = h->image * pixels;
-    h->pixels = smaller(unit, h->c->images - h->image) * pixels;
+    h->pixels = smaller(unit, h->end - h->image) * pixels;
     h->parts = (h->pixels + AT_ONCE - 1) / AT_ONCE;
     h->part = (h->pixels + h->parts - 1) / h->parts;
     h->spread = is_merged(&h->s) && h->pixels * h->columns <= SPREAD && h->columns <= PATCHES / 8
@@ -302,6 +303,35 @@ static void run_units(shares *h, int64_t unit, int64_t panel, int64_t end) {
                     : NULL;
     run_unit(h, &b, panel, end);
   }
+}
+
+/* n panels from h->first_panel on, of h->outputs <= HELD / PANEL / n outputs, into w. */
+static void add_blocks(const shares *all, int64_t unit, int64_t n, real *w) {
+  real total[HELD] = {0}, block[HELD] = {0};
+  const int64_t step = MANY_IMAGES / unit * unit;
+  shares h = *all;
+  h.ldw = n * PANEL;
+  for (h.begin = 0; h.begin < all->end; h.begin += step) {
+    h.end = smaller(h.begin + step, all->end);
+    h.w = h.begin == 0 ? total : block;
+    run_units(&h, unit, h.first_panel, h.first_panel + n);
+    if (h.begin > 0) map2(h.outputs * h.ldw, total, block, total, v_add);
+  }
+  const int64_t column = h.first_panel * PANEL, cols = smaller(h.ldw, h.columns - column);
+  for (int64_t o = 0; o < h.outputs; o++)
+    memcpy(w + o * h.columns + column, total + o * h.ldw, (size_t)cols * sizeof *w);
+}
+
+static void sum_many_images(const shares *all, int64_t unit, int64_t panel, int64_t end) {
+  const int64_t outputs = smaller(all->outputs, HELD / PANEL), panels = HELD / PANEL / outputs;
+  for (int64_t o = 0; o < all->outputs; o += outputs)
+    for (int64_t p = panel; p < end; p += panels) {
+      shares h = *all;
+      h.dy += o;
+      h.outputs = smaller(outputs, all->outputs - o);
+      h.first_panel = p;
+      add_blocks(&h, unit, smaller(panels, end - p), all->w + o * all->columns);
+    }
 }
 
 /* Panels panel … end - 1 of a group. */
@@ -321,11 +351,17 @@ static void run_group(const swi_convolution *c, int64_t group, int64_t panel, in
   h.dy = (const real *)c->y + group * h.outputs;
   h.dy_end = (const real *)c->y + c->images * pixels * c->outputs;
   h.w = (real *)c->w + group * h.outputs * h.columns;
-  const int apart = pixels >= FEW_PIXELS;
+  h.ldw = h.columns;
+  h.end = c->images;
+  const int many = c->images > MANY_IMAGES, apart = pixels >= FEW_PIXELS;
+  const int64_t unit = apart ? 1 : AT_ONCE / pixels;
   if (squares) fill((end - panel) * c->images, 0, squares + panel * c->images);
-  h.squares = apart ? squares : NULL;
-  run_units(&h, apart ? 1 : AT_ONCE / pixels, panel, end);
-  if (apart || !squares) return;
+  h.squares = apart && !many ? squares : NULL;
+  if (many)
+    sum_many_images(&h, unit, panel, end);
+  else
+    run_units(&h, unit, panel, end);
+  if (h.squares || !squares) return;
   h.w = NULL;
   h.squares = squares;
   run_units(&h, 1, panel, end);

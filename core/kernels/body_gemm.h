@@ -5,14 +5,15 @@
  * gemm_n:  C = op(A) B, the rows of B contiguous: a tile is up to 6 x 16 elements of C in
  * registers.
  * An element of C is summed over k in one order whatever tile it falls in, so cutting C moves no
- * bit.
+ * bit. gemm_n sums parts of k, which follow from k alone, from 0 each, and adds them up.
  */
 #ifndef SW_BODY_GEMM_H
 #define SW_BODY_GEMM_H
 
 enum {
   DOT_BLOCK = 32768, /* elements of A that stay in the second-level cache while B passes */
-  K_BLOCK = 128,     /* rows of B whose tile stays in the first-level cache while A passes */
+  PART_K = V_N > 8 ? 288 : 416, /* of k: a panel of B two vectors wide stays in the first-level
+                                 * cache while A passes: 26 KiB of eights, 36 KiB of sixteens */
   TILE_ROWS = 6,
   PACK_ROWS = 24 /* rows of A for which it pays to copy B's tile */
 };
@@ -37,6 +38,12 @@ typedef struct product {
   int64_t ldc;
   int accumulate;
 } product;
+
+/* Parts of nearly equal lengths, each a multiple of 8 but the last. */
+static int64_t part_length(int64_t k) {
+  const int64_t parts = (k + PART_K - 1) / PART_K;
+  return ((k + parts - 1) / parts + 7) / 8 * 8;
+}
 
 /* s += the products at p. The side with fewer vectors waits in registers: 3 + 12 sums + 1 are 16.
  * */
@@ -161,10 +168,7 @@ INLINE void outer_tile(const int rows, const int vecs, const int64_t last, const
   vec s[TILE_ROWS][4];
   UNROLL
   for (int i = 0; i < rows; i++) UNROLL
-  for (int v = 0; v < vecs; v++)
-    s[i][v] = !t->accumulate ? v_set1(0)
-              : v < vecs - 1 ? v_load(t->c + i * t->ldc + v * V_N)
-                             : load_last(t->c + i * t->ldc + v * V_N, last);
+  for (int v = 0; v < vecs; v++) s[i][v] = v_set1(0);
   const real *a = t->a, *b = t->b;
   for (int64_t p = 0; p < t->k; p++, a += t->k_step, b += t->ldb) {
     vec row[4];
@@ -178,6 +182,13 @@ INLINE void outer_tile(const int rows, const int vecs, const int64_t last, const
       UNROLL
       for (int v = 0; v < vecs; v++) s[i][v] = v_fma(x, row[v], s[i][v]);
     }
+  }
+  if (t->accumulate) UNROLL
+  for (int i = 0; i < rows; i++) {
+    const real *c = t->c + i * t->ldc;
+    UNROLL
+    for (int v = 0; v < vecs - 1; v++) s[i][v] = v_add(v_load(c + v * V_N), s[i][v]);
+    s[i][vecs - 1] = v_add(load_last(c + (vecs - 1) * V_N, last), s[i][vecs - 1]);
   }
   UNROLL
   for (int i = 0; i < rows; i++) {
@@ -253,7 +264,7 @@ static void pack_columns(int64_t cols, product *t, real *packed) {
 
 static void outer_block(int64_t m, int64_t n, const product *block) {
   const int64_t wide = m <= 3 ? 4 * V_N : 2 * V_N;
-  real packed[K_BLOCK * 2 * V_N];
+  real packed[PART_K * 2 * V_N];
   for (int64_t j = 0, cols; j < n; j += cols) {
     cols = n - j >= wide ? wide : smaller(2 * V_N, n - j);
     product column = *block;
@@ -273,8 +284,9 @@ static void outer_block(int64_t m, int64_t n, const product *block) {
 static void gemm_n(int64_t m, int64_t n, int64_t k, const void *a, int64_t row_step, int64_t k_step,
                    const void *b, int64_t ldb, void *c, int64_t ldc, int accumulate) {
   product t = {0, a, b, row_step, k_step, ldb, c, ldc, accumulate};
-  for (int64_t p = 0; p < k; p += K_BLOCK) {
-    t.k = smaller(K_BLOCK, k - p);
+  const int64_t step = part_length(k);
+  for (int64_t p = 0; p < k; p += step) {
+    t.k = smaller(step, k - p);
     outer_block(m, n, &t);
     t.a += t.k * k_step;
     t.b += t.k * ldb;

@@ -8,7 +8,7 @@
 #ifndef SW_BODY_NORM_H
 #define SW_BODY_NORM_H
 
-enum { CHUNK = 128, GROUP = 8, COMBINED = 4 };
+enum { CHUNK = 128, GROUP = 8, COMBINED = 4, MANY_ROWS = 1024 };
 
 /* n elements of a vector; V_N but for the last ones of a row */
 INLINE vec take(const real *p, int64_t n) { return n == V_N ? v_load(p) : v_load_part(p, n); }
@@ -98,6 +98,22 @@ static void add_cols(int64_t rows, int64_t cols, int64_t ld, const void *px, dou
     }
     for (; r < n; r++) map2(cols, sum, x + r * ld, sum, v_add);
     for (int64_t j = 0; j < cols; j++) y[j] += (double)sum[j];
+  }
+}
+
+/* y[c] = sum over rows, in double beyond a chunk where there are many. */
+static void sum_cols(int64_t rows, int64_t cols, const void *px, void *py) {
+  const real *x = px;
+  real *y = py;
+  if (rows <= MANY_ROWS) {
+    sum_some_rows(rows, cols, x, y);
+    return;
+  }
+  for (int64_t first = 0; first < cols; first += SWI_NORM_COLS) {
+    const int64_t n = cols - first < SWI_NORM_COLS ? cols - first : SWI_NORM_COLS;
+    double sum[SWI_NORM_COLS] = {0};
+    add_cols(rows, n, cols, x + first, sum);
+    for (int64_t j = 0; j < n; j++) y[first + j] = (real)sum[j];
   }
 }
 

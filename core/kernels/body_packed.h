@@ -1,11 +1,12 @@
 /* body_packed.h: the general product, for shapes where each element of B is used many times.
  *
- * A panel of B, two vectors wide and up to PANEL_K long, is copied together and stays in the
+ * A panel of B, two vectors wide and up to PART_K long, is copied together and stays in the
  * first-level cache while the rows of A pass, of which a block stays in the second-level cache
  * while the panels of B pass. Both copies are on the stack. A tile of C, V_TILE x two vectors,
- * lives in registers. An element of C is one sum over k in order, begun from C itself (accumulate,
- * or a later part of k) or from 0; bias and ReLU come after the last term. So neither cutting C
- * nor the blocks below move a bit.
+ * lives in registers. An element of C is the sum of sums over parts of k, in order, each from 0,
+ * added to C itself (accumulate, or a later part); bias and ReLU come after the last term. So the
+ * error grows with PART_K and the number of parts, not with k, and neither cutting C nor the blocks
+ * below move a bit.
  */
 #ifndef SW_BODY_PACKED_H
 #define SW_BODY_PACKED_H
@@ -13,10 +14,9 @@
 #include <string.h>
 
 enum {
-  PANEL = 2 * V_N,               /* columns of B in a panel */
-  PANEL_K = V_N > 8 ? 288 : 416, /* its length at most: 26 KiB of eights, 36 KiB of sixteens */
-  BLOCK_A = 1 << 16,             /* elements of a block of A: 256 KiB */
-  WIDE = 256                     /* columns from which on a copy of A is worth it */
+  PANEL = 2 * V_N,   /* columns of B in a panel */
+  BLOCK_A = 1 << 16, /* elements of a block of A: 256 KiB */
+  WIDE = 256         /* columns from which on a copy of A is worth it */
 };
 
 typedef struct tile {
@@ -43,15 +43,15 @@ INLINE void packed_step(const int rows, const real *a, int64_t row_step, const r
   }
 }
 
-INLINE void packed_begin(const int rows, const tile *t, vec s[V_TILE][2]) {
+INLINE void begin_sums(const int rows, vec s[V_TILE][2]) {
   UNROLL
   for (int i = 0; i < rows; i++) s[i][0] = s[i][1] = v_set1(0);
-  if (!t->accumulate) return;
-  UNROLL
-  for (int i = 0; i < rows; i++) {
-    s[i][0] = v_load(t->c + i * t->ldc);
-    s[i][1] = v_load(t->c + i * t->ldc + V_N);
-  }
+}
+
+/* s = what is at c + s */
+INLINE void add_sums(const real *c, vec s[2]) {
+  s[0] = v_add(v_load(c), s[0]);
+  s[1] = v_add(v_load(c + V_N), s[1]);
 }
 
 /* s = act(s + bias), of a sum that is whole; bias NULL: none */
@@ -72,6 +72,8 @@ INLINE void finish_sums(const int rows, const real *bias, int relu, vec s[V_TILE
 }
 
 INLINE void packed_end(const int rows, const tile *t, vec s[V_TILE][2]) {
+  if (t->accumulate) UNROLL
+  for (int i = 0; i < rows; i++) add_sums(t->c + i * t->ldc, s[i]);
   finish_sums(rows, t->bias, t->relu, s);
   UNROLL
   for (int i = 0; i < rows; i++) {
@@ -82,7 +84,7 @@ INLINE void packed_end(const int rows, const tile *t, vec s[V_TILE][2]) {
 
 INLINE void packed_tile(const int rows, const int copied, const tile *t) {
   vec s[V_TILE][2];
-  packed_begin(rows, t, s);
+  begin_sums(rows, s);
   const real *a = t->a, *b = t->b;
   const int64_t row_step = copied ? 1 : t->row_step, k_step = copied ? rows : 1;
   int64_t p = t->k;
@@ -199,7 +201,7 @@ static void copy_straight(int64_t cols, int64_t k, const real *b, int64_t ldb, r
 
 /* The rows of A in block against all panels of B, which are part's. */
 static void packed_block(const swi_product *part, const tile *block, int copied) {
-  real panel[PANEL_K * PANEL] __attribute__((aligned(64)));
+  real panel[PART_K * PANEL] __attribute__((aligned(64)));
   for (int64_t j = 0; j < part->n; j += PANEL) {
     const int64_t cols = smaller(PANEL, part->n - j);
     const real *b = part->b;
@@ -247,8 +249,7 @@ static void packed_part(const swi_product *p, const tile *first) {
 }
 
 static void gemm_packed(const swi_product *g) {
-  const int64_t parts = (g->k + PANEL_K - 1) / PANEL_K;
-  const int64_t step = ((g->k + parts - 1) / parts + 7) / 8 * 8;
+  const int64_t step = part_length(g->k);
   for (int64_t p = 0; p < g->k; p += step) {
     const int last = p + step >= g->k;
     swi_product part = *g;

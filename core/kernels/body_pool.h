@@ -153,12 +153,22 @@ static void max_unpool(const swi_pool *p, const void *pc, const void *pindex, vo
 
 /* ------------------------------------------------------------------ averages */
 
+enum { MANY_TAPS = 512 };
+
+/* Rows of the window, some MANY_TAPS taps, are summed before they are added to the others. */
 INLINE void avg_vector(pool_patch w, int64_t n, vec share, const real *x, real *y) {
-  vec sum = v_set1(0);
-  for (int64_t r = 0; r < w.rows; r++)
+  vec total = v_set1(0), sum = v_set1(0);
+  int64_t taps = 0;
+  for (int64_t r = 0; r < w.rows; r++, taps += w.cols) {
+    if (taps >= MANY_TAPS) {
+      total = v_add(total, sum);
+      sum = v_set1(0);
+      taps = 0;
+    }
     for (int64_t c = 0; c < w.cols; c++)
       sum = v_add(sum, take(x + r * w.row_step + c * w.col_step, n));
-  put(y, v_mul(sum, share), n);
+  }
+  put(y, v_mul(v_add(total, sum), share), n);
 }
 
 static vec share_of_tap(const swi_pool *p) {

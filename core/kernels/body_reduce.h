@@ -2,12 +2,12 @@
  *
  * Order of additions: blocks of BLOCK elements, each in four vectors of partial sums that are added
  * as a tree; the blocks' sums are added in double. It depends on n alone, and the error does not
- * grow with n beyond a block.
+ * grow with n beyond a block, in which an element of a vector adds up 128 numbers.
  */
 #ifndef SW_BODY_REDUCE_H
 #define SW_BODY_REDUCE_H
 
-enum { BLOCK = 4096 };
+enum { BLOCK = V_N < 8 ? 512 * V_N : 4096 };
 
 static inline double add_four(const vec s[4]) {
   return (double)v_reduce_add(v_add(v_add(s[0], s[1]), v_add(s[2], s[3])));
@@ -153,9 +153,8 @@ static inline vec add_eight_part(const real *x, int64_t cols, int64_t n) {
   return v_add(v_add(a, b), v_add(c, d));
 }
 
-static void sum_cols(int64_t rows, int64_t cols, const void *px, void *py) {
-  const real *x = px;
-  real *y = py;
+/* MANY_ROWS at most: additions of eights to what is there lose nothing to speak of. */
+static void sum_some_rows(int64_t rows, int64_t cols, const real *x, real *y) {
   int64_t r = 0;
   fill(cols, 0, y);
   for (; r + 8 <= rows; r += 8, x += 8 * cols) {

@@ -1,11 +1,11 @@
 /* body_strip.h: body_packed.h's tile with rows that are reached by pointers, segment by segment,
- * and written wherever they belong. An element is one sum in order, begun from what is there or
- * from 0; bias and ReLU come after the last term.
+ * and written wherever they belong. An element is a sum in order, from 0, added to what is there if
+ * that is an earlier part; bias and ReLU come after the last term.
  */
 #ifndef SW_BODY_STRIP_H
 #define SW_BODY_STRIP_H
 
-static const real nothing[PANEL_K]; /* a segment of zeros */
+static const real nothing[PART_K]; /* a segment of zeros */
 
 /* Some segments of some rows. */
 typedef struct strip {
@@ -33,18 +33,9 @@ INLINE void strip_step(const int rows, const int vecs, const real *const a[V_TIL
   }
 }
 
-INLINE void strip_begin(const int rows, const strip *t, vec s[V_TILE][2]) {
-  UNROLL
-  for (int i = 0; i < rows; i++) s[i][0] = s[i][1] = v_set1(0);
-  if (!t->accumulate) return;
-  UNROLL
-  for (int i = 0; i < rows; i++) {
-    s[i][0] = v_load(t->to[i] + t->column);
-    s[i][1] = v_load(t->to[i] + t->column + V_N);
-  }
-}
-
 INLINE void strip_end(const int rows, const strip *t, vec s[V_TILE][2]) {
+  if (t->accumulate) UNROLL
+  for (int i = 0; i < rows; i++) add_sums(t->to[i] + t->column, s[i]);
   finish_sums(rows, t->bias, t->relu, s);
   UNROLL
   for (int i = 0; i < rows; i++) {
@@ -61,7 +52,7 @@ INLINE int is_nothing(const int rows, const real *const a[V_TILE]) {
 
 INLINE void strip_tile(const int rows, const int vecs, const strip *t) {
   vec s[V_TILE][2];
-  strip_begin(rows, t, s);
+  begin_sums(rows, s);
   const real *b = t->b;
   const int64_t length = t->length;
   const real *const *from = t->from;

@@ -71,4 +71,7 @@ const swi_kernels TABLE = {
     .gemm_n = gemm_n,
     .gemm_packed = gemm_packed,
 #endif
+#if defined(SW_BODY_PLAIN_H)
+    .gemm_plain = gemm_plain,
+#endif
 };

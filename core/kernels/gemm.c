@@ -4,11 +4,12 @@
 #include "kernels/blas.h"
 #include "kernels/kernels.h"
 
-/* Who multiplies. Packing pays off once each element is used many times; with a short side the
+/* The routine, chosen by shape. Packing pays off once each element is used many times; with a short side the
  * other kernels read their operands where they lie. Whoever is chosen was the fastest for such
  * shapes: against OpenBLAS 0.3.21 by 1.1 to 2.5 times with a short side, by 1.0 to 1.1 without. */
 typedef enum route {
   ROUTE_BLAS,   /* float64, where there are only scalar kernels, and tall products */
+  ROUTE_PLAIN,  /* the same without a trusted OpenBLAS */
   ROUTE_NT,     /* dot products of rows */
   ROUTE_N,      /* B's rows as they are */
   ROUTE_TURNED, /* B stored transposed and small: turned over, then as above */
@@ -24,6 +25,16 @@ enum {
   SHORT_DOT = 64,   /* below, adding up a dot product's vector costs more than packing B */
   MANY_ROWS = 1024, /* of A: more than outer products keep in cache */
   TURNED_MAX = 4096 /* elements of B turned over on the stack */
+};
+
+/* A float32 sum that is longer is cut into blocks of so many terms, by k alone, and the blocks' sums
+ * are added in double, HELD elements of C at a time: else its error grows with k. (The kernels
+ * themselves sum shorter parts, but add those up in float.) */
+enum {
+  LONG_K = 8192,
+  LONG_DOTS = 2048, /* of dot products: a vector's worth of sums side by side, each in one piece */
+  HELD_ROWS = 128,
+  HELD = HELD_ROWS * HELD_ROWS
 };
 
 typedef struct job {
@@ -54,18 +65,21 @@ static void see_vectors(swi_gemm_args *g) {
   }
 }
 
+static int has_blas(const job *j) { return j->blas && j->blas->sgemm; }
+
 /* C tall, A read across its rows, and both too large for the caches: OpenBLAS gains 5 to 15 %. */
-static int is_tall(const swi_gemm_args *g) {
-  return g->transpose_a && g->m >= 512 && g->n >= 64 && g->k >= 256;
+static int is_tall(const job *j) {
+  const swi_gemm_args *g = &j->g;
+  return has_blas(j) && g->transpose_a && g->m >= 512 && g->n >= 64 && g->k >= 256;
 }
 
 static route choose_route(const job *j) {
   const swi_gemm_args *g = &j->g;
   if (g->k == 0) return ROUTE_ZERO;
-  if (!j->kernels->gemm_packed) return ROUTE_BLAS;
+  if (!j->kernels->gemm_packed) return has_blas(j) ? ROUTE_BLAS : ROUTE_PLAIN;
   const int64_t side = smaller(g->m, g->n);
   if (!g->transpose_b && side > SHORT_SIDE) return ROUTE_PACKED;
-  if (!g->transpose_b) return is_tall(g) ? ROUTE_BLAS : ROUTE_N;
+  if (!g->transpose_b) return is_tall(j) ? ROUTE_BLAS : ROUTE_N;
   if (g->k < SHORT_DOT && side > 1 && g->n * g->k <= TURNED_MAX) return ROUTE_TURNED;
   if (g->transpose_a) return ROUTE_PACKED;
   if (side <= DOT_SIDE && g->k >= LONG_DOT) return ROUTE_NT;
@@ -110,8 +124,8 @@ static void call_turned(const job *j, const swi_gemm_args *p) {
   call_n(j, p, turned, p->n);
 }
 
-/* Bias and activation on the way. */
-static void call_packed(const job *j, const swi_gemm_args *p) {
+/* gemm_packed or gemm_plain: bias and activation on the way. */
+static void call_general(void (*f)(const swi_product *), const swi_gemm_args *p) {
   const swi_product product = {.m = p->m,
                                .n = p->n,
                                .k = p->k,
@@ -126,7 +140,7 @@ static void call_packed(const job *j, const swi_gemm_args *p) {
                                .accumulate = p->accumulate,
                                .bias = p->accumulate ? NULL : p->bias,
                                .relu = !p->accumulate && p->activation == SWI_ACT_RELU};
-  j->kernels->gemm_packed(&product);
+  f(&product);
 }
 
 static void zero(const job *j, const swi_gemm_args *p) {
@@ -138,20 +152,20 @@ static void zero(const job *j, const swi_gemm_args *p) {
 static void multiply(const job *j, const swi_gemm_args *p) {
   switch (j->route) {
   case ROUTE_BLAS: call_blas(j, p); break;
+  case ROUTE_PLAIN: call_general(j->kernels->gemm_plain, p); break;
   case ROUTE_NT:
     j->kernels->gemm_nt(p->m, p->n, p->k, p->a, p->lda, p->b, p->ldb, p->c, p->ldc, p->accumulate);
     break;
   case ROUTE_N: call_n(j, p, p->b, p->ldb); break;
   case ROUTE_TURNED: call_turned(j, p); break;
-  case ROUTE_PACKED: call_packed(j, p); break;
+  case ROUTE_PACKED: call_general(j->kernels->gemm_packed, p); break;
   case ROUTE_ZERO: zero(j, p); break;
   }
 }
 
 /* The rows have just been written and are still in cache. */
 static void epilogue(const job *j, const swi_gemm_args *p) {
-  if (j->route == ROUTE_PACKED || p->accumulate || (!p->bias && p->activation == SWI_ACT_NONE))
-    return;
+  if (p->accumulate || (!p->bias && p->activation == SWI_ACT_NONE)) return;
   for (int64_t i = 0; i < p->m; i++) {
     void *row = (char *)p->c + i * p->ldc * j->bytes;
     if (p->bias) j->kernels->binary[SWI_ADD](p->n, row, p->bias, row);
@@ -159,13 +173,76 @@ static void epilogue(const job *j, const swi_gemm_args *p) {
   }
 }
 
+/* ------------------------------------------------------------------ long sums */
+
+static int64_t block_length(const job *j) { return j->route == ROUTE_NT ? LONG_DOTS : LONG_K; }
+
+static int is_long(const job *j) { return j->bytes == 4 && j->g.k > block_length(j); }
+
+typedef struct held {
+  float block[HELD];
+  double sum[HELD];
+} held;
+
+/* Terms first ... first + n - 1 of the product, into the block. */
+static void multiply_block(const job *j, const swi_gemm_args *p, int64_t first, int64_t n,
+                           held *h) {
+  swi_gemm_args part = *p;
+  part.k = n;
+  part.a = at(p->a, p->transpose_a ? first * p->lda : first, j->bytes);
+  part.b = at(p->b, p->transpose_b ? first : first * p->ldb, j->bytes);
+  part.c = h->block;
+  part.ldc = p->n;
+  part.accumulate = 0;
+  part.bias = NULL;
+  part.activation = SWI_ACT_NONE;
+  multiply(j, &part);
+}
+
+/* At most HELD elements of C. */
+static void sum_blocks(const job *j, const swi_gemm_args *p, held *h) {
+  const int64_t length = block_length(j);
+  float *c = p->c;
+  for (int64_t i = 0; i < p->m; i++)
+    for (int64_t q = 0; q < p->n; q++)
+      h->sum[i * p->n + q] = p->accumulate ? (double)c[i * p->ldc + q] : 0;
+  for (int64_t first = 0; first < p->k; first += length) {
+    multiply_block(j, p, first, smaller(length, p->k - first), h);
+    for (int64_t e = 0; e < p->m * p->n; e++) h->sum[e] += (double)h->block[e];
+  }
+  for (int64_t i = 0; i < p->m; i++)
+    for (int64_t q = 0; q < p->n; q++) c[i * p->ldc + q] = (float)h->sum[i * p->n + q];
+}
+
+/* Its frame is large, so it is not to be part of any other. */
+static __attribute__((noinline)) void multiply_long(const job *j, const swi_gemm_args *p) {
+  held h;
+  job piece = *j;
+  piece.g = *p;
+  const int64_t rows = smaller(p->m, HELD_ROWS), cols = smaller(p->n, HELD / rows);
+  for (int64_t i = 0; i < p->m; i += rows)
+    for (int64_t q = 0; q < p->n; q += cols) {
+      const swi_gemm_args some =
+          part(&piece, i, smaller(rows, p->m - i), q, smaller(cols, p->n - q));
+      sum_blocks(j, &some, &h);
+    }
+}
+
+/* ------------------------------------------------------------------ pieces */
+
+/* Whether the kernel takes bias and activation along. */
+static int is_fused(const job *j) { return j->route == ROUTE_PACKED || j->route == ROUTE_PLAIN; }
+
 static void run_piece(void *arg, int64_t piece) {
   const job *j = arg;
   const int64_t first = piece * j->chunk;
   const swi_gemm_args p = j->by_rows ? part(j, first, smaller(j->chunk, j->g.m - first), 0, j->g.n)
                                      : part(j, 0, j->g.m, first, smaller(j->chunk, j->g.n - first));
-  multiply(j, &p);
-  epilogue(j, &p);
+  if (is_long(j))
+    multiply_long(j, &p);
+  else
+    multiply(j, &p);
+  if (is_long(j) || !is_fused(j)) epilogue(j, &p);
 }
 
 /* Rows or columns that a piece has at least, and a divisor of all pieces but the last. */
@@ -176,7 +253,7 @@ typedef struct grain {
 /* Whoever packs does it with the whole other operand for every piece, dot products read it from the
  * second-level cache, and tall stripes of few columns are hard on the memory: hence the widths. */
 static grain grain_of(const job *j) {
-  if (j->route == ROUTE_BLAS) return (grain){256, 32};
+  if (j->route == ROUTE_BLAS || j->route == ROUTE_PLAIN) return (grain){256, 32};
   if (j->route == ROUTE_PACKED) return j->by_rows ? (grain){128, 42} : (grain){256, 64};
   if (j->route == ROUTE_NT) return (grain){48, 4};
   return j->by_rows ? (grain){12, 6} : (grain){j->g.k > 512 ? 256 : 32, 16};

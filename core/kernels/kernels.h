@@ -234,8 +234,11 @@ typedef struct swi_kernels {
                  const void *b, int64_t ldb, void *c, int64_t ldc, int accumulate);
 
   /* Any product, k >= 1: B is packed, A where its k_step is not 1. Or NULL. Needs some 300 KiB of
-   * stack. Its bits are gemm_n's: each sum runs over k in order. */
+   * stack. Its bits are gemm_n's: each sum runs over the same parts of k in order. */
   void (*gemm_packed)(const swi_product *p);
+
+  /* Any product, k >= 1, in plain C; NULL where there is gemm_packed. */
+  void (*gemm_plain)(const swi_product *p);
 } swi_kernels;
 
 extern const swi_kernels swi_kernels_scalar_f32;

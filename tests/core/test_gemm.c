@@ -3,6 +3,8 @@
 
 #include "check.h"
 
+#include "base/context_int.h"
+#include "kernels/blas.h"
 #include "kernels/gemm.h"
 #include "kernels/kernels.h"
 #include "kernels/open.h"
@@ -177,5 +179,109 @@ static void not_a_number(void) {
 
 TEST(nan_stays_in_its_row_and_old_results_do_not_matter) { with_each_variant(not_a_number); }
 
+/* ------------------------------------------------------------------ long sums */
+
+static void fill_with(float *p, int64_t n, float value) {
+  for (int64_t i = 0; i < n; i++) p[i] = value;
+}
+
+/* k terms of 0.1: worst for a sum that runs on, since each rounding goes the same way. Kernels of
+ * ours sum at most 512 terms in one piece, at most 32 pieces in float, and the rest in double;
+ * OpenBLAS may take a block of 8192 as it likes. */
+static void check_equal_terms(int ta, int tb, int64_t m, int64_t n, int64_t k) {
+  float *a = malloc((size_t)(m * k) * sizeof *a), *b = malloc((size_t)(k * n) * sizeof *b);
+  float *c = malloc((size_t)(m * n) * sizeof *c);
+  fill_with(a, m * k, 1);
+  fill_with(b, k * n, 0.1F);
+  const swi_gemm_args g = {.transpose_a = ta,
+                           .transpose_b = tb,
+                           .m = m,
+                           .n = n,
+                           .k = k,
+                           .a = a,
+                           .b = b,
+                           .c = c,
+                           .lda = ta ? m : k,
+                           .ldb = tb ? k : n,
+                           .ldc = n};
+  const int may_be_blas = ta || !contexts[0]->f32->gemm_packed;
+  const double exact = (double)k * (double)0.1F;
+  swi_gemm(contexts[0], 4, &g);
+  for (int64_t i = 0; i < m * n; i++)
+    CHECK_NEAR((double)c[i] / exact, 1, (may_be_blas ? 8192 : 512 + 32) * 0x1p-24);
+  free(a);
+  free(b);
+  free(c);
+}
+
+/* Each route, as in large_shapes. */
+static void equal_terms(void) {
+  check_equal_terms(0, 0, 2, 3, 1000000);
+  check_equal_terms(0, 1, 2, 3, 1000000);
+  check_equal_terms(0, 0, 1, 1, 1000000);
+  check_equal_terms(1, 0, 2, 3, 100003);
+  check_equal_terms(0, 0, 129, 129, 20011);
+  check_equal_terms(0, 1, 129, 129, 20011);
+  check_equal_terms(1, 0, 512, 64, 9001);
+}
+
+TEST(error_does_not_grow_with_the_sum) { with_each_variant(equal_terms); }
+
+/* More than one block of k, more elements than are held at a time, in pieces and whole. */
+static void long_shapes(void) {
+  for (int t = 0; t < 4; t++) {
+    check_shape(4, t & 1, t >> 1, 3, 5, 20001, 1, 1, 0, SWI_ACT_NONE);
+    check_shape(4, t & 1, t >> 1, 3, 5, 20001, 0, 0, 1, SWI_ACT_RELU);
+    check_shape(4, t & 1, t >> 1, 140, 131, 8200, 1, 1, 0, SWI_ACT_NONE);
+    check_shape(4, t & 1, t >> 1, 140, 131, 8200, 1, 0, 1, SWI_ACT_RELU);
+  }
+}
+
+TEST(long_products) { with_each_variant(long_shapes); }
+
+/* Cutting C moves no bit: one column of a long product, made alone, by the same route. */
+static void parts_of_a_long_product(void) {
+  enum { M = 150, N = 140, K = 8195 };
+  float *a = random_matrix(M * K, 4), *b = random_matrix(K * N, 4);
+  float *whole = random_matrix(M * N, 4), *some = random_matrix(M * N, 4);
+  swi_gemm_args g = {
+      .m = M, .n = N, .k = K, .a = a, .b = b, .c = whole, .lda = K, .ldb = N, .ldc = N};
+  if (contexts[0]->f32->gemm_packed) {
+    swi_gemm(contexts[0], 4, &g);
+    g.n = 130;
+    g.m = 129;
+    g.c = some;
+    swi_gemm(contexts[0], 4, &g);
+    for (int i = 0; i < 129; i++)
+      CHECK(memcmp(whole + i * N, some + i * N, 130 * sizeof *some) == 0);
+  }
+  free(a);
+  free(b);
+  free(whole);
+  free(some);
+}
+
+TEST(parts_of_long_products_have_the_bits_of_the_whole) {
+  with_each_variant(parts_of_a_long_product);
+}
+
+/* ------------------------------------------------------------------ without OpenBLAS */
+
+static void without_blas(void) {
+  static const swi_blas none;
+  for (int i = 0; i < 3; i++) contexts[i]->blas = &none;
+  check_all_kinds(3, 5, 7);
+  check_all_kinds(0, 4, 2);
+  check_all_kinds(4, 3, 0);
+  check_all_kinds(70, 130, 300);
+  check_all_kinds(520, 66, 257);
+  check_equal_terms(0, 0, 2, 3, 1000000);
+  check_equal_terms(1, 1, 2, 3, 100003);
+}
+
+TEST(products_without_openblas) { with_each_variant(without_blas); }
+
 RUN_TESTS(T(small_products), T(large_products),
-          T(nan_stays_in_its_row_and_old_results_do_not_matter))
+          T(nan_stays_in_its_row_and_old_results_do_not_matter),
+          T(error_does_not_grow_with_the_sum), T(long_products),
+          T(parts_of_long_products_have_the_bits_of_the_whole), T(products_without_openblas))
