@@ -358,6 +358,19 @@ static void run_ghosts(const swi_eval_args *e, ghost_function f, int averaged, v
 
 /* ------------------------------------------------------------------ forward */
 
+/* A channel's mean and m2 again, in double: its squares are beyond float32. */
+static void moments_again(block *b, int64_t j) {
+  const void *x = at_row(b, b->e->in[0], 0);
+  double n = (double)b->rows, mean = 0, m2 = 0;
+  for (int64_t i = 0; i < b->rows; i++) mean += get(b, x, i * b->channels + j) / n;
+  for (int64_t i = 0; i < b->rows; i++) {
+    double d = get(b, x, i * b->channels + j) - mean;
+    m2 += d * d;
+  }
+  b->sums[0][0][j] = mean;
+  b->sums[0][1][j] = m2;
+}
+
 static void forward_ghost(block *b, int64_t i, totals result) {
   const swi_eval_args *e = b->e;
   combination *to = &b->result[0];
@@ -365,6 +378,7 @@ static void forward_ghost(block *b, int64_t i, totals result) {
   swi_parallel(e->ctx, b->strips, moments_of_strip, b);
   merge_moments(b);
   for (int64_t j = 0; j < b->cols; j++) {
+    if (!isfinite(b->sums[0][1][j])) moments_again(b, j);
     double var = b->sums[0][1][j] / (double)b->rows;
     double mean = set(b, b->mean, j, b->sums[0][0][j]);
     double r = set(b, to->shift, j, 1 / sqrt(var + e->attrs->value));

@@ -297,6 +297,22 @@ function TestPrecision:test_layer_and_group_norm_of_equal_and_of_huge_values()
   assert_close(flat(y), FOUR, 8, "float64", "norm of 1e300")
 end
 
+function TestPrecision:test_batch_norm_of_equal_and_of_huge_values()
+  for dtype in pairs(UNIT) do
+    local one, zero = sw.ones({ 2 }):to(dtype), sw.zeros({ 2 }):to(dtype)
+    for _, case in ipairs { { 123456.7, 7 }, { 1e4 / 3, 4097 }, { 0.1, 49 }, { -3e30, 10 } } do
+      local x = sw.full({ case[2], 2 }, case[1]):to(dtype)
+      lu.assert_equals(ops.abs((ops.batch_norm(x, one, zero))):max():item(), 0)
+    end
+    local x = sw.tensor({ { 1e30, 1 }, { 2e30, 2 }, { 3e30, 3 }, { 4e30, 4 } }, dtype)
+    local y = ops.batch_norm(x, one, zero):t():contiguous():table()
+    assert_close(y[1], FOUR, 8, dtype, "batch norm of 1e30")
+    local beside = ops.batch_norm(sw.tensor({ { 1, 1 }, { 2, 2 }, { 3, 3 }, { 4, 4 } }, dtype), one,
+      zero):t():contiguous():table()
+    lu.assert_equals(y[2], beside[1]) -- and its neighbour keeps its bits
+  end
+end
+
 function TestPrecision:test_group_norm_of_many_short_runs()
   -- one channel a group: 3000 runs of a single element
   local x = sw.randn { 2, 60, 50, 3 }
