@@ -37,6 +37,9 @@ local COMPILE = { mode = { choice = { "train", "eval" }, "train" }, seed = { "in
 ---    local f = sw.compile(sw.loss.cross_entropy, model)
 ---    local value, gradient = f:value_and_gradient(w, batch)
 ---In mode "eval" batch norms use the model's running statistics.
+---Dropout follows from seed, batch.step and batch.position (0 where the batch has none, as one made
+---by hand): the same batch always gives the same value, so that differences and second derivatives
+---are those of one function. Another `step` in the batch draws anew.
 ---@param loss swale.LossFunction
 ---@param model swale.Model|swale.Layer
 ---@param o? swale.CompileOptions
@@ -98,7 +101,8 @@ end
 ---@param make fun(graph: swale.CompiledGraph, kind: string, dtype: swale.dtype): swale.Program
 ---@return swale.Program, swale.Tensor[] inputs, swale.CompiledGraph
 function Compiled:program(kind, batch, dtype, make)
-  check_batch(kind, batch)
+  check_batch(options.value("compiled:program", "kind", kind, "string"), batch)
+  options.value("compiled:program", "make", make, "function")
   local index, labels = batch.x:dtype() == "int32", not batch.y:dtype():find "^float"
   local made = graph_for(self, batch, index, labels)
   local key = kind .. " " .. dtype
@@ -123,6 +127,8 @@ end
 ---@param o swale.ProgramRun
 ---@return swale.ProgramRun o
 function Compiled:drawing(batch, o)
+  check_batch("compiled:drawing", batch)
+  options.value("compiled:drawing", "o", o, "table")
   o.seed, o.step = self.seed, batch.step
   o.first_example = batch.position and batch.position + 1
   return o

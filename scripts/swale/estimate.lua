@@ -13,15 +13,27 @@ local M = {}
 ---@field high number    its upper end; infinite while pending or unresolved
 local Estimate = class.new("estimate", { fields = { "status", "value", "low", "high" } })
 
+local function check(method, x)
+  if type(x) ~= "number" then
+    errors.misuse("estimate:%s: x must be a number, not %s", method, errors.shown(x))
+  end
+end
+
 ---Whether it is surely above x: low > x.
 ---@param x number
 ---@return boolean
-function Estimate:above(x) return self.low > x end
+function Estimate:above(x)
+  check("above", x)
+  return self.low > x
+end
 
 ---Whether it is surely below x: high < x.
 ---@param x number
 ---@return boolean
-function Estimate:below(x) return self.high < x end
+function Estimate:below(x)
+  check("below", x)
+  return self.high < x
+end
 
 ---Takes new values, in place.
 ---@param status "pending"|"unresolved"|"resolved"

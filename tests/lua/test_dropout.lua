@@ -2,7 +2,7 @@
 local core = require "swale.core"
 local lu = require "luaunit"
 local ops = require "swale.ops"
-require "swale"
+local sw = require "swale"
 
 TestDropout = {}
 
@@ -146,4 +146,22 @@ function TestDetach:test_stops_gradients()
     lu.assert_equals(got:table(), { { 1, 2, 3 }, { 4, 5, 6 } })
   end
   lu.assert_equals(ops.detach(vector):table(), vector:table())
+end
+
+--- A batch made by hand always gives the same value; another step in it draws anew.
+function TestDropout:test_of_a_batch_made_by_hand()
+  local f = sw.compile(function(o) return ops.mean(o, 2) end, sw.nn.Sequential {
+    sw.nn.Dropout(0.5), sw.nn.Linear(200, 1, { init = 1, bias = false }) })
+  local function value(step, seed)
+    local g = seed and sw.compile(f.loss, f.model, { seed = seed }) or f
+    return g:value(f.model:weights(), { x = sw.ones { 1, 200 }, y = sw.zeros { 1, 1 }, step = step })
+  end
+  lu.assert_equals(value(), value())
+  lu.assert_equals(value(0), value())
+  local found = {}
+  for step = 0, 9 do found[value(step)] = true end
+  local n = 0
+  for _ in pairs(found) do n = n + 1 end
+  lu.assert_true(n > 1) -- ten sums of 200 fair coins that are all equal: below 1e-9
+  lu.assert_not_equals({ value(0), value(1), value(2) }, { value(0, 2), value(1, 2), value(2, 2) })
 end

@@ -255,3 +255,21 @@ function TestDraws:test_refusals()
   refuses("must be a dtype or a stream of sw.random, not a table", function() sw.rand({ 2 }, {}) end)
   refuses("shapes go in a table: { 2, 3 }", function() sw.rand(2, 3) end)
 end
+
+TestGuards = {}
+
+--- What calls with random arguments found.
+function TestGuards:test_name_what_is_wrong()
+  local layer, model = sw.nn.Linear(2, 1), sw.nn.Linear(2, 1):build()
+  local estimate, x = require("swale.estimate").new(), sw.ones { 1, 2 }
+  refuses("estimate:above: x must be a number, not nil", function() estimate:above() end)
+  refuses('estimate:below: x must be a number, not "a"', function() estimate:below "a" end)
+  refuses("nn.Linear:forward: x must be a tensor or a node, not 5",
+    function() layer:forward(5) end)
+  refuses("nn.Linear:call: p must be a table of parameters by name, not nil",
+    function() layer:call(x) end)
+  refuses("quadratic.loss: output must be a tensor or a node, not 1",
+    function() sw.data.noisy_quadratic({ dimensions = 2 }).loss(1) end)
+  local f = sw.compile(sw.loss.mse, model)
+  refuses("compiled:drawing: a batch is", function() f:drawing(1, {}) end)
+end

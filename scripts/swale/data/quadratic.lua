@@ -89,7 +89,13 @@ function M.new(o)
   local data = require("swale.data").from_tensors { name = "noisy quadratic",
     train = { x = x, y = x } }
   local curvature = core.tensor(h)
-  local function loss(output) return (output * output * curvature):sum(-1) * 0.5 end
+  local function loss(output)
+    if not core.type(output) then
+      errors.misuse("quadratic.loss: output must be a tensor or a node, not %s",
+        errors.shown(output))
+    end
+    return (output * output * curvature):sum(-1) * 0.5
+  end
   return setmetatable({ data = data, loss = loss, h = h, sigma = o.sigma,
     trace = #h * o.sigma ^ 2 }, Quadratic)
 end

@@ -42,6 +42,7 @@ end
 ---@param shift swale.Value
 ---@return table
 function Conv2d:folded(p, scale, shift)
+  options.value("nn.Conv2d:folded", "p", p, "table")
   return { weight = p.weight * ops.reshape(scale, { self.outputs, 1, 1, 1 }), bias = shift }
 end
 

@@ -101,12 +101,24 @@ local function labelled(self, x, p, context)
   end))
 end
 
+local function check_input(self, method, x, p)
+  local class = core.type(x)
+  if class ~= "tensor" and class ~= "node" then
+    errors.misuse("nn.%s:%s: x must be a tensor or a node, not %s", self.kind, method,
+      errors.shown(x))
+  elseif type(p) ~= "table" and (p ~= nil or #self:parameters() + #self:children() > 0) then
+    errors.misuse("nn.%s:%s: p must be a table of parameters by name, not %s; layer:build() makes a"
+      .. " model, whose forward has its own", self.kind, method, errors.shown(p))
+  end
+end
+
 ---forward, with the layer named in what goes wrong.
 ---@param x swale.Value
 ---@param p table
 ---@param context? swale.Context    of mode "eval" unless given
 ---@return swale.Value
 function Layer:call(x, p, context)
+  check_input(self, "call", x, p)
   context = context or contexts.eval
   if self.container then return self:forward(x, p, context) end
   if core.type(x) == "node" then return labelled(self, x, p, context) end
@@ -133,6 +145,13 @@ end
 ---@return string
 function Layer:summary() return require("swale.model").summary(self) end
 
+local function checked_forward(f)
+  return function(self, x, p, context)
+    check_input(self, "forward", x, p)
+    return f(self, x, p, context)
+  end
+end
+
 ---A kind of layer: its methods go into the table that comes back.
 ---@param kind string
 ---@return table
@@ -140,6 +159,11 @@ function M.kind(kind)
   local class = classes.new("nn." .. kind,
     { name = "swale.Layer", parent = Layer, fields = { "kind", "name", "place", "original" } })
   class.kind = kind
+  local meta = getmetatable(class)
+  local assign = meta.__newindex
+  meta.__newindex = function(t, key, value)
+    assign(t, key, key == "forward" and checked_forward(value) or value)
+  end
   class.__tostring = function(self)
     local declared = self:declared()
     return ("nn.%s%s"):format(kind, declared ~= "" and "(" .. declared .. ")" or "")

@@ -39,6 +39,7 @@ end
 ---@param shift swale.Value
 ---@return table
 function Linear:folded(p, scale, shift)
+  options.value("nn.Linear:folded", "p", p, "table")
   return { weight = p.weight * ops.reshape(scale, { self.outputs, 1 }), bias = shift }
 end
 
