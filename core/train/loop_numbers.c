@@ -11,6 +11,8 @@ sw_status swi_check_hyper(sw_context *ctx, sw_hyper h, double x) {
     if (x >= 1 && x <= INT32_MAX) return SW_OK;
     return sw_fail(ctx, SW_ERANGE, "batch_size must be 1 to %d, got %g", INT32_MAX, x);
   }
+  if (h == SW_HYPER_MOMENTUM && x > 1)
+    return sw_fail(ctx, SW_ERANGE, "momentum must be 0 to 1, got %g", x);
   if (x >= 0 && isfinite(x)) return SW_OK;
   return sw_fail(ctx, SW_ERANGE, "%s must be finite and not negative, got %g", hyper_names[h], x);
 }

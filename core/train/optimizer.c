@@ -7,9 +7,8 @@
 
 sw_status swi_optimizer_check(sw_context *ctx, const sw_optimizer_options *o) {
   if (o->kind == SW_OPTIMIZER_SGD) {
-    if (!(o->dampening >= 0 && isfinite(o->dampening)))
-      return sw_fail(ctx, SW_ERANGE, "sgd: dampening must be finite and not negative, got %g",
-                     o->dampening);
+    if (!(o->dampening >= 0 && o->dampening <= 1))
+      return sw_fail(ctx, SW_ERANGE, "sgd: dampening must be 0 to 1, got %g", o->dampening);
     if (o->nesterov && o->dampening > 0)
       return sw_fail(ctx, SW_ERANGE, "sgd: nesterov allows no dampening, got %g", o->dampening);
     return SW_OK;

@@ -11,6 +11,7 @@ local M = {}
 ---@field value number   nan while pending
 ---@field low number     lower end of the 95 % interval, never negative; 0 while pending
 ---@field high number    its upper end; infinite while pending or unresolved
+---@field reason string|nil   why it is pending or unresolved
 local Estimate = class.new("estimate", { fields = { "status", "value", "low", "high" } })
 
 local function check(method, x)
@@ -40,9 +41,17 @@ end
 ---@param value number
 ---@param low number
 ---@param high number
+---@param reason? string    in words, where it is not resolved
 ---@return swale.Estimate self
-function Estimate:update(status, value, low, high)
-  self.status, self.value, self.low, self.high = status, value, low, high
+function Estimate:update(status, value, low, high, reason)
+  self.status, self.value, self.low, self.high, self.reason = status, value, low, high, reason
+  return self
+end
+
+---@param reason string|nil
+---@return swale.Estimate self
+function Estimate:because(reason)
+  self.reason = reason
   return self
 end
 
@@ -55,8 +64,11 @@ end
 Estimate.__lt, Estimate.__le = refuse, refuse
 
 function Estimate:__tostring()
-  if self.status == "pending" then return "pending" end
-  if self.status == "unresolved" then return ("unresolved, above %.4g"):format(self.low) end
+  local reason = self.reason and (": %s"):format(self.reason) or ""
+  if self.status == "pending" then return "pending" .. reason end
+  if self.status == "unresolved" then
+    return ("unresolved, above %.4g"):format(self.low) .. reason
+  end
   return ("%.4g (95 %%: %.4g to %.4g)"):format(self.value, self.low, self.high)
 end
 

@@ -57,15 +57,15 @@ local function new(kind, o, defaults)
 end
 
 ---@class swale.SGDOptions
----@field momentum? swale.Hyperparameter        0
----@field dampening? number                     0
+---@field momentum? swale.Hyperparameter        0; at most 1
+---@field dampening? number                     0; at most 1
 ---@field nesterov? boolean                     false; wants momentum and no dampening
 ---@field weight_decay? swale.Hyperparameter    0; added to the gradient, before momentum
 ---@field lr? swale.Hyperparameter              here or in the Trainer, not in both
 ---@field clip_norm? number                     likewise: the gradient is scaled down to this norm
 ---@field groups? swale.ParameterGroup[]        likewise; the first one that matches counts
 
-local SGD = { momentum = { HYPER, 0 }, dampening = { "number", 0 },
+local SGD = { momentum = { HYPER, 0 }, dampening = { "nonnegative", 0 },
   nesterov = { "boolean", false }, weight_decay = { HYPER, 0 }, lr = HYPER .. "?",
   clip_norm = "positive?", groups = "table?" }
 
@@ -73,10 +73,15 @@ local SGD = { momentum = { HYPER, 0 }, dampening = { "number", 0 },
 ---    g = gradient + weight_decay w
 ---    m = momentum m + (1 - dampening) g        (m = g at the first step)
 ---    w = w - lr (nesterov and g + momentum m or m)
+---At a step where a schedule has momentum at 0 the update is w - lr g, and m stays what it was: the
+---next step with momentum goes on from it. That is PyTorch's, too.
 ---@param o? swale.SGDOptions
 ---@return swale.Optimizer
 function M.SGD(o)
   o = options.check("optim.SGD", o, SGD)
+  if o.dampening > 1 then
+    errors.misuse("optim.SGD: dampening must be 0 to 1, not %g", o.dampening)
+  end
   if o.nesterov and (o.momentum == 0 or o.dampening ~= 0) then
     errors.misuse("optim.SGD: nesterov wants a momentum above 0 and no dampening")
   end

@@ -64,7 +64,7 @@ local function dry(on_fit)
   function Dry:fit(length)
     self:ready()
     local begun, plan = plans.position(self), plans.steps(self, length)
-    self.goal = marks.goal(begun, self.goal, length)
+    self.goal, self.remembered = marks.goal(begun, self.goal, length), plan.memory
     on_fit { engine = self, begun = begun, length = length, plan = plan }
     pretend(self, plan)
   end

@@ -64,8 +64,11 @@ local function say(part, i, s, mem)
   if part.native then
     return part.native:at(s.step, s.examples, s.examples + coming(s), s.epoch_examples)
   end
-  mem[i] = mem[i] or {}
-  local value = part.f(s, mem[i])
+  if mem ~= object.NO_MEMORY then
+    mem[i] = mem[i] or {}
+    mem = mem[i]
+  end
+  local value = part.f(s, mem)
   if type(value) ~= "number" then
     errors.misuse("schedule: a part's function must give a number, not %s", errors.shown(value))
   end

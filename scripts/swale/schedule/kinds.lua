@@ -188,6 +188,10 @@ function M.cosine_restarts(o)
     { from = "number", to = { "number", 0 }, multiplier = { "count", 1 } }))
 end
 
+local function check_order(where, o)
+  if o.max < o.min then errors.misuse("%s: max %g is below min %g", where, o.max, o.min) end
+end
+
 ---@class swale.CyclicOptions
 ---@field max number                   start of a cycle
 ---@field min number                   its end, where SWA captures
@@ -199,7 +203,9 @@ end
 ---@param o swale.CyclicOptions
 ---@return swale.Schedule
 function M.cyclic(o)
-  return object.native("cyclic", timed("schedule.cyclic", o, { max = "number", min = "number" }))
+  o = timed("schedule.cyclic", o, { max = "number", min = "number" })
+  check_order("schedule.cyclic", o)
+  return object.native("cyclic", o)
 end
 
 local function triangle(kind, o, more)
@@ -207,6 +213,7 @@ local function triangle(kind, o, more)
   local spec = { max = "number", min = "number", down = "period?" }
   for name, entry in pairs(more or {}) do spec[name] = entry end
   o = timed(where, o, spec)
+  check_order(where, o)
   o.down = o.down or o.period
   check_units(where, o.period, o.down)
   return object.native(kind, o)

@@ -45,6 +45,13 @@ function preview.__index(_, key)
     .. " beforehand", tostring(key))
 end
 
+--- In place of a memory where nobody keeps one from step to step.
+M.NO_MEMORY = setmetatable({}, { __index = function()
+  errors.misuse("a function with a memory reads the live state: it can be neither plotted nor"
+    .. " tabulated beforehand; trainer:plan asks it step by step")
+end })
+getmetatable(M.NO_MEMORY).__newindex = getmetatable(M.NO_MEMORY).__index
+
 local function at_function(self, p)
   if self.live then
     errors.misuse("a rule with a memory reads the live state: %s can be neither plotted nor"
@@ -52,7 +59,16 @@ local function at_function(self, p)
   end
   local state = { step = p.step, examples = p.examples, epoch = p.examples / p.epoch_examples,
     epoch_examples = p.epoch_examples }
-  return self.f(setmetatable(state, preview), {})
+  return self.f(setmetatable(state, preview), p.mem or M.NO_MEMORY)
+end
+
+---What it is for the next of the updates that are gone through one by one.
+---@param p swale.PlanPosition
+---@param mem table    its memory, kept by the caller
+---@return number
+function Schedule:follow(p, mem)
+  return at_function(self, { step = p.step, examples = p.examples,
+    epoch_examples = p.epoch_examples, mem = mem })
 end
 
 ---Its value for the update that follows: `schedule:at { epochs = 1.5, epoch_examples = 55000 }`.

@@ -1,6 +1,7 @@
 --- A loop whose optimizer is a Lua function. The native loop below it draws batches, computes loss,
 --- gradient and norms, and updates with a rate of 0; the function does the rest.
 local core = require "swale.core"
+local errors = require "swale.errors"
 local rules = require "swale.trainer.hyper"
 
 local M = {}
@@ -32,6 +33,41 @@ function Loop:set(name, value)
   if self.s.step == nil and type(value) == "number" then self.hyper[name] = value end
 end
 
+local function refuse(self)
+  local info = debug.getinfo(self.f, "S")
+  errors.misuse("Trainer: the optimizer (%s:%d) changes no weight. It changes w in place, as in"
+    .. " w:add(-hyper.lr, g); w = w - hyper.lr * g makes another tensor, which nobody sees",
+    info.short_src, info.linedefined)
+end
+
+--- Calls f, and says whether its first argument was bound to something else when it returned.
+local function call_watched(f, w, ...)
+  local rebound, hook, mask, count = false, debug.gethook()
+  if hook ~= nil then return false, f(w, ...) end -- a debugger's, which goes first
+  debug.sethook(function()
+    if debug.getinfo(2, "f").func == f then
+      local name, value = debug.getlocal(2, 1)
+      rebound = name ~= nil and value ~= w
+    end
+  end, "r")
+  local ok, value = pcall(f, w, ...)
+  debug.sethook(hook, mask, count)
+  if not ok then error(value, 0) end
+  return rebound, value
+end
+
+--- The first call is watched: a function that computes other weights and leaves its own trains
+--- nothing.
+local function apply(self, g, now)
+  local w = self.o.weights
+  if self.watched then return self.f(w, g, self.kept, now) end
+  self.watched = true
+  local before = w:clone()
+  local rebound, value = call_watched(self.f, w, g, self.kept, now)
+  local other = core.type(value) == "tensor" and value ~= w
+  if (rebound or other) and (w - before):norm() == 0 then refuse(self) end
+end
+
 local function rate_factor(o, batch)
   if o.coupling == "linear" then return batch / o.reference end
   return o.coupling == "sqrt" and math.sqrt(batch / o.reference) or 1
@@ -60,7 +96,7 @@ local function update(self)
     local root = math.sqrt(most / s.grad_norm)
     g:scale(root):scale(root)
   end
-  self.f(self.o.weights, g, self.kept, now)
+  apply(self, g, now)
   local sound, message, code = self.inner:check()
   if not sound then return nil, message, code end
   return s.examples

@@ -13,6 +13,7 @@ local lengths = require "swale.trainer.lengths"
 local marks = require "swale.trainer.marks"
 local metrics = require "swale.trainer.metrics"
 local reestimate = require "swale.reestimate"
+local scan = require "swale.trainer.scan"
 local states = require "swale.trainer.state"
 
 local M = {}
@@ -72,6 +73,9 @@ function M.new(fields)
   fields.state.epoch_examples = fields.fixed.subset and #fields.fixed.subset
     or #fields.data.train.source
   lengths.check(fields, fields.state.epoch_examples)
+  for name, x in pairs(fields.settings) do
+    scan.setting(name, x, fields.settings, fields.optimizer.kind, fields.state.epoch_examples)
+  end
   setmetatable(fields, class):begin()
   return fields
 end
@@ -126,7 +130,7 @@ local function make_loop(self)
   local loop = (self.optimizer.step and custom_loop or native_loop)(self)
   if self.noise then
     loop:measure_noise(self.noise.every, self.noise.target)
-    self.state.noise_scale = estimate.new()
+    self.state.noise_scale = estimate.new():because("nothing was measured yet")
   end
   self.loop = loop
 end
@@ -157,8 +161,9 @@ end
 ---@param name swale.Hyper
 ---@param value swale.Hyperparameter
 function Engine:set(name, value)
-  hyper.check(name, value)
+  hyper.check(name, value, self.optimizer.kind)
   lengths.of_schedule(value, self.state.epoch_examples, "Trainer: " .. name)
+  scan.setting(name, value, self.settings, self.optimizer.kind, self.state.epoch_examples)
   self.settings[name] = value
   if not self.rules then return end
   self.rules = hyper.replace(self.loop, self.settings, self.rules, name)
@@ -182,10 +187,25 @@ end
 
 -- ------------------------------------------------------------------ steps
 
+--- Why the noise scale is not known, in words; nil where it is.
+local function noise_reason(self, s, status)
+  local n = self.fixed.order ~= "independent" and s.epoch_examples or math.huge
+  if status == "resolved" then return nil end
+  if s.batch_size == 1 then
+    return "a batch of 1 example has no noise within it to be measured: 2 are needed"
+  elseif s.batch_size >= n then
+    return ("a batch of all %d examples is the training set itself: it has no noise"):format(n)
+  elseif status == "unresolved" then
+    return "the gradient is not told apart from its noise: more steps, or larger batches, may do it"
+  end
+  return "32 measurements at one batch size are needed, of gradients that are finite"
+end
+
 local function note_noise(self, s)
   if not self.noise or s.noise_measurements == self.measurements then return end
   self.measurements = s.noise_measurements
-  s.noise_scale:update(self.loop:noise())
+  local status, value, low, high = self.loop:noise()
+  s.noise_scale:update(status, value, low, high, noise_reason(self, s, status))
 end
 
 ---Finds out whether something is to be done after every single step.
@@ -229,7 +249,10 @@ local function walk(self, next_step, next_examples)
     s.grad_norm, s.lr, s.batch_size = norm, lr, batch
     if news then read_rest(self, s) end
     if batch ~= self.last_batch then events.note_batch(self, s) end
-    for i = 1, #on_step do on_step[i](s, trainer) end
+    for i = 1, #on_step do
+      local value = on_step[i](s, trainer)
+      if value ~= nil then hooks.refuse(on_step[i], value) end
+    end
   until n >= next_step or examples >= next_examples or self.rules ~= rules
 end
 
@@ -256,7 +279,9 @@ local function run_to(self, length)
   self:ready()
   self:pace()
   local s = self.state
-  self.goal = marks.goal(s, self.goal, length)
+  local goal = marks.goal(s, self.goal, length)
+  scan.fit(self, s, goal)
+  self.goal = goal
   self.reached = marks.is_reached(self.goal, s)
   self.target = marks.once(self.goal.scale, self.goal.at, function() self.reached = true end)
   drive(self, events.plan(self))

@@ -24,13 +24,26 @@ function M.add(hooks, event, f)
   table.insert(hooks[event], options.value("Trainer:on", "f", f, "function"))
 end
 
+---Raises for a hook that returned something: nothing comes of it.
+---@param f function
+---@param value any
+function M.refuse(f, value)
+  local info = debug.getinfo(f, "S")
+  errors.misuse("Trainer:on: the hook at %s:%d returned %s, but what hooks return is not used: fit {"
+    .. " steps = … } says how long, and error { … } ends a training early", info.short_src,
+    info.linedefined, errors.shown(value))
+end
+
 ---Calls those of an event in the order in which they came.
 ---@param list function[]
 ---@param s swale.State
 ---@param trainer swale.Trainer
 ---@param line? table   what is recorded of it
 function M.call(list, s, trainer, line)
-  for i = 1, #list do list[i](s, trainer, line) end
+  for i = 1, #list do
+    local value = list[i](s, trainer, line)
+    if value ~= nil then M.refuse(list[i], value) end
+  end
 end
 
 return M

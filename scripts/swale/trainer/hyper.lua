@@ -21,13 +21,44 @@ local function place_of(f)
   return ("%s:%d"):format(info.short_src, info.linedefined)
 end
 
+local LARGEST_BATCH = 2 ^ 31 - 1
+
 ---Whether a loop can have this value.
 ---@param name swale.Hyper
 ---@param value any
 ---@return boolean
 function M.is_valid(name, value)
   if type(value) ~= "number" or value - value ~= 0 then return false end
-  return value >= (name == "batch_size" and 1 or 0)
+  if name == "batch_size" then return value >= 1 and value < LARGEST_BATCH + 1 end
+  return value >= 0 and (name ~= "momentum" or value <= 1)
+end
+
+local WANTED = { batch_size = "a batch has 1 to 2147483647 examples", momentum = "it is 0 to 1" }
+
+--- Of Adam, momentum is beta1, and 1 - beta1 is divided by.
+local function fits(name, value, kind)
+  local is_beta = name == "momentum" and (kind == "adam" or kind == "adamw")
+  return M.is_valid(name, value) and not (is_beta and value == 1)
+end
+
+--- What it would have to be.
+local function wanted(name, value, kind)
+  if name == "momentum" and value == 1 and fits(name, 0.5, kind) then
+    return "of Adam it is beta1, below 1"
+  end
+  return WANTED[name] or "it must be a finite number that is not negative"
+end
+
+---Raises for a value that a schedule will have.
+---@param name swale.Hyper
+---@param value number
+---@param schedule swale.Schedule
+---@param step integer    the update it is for, from 1
+---@param kind string     of the optimizer
+function M.check_scheduled(name, value, schedule, step, kind)
+  if fits(name, value, kind) then return end
+  errors.misuse("Trainer: %s is %g at step %d (%s): %s", name, value, step, tostring(schedule),
+    wanted(name, value, kind))
 end
 
 ---Raises for a value that no loop can have.
@@ -35,16 +66,18 @@ end
 ---@param value any
 ---@param s swale.State
 function M.refuse(rule, value, s)
-  local wanted = "a batch has 1 to 2147483647 examples"
+  local words = "a batch has 1 to 2147483647 examples"
   if type(value) ~= "number" or value - value ~= 0 then
-    wanted = "a rule returns a finite number"
+    words = "a rule returns a finite number"
+  elseif rule.name == "momentum" then
+    words = "it is 0 to 1"
   elseif rule.name ~= "batch_size" then
-    wanted = "it must not be negative"
+    words = "it must not be negative"
   elseif value < 1 then
-    wanted = "a batch has at least 1 example"
+    words = "a batch has at least 1 example"
   end
   errors.misuse("the %s rule (%s) gave %s for step %d: %s", rule.name, place_of(rule.f),
-    errors.shown(value), s.step + 1, wanted)
+    errors.shown(value), s.step + 1, words)
 end
 
 local function say(rule, s)
@@ -82,12 +115,11 @@ end
 --- What the loop starts from where a function will say what comes: never used.
 local PLACEHOLDER = { lr = 0, batch_size = 1, momentum = 0, weight_decay = 0 }
 
-local function check_number(name, value)
+local function check_number(name, value, kind)
   if name == "batch_size" and value < 1 then
     errors.misuse("Trainer: batch_size is %s; a batch has at least 1 example", tostring(value))
-  elseif value < 0 or value - value ~= 0 then
-    errors.misuse("Trainer: %s is %s; it must be a finite number that is not negative", name,
-      tostring(value))
+  elseif not fits(name, value, kind) then
+    errors.misuse("Trainer: %s is %s; %s", name, tostring(value), wanted(name, value, kind))
   end
   return name == "batch_size" and math.floor(value) or value
 end
@@ -95,9 +127,10 @@ end
 ---Checks a setting without a loop.
 ---@param name swale.Hyper
 ---@param x swale.Hyperparameter
-function M.check(name, x)
-  if type(x) == "number" then check_number(name, x) end
-  if schedule.is_rule(x) then check_number(name, x.initial) end
+---@param kind? string    of the optimizer
+function M.check(name, x, kind)
+  if type(x) == "number" then check_number(name, x, kind) end
+  if schedule.is_rule(x) then check_number(name, x.initial, kind) end
 end
 
 local function attach(loop, name, x, rules)

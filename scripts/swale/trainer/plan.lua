@@ -3,6 +3,7 @@
 local class = require "swale.class"
 local duration = require "swale.duration"
 local marks = require "swale.trainer.marks"
+local scan = require "swale.trainer.scan"
 local options = require "swale.options"
 local schedule = require "swale.schedule"
 
@@ -20,6 +21,7 @@ local M = {}
 ---@field bytes swale.PlanBytes
 ---@field steps number|nil          what was asked for: this, or examples_wanted
 ---@field examples_wanted number|nil
+---@field memory table|nil          what the batch size's function remembers at the end
 local Plan = class.new("plan", { fields = {
   "updates", "examples", "last_batch", "at_initial", "steps", "examples_wanted" } })
 
@@ -44,10 +46,15 @@ local function is_of_live_state(message)
 end
 
 --- A function may read how far things are; one that reads more is live.
-local function ask(f, p)
-  local at = schedule.of(f)
-  local ok, value = pcall(at.at, at, { step = p.step, examples = p.examples,
-    epoch_examples = p.epoch_examples })
+local function ask(x, p, mem)
+  local at = type(x) == "function" and schedule.of(x) or x
+  local ok, value
+  if mem then
+    ok, value = pcall(at.follow, at, p, mem)
+  else
+    ok, value = pcall(at.at, at, { step = p.step, examples = p.examples,
+      epoch_examples = p.epoch_examples })
+  end
   if ok then return value end
   if is_of_live_state(value) then return nil end
   error(value, 0)
@@ -57,17 +64,18 @@ end
 ---rule gives its initial value before the first update.
 ---@param x swale.Hyperparameter
 ---@param p swale.PlanPosition
+---@param mem? table    where every update is gone through: a function's memory
 ---@return number|nil
-function M.value(x, p)
+function M.value(x, p, mem)
   if type(x) == "number" then return x end
-  if type(x) == "function" then return ask(x, p) end
+  if type(x) == "function" then return ask(x, p, mem) end
   if schedule.is_rule(x) then return p.step == 0 and x.initial or nil end
-  if x.f then return ask(x.f, p) end
+  if x.f then return ask(x, p, mem) end
   return x.native:at(p.step, p.examples, p.next_examples or p.examples, p.epoch_examples)
 end
 
-local function batch_at(x, p)
-  local value = M.value(x, p)
+local function batch_at(x, p, mem)
+  local value = M.value(x, p, mem)
   return value and math.max(1, math.floor(value))
 end
 
@@ -89,18 +97,35 @@ local function is_there(target, p, begun)
   return p.examples - begun.examples >= target.examples - 1e-6
 end
 
-local function of_schedule(plan, x, target, begun)
+--- Plain data, as far as a function's memory is.
+local function copied(value)
+  if type(value) ~= "table" then return value end
+  local copy = {}
+  for key, one in pairs(value) do copy[key] = copied(one) end
+  return setmetatable(copy, getmetatable(value))
+end
+
+--- What the batch size's function remembers by now: in a training, or behind fits that were planned.
+local function memory(engine)
+  if engine.remembered then return copied(engine.remembered) end
+  for _, rule in ipairs(engine.rules or {}) do
+    if rule.name == "batch_size" then return copied(rule.mem) end
+  end
+  return {}
+end
+
+local function of_schedule(plan, x, target, begun, mem)
   local sizes, p = {}, { step = begun.step, examples = begun.examples,
     epoch_examples = begun.epoch_examples }
   while not is_there(target, p, begun) do
-    local batch = batch_at(x, p)
+    local batch = batch_at(x, p, mem)
     if not batch then return false end
     sizes[batch] = (sizes[batch] or 0) + 1
     plan.last_batch = batch
     p.step, p.examples = p.step + 1, p.examples + batch
   end
   plan.updates, plan.examples = p.step - begun.step, p.examples - begun.examples
-  plan.batch_sizes = sizes
+  plan.batch_sizes, plan.memory = sizes, mem
   return true
 end
 
@@ -135,12 +160,13 @@ function M.steps(engine, length)
   local x, begun = engine.settings.batch_size, M.position(engine)
   local plan = setmetatable({ live = false }, Plan)
   local goal = marks.goal(begun, engine.goal, duration.check(length, begun.epoch_examples, "fit"))
+  scan.fit(engine, begun, goal)
   local left = goal.at - begun[goal.scale]
   local target = { [goal.scale == "step" and "steps" or "examples"] = left }
   plan.steps, plan.examples_wanted = target.steps, target.examples
   if type(x) == "number" then
     of_constant(plan, x, target)
-  elseif schedule.is_rule(x) or not of_schedule(plan, x, target, begun) then
+  elseif schedule.is_rule(x) or not of_schedule(plan, x, target, begun, memory(engine)) then
     of_rule(plan, x, target)
   end
   range(plan)

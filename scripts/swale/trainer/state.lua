@@ -46,6 +46,7 @@ function M.copy(s)
   local noise = rawget(s, "noise_scale")
   if noise then
     copy.noise_scale = estimate.new(noise.status, noise.value, noise.low, noise.high)
+      :because(noise.reason)
   end
   return copy
 end

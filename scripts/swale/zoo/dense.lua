@@ -11,9 +11,11 @@ local M = {}
 ---@field scale? number        the widths of the hidden layers times this (1)
 ---@field name? string
 
-local function check(name, o, features, classes, norm)
-  return parts.check("zoo." .. name, o, { features = { "count", features }, input = "any?",
-    classes = { "count", classes or 10 }, norm = { "string|function", norm or "none" } })
+local function check(name, o, features, classes, norm, more)
+  local spec = { features = { "count", features }, input = "any?",
+    classes = { "count", classes or 10 }, norm = { "string|function", norm or "none" } }
+  for option, entry in pairs(more or {}) do spec[option] = entry end
+  return parts.check("zoo." .. name, o, spec)
 end
 
 local function network(o, widths)
@@ -26,7 +28,8 @@ local function network(o, widths)
   return list:add("fc" .. #widths + 1, nn.Linear(last, o.classes)):done()
 end
 
----Logistic regression: 784-10, 7,850 parameters.
+---Logistic regression: 784-10, 7,850 parameters; Smith and Le 2018 train it on two classes, where one
+---output would do.
 ---@param o? swale.DenseOptions
 ---@return swale.Layer
 function M.logreg(o) return network(check("logreg", o, 784), {}) end
@@ -36,10 +39,19 @@ function M.logreg(o) return network(check("logreg", o, 784), {}) end
 ---@return swale.Layer
 function M.mlp_small(o) return network(check("mlp_small", o, 784), { 100 }) end
 
----784-800-800-10 of Smith and Le 2018, 1,276,810 parameters.
----@param o? swale.DenseOptions
+---@class swale.MLPOptions: swale.DenseOptions
+---@field layers? integer      hidden ones, of 800 units (2)
+
+---784-800-800-10, 1,276,810 parameters: what the benchmarks call mlp_800. The network of Smith and Le
+---2018 has one hidden layer of 800: `zoo.mlp { layers = 1 }`, 636,010 parameters.
+---@param o? swale.MLPOptions
 ---@return swale.Layer
-function M.mlp(o) return network(check("mlp", o, 784), { 800, 800 }) end
+function M.mlp(o)
+  o = check("mlp", o, 784, nil, nil, { layers = { "count", 2 } })
+  local widths = {}
+  for i = 1, o.layers do widths[i] = 800 end
+  return network(o, widths)
+end
 
 ---F1 of Keskar et al. 2017, for MNIST: five layers of 512 with batch norm, 1,462,794 parameters.
 ---@param o? swale.DenseOptions

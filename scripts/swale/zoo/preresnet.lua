@@ -102,7 +102,8 @@ end
 ---@return swale.Layer
 function M.wrn(o) return wide("wrn", o, 16, 4) end
 
----WRN-16-4, the network of Smith et al. 2018: 2,748,890 parameters.
+---WRN-16-4, the network of Smith et al. 2018: 2,748,890 parameters. Theirs has ghost batch norm, to
+---hold its noise fixed as the batch grows: norm = nn.GhostBatchNorm(128).
 ---@param o? swale.WrnOptions
 ---@return swale.Layer
 function M.wrn_16_4(o) return wide("wrn_16_4", o, 16, 4) end
