@@ -1,8 +1,8 @@
 /* body_update.h: the updates. Bytes moved a float weight: SGD 20, without momentum 12; Adam 28.
  *
- * The squares of a block are summed before it is written: a block whose gradient is not finite stays
- * as it is, and so do those after it. SGD sums them while it updates the block before it and waits
- * for memory: by themselves they take a fifth of its time. Adam computes too much for that.
+ * The squares of a block are summed before it is written: a block whose gradient is not finite
+ * stays as it is, and so do those after it. SGD sums them while it updates the block before it and
+ * waits for memory: by themselves they take a fifth of its time. Adam computes too much for that.
  */
 #ifndef SW_BODY_UPDATE_H
 #define SW_BODY_UPDATE_H
@@ -171,7 +171,7 @@ INLINE adam_state adam_step(const adam_update *u, adam_state s, vec gradient) {
   return s;
 }
 
-/* One vector of the block; odd becomes NaN where a new weight, or a second moment, is not finite. */
+/* One vector of the block; odd becomes NaN where a new weight or second moment is not finite. */
 INLINE vec adam_at(real *w, real *m, real *v, const real *g, const adam_update *u, int first,
                    vec odd) {
   const vec zero = v_set1(0);

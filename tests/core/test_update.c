@@ -34,7 +34,8 @@ static void begin(double gradient) {
 
 static double update(int adam, double lr) {
   const swi_sgd_hyper s = {.lr = lr, .momentum = 0.5, .grad_scale = 1};
-  const swi_adam_hyper a = {.lr = lr, .beta1 = 0.9, .beta2 = 0.5, .eps = 1e-8, .step = 3, .grad_scale = 1};
+  const swi_adam_hyper a = {
+      .lr = lr, .beta1 = 0.9, .beta2 = 0.5, .eps = 1e-8, .step = 3, .grad_scale = 1};
   return adam ? k->adam(N, v[0], v[1], v[2], v[3], &a) : k->sgd(N, v[0], v[1], v[3], &s);
 }
 
