@@ -105,6 +105,8 @@ local function wrap_any(f, refused, p)
   end
 end
 
+local inner = setmetatable({}, { __mode = "k" }) -- by the functions that check
+
 ---The function, checking its arguments first.
 ---@param where string     in messages: "ops.pad"
 ---@param f function
@@ -116,8 +118,15 @@ function M.checked(where, f, text)
   for i, p in ipairs(parameters) do tests[i] = takes(p) end
   local function refused(i, value) refuse(where, i, parameters[i], value) end
   local all = debug.getinfo(f, "u").nparams == #tests
-  return (all and WRAPPERS[#tests] or wrap_any)(f, refused, tests)
+  local checked = (all and WRAPPERS[#tests] or wrap_any)(f, refused, tests)
+  inner[checked] = f
+  return checked
 end
+
+---The function that a checked one calls; any other is itself.
+---@param f function
+---@return function
+function M.inner(f) return inner[f] or f end
 
 ---An axis, counted from 1 whatever it was counted from.
 ---@param where string

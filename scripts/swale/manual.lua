@@ -1,5 +1,6 @@
 --- The annotations of Swale's own files as a manual: what a name stands for, its arguments and
 --- their options. Names: "schedule.cyclic", "Trainer", "Trainer:fit", "Tensor:add".
+local arguments = require "swale.arguments"
 local errors = require "swale.errors"
 local folders = require "swale.folders"
 
@@ -155,7 +156,7 @@ end
 
 --- Of a C function by its name in swale.core.
 local function entry_of(f)
-  local info = debug.getinfo(f, "S")
+  local info = debug.getinfo(arguments.inner(f), "S")
   if info.what == "C" then
     for name, value in pairs(require "swale.core") do
       if value == f then return load_index().core[name] end
