@@ -44,8 +44,11 @@ static int restore(lua_State *L) {
   sw_average *avg = check_average(L, "average:restore");
   sw_tensor *state = lx_check_tensor(L, 2, "average:restore", "state");
   lua_Integer count = lx_check_integer(L, 3, "average:restore", "count", 1, SW_LARGEST_COUNT);
-  sw_status st = sw_average_restore(avg, state, count);
-  return st == SW_OK ? 0 : lx_retry(L, st, 3, restore);
+  sw_tensor *carry = NULL;
+  lua_settop(L, 4);
+  if (!lua_isnil(L, 4)) carry = lx_check_tensor(L, 4, "average:restore", "carry");
+  sw_status st = sw_average_restore(avg, state, carry, count);
+  return st == SW_OK ? 0 : lx_retry(L, st, 4, restore);
 }
 
 static int get_count(lua_State *L) {
@@ -69,6 +72,13 @@ static int get_state(lua_State *L) {
   return st == SW_OK ? 1 : lx_retry(L, st, 1, get_state);
 }
 
+static int get_carry(lua_State *L) {
+  lua_settop(L, 1);
+  sw_tensor **out = lx_push_tensor(L);
+  sw_status st = sw_average_carry(check_average(L, "average:carry"), out);
+  return st == SW_OK ? 1 : lx_retry(L, st, 1, get_carry);
+}
+
 static int end(lua_State *L) {
   sw_average **box = lx_test(L, 1, LX_AVERAGE);
   if (!box) return 0;
@@ -79,8 +89,8 @@ static int end(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-    {"update", update}, {"restore", restore}, {"count", get_count},
-    {"mean", get_mean}, {"state", get_state}, {NULL, NULL},
+    {"update", update},   {"restore", restore}, {"count", get_count}, {"mean", get_mean},
+    {"state", get_state}, {"carry", get_carry}, {NULL, NULL},
 };
 
 const lx_class_spec lx_average_class = {

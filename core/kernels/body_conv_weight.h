@@ -307,15 +307,15 @@ static __attribute__((noinline)) void run_units(shares *h, int64_t unit, int64_t
 
 /* n panels from h->first_panel on, of h->outputs <= HELD / PANEL / n outputs, into w. */
 static void add_blocks(const shares *all, int64_t unit, int64_t n, real *w) {
-  real total[HELD] = {0}, block[HELD] = {0};
+  real total[HELD] = {0}, some[HELD] = {0};
   const int64_t step = MANY_IMAGES / unit * unit;
   shares h = *all;
   h.ldw = n * PANEL;
   for (h.begin = 0; h.begin < all->end; h.begin += step) {
     h.end = smaller(h.begin + step, all->end);
-    h.w = h.begin == 0 ? total : block;
+    h.w = h.begin == 0 ? total : some;
     run_units(&h, unit, h.first_panel, h.first_panel + n);
-    if (h.begin > 0) map2(h.outputs * h.ldw, total, block, total, v_add);
+    if (h.begin > 0) map2(h.outputs * h.ldw, total, some, total, v_add);
   }
   const int64_t column = h.first_panel * PANEL, cols = smaller(h.ldw, h.columns - column);
   for (int64_t o = 0; o < h.outputs; o++)

@@ -21,9 +21,7 @@ static inline vec v_sigmoid_slope(vec x) {
 }
 
 /* log(1 + exp(x)) = max(x, 0) + log(1 + e), with the same e */
-static inline vec v_softplus(vec x) {
-  return v_add(v_relu(x), v_log1p(v_exp(v_neg(v_abs(x)))));
-}
+static inline vec v_softplus(vec x) { return v_add(v_relu(x), v_log1p(v_exp(v_neg(v_abs(x))))); }
 
 static inline vec v_sign(vec x) {
   const vec zero = v_set1(0), no_number = v_select(v_ne(x, x), x, zero);
@@ -160,6 +158,38 @@ static void lerp(int64_t n, double t, const void *px, void *py) {
   if (i == n) return;
   const vec old = v_load_part(y + i, n - i);
   v_store_part(y + i, v_fma(c, v_sub(v_load_part(x + i, n - i), old), old), n - i);
+}
+
+typedef struct carried {
+  vec y, carry;
+} carried;
+
+/* y + d as a sum and its exact error, whichever is larger (Knuth). */
+INLINE carried two_sum(vec y, vec d) {
+  const vec sum = v_add(y, d), of_d = v_sub(sum, y);
+  return (carried){sum, v_add(v_sub(y, v_sub(sum, of_d)), v_sub(d, of_d))};
+}
+
+INLINE carried lerp_carried(vec t, vec x, carried m) {
+  const vec away = v_sub(v_sub(x, m.y), m.carry);
+  return two_sum(m.y, v_fma(t, away, m.carry));
+}
+
+static void lerp_carry(int64_t n, double t, const void *px, void *py, void *pcarry) {
+  const vec c = v_set1(t);
+  const real *x = px;
+  real *y = py, *carry = pcarry;
+  int64_t i = 0;
+  for (; i + V_N <= n; i += V_N) {
+    const carried m = lerp_carried(c, v_load(x + i), (carried){v_load(y + i), v_load(carry + i)});
+    v_store(y + i, m.y);
+    v_store(carry + i, m.carry);
+  }
+  if (i == n) return;
+  const carried old = {v_load_part(y + i, n - i), v_load_part(carry + i, n - i)};
+  const carried m = lerp_carried(c, v_load_part(x + i, n - i), old);
+  v_store_part(y + i, m.y, n - i);
+  v_store_part(carry + i, m.carry, n - i);
 }
 
 #endif

@@ -32,6 +32,7 @@ const swi_kernels TABLE = {
     .scale = scale,
     .axpy = axpy,
     .lerp = lerp,
+    .lerp_carry = lerp_carry,
     .keep_mask = keep_mask,
     .sum = sum,
     .dot = dot,

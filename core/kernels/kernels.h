@@ -137,6 +137,8 @@ typedef struct swi_kernels {
   void (*scale)(int64_t n, double c, const void *x, void *y); /* y = c x */
   void (*axpy)(int64_t n, double a, const void *x, void *y);  /* y += a x */
   void (*lerp)(int64_t n, double t, const void *x, void *y);  /* y += t (x - y) */
+  /* The same of y + carry: carry is what y's digits cannot hold, at most half a unit of its last. */
+  void (*lerp_carry)(int64_t n, double t, const void *x, void *y, void *carry);
 
   /* y[i] = word i of Philox at (key, counter …) < threshold ? 0 : kept; its order of words is that
    * of body_mask.h. Up to n / 4 counters from counter[0] on are used. */

@@ -4,11 +4,13 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/context_int.h"
+#include "kernels/kernels.h"
 
 struct sw_average {
   sw_context *ctx;
   sw_average_options options;
-  sw_tensor *mean;
+  sw_tensor *mean, *carry; /* as a sum: the carry is below the mean's last digit */
   int64_t count;
   sw_tensor *kept, **point; /* last: (k, n), a ring, and views of its rows */
   int stale;                /* last: points came in since the mean was taken */
@@ -43,6 +45,7 @@ static sw_status make_ring(sw_average *avg, sw_dtype dtype, int64_t n) {
 static sw_status fill_average(sw_average *avg, sw_dtype dtype, int64_t n) {
   sw_shape shape = sw_shape_of(1, &n);
   SW_TRY(sw_tensor_new(avg->ctx, dtype, &shape, &avg->mean));
+  SW_TRY(sw_tensor_new(avg->ctx, dtype, &shape, &avg->carry));
   return avg->options.kind == SW_AVERAGE_LAST ? make_ring(avg, dtype, n) : SW_OK;
 }
 
@@ -66,6 +69,7 @@ void sw_average_free(sw_average *avg) {
   for (int64_t i = 0; avg->point && i < avg->options.k; i++) sw_tensor_free(avg->point[i]);
   swi_free(ctx, avg->point, point_bytes(avg));
   sw_tensor_free(avg->kept);
+  sw_tensor_free(avg->carry);
   sw_tensor_free(avg->mean);
   swi_free(ctx, avg, sizeof *avg);
   sw_context_release(ctx);
@@ -85,6 +89,25 @@ static sw_status check_point(const sw_average *avg, const sw_tensor *w) {
                  sw_shape_text(sw_tensor_shape(w), text, sizeof text));
 }
 
+/* mean += t (w - mean), in twice the digits. */
+static sw_status move(sw_average *avg, double t, const sw_tensor *w) {
+  sw_tensor *copy = NULL;
+  void *mean, *carry;
+  SW_TRY(sw_tensor_writable(avg->mean, &mean));
+  SW_TRY(sw_tensor_writable(avg->carry, &carry));
+  if (!sw_tensor_is_contiguous(w)) SW_TRY(sw_tensor_clone(w, &copy));
+  const swi_kernels *k = sw_tensor_dtype(w) == SW_F32 ? avg->ctx->f32 : avg->ctx->f64;
+  k->lerp_carry(sw_tensor_numel(w), t, sw_tensor_data(copy ? copy : w), mean, carry);
+  sw_tensor_free(copy);
+  return SW_OK;
+}
+
+/* The mean becomes w; carry NULL: nothing. */
+static sw_status begin(sw_average *avg, const sw_tensor *w, const sw_tensor *carry) {
+  SW_TRY(sw_tensor_copy(avg->mean, w));
+  return carry ? sw_tensor_copy(avg->carry, carry) : sw_tensor_fill(avg->carry, 0);
+}
+
 /* The first point is the mean exactly, whatever that held before. */
 static sw_status take_in(sw_average *avg, const sw_tensor *w) {
   switch (avg->options.kind) {
@@ -92,12 +115,12 @@ static sw_status take_in(sw_average *avg, const sw_tensor *w) {
     avg->stale = 1;
     return sw_tensor_copy(avg->point[avg->count % avg->options.k], w);
   case SW_AVERAGE_EMA:
-    if (avg->count > 0) return sw_tensor_lerp(avg->mean, 1 - avg->options.decay, w);
+    if (avg->count > 0) return move(avg, 1 - avg->options.decay, w);
     break;
   default:
-    if (avg->count > 0) return sw_tensor_lerp(avg->mean, 1 / ((double)avg->count + 1), w);
+    if (avg->count > 0) return move(avg, 1 / ((double)avg->count + 1), w);
   }
-  return sw_tensor_copy(avg->mean, w);
+  return begin(avg, w, NULL);
 }
 
 sw_status sw_average_update(sw_average *avg, const sw_tensor *w) {
@@ -121,9 +144,9 @@ static sw_tensor *kept_point(const sw_average *avg, int64_t i) {
 /* From the oldest on, so that the ring's position does not show in the bits. */
 static sw_status take_mean(sw_average *avg) {
   if (!avg->stale) return SW_OK;
-  SW_TRY(sw_tensor_copy(avg->mean, kept_point(avg, 0)));
+  SW_TRY(begin(avg, kept_point(avg, 0), NULL));
   for (int64_t i = 1; i < points_kept(avg); i++)
-    SW_TRY(sw_tensor_lerp(avg->mean, 1 / ((double)i + 1), kept_point(avg, i)));
+    SW_TRY(move(avg, 1 / ((double)i + 1), kept_point(avg, i)));
   avg->stale = 0;
   return SW_OK;
 }
@@ -169,6 +192,12 @@ sw_status sw_average_state(const sw_average *avg, sw_tensor **out) {
   return status;
 }
 
+sw_status sw_average_carry(const sw_average *avg, sw_tensor **out) {
+  SW_TRY(check_filled(avg));
+  SW_TRY(sw_tensor_clone(avg->carry, out));
+  return avg->options.kind == SW_AVERAGE_LAST ? sw_tensor_fill(*out, 0) : SW_OK;
+}
+
 static sw_status check_kept(const sw_average *avg, const sw_tensor *state, int64_t count) {
   int64_t n = sw_tensor_numel(avg->mean), k = avg->options.k;
   sw_shape want = sw_shape_of(2, (int64_t[]){count < k ? count : k, n});
@@ -201,16 +230,18 @@ static sw_status restore_kept(sw_average *avg, const sw_tensor *state, int64_t c
   return status;
 }
 
-sw_status sw_average_restore(sw_average *avg, const sw_tensor *state, int64_t count) {
+sw_status sw_average_restore(sw_average *avg, const sw_tensor *state, const sw_tensor *carry,
+                             int64_t count) {
   if (count < 1 || count > SW_LARGEST_COUNT)
     return sw_fail(avg->ctx, SW_ERANGE, "average: a mean is of 1 to 2^53 points, got %lld",
                    (long long)count);
+  if (carry) SW_TRY(check_point(avg, carry));
   if (avg->options.kind == SW_AVERAGE_LAST) {
     SW_TRY(check_kept(avg, state, count));
     SW_TRY(restore_kept(avg, state, count));
   } else {
     SW_TRY(check_point(avg, state));
-    SW_TRY(sw_tensor_copy(avg->mean, state));
+    SW_TRY(begin(avg, state, carry));
   }
   avg->count = count;
   return SW_OK;

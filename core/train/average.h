@@ -4,8 +4,10 @@
  *   ema   the past is forgotten at a fixed rate, as in PyTorch's AveragedModel: the first point is
  *         copied
  *   last  the mean of the last k points (LAWA), which are kept: k times the memory
- * An average is as long as the weights it follows and knows nothing of models. Update: one pass,
- * reads 2n and writes n floats (last: a copy; its mean is k passes, when it is asked for).
+ * An average is as long as the weights it follows and knows nothing of models. Beside the mean it
+ * keeps a carry, what is below the mean's last digit, so that steps of less than half a unit of
+ * float32 add up: the mean is as if made in twice the digits. Update: one pass, reads 3n and writes
+ * 2n floats (last: a copy; its mean is k passes, when it is asked for).
  */
 #ifndef SW_AVERAGE_H
 #define SW_AVERAGE_H
@@ -34,9 +36,12 @@ SW_API sw_status sw_average_update(sw_average *avg, const sw_tensor *w);
 /* What restore takes: the mean, or (points kept, n), oldest first; a copy that the caller owns.
  * SW_EEMPTY, SW_ENOMEM. */
 SW_API sw_status sw_average_state(const sw_average *avg, sw_tensor **out);
-/* Continues from there, count points having been taken in, 1 or more. SW_ERANGE, SW_ESHAPE,
+/* The carry, which restore takes as well; zeros of last. */
+SW_API sw_status sw_average_carry(const sw_average *avg, sw_tensor **out);
+/* Continues from there (carry NULL: zeros), count points having been taken in, 1 or more. SW_ERANGE, SW_ESHAPE,
  * SW_EDTYPE: the average is as it was. */
-SW_API sw_status sw_average_restore(sw_average *avg, const sw_tensor *state, int64_t count);
+SW_API sw_status sw_average_restore(sw_average *avg, const sw_tensor *state, const sw_tensor *carry,
+                                    int64_t count);
 
 SW_API int64_t sw_average_count(const sw_average *avg);
 /* *mean is borrowed, valid while avg lives; it changes with updates. SW_EEMPTY before the first. */

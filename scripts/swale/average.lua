@@ -89,13 +89,21 @@ function methods:state()
   return self.mean:state()
 end
 
+---What is below the last digit of the mean; with it, restore gives the same bits.
+---@return swale.Tensor
+function methods:carry()
+  check_captured(self)
+  return self.mean:carry()
+end
+
 ---Continues after count points.
 ---@param state swale.Tensor
 ---@param count integer
-function methods:restore(state, count)
+---@param carry? swale.Tensor    zeros
+function methods:restore(state, count, carry)
   options.value("average:restore", "state", state, "tensor")
   self.mean = new_mean(self, self.kind == "last" and state:select(1, 1) or state)
-  self.mean:restore(state, count)
+  self.mean:restore(state, count, carry)
   self.kept = self.keep and {} or nil
 end
 

@@ -192,14 +192,15 @@ static void all_windows(void) {
 }
 
 /* Several blocks of places, parts of a sum, parts of an image's pixels, blocks of outputs, and
- * images too large for a block. */
+ * images too large for a block; images in several blocks. */
 static void large(void) {
-  static const int64_t shapes[][6] = {/* images, height, width, channels, outputs, groups */
-                                      {3, 30, 33, 16, 20, 1},  {2, 8, 8, 130, 40, 1},
-                                      {20, 4, 4, 40, 200, 1},  {9, 5, 5, 450, 24, 1},
-                                      {1, 40, 41, 3, 70, 1},   {120, 2, 2, 24, 36, 1},
-                                      {1, 110, 109, 2, 18, 1}, {1, 130, 100, 17, 7, 1},
-                                      {40, 7, 7, 32, 32, 32},  {2, 24, 24, 48, 96, 3}};
+  static const int64_t shapes[][6] = {
+      /* images, height, width, channels, outputs, groups */
+      {3, 30, 33, 16, 20, 1},  {2, 8, 8, 130, 40, 1},   {20, 4, 4, 40, 200, 1},
+      {9, 5, 5, 450, 24, 1},   {1, 40, 41, 3, 70, 1},   {120, 2, 2, 24, 36, 1},
+      {1, 110, 109, 2, 18, 1}, {1, 130, 100, 17, 7, 1}, {40, 7, 7, 32, 32, 32},
+      {2, 24, 24, 48, 96, 3},  {1100, 7, 7, 3, 9, 1},   {1100, 2, 2, 3, 520, 1},
+      {1030, 7, 7, 6, 6, 3}};
   for (unsigned i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
     for (int w = 0; w < 2; w++) {
       const int64_t *s = shapes[i];

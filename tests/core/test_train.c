@@ -162,14 +162,17 @@ TEST(test_average_goes_on_from_what_was_saved) {
   sw_average *avg = NULL;
   const sw_tensor *mean = NULL;
   sw_tensor *saved = doubles(1, (double[]){3}), *w = doubles(1, (double[]){7});
+  sw_tensor *longer = doubles(2, (double[]){0, 0});
   CHECK_OK(ctx, sw_average_new(ctx, &swa, SW_F64, 1, &avg));
-  assert_int_equal(sw_average_restore(avg, saved, 0), SW_ERANGE);
-  assert_int_equal(sw_average_restore(avg, saved, SW_LARGEST_COUNT + 1), SW_ERANGE);
-  CHECK_OK(ctx, sw_average_restore(avg, saved, 3));
+  assert_int_equal(sw_average_restore(avg, saved, NULL, 0), SW_ERANGE);
+  assert_int_equal(sw_average_restore(avg, saved, longer, 1), SW_ESHAPE);
+  assert_int_equal(sw_average_restore(avg, saved, NULL, SW_LARGEST_COUNT + 1), SW_ERANGE);
+  CHECK_OK(ctx, sw_average_restore(avg, saved, NULL, 3));
   CHECK_OK(ctx, sw_average_update(avg, w));
   CHECK_OK(ctx, sw_average_get(avg, &mean));
   assert_near(*(const double *)sw_tensor_data(mean), 4, 1e-15);
   sw_average_free(avg);
+  sw_tensor_free(longer);
   sw_tensor_free(saved);
   sw_tensor_free(w);
 }
@@ -240,7 +243,7 @@ TEST(test_averages_go_on_from_their_state) {
   for (int kind = 0; kind < 3; kind++)
     for (int saved = 1; saved <= 9; saved++) {
       sw_average *one = NULL, *two = NULL;
-      sw_tensor *state = NULL;
+      sw_tensor *state = NULL, *carry = NULL;
       const sw_tensor *a = NULL, *b = NULL;
       CHECK_OK(ctx, sw_average_new(ctx, &kinds[kind], SW_F64, 2, &one));
       CHECK_OK(ctx, sw_average_new(ctx, &kinds[kind], SW_F64, 2, &two));
@@ -252,7 +255,9 @@ TEST(test_averages_go_on_from_their_state) {
         sw_tensor_free(w);
         if (i != saved) continue;
         CHECK_OK(ctx, sw_average_state(one, &state));
-        CHECK_OK(ctx, sw_average_restore(two, state, saved));
+        CHECK_OK(ctx, sw_average_carry(one, &carry));
+        CHECK_OK(ctx, sw_average_restore(two, state, carry, saved));
+        sw_tensor_free(carry);
         sw_tensor_free(state);
       }
       CHECK_OK(ctx, sw_average_get(one, &a));
@@ -275,9 +280,9 @@ TEST(test_averages_refuse_options_and_states) {
                    SW_ERANGE);
   CHECK_OK(ctx, sw_average_new(ctx, &last, SW_F64, 2, &avg));
   sw_tensor *two = tensor(SW_F64, 2, 2, 2), *narrow = tensor(SW_F32, 2, 3, 2);
-  assert_int_equal(sw_average_restore(avg, two, 7), SW_ESHAPE);
+  assert_int_equal(sw_average_restore(avg, two, NULL, 7), SW_ESHAPE);
   assert_message("expected the last points as float64 (3, 2), got float64 (2, 2)");
-  assert_int_equal(sw_average_restore(avg, narrow, 7), SW_EDTYPE);
+  assert_int_equal(sw_average_restore(avg, narrow, NULL, 7), SW_EDTYPE);
   assert_int_equal(sw_average_count(avg), 0);
   sw_tensor_free(two);
   sw_tensor_free(narrow);

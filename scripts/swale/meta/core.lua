@@ -442,9 +442,12 @@ function Average:update(weights) end
 ---Continues from what state gave, after count points.
 ---@param state swale.Tensor        swa, ema: the mean; last: (points kept, n), oldest first
 ---@param count integer
-function Average:restore(state, count) end
+---@param carry? swale.Tensor       what carry gave; zeros
+function Average:restore(state, count, carry) end
 ---@return swale.Tensor             a copy of what restore takes
 function Average:state() end
+---@return swale.Tensor             a copy: what is below the last digit of the mean
+function Average:carry() end
 ---@return integer                  points taken in
 function Average:count() end
 ---@return swale.Tensor             a copy; raises before the first update

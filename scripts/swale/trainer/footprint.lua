@@ -63,6 +63,13 @@ function M.averages(engine)
   return list
 end
 
+--- Each has a mean and what is below its last digit; LastK keeps its points besides.
+local function vectors_averaged(engine)
+  local n = 0
+  for _, average in ipairs(M.averages(engine)) do n = n + 2 + (average.k or 0) end
+  return n
+end
+
 ---@param engine swale.Engine
 ---@param batch integer   the largest
 ---@return swale.PlanBytes
@@ -70,7 +77,7 @@ function M.of(engine, batch)
   local vector, micro = bytes_of(engine.weights), (engine.fixed or {}).micro_batch
   local bytes = {
     weights = vector, gradient = vector, optimizer = vector * vectors_kept(engine),
-    average = vector * #M.averages(engine), data = data_bytes(engine.data),
+    average = vector * vectors_averaged(engine), data = data_bytes(engine.data),
     workspace = workspace(engine.graph:train(), engine, math.min(batch, micro or batch)),
     evaluation = workspace(engine.eval_graph:evaluation(), engine,
       math.min(engine.eval_batch, #engine.data.train.source)),

@@ -83,13 +83,14 @@ function Journal:progress(s, target)
   self.run:progress { done = s[target.scale], total = math.ceil(target.at - 1e-6), text = text }
 end
 
---- One average stands under "average", several under "average.NAME"; statistics that were
---- re-estimated for it under "buffers.average".
+--- One average stands under "average", several under "average.NAME"; what is below its last digit
+--- under "average_carry", statistics that were re-estimated for it under "buffers.average".
 local function add_averages(tensors, data, engine)
   local captured = averages.with_captures(engine.averages)
   for _, entry in ipairs(captured) do
     local part = #captured == 1 and "" or "." .. entry.name
     tensors["average" .. part] = entry.average:weights()
+    tensors["average_carry" .. part] = entry.average:carry()
     tensors["buffers.average" .. part] = statistics.known(engine, entry.average)
     data["average_count" .. part] = tostring(entry.average.count)
   end

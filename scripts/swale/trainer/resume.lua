@@ -51,7 +51,7 @@ local function restore_averages(engine, saved, metadata)
     local mean, count = saved["average" .. part], tonumber(metadata["average_count" .. part])
     local named = part ~= "" or #engine.averages == 1
     if named and mean and count and count > 0 and entry.average.kind ~= "last" then
-      entry.average:restore(mean, math.tointeger(count))
+      entry.average:restore(mean, math.tointeger(count), saved["average_carry" .. part])
     else
       entry.average:clear()
     end
