@@ -32,7 +32,8 @@ local TYPES = {
   integer = { words = "a whole number", takes = is_whole },
   count = { words = "a whole number above 0",
     takes = function(v) return is_whole(v) and v > 0 end },
-  size = { words = "a whole number from 0 on", takes = function(v) return is_whole(v) and v >= 0 end },
+  size = { words = "a whole number from 0 on",
+    takes = function(v) return is_whole(v) and v >= 0 end },
   pair = { words = "a whole number or two, { rows, columns }", takes = is_pair },
   axes = { words = "an axis or a list of axes", takes = are_axes },
 }
@@ -138,8 +139,8 @@ function M.axis(where, axis, ndim, what)
   if axis >= 1 and axis <= ndim then return axis end
   if axis <= -1 and axis >= -ndim then return ndim + 1 + axis end
   if ndim == 0 then errors.misuse("%s: a scalar has no axes", where) end
-  errors.misuse("%s: %s must be an integer from 1 to %d, got %d%s", where, what or "axis", ndim, axis,
-    axis == 0 and "; axes count from 1" or "")
+  errors.misuse("%s: %s must be an integer from 1 to %d, got %d%s", where, what or "axis", ndim,
+    axis, axis == 0 and "; axes count from 1" or "")
 end
 
 ---Replaces functions of a table by ones that check their arguments.

@@ -1,9 +1,10 @@
 --- Mutants of the scripts that are shipped. Each runs in a process of its own, with little memory
---- and time; whatever was done to it, it ends in an error or well, never by a signal.
+--- and time; whatever was done to it, it ends well or in an error that names a line of the script's
+--- own, never by a signal.
 ---
 ---     ./swale lua tests/cli/mutations.lua 10000 [seed [jobs]]
 ---
---- What a mutant is depends on the seed and its number alone. Those that a signal ended are kept.
+--- What a mutant is depends on the seed and its number alone. Those that end wrong are kept.
 local core = require "swale.core"
 local folders = require "swale.folders"
 local pool = require "swale.batch.pool"
@@ -174,28 +175,41 @@ local function job_of(o, list, number)
     env = { SWALE_RUNS = folder .. "/runs", SWALE_DATA_URL = "http://127.0.0.1:9", CI = "true" } }
 end
 
+--- done, failed, a parameter, diverged, and the interrupts; a mutant may say os.exit itself.
+local CODES = { [0] = true, true, true, true, [129] = true, [130] = true, [143] = true }
+
+--- What is wrong with how a mutant ended: a signal, a status that means nothing, or a message that
+--- shows a line inside Swale. nil: nothing.
+local function wrong(job, result)
+  if result.timed_out then return nil end
+  if result.signal ~= 0 or result.problem then return "crashed" end
+  local mutant = folders.read(job.folder .. "/mutant.lua")
+  if not CODES[result.code] and not mutant:find("exit", 1, true) then return "odd status" end
+  local output = folders.read(job.output) or ""
+  return output:find "swale: [^\n]*scripts/swale/[%w_/]+%.lua:%d+:" and "a line inside Swale" or nil
+end
+
 local function judge(o, counts, job, result)
-  local crashed = result.signal ~= 0 and not result.timed_out or result.code >= 128
-    and result.code ~= 130 or result.problem ~= nil
-  local kind = crashed and "crashed" or result.timed_out and "out of time"
+  local why = wrong(job, result)
+  local kind = why and "wrong" or result.timed_out and "out of time"
     or result.code == 0 and "ended well" or "ended in an error"
   counts[kind] = (counts[kind] or 0) + 1
-  if not crashed then return folders.remove(job.folder) end
+  if not why then return folders.remove(job.folder) end
   counts.list[#counts.list + 1] = job.folder
-  o.say(("crashed: mutant %d of %s: signal %d, status %d: %s"):format(job.number, job.script,
+  o.say(("%s: mutant %d of %s: signal %d, status %d: %s"):format(why, job.number, job.script,
     result.signal, result.code, job.folder))
 end
 
 ---@class swale.MutationOptions
 ---@field home string          of the source tree
----@field dir string           where mutants live; those that crash stay there
+---@field dir string           where mutants live; those that end wrong stay there
 ---@field count integer
 ---@field seed integer
 ---@field jobs integer
 ---@field say fun(line: string)
 
 ---@param o swale.MutationOptions
----@return table<string, any> counts   by how they ended; list: the folders of those that crashed
+---@return table<string, any> counts   by how they ended; list: folders of those that ended wrong
 function M.run(o)
   local list, counts, number = scripts(o.home, o.dir), { list = {} }, 0
   counts.stopped = pool.run {
@@ -212,7 +226,7 @@ end
 
 local function text_of(counts)
   local parts = {}
-  for _, kind in ipairs { "ended well", "ended in an error", "out of time", "crashed" } do
+  for _, kind in ipairs { "ended well", "ended in an error", "out of time", "wrong" } do
     parts[#parts + 1] = ("%d %s"):format(counts[kind] or 0, kind)
   end
   return table.concat(parts, ", ")

@@ -1,4 +1,4 @@
---- A few mutants of the shipped scripts; `./swale lua tests/cli/mutations.lua 10000` runs many.
+--- Mutants of the shipped scripts: a few, with --long many.
 local command = require "command"
 local core = require "swale.core"
 local lu = require "luaunit"
@@ -20,9 +20,11 @@ function TestMutations:test_a_mutant_depends_on_seed_and_number()
   lu.assert_true(differ > 40)
 end
 
-function TestMutations:test_none_of_a_hundred_is_ended_by_a_signal()
+local COUNT = os.getenv "SWALE_TEST_LONG" and 5000 or 100
+
+function TestMutations:test_all_end_well_or_in_an_error_of_their_own()
   local said = {}
-  local counts = mutations.run { home = os.getenv "SWALE_HOME", dir = self.dir, count = 100,
+  local counts = mutations.run { home = os.getenv "SWALE_HOME", dir = self.dir, count = COUNT,
     seed = 7, jobs = core.cores(), say = function(line) said[#said + 1] = line end }
   lu.assert_nil(counts.stopped)
   lu.assert_equals(counts.list, {}, table.concat(said, "\n"))
