@@ -118,64 +118,76 @@ sw_status swi_scatter_shape(swi_shape_args *a) {
   return SW_OK;
 }
 
-/* A row that takes many is put aside now and then, and added up in double. */
-enum { ROWS_ADDED = 512 };
+/* A row of the result that takes many is put aside now and then, and added up in double. Rows are
+ * counted on the stack, so many at a time. */
+enum { ROWS_ADDED = 512, ROWS_COUNTED = 8192 };
 
 typedef struct aside {
-  double *sum;    /* rows like those of the result */
-  int32_t *count; /* of additions to each row */
+  int64_t row;                                      /* elements of one */
+  double *sum;                                      /* rows, one behind the other */
+  int32_t used;                                     /* of them */
+  int32_t count[ROWS_COUNTED], place[ROWS_COUNTED]; /* additions; where in sum */
 } aside;
 
-/* For each element of the result a double, for each row a count. */
-int64_t swi_scatter_scratch_of(const swi_eval_args *e) {
-  int64_t doubles = swi_numel(&e->out_shape[0]) + (e->attrs->n + 1) / 2;
-  return doubles * 8 / e->k->element_bytes;
+static int64_t row_of_result(const swi_eval_args *e) {
+  return e->attrs->n ? swi_numel(&e->out_shape[0]) / e->attrs->n : 0;
 }
 
-static aside aside_of(const swi_eval_args *e) {
-  aside a = {e->scratch, NULL};
-  a.count = (int32_t *)(void *)(a.sum + swi_numel(&e->out_shape[0]));
-  memset(a.count, 0, (size_t)e->attrs->n * sizeof *a.count);
-  return a;
+/* Of n rows fewer than n / ROWS_ADDED are put aside: so many for each example, if they have any. */
+int64_t swi_scatter_scratch_of(const swi_eval_args *e) {
+  int64_t n = swi_numel(&e->in_shape[1]), examples = n % e->batch == 0 ? e->batch : 1;
+  int64_t places = (n / examples + ROWS_ADDED - 1) / ROWS_ADDED * examples;
+  return places * row_of_result(e) * 8 / e->k->element_bytes;
 }
 
 /* sum += y, or = y at first; y = 0 */
-static void put_aside(const swi_eval_args *e, int64_t n, int first, void *y, double *sum) {
-  for (int64_t j = 0; j < n; j++) {
+static void put_aside(const swi_eval_args *e, aside *a, int64_t r, void *y) {
+  int first = a->count[r] == ROWS_ADDED;
+  if (first) a->place[r] = a->used++;
+  double *sum = a->sum + a->place[r] * a->row;
+  for (int64_t j = 0; j < a->row; j++) {
     double value = e->k->element_bytes == 4 ? (double)((float *)y)[j] : ((double *)y)[j];
     sum[j] = first ? value : sum[j] + value;
   }
-  e->k->fill(n, 0, y);
+  e->k->fill(a->row, 0, y);
 }
 
-static void take_back(const swi_eval_args *e, int64_t n, const double *sum, void *y) {
-  for (int64_t j = 0; j < n; j++)
+static void take_back(const swi_eval_args *e, const aside *a, int64_t r, void *y) {
+  const double *sum = a->sum + a->place[r] * a->row;
+  for (int64_t j = 0; j < a->row; j++)
     if (e->k->element_bytes == 4)
       ((float *)y)[j] = (float)(sum[j] + (double)((float *)y)[j]);
     else
       ((double *)y)[j] += sum[j];
 }
 
-static void add_row(const swi_eval_args *e, const aside *a, int64_t i, int64_t row) {
-  int64_t to = ((const int32_t *)e->in[1])[i], bytes = e->k->element_bytes;
-  char *y = (char *)e->out[0] + to * row * bytes;
-  if (a->count[to] > 0 && a->count[to] % ROWS_ADDED == 0)
-    put_aside(e, row, a->count[to] == ROWS_ADDED, y, a->sum + to * row);
-  e->k->axpy(row, 1, (const char *)e->in[0] + i * row * bytes, y);
-  a->count[to]++;
+/* Rows first … first + n - 1 of the result. */
+static void scatter_to(const swi_eval_args *e, aside *a, int64_t first, int64_t n) {
+  const int32_t *index = e->in[1];
+  int64_t m = swi_numel(&e->in_shape[1]), bytes = a->row * e->k->element_bytes;
+  char *y = (char *)e->out[0] + first * bytes;
+  memset(a->count, 0, (size_t)n * sizeof *a->count);
+  a->used = 0;
+  for (int64_t i = 0; i < m; i++) {
+    int64_t r = index[i] - first;
+    if (r < 0 || r >= n) continue;
+    if (a->count[r] > 0 && a->count[r] % ROWS_ADDED == 0) put_aside(e, a, r, y + r * bytes);
+    e->k->axpy(a->row, 1, (const char *)e->in[0] + i * bytes, y + r * bytes);
+    a->count[r]++;
+  }
+  for (int64_t r = 0; r < n; r++)
+    if (a->count[r] > ROWS_ADDED) take_back(e, a, r, y + r * bytes);
 }
 
 sw_status swi_scatter_eval(const swi_eval_args *e) {
-  int64_t n = swi_numel(&e->in_shape[1]), rows = e->attrs->n, bytes = e->k->element_bytes;
-  int64_t row = rows ? swi_numel(&e->out_shape[0]) / rows : 0;
+  aside a;
+  int64_t rows = e->attrs->n;
+  a.row = row_of_result(e);
+  a.sum = e->scratch;
   SW_TRY(swi_check_indices(e, "scatter_rows: index", 1, rows));
-  e->k->fill(rows * row, 0, e->out[0]);
-  if (rows * row == 0) return SW_OK;
-  aside a = aside_of(e);
-  for (int64_t i = 0; i < n; i++) add_row(e, &a, i, row);
-  for (int64_t r = 0; r < rows; r++)
-    if (a.count[r] > ROWS_ADDED)
-      take_back(e, row, a.sum + r * row, (char *)e->out[0] + r * row * bytes);
+  e->k->fill(rows * a.row, 0, e->out[0]);
+  for (int64_t first = 0; first < rows && a.row > 0; first += ROWS_COUNTED)
+    scatter_to(e, &a, first, rows - first < ROWS_COUNTED ? rows - first : ROWS_COUNTED);
   return SW_OK;
 }
 

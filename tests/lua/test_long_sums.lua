@@ -59,6 +59,28 @@ function TestLongSums:test_rows_scattered_to_one_place()
   lu.assert_equals(sums:table(), { { total(1, 1024) }, { total(1025, 1537) }, { total(1538, 1637) } })
 end
 
+--- As the gradient of an embedding, for a batch that grows, of more rows than are counted at a time.
+function TestLongSums:test_gradients_of_embeddings()
+  local rows, length = 9000, 40
+  local model = sw.nn.Embedding(rows, 3)
+  local f = sw.compile(function(output) return sw.ops.sum(output) end, model)
+  for _, batch in ipairs { 1, 20, 60, 7 } do
+    local x, want = {}, {}
+    for i = 1, batch do
+      x[i] = {}
+      for j = 1, length do
+        local row = j % 3 == 0 and 8999 or j % 3 == 1 and 5 or (i * j) % 7000
+        x[i][j], want[row] = row, (want[row] or 0) + 1
+      end
+    end
+    local b = { x = sw.tensor(x, "int32"), y = sw.zeros { batch, 1 } }
+    local _, gradient = f:value_and_gradient(f.model:weights(), b)
+    local g = gradient:reshape { rows, 3 }
+    for row, n in pairs(want) do lu.assert_equals(g:get(row + 1, 2), n) end
+    lu.assert_equals(g:get(7500, 1), 0)
+  end
+end
+
 --- Rows of the window of 512 taps or one row of it, and as many roundings as there are such parts.
 function TestLongSums:test_pools()
   near(sw.ops.avg_pool2d(sw.full({ 1, 1000, 1000, 1 }, 0.1), 1000):item(), TENTH, 2000 + 2)
