@@ -6,7 +6,18 @@ local process = require "swale.process"
 
 TestLocale = {}
 
---- A locale whose numbers have a decimal comma, made on the spot.
+--- A locale whose numbers have a decimal comma, made on the spot; a bare system has no sources for
+--- one, not even a character map.
+local ASCII = [[
+<code_set_name> ASCII
+<comment_char> %
+<escape_char> /
+<mb_cur_min> 1
+<mb_cur_max> 1
+CHARMAP
+<U0000>..<U007F> /x00
+END CHARMAP
+]]
 local COMMA = [[
 comment_char %
 escape_char /
@@ -20,9 +31,10 @@ END LC_NUMERIC
 function TestLocale:setUp()
   self.dir = command.folder()
   command.write(self.dir .. "/comma", COMMA)
-  -- -c: the other categories are missing
-  process.run({ "localedef", "-c", "-i", "./comma", "./xx_XX" }, { cwd = self.dir })
-  self.made = folders.is_folder(self.dir .. "/xx_XX")
+  command.write(self.dir .. "/ascii", ASCII)
+  local flags = "-c" -- the other categories are missing
+  process.run({ "localedef", flags, "-f", "./ascii", "-i", "./comma", "./xx_XX" }, { cwd = self.dir })
+  self.made = folders.exists(self.dir .. "/xx_XX/LC_NUMERIC")
 end
 
 function TestLocale:tearDown() command.remove(self.dir) end
