@@ -339,6 +339,12 @@ M["swale.Trainer:measure"] = function(p) return p:trainer(), "noise_scale",
 M["swale.Trainer:on"] = function(p)
   return p:object "swale.Trainer", p:any_of { "step", "epoch", "capture" }, function() end
 end
+M["swale.Trainer:restore"] = function(p)
+  local trainer = p:trainer()
+  local buffers = trainer.model:buffers()
+  return trainer, { weights = trainer:weights():clone(), buffers = buffers and buffers:clone() },
+    { step = "3", examples = "30" }
+end
 M["swale.Trainer:report"] = function(p) return p:object "swale.Trainer" end
 M["swale.Model:forward"] = function(p) return p:object "swale.Model", p:tensor({ 2, 4 },
   "float32") end

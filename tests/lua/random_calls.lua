@@ -24,7 +24,8 @@ local LEFT_OUT = { ["core.set_library"] = true, ["core.extend"] = true,
   -- Of use to Swale's own files alone:
   ["sw.nn.initializers.check"] = true, ["sw.nn.initializers.fill"] = true,
   ["swale.Compiled:program"] = true, ["swale.Compiled:vectors"] = true,
-  ["swale.Compiled:drawing"] = true, ["swale.Estimate:update"] = true, ["swale.Schedule:follow"] = true }
+  ["swale.Compiled:drawing"] = true, ["swale.Estimate:update"] = true,
+  ["swale.Estimate:because"] = true, ["swale.Schedule:follow"] = true }
 
 --- Networks call the methods of layers, with what belongs together.
 local function is_left_out(name)

@@ -13,9 +13,17 @@ local function whole(metadata, name)
     name)
 end
 
+local function is_plain(value) return type(value) == "table" and getmetatable(value) == nil end
+
+local function are_tensors(saved)
+  for _, value in pairs(saved) do if core.type(value) ~= "tensor" then return false end end
+  return true
+end
+
 local function check(engine, saved, metadata)
   if engine:is_running() then errors.misuse "Trainer:restore: a fit is running" end
-  if type(saved) ~= "table" or type(metadata) ~= "table" or not saved.weights then
+  if not is_plain(saved) or not is_plain(metadata) or not saved.weights or not are_tensors(saved)
+  then
     errors.misuse "Trainer:restore: takes what sw.load gives of a checkpoint: tensors and metadata"
   end
   for _, name in ipairs { "weights", "buffers" } do
