@@ -3,29 +3,30 @@
  *
  *   y = (x - mean) r,   r = 1 / sqrt(var + eps),   over the axes that are named
  *
- * Two passes about a mean that may be off by its rounding, which the second pass finds: equal values
- * give 0. A group whose squares leave the range of numbers is done again, scaled, in double.
+ * x is seen as (outer, positions, groups, width), normalised over positions and width. Long runs of
+ * width are summed where they lie, in two passes about a mean that may be off by its rounding, which
+ * the second pass finds; of short ones the channels' moments are merged (Chan et al. 1979). Either
+ * way equal values give 0. A group whose squares leave the range of numbers is done again, scaled, in
+ * double.
  */
 #include <float.h>
 #include <math.h>
-#include <string.h>
 
 #include "base/parallel.h"
 #include "graph/build.h"
-#include "graph/reduce.h"
 
 enum {
   PARALLEL_FROM = 1 << 17, /* elements */
   PIECE = 1 << 14,
-  LONG = 64, /* elements of a run that are worth a call */
-  GATHERED = 1024
+  COLS = SWI_NORM_COLS,
+  LONG = 64 /* elements of a run that are worth a call */
 };
 
 /* x -> y (like x), r (the named axes have size 1) */
 sw_status swi_normalise_shape(swi_shape_args *a) {
   const sw_type *x = a->in[0];
   char text[120];
-  int batch = sw_type_batch_axis(x);
+  int batch = sw_type_batch_axis(x), changes = 0, in = 0;
   uint32_t axes = a->attrs->axes;
   if (axes == 0) return sw_fail(a->ctx, SW_EARG, "%s: takes an axis at least", a->op);
   if (batch >= 0 && (axes >> batch & 1))
@@ -36,143 +37,86 @@ sw_status swi_normalise_shape(swi_shape_args *a) {
                    "%s: eps (value) must be 0 or a small positive number, got %g", a->op,
                    a->attrs->value);
   a->out[0] = a->out[1] = *x;
-  for (int i = 0; i < x->ndim; i++)
-    if (axes >> i & 1) a->out[1].dim[i] = (sw_dim){1, 0};
+  for (int i = 0; i < x->ndim; i++) {
+    int named = axes >> i & 1;
+    if (named) a->out[1].dim[i] = (sw_dim){1, 0};
+    if (x->dim[i].n == 1 && !x->dim[i].batch) continue;
+    changes += named != in;
+    in = named;
+  }
+  if (changes > 3)
+    return sw_fail(a->ctx, SW_EUNSUPPORTED, "%s: the axes of %s are in more than two places", a->op,
+                   sw_type_text(x, text, sizeof text));
   return SW_OK;
 }
 
-/* ------------------------------------------------------------------ one group */
-
-/* A group's elements: runs of `run` neighbours, at the positions of `runs` from its first one. */
 typedef struct groups {
   const swi_eval_args *e;
-  swi_odometer kept, runs;
-  int64_t run, n, each; /* n: elements of a group; each: groups of a piece */
+  int64_t outer, positions, count, width; /* count: groups side by side */
+  int64_t channels, n, each;              /* elements of a position, of a group; outer a piece */
 } groups;
 
 static groups groups_of(const swi_eval_args *e) {
   const sw_shape *x = &e->in_shape[0];
-  uint32_t axes = e->attrs->axes, all = (1u << x->ndim) - 1, inner = 0;
-  groups g = {.e = e, .run = 1};
-  for (int i = x->ndim - 1; i >= 0 && (axes >> i & 1); i--) {
-    g.run *= x->dim[i];
-    inner |= 1u << i;
+  groups g = {.e = e, .outer = 1, .positions = 1, .count = 1, .width = 1};
+  int64_t *part[] = {&g.outer, &g.positions, &g.count, &g.width};
+  int at = 0;
+  for (int i = 0; i < x->ndim; i++) {
+    if (x->dim[i] == 1) continue;
+    at += at % 2 != (int)(e->attrs->axes >> i & 1);
+    *part[at] *= x->dim[i];
   }
-  g.kept = swi_odometer_over(x, all & ~axes);
-  g.runs = swi_odometer_over(x, axes & ~inner);
-  g.n = g.runs.count * g.run;
+  if (at == 1) { /* the last axes alone: one run */
+    g.width = g.positions;
+    g.positions = 1;
+  }
+  g.channels = g.count * g.width;
+  g.n = g.positions * g.width;
   return g;
 }
 
-static const void *at(const groups *g, const void *p, int64_t i) {
-  return (const char *)p + i * g->e->k->element_bytes;
+static void *at(const groups *g, const void *p, int64_t i) {
+  return (char *)(uintptr_t)p + i * g->e->k->element_bytes;
 }
 
 static double get(const groups *g, const void *p, int64_t i) {
   return g->e->k->element_bytes == 4 ? (double)((const float *)p)[i] : ((const double *)p)[i];
 }
 
-static void set(const groups *g, void *p, int64_t i, double value) {
-  if (g->e->k->element_bytes == 4)
-    ((float *)p)[i] = (float)value;
-  else
-    ((double *)p)[i] = value;
+/* The value as it was rounded. */
+static double set(const groups *g, void *p, int64_t i, double value) {
+  if (g->e->k->element_bytes == 8) return ((double *)p)[i] = value;
+  return (double)(((float *)p)[i] = (float)value);
 }
 
-/* Going through a group: a long run is taken where it lies, short ones are gathered. */
-typedef struct walk {
-  swi_odometer o;
-  int64_t left;            /* runs */
-  double buffer[GATHERED]; /* of either float type */
-} walk;
+/* ------------------------------------------------------------------ out of range */
 
-static void start(const groups *g, walk *w) {
-  w->o = g->runs;
-  w->left = g->runs.count;
-}
-
-/* The elements *x … of the group that begins at `first`; 0 at its end. */
-static int64_t next(const groups *g, walk *w, int64_t first, const void **x) {
-  const int bytes = g->e->k->element_bytes;
-  int64_t n = 0;
-  if (w->left == 0) return 0;
-  *x = at(g, g->e->in[0], first + w->o.position);
-  if (g->run >= LONG || g->runs.count == 1) {
-    swi_odometer_step(&w->o);
-    w->left--;
-    return g->run;
-  }
-  for (; w->left > 0 && n + g->run <= GATHERED; n += g->run, w->left--, swi_odometer_step(&w->o))
-    memcpy((char *)w->buffer + n * bytes, at(g, g->e->in[0], first + w->o.position),
-           (size_t)(g->run * bytes));
-  *x = w->buffer;
-  return n;
-}
-
-static double mean_of(const groups *g, walk *w, int64_t first) {
-  const void *x;
-  double sum = 0;
-  start(g, w);
-  for (int64_t n; (n = next(g, w, first, &x)) > 0;) sum += g->e->k->sum(n, x);
-  return sum / (double)g->n;
-}
-
-/* The means of x - about and of its square. */
-static void deviations(const groups *g, walk *w, int64_t first, double about, double mean[2]) {
-  const void *x;
-  double sums[2] = {0, 0};
-  start(g, w);
-  for (int64_t n; (n = next(g, w, first, &x)) > 0;) g->e->k->deviations(n, about, x, sums);
-  mean[0] = sums[0] / (double)g->n;
-  mean[1] = sums[1] / (double)g->n;
-}
-
-static void write_group(const groups *g, walk *w, int64_t first, double about, double off,
-                        double r) {
-  const int bytes = g->e->k->element_bytes;
-  const void *x;
-  start(g, w);
-  swi_odometer to = w->o;
-  for (int64_t n; (n = next(g, w, first, &x)) > 0;) {
-    int gathered = x == w->buffer;
-    char *y = gathered ? (char *)w->buffer : (char *)g->e->out[0] + (first + to.position) * bytes;
-    g->e->k->normalise(n, about, off, r, x, y);
-    for (int64_t i = 0; i < n; i += g->run, swi_odometer_step(&to))
-      if (gathered)
-        memcpy((char *)g->e->out[0] + (first + to.position) * bytes, y + i * bytes,
-               (size_t)(g->run * bytes));
-  }
-}
-
-/* A power of two that takes the largest element to 1 … 2, but none that overflows when squared. */
-static double scale_of(const groups *g, int64_t first) {
-  swi_odometer o = swi_odometer_over(&g->e->in_shape[0], g->e->attrs->axes);
+/* A power of two that takes the largest element to 1/2 … 1, or as near as leaves its square a
+ * number. */
+static double scale_of(const groups *g, const void *x) {
   double most = 0;
   int exponent = 0;
-  for (int64_t i = 0; i < o.count; i++, swi_odometer_step(&o))
-    most = fmax(most, fabs(get(g, g->e->in[0], first + o.position)));
+  for (int64_t p = 0; p < g->positions; p++)
+    for (int64_t i = 0; i < g->width; i++) most = fmax(most, fabs(get(g, x, p * g->channels + i)));
   if (isfinite(most)) frexp(most, &exponent);
   return ldexp(1, exponent > 500 ? -500 : exponent < -500 ? 500 : -exponent);
 }
 
-/* The same in double, of x times a scale. Returns r. */
-static double normalise_scaled(const groups *g, int64_t first) {
-  const double s = scale_of(g, first), n = (double)g->n;
-  const swi_odometer all = swi_odometer_over(&g->e->in_shape[0], g->e->attrs->axes);
+/* y of a group, in double, of x times a scale. Returns r. */
+static double normalise_scaled(const groups *g, const void *x, void *y) {
+  const double s = scale_of(g, x), n = (double)g->n;
   double mean = 0, var = 0;
-  swi_odometer o = all;
-  for (int64_t i = 0; i < o.count; i++, swi_odometer_step(&o))
-    mean += get(g, g->e->in[0], first + o.position) * s / n;
-  o = all;
-  for (int64_t i = 0; i < o.count; i++, swi_odometer_step(&o)) {
-    double d = get(g, g->e->in[0], first + o.position) * s - mean;
-    var += d * d / n;
-  }
+  for (int64_t p = 0; p < g->positions; p++)
+    for (int64_t i = 0; i < g->width; i++) mean += get(g, x, p * g->channels + i) * s / n;
+  for (int64_t p = 0; p < g->positions; p++)
+    for (int64_t i = 0; i < g->width; i++) {
+      double d = get(g, x, p * g->channels + i) * s - mean;
+      var += d * d / n;
+    }
   const double r = 1 / sqrt(var + g->e->attrs->value * s * s);
-  o = all;
-  for (int64_t i = 0; i < o.count; i++, swi_odometer_step(&o))
-    set(g, g->e->out[0], first + o.position,
-        (get(g, g->e->in[0], first + o.position) * s - mean) * r);
+  for (int64_t p = 0; p < g->positions; p++)
+    for (int64_t i = p * g->channels; i < p * g->channels + g->width; i++)
+      set(g, y, i, (get(g, x, i) * s - mean) * r);
   return r * s;
 }
 
@@ -182,39 +126,102 @@ static int is_in_range(const groups *g, double var) {
   return isfinite(var) && var + g->e->attrs->value >= least * 0x1p48;
 }
 
-static void normalise_group(const groups *g, int64_t first, int64_t i) {
-  walk w;
-  double about = mean_of(g, &w, first), mean[2], r;
-  if (g->e->k->element_bytes == 4) about = (double)(float)about; /* as it is taken off */
-  deviations(g, &w, first, about, mean);
-  double var = mean[1] - mean[0] * mean[0];
+/* ------------------------------------------------------------------ long runs */
+
+static double normalise_runs(const groups *g, const void *x, void *y) {
+  const swi_kernels *k = g->e->k;
+  double about = 0, sums[2] = {0, 0};
+  for (int64_t p = 0; p < g->positions; p++) about += k->sum(g->width, at(g, x, p * g->channels));
+  about /= (double)g->n;
+  if (k->element_bytes == 4) about = (double)(float)about; /* as it is taken off */
+  for (int64_t p = 0; p < g->positions; p++)
+    k->deviations(g->width, about, at(g, x, p * g->channels), sums);
+  const double off = sums[0] / (double)g->n;
+  double var = sums[1] / (double)g->n - off * off;
   if (var < 0) var = 0;
-  if (is_in_range(g, var)) {
-    r = 1 / sqrt(var + g->e->attrs->value);
-    write_group(g, &w, first, about, mean[0], r);
-  } else {
-    r = normalise_scaled(g, first);
+  if (!is_in_range(g, var)) return normalise_scaled(g, x, y);
+  const double r = 1 / sqrt(var + g->e->attrs->value);
+  for (int64_t p = 0; p < g->positions; p++)
+    k->normalise(g->width, about, off, r, at(g, x, p * g->channels), at(g, y, p * g->channels));
+  return r;
+}
+
+/* ------------------------------------------------------------------ short runs */
+
+/* Channels of whole groups; the factors hold reals. */
+typedef struct columns {
+  double mean[COLS], m2[COLS];
+  double about[COLS], factor[COLS], shift[COLS];
+  double r[COLS]; /* of a group; 0: out of range */
+} columns;
+
+static void factors_of_group(const groups *g, columns *c, int64_t group) {
+  const int64_t first = group * g->width, end = first + g->width;
+  double off = 0, m2 = 0;
+  for (int64_t j = first; j < end; j++) off += c->mean[j] - c->mean[first];
+  const double mean = c->mean[first] + off / (double)g->width;
+  for (int64_t j = first; j < end; j++) {
+    const double d = c->mean[j] - mean;
+    m2 += c->m2[j] + (double)g->positions * d * d;
   }
-  if (g->e->out[1]) set(g, g->e->out[1], i, r);
+  const double var = m2 / (double)g->n, r = 1 / sqrt(var + g->e->attrs->value);
+  c->r[group] = is_in_range(g, var) ? r : 0;
+  for (int64_t j = first; j < end; j++) {
+    const double about = set(g, c->about, j, mean), factor = set(g, c->factor, j, r);
+    set(g, c->shift, j, (about - mean) * factor);
+  }
+}
+
+static void normalise_columns(const groups *g, const void *x, void *y, void *r) {
+  columns c;
+  const int64_t most = COLS / g->width;
+  for (int64_t from = 0; from < g->count; from += most) {
+    const int64_t n = g->count - from < most ? g->count - from : most, first = from * g->width;
+    const swi_norm m = {.rows = g->positions,
+                        .cols = n * g->width,
+                        .ld = g->channels,
+                        .x = at(g, x, first),
+                        .mean = c.about};
+    const swi_norm_factors f = {.of_x = c.factor, .shift = c.shift};
+    g->e->k->norm_moments(m.rows, m.cols, m.ld, m.x, c.mean, c.m2);
+    for (int64_t i = 0; i < n; i++) factors_of_group(g, &c, i);
+    g->e->k->norm_combine(&m, &f, 0, at(g, y, first));
+    for (int64_t i = 0; i < n; i++) {
+      const int64_t begin = first + i * g->width;
+      if (c.r[i] == 0) c.r[i] = normalise_scaled(g, at(g, x, begin), at(g, y, begin));
+      if (r) set(g, r, from + i, c.r[i]);
+    }
+  }
 }
 
 /* ------------------------------------------------------------------ all groups */
 
 static void normalise_piece(void *arg, int64_t piece) {
   const groups *g = arg;
-  int64_t begin = piece * g->each, left = g->kept.count - begin;
-  swi_odometer o = g->kept;
-  for (int64_t i = 0; i < begin; i++) swi_odometer_step(&o);
-  for (int64_t i = 0; i < g->each && i < left; i++, swi_odometer_step(&o))
-    normalise_group(g, o.position, begin + i);
+  const int64_t first = piece * g->each, left = g->outer - first;
+  for (int64_t o = first; o < first + (left < g->each ? left : g->each); o++) {
+    const int64_t begin = o * g->positions * g->channels;
+    const void *x = at(g, g->e->in[0], begin);
+    void *y = at(g, g->e->out[0], begin);
+    void *r = g->e->out[1] ? at(g, g->e->out[1], o * g->count) : NULL;
+    if (g->width < LONG && g->positions > 1) {
+      normalise_columns(g, x, y, r);
+      continue;
+    }
+    for (int64_t i = 0; i < g->count; i++) {
+      const double found = normalise_runs(g, at(g, x, i * g->width), at(g, y, i * g->width));
+      if (r) set(g, r, i, found);
+    }
+  }
 }
 
 sw_status swi_normalise_eval(const swi_eval_args *e) {
   groups g = groups_of(e);
-  if (g.n == 0 || g.kept.count == 0) return SW_OK;
-  g.each = g.kept.count;
-  if (g.kept.count * g.n >= PARALLEL_FROM) g.each = g.n >= PIECE ? 1 : PIECE / g.n;
-  swi_parallel(e->ctx, (g.kept.count + g.each - 1) / g.each, normalise_piece, &g);
+  const int64_t one = g.positions * g.channels;
+  if (g.outer * one == 0) return SW_OK;
+  g.each = g.outer;
+  if (g.outer * one >= PARALLEL_FROM) g.each = one >= PIECE ? 1 : PIECE / one;
+  swi_parallel(e->ctx, (g.outer + g.each - 1) / g.each, normalise_piece, &g);
   return SW_OK;
 }
 
