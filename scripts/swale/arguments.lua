@@ -28,6 +28,8 @@ end
 
 local TYPES = {
   value = { words = "a tensor or a node", takes = is_value },
+  operand = { words = "a tensor, a node or a number",
+    takes = function(v) return type(v) == "number" or is_value(v) end },
   number = { words = "a number", takes = function(v) return type(v) == "number" end },
   integer = { words = "a whole number", takes = is_whole },
   count = { words = "a whole number above 0",
@@ -111,8 +113,8 @@ local inner = setmetatable({}, { __mode = "k" }) -- by the functions that check
 ---The function, checking its arguments first.
 ---@param where string     in messages: "ops.pad"
 ---@param f function
----@param text string      "x: value, axis: integer?"; types: value number integer count size pair
----axes tensor random boolean table string
+---@param text string      "x: value, axis: integer?"; types: value operand number integer count
+---size pair axes tensor random boolean table string
 ---@return function
 function M.checked(where, f, text)
   local parameters, tests = parse(text), {}

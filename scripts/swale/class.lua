@@ -31,11 +31,10 @@ end
 
 local function refuse_name(what, key, names)
   if type(key) ~= "string" then
-    errors.misuse("%s has no [%s]; its fields and methods go by name: %s", article(what),
-      tostring(key), table.concat(errors.sorted(names), ", "))
+    errors.misuse("the %s has no [%s]; its fields and methods go by name: %s", what,
+      errors.shown(key), table.concat(errors.sorted(names), ", "))
   end
-  errors.misuse('%s has no "%s"%s There are: %s.', article(what), key,
-    errors.suggestion(key, names), table.concat(errors.sorted(names), ", "))
+  errors.no_name(("the %s has"):format(what), key, names)
 end
 
 local function refuse_self(what, method, self)

@@ -12,7 +12,8 @@ local M = {}
 ---@field low number     lower end of the 95 % interval, never negative; 0 while pending
 ---@field high number    its upper end; infinite while pending or unresolved
 ---@field reason string|nil   why it is pending or unresolved
-local Estimate = class.new("estimate", { fields = { "status", "value", "low", "high" } })
+local Estimate = class.new("estimate", { fields = { "status", "value", "low", "high",
+  "reason" } })
 
 local function check(method, x)
   if type(x) ~= "number" then

@@ -70,10 +70,10 @@ end
 
 --- A class's block of annotations: its fields, whose descriptions may go on in the next line.
 local function note_annotation(index, line, block)
-  local named = line:match "^%-%-%-@class swale%.([%w_]+)"
+  local named, rest = line:match "^%-%-%-@class swale%.([%w_]+)(.*)"
   local field = line:match "^%-%-%-@field (.*)$"
   if named then
-    block.class, block.fields = named, {}
+    block.class, block.fields = named, { parent = rest:match "^: *swale%.([%w_]+)" }
     index.fields[named] = block.fields
   elseif field and block.fields then
     table.insert(block.fields, field)
@@ -122,14 +122,26 @@ local function rows(list)
   return ("  " .. text:gsub("\n", "\n  "))
 end
 
+--- A class's fields, and behind them those of the class that it extends.
+local function fields_of(class)
+  local fields, list = load_index().fields[class], {}
+  while fields do
+    table.move(fields, 1, #fields, #list + 1, list)
+    fields = load_index().fields[fields.parent]
+  end
+  return list
+end
+
 --- Tables of options that the parameters name.
 local function options_of(entry)
   local parts = {}
   for _, text in ipairs(entry.params) do
     local name, types = text:match "^(%S+) +(.*)$"
     for class in (types or ""):gmatch "swale%.([%w_]*Options)" do
-      local fields = load_index().fields[class]
-      if fields then parts[#parts + 1] = ("\nOptions, in %s:\n%s"):format(name, rows(fields)) end
+      local fields = fields_of(class)
+      if #fields > 0 then
+        parts[#parts + 1] = ("\nOptions, in %s:\n%s"):format(name, rows(fields))
+      end
     end
   end
   return parts
@@ -139,7 +151,7 @@ local function page(name, entry)
   local parts = { name .. entry.arguments }
   for _, line in ipairs(entry.text) do parts[#parts + 1] = "  " .. line end
   if #entry.params > 0 then parts[#parts + 1] = "\nArguments:\n" .. rows(entry.params) end
-  table.move(options_of(entry), 1, #options_of(entry), #parts + 1, parts)
+  for _, text in ipairs(options_of(entry)) do parts[#parts + 1] = text end
   if #entry.returns > 0 then
     parts[#parts + 1] = "\nGives: " .. table.concat(entry.returns, ", ")
   end
@@ -239,7 +251,7 @@ local function known_names()
   return list
 end
 
---- A page for a value, as the repl's help(x) has it: what a function or a table of Swale is.
+---A page for a value, as the repl's help(x) has it: what a function or a table of Swale is.
 ---@param value any
 ---@param name? string    as the page's title
 ---@return string|nil page

@@ -100,7 +100,7 @@ function M.gelu(x) return x * M.erfc(x * -0.5 ^ 0.5) * 0.5 end
 
 ---x where it is positive, slope x elsewhere (at 0, too, for the derivative).
 ---@param x swale.Value
----@param slope? number         0.01
+---@param slope? swale.Value|number    0.01
 ---@return swale.Value
 function M.leaky_relu(x, slope) return M.where(M.gt(x, 0), x, x * (slope or 0.01)) end
 
@@ -124,8 +124,8 @@ function M.minimum(x, y) return (apply("minimum", nil, x, y)) end
 
 ---x kept within low and high, of which one may be nil.
 ---@param x swale.Value
----@param low? number
----@param high? number
+---@param low? swale.Value|number
+---@param high? swale.Value|number
 ---@return swale.Value
 function M.clamp(x, low, high)
   if not low and not high then errors.misuse("clamp: wants low, high or both") end
@@ -500,7 +500,7 @@ end
 local REDUCE = "x: value, axes: axes?, keepdim: boolean?"
 arguments.check_all(M, "ops", {
   square = "x: value", silu = "x: value", gelu = "x: value",
-  leaky_relu = "x: value, slope: number?", clamp = "x: value, low: number?, high: number?",
+  leaky_relu = "x: value, slope: operand?", clamp = "x: value, low: operand?, high: operand?",
   sum = REDUCE, mean = REDUCE, max = REDUCE, min = REDUCE, sumsq = REDUCE,
   var = "x: value, axes: axes?, o: table?", argmax = "x: value, axis: integer?",
   reshape = "x: value, shape: table", flatten = "x: value", t = "x: value",

@@ -16,6 +16,14 @@ function TestHelp:test_a_function_with_its_options()
   end
 end
 
+--- MLPOptions extends DenseOptions.
+function TestHelp:test_options_of_the_class_that_is_extended()
+  local page = manual.page "zoo.mlp"
+  for _, name in ipairs { "layers?", "features?", "norm?", "scale?" } do
+    lu.assert_str_contains(page, "\n  " .. name)
+  end
+end
+
 function TestHelp:test_methods_and_classes()
   for name, part in pairs { ["Trainer:fit"] = "goes on", Model = "weights", ["Tensor:sum"] = "axes",
     ["Compiled:hvp"] = "batch", ["sw.nn"] = "Conv2d" } do

@@ -34,6 +34,21 @@ function TestArguments:test_ops_and_losses_name_what_is_wrong()
   refuses("loss.hinge: labels must be", sw.loss.hinge, x, { 1, 2 })
 end
 
+--- Bounds and slopes may be tensors, and parameters of a layer: torch.clamp's, PReLU.
+function TestArguments:test_operands_may_be_tensors_or_numbers()
+  local x = sw.tensor { { -2, 3 }, { 0, -8 } }
+  lu.assert_equals(x:clamp(sw.tensor { -1, -4 }, 2):table(), { { -1, 2 }, { 0, -4 } })
+  lu.assert_equals(x:leaky_relu(sw.tensor { 0.5, 0.25 }):table(), { { -1, 3 }, { 0, -2 } })
+  local prelu = sw.nn.Lambda(function(h, p) return h:leaky_relu(p.slope) end,
+    { slope = sw.tensor { 0.5, 0.25 } })
+  local model = prelu:build()
+  lu.assert_equals(model:forward(x):table(), { { -1, 3 }, { 0, -2 } })
+  local f = sw.compile(function(o) return o:sum(-1) end, model)
+  local _, gradient = f:value_and_gradient(model:weights(), { x = x, y = x })
+  lu.assert_equals(gradient:table(), { -1, -4 }) -- the mean over two rows of x where it is negative
+  refuses("ops.clamp: low must be a tensor, a node or a number, got \"0\"", x.clamp, x, "0")
+end
+
 function TestArguments:test_functions_of_points_and_weights()
   local problem = sw.data.noisy_quadratic { dimensions = 3, n = 10 }
   refuses("quadratic:gradient: w must be a list or a tensor of 3 numbers, got nil",

@@ -162,6 +162,8 @@ function TestTensors:test_splits_of_other_kinds()
     { train = { x = x, y = sw.ones({ 2 }, "float64") } })
   refuses("classes go with labels, but y of train are float32", { classes = 2,
     train = { x = x, y = sw.ones { 2 } } })
+  refuses("y of train are float32 targets: leave classes out", { classes = 2,
+    train = { x = x, y = sw.ones { 2, 2 } } })
   refuses("valid: y is float32, that of train int32", { classes = 2,
     train = { x = x, y = labels }, valid = { x = x, y = sw.ones { 2 } } })
   refuses("test: x is uint8, that of train float32",

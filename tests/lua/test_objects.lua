@@ -192,6 +192,28 @@ function TestMethods:test_the_nearest_name_is_offered()
   lu.assert_nil(o.data.test)
 end
 
+--- A key that is no name is shown as what it is, without an address.
+function TestMethods:test_keys_that_are_no_names()
+  refuses("the tensor has no [a table];", function() return sw.ones(2)[{ 1, 2 }] end)
+  refuses("the model has no [1];", function() return objects().model[1] end)
+end
+
+--- Fields that an object may have or not have are nil where it has none, not an error.
+function TestMethods:test_optional_fields_may_be_read()
+  local o = objects()
+  for what, names in pairs {
+    data = { "ignore_index", "valid", "test", "classes", "class_names", "names", "normalisation",
+      "vocabulary", "alphabet", "known" },
+    split = { "y", "clean_y", "classes", "vocabulary", "augmentation" },
+    estimate = { "reason" }, schedule = { "length", "live" }, average = { "captured" },
+  } do
+    for _, name in ipairs(names) do
+      local ok, value = pcall(function() return o[what][name] end)
+      lu.assert_true(ok, ("%s.%s: %s"):format(what, name, tostring(value)))
+    end
+  end
+end
+
 TestEmpty = {}
 
 function TestEmpty:test_reductions_of_nothing_are_refused()

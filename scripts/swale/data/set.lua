@@ -24,7 +24,7 @@ local M = {}
 ---@field known table?               of problems that were made: what is known about them exactly
 local Data = class.new("data", { fields = {
   "name", "train", "valid", "test", "features", "shape", "classes", "class_names", "names",
-  "normalisation", "images", "vocabulary", "alphabet", "known" } })
+  "normalisation", "images", "vocabulary", "alphabet", "known", "ignore_index" } })
 
 M.SPLITS = { "train", "valid", "test" }
 

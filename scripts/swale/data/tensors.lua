@@ -77,8 +77,8 @@ local function check_kinds(train, o, kind)
   if train.y and train.y:dtype() ~= "float32" and not o.classes then
     errors.misuse("from_tensors: labels need classes, their number")
   elseif train.y and train.y:dtype() == "float32" and o.classes then
-    errors.misuse('from_tensors: classes go with labels, but y of train are float32 targets;'
-      .. ' y:to "int32" makes labels of them')
+    errors.misuse('from_tensors: classes go with labels, but y of train are float32 targets%s',
+      train.y:ndim() > 1 and ": leave classes out" or '; y:to "int32" makes labels of them')
   elseif train.x:dtype() == "int32" and not o.vocabulary then
     errors.misuse("from_tensors: x of int32 are indices and need vocabulary, how many there are;"
       .. " numbers are float32: x:to \"float32\"")

@@ -16,8 +16,8 @@ local M = {}
 
 ---@class swale.Schedule
 ---@field kind string
----@field native? swale.NativeSchedule
----@field f? fun(s: swale.State, mem: table): number
+---@field native swale.NativeSchedule|false   one of these two: false is found faster than nothing
+---@field f false|fun(s: swale.State, mem: table): number
 ---@field live? boolean             a rule is part of it: it follows the live state
 ---@field parts? swale.Schedule[]   what it is made of
 ---@field length? swale.Duration    after which it holds or is over; nil if it has no end
@@ -104,7 +104,7 @@ end
 function M.native(kind, fields, length, parts)
   local raw = { kind = kind }
   for key, value in pairs(fields) do raw[key] = raw_value(value) end
-  local self = { kind = kind, length = length, parts = parts, native = core.schedule(raw) }
+  local self = { kind = kind, length = length, parts = parts, native = core.schedule(raw), f = false }
   for key, value in pairs(fields) do self[key] = value end
   return setmetatable(self, Schedule)
 end
@@ -115,7 +115,7 @@ end
 ---@param fields? { live?: boolean, length?: swale.Duration, parts?: swale.Schedule[] }
 ---@return swale.Schedule
 function M.of_function(kind, f, fields)
-  local self = { kind = kind, f = f }
+  local self = { kind = kind, f = f, native = false }
   for key, value in pairs(fields or {}) do self[key] = value end
   return setmetatable(self, Schedule)
 end
