@@ -72,6 +72,17 @@ TEST(products_that_overflow_may_cancel) {
   CHECK(swi_vector_dot(&swi_kernels_scalar_f64, 2, c, d) == 0);
 }
 
+/* A large element beside 0 in the other vector must not hide a product that underflows. Each product
+ * is rounded once. */
+TEST(factors_of_any_size_make_a_product) {
+  static const double a[] = {1e200, 1e-200, 1e-300}, b[] = {0, 1e-100, 1e-10};
+  const double dot = swi_vector_dot(&swi_kernels_scalar_f64, 2, a, b);
+  CHECK_NEAR(dot / 1e-300, 1, 4 * DBL_EPSILON); /* three decimal numbers, one product */
+  CHECK(swi_vector_dot(&swi_kernels_scalar_f64, 0, a, b) == 0);
+  static const double c[] = {0x1p-1000, 0x1p+1000, 0x1p-30}, d[] = {0x1p-40, 0, 0x1p-1000};
+  CHECK(swi_vector_dot(&swi_kernels_scalar_f64, 3, c, d) == 0x1p-1030 + 0x1p-1040);
+}
+
 TEST(zero_infinity_and_nan_stay) {
   for (const swi_kernels *const *all = swi_kernels_available(); *all; all++) {
     fill(0);
@@ -85,6 +96,9 @@ TEST(zero_infinity_and_nan_stay) {
   fill(0);
   CHECK(swi_vector_norm(&swi_kernels_scalar_f64, N, v.f64) == 0);
   v.f64[7] = -HUGE_VAL;
+  CHECK(swi_vector_norm(&swi_kernels_scalar_f64, N, v.f64) == HUGE_VAL);
+  fill(0x1p-1000);
+  v.f64[7] = HUGE_VAL;
   CHECK(swi_vector_norm(&swi_kernels_scalar_f64, N, v.f64) == HUGE_VAL);
   v.f64[9] = (double)NAN;
   CHECK(isnan(swi_vector_norm(&swi_kernels_scalar_f64, N, v.f64)));
@@ -101,4 +115,5 @@ TEST(ordinary_vectors_have_the_kernels_bits) {
 
 RUN_TESTS(T(float32_has_a_norm_at_any_size), T(float64_has_a_norm_at_any_size),
           T(what_is_lost_beside_something_larger_counts), T(products_that_overflow_may_cancel),
-          T(zero_infinity_and_nan_stay), T(ordinary_vectors_have_the_kernels_bits))
+          T(factors_of_any_size_make_a_product), T(zero_infinity_and_nan_stay),
+          T(ordinary_vectors_have_the_kernels_bits))
