@@ -3,8 +3,8 @@
  * Axes that stand together are sums of rows or of columns. A sum over all rows of many is cut into
  * strips, sums that do not know of each other into pieces, all by the shape alone. Of axes that are
  * apart, the innermost group is summed where it lies, and the sums are added up in double over the
- * others. Where a sum overflows on its way, in float32 or because a mean's sum is beyond all numbers,
- * that one is made again, its terms divided first, in double.
+ * others. Where a sum overflows on its way, that one is made again in double, its terms made smaller
+ * first.
  */
 #include <math.h>
 #include <string.h>
@@ -16,7 +16,6 @@ enum {
   COLS = SWI_NORM_COLS,
   STRIPS = 16,
   STRIP_ROWS = 128,        /* a strip's rows are a multiple: the kernels' own chunks */
-  LONG = 1 << 13,          /* rows that one float may take up, eight at a time */
   PARALLEL_FROM = 1 << 17, /* elements */
   PIECE = 1 << 14          /* elements of a piece, at least */
 };
@@ -30,22 +29,6 @@ static void put_sums(const swi_eval_args *e, int64_t at, int64_t n, const double
 
 /* ------------------------------------------------------------------ sums side by side */
 
-/* The rows of a column of more than LONG are added up in double, chunk by chunk. */
-static void sum_columns(const swi_eval_args *e, int64_t rows, int64_t cols, const char *x,
-                        int64_t at) {
-  int bytes = e->k->element_bytes;
-  if (rows <= LONG) {
-    e->k->sum_cols(rows, cols, x, (char *)e->out[0] + at * bytes);
-    return;
-  }
-  for (int64_t first = 0; first < cols; first += COLS) {
-    int64_t n = cols - first < COLS ? cols - first : COLS;
-    double sum[COLS] = {0};
-    e->k->add_cols(rows, n, cols, x + first * bytes, sum);
-    put_sums(e, at + first, n, sum);
-  }
-}
-
 typedef struct sums_job {
   const swi_eval_args *e;
   swi_split s;
@@ -56,13 +39,13 @@ static void run_sums(void *arg, int64_t piece) {
   const sums_job *j = arg;
   const swi_kernels *k = j->e->k;
   int64_t first = piece * j->each, left = j->s.outer - first, n = left < j->each ? left : j->each;
-  int64_t in = j->s.reduced * j->s.inner * k->element_bytes;
+  int64_t in = j->s.reduced * j->s.inner * k->element_bytes, out = j->s.inner * k->element_bytes;
   const char *x = (const char *)j->e->in[0] + first * in;
+  char *y = (char *)j->e->out[0] + first * out;
   if (j->s.inner == 1)
-    k->sum_rows(n, j->s.reduced, x, (char *)j->e->out[0] + first * k->element_bytes);
+    k->sum_rows(n, j->s.reduced, x, y);
   else
-    for (int64_t o = 0; o < n; o++)
-      sum_columns(j->e, j->s.reduced, j->s.inner, x + o * in, (first + o) * j->s.inner);
+    for (int64_t o = 0; o < n; o++) k->sum_cols(j->s.reduced, j->s.inner, x + o * in, y + o * out);
 }
 
 static void sum_side_by_side(const swi_eval_args *e, swi_split s) {
@@ -151,12 +134,14 @@ static double element(const swi_eval_args *e, const void *p, int64_t i) {
   return e->k->element_bytes == 4 ? (double)((const float *)p)[i] : ((const double *)p)[i];
 }
 
+/* No n terms of double overflow once they are 2^-64 of their size. */
 static double sum_again(const swi_eval_args *e, int64_t from, double divisor) {
+  const double down = e->k->element_bytes == 8 ? 0x1p-64 : 1;
   swi_odometer o = swi_odometer_over(&e->in_shape[0], e->attrs->axes);
   double sum = 0;
   for (int64_t i = 0; i < o.count; i++, swi_odometer_step(&o))
-    sum += element(e, e->in[0], from + o.position) / divisor;
-  return sum;
+    sum += element(e, e->in[0], from + o.position) * down / divisor;
+  return sum / down;
 }
 
 static void mend_sums(const swi_eval_args *e, double divisor) {
@@ -190,7 +175,7 @@ sw_status swi_sum_eval(const swi_eval_args *e) {
 }
 
 /* A quotient, not a product with 1 / n: the mean of equal numbers is that number if their sum is
- * exact. A mean over nothing is 0 / 0. */
+ * exact. */
 sw_status swi_mean_eval(const swi_eval_args *e) {
   int64_t out = swi_numel(&e->out_shape[0]), in = swi_numel(&e->in_shape[0]);
   if (out == 0) return SW_OK;
