@@ -10,7 +10,7 @@ static int missing(lua_State *L, const char *name, int methods) {
     lua_pushnil(L);
     return 1;
   }
-  luaL_checkstack(L, 8, NULL);
+  lx_reserve(L, 8);
   methods = lua_absindex(L, methods);
   if (lua_getiuservalue(L, LX_MODULE, LX_MISSING) == LUA_TFUNCTION) {
     lua_pushstring(L, name);

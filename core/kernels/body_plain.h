@@ -1,5 +1,5 @@
-/* body_plain.h: any product in plain C: what there is where OpenBLAS is not to be trusted, and what
- * it is checked against. A sum runs over parts of k, each from 0, as those of body_packed.h.
+/* body_plain.h: any product in plain C, for scalar code without a usable OpenBLAS. A sum runs over
+ * parts of k, each from 0, as those of body_packed.h.
  */
 #ifndef SW_BODY_PLAIN_H
 #define SW_BODY_PLAIN_H

@@ -4,8 +4,8 @@
 #include "kernels/blas.h"
 #include "kernels/kernels.h"
 
-/* The routine, chosen by shape. Packing pays off once each element is used many times; with a short side the
- * other kernels read their operands where they lie. Whoever is chosen was the fastest for such
+/* The routine, chosen by shape. Packing pays off once each element is used many times; with a short
+ * side the other kernels read their operands where they lie. The one chosen was the fastest for such
  * shapes: against OpenBLAS 0.3.21 by 1.1 to 2.5 times with a short side, by 1.0 to 1.1 without. */
 typedef enum route {
   ROUTE_BLAS,   /* float64, where there are only scalar kernels, and tall products */

@@ -192,9 +192,9 @@ typedef struct swi_kernels {
   /* PyTorch's order: g *= grad_scale; g += weight_decay w;
    * m = momentum m + (1 - dampening) g (m = g at first);
    * d = nesterov ? g + momentum m : m; w -= lr d. m may be NULL when momentum is 0. One pass;
-   * returns the gradient's squares as it came in. NaN: it is not finite; the block (512 vectors, at most 4096 elements)
-   * where it is not, and those after it, were left alone. -inf: new weights are not finite; the
-   * blocks after theirs were left alone. g is not changed. */
+   * returns the gradient's squares as it came in. NaN: it is not finite; the block (512 vectors, at
+   * most 4096 elements) where it is not, and those after it, were left alone. -inf: new weights are
+   * not finite; the blocks after theirs were left alone. g is not changed. */
   double (*sgd)(int64_t n, void *w, void *m, const void *g, const swi_sgd_hyper *hyper);
 
   /* PyTorch's order: g *= grad_scale; g += weight_decay w, or decoupled: w -= lr weight_decay w;
