@@ -293,9 +293,9 @@ local function refuse_norms(self, asks, segment, why)
 end
 
 local function refuse_tied(asks, tie)
-  errors.misuse('%s needs per-example gradient norms, but there are none: "%s" is used again as "%s"'
-    .. " (nn.shared), and the norm of the sum of its gradients does not follow from those of the"
-    .. " places; layer:copy() has weights of its own", asks, tie.first, tie.path)
+  errors.misuse('%s needs per-example gradient norms, but there are none: "%s" is used again as'
+    .. ' "%s" (nn.shared), and the norm of the sum of its gradients does not follow from those of'
+    .. " the places; layer:copy() has weights of its own", asks, tie.first, tie.path)
 end
 
 ---The (B) squared norms of the examples' own gradients; raises, naming the parameter, if there

@@ -119,8 +119,8 @@ function M.failure(value)
   if value == nil then return "an error without a message" end
   local meta = type(value) == "table" and getmetatable(value)
   local ok, text
-  if type(value) == "table" and (meta == nil or type(meta) == "table" and rawget(meta, "__tostring"))
-  then
+  local told = meta == nil or type(meta) == "table" and rawget(meta, "__tostring")
+  if type(value) == "table" and told then
     ok, text = pcall(require("swale.repl.show").text, value)
   end
   if ok and meta then return text end

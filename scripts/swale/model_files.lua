@@ -101,9 +101,9 @@ end
 -- ------------------------------------------------------------------ loading
 
 --- A run's checkpoint has one flat vector, and says in its metadata what lies where.
-local function slices(flat, segments)
+local function slices(flat, list)
   local state = {}
-  for _, s in ipairs(segments) do
+  for _, s in ipairs(list) do
     local size = 1
     for _, d in ipairs(s.shape) do size = size * d end
     state[s.path] = flat:narrow(1, s.offset, size):reshape(s.shape)

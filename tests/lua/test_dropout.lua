@@ -154,7 +154,8 @@ function TestDropout:test_of_a_batch_made_by_hand()
     sw.nn.Dropout(0.5), sw.nn.Linear(200, 1, { init = 1, bias = false }) })
   local function value(step, seed)
     local g = seed and sw.compile(f.loss, f.model, { seed = seed }) or f
-    return g:value(f.model:weights(), { x = sw.ones { 1, 200 }, y = sw.zeros { 1, 1 }, step = step })
+    local batch = { x = sw.ones { 1, 200 }, y = sw.zeros { 1, 1 }, step = step }
+    return g:value(f.model:weights(), batch)
   end
   lu.assert_equals(value(), value())
   lu.assert_equals(value(0), value())

@@ -41,8 +41,8 @@ function TestParameters:test_numbers_compare_as_numbers()
   lu.assert_not_str_contains(message, "did you mean")
   _, message = e:resolve { path = {} }
   lu.assert_str_contains(message, "parameter path takes a string, not a table")
-  lu.assert_error_msg_contains("choice: value 2 must be a number, a string or a boolean, not a table",
-    sw.choice, { 1, {} })
+  lu.assert_error_msg_contains("choice: value 2 must be a number, a string or a boolean, not a"
+    .. " table", sw.choice, { 1, {} })
 end
 
 function TestParameters:refused(overrides, ...)

@@ -132,7 +132,8 @@ local function objects()
   local compiled = sw.compile(sw.loss.mse, model)
   local graph = core.graph()
   local loss_on = model:loss_on(batch, sw.loss.mse)
-  return { tensor = sw.ones(2), node = graph:input(1, "real", { "batch" }), graph = graph, program = core.program(graph, { graph:input(1, "real", { "batch" }) }),
+  return { tensor = sw.ones(2), node = graph:input(1, "real", { "batch" }), graph = graph,
+    program = core.program(graph, { graph:input(1, "real", { "batch" }) }),
     source = data.train.source, mean = core.average(2),
     native = core.schedule { kind = "constant", value = 1 },
     random = sw.random(), layer = net, model = model, trainer = trainer, data = data,
@@ -274,7 +275,8 @@ end
 function TestDraws:test_refusals()
   refuses('dtype must be "float32" or "float64", not "int32"',
     function() sw.randn({ 2 }, "int32") end)
-  refuses("must be a dtype or a stream of sw.random, not a table", function() sw.rand({ 2 }, {}) end)
+  refuses("must be a dtype or a stream of sw.random, not a table",
+    function() sw.rand({ 2 }, {}) end)
   refuses("shapes go in a table: { 2, 3 }", function() sw.rand(2, 3) end)
 end
 

@@ -195,7 +195,9 @@ function M.load_script(path)
   package.searchers[2] = search_text
   require("swale.errors").set_script(path)
   text = text:gsub("^\xEF\xBB\xBF", ""):gsub("^#[^\n]*", "")
-  if text:sub(1, 4) == "\x1bLua" then return nil, path .. ": compiled Lua is not run; give the text" end
+  if text:sub(1, 4) == "\x1bLua" then
+    return nil, path .. ": compiled Lua is not run; give the text"
+  end
   return load(text, "@" .. path, "t")
 end
 

@@ -21,7 +21,8 @@ function M.main(args)
   package.path = "./?.lua;" .. package.path
   local input = require("swale.repl.input").new()
   if input.terminal then
-    print(("swale %s, %s. help lists what there is; Ctrl-D ends."):format(require("swale.core")._VERSION, _VERSION))
+    print(("swale %s, %s. help lists what there is; Ctrl-D ends."):format(
+      require("swale.core")._VERSION, _VERSION))
   end
   local failed = require("swale.repl").run(input)
   return failed and not input.terminal and 1 or 0

@@ -42,8 +42,8 @@ local function check_keys(o)
   end
   for key in pairs(o) do
     if not KEYS[key] then
-      errors.misuse('nn.Residual: unknown option %s; it takes body, shortcut and name',
-        errors.shown(key))
+      errors.misuse("nn.Residual: unknown option %s%s It takes body, shortcut and name",
+        errors.shown(key), errors.suggestion(key, { "body", "shortcut", "name" }))
     end
   end
 end

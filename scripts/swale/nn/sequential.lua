@@ -73,8 +73,8 @@ function M.Sequential(layers)
       errors.misuse("nn.Sequential: layers are entries 1 … %d, without gaps; there is one at [%d]",
         #layers, key)
     elseif key ~= "name" and math.type(key) ~= "integer" then
-      errors.misuse("nn.Sequential: unknown option %s; it takes layers and a name",
-        errors.shown(key))
+      errors.misuse("nn.Sequential: unknown option %s%s It takes layers and a name",
+        errors.shown(key), errors.suggestion(key, { "name" }))
     end
   end
   for i = 1, #layers do

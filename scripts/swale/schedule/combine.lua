@@ -142,8 +142,8 @@ local function link(where, i, entry)
   local part, length = M.part(where, entry[1]), {}
   for key, value in pairs(entry) do
     if key ~= 1 and not UNITS[key] then
-      errors.misuse("%s: part %d: unknown option %s; it is { schedule, epochs = 3 }", where, i,
-        errors.shown(key))
+      errors.misuse("%s: part %d: unknown option %s%s It is { schedule, epochs = 3 }", where, i,
+        errors.shown(key), errors.suggestion(key, UNITS))
     end
     if key ~= 1 then length[key] = value end
   end
