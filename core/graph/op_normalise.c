@@ -3,11 +3,11 @@
  *
  *   y = (x - mean) r,   r = 1 / sqrt(var + eps),   over the axes that are named
  *
- * x is seen as (outer, positions, groups, width), normalised over positions and width. Long runs of
- * width are summed where they lie, in two passes about a mean that may be off by its rounding, which
- * the second pass finds; of short ones the channels' moments are merged (Chan et al. 1979). Either
- * way equal values give 0. A group whose squares leave the range of numbers is done again, scaled, in
- * double.
+ * x is seen as (outer, positions, groups, width), normalised over positions and width. Long runs
+ * of width are summed where they lie, in two passes about a mean that may be off by its rounding,
+ * which the second pass finds; of short ones the channels' moments are merged (Chan et al. 1979).
+ * Either way equal values give 0. A group whose squares leave the range of numbers is done again,
+ * scaled, in double.
  */
 #include <float.h>
 #include <math.h>

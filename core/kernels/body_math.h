@@ -145,7 +145,7 @@ static inline vec bell(vec x) {
 }
 
 /* erfc x = 1 - erf x below 1/2; from there on exp(-x^2) t p(t) with t = 1 / (x + 3/2), where p
- * interpolates at ten Chebyshev points of 1/2 <= x <= 10.3, off by 7e-9; and 2 - erfc |x| on the left.
+ * interpolates at ten Chebyshev points of 1/2 <= x <= 10.3, off by 7e-9; on the left 2 - erfc |x|.
  */
 static inline vec v_erfc(vec x) {
   const vec size = v_min(v_set1(10.3), v_abs(x)), t = v_div(v_set1(1), v_add(size, v_set1(1.5)));

@@ -47,7 +47,9 @@ static exp_sums exp_sum(int64_t n, const real *x, double max, real *y) {
 }
 
 /* Near 1 the total is one largest element and the rest, and has lost the rest's digits. */
-static double log_of_total(const exp_sums *s) { return s->total < 2 ? log1p(s->rest) : log(s->total); }
+static double log_of_total(const exp_sums *s) {
+  return s->total < 2 ? log1p(s->rest) : log(s->total);
+}
 
 static void softmax(int64_t rows, int64_t cols, const void *px, void *py) {
   const real *x = px;
@@ -100,8 +102,10 @@ static double soft_loss(int64_t n, const real *x, const real *q, vec max, vec lo
     int64_t i = first;
     for (; i + V_N <= end; i += V_N)
       s = v_add(s, surprise(v_load(q + i), v_load(x + i), max, log_total));
-    if (i < end)
-      s = v_add(s, surprise(v_load_part(q + i, end - i), v_load_part(x + i, end - i), max, log_total));
+    if (i < end) {
+      const vec vq = v_load_part(q + i, end - i), vx = v_load_part(x + i, end - i);
+      s = v_add(s, surprise(vq, vx, max, log_total));
+    }
     loss += (double)v_reduce_add(s);
   }
   return loss;

@@ -480,7 +480,8 @@ function M.cross_entropy(logits, labels)
   return (apply("cross_entropy", nil, logits, labels))
 end
 
----sum q (log sum e^x - x) for each row, over the classes whose q is not 0: (B, classes) twice -> (B)
+---sum q (log sum e^x - x) for each row, over the classes whose q is not 0: (B, classes), twice,
+---> (B)
 ---@param logits swale.Value
 ---@param probabilities swale.Value   of the same shape
 ---@return swale.Value

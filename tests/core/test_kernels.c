@@ -125,9 +125,10 @@ static double (*const unary_exact[])(double) = {[SWI_NEG] = negative,
                                                 [SWI_ERFC] = erfc,
                                                 [SWI_SIGMOID_SLOPE] = sigmoid_slope};
 
-/* exp, log, tanh, erf: 2 units, libm or ours; sigmoid and softplus add two roundings. sigmoid_slope:
- * exp 2, 1 + e squared 2 halves and what e is off there, a square and a quotient: 5. erfc: exp 2, its
- * correction, t, which has two roundings and stands in p, too: 2, p's end and two products: 6. */
+/* exp, log, tanh, erf: 2 units, libm or ours; sigmoid and softplus add two roundings.
+ * sigmoid_slope: exp 2, 1 + e squared 2 halves and what e is off there, a square and a quotient: 5.
+ * erfc: exp 2, its correction, t, which has two roundings and stands in p, too: 2, p's end and two
+ * products: 6. */
 static double unary_ulps(int f) {
   switch (f) {
   case SWI_NEG:
@@ -292,7 +293,8 @@ static double units_off(float got, double exact) {
 }
 
 /* Every 997th float of all that there are. Ours are within 1.5 units, sigmoid and softplus, made of
- * exp, within 2.2; the C library's tanhf is 2.1 off at worst. sigmoid_slope and erfc have more steps. */
+ * exp, within 2.2; the C library's tanhf is 2.1 off at worst. sigmoid_slope and erfc have more
+ * steps. */
 TEST(functions_are_accurate_over_all_floats) {
   const int functions[] = {SWI_EXP,      SWI_LOG, SWI_TANH, SWI_SIGMOID,
                            SWI_SOFTPLUS, SWI_ERF, SWI_ERFC, SWI_SIGMOID_SLOPE};

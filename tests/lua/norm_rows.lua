@@ -142,7 +142,8 @@ local function normalise(axes)
 end
 
 return function(class)
-  for name, axes in pairs { rows = { 4 }, groups = { 2, 4 }, examples = { 2, 3, 4 }, middle = { 3 } } do
+  local parts = { rows = { 4 }, groups = { 2, 4 }, examples = { 2, 3, 4 }, middle = { 3 } }
+  for name, axes in pairs(parts) do
     h.add(class, { op = "normalise", name = "normalise_" .. name,
       attrs = { axes = axes, value = EPS }, inputs = { { B, 2, 3, 4 } },
       reference = normalise(axes) })

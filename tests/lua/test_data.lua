@@ -223,13 +223,13 @@ local function standardised(kind, x)
   return sw.data.from_tensors { standardise = kind, train = { x = x }, test = { x = x } }
 end
 
--- 0.1 in float32 is no short fraction in binary: n of them, added and divided, may be another number.
+-- 0.1 in float32 is no short fraction: n of them, added and divided, may be another number.
 function TestTensors:test_what_does_not_vary_is_only_shifted()
   local other = sw.full({ 1, 1 }, 0.2)
   for _, kind in ipairs { "feature", "channel", "global" } do
     for n = 2, 120 do
-      local data = sw.data.from_tensors { standardise = kind, train = { x = sw.full({ n, 1 }, 0.1) },
-        test = { x = other } }
+      local data = sw.data.from_tensors { standardise = kind, test = { x = other },
+        train = { x = sw.full({ n, 1 }, 0.1) } }
       local deviation = data.normalisation.deviation
       lu.assert_equals(kind == "global" and deviation or deviation:get(1), 1)
       lu.assert_almost_equals(data.test:gather({ 1 }):item(), 0.1, 2 ^ -24) -- three roundings

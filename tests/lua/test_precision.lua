@@ -1,5 +1,5 @@
--- Values that are easy to get wrong by cancellation, by an intermediate result that overflows, or by
--- 0 times infinity. The right ones are by hand, or from the formulas in double.
+-- Values that are easy to get wrong by cancellation, by an intermediate result that overflows, or
+-- by 0 times infinity. The right ones are by hand, or from the formulas in double.
 local core = require "swale.core"
 local flat = require "values_harness".flat
 local lu = require "luaunit"
@@ -16,7 +16,7 @@ local function assert_close(got, want, roundings, dtype, what)
     local g = got[i]
     local close = g == w or w ~= w and g ~= g
       or math.abs(g - w) <= roundings * UNIT[dtype] * math.abs(w)
-    if not close then lu.fail(("%s, %s: element %d is %.17g, not %.17g"):format(what, dtype, i, g, w)) end
+    lu.assert_true(close, ("%s, %s: element %d is %.17g, not %.17g"):format(what, dtype, i, g, w))
   end
 end
 
@@ -67,7 +67,8 @@ function TestPrecision:test_log_softmax_of_masked_and_far_classes()
     end
   end
   local B = log1p(math.exp(-2))
-  check("log_softmax", ops.log_softmax, { operands = { { { 1e5, 1e5 - 2 } } }, value = { -B, -2 - B } })
+  check("log_softmax", ops.log_softmax, { operands = { { { 1e5, 1e5 - 2 } } },
+    value = { -B, -2 - B } })
   local small = log1p(2 * math.exp(-10))
   check("log_softmax", ops.log_softmax, { operands = { { { 10, 0, 0 } } },
     value = { -small, -10 - small, -10 - small } })
@@ -163,7 +164,8 @@ function TestPrecision:test_slopes_of_tanh_and_sigmoid_in_their_tails()
   local s, t = {}, {}
   for i, v in ipairs(x) do s[i], t[i] = sigmoid(v), 2 * sigmoid(2 * v) - 1 end
   t[3], t[5] = -t[5], t[5] -- 2 sigmoid - 1 cancels on the left
-  check("sigmoid", ops.sigmoid, { operands = { x }, value = s, slopes = { slope_s }, roundings = 10 })
+  check("sigmoid", ops.sigmoid, { operands = { x }, value = s, slopes = { slope_s },
+    roundings = 10 })
   check("tanh", ops.tanh, { operands = { x }, value = t, slopes = { slope_t }, roundings = 10 })
 end
 
@@ -182,7 +184,8 @@ function TestPrecision:test_gelu_on_the_left()
   end
   -- erfc and exp(-u^2) of u = x / sqrt 2 after two roundings: 2 u^2 times as many, 288 at -12, and
   -- a difference of which one term is 144 times the other
-  check("gelu", ops.gelu, { operands = { x }, value = value, slopes = { slope }, roundings = 2 * 144 + 20 })
+  check("gelu", ops.gelu, { operands = { x }, value = value, slopes = { slope },
+    roundings = 2 * 144 + 20 })
 end
 
 function TestPrecision:test_slopes_of_powers_at_their_edges()
@@ -211,9 +214,11 @@ end
 
 function TestPrecision:test_what_loses_a_comparison_has_no_slope()
   local function root(x) return ops.sqrt(ops.maximum(x, 0)) end
-  check("sqrt of max", root, { operands = { { -1, 4 } }, value = { 0, 2 }, slopes = { { 0, 0.25 } } })
+  check("sqrt of max", root, { operands = { { -1, 4 } }, value = { 0, 2 },
+    slopes = { { 0, 0.25 } } })
   local function below(x) return ops.sqrt(-ops.minimum(x, 0)) end
-  check("sqrt of min", below, { operands = { { 1, -4 } }, value = { 0, 2 }, slopes = { { 0, -0.25 } } })
+  check("sqrt of min", below, { operands = { { 1, -4 } }, value = { 0, 2 },
+    slopes = { { 0, -0.25 } } })
 end
 
 function TestPrecision:test_means_and_sums_of_what_is_equal_or_huge()

@@ -127,13 +127,14 @@ function TestReestimate:test_pooled_pools_the_moments_of_batches()
   assert_norm(model, buffers, "4", { mean = mean:table(), var = var:table() })
 end
 
--- 4096 and 4096 + 1/4 by turns: the batches' moments are exact, in float32 too, and the square of the
--- mean is 10^9 times the variance.
+-- 4096 and 4096 + 1/4 by turns: the batches' moments are exact, in float32 too, and the square of
+-- the mean is 10^9 times the variance.
 function TestReestimate:test_a_large_mean_takes_nothing_from_the_variance()
   local model = nn.Sequential { nn.BatchNorm(1) }:build { seed = 1 }
   local x = sw.full({ 64, 1 }, 4096)
   for i = 2, 64, 2 do x:set(i, 1, 4096.25) end
-  local set = sw.data.from_tensors { train = { x = x, y = sw.zeros { 64, 1 } }, standardise = false }
+  local set = sw.data.from_tensors { standardise = false,
+    train = { x = x, y = sw.zeros { 64, 1 } } }
   local buffers = model:reestimate(set.train, { batch_size = 16 })
   lu.assert_equals(buffers:get(1), 4096.125)
   lu.assert_almost_equals(buffers:get(2), 64 / 63 / 64, 2 ^ -24 / 63) -- a rounding to float32

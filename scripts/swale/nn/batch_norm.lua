@@ -98,8 +98,8 @@ local function train(self, x, p, context)
   return y
 end
 
----What it does in evaluation to x + before: scale x + shift. The mean is taken off before anything is
----scaled, so that a channel that is constant comes out as its bias.
+---What it does in evaluation to x + before: scale x + shift. The mean is taken off before anything
+---is scaled, so that a channel that is constant comes out as its bias.
 ---@param p table
 ---@param before? swale.Value     a bias that was to be added to x; none
 ---@return swale.Value scale, swale.Value shift     (channels)
