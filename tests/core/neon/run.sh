@@ -14,10 +14,10 @@ folder=${1:-$(mktemp -d)}
 mkdir -p "$folder"
 flags="-std=c11 -D_GNU_SOURCE -O2 -ffp-contract=off -DSWI_HAVE_NEON=1"
 flags="$flags -DSHIFT_STEP=3 -DFLOATS_APART=50021"
-for test in kernels products norm_kernels; do
+for test in kernels products norm_kernels update inner; do
   $cc $flags -static -I core -I tests/core/neon \
     tests/core/test_$test.c tests/core/neon/available.c \
     core/kernels/kernels_neon.c core/kernels/kernels_scalar.c core/kernels/kernels_scalar_f64.c \
-    core/kernels/cpu.c core/base/random.c -lm -o "$folder/neon_$test"
+    core/kernels/cpu.c core/kernels/inner.c core/base/random.c -lm -o "$folder/neon_$test"
   qemu-aarch64 "$folder/neon_$test"
 done
