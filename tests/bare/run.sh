@@ -53,8 +53,9 @@ enter() {
     ln -sf pts/ptmx "$root/dev/ptmx"
     home=/root
     [ "$user" = root ] || home=/home/$user
-    exec chroot --userspec="$user" "$root" env -i HOME="$home" USER="$user" LC_ALL=C.UTF-8 \
+    chroot --userspec="$user" "$root" env -i HOME="$home" USER="$user" LC_ALL=C.UTF-8 \
       PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"
+    exit $? # the shell stays, as the process that reaps orphans
   ' sh "$@" </dev/null
 }
 

@@ -151,6 +151,12 @@ end
 
 -- ------------------------------------------------------------------ kills
 
+--- A process that ended but that nobody reaps, as in a container without init, does not live.
+local function lives(pid)
+  local state = (folders.read(("/proc/%d/stat"):format(pid)) or ""):match "%) (%a) "
+  return state ~= nil and state ~= "Z" and state ~= "X"
+end
+
 function TestRecords:test_children_die_with_their_batch()
   command.write_script(self.script, ENDLESS)
   local result = self:bash([[
@@ -172,10 +178,10 @@ function TestRecords:test_children_die_with_their_batch()
     lu.assert_equals(self:readable(dir).status, "interrupted")
     local pid = math.tointeger(runs.read_info(dir).pid)
     for _ = 1, 100 do
-      if not require "luv".kill(pid, 0) then break end
+      if not lives(pid) then break end
       command.sleep(0.05)
     end
-    lu.assert_nil(require "luv".kill(pid, 0))
+    lu.assert_false(lives(pid))
   end
 end
 
