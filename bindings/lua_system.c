@@ -1,4 +1,4 @@
-/* lua_system.c: what a process owes to its system: descriptors, locks of files, its parent. */
+/* lua_system.c: standard descriptors, file locks, the parent process. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -11,8 +11,8 @@
 
 #include "support.h"
 
-/* A closed one would be given to the next file that is opened, and be written to or closed as the
- * standard stream. */
+/* Opens those of descriptors 0 to 2 that are closed: else the next file that is opened gets one,
+ * and what is meant for the standard stream goes there. */
 void lx_open_standard(void) {
   for (int fd = 0; fd <= 2; fd++)
     if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) != fd) return;

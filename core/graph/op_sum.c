@@ -1,10 +1,9 @@
 /* op_sum.c: sums and means over axes.
  *
  * Axes that stand together are sums of rows or of columns. A sum over all rows of many is cut into
- * strips, sums that do not know of each other into pieces, all by the shape alone. Of axes that are
+ * strips, independent sums into pieces, all by the shape alone. Of axes that are
  * apart, the innermost group is summed where it lies, and the sums are added up in double over the
- * others. Where a sum overflows on its way, that one is made again in double, its terms made smaller
- * first.
+ * others. A sum whose partial sums overflow is made again in double, of smaller terms.
  */
 #include <math.h>
 #include <string.h>

@@ -15,7 +15,7 @@ typedef struct sample {
   int ta, tb, m, n, k;
 } sample;
 
-/* Of either matrix: -6 to 6. Sums of 40 products and what was there are whole and far below 2^24. */
+/* An element of any matrix: -6 to 6, so that sums of 41 terms are whole and far below 2^24. */
 static int number_at(int i, int salt) { return (i * 7 + salt) % 13 - 6; }
 
 static int at_a(const sample *s, int i, int p) { return s->ta ? p * s->m + i : i * s->k + p; }

@@ -12,24 +12,24 @@
 #define SW_BODY_CONV_WEIGHT_H
 
 enum {
-  FEW_PIXELS = 48,    /* of an image: below, images are summed together */
-  SPREAD = 1 << 16,   /* elements of X that are kept at most, if its rows are narrow */
+  FEW_PIXELS = 48,               /* of an image: below, images are summed together */
+  SPREAD = 1 << 16,              /* elements of X that are kept at most, if its rows are narrow */
   AT_ONCE = V_N > 8 ? 160 : 256, /* pixels in a part: the first-level cache holds panel and dy */
-  COPIED = 16,        /* pixels of dy that are copied at a time */
-  STRIPED_ROWS = 96,  /* outputs at a time, if an image's dy does not fit in BLOCK_A */
-  MANY_IMAGES = 1024, /* that are added up in one piece */
-  HELD = 8192         /* weights of such a piece that are held at a time */
+  COPIED = 16,                   /* pixels of dy that are copied at a time */
+  STRIPED_ROWS = 96,             /* outputs at a time, if an image's dy does not fit in BLOCK_A */
+  MANY_IMAGES = 1024,            /* that are added up in one piece */
+  HELD = 8192                    /* weights of such a piece that are held at a time */
 };
 
 /* The shares of a unit: one image, or several small ones. */
 typedef struct shares {
   const swi_convolution *c;
-  sweep s;              /* what the group's places see */
-  const real *dy;       /* the group's first output */
-  const real *dy_end;   /* behind all of dy */
-  real *w;              /* of output 0 and panel first_panel; NULL: only squares are wanted */
+  sweep s;            /* what the group's places see */
+  const real *dy;     /* the group's first output */
+  const real *dy_end; /* behind all of dy */
+  real *w;            /* of output 0 and panel first_panel; NULL: only squares are wanted */
   int64_t ldw, first_panel;
-  real *squares;        /* of the group's first panel, one an image; NULL: not wanted */
+  real *squares;            /* of the group's first panel, one an image; NULL: not wanted */
   int64_t outputs, columns; /* of the group's weights as a matrix */
   int64_t unit, pixels;     /* images in a unit, and their pixels */
   int64_t begin, end;       /* images to be added up */
@@ -49,8 +49,8 @@ typedef struct weight_tile {
   int end;      /* its last part: to be added to */
   real *w;      /* or NULL */
   int64_t ldw, cols;
-  int add;      /* to what is there, else it is the first */
-  int squared;  /* whether squares are wanted */
+  int add;             /* to what is there, else it is the first */
+  int squared;         /* whether squares are wanted */
   real squares[PANEL]; /* so far; in memory, for the sums take all registers */
 } weight_tile;
 
@@ -286,7 +286,8 @@ static void run_unit(shares *h, block *b, int64_t panel, int64_t end) {
   }
 }
 
-static __attribute__((noinline)) void run_units(shares *h, int64_t unit, int64_t panel, int64_t end) {
+static __attribute__((noinline)) void run_units(shares *h, int64_t unit, int64_t panel,
+                                                int64_t end) {
   const int64_t pixels = h->c->out_size[0] * h->c->out_size[1];
   real a[BLOCK_A + V_TILE * V_N] __attribute__((aligned(64))), spread[SPREAD + V_N];
   block b;

@@ -5,8 +5,9 @@
 #include "kernels/kernels.h"
 
 /* The routine, chosen by shape. Packing pays off once each element is used many times; with a short
- * side the other kernels read their operands where they lie. The one chosen was the fastest for such
- * shapes: against OpenBLAS 0.3.21 by 1.1 to 2.5 times with a short side, by 1.0 to 1.1 without. */
+ * side the other kernels read their operands where they lie. The one chosen was the fastest for
+ * such shapes: against OpenBLAS 0.3.21 by 1.1 to 2.5 times with a short side, by 1.0 to 1.1
+ * without. */
 typedef enum route {
   ROUTE_BLAS,   /* float64, where there are only scalar kernels, and tall products */
   ROUTE_PLAIN,  /* the same without a trusted OpenBLAS */
@@ -27,12 +28,12 @@ enum {
   TURNED_MAX = 4096 /* elements of B turned over on the stack */
 };
 
-/* A float32 sum that is longer is cut into blocks of so many terms, by k alone, and the blocks' sums
- * are added in double, HELD elements of C at a time: else its error grows with k. (The kernels
- * themselves sum shorter parts, but add those up in float.) */
+/* A longer float32 sum is cut into blocks of LONG_K terms, by k alone, whose sums are added in
+ * double, HELD elements of C at a time: else its error grows with k. (The kernels sum shorter
+ * parts, but add those up in float.) */
 enum {
   LONG_K = 8192,
-  LONG_DOTS = 2048, /* of dot products: a vector's worth of sums side by side, each in one piece */
+  LONG_DOTS = 2048, /* of dot products: each lane of a vector is one sum, not cut into parts */
   HELD_ROWS = 128,
   HELD = HELD_ROWS * HELD_ROWS
 };

@@ -1,16 +1,16 @@
 /* inner.h: inner products and norms that neither overflow nor vanish on the way.
  *
- * The kernels' dot adds products as they are, so squares of floats above 1e19 are infinite and
- * below 1e-19 too small to count. Where its result shows that this may have happened (it is not
- * finite, or so small that lost products could matter) the sum is made again, float32 in double,
- * float64 with each product scaled by one power of two. Other vectors get the kernel's own bits at its own price.
+ * The kernels' dot adds products as they are: squares of floats above 1e19 overflow, below 1e-19
+ * they underflow. If its result shows that this may have happened (it is not finite, or so small that
+ * lost products could matter), the sum is made again: float32 in double, float64 with each product
+ * scaled by one power of two. Other vectors keep the kernel's bits and speed.
  */
 #ifndef SW_INNER_H
 #define SW_INNER_H
 
 #include "kernels/kernels.h"
 
-/* Sum of a[i] b[i]. Where nothing cancels, infinite or 0 only if the exact sum is, or does not fit a
+/* Sum of a[i] b[i]. If nothing cancels, infinite or 0 only if the exact sum is, or does not fit a
  * double. */
 double swi_vector_dot(const swi_kernels *k, int64_t n, const void *a, const void *b);
 

@@ -137,7 +137,7 @@ typedef struct swi_kernels {
   void (*scale)(int64_t n, double c, const void *x, void *y); /* y = c x */
   void (*axpy)(int64_t n, double a, const void *x, void *y);  /* y += a x */
   void (*lerp)(int64_t n, double t, const void *x, void *y);  /* y += t (x - y) */
-  /* The same of y + carry: carry is what y's digits cannot hold, at most half a unit of its last. */
+  /* lerp of the exact sum y + carry, |carry| at most half a unit of y's last digit */
   void (*lerp_carry)(int64_t n, double t, const void *x, void *y, void *carry);
 
   /* y[i] = word i of Philox at (key, counter …) < threshold ? 0 : kept; its order of words is that

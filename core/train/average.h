@@ -38,8 +38,8 @@ SW_API sw_status sw_average_update(sw_average *avg, const sw_tensor *w);
 SW_API sw_status sw_average_state(const sw_average *avg, sw_tensor **out);
 /* The carry, which restore takes as well; zeros of last. */
 SW_API sw_status sw_average_carry(const sw_average *avg, sw_tensor **out);
-/* Continues from there (carry NULL: zeros), count points having been taken in, 1 or more. SW_ERANGE, SW_ESHAPE,
- * SW_EDTYPE: the average is as it was. */
+/* Continues from there (carry NULL: zeros), count points having been taken in, 1 or more.
+ * SW_ERANGE, SW_ESHAPE, SW_EDTYPE: the average is as it was. */
 SW_API sw_status sw_average_restore(sw_average *avg, const sw_tensor *state, const sw_tensor *carry,
                                     int64_t count);
 

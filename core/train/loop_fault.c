@@ -1,4 +1,4 @@
-/* loop_fault.c: what is not finite, and how it is told. */
+/* loop_fault.c: finding values that are not finite, and the message. */
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@ int swi_is_finite(const swi_kernels *k, const sw_tensor *v) {
   return !isnan(k->squares(sw_tensor_numel(v), sw_tensor_data(v)));
 }
 
-/* Squares of float32 always have their place in double. */
+/* A sum of squares of float32 always fits a double; one of float64 may not. */
 double swi_gradient_norm(const sw_loop *l, double squares) {
   if (l->real == SW_F32 || isnan(squares) || (squares >= 0x1p-956 && squares <= DBL_MAX))
     return sqrt(squares);

@@ -110,7 +110,7 @@ sw_status swi_runner_map(sw_loop *l, swi_runner *r);
 /* Loss, gradient and update. SW_ENAN: see o->fault. */
 sw_status swi_train_step(sw_loop *l, const swi_step_plan *p, swi_outcome *o);
 
-/* loop_fault.c: what is not finite, and how it is told. */
+/* loop_fault.c: finding values that are not finite, and the message. */
 int swi_is_finite(const swi_kernels *k, const sw_tensor *v);
 /* |gradient|, of what is trained, given the sum of its squares; NaN: it is not finite. */
 double swi_gradient_norm(const sw_loop *l, double squares);

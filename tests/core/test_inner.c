@@ -72,12 +72,11 @@ TEST(products_that_overflow_may_cancel) {
   CHECK(swi_vector_dot(&swi_kernels_scalar_f64, 2, c, d) == 0);
 }
 
-/* A large element beside 0 in the other vector must not hide a product that underflows. Each product
- * is rounded once. */
+/* A large element beside a 0 in the other vector must not hide a product that underflows. */
 TEST(factors_of_any_size_make_a_product) {
   static const double a[] = {1e200, 1e-200, 1e-300}, b[] = {0, 1e-100, 1e-10};
   const double dot = swi_vector_dot(&swi_kernels_scalar_f64, 2, a, b);
-  CHECK_NEAR(dot / 1e-300, 1, 4 * DBL_EPSILON); /* three decimal numbers, one product */
+  CHECK_NEAR(dot / 1e-300, 1, 4 * DBL_EPSILON); /* three decimal numbers, a product, a quotient */
   CHECK(swi_vector_dot(&swi_kernels_scalar_f64, 0, a, b) == 0);
   static const double c[] = {0x1p-1000, 0x1p+1000, 0x1p-30}, d[] = {0x1p-40, 0, 0x1p-1000};
   CHECK(swi_vector_dot(&swi_kernels_scalar_f64, 3, c, d) == 0x1p-1030 + 0x1p-1040);
