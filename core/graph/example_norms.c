@@ -235,7 +235,7 @@ static sw_status refuse(const sw_graph *g, sw_edge grad, int i) {
   int coupled;
   SW_TRY(couples_examples(g, grad, &coupled));
   if (coupled)
-    why = "is made of examples that know of each other: a layer couples them, such as batch norm "
+    why = "is made of coupled examples: a layer couples them, such as batch norm "
           "in training mode (ghost batches, or running statistics, keep what they can apart)";
   return sw_fail(g->ctx, SW_EUNSUPPORTED,
                  "per-example gradient norms: the gradient of parameter %d %s", i + 1, why);

@@ -12,9 +12,7 @@ local M = {}
 
 local getmetatable = getmetatable
 
-local function article(name) return (name:find "^[aeio]" and "an " or "a ") .. name end
-
---- The names that a class offers; those that begin with "_" are nobody's business.
+--- The names that a class offers; those that begin with "_" are internal.
 local function offered(class)
   local names = {}
   while class do
@@ -41,7 +39,7 @@ local function refuse_self(what, method, self)
   local meta, got = type(self) == "table" and getmetatable(self), core.type(self) or type(self)
   if type(meta) == "table" and meta.__name then got = meta.__name:gsub("^swale%.", "") end
   errors.misuse("%s:%s: self is %s; methods are called with a colon: %s:%s(…)", what, method,
-    got == "nil" and "missing" or article(tostring(got)), what, method)
+    got == "nil" and "missing" or errors.with_article(tostring(got)), what, method)
 end
 
 --- A function that looks at self before f runs, by f's number of arguments: passing `...` on takes

@@ -83,20 +83,23 @@ local function shown_text(text)
   return (("%q"):format(text):gsub("\\\n", "\\n"))
 end
 
-local function with_article(noun) return (noun:find "^[aeio]" and "an " or "a ") .. noun end
+---"an average", "a tensor"
+---@param noun string
+---@return string
+function M.with_article(noun) return (noun:find "^[aeioAEIO]" and "an " or "a ") .. noun end
 
 --- Tables and userdata: what they say of themselves in one line, or the name of their class.
 local function shown_object(value)
   local class = type(value) == "userdata" and require("swale.core").type(value)
-  if class then return with_article(class) end
+  if class then return M.with_article(class) end
   local meta = getmetatable(value)
-  if type(meta) ~= "table" then return with_article(type(value)) end
+  if type(meta) ~= "table" then return M.with_article(type(value)) end
   if type(value) == "table" and rawget(meta, "__tostring") then
     local ok, text = pcall(tostring, value)
     if ok and not text:find "\n" then return text end
   end
   local name = rawget(meta, "__name")
-  return with_article(type(name) == "string" and name:gsub("^swale%.", ""):lower() or type(value))
+  return M.with_article(type(name) == "string" and name:gsub("^swale%.", ""):lower() or type(value))
 end
 
 ---A value in a message: texts in quotation marks, objects by their class, no addresses.

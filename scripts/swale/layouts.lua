@@ -212,8 +212,8 @@ local function moves(found)
   return false
 end
 
----What is to be rearranged between our layout and PyTorch's. A shape that the network refuses, and
----one whose channels nobody can tell, is refused.
+---What is to be rearranged between our layout and PyTorch's. A shape that the network refuses is
+---refused, and so is one that does not show which axis holds the channels.
 ---@param layer swale.Layer
 ---@param input table|nil         shape of one example: { height, width, channels }, or by name
 ---@return swale.Arrangements     by path; parameters that lie alike are not in it

@@ -228,7 +228,8 @@ function M.commands(s)
   local loss = curve(s.steps, "loss")
   if #loss == 0 then return nil, "no losses were recorded (fit { …, run = run } records them)" end
   local xmax = math.max(loss[#loss][1], 1e-3)
-  local lines = { HEAD, 'set multiplot title TITLE noenhanced font ",16"', ("set xrange [0:%.7g]"):format(xmax) }
+  local lines = { HEAD, 'set multiplot title TITLE noenhanced font ",16"',
+    ("set xrange [0:%.7g]"):format(xmax) }
   capture_lines(lines, s)
   panel(lines, 0.885, 0.475, "loss")
   lines[#lines + 1] = 'set format x ""'

@@ -75,7 +75,8 @@ local function snapshot(value) return core.json_decode(core.json_encode(value)) 
 
 --- What stands in run.json from the start on.
 local function description(o)
-  local writer, revision = standing.writer(), o.script and machine.revision(o.script:match "^(.*)/[^/]*$" or ".") or {}
+  local writer = standing.writer()
+  local revision = o.script and machine.revision(o.script:match "^(.*)/[^/]*$" or ".") or {}
   return {
     experiment = o.experiment, params = snapshot(o.params or {}), seed = o.seed, argv = o.argv,
     script = o.script, script_sha256 = o.script and require("swale.data.digest").sha256(o.script),

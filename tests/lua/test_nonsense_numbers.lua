@@ -111,6 +111,13 @@ function TestNonsense:test_optimizers_that_may_change_nothing()
   local function plain(w, g, _, hyper) return w:add(-hyper.lr, g) end
   make({ optimizer = plain }):fit { steps = 3 }
   make({ optimizer = plain, lr = 0 }):fit { steps = 3 }
+  local function gives_change(w, g, _, hyper) -- another tensor, which is 0 at a rate of 0
+    local change = hyper.lr * g
+    w:add(-1, change)
+    return change
+  end
+  local warm = make { optimizer = gives_change, lr = function(s) return 0.01 * s.step end }
+  warm:fit { steps = 3 }
   make({ optimizer = function() end }):fit { steps = 20 }
   make({ optimizer = function(w, g, kept, hyper)
     kept.sum = kept.sum and kept.sum:add(1, g) or g:clone()

@@ -271,8 +271,8 @@ function TestNorms:test_batch_norm_in_training_mode_is_refused()
   for _, norm in ipairs { nn.BatchNorm(4), nn.GhostBatchNorm(2)(4) } do
     local graph = classified(nn.Sequential { nn.Linear(3, 4), norm, nn.Linear(4, 3) }, { 3 },
       "train")
-    lu.assert_error_msg_contains('the gradient of "0.weight" is made of examples that know of each'
-      .. " other", graph.norms, graph)
+    lu.assert_error_msg_contains('the gradient of "0.weight" is made of coupled examples',
+      graph.norms, graph)
     lu.assert_error_msg_contains("Ghost batches", graph.norms, graph)
     lu.assert_error_msg_contains('mode = "eval"', graph.norms, graph)
   end
@@ -312,10 +312,10 @@ function TestNorms:test_coupled_examples_are_refused()
   refused(function(g, new)
     local y = ops.matmul(g:input(1, "real", { "batch", WIDTH }), new { WIDTH, WIDTH })
     return squared(y - y:mean(1, true))
-  end, "examples that know of each other")
+  end, "coupled examples")
   refused(function(g, new) -- (time, batch) as rows: the batch is not what they are cut by
     local x = g:input(1, "real", { LENGTH, "batch", WIDTH })
     local rows = x:reshape { LENGTH .. "*batch", WIDTH }
     return ops.mean(ops.matmul(rows, new { WIDTH, WIDTH }):tanh())
-  end, "examples that know of each other")
+  end, "coupled examples")
 end

@@ -51,7 +51,8 @@ local function last_line(text) return text:match "([^\n]+)\n*$" or "" end
 ---@return swale.ScriptDescription
 function M.script(path, overrides)
   local result, message = process.run({ process.interpreter(), "-e", CHILD, "/dev/null", path,
-    core.json_encode(overrides), ("%d"):format(require "luv".os_getpid()) }, { timeout = TIMEOUT, input = "" })
+    core.json_encode(overrides), ("%d"):format(require "luv".os_getpid()) },
+    { timeout = TIMEOUT, input = "" })
   if not result then return { fault = message } end
   local found = result.code == 0 and core.json_decode(last_line(result.out))
   if type(found) == "table" then return found end

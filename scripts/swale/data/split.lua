@@ -23,7 +23,7 @@ local M = {}
 ---@field classes integer?
 ---@field shape integer[]       of a row: { height, width, channels }
 ---@field vocabulary integer?   x are indices below it
----@field augmentation swale.Augmentation?   what happens to images on their way to a training
+---@field augmentation swale.Augmentation?   of training images: crops and flips
 ---@field options swale.SplitOptions         what it was made of
 ---@operator len: integer       examples
 local Split = class.new("split", { fields = {

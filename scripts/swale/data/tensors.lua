@@ -23,8 +23,8 @@ local M = {}
 ---@field name? string
 ---@field standardise? swale.Standardise    false
 
-local FROM_TENSORS = { name = { "string", "tensors" }, classes = "count?", train = "table", ignore_index = "integer?",
-  valid = "table?", test = "table?", standardise = { "boolean|string", false },
+local FROM_TENSORS = { name = { "string", "tensors" }, classes = "count?", train = "table",
+  ignore_index = "integer?", valid = "table?", test = "table?", standardise = { "boolean|string", false },
   vocabulary = "count?", images = "boolean|table?", augment = "table?" }
 
 local function check_split(split, part, features)
@@ -106,7 +106,8 @@ function M.new(o)
     if parts[split] then check_alike(split, parts[split], parts.train) end
   end
   return sets.new { name = o.name, parts = parts, classes = o.classes, vocabulary = o.vocabulary,
-    ignore_index = o.ignore_index, images = o.images, augment = o.augment, normalisation = normalise.of(kind, parts.train.x),
+    ignore_index = o.ignore_index, images = o.images, augment = o.augment,
+    normalisation = normalise.of(kind, parts.train.x),
     refuse = function(split, why) errors.misuse("from_tensors: %s: %s", split, why) end }
 end
 

@@ -1,5 +1,5 @@
---- A file of lines that only grows. A line is one write; one that did not fit is taken back. Whoever
---- deletes, replaces or cuts the file meanwhile is found out.
+--- A file of lines that only grows. A line is one write; one that did not fit is taken back. lost
+--- says whether the file was deleted, replaced or cut meanwhile.
 local M = {}
 
 local Lines = {}

@@ -45,7 +45,7 @@ function preview.__index(_, key)
     .. " beforehand", tostring(key))
 end
 
---- In place of a memory where nobody keeps one from step to step.
+--- Stands for a function's memory where none is kept from step to step.
 M.NO_MEMORY = setmetatable({}, { __index = function()
   errors.misuse("a function with a memory reads the live state: it can be neither plotted nor"
     .. " tabulated beforehand; trainer:plan asks it step by step")
@@ -104,7 +104,8 @@ end
 function M.native(kind, fields, length, parts)
   local raw = { kind = kind }
   for key, value in pairs(fields) do raw[key] = raw_value(value) end
-  local self = { kind = kind, length = length, parts = parts, native = core.schedule(raw), f = false }
+  local self = { kind = kind, length = length, parts = parts, native = core.schedule(raw),
+    f = false }
   for key, value in pairs(fields) do self[key] = value end
   return setmetatable(self, Schedule)
 end

@@ -16,8 +16,10 @@ local function add(list, seen, name, value)
       .. " not %s", errors.shown(value))
   end
   name = name or value:default_name()
-  if TAKEN[name] then errors.misuse('Trainer: "%s" is no name for an average: trainer:evaluate "%s" is of the %s weights;'
-    .. " name it otherwise: average = { mine = … }", name, name, name) end
+  if TAKEN[name] then
+    errors.misuse('Trainer: "%s" is no name for an average: trainer:evaluate "%s" is of the %s'
+      .. " weights; name it otherwise: average = { mine = … }", name, name, name)
+  end
   if seen[name] then
     errors.misuse('Trainer: two averages are called "%s"; name one: average = { mine = … }', name)
   end

@@ -36,7 +36,7 @@ end
 local function refuse(self)
   local info = debug.getinfo(self.f, "S")
   errors.misuse("Trainer: the optimizer (%s:%d) changes no weight. It changes w in place, as in"
-    .. " w:add(-hyper.lr, g); w = w - hyper.lr * g makes another tensor, which nobody sees",
+    .. " w:add(-hyper.lr, g); w = w - hyper.lr * g makes another tensor, which is not used",
     info.short_src, info.linedefined)
 end
 
@@ -56,11 +56,11 @@ local function call_watched(f, w, ...)
   return rebound, value
 end
 
---- The first call is watched: a function that computes other weights and leaves its own trains
---- nothing.
+--- The first call with a rate above 0 is watched: a function that computes new weights and does not
+--- write them into w trains nothing.
 local function apply(self, g, now)
   local w = self.o.weights
-  if self.watched then return self.f(w, g, self.kept, now) end
+  if self.watched or now.lr == 0 then return self.f(w, g, self.kept, now) end
   self.watched = true
   local before = w:clone()
   local rebound, value = call_watched(self.f, w, g, self.kept, now)

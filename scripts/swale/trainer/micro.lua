@@ -1,4 +1,4 @@
---- Micro-batches: large batches computed in parts. Where examples know of each other, as under
+--- Micro-batches: large batches computed in parts. Where examples are coupled, as under
 --- batch norm, the parts are not the whole.
 local additive = require "swale.trainer.additive"
 local errors = require "swale.errors"

@@ -71,7 +71,7 @@ local function goal_of(metadata)
   return scale and { scale = scale, at = tonumber(at) } or nil
 end
 
---- What was found out about weights that are there no more.
+--- Forgets what was measured of the weights before: noise, statistics, lines of the record.
 local function forget(engine)
   local noise, journal = rawget(engine.state, "noise_scale"), engine.journal
   engine.measurements, engine.last_batch = nil, nil
