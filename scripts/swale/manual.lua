@@ -34,8 +34,8 @@ end
 local function block_above(lines, i)
   local first = i
   while first > 1 and lines[first - 1]:find "^%-%-%-" do first = first - 1 end
-  local entry, into = { text = {}, params = {}, returns = {} }, nil
-  into = entry.text
+  local entry = { text = {}, params = {}, returns = {} }
+  local into = entry.text
   for k = first, i - 1 do
     local tag, rest = lines[k]:match "^%-%-%-@(%a+) ?(.*)$"
     local list = tag == "param" and entry.params or tag == "return" and entry.returns
@@ -54,10 +54,10 @@ local function block_above(lines, i)
 end
 
 local function note_function(index, path, line, i, lines, classes)
-  local owner, mark, name, arguments = line:match "^function ([%w_]+)([.:])([%w_]+)(%b())"
+  local owner, mark, name, list = line:match "^function ([%w_]+)([.:])([%w_]+)(%b())"
   if not owner or name:find "^__" then return end
   local entry = block_above(lines, i)
-  entry.name, entry.arguments = name, arguments
+  entry.name, entry.arguments = name, list
   entry.class = mark == ":" and (classes[owner] or classes.last) or nil
   index.by_place[path .. ":" .. i] = entry
   if owner == "M" then index.functions[name] = entry end

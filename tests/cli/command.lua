@@ -40,7 +40,8 @@ end
 ---@param env? table<string, string|false>
 ---@return swale.ProcessResult
 function M.swale(dir, args, env)
-  return assert(process.run(words(args), { cwd = dir, env = environment(dir, env), timeout = TIMEOUT }))
+  local o = { cwd = dir, env = environment(dir, env), timeout = TIMEOUT }
+  return assert(process.run(words(args), o))
 end
 
 ---The same by way of bash: `line` has "$@" where the command shall be.

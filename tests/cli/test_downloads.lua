@@ -98,7 +98,8 @@ end
 
 --- The first of the files has 7,840,016 bytes: what is longer is given up at that length.
 function TestDownloads:test_too_long_when_decompressed()
-  self:fails(self:get "bomb", "t10k-images-idx3-ubyte.gz: more than 7840016 bytes when decompressed")
+  self:fails(self:get "bomb",
+    "t10k-images-idx3-ubyte.gz: more than 7840016 bytes when decompressed")
 end
 
 function TestDownloads:test_a_file_without_end()

@@ -33,7 +33,8 @@ function TestLocale:setUp()
   command.write(self.dir .. "/comma", COMMA)
   command.write(self.dir .. "/ascii", ASCII)
   local flags = "-c" -- the other categories are missing
-  process.run({ "localedef", flags, "-f", "./ascii", "-i", "./comma", "./xx_XX" }, { cwd = self.dir })
+  process.run({ "localedef", flags, "-f", "./ascii", "-i", "./comma", "./xx_XX" },
+    { cwd = self.dir })
   self.made = folders.exists(self.dir .. "/xx_XX/LC_NUMERIC")
 end
 

@@ -72,7 +72,8 @@ function TestLauncher:tearDown() command.remove(self.dir) end
 
 function TestLauncher:stub(name, body)
   local path = self.dir .. "/bin/" .. name
-  local head = ('#!/bin/sh\nT=%s\necho %s "$@" >>"$T/calls"\n'):format(command.quote(self.dir), name)
+  local head = ('#!/bin/sh\nT=%s\necho %s "$@" >>"$T/calls"\n'):format(command.quote(self.dir),
+    name)
   write(path, head .. body .. "\n")
   os.execute("chmod +x " .. command.quote(path))
 end
@@ -231,7 +232,8 @@ end
 
 function TestLauncher:test_no_network_is_called_so()
   self:remove "lua-luv"
-  write(self.dir .. "/offline", "W: Failed to fetch http://deb.debian.org/debian/dists/sid/InRelease"
+  write(self.dir .. "/offline",
+    "W: Failed to fetch http://deb.debian.org/debian/dists/sid/InRelease"
     .. "  Temporary failure resolving 'deb.debian.org'\nW: Some index files failed to download.\n")
   local output, status = self:swale "run"
   lu.assert_equals(status, 1)
@@ -251,8 +253,10 @@ function TestLauncher:test_a_refused_password_ends_it()
   self:remove "lua-luv"
   local output, status = self:typed "y"
   lu.assert_equals(status, 1)
-  lu.assert_str_contains(output, "sudo was refused, nothing installed. By hand: sudo apt-get update")
-  lu.assert_equals({ self:calls "sudo -n true\n", self:calls "sudo -v\n", self:calls "sudo" }, { 1, 1, 2 })
+  lu.assert_str_contains(output,
+    "sudo was refused, nothing installed. By hand: sudo apt-get update")
+  lu.assert_equals({ self:calls "sudo -n true\n", self:calls "sudo -v\n", self:calls "sudo" },
+    { 1, 1, 2 })
   lu.assert_equals(self:calls "apt-get", 0)
 end
 

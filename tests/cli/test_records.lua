@@ -337,9 +337,10 @@ function TestRecords:test_closed_streams()
     io.stderr:write "likewise\n"
     trainer:fit { epochs = 1, run = run }]])
   command.write(self.dir .. "/plain.lua", 'print(require("swale").zeros { 2 })')
-  for _, closed in ipairs { "<&-", ">&-", "2>&-", "<&- >&-", "<&- 2>&-", ">&- 2>&-", "<&- >&- 2>&-" } do
-    for _, args in ipairs { { "run", "small.lua" }, { "batch", "small.lua" }, { "lua", "plain.lua" },
-        { "data", "list" }, { "--help" } } do
+  for _, closed in ipairs { "<&-", ">&-", "2>&-", "<&- >&-", "<&- 2>&-", ">&- 2>&-",
+    "<&- >&- 2>&-" } do
+    for _, args in ipairs { { "run", "small.lua" }, { "batch", "small.lua" },
+        { "lua", "plain.lua" }, { "data", "list" }, { "--help" } } do
       lu.assert_equals(self:bash('"$@" ' .. closed, args).code, 0, closed .. " " .. args[1])
     end
     for _, dir in ipairs(self:runs_of_children()) do

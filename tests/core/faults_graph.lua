@@ -17,7 +17,6 @@ assert(value:item() > 0 and #squares == 2 and #program:dump() > 0)
 o.inputs = { core.zeros({ 9, 3 }, "float64"), core.zeros({ 9 }, "uint8") }
 program:run(o)
 do -- elements of nodes
-  local g = core.graph()
-  local p = g:param(1, { 2, 3 })
+  local p = core.graph():param(1, { 2, 3 })
   assert(p[2][1]:ndim() == 0 and p[3] == nil and #p == 2)
 end

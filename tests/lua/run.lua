@@ -7,7 +7,7 @@ local path, pattern = arg[1], arg[2]
 local folder, name = path:match "^(.-)/?([^/]+)%.lua$"
 package.path = folder .. "/?.lua;" .. folder .. "/../lua/?.lua;" .. package.path
 
-local function is_test(name) return type(name) == "string" and name:lower():match "^test" ~= nil end
+local function is_test(key) return type(key) == "string" and key:lower():match "^test" ~= nil end
 
 --- Names of the cases, "Class.test", sorted.
 local function cases()

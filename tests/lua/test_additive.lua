@@ -35,7 +35,8 @@ function TestAdditive:test_its_parts_are_refused_with_a_remedy()
   lu.assert_error_msg_contains("micro_batch = 4", make, { micro_batch = 4,
     batch_size = sw.rule(4, function() return 8 end) })
   local trainer = make { eval_batch = 3 }
-  lu.assert_error_msg_contains("eval_batch = 4", trainer.evaluate, trainer, "last", { on = "train" })
+  lu.assert_error_msg_contains("eval_batch = 4", trainer.evaluate, trainer, "last",
+    { on = "train" })
   local data = sw.data.from_tensors { train = { x = sw.randn { 4, 1 }, y = sw.randn { 4, 1 } },
     valid = { x = sw.randn { 9, 1 }, y = sw.randn { 9, 1 } } }
   lu.assert_error_msg_contains("data.valid, 9 examples 8 at a time", make,

@@ -74,10 +74,10 @@ end
 
 -- ------------------------------------------------------------------ steps below a unit of float32
 
-local TARGETS = { 1, -3, 1e-3, 1e6, 0.1 } -- one more than half a vector, so that kernels have a rest
+local TARGETS = { 1, -3, 1e-3, 1e6, 0.1 } -- more than half a vector, so that kernels have a rest
 
---- An average whose first point is 0 and whose n - 1 others are the targets; saved and restored after
---- `cut` of them. The float32 mean alone stops as soon as a step is below half its last digit.
+--- An average whose first point is 0 and whose n - 1 others are the targets; saved and restored
+--- after `cut` of them. The float32 mean alone stops once a step is below half its last digit.
 local function following(new, n, cut)
   local avg, w = new(), sw.zeros { #TARGETS }
   avg:update(w)
@@ -116,7 +116,8 @@ function TestAverage:test_swa_of_many_points_does_not_stop_short()
 end
 
 function TestAverage:test_a_restored_carry_gives_the_same_bits()
-  for _, new in ipairs { sw.average.SWA, function() return sw.average.EMA { decay = 0.9999 } end } do
+  local function slow() return sw.average.EMA { decay = 0.9999 } end
+  for _, new in ipairs { sw.average.SWA, slow } do
     local whole = following(new, 5000)
     lu.assert_equals(following(new, 5000, 2500):table(), whole:table())
   end

@@ -182,7 +182,8 @@ end
 
 function TestTensors:test_labels_outside_the_classes()
   local y = sw.tensor({ 0, 7 }, "int32")
-  lu.assert_error_msg_contains("from_tensors: train: label 7 of example 2 is outside 0 … 2, the 3 classes",
+  lu.assert_error_msg_contains(
+    "from_tensors: train: label 7 of example 2 is outside 0 … 2, the 3 classes",
     sw.data.from_tensors, { train = { x = two_rows(), y = y }, classes = 3 })
   lu.assert_error_msg_contains("from_tensors: valid: label 7 of example 2", sw.data.from_tensors,
     { train = { x = two_rows(), y = sw.zeros({ 2 }, "int32") },

@@ -52,8 +52,9 @@ function TestFiles:test_csv_options()
 end
 
 function TestFiles:test_wrong_arguments()
-  lu.assert_error_msg_contains("label must be a string or a place (1 …, or -1 … from the end), not 0",
-    sw.load, "a.csv", { label = 0 })
+  lu.assert_error_msg_contains(
+    "label must be a string or a place (1 …, or -1 … from the end), not 0", sw.load,
+    "a.csv", { label = 0 })
   lu.assert_error_msg_contains('the name ends in .safetensors, .npy or .csv', sw.load, "a.txt")
   lu.assert_error_msg_contains("from a table of tensors by name", sw.save, "a.safetensors",
     sw.zeros { 1 })

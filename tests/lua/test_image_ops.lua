@@ -155,8 +155,8 @@ function TestImageOps:test_sums_over_many_hold_each_element()
   end
 end
 
--- The same number everywhere is the worst case: roundings of equal sums do not cancel. A float takes
--- up at most 4096 / 4 elements (a block, by scalar kernels) or 2^13 / 8 rows one after another, a
+-- The same number everywhere is the worst case: roundings of equal sums do not cancel. A float sums
+-- at most 4096 / 4 elements (a block, by scalar kernels) or 2^13 / 8 rows one after another, a
 -- tree of 8 and one of 4 before and behind; the rest is in double. With the rounding of the result
 -- and of the mean: 1024 + 3 + 2 + 2 of half a unit each. One sum in float32 is off by 1e-3 here.
 function TestImageOps:test_sums_over_many_stay_accurate()

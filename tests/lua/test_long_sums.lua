@@ -21,8 +21,10 @@ local PRODUCT = core.variant() == "scalar" and 8192 or 512 + 32
 function TestLongSums:test_products()
   local x, y = sw.ones { 2, N }, sw.full({ N, 3 }, 0.1)
   near(x:matmul(y):get(2, 3), N * TENTH, PRODUCT)
-  near(sw.ops.matmul(x, sw.full({ 3, N }, 0.1), { transpose_b = true }):get(1, 1), N * TENTH, PRODUCT)
-  near(sw.ops.bmm(sw.ones { 2, 1, N }, sw.full({ 2, N, 2 }, 0.1)):get(2, 1, 2), N * TENTH, PRODUCT)
+  near(sw.ops.matmul(x, sw.full({ 3, N }, 0.1), { transpose_b = true }):get(1, 1), N * TENTH,
+    PRODUCT)
+  near(sw.ops.bmm(sw.ones { 2, 1, N }, sw.full({ 2, N, 2 }, 0.1)):get(2, 1, 2), N * TENTH,
+    PRODUCT)
 end
 
 --- Blocks of 4096 elements in vectors, then double: 128 terms, four vectors and their elements.
@@ -56,10 +58,11 @@ function TestLongSums:test_rows_scattered_to_one_place()
   end
   local sums = sw.ops.scatter(sw.tensor(numbers), sw.tensor(turn, "int32"), 3)
   local function total(a, b) return (a + b) * (b - a + 1) / 2 end
-  lu.assert_equals(sums:table(), { { total(1, 1024) }, { total(1025, 1537) }, { total(1538, 1637) } })
+  lu.assert_equals(sums:table(),
+    { { total(1, 1024) }, { total(1025, 1537) }, { total(1538, 1637) } })
 end
 
---- As the gradient of an embedding, for a batch that grows, of more rows than are counted at a time.
+--- As the gradient of an embedding, for a batch that grows, of more rows than are counted at once.
 function TestLongSums:test_gradients_of_embeddings()
   local rows, length = 9000, 40
   local model = sw.nn.Embedding(rows, 3)

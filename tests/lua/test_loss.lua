@@ -141,7 +141,8 @@ function TestLoss:test_wrong_options_and_labels()
   local z, loss = tensor(ROWS), sw.loss.cross_entropy
   local function refuses(message, f, ...) lu.assert_error_msg_contains(message, f, ...) end
   local function labels(values) return core.tensor(values, "int32") end
-  refuses("weight has 2 elements, the logits 3 classes", loss { weight = { 1, 2 } }, z, labels(COUNTED))
+  refuses("weight has 2 elements, the logits 3 classes", loss { weight = { 1, 2 } }, z,
+    labels(COUNTED))
   refuses("weight[2] must be a number that is not negative, not -1", loss, { weight = { 1, -1 } })
   refuses("weight[1] must be a number that is not negative, not nan", loss,
     { weight = { 0 / 0, 1 } })

@@ -222,8 +222,8 @@ function TestModelFiles:test_norms_of_flattened_images()
     lu.assert_almost_equals(y:get(1, i), v, 1e-5) -- sums of 24, in another order, four times
   end
   local groups = nn.Sequential { nn.Flatten(), nn.GroupNorm(2, 24), nn.Linear(24, 2) }:build()
-  lu.assert_error_msg_contains("nn.GroupNorm(2 groups of 24 channels) has other groups", groups.save,
-    groups, self.path, { layout = "pytorch", input = IMAGE })
+  lu.assert_error_msg_contains("nn.GroupNorm(2 groups of 24 channels) has other groups",
+    groups.save, groups, self.path, { layout = "pytorch", input = IMAGE })
 end
 
 function TestModelFiles:test_what_mixes_orders_is_refused()

@@ -17,7 +17,9 @@ end
 local function refused(words, changes) lu.assert_error_msg_contains(words, make, changes) end
 
 function TestNonsense:test_numbers()
-  for _, value in ipairs { 1.5, -0.1, 1 / 0, 0 / 0 } do refused("momentum", { momentum = value }) end
+  for _, value in ipairs { 1.5, -0.1, 1 / 0, 0 / 0 } do
+    refused("momentum", { momentum = value })
+  end
   refused("momentum", { momentum = 1, optimizer = sw.optim.Adam {} })
   refused("momentum", { momentum = sw.rule(2, function() return 0.5 end) })
   for _, name in ipairs { "lr", "weight_decay" } do
@@ -99,7 +101,9 @@ end
 
 function TestNonsense:test_an_optimizer_that_binds_its_vector_anew()
   for _, steps in ipairs { 1, 50 } do
-    local trainer = make { optimizer = function(w, g, _, hyper) w = w - hyper.lr * g end }
+    local trainer = make {
+      optimizer = function(w, g, _, hyper) w = w - hyper.lr * g end, -- luacheck: ignore 311
+    }
     lu.assert_error_msg_contains("w:add(-hyper.lr, g)", trainer.fit, trainer, { steps = steps })
   end
   local trainer = make { optimizer = function(w, g, _, hyper) return w - hyper.lr * g end }

@@ -116,7 +116,8 @@ local function erf(x)
 end
 
 local UNARY = {
-  abs = math.abs, erf = erf, erfc = function(x) return 1 - erf(x) end, softplus = function(x) return math.log(1 + math.exp(x)) end,
+  abs = math.abs, erf = erf, erfc = function(x) return 1 - erf(x) end,
+  softplus = function(x) return math.log(1 + math.exp(x)) end,
   neg = function(x) return -x end, exp = math.exp,
   tanh = function(x) return 1 - 2 / (math.exp(2 * x) + 1) end,
   sigmoid = function(x) return 1 / (1 + math.exp(-x)) end,

@@ -8,7 +8,8 @@ TestPieces = {}
 
 local function make(n, batch, changes)
   local o = { model = sw.nn.Linear(1, 1), loss = sw.loss.mse, lr = 0.1, batch_size = batch,
-    seed = 1, data = sw.data.from_tensors { train = { x = sw.ones { n, 1 }, y = sw.ones { n, 1 } } } }
+    seed = 1, data = sw.data.from_tensors {
+      train = { x = sw.ones { n, 1 }, y = sw.ones { n, 1 } } } }
   for key, value in pairs(changes or {}) do o[key] = value end
   return sw.Trainer(o)
 end
@@ -80,7 +81,8 @@ function TestPieces:test_less_than_an_example_is_refused_everywhere()
     { lr = sch.chain { { 1, epochs = 1e-10 }, 0.1 } },
     { lr = sch.chain { { function() return 1 end, epochs = 1e-10 }, 0.1 } },
     { batch_size = sch.piecewise { values = { 1, 2 }, at = { tiny } } },
-    { batch_size = sch.anneal { lr = 1, batch = 1, factor = 2, at = { tiny }, by = "batch" }.batch },
+    { batch_size = sch.anneal { lr = 1, batch = 1, factor = 2, at = { tiny },
+      by = "batch" }.batch },
     { lr = sch.warmup_stable_decay { max = 1, warmup = tiny, decay = 1 } } } do
     refused(make, 10, 1, changes)
   end
@@ -120,7 +122,8 @@ end
 
 function TestPieces:test_restore_after_a_fault()
   local run = harness.fake_run()
-  local trainer = digits { lr = sw.rule(0.05, function(s) return s.step == 60 and 1e39 or 0.05 end) }
+  local function lr(s) return s.step == 60 and 1e39 or 0.05 end
+  local trainer = digits { lr = sw.rule(0.05, lr) }
   local ok = pcall(trainer.fit, trainer, { epochs = 3, run = run })
   lu.assert_false(ok)
   local saved = run.checkpoints[#run.checkpoints]
@@ -131,7 +134,8 @@ function TestPieces:test_restore_after_a_fault()
   trainer.lr = 0.01
   trainer:fit { steps = 5 }
   lu.assert_equals(trainer:state().step, tonumber(saved.metadata.step) + 5)
-  lu.assert_error_msg_contains("no step", trainer.restore, trainer, { weights = trainer:weights() }, {})
+  lu.assert_error_msg_contains("no step", trainer.restore, trainer,
+    { weights = trainer:weights() }, {})
   lu.assert_error_msg_contains("3 weights, the model has", trainer.restore, trainer,
     { weights = sw.ones { 3 } }, saved.metadata)
 end

@@ -154,7 +154,8 @@ function TestPicture:test_names_and_values_of_a_record_cannot_run_commands()
 end
 
 function TestPicture:test_a_title_is_shown_as_it_is()
-  for _, title in ipairs { "a_b^2 {x} \\n $y `z` @w #1", "α – 学习率 \u{1F600}", "0123\\0611 & <b>" } do
+  for _, title in ipairs { "a_b^2 {x} \\n $y `z` @w #1", "α – 学习率 \u{1F600}",
+    "0123\\0611 & <b>" } do
     self:write("run.json", require("swale.core").json_encode { experiment = title, seed = 7 })
     lu.assert_not_nil(self:draw(records(20)))
     self:shows(title .. ", seed 7")
@@ -166,7 +167,8 @@ function TestPicture:test_schedules_cannot_run_commands()
   local schedule, file = require "swale.schedule", self.dir .. "/plots/training.svg"
   local texts = hostile(self:marker())
   for byte = 0, 255 do
-    texts[#texts + 1] = ("%s!touch %s%s"):format(string.char(byte), self:marker(), string.char(byte))
+    local char = string.char(byte)
+    texts[#texts + 1] = ("%s!touch %s%s"):format(char, self:marker(), char)
   end
   assert(folders.make_folder(self.dir .. "/plots"))
   for _, text in ipairs(texts) do

@@ -85,7 +85,8 @@ function TestRun:test_a_summary_has_names()
     lu.assert_error_msg_contains("run:summary: a value has a name", self.run.summary, self.run,
       values)
   end
-  for name, words in pairs { ["a\0b"] = "a key has a zero byte", ["a\xff"] = "a key is not UTF-8" } do
+  for name, words in pairs { ["a\0b"] = "a key has a zero byte",
+    ["a\xff"] = "a key is not UTF-8" } do
     lu.assert_error_msg_contains("run:summary: " .. words, self.run.summary, self.run,
       { [name] = 1 })
     lu.assert_error_msg_contains("run:note: " .. words, self.run.note, self.run, "x",

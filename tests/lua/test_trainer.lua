@@ -212,7 +212,7 @@ function TestTrainer:test_a_fit_whose_coroutine_is_gone()
   local fit = coroutine.wrap(function() trainer:fit { steps = 9 } end)
   for _ = 1, 3 do fit() end -- two steps
   lu.assert_error_msg_contains("already running", trainer.fit, trainer, { steps = 1 })
-  fit, yielding = nil, false
+  fit, yielding = nil, false -- luacheck: ignore 311
   trainer:fit { steps = 3 }
   lu.assert_equals(trainer:state().step, 5)
   lu.assert_equals(trainer:weights():table(), weights_after({}, { steps = 5 }))
