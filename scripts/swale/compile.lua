@@ -89,7 +89,7 @@ local function remedy(self, loss, example)
       .. " sw.loss.mse wants targets of the output's shape"
   elseif loss == losses.cross_entropy and not example.labels then
     return "\n  the data has targets, no labels: cross_entropy, the default, takes class labels;"
-      .. " for targets, loss = sw.loss.mse"
+      .. " for targets, loss = sw.loss.mse, or sw.loss.soft_cross_entropy of probabilities"
   elseif loss == losses.cross_entropy and positions > 1 then
     return "\n  the outputs still have positions: nn.GlobalAvgPool() or nn.Flatten() before the"
       .. " last nn.Linear makes them (batch, classes)"
@@ -145,34 +145,27 @@ local function add_output(self, example)
 end
 
 --- The class that each output stands for, as a number of the labels' shape; nil if they are not
---- outputs of labels. Outputs are (B, …, classes), or one row a label; of one logit, its sign.
+--- outputs of labels. Outputs are (B, …, classes), or one row a label; of one logit, its sign. The
+--- second result is the largest output of each label.
 local function best_of(self, facts)
   local output, shape = self.output, self.y:shape()
   local sizes, labels = output:shape(), self.y:ndim()
   local one = #sizes == labels + 1 and sizes[#sizes] == 1
   if facts.one_output and (one or #sizes == labels) or one and not facts.name then
-    return ops.reshape(ops.gt(output, 0), shape)
-  elseif #sizes == labels + 1 then
-    return ops.cast(ops.argmax(output))
-  elseif #sizes == 2 and labels > 1 then
-    return ops.reshape(ops.cast(ops.argmax(output)), shape)
+    return ops.reshape(ops.gt(output, 0), shape), ops.reshape(output, shape)
+  elseif #sizes == labels + 1 or #sizes == 2 and labels > 1 then
+    return ops.reshape(ops.cast(ops.argmax(output)), shape),
+      ops.reshape(ops.max(output, -1), shape)
   end
-end
-
---- 0 where an output is NaN, 1 elsewhere: such a row has no largest output, and is no hit.
-local function is_sound(self, best)
-  local output = self.output
-  if output:ndim() > best:ndim() or #output:shape() == 2 and best:ndim() > 1 then
-    output = ops.max(output, -1)
-  end
-  return ops.reshape(ops.eq(output, output), best:shape())
 end
 
 --- Where an example has several labels, the mean over them. Where some do not count, sums.
 local function take_hits(self, example, facts)
-  local best = example.labels and best_of(self, facts)
+  if not example.labels then return end
+  local best, largest = best_of(self, facts)
   if not best then return end
-  local hit, axes = ops.eq(best, ops.cast(self.y)) * is_sound(self, best), {}
+  local is_number = ops.eq(largest, largest) -- a row with a NaN has no largest output, and is no hit
+  local hit, axes = ops.eq(best, ops.cast(self.y)) * is_number, {}
   for axis = 2, self.y:ndim() do axes[axis - 1] = axis end
   local several = #axes > 0
   if not facts.ignore_index then

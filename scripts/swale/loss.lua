@@ -41,8 +41,17 @@ local function one_hot(where, labels, classes, ignored)
   error((tostring(result):gsub("one_hot: ", where .. ": ", 1)), 0)
 end
 
+local function is_index(x)
+  if core.type(x) == "node" then return x:kind() == "index" end
+  return not x:dtype():find "^float"
+end
+
 --- A row a label: logits (B n, classes) of labels (B, …) get the axes of the labels.
-local function rows_alike(logits, labels)
+local function rows_alike(where, logits, labels)
+  if not is_index(labels) then
+    errors.misuse("%s: labels must be whole numbers of int32 or uint8, got real numbers %s;"
+      .. " loss.soft_cross_entropy takes probabilities", where, errors.shape_text(labels:shape()))
+  end
   if labels:ndim() < 2 or logits:ndim() ~= 2 then return logits end
   local shape = labels:shape()
   shape[#shape + 1] = logits:shape()[2]
@@ -113,7 +122,7 @@ end
 local function counting_loss(where, o)
   local weight, epsilon = class_weights(where, o.weight), o.label_smoothing
   local function loss(logits, labels)
-    logits = rows_alike(logits, labels)
+    logits = rows_alike(where, logits, labels)
     local w, classes = weights_for(where, logits, weight)
     local own = like(logits, one_hot(where, labels, classes, o.ignore_index))
     local counted = ops.sum(own, -1, true)
@@ -142,7 +151,7 @@ local function with_options(where, o)
 end
 
 local plain_cross_entropy = arguments.checked("loss.cross_entropy", function(logits, labels)
-  return each(ops.cross_entropy(rows_alike(logits, labels), labels))
+  return each(ops.cross_entropy(rows_alike("loss.cross_entropy", logits, labels), labels))
 end, "logits: value, labels: value")
 
 ---Cross-entropy of class labels under the softmax of the logits, in nats.
@@ -190,7 +199,7 @@ function M.label_smoothing(epsilon, o)
   end
   if epsilon == 0 then return M.cross_entropy end -- 0 times an infinite spread would be NaN
   return facts.note(function(logits, labels)
-    logits = rows_alike(logits, labels)
+    logits = rows_alike("loss.label_smoothing", logits, labels)
     local spread = -ops.mean(ops.log_softmax(logits), -1)
     return each(ops.cross_entropy(logits, labels) * (1 - epsilon) + spread * epsilon)
   end, { name = "label_smoothing" })
@@ -205,11 +214,6 @@ end
 function M.soft_cross_entropy(logits, probabilities)
   same_shape("soft_cross_entropy", logits, probabilities)
   return ops.soft_cross_entropy(logits, like(logits, probabilities))
-end
-
-local function is_index(x)
-  if core.type(x) == "node" then return x:kind() == "index" end
-  return not x:dtype():find "^float"
 end
 
 --- Class labels 0 and 1, or numbers, as numbers of the output's shape.

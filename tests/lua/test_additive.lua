@@ -74,6 +74,13 @@ end
 
 -- ------------------------------------------------------------------ rows of NaN
 
+--- A norm over the batch even in evaluation: one example left to itself has no variance.
+function TestAdditive:test_coupled_networks_are_not_cut_to_find_out()
+  local net = sw.nn.Sequential { sw.nn.Linear(1, 3), sw.nn.BatchNorm(3, { track = false }),
+    sw.nn.Linear(3, 1) }
+  lu.assert_nil(make({ model = net, loss = mse }).engine.eval_graph.uneven)
+end
+
 TestNaNRows = {}
 
 local function labelled(y, classes, outputs, changes)
@@ -93,6 +100,16 @@ function TestNaNRows:test_they_are_no_hits()
   local logit = labelled({ 0, 0, 1, 0 }, 2, 1, { loss = sw.loss.logistic })
   lu.assert_equals(logit:evaluate(sw.full({ 2 }, 0 / 0), { on = "train" }).accuracy, 0)
   lu.assert_equals(logit:evaluate(sw.zeros { 2 }, { on = "train" }).accuracy, 0.75)
+end
+
+-- Several labels an example, each with a logit of its own: hits (1, 1), (1/2) and, of NaN, (0, 1).
+function TestNaNRows:test_several_labels()
+  local data = sw.data.from_tensors { classes = 2, train = {
+    x = sw.tensor { { 1, -1 }, { 2, 3 }, { 0 / 0, 4 } },
+    y = sw.tensor({ { 1, 0 }, { 0, 1 }, { 0, 1 } }, "int32") } }
+  local same = sw.nn.Lambda(function(h, p) return h * p.one end, { one = sw.ones(1) })
+  local trainer = sw.Trainer { model = same, data = data, lr = 0.1, loss = sw.loss.logistic }
+  lu.assert_almost_equals(trainer:evaluate("last", { on = "train" }).accuracy, 2 / 3, 2e-7)
 end
 
 -- Of four rows one is NaN: the others count.

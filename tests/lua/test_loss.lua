@@ -284,6 +284,15 @@ function TestLoss:test_soft_cross_entropy_of_certain_targets_is_cross_entropy()
     tensor { 1, 2 })
 end
 
+function TestLoss:test_labels_that_are_real_numbers()
+  local logits, rows = sw.zeros { 2, 3 }, sw.full({ 2, 3 }, 1 / 3)
+  for _, loss in ipairs { sw.loss.cross_entropy, sw.loss.label_smoothing(0.1),
+    sw.loss.cross_entropy { ignore_index = 1 } } do
+    lu.assert_error_msg_contains("labels must be whole numbers of int32 or uint8, got real numbers"
+      .. " (2, 3); loss.soft_cross_entropy takes probabilities", loss, logits, rows)
+  end
+end
+
 function TestLoss:test_logistic()
   local z, y, expected = { 0.5, -2, 60 }, { 1, 0, 0 }, {}
   for i = 1, 3 do

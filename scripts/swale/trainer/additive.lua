@@ -48,16 +48,18 @@ end
 ---@field parts number     the mean of its parts' losses, by their sizes
 
 ---Refuses a loss that is a sum over the batch: its gradient would grow with it. Says whether it is
----the mean of the losses of parts, by computing it for one batch, whole and in two parts.
+---the mean of the losses of parts, by computing it for one batch, whole and in two parts. Where
+---the network couples examples even in evaluation, that would tell nothing of the loss.
 ---@param graph swale.CompiledGraph     of mode "eval"
 ---@param model swale.Model
 ---@param source swale.Source
 ---@return swale.Uneven|nil             nil: parts make the whole
 function M.check(graph, model, source)
   if graph.each or graph.ratio then return nil end
-  local program = graph:evaluation "float64"
+  local program, coupled = graph:evaluation "float64", graph.output:dependence() == "mixed"
   for _, vectors in ipairs(vectors_of(model)) do
     check_twice(program, vectors, source)
+    if coupled then return nil end
     local whole = loss_of(program, vectors, source, spread(source, 1, EXAMPLES))
     for cut = 1, EXAMPLES // 2 do
       local parts = (cut * loss_of(program, vectors, source, spread(source, 1, cut)) + (EXAMPLES
