@@ -155,8 +155,9 @@ static void max_unpool(const swi_pool *p, const void *pc, const void *pindex, vo
 
 enum { MANY_TAPS = 512 };
 
-/* Rows of the window, some MANY_TAPS taps, are summed before they are added to the others. */
-INLINE void avg_vector(pool_patch w, int64_t n, vec share, const real *x, real *y) {
+/* Of taps times a factor; NULL: none. Rows of the window, some MANY_TAPS taps, are summed before
+ * they are added to the others. */
+INLINE vec sum_of_window(pool_patch w, int64_t n, const vec *factor, const real *x) {
   vec total = v_set1(0), sum = v_set1(0);
   int64_t taps = 0;
   for (int64_t r = 0; r < w.rows; r++, taps += w.cols) {
@@ -165,10 +166,20 @@ INLINE void avg_vector(pool_patch w, int64_t n, vec share, const real *x, real *
       sum = v_set1(0);
       taps = 0;
     }
-    for (int64_t c = 0; c < w.cols; c++)
-      sum = v_add(sum, take(x + r * w.row_step + c * w.col_step, n));
+    for (int64_t c = 0; c < w.cols; c++) {
+      const vec tap = take(x + r * w.row_step + c * w.col_step, n);
+      sum = v_add(sum, factor ? v_mul(tap, *factor) : tap);
+    }
   }
-  put(y, v_mul(v_add(total, sum), share), n);
+  return v_add(total, sum);
+}
+
+/* A mean whose sum overflows is made again, its terms divided first. */
+INLINE void avg_vector(pool_patch w, int64_t n, vec share, const real *x, real *y) {
+  vec mean = v_mul(sum_of_window(w, n, NULL, x), share);
+  const mask odd = v_ne(v_sub(mean, mean), v_set1(0));
+  if (v_any(odd)) mean = v_select(odd, sum_of_window(w, n, &share, x), mean);
+  put(y, mean, n);
 }
 
 static vec share_of_tap(const swi_pool *p) {

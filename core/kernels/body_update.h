@@ -2,8 +2,8 @@
  *
  * The squares of a block are summed before it is written: a block whose gradient is not finite
  * stays as it is, and so do those after it. SGD is bound by memory, so it sums the squares of a
- * block while it updates the one before: a separate loop takes a fifth of its time. Adam is bound by
- * arithmetic and sums them in a separate loop.
+ * block while it updates the one before: a separate loop takes a fifth of its time. Adam is bound
+ * by arithmetic and sums them in a separate loop.
  */
 #ifndef SW_BODY_UPDATE_H
 #define SW_BODY_UPDATE_H
