@@ -184,8 +184,8 @@ local EXECUTE = { seed = { "integer", 1 }, script = "string?", argv = "table?",
 ---Makes a run of the experiment. Nothing is raised: what goes wrong is said on stderr.
 ---@param overrides? table<string, any>
 ---@param o? swale.ExecuteOptions
----@return integer code        0 done, 1 failed, 2 a wrong parameter, 3 diverged; interrupted: 130 by
----Ctrl-C, 143 by SIGTERM, 129 by SIGHUP
+---@return integer code        0 done, 1 failed, 2 a wrong parameter, 3 diverged; interrupted: 130
+---by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP
 ---@return swale.Run? run
 function Experiment:execute(overrides, o)
   o = options.check("execute", o, EXECUTE)

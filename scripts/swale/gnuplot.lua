@@ -1,7 +1,7 @@
 --- gnuplot, as a process of its own: commands by its stdin, the picture by its stdout.
 ---
---- A text that a user or a file supplies is never part of the commands. It is the value of a gnuplot
---- variable, written in octal, so that no byte of it can end a string or be substituted.
+--- A text that a user or a file supplies is never part of the commands. It is the value of a
+--- gnuplot variable, written in octal, so that no byte of it can end a string or be substituted.
 local core = require "swale.core"
 local process = require "swale.process"
 
@@ -16,7 +16,8 @@ set grid xtics ytics lt 1 lw 0.5 lc rgb "#e4e4e4"
 set key top right reverse Left samplen 2]]
 
 local TERMINALS = {
-  svg = 'set terminal svg noenhanced size 900,%d dynamic font "Helvetica,14" background rgb "white"',
+  svg = 'set terminal svg noenhanced size 900,%d dynamic font "Helvetica,14"'
+    .. ' background rgb "white"',
   png = 'set terminal pngcairo noenhanced size 900,%d font "Sans,11"',
 }
 

@@ -9,7 +9,7 @@ local M = {}
 
 local apply = core.apply
 
----@class swale.Pool2dAttributes            pairs are { rows, columns }; one number stands for both
+---@class swale.PoolAttributes            pairs are { rows, columns }; one number stands for both
 ---@field stride? integer|integer[]     the kernel's size: windows lie side by side
 ---@field padding? integer|integer[]    pixels on each side; 0
 ---@field dilation? integer|integer[]   pixels from one tap of the window to the next; 1
@@ -36,7 +36,7 @@ end
 ---derivative.
 ---@param x swale.Value
 ---@param kernel integer|integer[]
----@param o? swale.Pool2dAttributes
+---@param o? swale.PoolAttributes
 ---@return swale.Value
 function M.max_pool2d(x, kernel, o)
   return (apply("max_pool2d", window("max_pool2d", x, kernel, o), x))
@@ -45,7 +45,7 @@ end
 ---The average of each window, in which the padding counts as zeros.
 ---@param x swale.Value
 ---@param kernel integer|integer[]
----@param o? swale.Pool2dAttributes
+---@param o? swale.PoolAttributes
 ---@return swale.Value
 function M.avg_pool2d(x, kernel, o)
   return (apply("avg_pool2d", window("avg_pool2d", x, kernel, o), x))

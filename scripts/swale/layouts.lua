@@ -219,7 +219,7 @@ end
 ---@return swale.Arrangements     by path; parameters that lie alike are not in it
 ---@return integer[]|nil input    if it matters
 function M.pytorch(layer, input)
-  local found, told, named = {}, { channels = false }, false
+  local found, told = {}, { channels = false }
   if not input then
     if has_flatten(layer) then
       errors.misuse('layout: "pytorch" wants input, the shape of one example, of images'
@@ -228,13 +228,13 @@ function M.pytorch(layer, input)
     walk(layer, "", PLAIN, told, {}, found)
     return found
   end
-  input, named = input_shape(input)
-  local seen, order, why = begin(layer, input)
-  if not seen then refuse_input(layer, input, why) end
+  local list, named = input_shape(input)
+  local seen, order, why = begin(layer, list)
+  if not seen then refuse_input(layer, list, why) end
   walk(layer, "", order, told, seen, found)
   if not moves(found) then return found end
-  if not named and not told.channels and looks_turned(input) then refuse_ambiguous(input) end
-  return found, input
+  if not named and not told.channels and looks_turned(list) then refuse_ambiguous(list) end
+  return found, list
 end
 
 local function permuted(t, perm)

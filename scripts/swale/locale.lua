@@ -1,6 +1,6 @@
---- Numbers have a decimal point, whatever locale a script sets. Swale's tables, plots, cache files and
---- messages are made by string.format, and gnuplot and Swale itself read some of them again. So the
---- category "numeric" stays "C"; os.setlocale sets all others.
+--- Numbers have a decimal point, whatever locale a script sets. Swale's tables, plots, cache files
+--- and messages are made by string.format, and gnuplot and Swale itself read some of them again. So
+--- the category "numeric" stays "C"; os.setlocale sets all others.
 local setlocale = os.setlocale
 
 local M = {}

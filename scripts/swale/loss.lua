@@ -10,7 +10,7 @@ local options = require "swale.options"
 
 local M = {}
 
----@alias swale.LossFunction fun(output: swale.Value, target: swale.Value): swale.Value, swale.Value?
+---@alias swale.LossFunction fun(y: swale.Value, target: swale.Value): swale.Value, swale.Value?
 ---The second value: a weight an example. The loss of a batch is then the sum of the first ones
 ---divided by the sum of the weights.
 
@@ -84,7 +84,8 @@ local SMOOTHING = { ignore_index = CROSS_ENTROPY.ignore_index, weight = CROSS_EN
 local COUPLED = [[
 
   The loss divides by the sum of the weights of the batch's labels, which couples its examples.
-  divide_by = "examples" divides by their number: sw.loss.cross_entropy { …, divide_by = "examples" }]]
+  With divide_by = "examples" it divides by their number:
+  sw.loss.cross_entropy { …, divide_by = "examples" }]]
 
 local function class_weights(where, weight)
   if not weight then return nil end
@@ -157,8 +158,8 @@ end, "logits: value, labels: value")
 ---Cross-entropy of class labels under the softmax of the logits, in nats.
 ---    l_i = log sum_c e^z_ic - z_iy
 ---Where an example has several labels (the characters of a text) it is the mean over them.
----`sw.loss.cross_entropy { weight = { 1, 5 }, ignore_index = 0 }` makes a loss function: the mean is
----then PyTorch's, over the labels that count, by their weights.
+---`sw.loss.cross_entropy { weight = { 1, 5 }, ignore_index = 0 }` makes a loss function: the mean
+---is then PyTorch's, over the labels that count, by their weights.
 ---@param logits swale.Value|swale.CrossEntropyOptions   (B, classes); (B, …, classes), or a row a
 ---label: (B n, classes); or options
 ---@param labels? swale.Value   (B) or (B, …), whole numbers from 0

@@ -9,8 +9,8 @@ local errors = require "swale.errors"
 local options = require "swale.options"
 
 ---@class swale.ops
----@field max_pool2d fun(x: swale.Value, kernel: integer|integer[], o?: swale.Pool2dAttributes): swale.Value
----@field avg_pool2d fun(x: swale.Value, kernel: integer|integer[], o?: swale.Pool2dAttributes): swale.Value
+---@field max_pool2d fun(x: swale.Value, kernel: swale.Pair, o?: swale.PoolAttributes): swale.Value
+---@field avg_pool2d fun(x: swale.Value, kernel: swale.Pair, o?: swale.PoolAttributes): swale.Value
 ---@field global_avg_pool2d fun(x: swale.Value): swale.Value
 ---@field zero_pad2d fun(x: swale.Value, padding: integer|integer[]): swale.Value
 ---@field reflect_pad2d fun(x: swale.Value, padding: integer|integer[]): swale.Value
@@ -511,7 +511,8 @@ arguments.check_all(M, "ops", {
   broadcast = "x: value, shape: table", one_hot = "labels: value, n: count",
   scatter = "x: value, index: value, n: size", dropout = "x: value, p: number",
   concat = "list: table, axis: integer?", causal_softmax = "x: value, scale: number?",
-  max_pool2d = "x: value, kernel: pair, o: table?", avg_pool2d = "x: value, kernel: pair, o: table?",
+  max_pool2d = "x: value, kernel: pair, o: table?",
+  avg_pool2d = "x: value, kernel: pair, o: table?",
   global_avg_pool2d = "x: value", zero_pad2d = "x: value, padding: pair",
   reflect_pad2d = "x: value, padding: pair", upsample2d = "x: value, factor: pair",
   batch_norm = "x: value, gamma: value, beta: value, o: table?",

@@ -184,8 +184,8 @@ end
 ---    "number?"            may be left out
 ---    { "number", 0.9 }    with a default
 ---    { choice = { "a", "b" }, "a" }
----Types: any number positive nonnegative integer count place list string boolean function table tensor
----duration period (a duration above 0), and classes by their names (Schedule, Rule, Model);
+---Types: any number positive nonnegative integer count place list string boolean function table
+---tensor duration period (a duration above 0), and classes by their names (Schedule, Rule, Model);
 ---"number|Schedule|function" takes any of these. Durations come back as swale.Duration.
 ---@param where string           in messages: "Trainer"
 ---@param o table|nil

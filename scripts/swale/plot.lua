@@ -251,9 +251,10 @@ local ENDED = { done = true, running = true }
 
 local function title_of(info)
   local data = type(info.params) == "table" and info.params.data
-  local ended = type(info.status) == "string" and not ENDED[info.status] and ", " .. info.status or ""
-  return ("%s%s, seed %s%s"):format(tostring(info.experiment or "run"), data and ", " .. tostring(data) or "",
-    tostring(info.seed), ended)
+  local odd = type(info.status) == "string" and not ENDED[info.status]
+  local ended = odd and ", " .. info.status or ""
+  return ("%s%s, seed %s%s"):format(tostring(info.experiment or "run"),
+    data and ", " .. tostring(data) or "", tostring(info.seed), ended)
 end
 
 ---Draws a run that is going on or has ended, into its plots/.

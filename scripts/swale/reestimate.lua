@@ -4,8 +4,9 @@
 ---
 ---    mean = sum n_b m_b / N,    var = sum n_b (v_b + (m_b - mean)^2) / (N - 1)
 ---
---- in double, batch after batch (Chan et al. 1979), so that a mean that is large beside the deviation
---- takes nothing from it; N - 1 as PyTorch's running_var has it. Units are not dropped meanwhile.
+--- in double, batch after batch (Chan et al. 1979), so that a mean that is large beside the
+--- deviation takes nothing from it; N - 1 as PyTorch's running_var has it. Units are not dropped
+--- meanwhile.
 local contexts = require "swale.nn.context"
 local core = require "swale.core"
 local entry = require "swale.entry"

@@ -119,8 +119,8 @@ function M.new(o)
     model = model, data = o.data, optimizer = optimizer, settings = settings, graph = graph,
     eval_graph = eval_graph, example = example, batch_norm = o.batch_norm,
     average = o.average, averages = averages.list(o.average), seed = seed,
-    fixed = setup.fixed(o, optimizer, settings, graph, eval_graph.uneven), eval_batch = o.eval_batch,
-    record = duration.every(o.record),
+    fixed = setup.fixed(o, optimizer, settings, graph, eval_graph.uneven),
+    eval_batch = o.eval_batch, record = duration.every(o.record),
   }
   for name, what in pairs(o.measure or {}) do ask_measure(engine, name, what) end
   engine.trainer = setmetatable({ engine = engine }, Trainer)
@@ -173,9 +173,9 @@ end
 local FIT = { epochs = "positive?", steps = "count?", examples = "count?", run = "Run?" }
 
 ---Trains on: `fit { epochs = 12 }`, or steps, or examples. Called again, it goes on from the end of
----the fit before: ten fits of an epoch make the updates of one fit of ten epochs, though a batch may
----cross each end; one whose end is passed already makes none. After an interrupt, a fault or restore
----it goes on from where the trainer is. With a run, what happens is recorded there.
+---the fit before: ten fits of an epoch make the updates of one fit of ten epochs, though a batch
+---may cross each end; one whose end is passed already makes none. After an interrupt, a fault or
+---restore it goes on from where the trainer is. With a run, what happens is recorded there.
 ---@param o { epochs?: number, steps?: integer, examples?: integer, run?: swale.Run }
 ---@param ... nil   refused: a run goes into o
 ---@return swale.Trainer self
@@ -194,9 +194,9 @@ function methods:fit(o, ...)
   return self
 end
 
----Goes on from a checkpoint: `trainer:restore(sw.load "runs/…/step-00000400.safetensors")`. Weights,
----running statistics, what the optimizer keeps, the position and averages are as they were then; but a
----LastK begins anew, and so does the measurement of noise. Rules keep their memory.
+---Goes on from a checkpoint: `trainer:restore(sw.load "runs/…/step-00000400.safetensors")`.
+---Weights, running statistics, what the optimizer keeps, the position and averages are as they were
+---then; but a LastK begins anew, and so does the measurement of noise. Rules keep their memory.
 ---@param saved table<string, swale.Tensor>    the tensors of the file
 ---@param metadata table<string, string>
 ---@return swale.Trainer self

@@ -16,8 +16,8 @@ local M = {}
 
 local function words_of(script, seed, threads)
   local words, me = process.swale(), ("%d"):format(require "luv".os_getpid())
-  for _, word in ipairs { "--child-of", me, "run", script.path, "--seed", tostring(seed), "--threads",
-    tostring(threads) } do
+  for _, word in ipairs { "--child-of", me, "run", script.path, "--seed", tostring(seed),
+    "--threads", tostring(threads) } do
     words[#words + 1] = word
   end
   return table.move(script.overrides, 1, #script.overrides, #words + 1, words)

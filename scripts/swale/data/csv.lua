@@ -1,6 +1,6 @@
 --- Data sets from csv files: a row an example, a column a feature, one column of labels or some of
---- targets. Where there is one file alone, valid and test are drawn from its rows at random. What is
---- a number, a name or a missing value is told in core/io/csv.h.
+--- targets. Where there is one file alone, valid and test are drawn from its rows at random. What
+--- is a number, a name or a missing value is told in core/io/csv.h.
 local core = require "swale.core"
 local errors = require "swale.errors"
 local normalise = require "swale.data.normalise"

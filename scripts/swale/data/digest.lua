@@ -25,8 +25,8 @@ function M.gunzip(from, to, bytes)
     { output = to, limit = bytes })
   if not result then return nil, message, code end
   if result.too_long then
-    return nil, ("%s: more than %d bytes when decompressed: not the file meant"):format(from, bytes),
-      "ECORRUPT"
+    local words = "%s: more than %d bytes when decompressed: not the file meant"
+    return nil, words:format(from, bytes), "ECORRUPT"
   end
   if result.code == 0 then return true end
   local why = result.err:match ": ([^:\n]+)%s*$" or "it cannot be decompressed"

@@ -84,8 +84,8 @@ end
 
 --- One file of a tar archive, which goes nowhere but to path.
 local function extract(tar, inside, file, path, called)
-  local result, message, code = process.run({ "tar", "-xOf", tar, "--", inside .. "/" .. file.name },
-    { output = path, limit = file.bytes })
+  local argv = { "tar", "-xOf", tar, "--", inside .. "/" .. file.name }
+  local result, message, code = process.run(argv, { output = path, limit = file.bytes })
   if not result then return nil, message, code end
   if result.code == 0 then return digest.check(path, file, called .. ": " .. file.name) end
   return nil, ("%s: %s: %s"):format(called, file.name, result.too_long and

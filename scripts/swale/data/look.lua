@@ -1,5 +1,4 @@
 --- What the values of a data set's tensors are like: their range, and those that are not finite.
-local core = require "swale.core"
 local ops = require "swale.ops"
 
 local M = {}

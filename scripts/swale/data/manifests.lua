@@ -50,7 +50,8 @@ M.sets["fashion-mnist"] = {
   },
   folders = { "/usr/share/datasets/fashion-mnist" },
   package = "dataset-fashion-mnist",
-  addresses = { "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion",
+  addresses = {
+    "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion",
     "https://storage.googleapis.com/tensorflow/tf-keras-datasets" },
 }
 

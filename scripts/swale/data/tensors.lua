@@ -24,8 +24,9 @@ local M = {}
 ---@field standardise? swale.Standardise    false
 
 local FROM_TENSORS = { name = { "string", "tensors" }, classes = "count?", train = "table",
-  ignore_index = "integer?", valid = "table?", test = "table?", standardise = { "boolean|string", false },
-  vocabulary = "count?", images = "boolean|table?", augment = "table?" }
+  ignore_index = "integer?", valid = "table?", test = "table?",
+  standardise = { "boolean|string", false }, vocabulary = "count?", images = "boolean|table?",
+  augment = "table?" }
 
 local function check_split(split, part, features)
   local where = "from_tensors: " .. split

@@ -149,7 +149,8 @@ local function link(where, i, entry)
   end
   length = next(length) and duration.of(length, where) or part.length
   if length and length.amount == 0 then
-    errors.misuse("%s: part %d (%s) lasts 0 %s: leave it out", where, i, tostring(part), length.unit)
+    errors.misuse("%s: part %d (%s) lasts 0 %s: leave it out", where, i, tostring(part),
+      length.unit)
   end
   return part, length
 end

@@ -73,7 +73,8 @@ local function rate_factor(o, batch)
   return o.coupling == "sqrt" and math.sqrt(batch / o.reference) or 1
 end
 
---- The numbers of the update that follows a gradient: of the last batch, or of one that was refused.
+--- The numbers of the update that follows a gradient: of the last batch, or of one that was
+--- refused.
 local function settle(self, refused)
   local s, now = self.inner:state(self.s), self.hyper
   local step, before = s.step - 1, s.examples - s.batch_size

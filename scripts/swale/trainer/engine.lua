@@ -196,7 +196,8 @@ local function noise_reason(self, s, status)
   elseif s.batch_size >= n then
     return ("a batch of all %d examples is the training set itself: it has no noise"):format(n)
   elseif status == "unresolved" then
-    return "the gradient cannot be told from its noise yet: measure over more steps, or larger batches"
+    return "the gradient cannot be told from its noise yet: measure over more steps, or larger"
+      .. " batches"
   end
   return "32 measurements at one batch size are needed, of gradients that are finite"
 end

@@ -23,7 +23,7 @@ local function data_faults(self)
   return faults and "\ndata.train." .. faults or ""
 end
 
-local function where(self)
+local function segment_of(self)
   local segment = self.graph.segments[rawget(self.state, "bad_segment")]
   return segment and (' of "%s"'):format(segment.path) or ""
 end
@@ -46,7 +46,7 @@ local function words(self)
   local loss, last = number_text(rawget(s, "bad_loss") or 0 / 0), last_step(s)
   local fmt = FAULTS[s.fault]
   if not fmt then return ("step %d: the loss is %s (%s)."):format(s.step + 1, loss, last) end
-  return ("step %d: "):format(s.bad_step) .. fmt:format(where(self), loss, last) .. "."
+  return ("step %d: "):format(s.bad_step) .. fmt:format(segment_of(self), loss, last) .. "."
 end
 
 ---Whether a fault left weights that are not to be used: only a loss that is not finite is seen

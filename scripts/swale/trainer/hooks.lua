@@ -29,8 +29,8 @@ end
 ---@param value any
 function M.refuse(f, value)
   local info = debug.getinfo(f, "S")
-  errors.misuse("Trainer:on: the hook at %s:%d returned %s, but what hooks return is not used: fit {"
-    .. " steps = … } says how long, and error { … } ends a training early", info.short_src,
+  errors.misuse("Trainer:on: the hook at %s:%d returned %s, but what hooks return is not used:"
+    .. " fit { steps = … } says how long, and error { … } ends a training early", info.short_src,
     info.linedefined, errors.shown(value))
 end
 

@@ -52,12 +52,12 @@ end
 ---Raises for a value that a schedule will have.
 ---@param name swale.Hyper
 ---@param value number
----@param schedule swale.Schedule
+---@param from swale.Schedule
 ---@param step integer    the update it is for, from 1
 ---@param kind string     of the optimizer
-function M.check_scheduled(name, value, schedule, step, kind)
+function M.check_scheduled(name, value, from, step, kind)
   if fits(name, value, kind) then return end
-  errors.misuse("Trainer: %s is %g at step %d (%s): %s", name, value, step, tostring(schedule),
+  errors.misuse("Trainer: %s is %g at step %d (%s): %s", name, value, step, tostring(from),
     wanted(name, value, kind))
 end
 

@@ -81,7 +81,8 @@ function M.evaluate(graph, weights, buffers, source, batch, on)
   if not graph.evaluation_program then
     graph.evaluation_program, graph.evaluation_names = graph:evaluation(weights:dtype())
   end
-  local program, n, sums = graph.evaluation_program, #source, nil
+  local program, n = graph.evaluation_program, #source
+  local sums
   M.check_batches(graph, source, batch, on)
   batch = fitting(graph, #source, batch)
   if graph.each or graph.ratio then

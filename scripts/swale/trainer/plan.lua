@@ -105,7 +105,8 @@ local function copied(value)
   return setmetatable(copy, getmetatable(value))
 end
 
---- What the batch size's function remembers by now: in a training, or behind fits that were planned.
+--- What the batch size's function remembers by now: in a training, or behind fits that were
+--- planned.
 local function memory(engine)
   if engine.remembered then return copied(engine.remembered) end
   for _, rule in ipairs(engine.rules or {}) do

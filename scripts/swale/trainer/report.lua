@@ -58,7 +58,9 @@ function M.rows(trainer)
   local rows = {}
   if not faults.is_spoiled(trainer.engine) then rows[1] = row(trainer, "last", "last") end
   local best = trainer:best_epoch()
-  if best then rows[#rows + 1] = row(trainer, ("best on valid (epoch %.4g)"):format(best), "best") end
+  if best then
+    rows[#rows + 1] = row(trainer, ("best on valid (epoch %.4g)"):format(best), "best")
+  end
   for _, entry in ipairs(averages.with_captures(averages.list(trainer.average))) do
     add_average(trainer, rows, entry)
   end

@@ -1,5 +1,5 @@
---- Native schedules, looked at before they are followed: a momentum of 2 at step 40,000 is refused at
---- the start. Over their own lengths when a trainer is made, over each fit when it begins.
+--- Native schedules, looked at before they are followed: a momentum of 2 at step 40,000 is refused
+--- at the start. Over their own lengths when a trainer is made, over each fit when it begins.
 local hyper = require "swale.trainer.hyper"
 local object = require "swale.schedule.object"
 

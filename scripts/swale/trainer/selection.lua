@@ -17,9 +17,9 @@ local function best(engine, how)
   if not engine.data.valid then
     errors.misuse('Trainer:evaluate: "best" is chosen on data.valid, and there is none')
   elseif not engine.best and engine.valid_is_nan then
-    errors.misuse('Trainer:evaluate: there is no "best": at each epoch\'s end the loss on data.valid'
-      .. " was NaN. Values of data.valid that are not finite make it so, or weights that have"
-      .. " diverged")
+    errors.misuse("Trainer:evaluate: there is no \"best\": at each epoch's end the loss on"
+      .. " data.valid was NaN. Values of data.valid that are not finite make it so, or weights"
+      .. " that have diverged")
   elseif not engine.best then
     errors.misuse('Trainer:evaluate: there is no "best" yet: it is looked for at an epoch\'s end')
   end

@@ -61,8 +61,8 @@ local function subset(o, n)
   local index = {}
   for i, position in ipairs(o.subset) do
     if math.type(position) ~= "integer" or position < 1 or position > n then
-      errors.misuse("Trainer: subset: position %s (entry %d) is not in 1 … %d", errors.shown(position),
-        i, n)
+      errors.misuse("Trainer: subset: position %s (entry %d) is not in 1 … %d",
+        errors.shown(position), i, n)
     end
     index[i] = position - 1
   end

@@ -28,8 +28,8 @@ local function network(o, widths)
   return list:add("fc" .. #widths + 1, nn.Linear(last, o.classes)):done()
 end
 
----Logistic regression: 784-10, 7,850 parameters; Smith and Le 2018 train it on two classes, where one
----output would do.
+---Logistic regression: 784-10, 7,850 parameters; Smith and Le 2018 train it on two classes, where
+---one output would do.
 ---@param o? swale.DenseOptions
 ---@return swale.Layer
 function M.logreg(o) return network(check("logreg", o, 784), {}) end
@@ -42,8 +42,8 @@ function M.mlp_small(o) return network(check("mlp_small", o, 784), { 100 }) end
 ---@class swale.MLPOptions: swale.DenseOptions
 ---@field layers? integer      hidden ones, of 800 units (2)
 
----784-800-800-10, 1,276,810 parameters: what the benchmarks call mlp_800. The network of Smith and Le
----2018 has one hidden layer of 800: `zoo.mlp { layers = 1 }`, 636,010 parameters.
+---784-800-800-10, 1,276,810 parameters: what the benchmarks call mlp_800. The network of Smith and
+---Le 2018 has one hidden layer of 800: `zoo.mlp { layers = 1 }`, 636,010 parameters.
 ---@param o? swale.MLPOptions
 ---@return swale.Layer
 function M.mlp(o)
