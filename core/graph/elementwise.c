@@ -1,7 +1,7 @@
 /* elementwise.c: how ops that work element by element are evaluated, stretching their inputs as
  * NumPy does.
  *
- * Large ones are cut into pieces of a fixed size for the pool; elements do not know of each other,
+ * Large ones are cut into pieces of a fixed size for the pool; elements are independent,
  * so the cut shows in no bit.
  */
 #include "graph/elementwise.h"
@@ -21,7 +21,7 @@ sw_status swi_unary_shape(swi_shape_args *a) {
 
 static sw_status mismatch(swi_shape_args *a, const sw_type *x, const sw_type *y) {
   char tx[120], ty[120];
-  return sw_fail(a->ctx, SW_ESHAPE, "%s: the shapes %s and %s do not fit each other", a->op,
+  return sw_fail(a->ctx, SW_ESHAPE, "%s: cannot be broadcast together: %s and %s", a->op,
                  sw_type_text(x, tx, sizeof tx), sw_type_text(y, ty, sizeof ty));
 }
 

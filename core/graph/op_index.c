@@ -111,8 +111,8 @@ sw_status swi_scatter_shape(swi_shape_args *a) {
   int fits = x->ndim >= index->ndim && a->attrs->n >= 0;
   for (int i = 0; i < index->ndim && fits; i++) fits = swi_dim_equal(x->dim[i], index->dim[i]);
   if (!fits)
-    return sw_fail(a->ctx, SW_ESHAPE, "%s: rows %s and indices %s do not fit each other", a->op,
-                   sw_type_text(x, tx, sizeof tx), sw_type_text(index, ti, sizeof ti));
+    return sw_fail(a->ctx, SW_ESHAPE, "%s: rows %s do not begin with the shape of the indices %s",
+                   a->op, sw_type_text(x, tx, sizeof tx), sw_type_text(index, ti, sizeof ti));
   for (int i = index->ndim; i < x->ndim; i++) t.dim[t.ndim++] = x->dim[i];
   a->out[0] = t;
   return SW_OK;

@@ -165,9 +165,10 @@ static sw_status refuse_label(const reader *r, const swi_field *f) {
                              length, w.word[i].text);
     if (i + 1 < w.n && used >= sizeof text - 24) w.more = 1;
   }
-  return bad(r, r->label,
-             "a label is a whole number from 0, found \"%.*s\"; words are given as classes: %s%s",
-             SHOWN(f), text, w.more ? ", …" : "");
+  return bad(
+      r, r->label,
+      "a label is a whole number from 0, found \"%.*s\"; words need the option classes: %s%s",
+      SHOWN(f), text, w.more ? ", …" : "");
 }
 
 static sw_status read_label(const reader *r, const swi_field *f, int32_t *out) {

@@ -27,11 +27,12 @@ local function offered(class)
   return names
 end
 
-local function refuse_name(what, key, names)
+local function refuse_name(what, key, names, remedy)
   if type(key) ~= "string" then
     errors.misuse("the %s has no [%s]; its fields and methods go by name: %s", what,
       errors.shown(key), table.concat(errors.sorted(names), ", "))
   end
+  if remedy then errors.misuse("the %s has no %s; %s", what, errors.shown(key), remedy) end
   errors.no_name(("the %s has"):format(what), key, names)
 end
 
@@ -103,17 +104,19 @@ end
 ---@param key any
 ---@param class table      its methods are offered
 ---@param fields table<string, boolean>   and these, which are nil where an object has none
-function M.missing(what, key, class, fields)
+---@param remedy? fun(key: any): string|nil   what a message says instead of the names
+function M.missing(what, key, class, fields, remedy)
   if fields[key] or type(key) == "string" and key:find "^__" or errors.is_library(4) then return end
   local names = offered(class)
   for name in pairs(fields) do names[name] = true end
-  refuse_name(what, key, names)
+  refuse_name(what, key, names, remedy and remedy(key))
 end
 
 ---@class swale.ClassOptions
 ---@field name? string            __name: "swale." and the word, capitalised
 ---@field fields? string[]        what a script may read besides the methods; may be nil
 ---@field parent? table           a class whose methods it has too
+---@field remedy? fun(key: any): string|nil   of a name that is not there, instead of the names
 
 ---A class: a metatable, and the table of its methods. Functions assigned to it check their self,
 ---unless their names begin with "__".
@@ -128,7 +131,7 @@ function M.new(what, o)
   class.__index = class
   local function index(_, key)
     local inherited = parent and rawget(parent, key)
-    if inherited == nil then M.missing(what, key, class, fields) end
+    if inherited == nil then M.missing(what, key, class, fields, o.remedy) end
     return inherited
   end
   return setmetatable(class,

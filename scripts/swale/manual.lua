@@ -239,6 +239,25 @@ local function page_of_method(class, name)
   return page(class .. ":" .. name, entry)
 end
 
+--- Modules whose functions are found by their own name alone.
+local MODULES = { "nn", "loss", "optim", "schedule", "average", "data", "zoo", "ops" }
+
+--- "average.SWA" for "SWA": the public functions of that name, with their modules.
+local function in_modules(name)
+  local list = {}
+  for _, module in ipairs(MODULES) do
+    local value = walk(module .. "." .. name)
+    if value ~= nil and callable(value) then list[#list + 1] = module .. "." .. name end
+  end
+  return list
+end
+
+--- "Model" for "model", as scripts name their variables.
+local function class_name(name)
+  local methods, capital = load_index().methods, name:gsub("^%l", string.upper)
+  return not methods[name] and methods[capital] and capital or name
+end
+
 local function known_names()
   local list = {}
   for name, value in pairs(require "swale") do
@@ -262,14 +281,15 @@ function M.of(value, name)
   return type(value) == "table" and page_of_table(name or "it", value) or nil
 end
 
----A page for a name: "schedule.cyclic", "nn", "Trainer", "Trainer:fit"; sw. in front does not
----matter.
+---A page for a name: "schedule.cyclic" or "cyclic", "nn", "Trainer", "Trainer:fit"; sw. in front
+---does not matter.
 ---@param name string
 ---@return string|nil page, string? problem    with the nearest name
 function M.page(name)
   local short = name:gsub("^sw%.", "")
   local class, method = short:match "^([%w_]+):([%w_]+)$"
   if class then
+    class = class_name(class)
     local found, names = page_of_method(class, method)
     if found then return found end
     local full = {}
@@ -283,7 +303,12 @@ function M.page(name)
   local value = walk(short)
   local text = value ~= nil and M.of(value, "sw." .. short)
   if text then return with_methods(text, short) end
-  if load_index().methods[short] then return page_of_class(short) end
+  local full = in_modules(short)
+  if #full == 1 then return M.page(full[1]) end
+  if #full > 1 then
+    return nil, ('"%s" stands for several: %s'):format(name, table.concat(full, ", "))
+  end
+  if load_index().methods[class_name(short)] then return page_of_class(class_name(short)) end
   return nil, ('there is no help for "%s"%s'):format(name, errors.suggestion(short, known_names()))
 end
 

@@ -22,6 +22,7 @@ local M = {}
 ---@field state_dict function        see swale.model_state, as for the next one
 ---@field load_state_dict function
 local Model = class.new("model", { fields = { "layer", "segments", "buffer_segments", "seed" } })
+M.Model = Model
 
 local function fan_of(segment)
   local shape, p = segment.shape, segment.parameter

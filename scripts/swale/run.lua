@@ -28,6 +28,7 @@ local LOOKS = 100  -- records from one look at whether they are still there to t
 ---@field saved_step integer? of the last checkpoint
 local Run = class.new("run", { fields = {
   "dir", "seed", "status", "interrupted", "last_step", "saved_step" } })
+M.Run = Run
 
 local function now() return os.date "!%Y-%m-%dT%H:%M:%SZ" end
 local function clock() return require "luv".hrtime() / 1e9 end

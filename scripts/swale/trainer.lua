@@ -97,6 +97,16 @@ local function compiled(model, o, example)
   return graph, other
 end
 
+local function optimizer_of(x)
+  if type(x) ~= "function" then return x end
+  for name, maker in pairs(optim) do
+    if x == maker then
+      errors.misuse("Trainer: optimizer: sw.optim.%s has to be called: sw.optim.%s {}", name, name)
+    end
+  end
+  return optim.of(x)
+end
+
 ---A trainer. `lr`, `batch_size`, `momentum` and `weight_decay` take a number, a schedule, a
 ---function of the state, or sw.rule(initial, f). Functions are called before each step.
 ---Batch norm's running statistics belong to the weights that were trained with them. Averages, and
@@ -108,8 +118,7 @@ end
 ---@return swale.Trainer
 function M.new(o)
   o = options.check("Trainer", o, OPTIONS)
-  local optimizer = o.optimizer or optim.SGD {}
-  if type(optimizer) == "function" then optimizer = optim.of(optimizer) end
+  local optimizer = optimizer_of(o.optimizer or optim.SGD {})
   local settings = setup.settings(o, optimizer)
   local seed = o.seed or create.default_seed()
   local model = models.of("Trainer", o.model, seed)

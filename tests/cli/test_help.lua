@@ -41,6 +41,18 @@ function TestHelp:test_an_unknown_name_gets_the_nearest()
   lu.assert_str_contains(said("Trainer:fti").err, '"Trainer:fit"')
 end
 
+--- Names as the table of the README has them, without their modules.
+function TestHelp:test_names_without_their_modules()
+  for short, title in pairs { csv = "sw.data.csv(", SWA = "sw.average.SWA(", relu = "sw.ops.relu(",
+    Conv2d = "sw.nn.Conv2d(", ["model:load"] = "Model:load(", model = "Model has" } do
+    lu.assert_equals((manual.page(short) or ""):sub(1, #title), title)
+  end
+  local page, problem = manual.page "cross_entropy"
+  lu.assert_nil(page)
+  lu.assert_equals(problem,
+    '"cross_entropy" stands for several: loss.cross_entropy, ops.cross_entropy')
+end
+
 function TestHelp:test_every_public_name_has_a_page()
   for name, value in pairs(sw) do
     if name ~= "_VERSION" then lu.assert_is_string((manual.page(name)), name) end

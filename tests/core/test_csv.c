@@ -69,8 +69,8 @@ static void test_names_are_told_from_labels(void **state) {
   assert_string_equal(sw_csv_name(csv, 1), "1");
   sw_csv_free(csv);
   FAILS(SW_ECORRUPT,
-        "x: line 1, column 1: a label is a whole number from 0, found \"cat\"; words are given as "
-        "classes: \"cat\", \"dog\"",
+        "x: line 1, column 1: a label is a whole number from 0, found \"cat\"; words need the "
+        "option classes: \"cat\", \"dog\"",
         read_csv("cat,1\ndog,2\ncat,3\n", &o, &csv));
   o.label_name = "kind";
   FAILS(SW_ECORRUPT,

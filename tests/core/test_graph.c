@@ -166,7 +166,7 @@ TEST(wrong_shapes_are_refused) {
   check_refused(SW_OP_matmul, x, y, NULL, SW_ESHAPE,
                 "matmul: both inputs must have 2 axes: (batch, 784) x (batch)");
   check_refused(SW_OP_add, x, w, NULL, SW_ESHAPE,
-                "add: the shapes (batch, 784) and (100, 748) do not fit each other");
+                "add: cannot be broadcast together: (batch, 784) and (100, 748)");
   check_refused(SW_OP_matmul, x, x, &(sw_attrs){.transpose_b = 1}, SW_ESHAPE,
                 "matmul: the result (batch, batch) grows with the square of the batch, which is "
                 "not supported");
@@ -222,7 +222,7 @@ TEST(norms_are_refused_by_parameter) {
   CHECK_OK(n.ctx, sw_graph_gradient(n.g, loss, SW_NO_EDGE, &w, 1, &grad));
   CHECK_EQ_INT(sw_graph_example_norms(n.g, &grad, 1, &norms, &culprit), SW_EUNSUPPORTED);
   CHECK_EQ_INT(culprit, 0);
-  /* examples that know of each other: the batch's mean taken off */
+  /* coupled examples: the batch's mean taken off */
   h = apply(SW_OP_matmul, x, w, NULL);
   h = apply(SW_OP_sub, h, apply(SW_OP_mean, h, SW_NO_EDGE, &over_batch), NULL);
   loss = apply(SW_OP_mean, apply(SW_OP_mul, h, h, NULL), SW_NO_EDGE, &all);

@@ -186,7 +186,7 @@ end
 function TestCsv:test_labels_are_told_apart()
   lu.assert_error_msg_contains("label must be a string or a place", sw.data.csv,
     self:options { label = 0 })
-  lu.assert_error_msg_contains('found "rose"; words are given as classes: "rose", "lily"',
+  lu.assert_error_msg_contains('found "rose"; words need the option classes: "rose", "lily"',
     sw.data.csv, { train = self.file, label = "kind" })
   write(self.file, "1,10,rose\n3,20,lily\n") -- the first line is no line of names
   lu.assert_error_msg_contains('line 1, column 3: a label is a whole number from 0, found "rose"',

@@ -297,3 +297,15 @@ function TestGuards:test_name_what_is_wrong()
   local f = sw.compile(sw.loss.mse, model)
   refuses("compiled:drawing: a batch is", function() f:drawing(1, {}) end)
 end
+
+--- What a reader of the README tries first.
+function TestGuards:test_makers_and_descriptions_taken_for_what_they_make()
+  refuses('the nn.Linear has no "load"; weights belong to an instance: trainer.model, or'
+    .. " layer:build()", function() sw.nn.Linear(2, 1):load "weights.safetensors" end)
+  refuses("Trainer: optimizer: sw.optim.Adam has to be called: sw.optim.Adam {}", function()
+    sw.Trainer { model = sw.nn.Linear(64, 10), data = sw.data.load "digits", lr = 0.1,
+      optimizer = sw.optim.Adam }
+  end)
+  refuses('data.csv: takes a table: data.csv { train = "a.csv", label = … }',
+    function() sw.data.csv "a.csv" end)
+end

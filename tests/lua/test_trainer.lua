@@ -411,7 +411,7 @@ function TestTrainer:test_per_example_norms_that_cannot_be_had()
     { model = twice, measure = measure })
   local coupled = sw.nn.Sequential { sw.nn.Linear(64, 10),
     function(x) return x - x:mean(1, true) end }
-  lu.assert_error_msg_contains('the gradient of "0.weight" is made of examples that know', new,
+  lu.assert_error_msg_contains('the gradient of "0.weight" is made of coupled examples', new,
     { model = coupled, measure = measure })
 end
 

@@ -1,5 +1,6 @@
 --- An experiment carried out without training. Trainers are real, but for their engines: fit plans
 --- instead of training, and evaluations give nan. The run is one that keeps nothing.
+local class = require "swale.class"
 local create = require "swale.create"
 local engines = require "swale.trainer.engine"
 local errors = require "swale.errors"
@@ -9,6 +10,7 @@ local footprint = require "swale.trainer.footprint"
 local globals = require "swale.experiment.globals"
 local marks = require "swale.trainer.marks"
 local plans = require "swale.trainer.plan"
+local Run = require("swale.run").Run
 
 local M = {}
 
@@ -76,9 +78,13 @@ local function dry(on_fit)
 end
 
 --- A run of which nothing stays; its directory is there while it lasts.
+local DryRun = class.new("run", { parent = Run, fields = { "dir", "seed", "status" } })
+for name, method in next, Run do
+  if type(method) == "function" then DryRun[name] = function(_) end end
+end
+
 local function no_run(seed, dir)
-  local run = { dir = dir, seed = seed, status = "running" }
-  return setmetatable(run, { __name = "swale.Run", __index = function() return function() end end })
+  return setmetatable({ dir = dir, seed = seed, status = "running" }, DryRun)
 end
 
 local function catch(value) return { value = value, traceback = debug.traceback(nil, 2) } end

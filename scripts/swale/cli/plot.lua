@@ -23,7 +23,7 @@ function M.main(args)
     return 1
   end
   local status = require("swale.run").read_info(dir).status
-  if status ~= "done" then cli.say("%s: %s", dir, tostring(status)) end
+  if status ~= "done" then cli.say("%s: its status is %s", dir, tostring(status)) end
   print(path)
   print((path:gsub("svg$", "png")))
   return 0

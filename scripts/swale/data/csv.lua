@@ -134,6 +134,9 @@ end
 ---@param o swale.CsvOptions
 ---@return swale.Data
 function M.load(o)
+  if type(o) == "string" then
+    errors.misuse("data.csv: takes a table: data.csv { train = %s, label = … }", errors.shown(o))
+  end
   o = options.check("data.csv", o, CSV)
   local kind = normalise.kind("data.csv", o.standardise)
   if o.label and o.target then errors.misuse "data.csv: either label or target" end

@@ -52,7 +52,9 @@ function M.text(source, o) return require("swale.data.text").new(source, o) end
 ---@return swale.Data
 function M.idx(o) return require("swale.data.idx").load(o) end
 
----Data from csv files: see swale.data.csv.
+---Data from csv files: a row is an example, a column a feature, one column the labels, or some the
+---targets:
+---    data.csv { train = "pets.csv", label = "kind", classes = { "cat", "dog" }, test = 100 }
 ---@param o swale.CsvOptions
 ---@return swale.Data
 function M.csv(o) return require("swale.data.csv").load(o) end

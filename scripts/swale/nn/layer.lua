@@ -152,12 +152,19 @@ local function checked_forward(f)
   end
 end
 
+--- Methods of a model are asked of its description.
+local function remedy(key)
+  return rawget(require("swale.model").Model, key)
+    and "weights belong to an instance: trainer.model, or layer:build()" or nil
+end
+
 ---A kind of layer: its methods go into the table that comes back.
 ---@param kind string
 ---@return table
 function M.kind(kind)
   local class = classes.new("nn." .. kind,
-    { name = "swale.Layer", parent = Layer, fields = { "kind", "name", "place", "original" } })
+    { name = "swale.Layer", parent = Layer, remedy = remedy,
+      fields = { "kind", "name", "place", "original" } })
   class.kind = kind
   local meta = getmetatable(class)
   local assign = meta.__newindex
