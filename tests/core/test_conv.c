@@ -192,7 +192,7 @@ static void all_windows(void) {
 }
 
 /* Several blocks of places, parts of a sum, parts of an image's pixels, blocks of outputs, and
- * images too large for a block; images in several blocks. */
+ * images too large for a block. */
 static void large(void) {
   static const int64_t shapes[][6] = {
       /* images, height, width, channels, outputs, groups */
@@ -210,6 +210,21 @@ static void large(void) {
     }
 }
 
+/* More images than the weights' sums take in one piece: apart and together, in groups, and with
+ * more outputs than are held at a time. */
+static void many_images(void) {
+  static const int64_t shapes[][5] = {/* side, channels, outputs, groups, window */
+                                      {7, 1, 3, 1, 0},
+                                      {7, 4, 4, 2, 2},
+                                      {2, 1, 520, 1, 2}};
+  for (unsigned i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+    const int64_t *s = shapes[i];
+    swi_convolution c = {
+        .images = 1030, .size = {s[0], s[0]}, .channels = s[1], .outputs = s[2], .groups = s[3]};
+    if (set_window(&c, windows[s[4]])) check_problem(&c);
+  }
+}
+
 static void with_each_variant(void (*f)(void)) {
   const swi_kernels *const *all = swi_kernels_available();
   char reason[256] = "";
@@ -223,6 +238,7 @@ static void with_each_variant(void (*f)(void)) {
 
 TEST(every_window) { with_each_variant(all_windows); }
 TEST(large_ones) { with_each_variant(large); }
+TEST(many_at_once) { with_each_variant(many_images); }
 
 static void of_nothing(void) {
   float w[9] = {1, 2, 3, 4, 5, 6, 7, 8, 9}, none[1] = {7};
@@ -241,4 +257,4 @@ static void of_nothing(void) {
 
 TEST(no_images) { with_each_variant(of_nothing); }
 
-RUN_TESTS(T(every_window), T(large_ones), T(no_images))
+RUN_TESTS(T(every_window), T(large_ones), T(many_at_once), T(no_images))
