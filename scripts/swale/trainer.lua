@@ -278,7 +278,14 @@ function methods:best_epoch() return self.engine.best and self.engine.best.epoch
 
 ---The flat weight vector that is trained, not a copy.
 ---@return swale.Tensor
-function methods:weights() return self.engine.weights end
+function methods:weights(...)
+  if select("#", ...) > 0 then
+    errors.misuse("Trainer:weights: the last weights, without an argument, not %s; those of an"
+      .. " average are trainer.average:weights(), of several trainer.average.NAME:weights()",
+      errors.shown((...)))
+  end
+  return self.engine.weights
+end
 
 ---Prints the closing table: train loss, test loss and test accuracy of the last weights, the best
 ---on valid, the captured iterates (the mean of theirs) and their average.

@@ -56,6 +56,26 @@ function TestAdditive:test_kinds()
   end
 end
 
+-- One value an example, which depends on the others: parts would center by means of their own.
+function TestAdditive:test_a_loss_that_couples_examples_is_evaluated_whole()
+  local function centered(o, y)
+    local d = o - y
+    return ops.square(d - ops.mean(d)):reshape { -1 }
+  end
+  local function by_largest(o, y)
+    return ops.square(o - y):reshape { -1 }, (o / ops.max(ops.abs(o))):reshape { -1 }
+  end
+  local function evaluate(trainer) return trainer:evaluate("last", { on = "train" }).loss end
+  -- residuals 1 2 3 -5, mean 1/4; a few roundings of numbers below 30
+  lu.assert_almost_equals(evaluate(make { loss = centered }), 39 / 4 - 1 / 16, 1e-5)
+  -- weights 1/4 2/4 3/4 1: 39 / 2.5
+  lu.assert_almost_equals(evaluate(make { loss = by_largest }), 15.6, 1e-5)
+  for _, loss in ipairs { centered, by_largest } do
+    lu.assert_error_msg_contains("eval_batch = 4", evaluate, make { loss = loss, eval_batch = 3 })
+    lu.assert_error_msg_contains("leave micro_batch out", make, { loss = loss, micro_batch = 2 })
+  end
+end
+
 -- Means, with terms that have no examples in them: cut or whole, the same step.
 function TestAdditive:test_means_may_be_cut()
   for _, loss in ipairs { mse,

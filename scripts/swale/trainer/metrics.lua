@@ -59,15 +59,28 @@ local function fitting(graph, n, batch)
   return batch
 end
 
----Raises where a loss that is no mean over examples would be evaluated in parts.
+--- Whether the loss, not the network, makes examples depend on each other.
+local function loss_couples(graph)
+  if graph.output:dependence() == "mixed" then return false end
+  local ratio = graph.ratio
+  if not ratio then return graph.each ~= nil and graph.each:dependence() == "mixed" end
+  return ratio.value:dependence() == "mixed" or ratio.weight:dependence() == "mixed"
+end
+
+---Raises where a loss that its parts do not make would be evaluated in parts.
 ---@param graph swale.CompiledGraph   of mode "eval"
 ---@param data swale.Split|swale.Source|nil
 ---@param batch integer
 ---@param on string
 function M.check_batches(graph, data, batch, on)
-  if not graph.uneven or not data or #data <= batch then return end
-  additive.refuse(graph.uneven, ("Trainer: evaluation of %s, %d examples %d at a time"):format(on,
-    #data, batch), ("eval_batch = %d takes all of them at once"):format(#data))
+  if not data or #data <= batch then return end
+  local where = ("Trainer: evaluation of %s, %d examples %d at a time"):format(on, #data, batch)
+  local instead = ("eval_batch = %d takes all of them at once"):format(#data)
+  if graph.uneven then additive.refuse(graph.uneven, where, instead) end
+  if loss_couples(graph) then
+    errors.misuse("%s: the loss of an example depends on the others of its batch, which would be"
+      .. " cut; %s", where, instead)
+  end
 end
 
 ---@param graph swale.CompiledGraph   of mode "eval"

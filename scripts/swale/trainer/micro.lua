@@ -37,7 +37,8 @@ local REMEDY = "\n  Ghost batches that divide it are independent of the cut"
 local function refuse(layer, path, size)
   if not layer then
     errors.misuse("Trainer: micro_batch = %d: the loss of an example depends on the others of its"
-      .. " batch, which would be cut%s", size, REMEDY:format(size, size))
+      .. " batch, which would be cut; leave micro_batch out, or micro_batch = { size = %d,"
+      .. " couple = true } takes the loss within micro-batches", size, size)
   end
   local ghost = layer.ghost > 0 and ("ghosts of %d, which do not divide it"):format(layer.ghost)
     or "the whole batch"
@@ -67,7 +68,7 @@ function M.size(value, graph, batch, uneven)
     { size = "count", couple = { "boolean", false } })
   if graph.ratio then
     errors.misuse("Trainer: micro_batch = %d: the parts of a batch would each divide by a sum of"
-      .. " their own%s", o.size, graph.loss_facts.coupled or "")
+      .. " their own%s", o.size, graph.loss_facts.coupled or "; leave micro_batch out")
   end
   if uneven and not (type(batch) == "number" and batch <= o.size) then
     additive.refuse(uneven, ("Trainer: micro_batch = %d"):format(o.size), "leave micro_batch out")
