@@ -124,4 +124,38 @@ function M.rows(normalisation, features)
   return stretched(1 / deviation, features), stretched(-mean / deviation, features)
 end
 
+--- A mean of that many deviations costs x scale + shift some 4e-6 of a deviation in float32.
+local FAR = 32
+
+local function each(values, i) return type(values) == "number" and values or values:get(i) end
+
+---Whether x scale + shift loses digits in float32: x far from 0, as times or years are.
+---@param normalisation swale.Normalisation
+---@param x swale.Tensor
+---@return boolean
+function M.cancels(normalisation, x)
+  local mean, deviation = normalisation.mean, normalisation.deviation
+  if x:dtype() ~= "float32" then return false end
+  for i = 1, type(mean) == "number" and 1 or #mean do
+    if math.abs(each(mean, i)) > FAR * each(deviation, i) then return true end
+  end
+  return false
+end
+
+---The rows of x, standardised in float64 and rounded once.
+---@param normalisation swale.Normalisation
+---@param x swale.Tensor
+---@return swale.Tensor                    float32, of x's shape
+function M.standardised(normalisation, x)
+  local mean, deviation = normalisation.mean, normalisation.deviation
+  local columns = type(mean) == "number" and 1 or #mean
+  local found, first = core.zeros(x:shape(), "float32"), 1
+  for values in chunks(x, columns) do
+    local n = math.min(CHUNK, #x - first + 1)
+    found:narrow(1, first, n):reshape({ -1, columns }):copy((values - mean) / deviation)
+    first = first + n
+  end
+  return found
+end
+
 return M

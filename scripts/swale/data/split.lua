@@ -60,12 +60,14 @@ local AUGMENT = { crop = { "integer", 0 }, flip = { "boolean", false } }
 ---@param o swale.SplitOptions
 ---@return swale.Split
 function M.new(o)
-  local scale, shift
-  if o.normalisation then
+  local rows, scale, shift = o.x, nil, nil
+  local augment = o.augment and options.check("augment", o.augment, AUGMENT)
+  if o.normalisation and not augment and normalise.cancels(o.normalisation, o.x) then
+    rows = normalise.standardised(o.normalisation, o.x)
+  elseif o.normalisation then
     scale, shift = normalise.rows(o.normalisation, o.x:numel() // #o.x)
   end
-  local augment = o.augment and options.check("augment", o.augment, AUGMENT)
-  local source = core.source { x = o.x, y = o.y, scale = scale, shift = shift,
+  local source = core.source { x = rows, y = o.y, scale = scale, shift = shift,
     classes = o.classes, ignored = o.ignore_index, shaped = o.shaped, vocabulary = o.vocabulary,
     crop = augment and augment.crop, flip = augment and augment.flip }
   local shape = o.x:shape()
