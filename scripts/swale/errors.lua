@@ -17,7 +17,11 @@ local SYNONYMS = {
   n_epochs = "epochs", num_epochs = "epochs", iterations = "steps", updates = "steps",
   samples = "examples", base_lr = "min", max_lr = "max", step_size = "period", swa = "average",
   AdaptiveAvgPool2d = "GlobalAvgPool", TransformerEncoderLayer = "TransformerBlock",
-  measurements = "measure", trainset = "train", validation = "valid", val = "valid",
+  CosineAnnealingLR = "cosine", CosineAnnealingWarmRestarts = "cosine_restarts",
+  LinearLR = "linear", StepLR = "step", MultiStepLR = "multi_step", OneCycleLR = "one_cycle",
+  ExponentialLR = "exponential", PolynomialLR = "polynomial", CyclicLR = "triangular",
+  CrossEntropyLoss = "cross_entropy", MSELoss = "mse", train = "fit", view = "reshape",
+  size = "shape", measurements = "measure", trainset = "train", validation = "valid", val = "valid",
 }
 
 local script, launcher -- the file that a command runs, and the source of the command itself

@@ -129,6 +129,7 @@ function TestCheck:test_what_comes_after_the_training()
     trainer.average = sw.average.SWA { start = 1, keep = true }
     trainer:fit { epochs = 3, run = run }
     trainer:report(run)
+    trainer:report()
     print("not to be seen", trainer:state(), trainer:best_epoch(), #trainer.average.captured)
     run:summary { a = trainer:evaluate("swa", { on = "test" }).accuracy }
     run:plot()
@@ -137,6 +138,7 @@ function TestCheck:test_what_comes_after_the_training()
   local result = self:check()
   lu.assert_equals({ result.code, result.err }, { 0, "" })
   lu.assert_not_str_contains(result.out, "not to be seen")
+  lu.assert_not_str_contains(result.out, "train loss")
   contains(result.out, "fit: 3 epochs: 113 updates", "average", "fit: 5 steps: 5 updates")
 end
 

@@ -306,6 +306,11 @@ function TestGuards:test_makers_and_descriptions_taken_for_what_they_make()
     sw.Trainer { model = sw.nn.Linear(64, 10), data = sw.data.load "digits", lr = 0.1,
       optimizer = sw.optim.Adam }
   end)
+  refuses('sw.schedule has no "CosineAnnealingLR"; did you mean "cosine"?',
+    function() return (sw.schedule.CosineAnnealingLR) end)
+  refuses('the trainer has no "train"; did you mean "fit"?', function()
+    return (sw.Trainer { model = sw.nn.Linear(64, 10), data = sw.data.load "digits", lr = 1 }.train)
+  end)
   refuses('data.csv: takes a table: data.csv { train = "a.csv", label = … }',
     function() sw.data.csv "a.csv" end)
 end

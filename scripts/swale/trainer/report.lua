@@ -97,7 +97,7 @@ end
 ---@return swale.ReportRow[]
 function M.print(trainer, run)
   local function say(text)
-    if run then run:print("%s", text) else io.write(text, "\n") end
+    if run then run:print("%s", text) else print(text) end
   end
   if trainer:state().step == 0 then errors.misuse("Trainer:report: nothing was trained yet") end
   local rows = M.rows(trainer)
