@@ -217,8 +217,17 @@ function M.soft_cross_entropy(logits, probabilities)
   return ops.soft_cross_entropy(logits, like(logits, probabilities))
 end
 
+--- A shape's text without the axes of one element behind the first.
+local function core_shape(x)
+  local shape = x:shape()
+  while #shape > 1 and shape[#shape] == 1 do shape[#shape] = nil end
+  return errors.shape_text(shape)
+end
+
 --- Class labels 0 and 1, or numbers, as numbers of the output's shape.
 local function as_numbers(output, target)
+  local both = core.type(output) == "tensor" and core.type(target) == "tensor"
+  if both and core_shape(output) ~= core_shape(target) then same_shape("logistic", output, target) end
   if is_index(target) then target = ops.slice(one_hot("loss.logistic", target, 2), -1, 2, 1) end
   return ops.reshape(like(output, target), output:shape())
 end

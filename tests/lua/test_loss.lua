@@ -303,6 +303,8 @@ function TestLoss:test_logistic()
   local column = tensor(z):reshape { 3, 1 }
   local labels = core.tensor(y, "int32")
   assert_near(sw.loss.logistic(column:to "float32", labels):table(), expected, 1e-5)
+  lu.assert_error_msg_contains("loss.logistic: output (2, 3) and target (3, 2)", sw.loss.logistic,
+    sw.ones { 2, 3 }, sw.zeros({ 3, 2 }, "int32"))
 end
 
 function TestLoss:test_hinge()
