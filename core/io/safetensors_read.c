@@ -110,6 +110,11 @@ static sw_status header_length(sw_safetensors *f, uint64_t *length) {
   }
   uint64_t left = (uint64_t)(f->size > SWI_ST_PREFIX ? f->size - SWI_ST_PREFIX : 0);
   if (*length > SWI_ST_LONGEST || *length > left) {
+    if (memcmp(length, "PK\003\004", 4) == 0)
+      return sw_fail(f->ctx, SW_ECORRUPT,
+                     "%.200s: not a safetensors file, but a zip archive, as torch.save writes; "
+                     "safetensors.torch.save_file writes safetensors",
+                     f->path);
     return sw_fail(f->ctx, SW_ECORRUPT,
                    "%.200s: not a safetensors file, or cut short: the header should have %" PRIu64
                    " bytes, after the first 8 the file has %" PRIu64 " (at most %d are read)",

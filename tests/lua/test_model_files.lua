@@ -94,6 +94,15 @@ function TestModelFiles:test_a_checkpoint_of_a_run()
   lu.assert_error_msg_contains("its segments are not those of a checkpoint", n.load, n, self.path)
 end
 
+--- The first local header of a zip archive: version 0, flags 0x0808.
+function TestModelFiles:test_a_file_of_torch_save_is_named()
+  local file = assert(io.open(self.path, "wb"))
+  file:write("PK\3\4\0\0\8\8", ("\0"):rep(100))
+  file:close()
+  lu.assert_error_msg_contains("a zip archive, as torch.save writes; safetensors.torch.save_file",
+    function() plain():build():load(self.path) end)
+end
+
 function TestModelFiles:test_wrong_arguments()
   local m = image():build {}
   lu.assert_error_msg_contains('"pytorch" wants input', m.save, m, self.path,
