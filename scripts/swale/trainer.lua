@@ -277,6 +277,7 @@ end
 function methods:best_epoch() return self.engine.best and self.engine.best.epoch end
 
 ---The flat weight vector that is trained, not a copy.
+---@param ... nil    takes nothing: averages have weights of their own
 ---@return swale.Tensor
 function methods:weights(...)
   if select("#", ...) > 0 then
