@@ -227,7 +227,9 @@ end
 --- Class labels 0 and 1, or numbers, as numbers of the output's shape.
 local function as_numbers(output, target)
   local both = core.type(output) == "tensor" and core.type(target) == "tensor"
-  if both and core_shape(output) ~= core_shape(target) then same_shape("logistic", output, target) end
+  if both and core_shape(output) ~= core_shape(target) then
+    same_shape("logistic", output, target)
+  end
   if is_index(target) then target = ops.slice(one_hot("loss.logistic", target, 2), -1, 2, 1) end
   return ops.reshape(like(output, target), output:shape())
 end

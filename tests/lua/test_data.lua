@@ -253,12 +253,14 @@ function TestTensors:test_values_far_from_0_keep_their_digits()
   local function read(kind, values)
     local x = sw.tensor(values):reshape { -1, 1 }
     local data = sw.data.from_tensors { standardise = kind,
-      train = { x = x, y = sw.zeros { #values, 1 } }, test = { x = x, y = sw.zeros { #values, 1 } } }
+      train = { x = x, y = sw.zeros { #values, 1 } },
+      test = { x = x, y = sw.zeros { #values, 1 } } }
     lu.assert_equals(data.train.x:get(1, 1), values[1])
     return data.test:gather { 1, 2, 3 }:reshape({ -1 }):table()
   end
   for _, kind in ipairs { "global", "feature", "channel" } do
-    for _, case in ipairs { { 1e8, { 0, 8, 16 } }, { 2 ^ 24, { 0, 0, 2 } }, { 2020, { 0, 1, 5 } } } do
+    for _, case in ipairs { { 1e8, { 0, 8, 16 } }, { 2 ^ 24, { 0, 0, 2 } },
+      { 2020, { 0, 1, 5 } } } do
       local base, steps, mean, squares = case[1], case[2], 0, 0
       for _, step in ipairs(steps) do mean = mean + step / 3 end
       for _, step in ipairs(steps) do squares = squares + (step - mean) ^ 2 / 3 end
