@@ -164,7 +164,7 @@ local function take_hits(self, example, facts)
   if not example.labels then return end
   local best, largest = best_of(self, facts)
   if not best then return end
-  local is_number = ops.eq(largest, largest) -- a row with a NaN has no largest output, and is no hit
+  local is_number = ops.eq(largest, largest) -- a row with a NaN is no hit
   local hit, axes = ops.eq(best, ops.cast(self.y)) * is_number, {}
   for axis = 2, self.y:ndim() do axes[axis - 1] = axis end
   local several = #axes > 0
