@@ -77,7 +77,8 @@ local function take_loss(self, value, weight)
   elseif #shape == 1 and shape[1] == "batch" then
     self.each, self.loss = value, ops.mean(value)
   else
-    errors.misuse("loss: must be one value an example, (batch), or their mean, (), not %s", errors.shape_text(shape))
+    errors.misuse("loss: must be one value an example, (batch), or their mean, (), not %s",
+      errors.shape_text(shape))
   end
 end
 
