@@ -96,7 +96,7 @@ function M.silu(x) return x * M.sigmoid(x) end
 ---approximation by tanh.
 ---@param x swale.Value
 ---@return swale.Value
-function M.gelu(x) return x * M.erfc(x * -0.5 ^ 0.5) * 0.5 end
+function M.gelu(x) return x * (M.erfc(x * -0.5 ^ 0.5) * 0.5) end
 
 ---x where it is positive, slope x elsewhere (at 0, too, for the derivative).
 ---@param x swale.Value

@@ -176,6 +176,10 @@ local function tail(x)
   return math.exp(-x * x / 2) / math.sqrt(2 * math.pi) / below
 end
 
+function TestPrecision:test_gelu_of_the_largest_values()
+  lu.assert_equals(ops.gelu(sw.tensor { 2.5e38 }):item(), sw.tensor({ 2.5e38 }):item())
+end
+
 function TestPrecision:test_gelu_on_the_left()
   local x, value, slope = { -12, -9, -5, -3 }, {}, {}
   for i, v in ipairs(x) do
