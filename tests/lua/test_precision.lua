@@ -237,7 +237,9 @@ function TestPrecision:test_means_and_sums_of_what_is_equal_or_huge()
   end
   for dtype, m in pairs(most) do -- five channels, one of which overflows in its sum
     local x = sw.ones({ 1, 2, 2, 5 }, dtype)
-    for _, at in ipairs { { 1, 1 }, { 1, 2 }, { 2, 1 }, { 2, 2 } } do x:set(1, at[1], at[2], 3, m) end
+    for _, at in ipairs { { 1, 1 }, { 1, 2 }, { 2, 1 }, { 2, 2 } } do
+      x:set(1, at[1], at[2], 3, m)
+    end
     lu.assert_equals(flat(ops.avg_pool2d(x, 2)), { 1, 1, x:get(1, 1, 1, 3), 1, 1 })
   end
   -- 40 of each sign, so that every order of four or 32 partial sums has gone beyond all numbers
