@@ -213,7 +213,8 @@ function TestRecords:test_a_plot_of_a_killed_run()
   folders.make_folder(dir .. "/checkpoints")
   command.write(dir .. "/checkpoints/step-00000099.safetensors.tmp.99999", "a part")
   local result = command.swale(self.dir, { "plot", dir })
-  lu.assert_equals({ result.code, result.err }, { 0, ("swale: %s: its status is killed\n"):format(dir) })
+  lu.assert_equals({ result.code, result.err },
+    { 0, ("swale: %s: its status is killed\n"):format(dir) })
   lu.assert_str_contains(command.read(dir .. "/plots/training.svg"), ", seed 1, killed</text>")
   for _, name in ipairs(folders.entries(dir .. "/checkpoints")) do
     lu.assert_str_matches(name, ".*%.safetensors")
