@@ -7,6 +7,10 @@
 /* Student's t, two-sided 95 %, SW_NOISE_BLOCKS - 1 degrees of freedom. */
 static const double student_15 = 2.131449545559323;
 
+/* By Cauchy and Schwarz sum |g_i|^2 is at least B |g|^2. What is below that by more than the
+ * roundings of float32 has lost squares to underflow. */
+static const double SLACK = 1e-3;
+
 const char *sw_estimate_status_name(sw_estimate_status s) {
   switch (s) {
   case SW_PENDING: return "pending";
@@ -26,8 +30,10 @@ void sw_noise_init(sw_noise *e, sw_noise_target target, int64_t n) {
 
 void sw_noise_add(sw_noise *e, int64_t batch, double sum_sumsq, double grad_sumsq) {
   if (batch < 2 || batch >= e->n) return;
-  double b = (double)batch;
-  double s = (sum_sumsq - b * grad_sumsq) / (b - 1);
+  double b = (double)batch, least = b * grad_sumsq;
+  if (sum_sumsq < least * (1 - SLACK)) return;
+  double s = (sum_sumsq - least) / (b - 1);
+  if (s < 0) s = 0;
   double g2 = grad_sumsq - s * (e->target == SW_TARGET_TRAIN ? 1 / b - 1 / (double)e->n : 1 / b);
   if (!isfinite(s) || !isfinite(g2)) return;
   if (batch != e->batch) {

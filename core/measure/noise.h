@@ -38,8 +38,9 @@ typedef struct sw_noise {
 
 SW_API void sw_noise_init(sw_noise *e, sw_noise_target target, int64_t n);
 
-/* sum_sumsq = sum over i of |g_i|^2; grad_sumsq = |g|^2. A batch of one, of N or more, or values
- * that are not finite tell nothing: ignored. */
+/* sum_sumsq = sum over i of |g_i|^2; grad_sumsq = |g|^2. A batch of one, of N or more, values that
+ * are not finite, and norms whose squares underflowed (sum_sumsq below B grad_sumsq) tell nothing:
+ * ignored. */
 SW_API void sw_noise_add(sw_noise *e, int64_t batch, double sum_sumsq, double grad_sumsq);
 
 /* The means of what is kept (NaN if nothing is). */

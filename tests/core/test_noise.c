@@ -79,6 +79,7 @@ TEST(test_ignores_what_tells_nothing) {
   sw_noise_add(&e, 101, 5, 0.01);
   sw_noise_add(&e, 10, (double)NAN, 1);
   sw_noise_add(&e, 10, 1, HUGE_VAL);
+  sw_noise_add(&e, 10, 0, 1e-40); /* squares that underflowed */
   sw_noise_add(&e, 10, 1e308, -1e308);
   assert_int_equal(e.count, 0);
   double s, g2;
