@@ -236,6 +236,7 @@ function Values:fill()
   return self
 end
 
+M.STRINGS = STRINGS
 M.small_data, M.small_layer, M.small_images = small_data, small_layer, small_images
 
 return M

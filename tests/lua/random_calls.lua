@@ -240,16 +240,21 @@ local RAW = { "attempt to", "bad argument", "number has no integer representatio
   "string slice too long", "resulting string too large", "invalid format", "invalid option '",
   "C stack", "error in error", "0x%x%x%x%x%x%x+" }
 
---- Faults of the environment have no position.
-local ENVIRONMENT = { "^%S+%.%l+: ", "^not enough memory", ": No such file", "memory", "[Ff]ile",
-  "disk", "gnuplot", "network",
-  "does not fit", "\n  .*: in nn%.", "NaN", "nan", "loss is", "interrupted", "zlib", "curl",
-    "download", "folder", "directory", "fetch" }
+--- Faults of the environment have no position; many begin with the name of a file.
+local ENVIRONMENT = { "^%S+%.%l+: ", ": No such file", "memory", "[Ff]ile", "disk", "gnuplot",
+  "network", "does not fit", "\n  .*: in nn%.", "NaN", "nan", "loss is", "interrupted", "zlib",
+  "curl", "download", "folder", "directory", "fetch" }
 
 local function has_any(text, patterns)
   for _, pattern in ipairs(patterns) do
     if text:find(pattern) then return pattern end
   end
+end
+
+local function is_fault(message)
+  local name = message:match "^(.-): "
+  for _, text in ipairs(values.STRINGS) do if text == name then return true end end
+  return has_any(message, ENVIRONMENT)
 end
 
 ---Why a message is none for a caller; nil if it is one.
@@ -272,7 +277,7 @@ function M.fault(message, operator)
   if operator and first == 1 then return nil end
   local raw = has_any(rest, RAW)
   if raw then return "Lua's own error: " .. raw end
-  if first ~= 1 and not has_any(rest, ENVIRONMENT) then return "no position" end
+  if first ~= 1 and not is_fault(rest) then return "no position" end
   return nil
 end
 
