@@ -238,7 +238,7 @@ local RAW = { "attempt to", "bad argument", "number has no integer representatio
   "stack overflow",
   "malformed pattern", "table index is", "'for' ", "stack traceback", "too many results",
   "string slice too long", "resulting string too large", "invalid format", "invalid option '",
-  "C stack", "error in error", "0x%x%x%x%x%x%x+" }
+  "C stack", "error in error", "%f[%w]0x%x%x%x%x%x%x+" }
 
 --- Faults of the environment have no position; many begin with the name of a file.
 local ENVIRONMENT = { "^%S+%.%l+: ", ": No such file", "memory", "[Ff]ile", "disk", "gnuplot",
