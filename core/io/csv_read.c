@@ -219,7 +219,7 @@ static sw_status find_header(const reader *r, const char *line, int64_t n, const
   const char *at = line, *second = NULL;
   int64_t second_n = 0;
   if (!next_line(&ahead, &rest, &second, &second_n)) second = NULL;
-  const char *end = second + second_n;
+  const char *end = second != NULL ? second + second_n : NULL;
   for (int64_t i = 0; at != NULL && !*has_names; i++) {
     swi_field f, below;
     SW_TRY(next_field(r, &at, line + n, i, &f));

@@ -50,9 +50,10 @@ TEST(test_seeks_anywhere) {
   }
   for (int order = SW_SHUFFLED; order <= SW_SEQUENTIAL; order++) {
     sw_sampler_free(s);
-    CHECK_OK(ctx,
-             sw_sampler_new(
-                 ctx, &(sw_sampler_options){.order = order, .examples = EXAMPLES, .seed = 4}, &s));
+    CHECK_OK(ctx, sw_sampler_new(ctx,
+                                 &(sw_sampler_options){
+                                     .order = (sw_order)order, .examples = EXAMPLES, .seed = 4},
+                                 &s));
     const int64_t bad[] = {-1, INT64_MIN, SW_LARGEST_COUNT + 1, INT64_MAX - 2, INT64_MAX};
     for (int i = 0; i < 5; i++) assert_int_equal(sw_sampler_seek(s, bad[i]), SW_ERANGE);
     assert_int_equal(sw_sampler_position(s), 0);
