@@ -167,6 +167,7 @@ static void scatter_to(const swi_eval_args *e, aside *a, int64_t first, int64_t 
   int64_t m = swi_numel(&e->in_shape[1]), bytes = a->row * e->k->element_bytes;
   char *y = (char *)e->out[0] + first * bytes;
   memset(a->count, 0, (size_t)n * sizeof *a->count);
+  memset(a->place, 0, (size_t)n * sizeof *a->place);
   a->used = 0;
   for (int64_t i = 0; i < m; i++) {
     int64_t r = index[i] - first;

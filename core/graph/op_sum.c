@@ -178,7 +178,8 @@ sw_status swi_sum_eval(const swi_eval_args *e) {
 sw_status swi_mean_eval(const swi_eval_args *e) {
   int64_t out = swi_numel(&e->out_shape[0]), in = swi_numel(&e->in_shape[0]);
   if (out == 0) return SW_OK;
-  double n = (double)(in / out), real[1]; /* n in either float type */
+  const int64_t terms = in / out;
+  double n = (double)terms, real[1]; /* n in either float type */
   sum_plainly(e);
   e->k->fill(1, n, real);
   int finite = all_finite(e);

@@ -168,12 +168,13 @@ int swi_csv_is_missing(const char *text, int64_t n) {
 
 /* Digits, with something between them that other programs take. */
 static int has_separators(const char *text, int64_t n) {
+  static const char signs[] = {'+', '-', '.', ',', '\'', '_', ' '};
   int digits = 0, others = 0;
   for (int64_t i = 0; i < n; i++) {
     int is_digit = text[i] >= '0' && text[i] <= '9';
     digits += is_digit;
     others += text[i] == ',' || text[i] == '\'' || text[i] == '_' || text[i] == ' ';
-    if (!is_digit && memchr("+-.,'_ ", text[i], 7) == NULL) return 0;
+    if (!is_digit && memchr(signs, text[i], sizeof signs) == NULL) return 0;
   }
   return digits > 0 && others > 0;
 }

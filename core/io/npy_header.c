@@ -72,7 +72,8 @@ static sw_status read_descr(reader *r, swi_npy_header *h) {
                    r->name);
   }
   SW_TRY(read_text(r, "the text of 'descr'", &text, &n));
-  int ordered = n > 0 && memchr("<>|=", text[0], 4) != NULL;
+  static const char orders[] = {'<', '>', '|', '='};
+  int ordered = n > 0 && memchr(orders, text[0], sizeof orders) != NULL;
   for (int i = 0; ordered && n == 3 && i < (int)(sizeof codes / sizeof codes[0]); i++) {
     if (memcmp(text + 1, codes[i].code, 2) == 0) {
       h->type = codes[i].type;
