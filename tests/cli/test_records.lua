@@ -78,7 +78,8 @@ function TestRecords:test_the_same_signal_twice_at_once()
     wait_for 'runs/*/metrics.jsonl'
     kill -TERM $pid; kill -TERM $pid; kill -HUP $pid
     wait $pid]]
-  lu.assert_equals(result.code, 143, result.err)
+  -- of signals that are pending together the kernel delivers the lowest number first
+  lu.assert_true(result.code == 143 or result.code == 129, result.code)
   lu.assert_equals(self:readable().status, "interrupted")
 end
 
