@@ -1,112 +1,10 @@
 --- The annotations of Swale's own files as a manual: what a name stands for, its arguments and
 --- their options. Names: "schedule.cyclic", "Trainer", "Trainer:fit", "Tensor:add".
+local annotations = require "swale.annotations"
 local arguments = require "swale.arguments"
 local errors = require "swale.errors"
-local folders = require "swale.folders"
 
 local M = {}
-
-local HOME = debug.getinfo(1, "S").source:match "^@(.*)manual%.lua$"
-
----@class swale.ManualEntry
----@field title string            "M.cyclic(o)", as it is written
----@field class string|nil        of a method: "Trainer"
----@field name string
----@field text string[]           the description
----@field params string[]         "name type  description"
----@field returns string[]
-
--- ------------------------------------------------------------------ reading the files
-
-local function lua_files(folder, list)
-  for _, name in ipairs(folders.entries(folder)) do
-    local path = folder .. name
-    if name:find "%.lua$" then
-      list[#list + 1] = path
-    elseif name ~= "cli" and folders.entries(path) then
-      lua_files(path .. "/", list)
-    end
-  end
-  return list
-end
-
---- The block above line i, sorted into description, parameters, results.
-local function block_above(lines, i)
-  local first = i
-  while first > 1 and lines[first - 1]:find "^%-%-%-" do first = first - 1 end
-  local entry = { text = {}, params = {}, returns = {} }
-  local into = entry.text
-  for k = first, i - 1 do
-    local tag, rest = lines[k]:match "^%-%-%-@(%a+) ?(.*)$"
-    local list = tag == "param" and entry.params or tag == "return" and entry.returns
-    if list then
-      list[#list + 1], into = rest, list
-    elseif not tag then
-      local words = lines[k]:sub(4)
-      if into == entry.text then
-        into[#into + 1] = words
-      else
-        into[#into] = into[#into] .. " " .. words -- a description that goes on
-      end
-    end
-  end
-  return entry
-end
-
-local function note_function(index, path, line, i, lines, classes)
-  local owner, mark, name, list = line:match "^function ([%w_]+)([.:])([%w_]+)(%b())"
-  if not owner or name:find "^__" then return end
-  local entry = block_above(lines, i)
-  entry.name, entry.arguments = name, list
-  entry.class = mark == ":" and (classes[owner] or classes.last) or nil
-  index.by_place[path .. ":" .. i] = entry
-  if owner == "M" then index.functions[name] = entry end
-  if owner == "core" then index.core[name] = entry end
-  if entry.class and #entry.text > 0 then
-    index.methods[entry.class] = index.methods[entry.class] or {}
-    index.methods[entry.class][name] = entry
-  end
-end
-
---- A class's block of annotations: its fields, whose descriptions may go on in the next line.
-local function note_annotation(index, line, block)
-  local named, rest = line:match "^%-%-%-@class swale%.([%w_]+)(.*)"
-  local field = line:match "^%-%-%-@field (.*)$"
-  if named then
-    block.class, block.fields = named, { parent = rest:match "^: *swale%.([%w_]+)" }
-    index.fields[named] = block.fields
-  elseif field and block.fields then
-    table.insert(block.fields, field)
-  elseif block.fields and #block.fields > 0 and not line:find "^%-%-%-@" then
-    block.fields[#block.fields] = block.fields[#block.fields] .. " " .. line:sub(4)
-  end
-end
-
---- `local X = …` below a class's annotations says that X:method is a method of that class; methods
---- of other tables belong to the class named last.
-local function read(index, path)
-  local lines, classes, block = {}, {}, {}
-  for line in io.lines(path) do lines[#lines + 1] = line end
-  for i, line in ipairs(lines) do
-    if line:find "^%-%-%-" then
-      note_annotation(index, line, block)
-    else
-      local variable = block.class and line:match "^local ([%w_]+)"
-      if variable then classes[variable], classes.last = block.class, block.class end
-      block = {}
-      note_function(index, path, line, i, lines, classes)
-    end
-  end
-end
-
-local index
-
-local function load_index()
-  if index then return index end
-  index = { by_place = {}, functions = {}, core = {}, methods = {}, fields = {} }
-  for _, path in ipairs(lua_files(HOME, {})) do read(index, path) end
-  return index
-end
 
 -- ------------------------------------------------------------------ writing a page
 
@@ -124,10 +22,10 @@ end
 
 --- A class's fields, and behind them those of the class that it extends.
 local function fields_of(class)
-  local fields, list = load_index().fields[class], {}
+  local fields, list = annotations.all().fields[class], {}
   while fields do
     table.move(fields, 1, #fields, #list + 1, list)
-    fields = load_index().fields[fields.parent]
+    fields = annotations.all().fields[fields.parent]
   end
   return list
 end
@@ -171,10 +69,10 @@ local function entry_of(f)
   local info = debug.getinfo(arguments.inner(f), "S")
   if info.what == "C" then
     for name, value in pairs(require "swale.core") do
-      if value == f then return load_index().core[name] end
+      if value == f then return annotations.all().core[name] end
     end
   end
-  return load_index().by_place[info.source:gsub("^@", "") .. ":" .. info.linedefined]
+  return annotations.all().by_place[info.source:gsub("^@", "") .. ":" .. info.linedefined]
 end
 
 --- What a path of names below sw stands for; nil where there is nothing.
@@ -210,7 +108,7 @@ end
 
 local function page_of_class(class)
   local lines = { class .. " has the methods:" }
-  local methods = load_index().methods[class]
+  local methods = annotations.all().methods[class]
   for _, key in ipairs(sorted_names(methods)) do
     lines[#lines + 1] = ("  %-20s %s"):format(key, methods[key].text[1])
   end
@@ -218,43 +116,50 @@ local function page_of_class(class)
 end
 
 local function with_methods(text, class)
-  return load_index().methods[class] and text .. "\n\n" .. page_of_class(class) or text
+  return annotations.all().methods[class] and text .. "\n\n" .. page_of_class(class) or text
+end
+
+--- The function of that name in some module; of several, the one that takes self.
+local function as_method(name)
+  local found = annotations.all().functions[name] or {}
+  if #found == 1 then return found[1] end
+  for _, entry in ipairs(found) do
+    if entry.arguments:find "^%(self[,)]" then return entry end
+  end
+  return nil
 end
 
 --- A method that stands among a module's functions: of tensors in ops, of others by a field.
 local function borrowed_method(class, name)
   local op = (class == "Tensor" or class == "Node") and rawget(require "swale.ops", name)
   if op then return entry_of(op) end
-  for _, field in ipairs(load_index().fields[class] or {}) do
-    if field:match "^(%S+) +function" == name then return load_index().functions[name] end
+  for _, field in ipairs(annotations.all().fields[class] or {}) do
+    if field:match "^(%S+) +function" == name then return as_method(name) end
   end
   return nil
 end
 
 local function page_of_method(class, name)
-  local methods = load_index().methods[class]
-  if not methods then return nil, load_index().methods end
+  local methods = annotations.all().methods[class]
+  if not methods then return nil, annotations.all().methods end
   local entry = methods[name] or borrowed_method(class, name)
   if not entry then return nil, methods end
   return page(class .. ":" .. name, entry)
 end
 
---- Modules whose functions are found by their own name alone.
-local MODULES = { "nn", "loss", "optim", "schedule", "average", "data", "zoo", "ops" }
-
 --- "average.SWA" for "SWA": the public functions of that name, with their modules.
 local function in_modules(name)
   local list = {}
-  for _, module in ipairs(MODULES) do
-    local value = walk(module .. "." .. name)
-    if value ~= nil and callable(value) then list[#list + 1] = module .. "." .. name end
+  for module, functions in pairs(require "swale") do
+    local value = type(functions) == "table" and rawget(functions, name)
+    if value and callable(value) then list[#list + 1] = module .. "." .. name end
   end
   return list
 end
 
 --- "Model" for "model", as scripts name their variables.
 local function class_name(name)
-  local methods, capital = load_index().methods, name:gsub("^%l", string.upper)
+  local methods, capital = annotations.all().methods, name:gsub("^%l", string.upper)
   return not methods[name] and methods[capital] and capital or name
 end
 
@@ -266,7 +171,7 @@ local function known_names()
       if type(key) == "string" then list[#list + 1] = name .. "." .. key end
     end
   end
-  for class in pairs(load_index().methods) do list[#list + 1] = class end
+  for class in pairs(annotations.all().methods) do list[#list + 1] = class end
   return list
 end
 
@@ -281,6 +186,20 @@ function M.of(value, name)
   return type(value) == "table" and page_of_table(name or "it", value) or nil
 end
 
+local function no_page(name, wrong, known)
+  return nil, ('there is no help for "%s"%s'):format(name, errors.suggestion(wrong, known))
+end
+
+local function page_of_method_named(name, class, method)
+  class = class_name(class)
+  local found, names = page_of_method(class, method)
+  if found then return found end
+  if names == annotations.all().methods then return no_page(name, class, names) end
+  local full = {}
+  for known in pairs(names) do full[#full + 1] = class .. ":" .. known end
+  return no_page(name, class .. ":" .. method, full)
+end
+
 ---A page for a name: "schedule.cyclic" or "cyclic", "nn", "Trainer", "Trainer:fit"; sw. in front
 ---does not matter.
 ---@param name string
@@ -288,17 +207,7 @@ end
 function M.page(name)
   local short = name:gsub("^sw%.", "")
   local class, method = short:match "^([%w_]+):([%w_]+)$"
-  if class then
-    class = class_name(class)
-    local found, names = page_of_method(class, method)
-    if found then return found end
-    local full = {}
-    for known in pairs(names) do
-      full[#full + 1] = names == load_index().methods and known or class .. ":" .. known
-    end
-    local wrong = names == load_index().methods and class or short
-    return nil, ('there is no help for "%s"%s'):format(name, errors.suggestion(wrong, full))
-  end
+  if class then return page_of_method_named(name, class, method) end
   if short == "sw" or short == "swale" then return page_of_table("sw", require "swale") end
   local value = walk(short)
   local text = value ~= nil and M.of(value, "sw." .. short)
@@ -308,8 +217,9 @@ function M.page(name)
   if #full > 1 then
     return nil, ('"%s" stands for several: %s'):format(name, table.concat(full, ", "))
   end
-  if load_index().methods[class_name(short)] then return page_of_class(class_name(short)) end
-  return nil, ('there is no help for "%s"%s'):format(name, errors.suggestion(short, known_names()))
+  class = class_name(short)
+  if annotations.all().methods[class] then return page_of_class(class) end
+  return no_page(name, short, known_names())
 end
 
 return M
