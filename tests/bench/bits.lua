@@ -5,23 +5,14 @@
 ---
 --- A line has a name and a hash. With --against the same file is run by the other swale, and only
 --- what differs is printed; the exit status is 1 then.
+package.path = arg[0]:match "^(.-)[^/]*$" .. "../lua/?.lua;" .. package.path
 local core = require "swale.core"
 local process = require "swale.process"
 local sw = require "swale"
+local tiny = require "tiny_zoo"
 
-local STEPS, EXAMPLES, BATCH, CLASSES = 20, 24, 8, 5
-local LENGTH, WORDS = 6, 7
-
---- What makes a network small; others are narrow.
-local NARROW = 0.06
-local TINY = {
-  logreg = { features = 12 }, mlp_small = { features = 12 }, mlp = { features = 12 },
-  F1 = { features = 12 }, F2 = { features = 12 }, lenet5 = { scale = 0.5 },
-  wrn = { depth = 10, width = 0.25 }, wrn_28_10 = { scale = 0.02 },
-  resnet20 = { scale = 0.25 }, resnet56 = { scale = 0.125, input = { 16, 16, 3 } },
-  preresnet110 = { scale = 0.125, input = { 16, 16, 3 } },
-  preresnet164 = { scale = 0.125, input = { 16, 16, 3 } },
-}
+local STEPS, EXAMPLES, BATCH = 20, 24, 8
+local CLASSES, LENGTH, WORDS = tiny.CLASSES, tiny.LENGTH, tiny.WORDS
 
 local OPTIMIZERS = {
   sgd = { lr = 0.01 },
@@ -59,20 +50,7 @@ local function put(name, ...)
   print(("%-40s %016x"):format(name, h))
 end
 
--- ------------------------------------------------------------------ networks and data
-
-local function network(name)
-  if name == "char_transformer" then
-    return sw.zoo.char_transformer { vocabulary = WORDS, length = LENGTH, layers = 2, size = 8,
-      heads = 2 }, "words"
-  end
-  local o = { classes = CLASSES }
-  for key, value in pairs(TINY[name] or { scale = NARROW }) do o[key] = value end
-  if name ~= "logreg" and name ~= "wrn" then o.scale = o.scale or NARROW end
-  local features = o.features and { o.features } or o.input or name == "lenet5" and { 28, 28, 1 }
-    or { 32, 32, 3 }
-  return sw.zoo[name](o), features
-end
+-- ------------------------------------------------------------------ data
 
 local function integers(shape, most)
   local t, random = core.zeros(shape, "int32"), core.random(1, "bits")
@@ -101,7 +79,7 @@ end
 -- ------------------------------------------------------------------ what is hashed
 
 local function train(name, how, o)
-  local layer, features = network(name)
+  local layer, features = tiny.network(name)
   local options = { model = layer, data = data_of(features), batch_size = BATCH, seed = 3,
     average = sw.average.EMA { decay = 0.9 } }
   for key, value in pairs(o) do options[key] = value end
@@ -116,7 +94,7 @@ local function train(name, how, o)
 end
 
 local function derive(name)
-  local layer, features = network(name)
+  local layer, features = tiny.network(name)
   local model = layer:build { seed = 3 }
   local f = sw.compile(sw.loss.cross_entropy, model)
   local w, batch = model:weights(), split_of(features)

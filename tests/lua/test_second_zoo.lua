@@ -4,37 +4,12 @@ local compile = require "swale.compile"
 local core = require "swale.core"
 local lu = require "luaunit"
 local sw = require "swale"
+local tiny = require "tiny_zoo"
 
 TestSecondZoo = {}
 
+local LENGTH, WORDS = tiny.LENGTH, tiny.WORDS
 local BATCH, STEP = 4, 1e-7 -- a step that hardly meets a kink of relu
-
--- What makes a network small; others are narrow: by this factor, unless it is told here.
-local NARROW = 0.06
-local TINY = {
-  logreg = { features = 12 }, mlp_small = { features = 12 }, mlp = { features = 12 },
-  F1 = { features = 12 }, F2 = { features = 12 }, lenet5 = { scale = 0.3 },
-  wrn = { depth = 10, width = 0.25 }, wrn_28_10 = { scale = 0.02 }, C2 = { scale = 0.03 },
-  C4 = { scale = 0.03 }, resnet20 = { scale = 0.125 },
-  resnet56 = { scale = 0.125, input = { 16, 16, 3 } },
-  preresnet110 = { scale = 0.125, input = { 16, 16, 3 } },
-  preresnet164 = { scale = 0.125, input = { 16, 16, 3 } },
-}
-
-local LENGTH, WORDS = 6, 7
-
-local function network(name)
-  if name == "char_transformer" then
-    return sw.zoo.char_transformer { vocabulary = WORDS, length = LENGTH, layers = 2, size = 8,
-      heads = 2 }, "words"
-  end
-  local o = { classes = 5 }
-  for key, value in pairs(TINY[name] or { scale = NARROW }) do o[key] = value end
-  if name ~= "logreg" and name ~= "wrn" then o.scale = o.scale or NARROW end
-  local features = o.features and { o.features } or o.input or name == "lenet5" and { 28, 28, 1 }
-    or { 32, 32, 3 }
-  return sw.zoo[name](o), features
-end
 
 local function normal(shape, seed, dtype)
   return core.random(seed, "test"):fill_normal(core.zeros(shape, dtype or "float64"), 0, 1)
@@ -64,7 +39,7 @@ local function check_differences(loss, w, v, product)
 end
 
 local function check(name)
-  local layer, features = network(name)
+  local layer, features = tiny.network(name)
   local model = layer:build { seed = 3 }
   local loss = model:loss_on(batch_of(features), nil, { mode = "train" })
   local w = model:weights():to "float64"
@@ -88,7 +63,7 @@ end
 
 -- In evaluation mode: examples are apart.
 local function check_norms(name)
-  local layer, features = network(name)
+  local layer, features = tiny.network(name)
   local model, batch = layer:build { seed = 3 }, batch_of(features)
   local index = features == "words"
   local graph = compile.graph(layer, sw.loss.cross_entropy, { features = index and { LENGTH }
