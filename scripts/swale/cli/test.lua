@@ -20,7 +20,7 @@ local function build_parser()
     :argname "PATTERN":args "?"
   parser:option("--only", "One kind alone."):choices(KINDS):argname "core|lua|cli"
   parser:flag("--long", "Also what takes long: a million random calls, thousands of mutants and"
-    .. " kills. Allow an hour.")
+    .. " kills. They take many minutes.")
   return parser
 end
 
