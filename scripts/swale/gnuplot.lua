@@ -66,6 +66,15 @@ local function definitions(texts)
   return table.concat(lines)
 end
 
+--- What gnuplot writes into SVG and nobody sees: groups without content, and titles of its own,
+--- which browsers show under the pointer.
+local function without_debris(svg)
+  local n
+  svg = svg:gsub("%s*<title>[Gg]nuplot[^<]*</title>", "")
+  repeat svg, n = svg:gsub("<g [^>]*>%s*</g>%s*", "") until n == 0
+  return svg
+end
+
 ---@class swale.Picture
 ---@field commands string                without terminal and output; made of constants and numbers
 ---@field texts table<string, string>    variables that commands may name: capitals
@@ -82,7 +91,9 @@ function M.draw(picture, kind, path)
     definitions(picture.texts), picture.commands)
   local result, message = process.run({ "gnuplot", "-d" }, { input = input, timeout = 60 })
   if not result then return nil, "gnuplot cannot be started: " .. message end
-  if result.code == 0 and result.out ~= "" then return core.write_file(path, result.out) end
+  if result.code == 0 and result.out ~= "" then
+    return core.write_file(path, kind == "svg" and without_debris(result.out) or result.out)
+  end
   return nil, "gnuplot: " .. (result.err:match "[^\n]*line %d+: [^\n]*" or
     result.err:match "%S[^\n]*" or "failed with " .. result.code)
 end

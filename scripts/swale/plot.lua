@@ -92,6 +92,30 @@ local function changes(points)
   return result
 end
 
+local SLACK = 5e-4 -- of a value: what a line may miss a point by, far less than a pixel
+
+---The points at which a curve made of straight lines turns. The lines between them miss no other
+---point by more than SLACK of its value. All points are kept if x does not grow from each to the
+---next.
+---@param points number[][]
+---@return number[][]
+function M.corners(points)
+  local result, anchor, least, most = { points[1] }, points[1], -math.huge, math.huge
+  for i = 2, #points do
+    local p, before = points[i], points[i - 1]
+    if p[1] <= before[1] then return points end
+    local slope = (p[2] - anchor[2]) / (p[1] - anchor[1])
+    if not (slope >= least and slope <= most) and before ~= anchor then
+      result[#result + 1], anchor, least, most = before, before, -math.huge, math.huge
+      slope = (p[2] - anchor[2]) / (p[1] - anchor[1])
+    end
+    local slack = SLACK * math.abs(p[2]) / (p[1] - anchor[1])
+    least, most = math.max(least, slope - slack), math.min(most, slope + slack)
+  end
+  if #points > 1 then result[#result + 1] = points[#points] end
+  return result
+end
+
 local function range(points)
   local low, high = math.huge, -math.huge
   for _, p in ipairs(points) do low, high = math.min(low, p[2]), math.max(high, p[2]) end
@@ -201,7 +225,7 @@ end
 local LR_DECADES = 1e4 -- that its axis shows at most: the last steps of a one-cycle are beneath
 
 local function lr_panel(lines, points)
-  block(lines, "lr", thinned(points))
+  block(lines, "lr", thinned(M.corners(points)))
   local low, high = range(points)
   local log = low > 0 and high / low > 20
   lines[#lines + 1] = 'set format y "%g"\n' .. (log and "set logscale y" or "unset logscale y")

@@ -51,6 +51,37 @@ function TestSeries:test_long_curves_are_thinned()
   lu.assert_true(select(2, block:gsub("\n", "")) <= 1500)
 end
 
+local function sawtooth(n, period)
+  local points = {}
+  for i = 1, n do points[i] = { i, 0.02 - 0.01 * (i % period) / period } end
+  return points
+end
+
+function TestSeries:test_corners_of_a_sawtooth()
+  local corners = plot.corners(sawtooth(1000, 100))
+  lu.assert_equals(#corners, 1 + 2 * 10)
+  lu.assert_equals({ corners[2][1], corners[3][1] }, { 99, 100 })
+end
+
+function TestSeries:test_corners_of_a_curve_lie_near_it()
+  local points = {}
+  for i = 1, 2000 do points[i] = { i, 1 + math.cos(i / 600) } end
+  local corners, at = plot.corners(points), 1
+  lu.assert_true(#corners < 200)
+  for _, p in ipairs(points) do
+    while corners[at + 1][1] < p[1] do at = at + 1 end
+    local a, b = corners[at], corners[at + 1]
+    local y = a[2] + (b[2] - a[2]) * (p[1] - a[1]) / (b[1] - a[1])
+    lu.assert_almost_equals(y, p[2], 2e-3 * math.abs(p[2]) + 1e-12)
+  end
+end
+
+function TestSeries:test_corners_of_points_that_go_back()
+  local points = { { 1, 1 }, { 2, 2 }, { 3, 3 }, { 3, 3 }, { 2, 2 }, { 4, 4 } }
+  lu.assert_equals(plot.corners(points), points)
+  lu.assert_equals(plot.corners { { 1, 1 } }, { { 1, 1 } })
+end
+
 TestPicture = {}
 
 function TestPicture:setUp()
@@ -78,7 +109,9 @@ function TestPicture:test_both_files()
   local path, message = self:draw(records(200))
   lu.assert_nil(message)
   lu.assert_equals(path, self.dir .. "/plots/training.svg")
-  lu.assert_str_contains(folders.read(path), "</svg>")
+  local svg = folders.read(path)
+  lu.assert_str_contains(svg, "</svg>")
+  lu.assert_nil(svg:find "<g [^>]*>%s*</g>" or svg:find "<title>gnuplot")
   lu.assert_equals(folders.read(self.dir .. "/plots/training.png"):sub(2, 4), "PNG")
   lu.assert_equals(folders.entries(self.dir .. "/plots"), { "training.png", "training.svg" })
 end
