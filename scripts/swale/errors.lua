@@ -70,6 +70,47 @@ function M.misuse(fmt, ...)
   error(M.position() .. fmt:format(...), 0)
 end
 
+---@class swale.Error      a raised error that carries a code; tostring gives its message
+---@field message string
+---@field code string
+local Error = { __name = "swale.Error" }
+
+function Error:__tostring() return self.message end
+function Error.__concat(a, b) return tostring(a) .. tostring(b) end
+
+--- The methods of its message: what a script does with a text, it may do with the error.
+function Error:__index(key)
+  local f = string[key]
+  return f and function(first, ...)
+    return f(rawequal(first, self) and self.message or first, ...)
+  end
+end
+
+---Raises for a wrong use of the library, as misuse does, with a code: callers branch on
+---errors.code(value), never on a message's text.
+---@param code string    "ELIVE": a rule was asked for a value outside of a training
+---@param fmt string
+---@param ... any
+function M.coded(code, fmt, ...)
+  error(setmetatable({ code = code, message = M.position() .. fmt:format(...) }, Error), 0)
+end
+
+---The code of what was raised; nil where it has none.
+---@param value any
+---@return string|nil
+function M.code(value) return getmetatable(value) == Error and value.code or nil end
+
+---Passes its arguments through, or raises the nil, message of a core function as misuse: what was
+---asked for is not possible.
+---@param ok any
+---@param message? any
+---@param ... any
+---@return any ...
+function M.possible(ok, message, ...)
+  if ok == nil then M.misuse("%s", message) end
+  return ok, message, ...
+end
+
 local last_fault = {} -- the fault raised last: try tells it from other errors by its message
 
 ---Raises a fault of the environment: the message alone, without a position.

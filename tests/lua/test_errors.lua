@@ -35,6 +35,19 @@ function TestErrors:test_try_does_not_mistake_an_older_fault()
   lu.assert_false(ok)
 end
 
+function TestErrors:test_an_error_with_a_code_reads_as_its_message()
+  local ok, e = pcall(errors.coded, "ELIVE", "s.%s is not there", "loss")
+  lu.assert_false(ok)
+  lu.assert_equals(errors.code(e), "ELIVE")
+  lu.assert_str_matches(tostring(e), "[^\n]*test_errors.lua:%d+: s.loss is not there")
+  lu.assert_equals(e:match ": s%.(%a+)", "loss")
+  lu.assert_equals("<" .. e .. ">", "<" .. tostring(e) .. ">")
+  lu.assert_equals(errors.failure(e), tostring(e))
+  for _, other in ipairs { "text", {}, errors.diverged "d", 3 } do
+    lu.assert_nil(errors.code(other))
+  end
+end
+
 function TestErrors:test_try_wants_a_function()
   lu.assert_error_msg_contains("try: f must be a function, got nil", errors.try)
   lu.assert_error_msg_contains("try: f must be a function, got a table", errors.try, {})

@@ -41,20 +41,20 @@ local PROGRESS = { step = "integer?", examples = "nonnegative?", epochs = "nonne
 local preview = {}
 
 function preview.__index(_, key)
-  errors.misuse("this schedule reads s.%s, the live state: it can be neither plotted nor tabulated"
-    .. " beforehand", tostring(key))
+  errors.coded("ELIVE", "this schedule reads s.%s, the live state: it can be neither plotted nor"
+    .. " tabulated beforehand", tostring(key))
 end
 
 --- Stands for a function's memory where none is kept from step to step.
 M.NO_MEMORY = setmetatable({}, { __index = function()
-  errors.misuse("a function with a memory reads the live state: it can be neither plotted nor"
-    .. " tabulated beforehand; trainer:plan asks it step by step")
+  errors.coded("ELIVE", "a function with a memory reads the live state: it can be neither plotted"
+    .. " nor tabulated beforehand; trainer:plan asks it step by step")
 end })
 getmetatable(M.NO_MEMORY).__newindex = getmetatable(M.NO_MEMORY).__index
 
 local function at_function(self, p)
   if self.live then
-    errors.misuse("a rule with a memory reads the live state: %s can be neither plotted nor"
+    errors.coded("ELIVE", "a rule with a memory reads the live state: %s can be neither plotted nor"
       .. " tabulated beforehand", tostring(self))
   end
   local state = { step = p.step, examples = p.examples, epoch = p.examples / p.epoch_examples,

@@ -2,6 +2,7 @@
 --- memory it takes. Exact where the batch size depends on nothing but how far things are.
 local class = require "swale.class"
 local duration = require "swale.duration"
+local errors = require "swale.errors"
 local marks = require "swale.trainer.marks"
 local scan = require "swale.trainer.scan"
 local options = require "swale.options"
@@ -41,10 +42,6 @@ end
 ---@field next_examples? integer    examples, once the coming update is made
 ---@field epoch_examples integer
 
-local function is_of_live_state(message)
-  return type(message) == "string" and message:find("the live state", 1, true) ~= nil
-end
-
 --- A function may read how far things are; one that reads more is live.
 local function ask(x, p, mem)
   local at = type(x) == "function" and schedule.of(x) or x
@@ -56,7 +53,7 @@ local function ask(x, p, mem)
       epoch_examples = p.epoch_examples })
   end
   if ok then return value end
-  if is_of_live_state(value) then return nil end
+  if errors.code(value) == "ELIVE" then return nil end
   error(value, 0)
 end
 
@@ -184,7 +181,7 @@ function M.of(engine, o)
   o = options.check("Trainer:plan", o, PLAN)
   local length = { epochs = o.epochs, steps = o.steps, examples = o.examples }
   if not next(length) then
-    require("swale.errors").misuse(
+    errors.misuse(
       "Trainer:plan: for how long? plan { epochs = 12 }, or steps, or examples")
   end
   local plan = M.steps(engine, duration.of(length, "Trainer:plan"))
