@@ -67,38 +67,38 @@ sw_status swi_broadcast_shape(swi_shape_args *a) {
 
 static swi_unary unary_of(sw_op op) {
   switch (op) {
-  case SW_OP_neg: return SWI_NEG;
-  case SW_OP_exp: return SWI_EXP;
-  case SW_OP_log: return SWI_LOG;
-  case SW_OP_relu: return SWI_RELU;
-  case SW_OP_tanh: return SWI_TANH;
-  case SW_OP_sqrt: return SWI_SQRT;
-  case SW_OP_abs: return SWI_ABS;
-  case SW_OP_sign: return SWI_SIGN;
-  case SW_OP_erf: return SWI_ERF;
-  case SW_OP_erfc: return SWI_ERFC;
-  case SW_OP_sigmoid_slope: return SWI_SIGMOID_SLOPE;
-  case SW_OP_softplus: return SWI_SOFTPLUS;
-  default: return SWI_SIGMOID;
+  case SW_OP_neg: return SWI_UNARY_neg;
+  case SW_OP_exp: return SWI_UNARY_exp;
+  case SW_OP_log: return SWI_UNARY_log;
+  case SW_OP_relu: return SWI_UNARY_relu;
+  case SW_OP_tanh: return SWI_UNARY_tanh;
+  case SW_OP_sqrt: return SWI_UNARY_sqrt;
+  case SW_OP_abs: return SWI_UNARY_abs;
+  case SW_OP_sign: return SWI_UNARY_sign;
+  case SW_OP_erf: return SWI_UNARY_erf;
+  case SW_OP_erfc: return SWI_UNARY_erfc;
+  case SW_OP_sigmoid_slope: return SWI_UNARY_sigmoid_slope;
+  case SW_OP_softplus: return SWI_UNARY_softplus;
+  default: return SWI_UNARY_sigmoid;
   }
 }
 
 static swi_binary binary_of(sw_op op) {
   switch (op) {
-  case SW_OP_add: return SWI_ADD;
-  case SW_OP_sub: return SWI_SUB;
-  case SW_OP_mul: return SWI_MUL;
-  case SW_OP_div: return SWI_DIV;
-  case SW_OP_lt: return SWI_LT;
-  case SW_OP_le: return SWI_LE;
-  case SW_OP_gt: return SWI_GT;
-  case SW_OP_ge: return SWI_GE;
-  case SW_OP_eq: return SWI_EQ;
-  case SW_OP_ne: return SWI_NE;
-  case SW_OP_pow: return SWI_POW;
-  case SW_OP_maximum: return SWI_MAX;
-  case SW_OP_minimum: return SWI_MIN;
-  default: return SWI_GATE;
+  case SW_OP_add: return SWI_BINARY_add;
+  case SW_OP_sub: return SWI_BINARY_sub;
+  case SW_OP_mul: return SWI_BINARY_mul;
+  case SW_OP_div: return SWI_BINARY_div;
+  case SW_OP_lt: return SWI_BINARY_lt;
+  case SW_OP_le: return SWI_BINARY_le;
+  case SW_OP_gt: return SWI_BINARY_gt;
+  case SW_OP_ge: return SWI_BINARY_ge;
+  case SW_OP_eq: return SWI_BINARY_eq;
+  case SW_OP_ne: return SWI_BINARY_ne;
+  case SW_OP_pow: return SWI_BINARY_pow;
+  case SW_OP_maximum: return SWI_BINARY_maximum;
+  case SW_OP_minimum: return SWI_BINARY_minimum;
+  default: return SWI_BINARY_gate;
   }
 }
 
@@ -210,8 +210,8 @@ static void binary_piece(void *arg, int64_t piece) {
 }
 
 static binary_kernel pick(const swi_kernels *k, swi_binary f, int64_t stride_a, int64_t stride_b) {
-  if (stride_a != 0) return stride_b != 0 ? k->binary[f] : k->binary_vs[f];
-  return k->binary_sv[f];
+  if (stride_a != 0) return stride_b != 0 ? k->binary[f].vv : k->binary[f].vs;
+  return k->binary[f].sv;
 }
 
 static void binary_run(const swi_eval_args *e, const walk *w) {
@@ -239,7 +239,7 @@ sw_status swi_binary_eval(const swi_eval_args *e) {
   if (swi_numel(&e->out_shape[0]) == 0) return SW_OK;
   plan_walk(&w, 2, e->in_shape, &e->out_shape[0]);
   if (w.n_axes == 0) {
-    e->k->binary[f](1, e->in[0], e->in[1], e->out[0]);
+    e->k->binary[f].vv(1, e->in[0], e->in[1], e->out[0]);
   } else if (w.n_axes == 1) {
     binary_run(e, &w);
   } else {

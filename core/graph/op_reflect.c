@@ -104,7 +104,7 @@ static void pad_image(void *arg, int64_t image) {
 /* Adds a padded row to the row that it mirrors: its middle, then the borders from without. */
 static void fold_row(const reflection *r, const char *from, char *to) {
   int64_t edge = r->padding[1], width = r->size[1];
-  void (*add)(int64_t, const void *, const void *, void *) = r->e->k->binary[SWI_ADD];
+  void (*add)(int64_t, const void *, const void *, void *) = r->e->k->binary[SWI_BINARY_add].vv;
   add(width * r->channels, to, from + edge * r->pixel, to);
   for (int64_t i = 0; i < edge; i++) {
     int64_t right = edge + width + i;

@@ -183,7 +183,7 @@ sw_status swi_mean_eval(const swi_eval_args *e) {
   sum_plainly(e);
   e->k->fill(1, n, real);
   int finite = all_finite(e);
-  e->k->binary_vs[SWI_DIV](out, e->out[0], real, e->out[0]);
+  e->k->binary[SWI_BINARY_div].vs(out, e->out[0], real, e->out[0]);
   if (!finite) mend_sums(e, n);
   return SW_OK;
 }

@@ -82,34 +82,7 @@ INLINE void map_sv(int64_t n, vec a, const real *b, real *y, vec (*f)(vec, vec))
     map_sv(n, v_set1((double)*(const real *)a), b, y, f);                          \
   }
 
-UNARY(neg, v_neg)
-UNARY(exp, v_exp)
-UNARY(log, v_log)
-UNARY(relu, v_relu)
-UNARY(tanh, v_tanh)
-UNARY(sigmoid, v_sigmoid)
-UNARY(sqrt, v_sqrt)
-UNARY(abs, v_abs)
-UNARY(sign, v_sign)
-UNARY(softplus, v_softplus)
-UNARY(erf, v_erf)
-UNARY(erfc, v_erfc)
-UNARY(sigmoid_slope, v_sigmoid_slope)
-
-BINARY(add, v_add)
-BINARY(sub, v_sub)
-BINARY(mul, v_mul)
-BINARY(div, v_div)
-BINARY(lt, lt)
-BINARY(le, le)
-BINARY(gt, gt)
-BINARY(ge, ge)
-BINARY(eq, eq)
-BINARY(ne, ne)
-BINARY(gate, gate)
-BINARY(max, max2)
-BINARY(min, min2)
-BINARY(pow, v_pow)
+#include "kernels/elementwise.def"
 
 static void where(int64_t n, const void *pm, const void *pa, const void *pb, void *py) {
   const real *m = pm, *a = pa, *b = pb;

@@ -1,32 +1,20 @@
 /* body_table.h: the bodies as one table, TABLE, of the variant VARIANT. Included last. */
-#define BINARY_ROW(prefix)                                                        \
-  {                                                                               \
-    [SWI_ADD] = prefix##_add, [SWI_SUB] = prefix##_sub, [SWI_MUL] = prefix##_mul, \
-    [SWI_DIV] = prefix##_div, [SWI_LT] = prefix##_lt, [SWI_LE] = prefix##_le,     \
-    [SWI_GT] = prefix##_gt, [SWI_GE] = prefix##_ge, [SWI_EQ] = prefix##_eq,       \
-    [SWI_NE] = prefix##_ne, [SWI_GATE] = prefix##_gate, [SWI_MAX] = prefix##_max, \
-    [SWI_MIN] = prefix##_min, [SWI_POW] = prefix##_pow,                           \
-  }
-
 const swi_kernels TABLE = {
     .name = VARIANT,
     .element_bytes = sizeof(real),
-    .unary = {[SWI_NEG] = unary_neg,
-              [SWI_EXP] = unary_exp,
-              [SWI_LOG] = unary_log,
-              [SWI_RELU] = unary_relu,
-              [SWI_TANH] = unary_tanh,
-              [SWI_SIGMOID] = unary_sigmoid,
-              [SWI_SQRT] = unary_sqrt,
-              [SWI_ABS] = unary_abs,
-              [SWI_SIGN] = unary_sign,
-              [SWI_SOFTPLUS] = unary_softplus,
-              [SWI_ERF] = unary_erf,
-              [SWI_ERFC] = unary_erfc,
-              [SWI_SIGMOID_SLOPE] = unary_sigmoid_slope},
-    .binary = BINARY_ROW(binary),
-    .binary_vs = BINARY_ROW(binary_vs),
-    .binary_sv = BINARY_ROW(binary_sv),
+    .unary =
+        {
+#define UNARY(name, f) [SWI_UNARY_##name] = unary_##name,
+#define BINARY(name, f)
+#include "kernels/elementwise.def"
+        },
+    .binary =
+        {
+#define UNARY(name, f)
+#define BINARY(name, f) \
+  [SWI_BINARY_##name] = {binary_##name, binary_vs_##name, binary_sv_##name},
+#include "kernels/elementwise.def"
+        },
     .where = where,
     .fill = fill,
     .scale = scale,

@@ -169,8 +169,8 @@ static void epilogue(const job *j, const swi_gemm_args *p) {
   if (p->accumulate || (!p->bias && p->activation == SWI_ACT_NONE)) return;
   for (int64_t i = 0; i < p->m; i++) {
     void *row = (char *)p->c + i * p->ldc * j->bytes;
-    if (p->bias) j->kernels->binary[SWI_ADD](p->n, row, p->bias, row);
-    if (p->activation == SWI_ACT_RELU) j->kernels->unary[SWI_RELU](p->n, row, row);
+    if (p->bias) j->kernels->binary[SWI_BINARY_add].vv(p->n, row, p->bias, row);
+    if (p->activation == SWI_ACT_RELU) j->kernels->unary[SWI_UNARY_relu](p->n, row, row);
   }
 }
 

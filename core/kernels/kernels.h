@@ -11,40 +11,28 @@
 
 #include "base/context.h"
 
+/* SWI_UNARY_neg, … and SWI_BINARY_add, …: see elementwise.def. */
 typedef enum swi_unary {
-  SWI_NEG,
-  SWI_EXP,
-  SWI_LOG,
-  SWI_RELU, /* max(x, 0); NaN stays NaN */
-  SWI_TANH,
-  SWI_SIGMOID, /* 1 / (1 + exp(-x)), neither end overflows */
-  SWI_SQRT,
-  SWI_ABS,
-  SWI_SIGN,     /* 1, 0 or -1; NaN stays NaN; of a denormal that is flushed 0 */
-  SWI_SOFTPLUS, /* log(1 + exp(x)), neither end overflows */
-  SWI_ERF,
-  SWI_ERFC,          /* 1 - erf(x), exact to its own size */
-  SWI_SIGMOID_SLOPE, /* the derivative of SIGMOID, likewise */
+#define UNARY(name, f) SWI_UNARY_##name,
+#define BINARY(name, f)
+#include "kernels/elementwise.def"
   SWI_UNARY_COUNT
 } swi_unary;
 
 typedef enum swi_binary {
-  SWI_ADD,
-  SWI_SUB,
-  SWI_MUL,
-  SWI_DIV,
-  SWI_LT, /* comparisons give 1 or 0; false if either is NaN, but NE is then true */
-  SWI_LE,
-  SWI_GT,
-  SWI_GE,
-  SWI_EQ,
-  SWI_NE,
-  SWI_GATE, /* b > 0 ? a : 0, the derivative of relu times a */
-  SWI_MAX,  /* MAX and MIN: NaN if either is; which zero of two is not said */
-  SWI_MIN,
-  SWI_POW, /* the C library's, one element after another */
+#define UNARY(name, f)
+#define BINARY(name, f) SWI_BINARY_##name,
+#include "kernels/elementwise.def"
   SWI_BINARY_COUNT
 } swi_binary;
+
+typedef void (*swi_unary_kernel)(int64_t n, const void *x, void *y);
+typedef void (*swi_binary_kernel)(int64_t n, const void *a, const void *b, void *y);
+
+/* f(a[i], b[i]), f(a[i], *b), f(*a, b[i]) */
+typedef struct swi_binary_kernels {
+  swi_binary_kernel vv, vs, sv;
+} swi_binary_kernels;
 
 /* What one SGD update needs to know; all of it may change from step to step. */
 typedef struct swi_sgd_hyper {
@@ -125,11 +113,8 @@ typedef struct swi_kernels {
   const char *name;  /* "scalar", "avx2", "avx512", "neon" */
   int element_bytes; /* sizeof(real) */
 
-  /* elementwise: y[i] = f(x[i]), f(a[i], b[i]), f(a[i], *b), f(*a, b[i]) */
-  void (*unary[SWI_UNARY_COUNT])(int64_t n, const void *x, void *y);
-  void (*binary[SWI_BINARY_COUNT])(int64_t n, const void *a, const void *b, void *y);
-  void (*binary_vs[SWI_BINARY_COUNT])(int64_t n, const void *a, const void *b, void *y);
-  void (*binary_sv[SWI_BINARY_COUNT])(int64_t n, const void *a, const void *b, void *y);
+  swi_unary_kernel unary[SWI_UNARY_COUNT];
+  swi_binary_kernels binary[SWI_BINARY_COUNT];
   void (*where)(int64_t n, const void *mask, const void *a, const void *b,
                 void *y); /* mask != 0 ? a : b */
 

@@ -172,7 +172,7 @@ static double norm_of_change(void *arg, const sw_range *range, int64_t first, in
   (void)range;
   for (int64_t i = 0; i < n; i += TILE) {
     int64_t size = n - i < TILE ? n - i : TILE, at = (first + i) * l->k->element_bytes;
-    l->k->binary[SWI_SUB](size, now + at, before + at, change);
+    l->k->binary[SWI_BINARY_sub].vv(size, now + at, before + at, change);
     sum += l->k->dot(size, change, change);
   }
   return sum;
