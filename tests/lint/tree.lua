@@ -3,8 +3,9 @@
 --     return function(tree, fault) … end
 --
 -- tree is a list of { path = , lines = }, sorted by path, and tree.top the names at the top level;
--- fault(path, line, format, …) reports, with line nil for a file as a whole. tests/lua/test_lint_rules.lua shows each rule a tree that breaks
--- it. At the end the largest files and functions are printed, which is no fault.
+-- fault(path, line, format, …) reports, with line nil for a file as a whole.
+-- tests/lua/test_lint_rules.lua shows each rule a tree that breaks it. At the end the largest files
+-- and functions are printed, which is no fault.
 package.path = "tests/lint/?.lua;" .. package.path
 local LARGEST = 5
 
