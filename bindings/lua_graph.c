@@ -73,6 +73,16 @@ static sw_edge optional_edge(lua_State *L, int index, const char *who, const cha
   return node->edge;
 }
 
+/* nil, why, "EUNSUPPORTED", position of the param at fault */
+static int unsupported(lua_State *L, sw_status st, int culprit) {
+  lua_pushnil(L);
+  lua_pushstring(L, sw_message(lx_context(L)));
+  lua_pushstring(L, sw_status_name(st));
+  if (culprit < 0) return 3;
+  lua_pushinteger(L, culprit + 1);
+  return 4;
+}
+
 /* graph:gradient(of, wrt, seed). Stack: self, of, wrt, seed, the result, shells, edges. */
 static int gradient(lua_State *L) {
   const char *who = "graph:gradient";
@@ -92,20 +102,11 @@ static int gradient(lua_State *L) {
   lx_check_edges(L, 3, who, "wrt", g, 0, edges, n);
   sw_edge seed = optional_edge(L, 4, who, "seed", g);
   sw_status st = sw_graph_gradient(g, of->edge, seed, edges, n, grads);
+  if (st == SW_EUNSUPPORTED) return unsupported(L, st, -1);
   if (st != SW_OK) return lx_retry(L, st, 4, gradient);
   give_edges(L, 5, g, shells, grads, n);
   lua_settop(L, 5);
   return 1;
-}
-
-/* nil, why, "EUNSUPPORTED", position of the param that is to blame */
-static int unsupported(lua_State *L, sw_status st, int culprit) {
-  lua_pushnil(L);
-  lua_pushstring(L, sw_message(lx_context(L)));
-  lua_pushstring(L, sw_status_name(st));
-  if (culprit < 0) return 3;
-  lua_pushinteger(L, culprit + 1);
-  return 4;
 }
 
 /* graph:example_norms(grads) */

@@ -229,16 +229,13 @@ static sw_status couples_examples(const sw_graph *g, sw_edge e, int *answer) {
   return SW_OK;
 }
 
-static sw_status refuse(const sw_graph *g, sw_edge grad, int i) {
-  const char *why = "is not one sum over the examples: it is used several times, or the loss has a "
-                    "penalty of its own";
+static sw_status refuse(const sw_graph *g, sw_edge grad) {
+  const char *why = "its gradient is not one sum over the examples: it is used several times, or "
+                    "the loss has a penalty of its own";
   int coupled;
   SW_TRY(couples_examples(g, grad, &coupled));
-  if (coupled)
-    why = "is made of coupled examples: a layer couples them, such as batch norm "
-          "in training mode (ghost batches, or running statistics, keep what they can apart)";
-  return sw_fail(g->ctx, SW_EUNSUPPORTED,
-                 "per-example gradient norms: the gradient of parameter %d %s", i + 1, why);
+  if (coupled) why = "its gradient is made of coupled examples";
+  return sw_fail(g->ctx, SW_EUNSUPPORTED, "%s", why);
 }
 
 /* The elements first … end - 1 of the weights. */
@@ -273,8 +270,8 @@ static sw_status check_tied(const sw_graph *g) {
   for (int32_t i = 1; i < n && status == SW_OK; i++)
     if (leaves[i].first < leaves[i - 1].end)
       status = sw_fail(g->ctx, SW_EUNSUPPORTED,
-                       "per-example gradient norms: the parameters at elements %" PRId64
-                       " and %" PRId64 " share weights, which are then used several times",
+                       "the parameters at elements %" PRId64 " and %" PRId64
+                       " share weights, which are then used several times",
                        leaves[i - 1].first + 1, leaves[i].first + 1);
   swi_free(g->ctx, leaves, size);
   return status;
@@ -284,9 +281,9 @@ static sw_status check_loss(const sw_graph *g, const sw_edge *grads, int n_grads
   int good = 0;
   SW_TRY(swi_is_of_mean(g, grads, n_grads, &good));
   if (good) return SW_OK;
-  return sw_fail(g->ctx, SW_EUNSUPPORTED,
-                 "per-example gradient norms: the loss must be the mean over the examples, such as "
-                 "losses:mean(), not their sum");
+  return sw_fail(
+      g->ctx, SW_EUNSUPPORTED,
+      "the loss must be the mean over the examples, such as losses:mean(), not their sum");
 }
 
 sw_status sw_graph_example_norms(sw_graph *g, const sw_edge *grads, int n_grads, sw_edge *out,
@@ -299,14 +296,12 @@ sw_status sw_graph_example_norms(sw_graph *g, const sw_edge *grads, int n_grads,
     SW_TRY(swi_build_status(g));
     if (squares.node < 0) {
       if (culprit) *culprit = i;
-      return refuse(g, grads[i], i);
+      return refuse(g, grads[i]);
     }
     total = total.node < 0 ? squares : swi_add(g, total, squares);
   }
   SW_TRY(check_loss(g, grads, n_grads));
-  if (total.node < 0)
-    return sw_fail(g->ctx, SW_EEMPTY,
-                   "per-example gradient norms: the loss depends on no parameter");
+  if (total.node < 0) return sw_fail(g->ctx, SW_EEMPTY, "the loss depends on no parameter");
   /* the gradients are of a mean: each example's own is B times its share */
   *out = swi_scale(g, total, 1, 2);
   return swi_build_status(g);

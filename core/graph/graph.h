@@ -120,17 +120,17 @@ SW_API int sw_graph_size(const sw_graph *g);    /* nodes so far */
 
 /* grads[i] = d of / d wrt[i], an edge of the same shape, or SW_NO_EDGE where there is no path. of
  * must be a real scalar, or seed a cotangent of its shape. Reverse mode; every rule is written in
- * ops. */
+ * ops. SW_EUNSUPPORTED: an op on the path has no derivative there. */
 SW_API sw_status sw_graph_gradient(sw_graph *g, sw_edge of, sw_edge seed, const sw_edge *wrt,
                                    int n_wrt, sw_edge *grads);
 
 /* Per-example squared gradient norms. grads are the gradients of a loss that is the mean over
  * examples, as sw_graph_gradient gave them for params. *out: (batch), sum over the params of
  * |g_i|^2, g_i being the gradient of example i's own loss. How, is said in example_norms.c.
- * SW_EUNSUPPORTED, with the param's position in *culprit (may be NULL): a param of products or
- * embeddings with several uses, a penalty, or examples that are coupled. SW_EUNSUPPORTED too, and
- * nobody is the culprit: two params of vector 0 share elements, or the loss is another multiple of
- * the mean for each batch size, such as the sum. */
+ * SW_EUNSUPPORTED, with the param's position in *culprit (may be NULL) and a message about "its
+ * gradient": a param of products or embeddings with several uses, a penalty, or examples that are
+ * coupled. SW_EUNSUPPORTED too, and no culprit: two params of vector 0 share elements, or the loss
+ * is another multiple of the mean for each batch size, such as the sum. */
 SW_API sw_status sw_graph_example_norms(sw_graph *g, const sw_edge *grads, int n_grads,
                                         sw_edge *out, int *culprit);
 

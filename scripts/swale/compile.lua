@@ -217,7 +217,7 @@ function M.graph(layer, loss, example, mode, fold)
   add_loss(self, loss, example)
   self.loss_facts = loss_facts.of(loss)
   take_hits(self, example, self.loss_facts)
-  self.grads = graph:gradient(self.loss, self.parameters)
+  self.grads = errors.possible(graph:gradient(self.loss, self.parameters))
   return self
 end
 
@@ -269,21 +269,15 @@ local function has_batch_norm(layer)
   return false
 end
 
---- The core knows parameters by their number, a user by their path.
-local function refuse_norms(self, asks, segment, why)
-  local coupled = self.mode == "train" and has_batch_norm(self.layer)
-  if segment then
-    why = why:gsub("^per%-example gradient norms: ", "")
-      :gsub("the gradient of parameter %d+", ('the gradient of "%s"'):format(segment.path))
-    if coupled then why = why:gsub(": a layer couples them.*$", "") end
-    if not why:find(segment.path, 1, true) then why = segment.path .. ": " .. why end
-  end
+--- segment: of the parameter at fault, if it is one.
+local function refuse_norms(self, asks, why, segment)
   if self.ratio then
     errors.misuse("%s needs per-example gradient norms, but there are none%s", asks,
       self.loss_facts.coupled or ": the loss divides by a sum over the batch")
   end
-  errors.misuse("%s needs per-example gradient norms, but there are none: %s%s", asks, why,
-    coupled and COUPLED or "")
+  local coupled = self.mode == "train" and has_batch_norm(self.layer)
+  errors.misuse("%s needs per-example gradient norms, but there are none%s: %s%s", asks,
+    segment and (' of "%s"'):format(segment.path) or "", why, coupled and COUPLED or "")
 end
 
 local function refuse_tied(asks, tie)
@@ -300,8 +294,9 @@ function Graph:norms(asks)
   if self.norm_node then return self.norm_node end
   if self.ties[1] then refuse_tied(asks or "measure: noise_scale", self.ties[1]) end
   local node, why, _, culprit = self.graph:example_norms(self.grads)
-  if not node then refuse_norms(self, asks or "measure: noise_scale", self.segments[culprit or 0],
-      tostring(why)) end
+  if not node then
+    refuse_norms(self, asks or "measure: noise_scale", why, self.segments[culprit or 0])
+  end
   self.norm_node = node
   return node
 end

@@ -33,23 +33,33 @@ local function inner(a, b)
   return sum
 end
 
+--- graph:gradient, which raises where an op has no derivative.
+local function gradient_of(g, of, wrt, seed)
+  return errors.possible(g.graph:gradient(of, wrt, seed))
+end
+
 --- The derivative of a node along v, J v, by differentiating J'u, which is linear in u, by u;
---- false if the node depends on no parameter.
+--- false if the node depends on no parameter; nil, message, code where an op has no derivative.
 local function tangent(g, of)
   local u = g.graph:input(DUAL, "real", of:shape())
-  local along = inner(g.graph:gradient(of, g.parameters, u), directions(g))
-  return along and g.graph:gradient(along, { u })[1]
+  local slopes, why, code = g.graph:gradient(of, g.parameters, u)
+  if not slopes then return nil, why, code end
+  local along = inner(slopes, directions(g))
+  if not along then return false end
+  local tangents
+  tangents, why, code = g.graph:gradient(along, { u })
+  return tangents and tangents[1], why, code
 end
 
 local function output_tangent(g)
-  return tangent(g, g.output)
+  return errors.possible(tangent(g, g.output))
     or errors.misuse "second derivatives: the output depends on no parameter"
 end
 
 --- The loss' gradient in the outputs, and its Hessian there times t; each may be false.
 local function at_output(g, t)
-  local slope = g.graph:gradient(g.loss, { g.output })[1]
-  return slope, slope and g.graph:gradient(slope, { g.output }, t)[1]
+  local slope = gradient_of(g, g.loss, { g.output })[1]
+  return slope, slope and gradient_of(g, slope, { g.output }, t)[1]
 end
 
 --- What each kind computes: one node a parameter or false, which go into a vector, and nodes that
@@ -60,13 +70,13 @@ local KINDS = {}
 function KINDS.hvp(g)
   local slope = inner(g.grads, directions(g))
     or errors.misuse "second derivatives: the loss depends on no parameter"
-  return g.graph:gradient(slope, g.parameters), {}
+  return gradient_of(g, slope, g.parameters), {}
 end
 
 --- J' H_L J v
 function KINDS.gauss_newton(g)
   local _, curved = at_output(g, output_tangent(g))
-  return curved and g.graph:gradient(g.output, g.parameters, curved) or {}, {}
+  return curved and gradient_of(g, g.output, g.parameters, curved) or {}, {}
 end
 
 function KINDS.jvp(g) return {}, { g.output, output_tangent(g) } end
@@ -76,10 +86,14 @@ function KINDS.jvp(g) return {}, { g.output, output_tangent(g) } end
 function KINDS.along(g)
   local first = output_tangent(g)
   local slope, curved = at_output(g, first)
-  local ok, bent = pcall(tangent, g, first)
-  local second = ok and inner({ curved, bent and slope }, { first, bent })
-  if not ok and not tostring(bent):find("third derivative", 1, true) then error(bent, 0) end
-  if not ok then second = inner(KINDS.hvp(g), directions(g)) end
+  local bent, why, code = tangent(g, first)
+  local second
+  if code == "EUNSUPPORTED" then
+    second = inner(KINDS.hvp(g), directions(g))
+  else
+    errors.possible(bent, why)
+    second = inner({ curved, bent and slope }, { first, bent })
+  end
   local none = ops.dot(first, first) * 0
   return {}, { g.loss, inner({ slope }, { first }) or none, second or none }
 end
@@ -88,7 +102,7 @@ end
 function KINDS.squared_gradient_norm(g)
   local norm = inner(g.grads, g.grads)
     or errors.misuse "second derivatives: the loss depends on no parameter"
-  return g.graph:gradient(norm, g.parameters), { norm }
+  return gradient_of(g, norm, g.parameters), { norm }
 end
 
 --- |g_i|^2

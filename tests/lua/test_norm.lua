@@ -167,13 +167,16 @@ end
 function TestNorm:test_what_has_no_derivative_says_so()
   local m = model({ B, 3 }, {})
   local second = m.graph:gradient(ops.dot(m.grads[1], m.c), { m.x })[1]
-  lu.assert_error_msg_contains("third derivative", m.graph.gradient, m.graph,
-    ops.dot(second, m.c), { m.x })
-  lu.assert_error_msg_contains("stats has no derivative", m.graph.gradient, m.graph,
-    ops.sum(m.stats), { m.x })
+  local function refuses(graph, of, wrt, words)
+    local grads, why, code = graph:gradient(of, wrt)
+    lu.assert_nil(grads)
+    lu.assert_str_contains(why, words)
+    lu.assert_equals(code, "EUNSUPPORTED")
+  end
+  refuses(m.graph, ops.dot(second, m.c), { m.x }, "third derivative")
+  refuses(m.graph, ops.sum(m.stats), { m.x }, "stats has no derivative")
   local ghosts = model({ B, 3 }, { ghost = 2 })
-  lu.assert_error_msg_contains("moments of ghosts", ghosts.graph.gradient, ghosts.graph,
-    ops.sum(ghosts.moments), { ghosts.x })
+  refuses(ghosts.graph, ops.sum(ghosts.moments), { ghosts.x }, "moments of ghosts")
 end
 
 function TestNorm:test_one_value_has_no_variance()

@@ -271,7 +271,7 @@ function TestNorms:test_batch_norm_in_training_mode_is_refused()
   for _, norm in ipairs { nn.BatchNorm(4), nn.GhostBatchNorm(2)(4) } do
     local graph = classified(nn.Sequential { nn.Linear(3, 4), norm, nn.Linear(4, 3) }, { 3 },
       "train")
-    lu.assert_error_msg_contains('the gradient of "0.weight" is made of coupled examples',
+    lu.assert_error_msg_contains('none of "0.weight": its gradient is made of coupled examples',
       graph.norms, graph)
     lu.assert_error_msg_contains("Ghost batches", graph.norms, graph)
     lu.assert_error_msg_contains('mode = "eval"', graph.norms, graph)
@@ -297,7 +297,7 @@ function TestNorms:test_products_used_twice_are_refused()
   local culprit = refused(function(g, new)
     local x, a, b = g:input(1, "real", { "batch", WIDTH }), new { WIDTH }, new { WIDTH, WIDTH }
     return squared(ops.matmul(ops.matmul(x * a, b):tanh(), b):tanh())
-  end, "the gradient of parameter 2 is not one sum over the examples: it is used several times")
+  end, "its gradient is not one sum over the examples: it is used several times")
   lu.assert_equals(culprit, 2)
 end
 

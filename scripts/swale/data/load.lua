@@ -73,7 +73,6 @@ local function refusal(name, o)
   local remedy = o.path and "" or
     ("\n  Remove the file; `swale data get %s` makes it anew."):format(name)
   return function(split, why)
-    if why:find "^crop" then errors.misuse("data.load: augment: %s", why) end
     errors.environment(("%s: %s: %s%s"):format(place, split, why, remedy), "ECORRUPT")
   end
 end

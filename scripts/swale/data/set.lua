@@ -58,7 +58,8 @@ local function with_rows(x, images)
   return x:reshape(shape)
 end
 
---- What the source says of a split goes to refuse(split, why), which knows where the split is from.
+--- What the source finds wrong with a split's values goes to refuse(split, why), which knows where
+--- the split is from.
 local function new_split(split, o, refuse)
   local ok, result = pcall(splits.new, o)
   if ok then return result end
@@ -93,9 +94,9 @@ function M.new(o)
     data[split] = new_split(split, { x = with_rows(part.x, o.images), y = part.y,
       clean_y = part.clean_y, classes = o.classes, ignore_index = o.ignore_index,
       normalisation = o.normalisation,
-      shaped = data.images, vocabulary = o.vocabulary,
-      augment = split == "train" and o.augment or nil }, o.refuse)
+      shaped = data.images, vocabulary = o.vocabulary }, o.refuse)
   end
+  if o.augment then data.train = data.train:augment(o.augment) end
   return setmetatable(data, Data)
 end
 

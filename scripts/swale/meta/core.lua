@@ -250,10 +250,12 @@ function Graph:param(first, shape, vector) end
 ---@param of swale.Node             a scalar, unless there is a seed
 ---@param wrt swale.Node[]
 ---@param seed? swale.Node          of of's shape: the gradient of <of, seed>, seed being held fixed
----@return (swale.Node|false)[]     false where there is no path
+---@return (swale.Node|false)[]|nil grads, string? message, string? code   false where there is no
+---path; nil, why, "EUNSUPPORTED" where an op has no derivative
 function Graph:gradient(of, wrt, seed) end
 ---@param grads (swale.Node|false)[]  as gradient gave them, of params, of a mean over examples
----@return swale.Node|nil norms, string? message, string? code, integer? culprit   (batch) squared norms; nil, why, "EUNSUPPORTED", position in grads
+---@return swale.Node|nil norms, string? message, string? code, integer? culprit   (batch) squared
+---norms; nil, why, "EUNSUPPORTED", the position in grads of the one at fault, if it is one
 function Graph:example_norms(grads) end
 ---@param outputs swale.Node[]
 ---@return string
