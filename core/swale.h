@@ -29,7 +29,11 @@ extern "C" {
 
 #include "measure/noise.h"
 
+#include "io/cifar.h"
+#include "io/csv.h"
+#include "io/file.h"
 #include "io/idx.h"
+#include "io/npy.h"
 #include "io/safetensors.h"
 
 #ifdef __cplusplus

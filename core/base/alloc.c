@@ -2,7 +2,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "base/alloc.h"
+#include "base/alloc_int.h"
 #include "base/context_int.h"
 
 /* A block of LARGE bytes has more small pages than a processor keeps addresses of. In large pages,

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/c_locale.h"
+#include "base/c_locale_int.h"
 #include "base/context_int.h"
-#include "base/parallel.h"
+#include "base/parallel_int.h"
 
 sw_context *swi_context_new(void) {
   sw_context *ctx = calloc(1, sizeof *ctx);

@@ -9,9 +9,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
+#include "base/alloc_int.h"
 #include "base/context_int.h"
-#include "base/parallel.h"
+#include "base/parallel_int.h"
 
 enum { SPIN_NS = 50000, MAX_THREADS = 1024, STACK = 4 << 20 }; /* kernels want up to 700 KiB */
 

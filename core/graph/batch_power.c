@@ -5,7 +5,7 @@
  */
 #include "graph/batch_power.h"
 
-#include "base/alloc.h"
+#include "base/alloc_int.h"
 
 enum { ANY = 1000, NONE = 2000 };
 

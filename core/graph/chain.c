@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "base/parallel.h"
+#include "base/parallel_int.h"
 #include "graph/blame.h"
 #include "graph/elementwise.h"
 

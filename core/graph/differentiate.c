@@ -6,7 +6,7 @@
  */
 #include <string.h>
 
-#include "base/alloc.h"
+#include "base/alloc_int.h"
 #include "graph/build.h"
 
 typedef struct sweep {

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/alloc.h"
-#include "base/c_locale.h"
+#include "base/alloc_int.h"
+#include "base/c_locale_int.h"
 
 void swi_put(swi_text *t, const char *format, ...) {
   va_list args;

@@ -1,7 +1,7 @@
 /* eager.c: one op on tensors, by the same rows of the op table. */
 #include "graph/eager.h"
 
-#include "base/alloc.h"
+#include "base/alloc_int.h"
 #include "base/context_int.h"
 #include "graph/op_int.h"
 

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "base/parallel.h"
+#include "base/parallel_int.h"
 
 enum { PIECE = 1 << 15, PARALLEL_FROM = 1 << 17, MOST_IN = 3 };
 

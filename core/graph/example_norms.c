@@ -13,7 +13,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "base/alloc.h"
+#include "base/alloc_int.h"
 #include "graph/batch_power.h"
 #include "graph/build.h"
 

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/alloc.h"
+#include "base/alloc_int.h"
 #include "graph/op_int.h"
 
 static int32_t find(const sw_graph *g, const char *label) {

@@ -2,7 +2,7 @@
  * is ready for its update. */
 #include <stdlib.h>
 
-#include "base/alloc.h"
+#include "base/alloc_int.h"
 #include "graph/chain.h"
 #include "graph/program_int.h"
 

@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "base/alloc.h"
+#include "base/alloc_int.h"
 #include "base/context_int.h"
 #include "graph/identity.h"
 #include "graph/op_int.h"

@@ -2,7 +2,7 @@
  * only what came before them. */
 #include <math.h>
 
-#include "base/parallel.h"
+#include "base/parallel_int.h"
 #include "graph/build.h"
 
 /* ------------------------------------------------------------------ products of slices */

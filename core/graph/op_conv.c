@@ -7,7 +7,7 @@
 #include <inttypes.h>
 
 #include "graph/build.h"
-#include "kernels/conv.h"
+#include "kernels/conv_int.h"
 
 /* ------------------------------------------------------------------ shapes */
 

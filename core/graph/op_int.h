@@ -4,8 +4,8 @@
 #define SW_OP_INT_H
 
 #include "graph/graph.h"
-#include "kernels/gemm.h"
-#include "kernels/kernels.h"
+#include "kernels/gemm_int.h"
+#include "kernels/kernels_int.h"
 
 enum { SWI_LABEL = 80 }; /* room for a label */
 

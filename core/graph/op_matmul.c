@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "graph/build.h"
-#include "kernels/inner.h"
+#include "kernels/inner_int.h"
 
 /* ------------------------------------------------------------------ matmul */
 

@@ -22,7 +22,7 @@
 #include <math.h>
 
 #include "base/context_int.h"
-#include "base/parallel.h"
+#include "base/parallel_int.h"
 #include "graph/build.h"
 
 enum {

@@ -12,7 +12,7 @@
 #include <float.h>
 #include <math.h>
 
-#include "base/parallel.h"
+#include "base/parallel_int.h"
 #include "graph/build.h"
 
 enum {

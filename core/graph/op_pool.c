@@ -7,7 +7,7 @@
  */
 #include <inttypes.h>
 
-#include "base/parallel.h"
+#include "base/parallel_int.h"
 #include "graph/build.h"
 
 enum { MOST_TAPS = 1 << 24 }; /* their numbers must be exact in float32 */

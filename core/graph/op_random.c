@@ -4,7 +4,7 @@
  * of the node, position in the example): the same mask however a batch is cut, for any number of
  * threads. Every node has a slot of its own.
  */
-#include "base/parallel.h"
+#include "base/parallel_int.h"
 #include "base/random.h"
 #include "graph/op_int.h"
 

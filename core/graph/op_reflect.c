@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/parallel.h"
+#include "base/parallel_int.h"
 #include "graph/build.h"
 
 static int64_t mirrored(int64_t o, int64_t padding, int64_t n) {

@@ -1,7 +1,7 @@
 /* op_shape.c: reshape and transpose: the same elements, named otherwise. */
 #include <string.h>
 
-#include "base/parallel.h"
+#include "base/parallel_int.h"
 #include "graph/build.h"
 
 /* ------------------------------------------------------------------ reshape */

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/parallel.h"
+#include "base/parallel_int.h"
 #include "graph/reduce.h"
 
 enum {

@@ -37,8 +37,8 @@ SW_API sw_status sw_program_new(sw_graph *g, const sw_program_options *o, sw_pro
 SW_API sw_program *sw_program_retain(sw_program *p);
 SW_API void sw_program_release(sw_program *p);
 SW_API sw_dtype sw_program_dtype(const sw_program *p);
-SW_API int
-sw_program_inputs(const sw_program *p); /* slots 0 … n-1; a slot nothing reads is there too */
+/* Slots 0 … n-1; a slot that nothing reads counts, too. */
+SW_API int sw_program_inputs(const sw_program *p);
 SW_API const sw_type *sw_program_input_type(const sw_program *p,
                                             int slot); /* NULL: nothing reads it */
 SW_API int sw_program_outputs(const sw_program *p);

@@ -6,11 +6,11 @@
  */
 #include <string.h>
 
-#include "base/alloc.h"
+#include "base/alloc_int.h"
 #include "graph/blame.h"
 #include "graph/chain.h"
 #include "graph/program_int.h"
-#include "kernels/cpu.h"
+#include "kernels/cpu_int.h"
 
 struct sw_workspace {
   sw_program *p;

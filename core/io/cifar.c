@@ -7,8 +7,8 @@
 #include <inttypes.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
-#include "io/file.h"
+#include "base/alloc_int.h"
+#include "io/file_int.h"
 
 enum { SIDE = 32, PLANE = SIDE * SIDE, IMAGE = 3 * PLANE, BLOCK = 64 };
 

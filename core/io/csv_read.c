@@ -10,10 +10,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
+#include "base/alloc_int.h"
 #include "io/csv.h"
 #include "io/csv_int.h"
-#include "io/file.h"
+#include "io/file_int.h"
 
 struct sw_csv {
   sw_context *ctx;

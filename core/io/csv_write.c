@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/alloc.h"
-#include "base/c_locale.h"
+#include "base/alloc_int.h"
+#include "base/c_locale_int.h"
 #include "io/csv.h"
 #include "io/csv_int.h"
-#include "io/file.h"
+#include "io/file_int.h"
 
 enum { BUFFER = 1 << 16, LONGEST_NUMBER = 32 };
 

@@ -1,5 +1,5 @@
 /* elements.c: one table of element types; conversion block by block. */
-#include "io/elements.h"
+#include "io/elements_int.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* file.c: files read, and written whole or not at all. */
-#include "io/file.h"
+#include "io/file_int.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
+#include "base/alloc_int.h"
 
 sw_status swi_file_fail(sw_context *ctx, const char *path, const char *action, int error) {
   char text[128];

@@ -1,41 +1,11 @@
-/* file.h: reading and writing whole files, with every fault told in one sentence.
- *
- * A writer writes to path.tmp.<pid> in the same folder, syncs, and renames at its end: under the
- * final name there is the old file or the new one, never a part. What a killed writer of that path
- * left is removed by the next one. Devices and pipes are written as
- * they are. A full disk or a size limit is an error here, never a signal.
- */
+/* file.h: writing a whole file. */
 #ifndef SW_FILE_H
 #define SW_FILE_H
 
 #include "base/context.h"
 
-/* SW_EIO: "path: cannot read: No such file or directory". ENOSPC, EFBIG, EDQUOT: "disk full". */
-sw_status swi_file_fail(sw_context *ctx, const char *path, const char *action, int error);
-
-/* Opens a regular file for reading; the caller closes *fd. *size is its length at this moment. */
-sw_status swi_file_open(sw_context *ctx, const char *path, int *fd, int64_t *size);
-
-/* Up to n bytes from offset on, fewer only where the file ends. */
-sw_status swi_file_read(sw_context *ctx, const char *path, int fd, int64_t offset, void *to,
-                        int64_t n, int64_t *got);
-
-typedef struct swi_writer {
-  sw_context *ctx;
-  const char *path; /* borrowed */
-  char *temp;       /* NULL: path is no regular file and is written in place */
-  size_t temp_size;
-  int fd;
-} swi_writer;
-
-sw_status swi_writer_open(swi_writer *w, sw_context *ctx, const char *path);
-sw_status swi_writer_put(swi_writer *w, const void *bytes, int64_t n);
-
-/* Ends the writer in any case. st: how the writing went; if not SW_OK, or if the end fails, the
- * temporary file is removed and what stood under path is as it was. Returns the first failure. */
-sw_status swi_writer_end(swi_writer *w, sw_status st);
-
-/* A whole file in one call, by such a writer. SW_EIO, SW_ENOMEM. */
+/* Writes path.tmp.<pid> in the same folder, syncs, and renames it: under path there is the old file
+ * or the new one, never a part. SW_EIO, SW_ENOMEM. */
 SW_API sw_status sw_file_write_atomic(sw_context *ctx, const char *path, const void *bytes,
                                       size_t size);
 

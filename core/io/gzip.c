@@ -1,11 +1,11 @@
 /* gzip.c: zlib's streams, fed from and to files. */
-#include "io/gzip.h"
+#include "io/gzip_int.h"
 
 #include <inttypes.h>
 #define ZLIB_CONST
 #include <zlib.h>
 
-#include "base/alloc.h"
+#include "base/alloc_int.h"
 
 enum { BUFFER = 1 << 16, GZIP_WINDOW = 15 + 16, HEADROOM = 64, STEP = 1 << 30 };
 

@@ -9,9 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
-#include "io/file.h"
-#include "io/gzip.h"
+#include "base/alloc_int.h"
+#include "io/file_int.h"
+#include "io/gzip_int.h"
 
 enum { UNSIGNED_BYTE = 0x08, LONGEST_HEADER = 4 + 4 * SW_MAX_DIMS, FIRST_STEP = 1 << 20 };
 

@@ -2,7 +2,7 @@
 #ifndef SW_NPY_INT_H
 #define SW_NPY_INT_H
 
-#include "io/elements.h"
+#include "io/elements_int.h"
 
 typedef struct swi_npy_header {
   swi_element type;

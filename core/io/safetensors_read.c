@@ -12,9 +12,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
-#include "io/elements.h"
-#include "io/file.h"
+#include "base/alloc_int.h"
+#include "io/elements_int.h"
+#include "io/file_int.h"
 #include "io/safetensors_int.h"
 
 /* The types of the format; those of 8 bits are known, so that the other tensors can be read. */

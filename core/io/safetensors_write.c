@@ -7,8 +7,8 @@
 #include <jansson.h>
 #include <string.h>
 
-#include "base/alloc.h"
-#include "io/file.h"
+#include "base/alloc_int.h"
+#include "io/file_int.h"
 #include "io/safetensors_int.h"
 
 typedef struct job {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernels/blas.h"
+#include "kernels/blas_int.h"
 
 /* Debian keeps each build in a folder of its own; the plain name may be any of them. */
 static const char *const candidates[] = {

@@ -2,7 +2,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "kernels/blas.h"
+#include "kernels/blas_int.h"
 
 enum {
   SIDE = 40, /* most that a size is */

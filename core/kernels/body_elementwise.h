@@ -2,7 +2,7 @@
 #ifndef SW_BODY_ELEMENTWISE_H
 #define SW_BODY_ELEMENTWISE_H
 
-#include "kernels/kernels.h"
+#include "kernels/kernels_int.h"
 
 #define INLINE static inline __attribute__((always_inline))
 

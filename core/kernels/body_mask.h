@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/random.h"
-#include "kernels/kernels.h"
+#include "kernels/kernels_int.h"
 
 enum { MASK_CHUNK = 32 };
 

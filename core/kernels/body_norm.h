@@ -1,5 +1,5 @@
 /* body_norm.h: what batch normalisation needs of rows of channels: moments, sums of products with
- * cotangents, and linear combinations. See swi_norm in kernels.h.
+ * cotangents, and linear combinations. See swi_norm in kernels_int.h.
  *
  * Sums: CHUNK rows in float, eight rows before they meet the others, chunks in double. Deviations
  * are taken from the mean of a chunk's first rows, which stand in the chunk themselves: what is

@@ -1,6 +1,6 @@
 /* body_pool.h: pools over one image (height, width, channels): vectors are of channels, windows are
  * clipped to the image pixel by pixel, and pairs of pairs (2 x 2) have loops of their own. See
- * swi_pool in kernels.h.
+ * swi_pool in kernels_int.h.
  */
 #ifndef SW_BODY_POOL_H
 #define SW_BODY_POOL_H

@@ -1,8 +1,8 @@
 /* conv.c: convolutions cut into blocks of images or of weights, and those given to the pool. */
-#include "kernels/conv.h"
+#include "kernels/conv_int.h"
 
 #include "base/context_int.h"
-#include "base/parallel.h"
+#include "base/parallel_int.h"
 
 typedef struct job {
   const swi_convolution *c;

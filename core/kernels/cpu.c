@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "kernels/cpu.h"
+#include "kernels/cpu_int.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>

@@ -1,8 +1,8 @@
-#include "kernels/gemm.h"
 #include "base/context_int.h"
-#include "base/parallel.h"
-#include "kernels/blas.h"
-#include "kernels/kernels.h"
+#include "base/parallel_int.h"
+#include "kernels/blas_int.h"
+#include "kernels/gemm_int.h"
+#include "kernels/kernels_int.h"
 
 /* The routine, chosen by shape. Packing pays off once each element is used many times; with a short
  * side the other kernels read their operands where they lie. The one chosen was the fastest for

@@ -1,4 +1,4 @@
-#include "kernels/inner.h"
+#include "kernels/inner_int.h"
 
 #include <float.h>
 #include <limits.h>

@@ -6,9 +6,9 @@
 
 #include "base/context_int.h"
 #include "base/parallel.h"
-#include "kernels/blas.h"
-#include "kernels/cpu.h"
-#include "kernels/kernels.h"
+#include "kernels/blas_int.h"
+#include "kernels/cpu_int.h"
+#include "kernels/kernels_int.h"
 #include "kernels/open.h"
 
 /* What the build holds, best first. */

@@ -2,8 +2,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "kernels/kernels.h"
-#include "tensor/walk.h"
+#include "kernels/kernels_int.h"
+#include "tensor/walk_int.h"
 
 enum { TILE = 256 };
 

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <math.h>
 
-#include "tensor/walk.h"
+#include "tensor/walk_int.h"
 
 /* Draws in [low, high): rounding to float may reach high, which then becomes its lower neighbour.
  */

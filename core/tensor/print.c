@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/c_locale.h"
+#include "base/c_locale_int.h"
 #include "tensor/tensor_int.h"
 
 enum { WORD = 64, LINE = 75, DIGITS = 8, EDGE = 3, SUMMARY_ABOVE = 1000 };

@@ -2,7 +2,7 @@
 #include <inttypes.h>
 #include <stdint.h>
 
-#include "base/alloc.h"
+#include "base/alloc_int.h"
 #include "tensor/tensor_int.h"
 
 static void storage_release(swi_storage *s) {

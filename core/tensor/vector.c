@@ -5,8 +5,8 @@
  */
 #include <inttypes.h>
 
-#include "kernels/inner.h"
-#include "tensor/walk.h"
+#include "kernels/inner_int.h"
+#include "tensor/walk_int.h"
 
 enum { TILE = 256 };
 

@@ -1,5 +1,5 @@
 /* walk.c: strided iteration, in one place. */
-#include "tensor/walk.h"
+#include "tensor/walk_int.h"
 
 #include <string.h>
 

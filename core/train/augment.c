@@ -1,5 +1,5 @@
 /* augment.c: images moved and mirrored. */
-#include "train/augment.h"
+#include "train/augment_int.h"
 
 #include <string.h>
 

@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-#include "base/alloc.h"
+#include "base/alloc_int.h"
 #include "base/context_int.h"
-#include "kernels/kernels.h"
+#include "kernels/kernels_int.h"
 
 struct sw_average {
   sw_context *ctx;

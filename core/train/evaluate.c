@@ -1,6 +1,6 @@
 /* evaluate.c: sums of a program's outputs over a whole source. */
-#include "base/alloc.h"
-#include "train/feed.h"
+#include "base/alloc_int.h"
+#include "train/feed_int.h"
 #include "train/loop.h"
 
 typedef struct evaluation {

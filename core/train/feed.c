@@ -1,5 +1,5 @@
 /* feed.c: rows of a source through a program. */
-#include "train/feed.h"
+#include "train/feed_int.h"
 
 enum { FEATURES, LABELS, SLOTS };
 

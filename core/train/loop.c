@@ -3,9 +3,9 @@
 
 #include <math.h>
 
-#include "base/alloc.h"
-#include "kernels/kernels.h"
-#include "train/feed.h"
+#include "base/alloc_int.h"
+#include "kernels/kernels_int.h"
+#include "train/feed_int.h"
 #include "train/loop_int.h"
 
 /* -------------------------------------------------------------- making */

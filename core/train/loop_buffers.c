@@ -4,7 +4,7 @@
  * copied before. Of a batch in parts each does so, and the step leaves the mean over its examples:
  * a running mean is then the same for any cut. Nothing is seen outside until the step commits.
  */
-#include "train/feed.h"
+#include "train/feed_int.h"
 #include "train/loop_int.h"
 
 static sw_status like_buffers(const sw_loop *l, sw_tensor **out) {

@@ -6,10 +6,10 @@
  */
 #include <math.h>
 
-#include "base/alloc.h"
-#include "kernels/cpu.h"
-#include "kernels/kernels.h"
-#include "train/feed.h"
+#include "base/alloc_int.h"
+#include "kernels/cpu_int.h"
+#include "kernels/kernels_int.h"
+#include "train/feed_int.h"
 #include "train/loop_int.h"
 
 sw_status swi_grow_index(sw_loop *l, int64_t batch) {

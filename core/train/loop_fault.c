@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "kernels/inner.h"
+#include "kernels/inner_int.h"
 #include "train/loop_int.h"
 
 int swi_is_finite(const swi_kernels *k, const sw_tensor *v) {

@@ -3,10 +3,10 @@
 #define SW_LOOP_INT_H
 
 #include "base/context_int.h"
-#include "kernels/kernels.h"
+#include "kernels/kernels_int.h"
 #include "train/loop.h"
-#include "train/optimizer.h"
-#include "train/ranges.h"
+#include "train/optimizer_int.h"
+#include "train/ranges_int.h"
 
 /* A number that is set: a schedule, or a fixed value. */
 typedef struct swi_number {

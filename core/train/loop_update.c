@@ -6,9 +6,9 @@
 #include <float.h>
 #include <math.h>
 
-#include "base/alloc.h"
-#include "kernels/cpu.h"
-#include "kernels/kernels.h"
+#include "base/alloc_int.h"
+#include "kernels/cpu_int.h"
+#include "kernels/kernels_int.h"
 #include "train/loop_int.h"
 
 /* -------------------------------------------------------------- outputs and ranges */

@@ -1,9 +1,9 @@
 /* optimizer.c: the update rules, on pieces of flat vectors. */
-#include "train/optimizer.h"
+#include "train/optimizer_int.h"
 
 #include <math.h>
 
-#include "kernels/kernels.h"
+#include "kernels/kernels_int.h"
 
 sw_status swi_optimizer_check(sw_context *ctx, const sw_optimizer_options *o) {
   if (o->kind == SW_OPTIMIZER_SGD) {

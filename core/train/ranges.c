@@ -1,11 +1,11 @@
 /* ranges.c: work over the weights, range by range. */
-#include "train/ranges.h"
+#include "train/ranges_int.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "base/alloc.h"
-#include "base/parallel.h"
+#include "base/alloc_int.h"
+#include "base/parallel_int.h"
 
 /* Some 15 microseconds of an update; and below so many elements, some 60 microseconds, a second
  * thread costs more than it saves. */

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "base/alloc.h"
+#include "base/alloc_int.h"
 #include "base/random.h"
 
 struct sw_sampler {

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/alloc.h"
+#include "base/alloc_int.h"
 #include "train/schedule_int.h"
 
 struct sw_schedule {

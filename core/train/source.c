@@ -1,11 +1,11 @@
 /* source.c: rows of a data set into a program's inputs. */
 #include "train/source.h"
 
-#include "base/alloc.h"
+#include "base/alloc_int.h"
 #include "base/context_int.h"
-#include "base/parallel.h"
-#include "kernels/kernels.h"
-#include "train/augment.h"
+#include "base/parallel_int.h"
+#include "kernels/kernels_int.h"
+#include "train/augment_int.h"
 
 /* Elements a piece, some 80 microseconds: below this a second thread costs more than it saves. */
 enum { PIECE_ELEMENTS = 1 << 18 };

@@ -89,3 +89,20 @@ function TestInstall:test_a_c_program_builds_against_it()
       LD_LIBRARY_PATH=$(pkg-config --variable=prefix swale)/lib ./program]]
   lu.assert_equals(output, "OK scalar\n")
 end
+
+-- The exported functions that headers below a folder declare: names, sorted, one a line.
+local function declared(folder)
+  local text, names = succeeds("find " .. command.quote(folder) .. " -name '*.h' | xargs cat"), {}
+  for name in text:gmatch "\nSW_API%s[^;(]-(sw_[%w_]+)%(" do names[#names + 1] = name end
+  table.sort(names)
+  return table.concat(names, "\n") .. "\n"
+end
+
+function TestInstall:test_headers_and_library_agree()
+  local here = declared(os.getenv "SWALE_HOME" .. "/core")
+  lu.assert_equals(declared "moved/include/swale", here)
+  local exported = succeeds [[nm -D --defined-only $(find moved -name libswale.so) |
+    grep -oE '\bsw_[a-z0-9_]+$' | LC_ALL=C sort -u]]
+  lu.assert_equals(exported, here)
+  lu.assert_equals(succeeds "find moved/include -name '*_int.h'", "")
+end

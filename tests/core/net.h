@@ -6,7 +6,7 @@
 #include "check.h"
 #include "graph/graph.h"
 #include "graph/program.h"
-#include "kernels/kernels.h"
+#include "kernels/kernels_int.h"
 #include "kernels/open.h"
 
 enum {

@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "base/context_int.h"
-#include "kernels/kernels.h"
+#include "kernels/kernels_int.h"
 #include "tensor/tensor.h"
 
 static sw_context *ctx;

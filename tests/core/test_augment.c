@@ -2,7 +2,7 @@
 #include "train_check.h"
 
 #include "base/parallel.h"
-#include "train/augment.h"
+#include "train/augment_int.h"
 #include "train/source.h"
 
 static sw_source *source_of(const sw_source_options *o) {

@@ -4,9 +4,9 @@
 
 #include "check.h"
 
-#include "base/alloc.h"
+#include "base/alloc_int.h"
 #include "base/context_int.h"
-#include "base/parallel.h"
+#include "base/parallel_int.h"
 #include "base/random.h"
 
 TEST(status_has_a_name_for_every_code) {

@@ -4,7 +4,7 @@
 
 #include "check.h"
 
-#include "kernels/conv.h"
+#include "kernels/conv_int.h"
 #include "kernels/open.h"
 
 enum { GUARD = 32 };

@@ -4,9 +4,9 @@
 #include "check.h"
 
 #include "base/context_int.h"
-#include "kernels/blas.h"
-#include "kernels/gemm.h"
-#include "kernels/kernels.h"
+#include "kernels/blas_int.h"
+#include "kernels/gemm_int.h"
+#include "kernels/kernels_int.h"
 #include "kernels/open.h"
 
 static sw_context *contexts[3]; /* with 1, 2 and 4 threads */

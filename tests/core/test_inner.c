@@ -4,7 +4,7 @@
 
 #include "check.h"
 
-#include "kernels/inner.h"
+#include "kernels/inner_int.h"
 
 /* Odd: every loop of the kernels has a rest. */
 enum { N = 5003 };

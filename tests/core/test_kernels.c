@@ -5,8 +5,8 @@
 
 #include "check.h"
 
-#include "kernels/cpu.h"
-#include "kernels/kernels.h"
+#include "kernels/cpu_int.h"
+#include "kernels/kernels_int.h"
 
 enum { MAX = 4100, CANARY = 0x5A };
 

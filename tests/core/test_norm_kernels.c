@@ -5,7 +5,7 @@
 
 #include "check.h"
 
-#include "kernels/kernels.h"
+#include "kernels/kernels_int.h"
 
 enum { MAX = 1 << 16, GUARD = 16 };
 

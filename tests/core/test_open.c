@@ -3,9 +3,9 @@
 
 #include "check.h"
 
-#include "kernels/blas.h"
-#include "kernels/cpu.h"
-#include "kernels/kernels.h"
+#include "kernels/blas_int.h"
+#include "kernels/cpu_int.h"
+#include "kernels/kernels_int.h"
 #include "kernels/open.h"
 
 TEST(open_refuses_unknown_variants) {

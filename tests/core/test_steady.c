@@ -10,7 +10,7 @@
 #include <sys/types.h>
 
 #include "check.h"
-#include "kernels/kernels.h"
+#include "kernels/kernels_int.h"
 #include "kernels/open.h"
 #include "train/loop.h"
 

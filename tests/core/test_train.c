@@ -3,7 +3,7 @@
 
 #include "base/context_int.h"
 #include "train/average.h"
-#include "train/optimizer.h"
+#include "train/optimizer_int.h"
 
 static sw_tensor *doubles(int64_t n, const double *x) {
   sw_tensor *t = tensor(SW_F64, 1, n, 0);

@@ -5,7 +5,7 @@
 
 #include "check.h"
 
-#include "kernels/kernels.h"
+#include "kernels/kernels_int.h"
 
 enum { BLOCK = 4096, N = 3 * BLOCK + 77 };
 

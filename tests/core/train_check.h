@@ -3,7 +3,7 @@
 #define SW_TRAIN_CHECK_H
 
 #include "check.h"
-#include "kernels/kernels.h"
+#include "kernels/kernels_int.h"
 #include "kernels/open.h"
 #include "tensor/tensor.h"
 

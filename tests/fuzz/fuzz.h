@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/context_int.h"
-#include "kernels/kernels.h"
+#include "kernels/kernels_int.h"
 #include "tensor/tensor.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

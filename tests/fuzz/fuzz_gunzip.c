@@ -3,7 +3,7 @@
 #include <fcntl.h>
 
 #include "fuzz.h"
-#include "io/gzip.h"
+#include "io/gzip_int.h"
 
 enum { LIMIT = 1 << 20, PIECE = 4096 };
 

@@ -1,5 +1,5 @@
 /* The two tables of an aarch64, for the tests of kernels; select.c would bring OpenBLAS along. */
-#include "kernels/kernels.h"
+#include "kernels/kernels_int.h"
 
 const swi_kernels *const *swi_kernels_available(void) {
   static const swi_kernels *const tables[] = {&swi_kernels_neon_f32, &swi_kernels_scalar_f32, NULL};

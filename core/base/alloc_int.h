@@ -1,10 +1,10 @@
-/* alloc.h: the one way to get memory in the core.
+/* alloc_int.h: the one way to get memory in the core.
  *
  * Blocks are 64-byte aligned and counted in the context's books. As in Lua, who frees says how
  * much. The tests make any allocation fail (sw_context_fail_allocation), so every caller must cope.
  */
-#ifndef SW_ALLOC_H
-#define SW_ALLOC_H
+#ifndef SW_ALLOC_INT_H
+#define SW_ALLOC_INT_H
 
 #include "base/context.h"
 

@@ -1,12 +1,12 @@
-/* gzip.h: gzip streams to and from files, through zlib, with the core's allocator.
+/* gzip_int.h: gzip streams to and from files, through zlib, with the core's allocator.
  *
  * Reading is strict: checksums are verified, a stream cut short and bytes after it are refused;
  * several members in a row are one stream, as gzip defines.
  */
-#ifndef SW_GZIP_H
-#define SW_GZIP_H
+#ifndef SW_GZIP_INT_H
+#define SW_GZIP_INT_H
 
-#include "io/file.h"
+#include "io/file_int.h"
 
 typedef struct swi_gunzip swi_gunzip;
 

@@ -1,4 +1,4 @@
-/* kernels.h: the table of kernels, one per instruction set, and how one is chosen.
+/* kernels_int.h: the table of kernels, one per instruction set, and how one is chosen.
  *
  * Kernels know raw pointers and sizes, nothing else. A table is for one element type, `real`: float
  * in the f32 tables, double in the f64 one (which exists as scalar code only). Pointers to real are
@@ -6,8 +6,8 @@
  * any alignment. y may be the same as any input of an elementwise kernel, never a part of it.
  * Bits depend on the variant and on nothing else: no kernel looks at alignment or threads.
  */
-#ifndef SW_KERNELS_H
-#define SW_KERNELS_H
+#ifndef SW_KERNELS_INT_H
+#define SW_KERNELS_INT_H
 
 #include "base/context.h"
 

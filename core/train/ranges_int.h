@@ -1,11 +1,11 @@
-/* ranges.h: work over the weights, range by range. Private to train.
+/* ranges_int.h: work over the weights, range by range. Private to train.
  *
  * Ranges are cut into pieces by their lengths alone, and sums are added in the order of pieces,
  * then of ranges: whether the ranges are done one by one, at different times, or all at once, and
  * by how many threads, changes no bit. Frozen ranges are left out.
  */
-#ifndef SW_RANGES_H
-#define SW_RANGES_H
+#ifndef SW_RANGES_INT_H
+#define SW_RANGES_INT_H
 
 #include "train/loop.h"
 

@@ -1,11 +1,11 @@
-/* elements.h: elements as files hold them, converted to those of tensors.
+/* elements_int.h: elements as files hold them, converted to those of tensors.
  *
  * float16 and bfloat16 become float32, exactly: denormals, infinities and the payload of NaNs, too.
  * Truth values become uint8, 0 or 1. Integers become int32 where every value fits, uint8 stays.
  * Either byte order is read.
  */
-#ifndef SW_ELEMENTS_H
-#define SW_ELEMENTS_H
+#ifndef SW_ELEMENTS_INT_H
+#define SW_ELEMENTS_INT_H
 
 #include "tensor/tensor.h"
 

@@ -1,6 +1,6 @@
-/* augment.h: images moved and mirrored: what source.h describes. Private to train. */
-#ifndef SW_AUGMENT_H
-#define SW_AUGMENT_H
+/* augment_int.h: images moved and mirrored: what source.h describes. Private to train. */
+#ifndef SW_AUGMENT_INT_H
+#define SW_AUGMENT_INT_H
 
 #include <stdint.h>
 

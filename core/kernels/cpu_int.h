@@ -1,10 +1,10 @@
-/* cpu.h: what this processor and its operating system can do.
+/* cpu_int.h: what this processor and its operating system can do.
  *
  * Compiled without instruction-set flags. AVX2 needs CPUID's AVX2 and FMA bits and XGETBV's 0x6;
  * AVX-512 F, DQ, BW and VL as well, and XGETBV's 0xE6. NEON is part of aarch64.
  */
-#ifndef SW_CPU_H
-#define SW_CPU_H
+#ifndef SW_CPU_INT_H
+#define SW_CPU_INT_H
 
 #include <stdint.h>
 

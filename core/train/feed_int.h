@@ -1,6 +1,6 @@
-/* feed.h: rows of a source through a program, for the loop and for evaluation. Private to train. */
-#ifndef SW_FEED_H
-#define SW_FEED_H
+/* feed_int.h: runs a program on rows of a source, for the loop and for evaluation. */
+#ifndef SW_FEED_INT_H
+#define SW_FEED_INT_H
 
 #include "graph/program.h"
 #include "train/source.h"

@@ -1,10 +1,10 @@
-/* c_locale.h: numbers are written with a point, whatever locale the program has set.
+/* c_locale_int.h: numbers are written with a point, whatever locale the program has set.
  *
  * Between the two calls the calling thread uses the locale "C", which is a constant of the C
  * library: nothing is allocated or freed.
  */
-#ifndef SW_C_LOCALE_H
-#define SW_C_LOCALE_H
+#ifndef SW_C_LOCALE_INT_H
+#define SW_C_LOCALE_INT_H
 
 #include <locale.h>
 

@@ -1,6 +1,6 @@
-/* optimizer.h: the update rules, on pieces of flat vectors. Private to train. */
-#ifndef SW_OPTIMIZER_H
-#define SW_OPTIMIZER_H
+/* optimizer_int.h: the update rules, on pieces of flat vectors. Private to train. */
+#ifndef SW_OPTIMIZER_INT_H
+#define SW_OPTIMIZER_INT_H
 
 #include "train/loop.h"
 

@@ -1,7 +1,8 @@
-/* blas.h: OpenBLAS, opened by ourselves so that its core type and single thread are set before it
- * starts. One per process; it stays loaded. It is used only if a few small products are right. */
-#ifndef SW_BLAS_H
-#define SW_BLAS_H
+/* blas_int.h: OpenBLAS, opened at run time so that its core type and its single thread are set
+ * before it starts. One per process; it stays loaded. It is used only if a few small products are
+ * right. */
+#ifndef SW_BLAS_INT_H
+#define SW_BLAS_INT_H
 
 #include "base/context.h"
 

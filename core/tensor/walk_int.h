@@ -1,4 +1,4 @@
-/* walk.h: a walk over the elements of up to three tensors of one shape, row-major.
+/* walk_int.h: a walk over the elements of up to three tensors of one shape, row-major.
  *
  * Axes of one element are dropped and axes that lie evenly in all tensors are joined, so that a
  * walk over contiguous tensors is one run. Between runs it costs a few additions; nothing is
@@ -8,8 +8,8 @@
  *   swi_walk_init(&w, 2, (const sw_tensor *const[]){y, x});
  *   while (swi_walk_next(&w)) { … w.n elements from w.at[0], w.step[0] bytes apart … }
  */
-#ifndef SW_WALK_H
-#define SW_WALK_H
+#ifndef SW_WALK_INT_H
+#define SW_WALK_INT_H
 
 #include "tensor/tensor_int.h"
 

@@ -1,14 +1,14 @@
-/* inner.h: inner products and norms that neither overflow nor vanish on the way.
+/* inner_int.h: inner products and norms that neither overflow nor vanish on the way.
  *
  * The kernels' dot adds products as they are: squares of floats above 1e19 overflow, below 1e-19
  * they underflow. If its result shows that this may have happened (it is not finite, or so small
  * that lost products could matter), the sum is made again: float32 in double, float64 with each
  * product scaled by one power of two. Other vectors keep the kernel's bits and speed.
  */
-#ifndef SW_INNER_H
-#define SW_INNER_H
+#ifndef SW_INNER_INT_H
+#define SW_INNER_INT_H
 
-#include "kernels/kernels.h"
+#include "kernels/kernels_int.h"
 
 /* Sum of a[i] b[i]. If nothing cancels, infinite or 0 only if the exact sum is, or does not fit a
  * double. */

@@ -1,12 +1,12 @@
-/* conv.h: every convolution of the project goes through these three.
+/* conv_int.h: every convolution of the project goes through these three.
  *
  * Work is cut by its shape alone and given to the pool, so the bits are the same for any number of
  * threads.
  */
-#ifndef SW_CONV_H
-#define SW_CONV_H
+#ifndef SW_CONV_INT_H
+#define SW_CONV_INT_H
 
-#include "kernels/kernels.h"
+#include "kernels/kernels_int.h"
 
 /* Elements of scratch: for the packed weights of the first two; for each image, of the third if
  * it is asked for squares. */
