@@ -42,29 +42,4 @@ static int evaluate(lua_State *L) {
   return st == SW_OK ? push_sums(L, sums, n) : lx_fault(L, st);
 }
 
-/* ---- fieller(a, b, t) */
-
-static void read_numbers(lua_State *L, int index, const char *what, double *to, int n) {
-  for (int i = 0; i < n; i++) {
-    lua_rawgeti(L, index, i + 1);
-    to[i] = lx_check_number(L, -1, "fieller", what);
-    lua_pop(L, 1);
-  }
-}
-
-static int fieller(lua_State *L) {
-  enum { MOST = 1 << 24 };
-  lua_settop(L, 3);
-  int n = lx_check_list(L, 1, "fieller", "a", MOST), m = lx_check_list(L, 2, "fieller", "b", MOST);
-  if (n != m || n < 2)
-    return lx_error(L, "fieller: want two lists of 2 numbers or more, got %d and %d", n, m);
-  double t = lx_check_number(L, 3, "fieller", "t");
-  if (!(t > 0) || isinf(t)) return lx_error(L, "fieller: t must be positive, got %f", t);
-  double *a = lua_newuserdatauv(L, 2 * (size_t)n * sizeof *a, 0);
-  read_numbers(L, 1, "an element of a", a, n);
-  read_numbers(L, 2, "an element of b", a + n, n);
-  return lx_push_estimate(L, sw_fieller(n, a, a + n, t));
-}
-
-const luaL_Reg lx_evaluate_functions[] = {
-    {"evaluate", evaluate}, {"fieller", fieller}, {NULL, NULL}};
+const luaL_Reg lx_evaluate_functions[] = {{"evaluate", evaluate}, {NULL, NULL}};

@@ -145,7 +145,6 @@ static int new_loop(lua_State *L) {
   lua_setiuservalue(L, 2, 1);
   sw_status st = sw_loop_new(lx_context(L), &o, &loop->p);
   if (st != SW_OK) return lx_retry(L, st, 1, new_loop);
-  loop->independent = o.order == SW_INDEPENDENT;
   keep(loop, o.program, o.measured, lx_test(L, at + SOURCE, LX_SOURCE));
   lua_settop(L, 2);
   return 1;
@@ -179,17 +178,13 @@ static int set(lua_State *L) {
   return st == SW_OK ? 0 : lx_retry(L, st, 3, set);
 }
 
-/* loop:measure_noise(every, target) */
-static int measure_noise(lua_State *L) {
-  static const char *const names[] = {"train", "population", NULL};
-  sw_loop *l = lx_check_loop(L, "loop:measure_noise");
-  lua_Integer every = lx_check_integer(L, 2, "loop:measure_noise", "every", 0, LUA_MAXINTEGER);
-  int population = lx_check_choice(L, 3, "loop:measure_noise", "target", names, 0);
-  if (every > 0 && !((lx_loop *)lua_touserdata(L, 1))->measured) {
-    return lx_error(L, "loop:measure_noise: the loop has no measured program");
-  }
+/* loop:measure(every) */
+static int measure(lua_State *L) {
+  sw_loop *l = lx_check_loop(L, "loop:measure");
+  lua_Integer every = lx_check_integer(L, 2, "loop:measure", "every", 0, LUA_MAXINTEGER);
+  if (every > 0 && !((lx_loop *)lua_touserdata(L, 1))->measured)
+    return lx_error(L, "loop:measure: the loop has no measured program");
   sw_loop_measure(l, every);
-  ((lx_loop *)lua_touserdata(L, 1))->target = population ? SW_TARGET_POPULATION : SW_TARGET_TRAIN;
   return 0;
 }
 
@@ -238,12 +233,12 @@ static int end(lua_State *L) {
 
 static const luaL_Reg methods[] = {
     {"set", set},
-    {"measure_noise", measure_noise},
+    {"measure", measure},
     {"advance", advance},
     {"stepper", lx_loop_stepper},
     {"state", lx_loop_state},
     {"take_mean", lx_loop_take_mean},
-    {"noise", lx_loop_noise},
+    {"norms", lx_loop_norms},
     {"momentum", lx_loop_momentum},
     {"gradient", lx_loop_gradient},
     {"state_vectors", lx_loop_state_vectors},

@@ -4,15 +4,12 @@
 
 #include "lua_graph.h"
 #include "lua_source.h"
-#include "measure/noise.h"
 #include "train/loop.h"
 
 typedef struct lx_loop {
   sw_loop *p;
   lx_source *source; /* lives in the user value, so it is there as long as this is */
   sw_program *program, *measured;
-  sw_noise_target target; /* of the noise scale */
-  int independent;        /* examples are drawn with replacement */
 } lx_loop;
 
 sw_loop *lx_check_loop(lua_State *L, const char *who); /* the first argument */
@@ -25,13 +22,12 @@ sw_hyper lx_check_hyper(lua_State *L, int arg, const char *who);
 
 /* Fills the table at an absolute index with the loop's state. */
 void lx_loop_show(lua_State *L, int table, const sw_loop *l);
-int lx_push_estimate(lua_State *L, sw_estimate e); /* four values */
 
 /* Methods. */
 int lx_loop_stepper(lua_State *L);
 int lx_loop_state(lua_State *L);
 int lx_loop_take_mean(lua_State *L);
-int lx_loop_noise(lua_State *L);
+int lx_loop_norms(lua_State *L);
 int lx_loop_momentum(lua_State *L);
 int lx_loop_gradient(lua_State *L);
 int lx_loop_state_vectors(lua_State *L);

@@ -46,7 +46,9 @@ void lx_loop_show(lua_State *L, int table, const sw_loop *l) {
   put_number(L, table, "momentum", s.momentum);
   put_number(L, table, "weight_decay", s.weight_decay);
   put_integer(L, table, "batch_size", s.batch_size);
-  put_integer(L, table, "noise_measurements", s.measurements);
+  put_integer(L, table, "measurements", s.measurements);
+  put_number(L, table, "loss_sum", s.loss_sum);
+  put_integer(L, table, "loss_examples", s.loss_examples);
   put_number(L, table, "bad_loss", s.bad_loss);
   put_number(L, table, "bad_grad_norm", s.bad_grad_norm);
   put_fault(L, table, &s);
@@ -66,37 +68,20 @@ int lx_loop_take_mean(lua_State *L) {
   return 1;
 }
 
-int lx_push_estimate(lua_State *L, sw_estimate e) {
-  lua_pushstring(L, sw_estimate_status_name(e.status));
-  lx_push_number(L, e.value);
-  lx_push_number(L, e.low);
-  lx_push_number(L, e.high);
+/* loop:norms(i) -> step, batch, sum_sumsq, grad_sumsq, or nil */
+int lx_loop_norms(lua_State *L) {
+  sw_loop *l = lx_check_loop(L, "loop:norms");
+  lua_Integer i = lx_check_integer(L, 2, "loop:norms", "i", 1, LUA_MAXINTEGER);
+  sw_norms seen;
+  if (!sw_loop_norms_at(l, i, &seen)) {
+    lua_pushnil(L);
+    return 1;
+  }
+  lua_pushinteger(L, seen.step);
+  lua_pushinteger(L, seen.batch);
+  lx_push_number(L, seen.sum_sumsq);
+  lx_push_number(L, seen.grad_sumsq);
   return 4;
-}
-
-/* Draws with replacement see the training set as a population, whatever the target. */
-static void noise_of(const lx_loop *box, sw_noise *e) {
-  if (box->independent)
-    sw_noise_init(e, SW_TARGET_POPULATION, INT64_MAX);
-  else
-    sw_noise_init(e, box->target, sw_loop_epoch_examples(box->p));
-}
-
-int lx_loop_noise(lua_State *L) {
-  sw_loop *l = lx_check_loop(L, "loop:noise");
-  const lx_loop *box = lua_touserdata(L, 1);
-  sw_norms norms[SW_LOOP_NORMS];
-  sw_noise e;
-  double s, g2;
-  int n = sw_loop_norms(l, norms);
-  noise_of(box, &e);
-  for (int i = 0; i < n; i++)
-    sw_noise_add(&e, norms[i].batch, norms[i].sum_sumsq, norms[i].grad_sumsq);
-  sw_noise_parts(&e, &s, &g2);
-  lx_push_estimate(L, sw_noise_read(&e));
-  lx_push_number(L, s);
-  lx_push_number(L, g2);
-  return 6;
 }
 
 /* A view that the loop gives, or nil while there is none. */
@@ -166,20 +151,36 @@ static void read_vectors(lua_State *L, int index, const sw_loop *l, sw_resume *r
     if (!lua_isnil(L, at + i)) r->vectors[i] = lx_check_tensor(L, at + i, "loop:restore", names[i]);
 }
 
-/* loop:restore { step =, examples =, loss =, grad_norm =, vectors = } */
+static int64_t count_or_0(lua_State *L, int index, const char *what) {
+  if (lua_isnil(L, index)) return 0;
+  return lx_check_integer(L, index, "loop:restore", what, 0, SW_LARGEST_COUNT);
+}
+
+static double number_or(lua_State *L, int index, const char *what, double fallback) {
+  return lua_isnil(L, index) ? fallback : lx_check_number(L, index, "loop:restore", what);
+}
+
+/* loop:restore { step =, examples =, … } */
 int lx_loop_restore(lua_State *L) {
-  static const char *const names[] = {"step", "examples", "loss", "grad_norm", "vectors", NULL};
+  static const char *const names[] = {"step",       "examples", "loss",          "grad_norm",
+                                      "batch_size", "lr",       "momentum",      "weight_decay",
+                                      "loss_sum",   "vectors",  "loss_examples", NULL};
+  const double none = (double)NAN;
   lua_settop(L, 2);
   sw_loop *l = lx_check_loop(L, "loop:restore");
   int at = lx_push_options(L, 2, "loop:restore", names);
   sw_resume r = {.step = lx_check_integer(L, at, "loop:restore", "step", 0, SW_LARGEST_COUNT),
                  .examples =
                      lx_check_integer(L, at + 1, "loop:restore", "examples", 0, SW_LARGEST_COUNT),
-                 .loss = (double)NAN,
-                 .grad_norm = (double)NAN};
-  if (!lua_isnil(L, at + 2)) r.loss = lx_check_number(L, at + 2, "loop:restore", "loss");
-  if (!lua_isnil(L, at + 3)) r.grad_norm = lx_check_number(L, at + 3, "loop:restore", "grad_norm");
-  read_vectors(L, at + 4, l, &r);
+                 .loss = number_or(L, at + 2, "loss", none),
+                 .grad_norm = number_or(L, at + 3, "grad_norm", none),
+                 .batch_size = count_or_0(L, at + 4, "batch_size"),
+                 .lr = number_or(L, at + 5, "lr", none),
+                 .momentum = number_or(L, at + 6, "momentum", none),
+                 .weight_decay = number_or(L, at + 7, "weight_decay", none),
+                 .loss_sum = number_or(L, at + 8, "loss_sum", 0),
+                 .loss_examples = count_or_0(L, at + 10, "loss_examples")};
+  read_vectors(L, at + 9, l, &r);
   l = lx_check_loop(L, "loop:restore");
   sw_status st = sw_loop_restore(l, &r);
   return st == SW_OK ? 0 : lx_retry(L, st, 2, lx_loop_restore);

@@ -24,6 +24,7 @@ typedef enum lx_class {
   LX_LOOP,
   LX_SOURCE,
   LX_AVERAGE,
+  LX_NOISE,
   LX_SCHEDULE,
   LX_RANDOM,
   LX_FILE, /* these four never reach a script */
@@ -60,8 +61,8 @@ typedef struct lx_class_spec {
 } lx_class_spec;
 
 extern const lx_class_spec lx_tensor_class, lx_node_class, lx_graph_class, lx_program_class,
-    lx_loop_class, lx_source_class, lx_average_class, lx_schedule_class, lx_random_class,
-    lx_file_class, lx_csv_class, lx_json_class, lx_lock_class;
+    lx_loop_class, lx_source_class, lx_average_class, lx_noise_class, lx_schedule_class,
+    lx_random_class, lx_file_class, lx_csv_class, lx_json_class, lx_lock_class;
 
 const lx_class_spec *lx_spec(lx_class c);
 
@@ -169,9 +170,9 @@ void lx_push_element(lua_State *L, sw_dtype dtype, double value); /* an integer 
 
 extern const luaL_Reg lx_tensor_functions[], lx_graph_functions[], lx_apply_functions[],
     lx_program_functions[], lx_loop_functions[], lx_evaluate_functions[], lx_source_functions[],
-    lx_schedule_functions[], lx_average_functions[], lx_random_functions[], lx_file_functions[],
-    lx_table_functions[], lx_index_functions[], lx_json_functions[], lx_process_functions[],
-    lx_signal_functions[], lx_system_functions[];
+    lx_schedule_functions[], lx_average_functions[], lx_noise_functions[], lx_random_functions[],
+    lx_file_functions[], lx_table_functions[], lx_index_functions[], lx_json_functions[],
+    lx_process_functions[], lx_signal_functions[], lx_system_functions[];
 
 /* Set by Ctrl-C once core.catch_signals was called; the core looks at it. */
 const volatile int *lx_interrupt_flag(void);

@@ -194,7 +194,8 @@ static void count(sw_loop *l, const swi_step_plan *p, const swi_outcome *o) {
   s->loss_sum += o->loss * (double)p->batch;
   s->loss_examples += p->batch;
   if (p->measured)
-    l->norms[s->measurements++ % SW_LOOP_NORMS] = (sw_norms){p->batch, o->sum_sumsq, o->grad_sumsq};
+    l->norms[s->measurements++ % SW_LOOP_NORMS] =
+        (sw_norms){s->step, p->batch, o->sum_sumsq, o->grad_sumsq};
 }
 
 static sw_status step(sw_loop *l) {
@@ -259,10 +260,11 @@ double sw_loop_take_mean(sw_loop *l) {
   return mean;
 }
 
-int sw_loop_norms(const sw_loop *l, sw_norms out[SW_LOOP_NORMS]) {
-  int64_t made = l->state.measurements, first = made > SW_LOOP_NORMS ? made - SW_LOOP_NORMS : 0;
-  for (int64_t i = first; i < made; i++) out[i - first] = l->norms[i % SW_LOOP_NORMS];
-  return (int)(made - first);
+int sw_loop_norms_at(const sw_loop *l, int64_t i, sw_norms *out) {
+  int64_t made = l->state.measurements;
+  if (i < 1 || i > made || i <= made - SW_LOOP_NORMS) return 0;
+  *out = l->norms[(i - 1) % SW_LOOP_NORMS];
+  return 1;
 }
 
 sw_status sw_loop_momentum(const sw_loop *l, sw_tensor **out) {

@@ -134,14 +134,16 @@ SW_API double sw_loop_take_mean(sw_loop *l);
 
 /* What a measured step saw of its gradient, g_i being that of example i's own loss. */
 typedef struct sw_norms {
+  int64_t step; /* its number, from 1 */
   int64_t batch;
   double sum_sumsq;  /* sum over the batch of |g_i|^2 */
   double grad_sumsq; /* |g|^2 of their mean */
 } sw_norms;
 
-/* The last measurements, oldest first; returns how many there are. */
+/* Measurement i, from 1. 0: it was not made yet, or is not one of the last SW_LOOP_NORMS, which are
+ * kept. */
 enum { SW_LOOP_NORMS = 32 };
-SW_API int sw_loop_norms(const sw_loop *l, sw_norms out[SW_LOOP_NORMS]);
+SW_API int sw_loop_norms_at(const sw_loop *l, int64_t i, sw_norms *out);
 
 /* Steps every, 2 every, … note how far each range moved; 0: never. Keeps a copy of the weights.
  * SW_ENOMEM. */
@@ -175,8 +177,12 @@ SW_API sw_status sw_loop_state_vectors(const sw_loop *l, sw_state_vector out[SW_
 SW_API const char *sw_loop_vector_name(const sw_loop *l, int i);
 
 typedef struct sw_resume {
-  int64_t step, examples;                    /* 0 to SW_LARGEST_COUNT */
-  double loss, grad_norm;                    /* NaN if they are not known */
+  int64_t step, examples;            /* 0 to SW_LARGEST_COUNT */
+  double loss, grad_norm;            /* NaN if they are not known */
+  int64_t batch_size;                /* of the last update; 0: it is not known, nor are */
+  double lr, momentum, weight_decay; /* these of it */
+  double loss_sum;                   /* since the last sw_loop_take_mean */
+  int64_t loss_examples;
   const sw_tensor *vectors[SW_LOOP_VECTORS]; /* in the order of names; copied; NULL: none */
 } sw_resume;
 

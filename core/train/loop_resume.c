@@ -78,7 +78,7 @@ sw_status sw_loop_restore(sw_loop *l, const sw_resume *r) {
   SW_TRY(check_resume(l, r, &given));
   SW_TRY(take_vectors(l, r));
   l->has_moments = given > 0;
-  l->has_values = 0;
+  l->has_values = r->batch_size > 0;
   l->has_gradient = 0;
   l->ratios_step = 0;
   l->state = (sw_loop_state){.step = r->step,
@@ -86,6 +86,12 @@ sw_status sw_loop_restore(sw_loop *l, const sw_resume *r) {
                              .epoch = (double)r->examples / (double)sw_sampler_size(l->sampler),
                              .loss = r->loss,
                              .grad_norm = r->grad_norm,
+                             .lr = r->lr,
+                             .momentum = r->momentum,
+                             .weight_decay = r->weight_decay,
+                             .batch_size = r->batch_size,
+                             .loss_sum = r->loss_sum,
+                             .loss_examples = r->loss_examples,
                              .bad_range = -1,
                              .bad_loss = (double)NAN,
                              .bad_grad_norm = (double)NAN};

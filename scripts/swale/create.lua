@@ -52,6 +52,16 @@ function M.set_default_seed(value)
   seed, script = value, nil
 end
 
+---Puts another stream where rand and randn draw from, and gives the one before: nil, it was not
+---begun.
+---@param stream swale.Random|nil
+---@return swale.Random|nil
+function M.exchange_stream(stream)
+  local before = script
+  script = stream
+  return before
+end
+
 ---@return integer
 function M.default_seed() return seed end
 

@@ -84,6 +84,15 @@ function M.new(status, value, low, high)
     high or math.huge)
 end
 
+---@param value any
+---@return boolean
+function M.is_estimate(value) return getmetatable(value) == Estimate end
+
+---A copy that updates of the other leave alone.
+---@param e swale.Estimate
+---@return swale.Estimate
+function M.copy(e) return M.new(e.status, e.value, e.low, e.high):because(e.reason) end
+
 ---Raises: a rule reads a measurement that nobody asked for.
 ---@param name string   "noise_scale"
 function M.unasked(name)

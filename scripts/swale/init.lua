@@ -22,6 +22,7 @@ require("swale.locale").keep_the_point()
 ---@field choice fun(choices: any[]): table
 ---@field rule fun(initial: number, f: fun(s: swale.State, mem: table): number): swale.Rule
 ---@field every fun(d: swale.DurationLike): swale.Duration
+---@field measurement fun(o: swale.MeasurementOptions): swale.Measurement
 ---@field compile fun(loss: function, model: swale.Model|swale.Layer, o?: table): swale.Compiled
 ---@field check_gradient fun(f: swale.Compiled|swale.Model, batch?: table, o?: table): number
 ---@field try fun(f: function, ...): any
@@ -57,6 +58,7 @@ local PARTS = {
   experiment = { "swale.experiment", "experiment" },
   choice = { "swale.experiment.parameters", "choice" },
   rule = { "swale.schedule", "rule" }, every = { "swale.duration", "every" },
+  measurement = { "swale.measure", "measurement" },
   compile = { "swale.compiled", "compile" },
   check_gradient = { "swale.compiled", "check_gradient" },
   try = { "swale.errors", "try" },

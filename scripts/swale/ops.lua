@@ -497,6 +497,18 @@ end
 
 -- ------------------------------------------------------------------ arguments
 
+---|a - b|, the Euclidean distance of two tensors of one shape.
+---@param a swale.Tensor
+---@param b swale.Tensor
+---@return number
+function M.distance(a, b)
+  if errors.shape_text(a:shape()) ~= errors.shape_text(b:shape()) then
+    errors.misuse("ops.distance: a has shape %s, b has %s", errors.shape_text(a:shape()),
+      errors.shape_text(b:shape()))
+  end
+  return (a - b):norm()
+end
+
 --- Of the ops that compute with their arguments here; the others leave the check to the core.
 local REDUCE = "x: value, axes: axes?, keepdim: boolean?"
 arguments.check_all(M, "ops", {
@@ -506,6 +518,7 @@ arguments.check_all(M, "ops", {
   var = "x: value, axes: axes?, o: table?", argmax = "x: value, axis: integer?",
   reshape = "x: value, shape: table", flatten = "x: value", t = "x: value",
   transpose = "x: value, axis1: integer?, axis2: integer?",
+  distance = "a: tensor, b: tensor",
   slice = "x: value, axis: integer, first: count, n: size",
   pad = "x: value, axis: integer, before: size, behind: size, value: number?",
   broadcast = "x: value, shape: table", one_hot = "labels: value, n: count",
@@ -527,11 +540,13 @@ local NATIVE = { dot = true, reshape = true, transpose = true, broadcast = true 
 --- What would read strangely as a method of logits or labels, or of nothing in particular.
 local FUNCTION_ONLY = { scatter = true, one_hot = true, cross_entropy = true,
   soft_cross_entropy = true, concat = true }
+--- What gives a number at once.
+local TENSOR_ONLY = { distance = true }
 
 local tensor_methods, node_methods = {}, {}
 for name, f in pairs(M) do
   if not FUNCTION_ONLY[name] then
-    node_methods[name] = f
+    if not TENSOR_ONLY[name] then node_methods[name] = f end
     if not NATIVE[name] then tensor_methods[name] = f end
   end
 end

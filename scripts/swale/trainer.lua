@@ -38,7 +38,7 @@ local M = {}
 ---@field sampler? "shuffle"|"independent"|"sequential"   shuffle; independent: with replacement
 ---@field subset? integer[]|swale.Tensor      of data.train, as gather takes it; makes an epoch
 ---@field average? swale.Averaging|table      one, or several: { SWA {}, ema = EMA {} }
----@field measure? { noise_scale: swale.Duration|{ every: swale.Duration, target?: string } }
+---@field measure? table<string, any>          by name: how often, { every =, … }, or a measurement
 ---@field seed? integer                       the run's; of weights and of the order of examples
 ---@field eval_batch? integer                 of evaluation and re-estimation; 1000
 ---@field batch_norm? swale.BatchNormMethod   statistics of averages: "pooled"; see new
@@ -68,21 +68,6 @@ local OPTIONS = {
   batch_norm = { choice = statistics.METHODS, "pooled" },
   record = { "period", duration.of { steps = 10 } },
 }
-
-local MEASURE = { every = "any", target = { choice = { "train", "population" }, "train" } }
-
-local function ask_measure(engine, name, what)
-  if name ~= "noise_scale" then
-    errors.misuse("measure: nothing is called %s%s It takes: noise_scale.", errors.shown(name),
-      errors.suggestion(name, { "noise_scale" }))
-  end
-  if engine.eval_graph.uneven then
-    additive.refuse(engine.eval_graph.uneven, "measure: noise_scale", "leave measure out")
-  end
-  if type(what) ~= "table" or not what.every then what = { every = what } end
-  local o = options.check("measure: noise_scale", what, MEASURE)
-  engine:measure(setup.steps("measure: noise_scale", o.every), o.target)
-end
 
 --- The graph of training, and that of evaluation where it is another one.
 local function compiled(model, o, example)
@@ -131,7 +116,9 @@ function M.new(o)
     fixed = setup.fixed(o, optimizer, settings, graph, eval_graph.uneven),
     eval_batch = o.eval_batch, record = duration.every(o.record),
   }
-  for name, what in pairs(o.measure or {}) do ask_measure(engine, name, what) end
+  for _, name in ipairs(errors.sorted_keys(o.measure or {})) do
+    engine:measure(name, o.measure[name])
+  end
   engine.trainer = setmetatable({ engine = engine }, Trainer)
   return engine.trainer
 end
@@ -161,6 +148,7 @@ local SETTABLE = { "lr", "batch_size", "momentum", "weight_decay", "average" }
 function Trainer:__newindex(key, value)
   local engine = rawget(self, "engine")
   if key == "average" then
+    engine.measurements:refuse "trainer.average"
     local list = averages.list(value)
     lengths.of_averages(list, engine.state.epoch_examples)
     engine.average, engine.averages = value, list
@@ -205,7 +193,7 @@ end
 
 ---Goes on from a checkpoint: `trainer:restore(sw.load "runs/…/step-00000400.safetensors")`.
 ---Weights, running statistics, what the optimizer keeps, the position and averages are as they were
----then; but a LastK begins anew, and so does the measurement of noise. Rules keep their memory.
+---then; but a LastK begins anew, and so do measurements. Rules keep their memory.
 ---@param saved table<string, swale.Tensor>    the tensors of the file
 ---@param metadata table<string, string>
 ---@return swale.Trainer self
@@ -245,13 +233,13 @@ function methods:evaluate(which, o)
   return engine:evaluate(weights, o.buffers or buffers, split.source, name)
 end
 
----Asks for a measurement, before the first step:
+---Asks for a measurement, before the first step, or for another interval of one:
 ---`trainer:measure("noise_scale", sw.every { steps = 20 })`.
----@param name "noise_scale"
----@param every swale.DurationLike|{ every: swale.DurationLike, target?: "train"|"population" }
-function methods:measure(name, every)
-  if every == nil then errors.misuse("Trainer:measure: how often? sw.every { steps = 5 }") end
-  ask_measure(self.engine, name, every)
+---@param name string
+---@param what any   how often; { every =, … }; or what sw.measurement makes
+function methods:measure(name, what)
+  if what == nil then errors.misuse("Trainer:measure: how often? sw.every { steps = 5 }") end
+  self.engine:measure(name, what)
 end
 
 ---Calls f(s, trainer, line) whenever something has happened: "step" (an update), "epoch",
@@ -260,6 +248,7 @@ end
 ---@param f fun(s: swale.State, trainer: swale.Trainer, line?: table)
 ---@return swale.Trainer self
 function methods:on(event, f)
+  self.engine.measurements:refuse "Trainer:on"
   hooks.add(self.engine.hooks, event, f)
   self.engine:pace()
   return self

@@ -293,11 +293,36 @@ function TestTraining:test_loop()
   lu.assert_true(l:take_mean() > 0)
   local again = l:take_mean()
   lu.assert_true(again ~= again)
-  l:measure_noise(1)
+  l:measure(1)
   l:advance(64)
-  local status, value, low, high, trace, g2 = l:noise()
+  local noise = core.noise("train", 20)
+  lu.assert_nil(l:norms(32))
+  for i = 33, 64 do
+    local step, batch, sum, squares = l:norms(i)
+    lu.assert_equals({ step, batch }, { 4 + i, 5 })
+    noise:add(batch, sum, squares)
+  end
+  lu.assert_nil(l:norms(65))
+  local status, value, low, high = noise:read()
+  local trace, g2 = noise:parts()
   lu.assert_true(status == "resolved" or status == "unresolved")
   lu.assert_true(low <= high and trace > 0 and value == value and g2 == g2)
+end
+
+function TestTraining:test_what_a_noise_keeps_is_saved_and_loaded()
+  local function fed(noise, first, last)
+    for i = first, last do noise:add(5, 9 + i % 7, 1 + 0.01 * (i % 5)) end
+    return noise
+  end
+  local whole, half = fed(core.noise("train", 50), 1, 80), fed(core.noise("train", 50), 1, 40)
+  local other = core.noise("train", 50)
+  other:load(half:save())
+  lu.assert_equals(fed(other, 41, 80):save(), whole:save())
+  lu.assert_equals({ other:read() }, { whole:read() })
+  raises("s must have 32 numbers, got 1", other.load, other,
+    { batch = 5, count = 40, s = { 1 }, g2 = { 1 } })
+  raises("count must be an integer from 0", other.load, other, { batch = 5, s = {}, g2 = {} })
+  lu.assert_equals(other:save(), whole:save())
 end
 
 function TestTraining:test_a_loss_that_is_not_finite()
@@ -336,7 +361,7 @@ function TestTraining:test_bad_loops()
   local third = core.program(c.g, { c.loss + sum })
   raises("params in vector 3", core.loop, { program = third, weights = w, source = s })
   local l = core.loop { program = p, weights = w, source = s }
-  raises("has no measured program", l.measure_noise, l, 1)
+  raises("has no measured program", l.measure, l, 1)
   raises('name must be "lr"', l.set, l, "rate", 1)
   raises("lr must be a number or a schedule, got nil", l.set, l, "lr")
   lu.assert_error(l.set, l, "lr", -1)

@@ -4,7 +4,6 @@ local class = require "swale.class"
 local create = require "swale.create"
 local engines = require "swale.trainer.engine"
 local errors = require "swale.errors"
-local estimate = require "swale.estimate"
 local folders = require "swale.folders"
 local footprint = require "swale.trainer.footprint"
 local globals = require "swale.experiment.globals"
@@ -58,13 +57,8 @@ end
 --- The methods of an engine that only plans.
 local function dry(on_fit)
   local Dry = { begin = begin_state }
-  function Dry:ready()
-    if self.noise and not rawget(self.state, "noise_scale") then
-      self.state.noise_scale = estimate.new()
-    end
-  end
+  function Dry:ready() end
   function Dry:fit(length)
-    self:ready()
     local begun, plan = plans.position(self), plans.steps(self, length)
     self.goal, self.remembered = marks.goal(begun, self.goal, length), plan.memory
     on_fit { engine = self, begun = begun, length = length, plan = plan }

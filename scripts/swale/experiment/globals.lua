@@ -5,8 +5,8 @@ local core = require "swale.core"
 local M = {}
 
 --- math.random and math.randomseed on a stream of ours, with Lua's meaning of the arguments.
-local function randoms(seed)
-  local stream = core.random(seed, "script", 1) -- 0 is sw.rand's
+local function randoms(seed, name, first)
+  local stream = core.random(seed, name, first)
   local function whole(low, high)
     if low > high then error("bad argument to 'random' (interval is empty)", 3) end
     local span = high - low + 1
@@ -19,7 +19,7 @@ local function randoms(seed)
     if not high then low, high = 1, low end
     return whole(math.tointeger(low) or math.floor(low), math.tointeger(high) or math.floor(high))
   end
-  local function randomseed(n) stream = core.random(seed, "script", math.tointeger(n) or 1) end
+  local function randomseed(n) stream = core.random(seed, name, math.tointeger(n) or 1) end
   return random, randomseed
 end
 
@@ -27,23 +27,38 @@ end
 ---@field print function
 ---@field before_exit fun(code?: boolean|integer): boolean|integer|nil   the exit status
 
-local function set(random, randomseed, print_, exit)
+local function set_random(random, randomseed)
   rawset(math, "random", random)
   rawset(math, "randomseed", randomseed)
+end
+
+local function set(print_, exit)
   rawset(_G, "print", print_)
   rawset(os, "exit", exit)
+end
+
+---math.random draws from stream n of a seed and name until it is given back.
+---@param seed integer
+---@param name string
+---@param n integer
+---@return fun() give_back
+function M.borrow_random(seed, name, n)
+  local random, randomseed = math.random, math.randomseed
+  set_random(randoms(seed, name, n))
+  return function() set_random(random, randomseed) end
 end
 
 ---@param seed integer
 ---@param replaced swale.Borrowed
 ---@return fun() give_back
 function M.borrow(seed, replaced)
-  local random, randomseed, print_, exit = math.random, math.randomseed, print, os.exit
-  local new_random, new_randomseed = randoms(seed)
-  set(new_random, new_randomseed, replaced.print, function(code, close)
-    exit(replaced.before_exit(code), close)
-  end)
-  return function() set(random, randomseed, print_, exit) end
+  local print_, exit = print, os.exit
+  local give_back_random = M.borrow_random(seed, "script", 1) -- 0 is sw.rand's
+  set(replaced.print, function(code, close) exit(replaced.before_exit(code), close) end)
+  return function()
+    give_back_random()
+    set(print_, exit)
+  end
 end
 
 return M

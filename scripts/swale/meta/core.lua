@@ -490,9 +490,13 @@ function core.loop(o) end
 ---@param name swale.Hyper          momentum is Adam's beta1, too
 ---@param value number|swale.NativeSchedule
 function Loop:set(name, value) end
+---Steps every, 2 every, … run the measured program, whose norms are kept: the last 32.
 ---@param every integer             steps; 0: never
----@param target? "train"|"population"
-function Loop:measure_noise(every, target) end
+function Loop:measure(every) end
+---Measurement i, from 1; nil: it was not made yet, or is not kept any more.
+---@param i integer
+---@return integer|nil step, integer batch, number sum_sumsq, number grad_sumsq    sums over the batch of |g_i|^2; |g|^2 of their mean
+function Loop:norms(i) end
 ---@param steps integer
 ---@param stop_examples? integer    stops after the first update that reaches or crosses it
 ---@param t? table                  filled as by state
@@ -504,16 +508,14 @@ function Loop:advance(steps, stop_examples, t) end
 ---@param ... swale.Hyper           a batch_size is rounded down
 ---@return fun(...: number): boolean|nil, ... step
 function Loop:stepper(...) end
----Fills t with step, examples, epoch, loss, grad_norm, lr, momentum, weight_decay, batch_size, noise_measurements,
----bad_loss, bad_grad_norm, fault ("loss", "gradient", "weights", "buffers" or false); with a fault bad_step, bad_segment (0: none).
+---Fills t with step, examples, epoch, loss, grad_norm, lr, momentum, weight_decay, batch_size, measurements (made so
+---far), loss_sum and loss_examples (since the last take_mean), bad_loss, bad_grad_norm, fault ("loss", "gradient", "weights", "buffers" or false); with a fault bad_step, bad_segment (0: none).
 ---@generic T: table
 ---@param t T
 ---@return T
 function Loop:state(t) end
 ---@return number                   mean loss per example since the last call; nan if there was no step
 function Loop:take_mean() end
----@return "pending"|"unresolved"|"resolved" status, number value, number low, number high, number s, number g2
-function Loop:noise() end
 ---Steps every, 2 every, … note how much each segment moved; 0: never.
 ---@param every integer
 function Loop:watch_updates(every) end
@@ -526,7 +528,19 @@ function Loop:momentum() end
 ---@return table<string, swale.Tensor>   views of what the optimizer keeps: momentum; adam: exp_avg, exp_avg_sq. Empty before the first update
 function Loop:state_vectors() end
 ---Continues after that many steps, with what state_vectors gave then; the weights are the caller's to set.
----@param o { step: integer, examples: integer, loss?: number, grad_norm?: number, vectors?: table<string, swale.Tensor> }
+---@class swale.LoopResume          as state and state_vectors gave them
+---@field step integer
+---@field examples integer
+---@field loss? number              nan
+---@field grad_norm? number         nan
+---@field batch_size? integer       of the last update, with lr, momentum and weight_decay; else those of the coming one are shown
+---@field lr? number
+---@field momentum? number
+---@field weight_decay? number
+---@field loss_sum? number          0
+---@field loss_examples? integer    0
+---@field vectors? table<string, swale.Tensor>
+---@param o swale.LoopResume
 function Loop:restore(o) end
 ---@return swale.Tensor|nil         the last gradient, before clipping, a view
 function Loop:gradient() end
@@ -545,6 +559,25 @@ function Loop:blame() end
 ---@param buffers? swale.Tensor     if the program reads them
 ---@return number[]|nil sums, string? message, string? code
 function core.evaluate(program, weights, source, batch, buffers) end
+---@class swale.Noise               the gradient noise scale, from measured steps
+local Noise = {}
+---@param target? "train"|"population"
+---@param n? integer                size of the training set; nil: there are always more examples
+---@return swale.Noise
+function core.noise(target, n) end
+---One measured step, as loop:norms gives it. Ignored: a batch of 1, of n or more, norms that are not finite.
+---@param batch integer
+---@param sum_sumsq number
+---@param grad_sumsq number
+function Noise:add(batch, sum_sumsq, grad_sumsq) end
+---@return "pending"|"unresolved"|"resolved" status, number value, number low, number high
+function Noise:read() end
+---@return number s, number g2      means of what is kept: tr(Sigma) and |G|^2; nan: nothing is
+function Noise:parts() end
+---@return { batch: integer, count: integer, s: number[], g2: number[] }   plain data, for load
+function Noise:save() end
+---@param saved { batch: integer, count: integer, s: number[], g2: number[] }
+function Noise:load(saved) end
 ---For tests and other estimators: the Fieller set of mean(a) / mean(b).
 ---@param a number[]
 ---@param b number[]

@@ -175,11 +175,11 @@ end
 
 ---@return number
 function Loop:take_mean() return self.inner:take_mean() end
+---@param i integer
 ---@return any ...
-function Loop:noise() return self.inner:noise() end
+function Loop:norms(i) return self.inner:norms(i) end
 ---@param every integer
----@param target? string
-function Loop:measure_noise(every, target) self.inner:measure_noise(every, target) end
+function Loop:measure(every) self.inner:measure(every) end
 ---@return true|nil sound, string? message, string? code
 function Loop:check() return self.inner:check() end
 ---@return string|nil

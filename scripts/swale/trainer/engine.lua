@@ -3,7 +3,6 @@ local core = require "swale.core"
 local diagnosis = require "swale.trainer.diagnosis"
 local duration = require "swale.duration"
 local errors = require "swale.errors"
-local estimate = require "swale.estimate"
 local events = require "swale.trainer.events"
 local faults = require "swale.trainer.faults"
 local hooks = require "swale.trainer.hooks"
@@ -11,6 +10,7 @@ local hyper = require "swale.trainer.hyper"
 local journals = require "swale.trainer.journal"
 local lengths = require "swale.trainer.lengths"
 local marks = require "swale.trainer.marks"
+local measurements = require "swale.trainer.measurements"
 local metrics = require "swale.trainer.metrics"
 local reestimate = require "swale.reestimate"
 local scan = require "swale.trainer.scan"
@@ -41,7 +41,7 @@ local WATCHED = 50 -- steps between two looks at how far the weights moved, at m
 ---@field settings table<swale.Hyper, swale.Hyperparameter>
 ---@field fixed table              of the loop: segments, order, subset, micro_batch, coupling, …
 ---@field averages swale.NamedAverage[]
----@field noise { every: integer, target: string }|nil
+---@field measurements swale.Measurements
 ---@field seed integer
 ---@field eval_batch integer
 ---@field record swale.Duration
@@ -67,11 +67,17 @@ end
 ---@param fields table
 ---@return swale.Engine
 function M.new(fields)
-  fields.weights, fields.state, fields.fitting = fields.model:weights(), states.new(), {}
+  local measured = {}
+  fields.weights, fields.state = fields.model:weights(), states.new(measured)
+  fields.fitting = {}
   fields.buffers, fields.statistics = fields.model:buffers(), setmetatable({}, { __mode = "k" })
   fields.hooks, fields.history = hooks.new(), {}
   fields.state.epoch_examples = fields.fixed.subset and #fields.fixed.subset
     or #fields.data.train.source
+  fields.measurements = measurements.new(measured, { state = fields.state,
+    weights = fields.weights, buffers = fields.buffers, graph = fields.graph,
+    uneven = fields.eval_graph.uneven, order = fields.fixed.order, seed = fields.seed,
+    epoch_examples = fields.state.epoch_examples })
   lengths.check(fields, fields.state.epoch_examples)
   for name, x in pairs(fields.settings) do
     scan.setting(name, x, fields.settings, fields.optimizer.kind, fields.state.epoch_examples)
@@ -126,12 +132,11 @@ end
 
 local function make_loop(self)
   self.train_program = self.train_program or self.graph:train()
-  if self.noise then self.measured_program = self.measured_program or self.graph:measured() end
-  local loop = (self.optimizer.step and custom_loop or native_loop)(self)
-  if self.noise then
-    loop:measure_noise(self.noise.every, self.noise.target)
-    self.state.noise_scale = estimate.new():because("nothing was measured yet")
+  if self.measurements:period() > 0 then
+    self.measured_program = self.measured_program or self.graph:measured()
   end
+  local loop = (self.optimizer.step and custom_loop or native_loop)(self)
+  self.measurements:attach(loop)
   self.loop = loop
 end
 
@@ -161,6 +166,7 @@ end
 ---@param name swale.Hyper
 ---@param value swale.Hyperparameter
 function Engine:set(name, value)
+  self.measurements:refuse("trainer." .. name)
   hyper.check(name, value, self.optimizer.kind)
   lengths.of_schedule(value, self.state.epoch_examples, "Trainer: " .. name)
   scan.setting(name, value, self.settings, self.optimizer.kind, self.state.epoch_examples)
@@ -170,44 +176,18 @@ function Engine:set(name, value)
   self:pace()
 end
 
----Measures the noise scale every so many steps.
----@param every integer
----@param target string
-function Engine:measure(every, target)
-  self.graph:norms()
-  self.noise = { every = every, target = target }
-  if self.loop and not self.measured_program and self.state.step > 0 then
-    errors.misuse("Trainer:measure: ask before the first step: the programs are made for it")
-  elseif self.loop and not self.measured_program then
-    self.loop, self.rules = nil, nil
-  elseif self.loop then
-    self.loop:measure_noise(every, target)
-  end
+---Measures something beside the training.
+---@param name string
+---@param what any      as Trainer's `measure` has it
+function Engine:measure(name, what)
+  self.measurements:refuse "Trainer:measure"
+  local entry = self.measurements:ask(name, what)
+  if not entry.row.along or not self.loop then return end
+  if self.measured_program then return self.measurements:attach(self.loop) end
+  self.loop, self.rules = nil, nil
 end
 
 -- ------------------------------------------------------------------ steps
-
---- Why the noise scale is not known, in words; nil where it is.
-local function noise_reason(self, s, status)
-  local n = self.fixed.order ~= "independent" and s.epoch_examples or math.huge
-  if status == "resolved" then return nil end
-  if s.batch_size == 1 then
-    return "a batch of 1 example has no noise within it to be measured: 2 are needed"
-  elseif s.batch_size >= n then
-    return ("a batch of all %d examples is the training set itself: it has no noise"):format(n)
-  elseif status == "unresolved" then
-    return "the gradient cannot be told from its noise yet: measure over more steps, or larger"
-      .. " batches"
-  end
-  return "32 measurements at one batch size are needed, of gradients that are finite"
-end
-
-local function note_noise(self, s)
-  if not self.noise or s.noise_measurements == self.measurements then return end
-  self.measurements = s.noise_measurements
-  local status, value, low, high = self.loop:noise()
-  s.noise_scale:update(status, value, low, high, noise_reason(self, s, status))
-end
 
 ---Finds out whether something is to be done after every single step.
 function Engine:pace()
@@ -219,9 +199,10 @@ end
 --- Many steps at once, up to one of the two positions.
 local function stride(self, next_step, next_examples)
   local s = self.state
-  local why, message, code = self.loop:advance(next_step - s.step, next_examples, s)
+  local steps = math.min(next_step - s.step, self.measurements.most_steps)
+  local why, message, code = self.loop:advance(steps, next_examples, s)
   if not why or why == "interrupted" then faults.stopped(self, why, message, code) end
-  note_noise(self, s)
+  self.measurements:read(self.loop, s)
   if s.batch_size ~= self.last_batch then events.note_batch(self, s) end
 end
 
@@ -235,7 +216,7 @@ end
 --- What the stepper does not return itself.
 local function read_rest(self, s)
   self.loop:state(s)
-  note_noise(self, s)
+  self.measurements:read(self.loop, s)
 end
 
 --- Step by step, up to one of the two positions, or until another rule is set. Short, and without a
@@ -295,7 +276,7 @@ end
 
 --- Where a run begins to write: means and looks begin anew. An epoch has at least one look.
 local function begin_record(self, run)
-  self.journal, self.history = journals.new(run, self.graph), {}
+  self.journal, self.history = journals.new(run, self.graph, self.measurements), {}
   self:ready()
   self.loop:take_mean()
   self.journal.taken = self.state.examples
@@ -316,6 +297,7 @@ end
 ---@param length swale.Duration
 ---@param run table|nil
 function Engine:fit(length, run)
+  self.measurements:refuse "Trainer:fit"
   if self:is_running() then
     errors.misuse "Trainer:fit: already running: in a hook, a rule, or a coroutine that waits"
   end

@@ -87,6 +87,16 @@ local function capture(self, entry, at)
   hooks.call(self.hooks.capture, s, self.trainer, line)
 end
 
+--- A value goes into the record; an error in it, which is printed once, too.
+local function measure(self, entry)
+  local line, fault = self.measurements:make(entry)
+  self.journal:event("measurement", self.state, line)
+  if not fault or entry.failed then return end
+  entry.failed = true
+  self.journal:say(("measurement %s at step %d: %s; the training goes on"):format(entry.name,
+    self.state.step, line.error))
+end
+
 local function record(self)
   self.journal:step(self.state, self.loop)
   self.journal:progress(self.state, self.target)
@@ -107,6 +117,9 @@ function M.plan(self)
   end
   for _, entry in ipairs(self.averages) do
     add(entry.average.every, function(at) capture(self, entry, at) end)
+  end
+  for _, entry in ipairs(self.measurements:called()) do
+    add(entry.every, function() measure(self, entry) end)
   end
   if self.journal.run then add(self.record, function() record(self) end) end
   if wants_epochs(self) then add(duration.of { epochs = 1 }, function() end_epoch(self) end) end

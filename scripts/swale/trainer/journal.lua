@@ -16,19 +16,14 @@ Journal.__index = Journal
 
 ---@param run table|nil
 ---@param graph swale.CompiledGraph
+---@param measurements swale.Measurements
 ---@return swale.Journal
-function M.new(run, graph)
+function M.new(run, graph, measurements)
   local kept = #graph.buffer_segments > 0
-  return setmetatable({ run = run, line = { kind = "step" },
+  return setmetatable({ run = run, measurements = measurements, line = { kind = "step" },
     segments = segments.json(graph.segments),
     buffer_segments = kept and segments.json(graph.buffer_segments) or nil,
     written = -1, saved = -1, taken = 0, loss_sum = 0, loss_examples = 0, said = {} }, Journal)
-end
-
-local function add_noise(line, noise)
-  if not noise then return end
-  line.noise_scale, line.noise_scale_low = noise.value, noise.low
-  line.noise_scale_high, line.noise_scale_status = noise.high, noise.status
 end
 
 --- Mean loss since the last line; it goes into the epoch's mean as well.
@@ -59,7 +54,7 @@ function Journal:step(s, loop)
   line.loss, line.grad_norm = take_loss(self, s, loop), s.grad_norm
   line.lr, line.batch_size = s.lr, s.batch_size
   line.momentum, line.weight_decay = s.momentum, s.weight_decay
-  add_noise(line, rawget(s, "noise_scale"))
+  self.measurements:add_columns(line, s)
   self.run:record(line)
   self.written = s.step
 end
@@ -72,6 +67,12 @@ function Journal:event(kind, s, fields)
   if not self.run then return end
   fields.kind, fields.step, fields.examples, fields.epoch = kind, s.step, s.examples, s.epoch
   self.run:record(fields)
+end
+
+---Prints a line, through the run if there is one.
+---@param text string
+function Journal:say(text)
+  if self.run then self.run:print("%s", text) else io.stderr:write(text, "\n") end
 end
 
 ---@param s swale.State

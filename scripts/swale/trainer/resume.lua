@@ -21,6 +21,7 @@ local function are_tensors(saved)
 end
 
 local function check(engine, saved, metadata)
+  engine.measurements:refuse "Trainer:restore"
   if engine:is_running() then errors.misuse "Trainer:restore: a fit is running" end
   if not is_plain(saved) or not is_plain(metadata) or not saved.weights or not are_tensors(saved)
   then
@@ -71,12 +72,12 @@ local function goal_of(metadata)
   return scale and { scale = scale, at = tonumber(at) } or nil
 end
 
---- Forgets what was measured of the weights before: noise, statistics, lines of the record.
+--- Forgets what was measured of the weights before: measurements, statistics, lines of the record.
 local function forget(engine)
-  local noise, journal = rawget(engine.state, "noise_scale"), engine.journal
-  engine.measurements, engine.last_batch = nil, nil
+  local journal = engine.journal
+  engine.measurements:restore(nil)
+  engine.last_batch = nil
   engine.statistics = setmetatable({}, { __mode = "k" })
-  if noise then noise:update("pending", 0 / 0, 0, math.huge) end
   if journal then
     journal.written, journal.saved, journal.taken = -1, -1, engine.state.examples
     journal.loss_sum, journal.loss_examples = 0, 0

@@ -1,6 +1,5 @@
 --- The options of a trainer, brought together and checked.
 local core = require "swale.core"
-local duration = require "swale.duration"
 local entry = require "swale.entry"
 local errors = require "swale.errors"
 local groups = require "swale.trainer.groups"
@@ -155,20 +154,6 @@ function M.check_outputs(graph, data)
   elseif outputs and data.classes and outputs < data.classes then
     errors.misuse("Trainer: the model has %d outputs, the data %d classes", outputs, data.classes)
   end
-end
-
----A measurement's interval, in whole steps.
----@param where string
----@param value swale.DurationLike
----@return integer
-function M.steps(where, value)
-  local every = duration.every(value)
-  local n = every.unit == "steps" and math.tointeger(every.amount)
-  if not n then
-    errors.misuse("%s: measured every so many whole steps: sw.every { steps = 5 }, not %s", where,
-      every)
-  end
-  return n
 end
 
 return M

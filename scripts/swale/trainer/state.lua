@@ -1,6 +1,8 @@
 --- The live state that rules see: one table, filled anew after every step.
 local errors = require "swale.errors"
 local estimate = require "swale.estimate"
+local measure = require "swale.measure"
+local values = require "swale.measure.values"
 
 local M = {}
 
@@ -16,38 +18,44 @@ local M = {}
 ---@field weight_decay number       likewise
 ---@field epoch_examples integer    size of the training set
 ---@field fault "loss"|"gradient"|"weights"|"buffers"|false   what was not finite, where it stopped
----@field noise_scale swale.Estimate  never nil; reading it raises unless `measure` asks for it
+---@field [string] swale.Measured   by name, what `measure` asks for; see swale.measure
 
 M.FIELDS = { "step", "examples", "epoch", "loss", "grad_norm", "lr", "batch_size", "momentum",
-  "weight_decay", "epoch_examples", "fault", "noise_scale" }
+  "weight_decay", "epoch_examples", "fault" }
 
-local meta = { __name = "swale.State" }
-
-function meta.__index(_, key)
-  if key == "fault" then return false end
-  if key == "noise_scale" then estimate.unasked(key) end
-  errors.no_name("the state has", key, M.FIELDS)
-end
-
-function meta:__tostring()
+local function text(self)
   return ("step %d, epoch %.2f: loss %.4g, lr %.4g, batch %d"):format(self.step, self.epoch,
     self.loss, self.lr, self.batch_size)
 end
 
----@return swale.State   empty
-function M.new() return setmetatable({}, meta) end
+--- A name that the state does not have: perhaps of a measurement that nobody asked for.
+local function refuse(key, measured)
+  if measure.is_registered(key) then estimate.unasked(key) end
+  local names = table.move(M.FIELDS, 1, #M.FIELDS, 1, {})
+  table.move(measure.NAMES, 1, #measure.NAMES, #names + 1, names)
+  for name in pairs(measured) do names[#names + 1] = name end
+  errors.no_name("the state has", key, names)
+end
+
+---An empty state. What is measured beside the training stands in it by name, too.
+---@param measured table<string, any>   whose keys are these names, at any time
+---@return swale.State
+function M.new(measured)
+  return setmetatable({}, { __name = "swale.State", __tostring = text, measured = measured,
+    __index = function(_, key)
+      if key == "fault" then return false end
+      refuse(key, measured)
+    end })
+end
 
 ---A copy that later steps leave alone.
 ---@param s swale.State
 ---@return swale.State
 function M.copy(s)
-  local copy = M.new()
+  local measured = getmetatable(s).measured
+  local copy = M.new(measured)
   for _, key in ipairs(M.FIELDS) do copy[key] = rawget(s, key) end
-  local noise = rawget(s, "noise_scale")
-  if noise then
-    copy.noise_scale = estimate.new(noise.status, noise.value, noise.low, noise.high)
-      :because(noise.reason)
-  end
+  for name in pairs(measured) do copy[name] = values.copy(rawget(s, name)) end
   return copy
 end
 

@@ -1,0 +1,170 @@
+--- Measurements beside a training: the registry. A measurement is a row in a file of this folder,
+--- or a function of the user's own, of which `sw.measurement` makes a row. Trainer, state, journal,
+--- `swale check` and plots know a measurement by its row alone.
+local class = require "swale.class"
+local duration = require "swale.duration"
+local errors = require "swale.errors"
+local options = require "swale.options"
+
+local M = {}
+
+--- The files of this folder that hold a row.
+M.NAMES = { "noise_scale" }
+
+---@class swale.MeasurementRow
+---@field options table          of swale.options, besides every
+---@field along? "norms"         made of measured steps, each of which is given to take. Otherwise
+---read is called alone whenever the measurement is due, with copies (measure.isolated)
+---@field estimate? boolean      gives estimates: the state has a pending one before the first value
+---@field check? fun(m: swale.MeasurementFacts, o: table)    raises where it cannot be measured
+---@field prepare? fun(m: swale.MeasurementFacts, o: table): any   what is kept between calls
+---@field take? fun(kept: any, seen: swale.MeasuredStep)     with along: one measured step
+---@field read fun(kept: any, m: table): swale.Measured      along: with the facts; else with copies
+---@field save? fun(kept: any): any       plain data, from which load goes on
+---@field load? fun(kept: any, saved: any)
+
+---@alias swale.Measured number|swale.Estimate|table<string, number|swale.Estimate>
+
+---@class swale.MeasurementFacts   what a measurement may know of its training
+---@field name string
+---@field state swale.State        the live one
+---@field graph swale.CompiledGraph
+---@field uneven swale.Uneven|nil  the loss is not the mean over its parts
+---@field order "shuffled"|"independent"|"sequential"   how batches are drawn
+---@field epoch_examples integer
+---@field seed integer
+
+---@class swale.MeasuredStep
+---@field step integer             its number, from 1
+---@field batch integer
+---@field sum_sumsq number         sum over the batch of |g_i|^2
+---@field grad_sumsq number        |g|^2 of their mean
+
+-- ------------------------------------------------------------------ measurements of the user's own
+
+---@class swale.Measurement
+---@field every swale.Duration
+---@field estimate boolean
+---@field f fun(m: swale.Measuring): swale.Measured
+local Measurement = class.new("measurement", { fields = { "every", "estimate" } })
+
+function Measurement:__tostring() return ("measurement every %s"):format(self.every) end
+
+local OWN = { every = "period", estimate = { "boolean", false } }
+
+---@class swale.MeasurementOptions
+---@field [1] fun(m: swale.Measuring): swale.Measured
+---@field every swale.DurationLike   measured at the marks every, 2 every, …
+---@field estimate? boolean          it returns estimates; false
+
+---@class swale.Measuring          what the function gets: copies, made when they are read first
+---@field name string
+---@field weights swale.Tensor     the weights now
+---@field start swale.Tensor       the weights before the first step
+---@field buffers swale.Tensor|nil running statistics of batch norms
+---@field state swale.State
+
+---A measurement of one's own: a function that a Trainer calls beside the training, and whose value
+---it records, plots, and shows to rules:
+---    measure = { drift = sw.measurement { every = { steps = 50 }, function(m)
+---      return m.weights:distance(m.start)
+---    end } }
+---It returns a number, an estimate, or a table of them by name, and rules read it as `s.drift`:
+---before its first value that is nan, or with `estimate = true` a pending estimate. The function
+---cannot change the run: it gets copies, and math.random and sw.rand draw from a stream of its own;
+---fit and settings of its trainer raise meanwhile. Its seconds are recorded with its value. An error
+---in it is printed once and recorded, and the training goes on with the value before it.
+---@param o swale.MeasurementOptions
+---@return swale.Measurement
+function M.measurement(o)
+  local f, named = type(o) == "table" and o[1], {}
+  if type(f) ~= "function" then
+    errors.misuse("measurement: needs a function: sw.measurement { every = { steps = 50 },"
+      .. " function(m) return m.weights:norm() end }")
+  end
+  for key, value in pairs(o) do if key ~= 1 then named[key] = value end end
+  o = options.check("measurement", named, OWN)
+  return setmetatable({ f = f, every = o.every, estimate = o.estimate }, Measurement)
+end
+
+local function row_of(own)
+  return { estimate = own.estimate, own = true, read = function(_, m) return own.f(m) end }
+end
+
+-- ------------------------------------------------------------------ what a trainer is asked
+
+---@param name any
+---@return boolean
+function M.is_registered(name)
+  for _, known in ipairs(M.NAMES) do if known == name then return true end end
+  return false
+end
+
+---@param name string
+---@return swale.MeasurementRow
+function M.row(name) return require("swale.measure." .. name) end
+
+--- A row's interval; one along the steps counts in whole steps.
+local function interval(where, row, value)
+  local every = duration.every(value)
+  if row.along and not (every.unit == "steps" and math.tointeger(every.amount)) then
+    errors.misuse("%s: measured every so many whole steps: sw.every { steps = 5 }, not %s", where,
+      every)
+  end
+  return every
+end
+
+local function registered(where, name, what)
+  if getmetatable(what) == Measurement then
+    errors.misuse("%s is a measurement of Swale's: call yours otherwise: measure = { my_%s = … }",
+      where, name)
+  end
+  if type(what) ~= "table" or not what.every then what = { every = what } end
+  local row, spec = M.row(name), { every = "any" }
+  for key, entry in pairs(row.options) do spec[key] = entry end
+  local o = options.check(where, what, spec)
+  return row, o, interval(where, row, o.every)
+end
+
+local ENDINGS = { "_low", "_high", "_status", "_seconds" } -- of columns
+
+--- A name that is free: what is measured has a field in the state and columns in the record.
+local function check_name(where, name, taken)
+  if taken[name] then
+    errors.misuse('%s: "%s" is a name of the state or the record; this one is free: measure = {'
+      .. " measured_%s = … }", where, name, name)
+  end
+  for _, ending in ipairs(ENDINGS) do
+    if name:sub(-#ending) == ending then
+      errors.misuse('%s: names do not end in "%s", as the columns of estimates do: measure = {'
+        .. " %s = … }", where, ending, name:sub(1, -#ending - 1) .. ending:sub(2))
+    end
+  end
+end
+
+local function unknown(name, what)
+  local own = type(what) == "function" and " A function of your own is"
+    or " Of your own it takes"
+  errors.misuse("measure: nothing is called %s%s It takes: %s.%s sw.measurement { every = …,"
+    .. " function(m) … end }.", errors.shown(name), errors.suggestion(name, M.NAMES),
+    table.concat(M.NAMES, ", "), own)
+end
+
+---The row and options of what a trainer is asked to measure. Raises for what cannot be.
+---@param name any
+---@param what any                 how often; options with every; or a swale.Measurement
+---@param taken table<string, boolean>   names that a measurement of the user's own cannot have
+---@return swale.MeasurementRow row, table options, swale.Duration every
+function M.asked(name, what, taken)
+  local where = "measure: " .. tostring(name)
+  if M.is_registered(name) then return registered(where, name, what) end
+  if getmetatable(what) ~= Measurement then unknown(name, what) end
+  if type(name) ~= "string" or not name:find "^[%a_][%w_]*$" then
+    errors.misuse("measure: a measurement's name is a word, as in measure = { drift = … }, not %s",
+      errors.shown(name))
+  end
+  check_name(where, name, taken)
+  return row_of(what), {}, what.every
+end
+
+return M

@@ -1,0 +1,65 @@
+--- Calls a measurement beside the training, so that it cannot change the run: it is given copies,
+--- draws random numbers of its own, and its errors and seconds are returned.
+local core = require "swale.core"
+local create = require "swale.create"
+local errors = require "swale.errors"
+local globals = require "swale.experiment.globals"
+local states = require "swale.trainer.state"
+local values = require "swale.measure.values"
+
+local M = {}
+
+local function copy_of(t) return t and t:clone() end
+
+local COPIES = {
+  weights = function(o) return copy_of(o.weights) end,
+  start = function(o) return copy_of(o.start) end,
+  buffers = function(o) return copy_of(o.buffers) end,
+  state = function(o) return states.copy(o.state) end,
+}
+
+--- What the function gets: copies, made when they are read first.
+local function view(name, o)
+  return setmetatable({ name = name }, { __name = "swale.Measuring", __index = function(m, key)
+    local make = COPIES[key]
+    if not make then errors.no_name("what is measured has", key, { "name", "weights", "start",
+      "buffers", "state" }) end
+    local value = make(o)
+    rawset(m, key, value)
+    return value
+  end })
+end
+
+--- In a coroutine of its own: one that yields would leave its random numbers to others.
+local function run(f, ...)
+  local thread = coroutine.create(f)
+  local ok, value = coroutine.resume(thread, ...)
+  if ok and coroutine.status(thread) ~= "dead" then
+    coroutine.close(thread)
+    return false, "a measurement cannot yield"
+  end
+  if not ok then return false, value end
+  return pcall(values.check, value)
+end
+
+---Calls read(kept, m) once. Call number n of a name draws the same random numbers in every run of
+---the seed.
+---@param name string
+---@param read fun(kept: any, m: swale.Measuring): swale.Measured
+---@param kept any
+---@param o { weights: swale.Tensor, start: swale.Tensor, buffers?: swale.Tensor,
+---state: swale.State, seed: integer, n: integer }
+---@return boolean ok, any value, number seconds    value: what was measured, or the error
+function M.call(name, read, kept, o)
+  local begun, stream = require("luv").hrtime(), "measure/" .. name
+  local give_back = globals.borrow_random(o.seed, stream, 2 * o.n + 1)
+  local script = create.exchange_stream(core.random(o.seed, stream, 2 * o.n))
+  local ok, value = run(read, kept, view(name, o))
+  create.exchange_stream(script)
+  give_back()
+  local seconds = (require("luv").hrtime() - begun) / 1e9
+  if not ok and value == core.INTERRUPTED then error(value, 0) end
+  return ok, value, seconds
+end
+
+return M

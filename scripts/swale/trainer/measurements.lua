@@ -1,0 +1,247 @@
+--- What one trainer measures beside its training: when each is due, what it keeps, its last value
+--- in the state. Rows are of swale.measure; nothing here knows one by name.
+local errors = require "swale.errors"
+local estimate = require "swale.estimate"
+local isolated = require "swale.measure.isolated"
+local measure = require "swale.measure"
+local states = require "swale.trainer.state"
+local values = require "swale.measure.values"
+
+local M = {}
+
+local RING = 32 -- measured steps whose norms the loop keeps
+
+---@class swale.AskedMeasurement
+---@field name string
+---@field row swale.MeasurementRow
+---@field options table
+---@field every swale.Duration
+---@field facts swale.MeasurementFacts
+---@field kept any               what the row's prepare gave
+---@field calls integer          of read
+---@field failed boolean         an error of it was printed
+
+---@class swale.Measurements
+---@field list swale.AskedMeasurement[]     in the order of their names
+---@field by_name table<string, swale.AskedMeasurement>   shared with the state, which has them
+---@field running string|nil     the measurement that is being made
+---@field start swale.Tensor|nil the weights before the first step, kept for those that are called
+---@field most_steps integer     that the loop may go before read is called again
+---@field taken integer          measured steps of the loop that were given to take
+local Measurements = {}
+Measurements.__index = Measurements
+
+---@param by_name table   empty; the state's
+---@param o table         state, weights, buffers, graph, uneven, order, epoch_examples, seed
+---@return swale.Measurements
+function M.new(by_name, o)
+  return setmetatable({ list = {}, by_name = by_name, o = o, taken = 0, seen = {},
+    most_steps = math.maxinteger }, Measurements)
+end
+
+local RECORD = { "kind", "valid_loss", "valid_accuracy", "dead_units", "seconds", "name", "error",
+  "measurements", "loss_sum", "loss_examples", "bad_step", "bad_segment", "bad_loss",
+  "bad_grad_norm" }
+
+local function taken_names()
+  local taken = {}
+  for _, name in ipairs(states.FIELDS) do taken[name] = true end
+  for _, name in ipairs(RECORD) do taken[name] = true end
+  return taken
+end
+
+local function facts_of(self, name)
+  local o = self.o
+  return { name = name, state = o.state, graph = o.graph, uneven = o.uneven, order = o.order,
+    epoch_examples = o.epoch_examples, seed = o.seed }
+end
+
+local function same_options(a, b)
+  for key, value in pairs(a) do if key ~= "every" and b[key] ~= value then return false end end
+  return true
+end
+
+--- The entry of a name: one that was asked for before, in place.
+local function entry_of(self, name)
+  local entry = self.by_name[name]
+  if entry then return entry end
+  entry = { name = name, facts = facts_of(self, name), calls = 0, failed = false }
+  self.by_name[name] = entry
+  self.list[#self.list + 1] = entry
+  table.sort(self.list, function(a, b) return a.name < b.name end)
+  return entry
+end
+
+--- What stands in the state before the first value.
+local function blank(entry)
+  if not entry.row.estimate then return 0 / 0 end
+  return estimate.new():because "nothing was measured yet"
+end
+
+--- The programs that measure, and the weights before the first step, are made before it.
+local function begin(self, row)
+  local begun = (rawget(self.o.state, "step") or 0) > 0
+  if row.along and self:period() == 0 and begun then
+    errors.misuse "Trainer:measure: ask before the first step: the programs are made for it"
+  elseif not row.along and not self.start then
+    if begun then
+      errors.misuse "Trainer:measure: ask before the first step: m.start is the weights before it"
+    end
+    self.start = self.o.weights:clone()
+  end
+end
+
+---Asks for a measurement, or for another interval of one.
+---@param name string
+---@param what any    as Trainer's `measure` has it
+---@return swale.AskedMeasurement
+function Measurements:ask(name, what)
+  local row, options, every = measure.asked(name, what, taken_names())
+  if row.check then row.check(facts_of(self, name), options) end
+  begin(self, row)
+  local entry = entry_of(self, name)
+  local anew = entry.row ~= row or not same_options(options, entry.options)
+  entry.row, entry.options, entry.every = row, options, every
+  if anew then
+    entry.kept = row.prepare and row.prepare(entry.facts, options)
+    self.o.state[name] = blank(entry)
+  end
+  return entry
+end
+
+-- ------------------------------------------------------------------ along measured steps
+
+local function gcd(a, b)
+  while b ~= 0 do a, b = b, a % b end
+  return a
+end
+
+---Steps between two that the loop measures; 0: it measures none.
+---@return integer
+function Measurements:period()
+  local period = 0
+  for _, entry in ipairs(self.list) do
+    if entry.row.along then period = gcd(math.tointeger(entry.every.amount), period) end
+  end
+  return period
+end
+
+---Tells the loop which steps to measure.
+---@param loop swale.Loop|swale.CustomLoop
+function Measurements:attach(loop)
+  local period = self:period()
+  self.most_steps = period > 0 and RING * period or math.maxinteger
+  self.taken = loop:state({}).measurements
+  if period > 0 then loop:measure(period) end
+end
+
+local function take(self)
+  local seen = self.seen
+  for _, entry in ipairs(self.list) do
+    if entry.row.along and seen.step % entry.every.amount == 0 then
+      entry.row.take(entry.kept, seen)
+      entry.calls = entry.calls + 1
+    end
+  end
+end
+
+---Takes in the steps that were measured since the last time, and refreshes the state.
+---@param loop swale.Loop|swale.CustomLoop
+---@param s swale.State
+function Measurements:read(loop, s)
+  local made, seen = rawget(s, "measurements") or 0, self.seen
+  if made == self.taken then return end
+  for i = self.taken + 1, made do
+    seen.step, seen.batch, seen.sum_sumsq, seen.grad_sumsq = loop:norms(i)
+    if seen.step then take(self) end
+  end
+  self.taken = made
+  for _, entry in ipairs(self.list) do
+    if entry.row.along then s[entry.name] = entry.row.read(entry.kept, entry.facts) end
+  end
+end
+
+---Adds the columns of what is measured along the steps to a line of the record.
+---@param line table
+---@param s swale.State
+function Measurements:add_columns(line, s)
+  for _, entry in ipairs(self.list) do
+    if entry.row.along then values.add_columns(line, entry.name, s[entry.name]) end
+  end
+end
+
+-- ------------------------------------------------------------------ at marks of their own
+
+---Makes a measurement that is due; its value goes into the state.
+---@param entry swale.AskedMeasurement
+---@return table line       of the record: columns and seconds, or the error
+---@return any fault        the error; nil: there was none
+function Measurements:make(entry)
+  local o, name = self.o, entry.name
+  self.running, entry.calls = name, entry.calls + 1
+  local called, ok, value, seconds = pcall(isolated.call, name, entry.row.read, entry.kept, {
+    weights = o.weights, start = self.start, buffers = o.buffers, state = o.state, seed = o.seed,
+    n = entry.calls })
+  self.running = nil
+  if not called then error(ok, 0) end
+  local line = { name = name, seconds = seconds }
+  if ok then
+    o.state[name] = values.copy(value)
+    values.add_columns(line, name, value)
+    return line, nil
+  end
+  line.error = errors.failure(value)
+  return line, value
+end
+
+---Those that are called at marks of their own.
+---@return swale.AskedMeasurement[]
+function Measurements:called()
+  local list = {}
+  for _, entry in ipairs(self.list) do
+    if not entry.row.along then list[#list + 1] = entry end
+  end
+  return list
+end
+
+---Raises while a measurement is being made: it must not change its training.
+---@param where string
+function Measurements:refuse(where)
+  if not self.running then return end
+  errors.misuse("%s: not inside a measurement (%s), which must not change its training", where,
+    self.running)
+end
+
+-- ------------------------------------------------------------------ state
+
+---Plain data from which another trainer of the same measurements goes on.
+---@return table<string, table>
+function Measurements:state()
+  local found = {}
+  for _, entry in ipairs(self.list) do
+    found[entry.name] = { calls = entry.calls, failed = entry.failed,
+      value = values.copy(self.o.state[entry.name]),
+      kept = entry.row.save and entry.row.save(entry.kept) }
+  end
+  return { values = found, start = self.start and self.start:clone() }
+end
+
+local function restore_one(self, entry, saved)
+  local row = entry.row
+  entry.kept = row.prepare and row.prepare(entry.facts, entry.options)
+  entry.calls, entry.failed = saved and saved.calls or 0, saved ~= nil and saved.failed
+  if saved and row.load then row.load(entry.kept, saved.kept) end
+  self.o.state[entry.name] = saved and values.copy(saved.value) or blank(entry)
+end
+
+---Goes on from what state gave; nil: measurements begin anew.
+---@param saved table|nil
+function Measurements:restore(saved)
+  self.taken = 0
+  for _, entry in ipairs(self.list) do
+    restore_one(self, entry, saved and saved.values[entry.name])
+  end
+  if saved and saved.start and self.start then self.start:copy(saved.start) end
+end
+
+return M
