@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "lua_loop.h"
+#include "train/evaluate.h"
 
 /* ---- evaluate(program, weights, source, batch, buffers) */
 

@@ -22,6 +22,7 @@ extern "C" {
 #include "graph/program.h"
 
 #include "train/average.h"
+#include "train/evaluate.h"
 #include "train/loop.h"
 #include "train/sampler.h"
 #include "train/schedule.h"

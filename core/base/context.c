@@ -7,8 +7,8 @@
 #include "base/context_int.h"
 #include "base/parallel_int.h"
 
-sw_context *swi_context_new(void) {
-  sw_context *ctx = calloc(1, sizeof *ctx);
+sw_context *swi_context_new(size_t room) {
+  sw_context *ctx = calloc(1, sizeof *ctx + room);
   if (ctx) ctx->references = 1;
   return ctx;
 }

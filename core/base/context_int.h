@@ -2,26 +2,25 @@
 #ifndef SW_CONTEXT_INT_H
 #define SW_CONTEXT_INT_H
 
+#include <stddef.h>
+
 #include "base/context.h"
 
-struct swi_pool;    /* base/parallel.c */
-struct swi_kernels; /* kernels/kernels.h */
-struct swi_blas;    /* kernels/blas.h */
+struct swi_pool; /* base/parallel.c */
 
 struct sw_context {
   char message[512];
   int64_t references;
   sw_alloc_stats books;
-  int64_t fail_in;               /* allocations until the one that fails; 0: none will */
-  int poison;                    /* programs spoil what may not be read any more */
-  int fail_persistent;           /* whether all after it fail too */
-  struct swi_pool *pool;         /* NULL: one thread */
-  const struct swi_kernels *f32; /* the variant in use for float32 */
-  const struct swi_kernels *f64; /* always the scalar one */
-  const struct swi_blas *blas;   /* one per process; NULL before kernels are chosen */
+  int64_t fail_in;       /* allocations until the one that fails; 0: none will */
+  int fail_persistent;   /* whether all after it fail too */
+  int poison;            /* programs overwrite memory that may not be read any more */
+  struct swi_pool *pool; /* NULL: one thread */
+  max_align_t above[];   /* room for the layers above, who know its type */
 };
 
-/* A bare context with one reference: books, no pool, no kernels. NULL if there is no memory. */
-sw_context *swi_context_new(void);
+/* A context with one reference, one thread, and so many bytes of room, all zero. NULL if there is
+ * no memory. */
+sw_context *swi_context_new(size_t room);
 
 #endif

@@ -67,7 +67,7 @@ static sw_status with_scratch(swi_eval_args *e) {
 static sw_status evaluate(eager_call *c, sw_tensor **out) {
   const swi_op_row *row = swi_op(c->op);
   swi_eval_args e = {.ctx = c->ctx, .op = c->op, .attrs = &c->attrs, .batch = 1};
-  e.k = c->real == SW_F64 ? c->ctx->f64 : c->ctx->f32;
+  e.k = swi_kernels_of(c->ctx, (int)sw_dtype_bytes(c->real));
   for (int i = 0; i < c->n_in; i++) {
     e.in[i] = sw_tensor_data(c->in[i]);
     e.in_shape[i] = *sw_tensor_shape(c->in[i]);

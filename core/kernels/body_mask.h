@@ -13,7 +13,7 @@
 
 enum { MASK_CHUNK = 32 };
 
-#if !defined(SW_WORDS_X86_H)
+#if !defined(SW_VEC_X86_H)
 static inline void mask_chunk(const uint32_t key[2], const uint32_t counter[4], uint32_t first,
                               uint32_t threshold, real value, real *y) {
   for (uint32_t l = 0; l < 8; l++) {

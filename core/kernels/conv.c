@@ -22,10 +22,6 @@ enum {
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-static const swi_kernels *kernels_of(const sw_context *ctx, int element_bytes) {
-  return element_bytes == 4 ? ctx->f32 : ctx->f64;
-}
-
 static void *behind(void *p, int64_t elements, int64_t bytes) {
   return (char *)p + elements * bytes;
 }
@@ -80,14 +76,14 @@ int64_t swi_conv2d_input_scratch(const swi_kernels *k, const swi_convolution *c)
 }
 
 void swi_conv2d(sw_context *ctx, int element_bytes, const swi_convolution *c) {
-  const swi_kernels *k = kernels_of(ctx, element_bytes);
+  const swi_kernels *k = swi_kernels_of(ctx, element_bytes);
   job j = {.c = c, .kernel = k->conv2d, .bytes = element_bytes};
   if (k->conv2d_pack) k->conv2d_pack(c);
   run_by_images(ctx, &j);
 }
 
 void swi_conv2d_input(sw_context *ctx, int element_bytes, const swi_convolution *c) {
-  const swi_kernels *k = kernels_of(ctx, element_bytes);
+  const swi_kernels *k = swi_kernels_of(ctx, element_bytes);
   job j = {.c = c, .kernel = k->conv2d_input, .bytes = element_bytes};
   if (k->conv2d_input_pack) k->conv2d_input_pack(c);
   run_by_images(ctx, &j);
@@ -122,7 +118,7 @@ static int64_t panels_in_piece(const job *j, int threads) {
 }
 
 void swi_conv2d_weight(sw_context *ctx, int element_bytes, const swi_convolution *c) {
-  const swi_kernels *k = kernels_of(ctx, element_bytes);
+  const swi_kernels *k = swi_kernels_of(ctx, element_bytes);
   job j = {.c = c, .k = k, .kernel = k->conv2d_weight};
   if (k->conv_panel == 0) {
     k->conv2d_weight(c);

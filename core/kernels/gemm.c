@@ -284,8 +284,8 @@ static int64_t cut(job *j, int threads) {
 void swi_gemm(sw_context *ctx, int element_bytes, const swi_gemm_args *g) {
   if (g->m == 0 || g->n == 0) return;
   job j = {.g = *g,
-           .blas = ctx->blas,
-           .kernels = element_bytes == 4 ? ctx->f32 : ctx->f64,
+           .blas = swi_backend_of(ctx)->blas,
+           .kernels = swi_kernels_of(ctx, element_bytes),
            .bytes = element_bytes};
   see_vectors(&j.g);
   j.route = choose_route(&j);

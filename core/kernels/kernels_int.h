@@ -240,6 +240,20 @@ extern const swi_kernels swi_kernels_avx512_f32;
 extern const swi_kernels swi_kernels_neon_f32;
 #endif
 
+/* What a context computes with. */
+struct swi_blas;
+typedef struct swi_backend {
+  const swi_kernels *f32;      /* the variant in use for float32 */
+  const swi_kernels *f64;      /* always the scalar one */
+  const struct swi_blas *blas; /* one per process; NULL: none */
+} swi_backend;
+
+/* A context with one thread that computes with these. NULL if there is no memory. */
+sw_context *swi_backend_context(const swi_backend *with);
+swi_backend *swi_backend_of(sw_context *ctx);
+/* The kernels for reals of 4 or 8 bytes. */
+const swi_kernels *swi_kernels_of(const sw_context *ctx, int element_bytes);
+
 /* All variants that this machine can run, best first; the table ends with NULL. */
 const swi_kernels *const *swi_kernels_available(void);
 

@@ -84,6 +84,14 @@ static const char *core_type_of(const char *variant, int asked_for) {
   return NULL;
 }
 
+swi_backend *swi_backend_of(sw_context *ctx) { return (void *)ctx->above; }
+
+sw_context *swi_backend_context(const swi_backend *with) {
+  sw_context *ctx = swi_context_new(sizeof *with);
+  if (ctx) *swi_backend_of(ctx) = *with;
+  return ctx;
+}
+
 sw_status sw_open(const char *variant, int threads, sw_context **out, char *reason, size_t size) {
   const char *asked = variant ? variant : getenv("SWALE_CPU");
   if (asked && !*asked) asked = NULL;
@@ -91,15 +99,12 @@ sw_status sw_open(const char *variant, int threads, sw_context **out, char *reas
   if (asked) SW_TRY(find_kernels(asked, &f32, reason, size));
   const swi_blas *blas = swi_blas_open(core_type_of(f32->name, asked != NULL), reason, size);
   if (!blas) return SW_EUNSUPPORTED;
-  sw_context *ctx = swi_context_new();
+  sw_context *ctx = swi_backend_context(&(swi_backend){f32, &swi_kernels_scalar_f64, blas});
   if (!ctx) {
     snprintf(reason, size, "out of memory");
     return SW_ENOMEM;
   }
-  ctx->f32 = f32;
   ctx->poison = getenv("SWALE_POISON") != NULL;
-  ctx->f64 = &swi_kernels_scalar_f64;
-  ctx->blas = blas;
   const sw_status status = sw_context_set_threads(ctx, threads ? threads : sw_machine_cores());
   if (status != SW_OK) {
     snprintf(reason, size, "%s", sw_message(ctx));
@@ -110,5 +115,11 @@ sw_status sw_open(const char *variant, int threads, sw_context **out, char *reas
   return SW_OK;
 }
 
-const char *sw_context_variant(const sw_context *ctx) { return ctx->f32->name; }
-const char *sw_context_blas(const sw_context *ctx) { return ctx->blas->description; }
+static const swi_backend *backend_of(const sw_context *ctx) { return (const void *)ctx->above; }
+
+const char *sw_context_variant(const sw_context *ctx) { return backend_of(ctx)->f32->name; }
+const char *sw_context_blas(const sw_context *ctx) { return backend_of(ctx)->blas->description; }
+
+const swi_kernels *swi_kernels_of(const sw_context *ctx, int element_bytes) {
+  return element_bytes == 4 ? backend_of(ctx)->f32 : backend_of(ctx)->f64;
+}

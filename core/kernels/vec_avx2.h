@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "kernels/transpose_x86.h"
-#include "kernels/words_x86.h"
+#include "kernels/vec_transpose_x86.h"
+#include "kernels/vec_x86.h"
 
 #define real float
 

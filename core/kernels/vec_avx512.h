@@ -5,8 +5,8 @@
 #include <immintrin.h>
 #include <stdint.h>
 
-#include "kernels/transpose_x86.h"
-#include "kernels/words_x86.h"
+#include "kernels/vec_transpose_x86.h"
+#include "kernels/vec_x86.h"
 
 #define real float
 

@@ -3,6 +3,7 @@
 #include <stdint.h>
 
 #include "base/alloc_int.h"
+#include "kernels/kernels_int.h"
 #include "tensor/tensor_int.h"
 
 static void storage_release(swi_storage *s) {
@@ -98,8 +99,7 @@ void sw_tensor_free(sw_tensor *t) {
 }
 
 const struct swi_kernels *swi_tensor_kernels(const sw_tensor *t) {
-  const sw_context *ctx = t->storage->ctx;
-  return t->dtype == SW_F64 ? ctx->f64 : ctx->f32;
+  return swi_kernels_of(t->storage->ctx, (int)sw_dtype_bytes(t->dtype));
 }
 
 sw_context *sw_tensor_context(const sw_tensor *t) { return t->storage->ctx; }

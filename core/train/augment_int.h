@@ -1,4 +1,4 @@
-/* augment_int.h: images moved and mirrored: what source.h describes. Private to train. */
+/* augment_int.h: random crops and flips of training images, as source.h describes them */
 #ifndef SW_AUGMENT_INT_H
 #define SW_AUGMENT_INT_H
 

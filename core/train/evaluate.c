@@ -1,7 +1,8 @@
 /* evaluate.c: sums of a program's outputs over a whole source. */
+#include "train/evaluate.h"
+
 #include "base/alloc_int.h"
 #include "train/feed_int.h"
-#include "train/loop.h"
 
 typedef struct evaluation {
   sw_context *ctx;

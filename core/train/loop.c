@@ -124,7 +124,7 @@ sw_status sw_loop_new(sw_context *ctx, const sw_loop_options *o, sw_loop **out) 
                            .bad_range = -1,
                            .bad_loss = none,
                            .bad_grad_norm = none}};
-  l->k = l->real == SW_F64 ? ctx->f64 : ctx->f32;
+  l->k = swi_kernels_of(ctx, (int)sw_dtype_bytes(l->real));
   sw_status status = fill_loop(l, o);
   if (status == SW_OK)
     *out = l;

@@ -11,40 +11,14 @@
 #define SW_LOOP_H
 
 #include "graph/program.h"
+#include "train/hyper.h"
+#include "train/optimizer.h"
+#include "train/ranges.h"
 #include "train/sampler.h"
 #include "train/schedule.h"
 #include "train/source.h"
 
 typedef struct sw_loop sw_loop;
-
-typedef enum sw_hyper {
-  SW_HYPER_LR,
-  SW_HYPER_BATCH_SIZE,
-  SW_HYPER_MOMENTUM, /* Adam's beta1, too */
-  SW_HYPER_WEIGHT_DECAY,
-  SW_HYPER_COUNT
-} sw_hyper;
-
-typedef enum sw_optimizer_kind {
-  SW_OPTIMIZER_SGD,
-  SW_OPTIMIZER_ADAM, /* weight decay goes into the gradient */
-  SW_OPTIMIZER_ADAMW /* weight decay is apart from it */
-} sw_optimizer_kind;
-
-typedef struct sw_optimizer_options {
-  sw_optimizer_kind kind;
-  double dampening; /* sgd */
-  int nesterov;     /* sgd */
-  double beta2;     /* adam, adamw: 0 … below 1 */
-  double eps;       /* likewise: added to the root of the corrected second moment */
-} sw_optimizer_options;
-
-/* A range of the weights and what is its own. */
-typedef struct sw_range {
-  int64_t first, length;
-  double lr_factor, weight_decay_factor;
-  int frozen; /* neither updated nor counted in the gradient's norm */
-} sw_range;
 
 /* How the rate follows the batch size B: times B / reference_batch, or its square root. */
 typedef enum sw_coupling { SW_COUPLING_NONE, SW_COUPLING_LINEAR, SW_COUPLING_SQRT } sw_coupling;
@@ -190,13 +164,5 @@ typedef struct sw_resume {
  * to set. SW_ERANGE, SW_EARG: Adam without its vectors, SW_ESHAPE, SW_EDTYPE, SW_ENOMEM: then it is
  * as it was. */
 SW_API sw_status sw_loop_restore(sw_loop *l, const sw_resume *r);
-
-/* Sums of the program's outputs over all examples of the source, in batches of at most batch, in
- * double. Every output must be a real (batch) vector; sums[i] gets output i's. Used for losses and
- * numbers of hits. buffers may be NULL, if the program reads none. SW_EINTERRUPTED; SW_ESHAPE,
- * SW_EDTYPE, SW_EARG. */
-SW_API sw_status sw_evaluate(sw_workspace *w, const sw_tensor *weights, const sw_tensor *buffers,
-                             const sw_source *source, int64_t batch, const volatile int *interrupt,
-                             double *sums, int n_sums);
 
 #endif

@@ -1,8 +1,9 @@
-/* optimizer_int.h: the update rules, on pieces of flat vectors. Private to train. */
+/* optimizer_int.h: the update rules, on pieces of flat vectors */
 #ifndef SW_OPTIMIZER_INT_H
 #define SW_OPTIMIZER_INT_H
 
-#include "train/loop.h"
+#include "base/context.h"
+#include "train/optimizer.h"
 
 struct swi_kernels;
 

@@ -1,4 +1,4 @@
-/* ranges_int.h: work over the weights, range by range. Private to train.
+/* ranges_int.h: work over the weights, range by range.
  *
  * Ranges are cut into pieces by their lengths alone, and sums are added in the order of pieces,
  * then of ranges: whether the ranges are done one by one, at different times, or all at once, and
@@ -7,7 +7,8 @@
 #ifndef SW_RANGES_INT_H
 #define SW_RANGES_INT_H
 
-#include "train/loop.h"
+#include "base/context.h"
+#include "train/ranges.h"
 
 typedef struct swi_ranges swi_ranges;
 

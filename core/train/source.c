@@ -281,7 +281,7 @@ static void gather_features(const sw_source *s, gather *g, const sw_draw *draw, 
 void sw_source_gather(const sw_source *s, const int32_t *index, int64_t n, int real_bytes,
                       const sw_draw *draw, void *x, void *y) {
   int wide = real_bytes == (int)sizeof(double);
-  gather g = {.kernels = wide ? s->ctx->f64 : s->ctx->f32, .index = index, .rows = n};
+  gather g = {.kernels = swi_kernels_of(s->ctx, real_bytes), .index = index, .rows = n};
   if (y && s->has_classes) {
     gather_integers(s->y, s->target_features, index, n, y);
   } else if (y && s->y) {

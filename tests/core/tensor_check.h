@@ -21,10 +21,9 @@ static sw_context *ctx;
 
 static inline int setup(void **state) {
   (void)state;
-  ctx = swi_context_new();
+  ctx = swi_backend_context(
+      &(swi_backend){.f32 = &swi_kernels_scalar_f32, .f64 = &swi_kernels_scalar_f64});
   if (ctx == NULL) return -1;
-  ctx->f32 = &swi_kernels_scalar_f32;
-  ctx->f64 = &swi_kernels_scalar_f64;
   return 0;
 }
 

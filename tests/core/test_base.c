@@ -17,7 +17,7 @@ TEST(status_has_a_name_for_every_code) {
 }
 
 TEST(message_may_quote_the_message_before) {
-  sw_context *ctx = swi_context_new();
+  sw_context *ctx = swi_context_new(0);
   CHECK_EQ_STR(sw_message(ctx), "");
   CHECK_EQ_INT(sw_fail(ctx, SW_EARG, "bad %d", 7), SW_EARG);
   CHECK_EQ_INT(sw_fail(ctx, SW_EIO, "file: %s", sw_message(ctx)), SW_EIO);
@@ -26,7 +26,7 @@ TEST(message_may_quote_the_message_before) {
 }
 
 TEST(context_lives_until_the_last_reference_goes) {
-  sw_context *ctx = swi_context_new();
+  sw_context *ctx = swi_context_new(0);
   CHECK(sw_context_retain(ctx) == ctx);
   sw_context_release(ctx);
   CHECK_EQ_STR(sw_message(ctx), "");
@@ -36,7 +36,7 @@ TEST(context_lives_until_the_last_reference_goes) {
 }
 
 TEST(alloc_is_aligned_and_counted) {
-  sw_context *ctx = swi_context_new();
+  sw_context *ctx = swi_context_new(0);
   const size_t sizes[] = {0, 1, 63, 64, 65, 4097};
   void *p[6];
   int64_t total = 0;
@@ -59,7 +59,7 @@ TEST(alloc_is_aligned_and_counted) {
 }
 
 TEST(alloc_zeroed_is_zero_and_realloc_keeps_what_fits) {
-  sw_context *ctx = swi_context_new();
+  sw_context *ctx = swi_context_new(0);
   unsigned char *p = swi_alloc_zeroed(ctx, 100);
   for (int i = 0; i < 100; i++) CHECK_EQ_INT(p[i], 0);
   for (int i = 0; i < 100; i++) p[i] = (unsigned char)i;
@@ -77,7 +77,7 @@ TEST(alloc_zeroed_is_zero_and_realloc_keeps_what_fits) {
 }
 
 TEST(alloc_refuses_what_cannot_be) {
-  sw_context *ctx = swi_context_new();
+  sw_context *ctx = swi_context_new(0);
   CHECK(swi_alloc(ctx, SIZE_MAX) == NULL);
   CHECK(swi_alloc(ctx, (size_t)PTRDIFF_MAX - 3) == NULL);
   CHECK(strstr(sw_message(ctx), "out of memory") != NULL);
@@ -86,7 +86,7 @@ TEST(alloc_refuses_what_cannot_be) {
 }
 
 TEST(allocation_fails_once_where_told) {
-  sw_context *ctx = swi_context_new();
+  sw_context *ctx = swi_context_new(0);
   sw_context_fail_allocation(ctx, 3, 0);
   void *p[4];
   for (int i = 0; i < 4; i++) p[i] = swi_alloc(ctx, 8);
@@ -96,7 +96,7 @@ TEST(allocation_fails_once_where_told) {
 }
 
 TEST(allocation_fails_for_good_until_told_otherwise) {
-  sw_context *ctx = swi_context_new();
+  sw_context *ctx = swi_context_new(0);
   unsigned char *kept = swi_alloc(ctx, 4);
   kept[0] = 42;
   sw_context_fail_allocation(ctx, 1, 1);
@@ -270,7 +270,7 @@ static void run_and_check(tally *t, int64_t pieces) {
 
 TEST(pool_runs_every_piece_once) {
   static tally t;
-  t.ctx = swi_context_new();
+  t.ctx = swi_context_new(0);
   const int threads[] = {1, 2, 4};
   for (int i = 0; i < 3; i++) {
     CHECK_OK(t.ctx, sw_context_set_threads(t.ctx, threads[i]));
@@ -295,7 +295,7 @@ static void call_inside(void *arg, int64_t piece) {
 
 TEST(pool_runs_nested_calls_where_they_are) {
   static tally t;
-  t.ctx = swi_context_new();
+  t.ctx = swi_context_new(0);
   CHECK_OK(t.ctx, sw_context_set_threads(t.ctx, 4));
   for (int repeat = 0; repeat < 1000; repeat++) swi_parallel(t.ctx, 8, call_inside, &t);
   CHECK_EQ_INT(atomic_load(&t.inner), 24000);
@@ -312,7 +312,7 @@ static void write_cells(void *arg, int64_t piece) {
  * */
 TEST(pool_hands_memory_back) {
   static int cell[6400];
-  sw_context *ctx = swi_context_new();
+  sw_context *ctx = swi_context_new(0);
   CHECK_OK(ctx, sw_context_set_threads(ctx, 3));
   for (int repeat = 1; repeat <= 300; repeat++) {
     swi_parallel(ctx, 64, write_cells, cell);
@@ -323,7 +323,7 @@ TEST(pool_hands_memory_back) {
 }
 
 TEST(pool_refuses_impossible_numbers_and_stays) {
-  sw_context *ctx = swi_context_new();
+  sw_context *ctx = swi_context_new(0);
   CHECK_OK(ctx, sw_context_set_threads(ctx, 2));
   CHECK_EQ_INT(sw_context_set_threads(ctx, 0), SW_ERANGE);
   CHECK_EQ_INT(sw_context_set_threads(ctx, -1), SW_ERANGE);

@@ -204,7 +204,7 @@ static void check_equal_terms(int ta, int tb, int64_t m, int64_t n, int64_t k) {
                            .lda = ta ? m : k,
                            .ldb = tb ? k : n,
                            .ldc = n};
-  const int may_be_blas = ta || !contexts[0]->f32->gemm_packed;
+  const int may_be_blas = ta || !swi_backend_of(contexts[0])->f32->gemm_packed;
   const double exact = (double)k * (double)0.1F;
   swi_gemm(contexts[0], 4, &g);
   for (int64_t i = 0; i < m * n; i++)
@@ -246,7 +246,7 @@ static void parts_of_a_long_product(void) {
   float *whole = random_matrix(M * N, 4), *some = random_matrix(M * N, 4);
   swi_gemm_args g = {
       .m = M, .n = N, .k = K, .a = a, .b = b, .c = whole, .lda = K, .ldb = N, .ldc = N};
-  if (contexts[0]->f32->gemm_packed) {
+  if (swi_backend_of(contexts[0])->f32->gemm_packed) {
     swi_gemm(contexts[0], 4, &g);
     g.n = 130;
     g.m = 129;
@@ -269,7 +269,7 @@ TEST(parts_of_long_products_have_the_bits_of_the_whole) {
 
 static void without_blas(void) {
   static const swi_blas none;
-  for (int i = 0; i < 3; i++) contexts[i]->blas = &none;
+  for (int i = 0; i < 3; i++) swi_backend_of(contexts[i])->blas = &none;
   check_all_kinds(3, 5, 7);
   check_all_kinds(0, 4, 2);
   check_all_kinds(4, 3, 0);

@@ -33,7 +33,7 @@ static double update_many(const swi_kernels *k, sgd h, int64_t n, void *w, void 
 }
 
 static double update_one(sgd h, double *w, double *m, double g, int first) {
-  return update_many(ctx->f64, h, 1, w, m, &g, first);
+  return update_many(swi_backend_of(ctx)->f64, h, 1, w, m, &g, first);
 }
 
 /* Three updates by hand of one weight, w = 1, with gradients 0.5, -1, 2. */
@@ -105,8 +105,10 @@ TEST(test_float32_follows_float64) {
     sw_tensor *wide = NULL;
     CHECK_OK(ctx, sw_tensor_normal(narrow, &r, 0, 1));
     CHECK_OK(ctx, sw_tensor_to(narrow, SW_F64, &wide));
-    double exact = update_many(ctx->f64, h, N, w, m, sw_tensor_data(wide), step == 0);
-    double sumsq = update_many(ctx->f32, h, N, w32, m32, sw_tensor_data(narrow), step == 0);
+    double exact =
+        update_many(swi_backend_of(ctx)->f64, h, N, w, m, sw_tensor_data(wide), step == 0);
+    double sumsq =
+        update_many(swi_backend_of(ctx)->f32, h, N, w32, m32, sw_tensor_data(narrow), step == 0);
     assert_near(sumsq, exact, 1e-6);
     sw_tensor_free(wide);
   }

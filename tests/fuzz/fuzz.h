@@ -20,10 +20,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static inline sw_context *fuzz_context(void) {
   static sw_context *ctx;
   if (ctx != NULL) return ctx;
-  ctx = swi_context_new();
+  ctx = swi_backend_context(
+      &(swi_backend){.f32 = &swi_kernels_scalar_f32, .f64 = &swi_kernels_scalar_f64});
   if (ctx == NULL) abort();
-  ctx->f32 = &swi_kernels_scalar_f32;
-  ctx->f64 = &swi_kernels_scalar_f64;
   return ctx;
 }
 

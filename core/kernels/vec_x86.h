@@ -1,11 +1,11 @@
-/* words_x86.h: eight counters of Philox 4x32-10 at a time, and masks made of their words; for
+/* vec_x86.h: eight counters of Philox 4x32-10 at a time, and masks made of their words; for
  * AVX2 and AVX-512.
  *
  * A word is the lower half of a 64-bit lane, for that is what products take; upper halves hold
  * whatever they hold. Even lanes' counters are in one register, odd ones' in another.
  */
-#ifndef SW_WORDS_X86_H
-#define SW_WORDS_X86_H
+#ifndef SW_VEC_X86_H
+#define SW_VEC_X86_H
 
 #include <immintrin.h>
 #include <stdint.h>

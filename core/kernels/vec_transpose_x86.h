@@ -1,6 +1,6 @@
-/* transpose_x86.h: 8 x 8 floats turned over, for vec_avx2.h and vec_avx512.h. */
-#ifndef SW_TRANSPOSE_X86_H
-#define SW_TRANSPOSE_X86_H
+/* vec_transpose_x86.h: 8 x 8 floats turned over, for vec_avx2.h and vec_avx512.h. */
+#ifndef SW_VEC_TRANSPOSE_X86_H
+#define SW_VEC_TRANSPOSE_X86_H
 
 #include <immintrin.h>
 #include <stdint.h>
