@@ -67,7 +67,7 @@ int lx_retry(lua_State *L, sw_status status, int n, lua_CFunction f) {
 }
 
 static int is_fault(sw_status status) {
-  return status == SW_EIO || status == SW_ECORRUPT || status == SW_ENAN ||
+  return status == SW_EIO || status == SW_ENOSPC || status == SW_ECORRUPT || status == SW_ENAN ||
          status == SW_EINTERRUPTED || status == SW_ENOMEM;
 }
 

@@ -24,8 +24,9 @@ typedef enum sw_status {
   SW_EEMPTY,       /* misuse: nothing there yet */
   SW_EUNSUPPORTED, /* not possible here, by design or on this machine */
   SW_EIO,          /* the environment: a file or the disk */
-  SW_ECORRUPT,     /* the environment: a file that is not what it should be */
-  SW_ENAN,         /* a loss that is not finite */
+  SW_ENOSPC,   /* the environment: the disk is full, or a quota or a limit of files is reached */
+  SW_ECORRUPT, /* the environment: a file that is not what it should be */
+  SW_ENAN,     /* a loss that is not finite */
   SW_EINTERRUPTED, /* the user asked to stop */
   SW_STATUS_COUNT
 } sw_status;

@@ -18,9 +18,9 @@
 sw_status swi_file_fail(sw_context *ctx, const char *path, const char *action, int error) {
   char text[128];
   const char *why = strerror_r(error, text, sizeof text);
-  int full = error == ENOSPC || error == EFBIG || error == EDQUOT;
-  return sw_fail(ctx, SW_EIO, full ? "%.300s: cannot %s: disk full (%s)" : "%.300s: cannot %s: %s",
-                 path, action, why);
+  if (error == ENOSPC || error == EFBIG || error == EDQUOT)
+    return sw_fail(ctx, SW_ENOSPC, "%.300s: cannot %s: disk full (%s)", path, action, why);
+  return sw_fail(ctx, SW_EIO, "%.300s: cannot %s: %s", path, action, why);
 }
 
 sw_status swi_file_open(sw_context *ctx, const char *path, int *fd, int64_t *size) {

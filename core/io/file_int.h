@@ -10,7 +10,7 @@
 
 #include "io/file.h"
 
-/* SW_EIO: "path: cannot read: No such file or directory". ENOSPC, EFBIG, EDQUOT: "disk full". */
+/* SW_EIO: "path: cannot read: No such file or directory". ENOSPC, EFBIG, EDQUOT: SW_ENOSPC. */
 sw_status swi_file_fail(sw_context *ctx, const char *path, const char *action, int error);
 
 /* Opens a regular file for reading; the caller closes *fd. *size is its length at this moment. */

@@ -89,14 +89,13 @@ end
 
 local function without_name(message) return (message:gsub("^swale: ", "")) end
 
---- A run whose records were taken away is not done, and says so however it ended.
+--- A run whose records were deleted has failed, and says so however it ended.
 local function with_losses(run, outcome)
   local lost = run:lost()
   if not lost then return outcome end
-  if outcome.code == 0 then return { status = "failed", code = 1, message = "swale: " .. lost } end
-  if not outcome.message:find(lost, 1, true) then
-    outcome.message = outcome.message .. "\nswale: " .. lost
-  end
+  local text = "swale: " .. lost
+  if outcome.code == 0 then return { status = "failed", code = 1, message = text } end
+  if outcome.message ~= text then outcome.message = outcome.message .. "\n" .. text end
   return outcome
 end
 

@@ -39,18 +39,11 @@ local function open_append(path)
   return file
 end
 
---- ENOSPC, EFBIG, EDQUOT.
-local function is_full(message)
-  message = tostring(message):lower()
-  return message:find "no space left" or message:find "file too large" or message:find "disk full"
-    or message:find "quota exceeded"
-end
-
 --- A record that cannot be written ends the run: what is not recorded has not happened.
-local function fail_write(self, path, message)
-  if is_full(message) then
+local function fail_write(self, path, message, code)
+  if code == "ENOSPC" then
     self.disk_full = true
-    errors.environment(("%s: the disk is full"):format(path), "EIO")
+    errors.environment(("%s: the disk is full"):format(path), code)
   end
   errors.environment(("%s: cannot be written: %s"):format(path, message), "EIO")
 end
@@ -58,13 +51,13 @@ end
 local function append(self, name, text)
   local file = self[name == "log.txt" and "log" or "metrics"]
   if self.ended then errors.misuse("run: %s is closed, the run has ended", name) end
-  local ok, message = file:write(text)
-  if not ok then fail_write(self, self.dir .. "/" .. name, message) end
+  local ok, message, code = file:write(text)
+  if not ok then fail_write(self, self.dir .. "/" .. name, message, code) end
 end
 
 --- The same by core functions that give nil, message, code.
-local function check_write(self, path, ok, message)
-  if not ok then fail_write(self, path, message) end
+local function check_write(self, path, ok, message, code)
+  if not ok then fail_write(self, path, message, code) end
 end
 
 local function versions()
@@ -136,12 +129,12 @@ end
 ---Rewrites run.json, atomically.
 function Run:write_info()
   local path, text = self.dir .. "/run.json", text_of(self.info) .. "\n"
-  local ok, message = core.write_file(path, text)
-  if not ok and is_full(message) then
+  local ok, message, code = core.write_file(path, text)
+  if code == "ENOSPC" then
     standing.free_reserve(self.dir)
     ok = core.write_file(path, text)
   end
-  check_write(self, path, ok, message)
+  check_write(self, path, ok, message, code)
 end
 
 ---What has become of records that are not in their files any more; nil: all are there.
@@ -227,12 +220,17 @@ local function formatted(fmt, ...)
     errors.shown(fmt), text:match "%((.*)%)" or text)
 end
 
---- Nobody listening any more is no fault, nor is a terminal that was closed; a full disk is one.
+--- Lua's io gives numbers of Linux.
+local ERRNO = { [5] = "EIO", [27] = "ENOSPC", [28] = "ENOSPC", [32] = "EPIPE", [122] = "ENOSPC" }
+
+--- A pipe that nobody reads (EPIPE) and a terminal that was closed (EIO) are no faults; a full disk,
+--- a file that is too large (27) and a quota (122) are.
 local function write_out(self, text)
-  local ok, message = io.stdout:write(text, "\n")
-  if ok then ok, message = io.stdout:flush() end
-  if ok or message:find "Broken pipe" or message:find "Input/output error" then return end
-  fail_write(self, "standard output", message)
+  local ok, message, number = io.stdout:write(text, "\n")
+  if ok then ok, message, number = io.stdout:flush() end
+  local code = ERRNO[number]
+  if ok or code == "EPIPE" or code == "EIO" then return end
+  fail_write(self, "standard output", message, code)
 end
 
 ---Prints a line, and keeps it in log.txt.

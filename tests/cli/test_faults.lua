@@ -174,8 +174,8 @@ end
 
 function TestFaults:test_output_to_a_full_device()
   if not folders.exists "/dev/full" then lu.skip "there is no /dev/full" end
-  command.write_script(self.script, 'run.metrics = io.open("/dev/full", "a")\n'
-    .. 'run.metrics:setvbuf "no"\nrun:record { kind = "step", step = 1 }')
+  command.write_script(self.script, 'run.metrics = require("swale.run.lines").open "/dev/full"\n'
+    .. 'run:record { kind = "step", step = 1 }')
   fails(self:run_script(), 1, "the disk is full")
   self:kept "failed: disk full"
 end

@@ -256,11 +256,11 @@ static void test_absurd_promises_cost_nothing(void **state) {
 static void test_full_disk(void **state) {
   (void)state;
   sw_tensor *t = new_tensor(SW_F32, DIMS(1 << 14));
-  FAILS(SW_EIO, "/dev/full: cannot write: disk full", sw_npy_write(t, "/dev/full"));
+  FAILS(SW_ENOSPC, "/dev/full: cannot write: disk full", sw_npy_write(t, "/dev/full"));
   FAILS(SW_EIO, "no/y: cannot write: No such file", sw_npy_write(t, path_of("no/y")));
   write_bytes("old", "as it was", 9);
   limit_file_size(1000);
-  FAILS(SW_EIO, "old: cannot write: disk full (File too large)", sw_npy_write(t, path_of("old")));
+  FAILS(SW_ENOSPC, "old: cannot write: disk full (File too large)", sw_npy_write(t, path_of("old")));
   limit_file_size(0);
   assert_holds("old", "as it was", 9);
   assert_only_file("old");

@@ -469,12 +469,12 @@ static void test_full_disk_leaves_the_old_file(void **state) {
   OK(write_sample(&s, path_of("old")));
   test_free(read_bytes("old", &whole));
   write_bytes("old", "as it was", 9);
-  FAILS(SW_EIO, "/dev/full: cannot write: disk full", write_sample(&s, "/dev/full"));
+  FAILS(SW_ENOSPC, "/dev/full: cannot write: disk full", write_sample(&s, "/dev/full"));
   for (rlim_t limit = 1; limit < whole; limit += limit + 10 < whole ? 10 : 1) {
     limit_file_size(limit);
     sw_status st = write_sample(&s, path_of("old"));
     limit_file_size(0);
-    FAILS(SW_EIO, "old: cannot write: disk full (File too large)", st);
+    FAILS(SW_ENOSPC, "old: cannot write: disk full (File too large)", st);
     assert_holds("old", "as it was", 9);
     assert_only_file("old");
   }

@@ -102,7 +102,7 @@ function TestFiles:test_a_full_disk_is_an_error_and_loses_nothing()
     print(io.open(path):read "a")
     os.remove(path)]], { shell = "ulimit -f 8; exec lua5.4 %s 2>&1" })
   lu.assert_equals({ how, number }, { "exit", 0 }, text)
-  lu.assert_str_matches(text, "nil\t.*disk full.*\tEIO\nold\n")
+  lu.assert_str_matches(text, "nil\t.*disk full.*\tENOSPC\nold\n")
 end
 
 --- 20 MB of addresses hold lua5.4 and the module, not OpenBLAS.

@@ -2,7 +2,7 @@
 -- What the C module `swale.core` offers. Scripts use `require "swale"`, which is built on it.
 --
 -- Misuse raises, with the position of the first caller outside Swale's own Lua files. Faults of the
--- environment give `nil, message, code` (code: "EIO", "ECORRUPT", "ENOMEM", "ENAN", "EINTERRUPTED", …).
+-- environment give `nil, message, code` (code: "EIO", "ENOSPC", "ECORRUPT", "ENOMEM", "ENAN", "EINTERRUPTED", …).
 -- Axes, indices and ranges count from 1, negative ones from the end. Labels and argmax count from 0.
 
 ---@class swale.core

@@ -7,11 +7,8 @@ Lines.__index = Lines
 
 local function uv() return require "luv" end
 
---- libuv has no name for EDQUOT.
-local function in_words(problem)
-  if problem:find("error -122", 1, true) then return "disk quota exceeded" end
-  return problem
-end
+--- libuv's codes of a disk without space; it has no name for EDQUOT.
+local FULL = { ENOSPC = true, EFBIG = true, ["Unknown system error -122"] = true }
 
 ---@class swale.Lines
 ---@field path string
@@ -26,14 +23,14 @@ function M.open(path)
 end
 
 ---@param text string
----@return true|nil ok, string? message
+---@return true|nil ok, string? message, string? code    "ENOSPC": the disk, a quota or a limit is full
 function Lines:write(text)
   local done = 0
   while done < #text do
-    local n, problem = uv().fs_write(self.fd, done == 0 and text or text:sub(done + 1), -1)
+    local n, problem, code = uv().fs_write(self.fd, done == 0 and text or text:sub(done + 1), -1)
     if not n then
       if done > 0 then uv().fs_ftruncate(self.fd, self.bytes) end
-      return nil, in_words(problem)
+      return nil, problem, FULL[code] and "ENOSPC" or code
     end
     done = done + n
   end
