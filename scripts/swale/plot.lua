@@ -1,7 +1,8 @@
---- Pictures of a run, drawn by gnuplot: loss, learning rate and batch size over examples, one above
---- the other, as SVG and PNG in the run's plots/.
+--- Pictures of a run, drawn by gnuplot: loss, learning rate, batch size and what was measured over
+--- examples, one above the other, as SVG and PNG in the run's plots/.
 local folders = require "swale.folders"
 local gnuplot = require "swale.gnuplot"
+local measured = require "swale.plot.measured"
 local process = require "swale.process"
 local runs = require "swale.run"
 local standing = require "swale.run.status"
@@ -9,7 +10,7 @@ local standing = require "swale.run.status"
 local M = {}
 
 local POINTS = 1500       -- of a curve, at most
-local HEIGHT = 800        -- pixels
+local HEIGHT, MORE = 800, 152 -- pixels; and for each measurement
 local MANY_CAPTURES = 60  -- more are not drawn as lines
 
 --- Okabe and Ito's colours, which the colour-blind can tell apart.
@@ -21,6 +22,7 @@ local COLOURS = { raw = "#9ecae1", smooth = "#0072B2", valid = "#D55E00", lr = "
 ---@field epochs { examples: number, valid_loss: number?, swa_valid_loss: number? }[]
 ---@field captures number[]          examples
 ---@field epoch_examples number?     examples in an epoch
+---@field measured swale.MeasuredPanel[]
 
 local function is_finite(v) return type(v) == "number" and v - v == 0 end
 
@@ -28,7 +30,7 @@ local function is_finite(v) return type(v) == "number" and v - v == 0 end
 ---@param records table[]
 ---@return swale.Series
 function M.series(records)
-  local s = { steps = {}, epochs = {}, captures = {} }
+  local s = { steps = {}, epochs = {}, captures = {}, measured = measured.panels(records) }
   for _, record in ipairs(records) do
     if is_finite(record.examples) then
       if record.kind == "step" then s.steps[#s.steps + 1] = record end
@@ -135,9 +137,11 @@ local HEAD = gnuplot.HEAD .. [[
 set lmargin at screen 0.115
 set rmargin at screen 0.965]]
 
-local function panel(lines, top, bottom, label)
+--- Begins a panel between two heights, in pixels from the top; label is a gnuplot expression.
+local function panel(lines, height, top, bottom, label)
+  top, bottom = 1 - top / height, 1 - bottom / height
   lines[#lines + 1] = ("set tmargin at screen %g\nset bmargin at screen %g"):format(top, bottom)
-  lines[#lines + 1] = ('set label 1 "%s" at screen 0.025, screen %g center rotate by 90'):format(
+  lines[#lines + 1] = ("set label 1 %s at screen 0.025, screen %g center rotate by 90"):format(
     label, (top + bottom) / 2)
 end
 
@@ -245,29 +249,55 @@ local function batch_panel(lines, points)
     :format(COLOURS.batch)
 end
 
----The gnuplot commands for one run, without terminal and output; the variable TITLE is its title.
+--- The panels below the loss: label, height in pixels, and what draws each.
+local function lower_panels(s, texts)
+  local list = {
+    { '"learning rate"', 140, function(lines) lr_panel(lines, curve(s.steps, "lr")) end },
+    { '"batch size"', 132, function(lines) batch_panel(lines, curve(s.steps, "batch_size")) end },
+  }
+  for i, one in ipairs(s.measured) do
+    local label = ("MEASURED%d"):format(i)
+    texts[label] = one.name
+    list[#list + 1] = { label, MORE - 20,
+      function(lines) measured.draw(lines, one, i, texts, thinned) end }
+  end
+  return list
+end
+
+local function draw_lower(lines, list, height)
+  local top = 440
+  for i, one in ipairs(list) do
+    panel(lines, height, top, top + one[2], one[1])
+    if i == #list then
+      lines[#lines + 1] = 'set format x "%g"\nset xlabel "examples seen (thousands)"'
+    end
+    one[3](lines)
+    top = top + one[2] + 20
+  end
+end
+
+---The gnuplot commands for one run, without terminal and output, and the texts of their variables;
+---TITLE is another one, its title.
 ---@param s swale.Series
----@return string|nil commands, string? message   nil: there is nothing to draw
+---@return string|nil commands     nil: there is nothing to draw
+---@return table<string, string>|string texts   or the message
+---@return integer height          in pixels
 function M.commands(s)
-  local loss = curve(s.steps, "loss")
-  if #loss == 0 then return nil, "no losses were recorded (fit { …, run = run } records them)" end
-  local xmax = math.max(loss[#loss][1], 1e-3)
+  local loss, height = curve(s.steps, "loss"), HEIGHT + MORE * #s.measured
+  if #loss == 0 then return nil, "no losses were recorded (fit { …, run = run } records them)", 0 end
+  local xmax, texts = math.max(loss[#loss][1], 1e-3), {}
   local lines = { HEAD, 'set multiplot title TITLE noenhanced font ",16"',
     ("set xrange [0:%.7g]"):format(xmax) }
   capture_lines(lines, s)
-  panel(lines, 0.885, 0.475, "loss")
+  panel(lines, height, 92, 420, '"loss"')
   lines[#lines + 1] = 'set format x ""'
   epoch_axis(lines, s, xmax)
   loss_panel(lines, loss, curve(s.epochs, "valid_loss"), curve(s.epochs, "swa_valid_loss"),
     #s.captures > 0 and #s.captures <= MANY_CAPTURES)
   lines[#lines + 1] = "unset x2tics\nunset x2label\nset ytics autofreq"
-  panel(lines, 0.45, 0.275, "learning rate")
-  lr_panel(lines, curve(s.steps, "lr"))
-  panel(lines, 0.25, 0.085, "batch size")
-  lines[#lines + 1] = 'set format x "%g"\nset xlabel "examples seen (thousands)"'
-  batch_panel(lines, curve(s.steps, "batch_size"))
+  draw_lower(lines, lower_panels(s, texts), height)
   lines[#lines + 1] = "unset multiplot"
-  return table.concat(lines, "\n") .. "\n"
+  return table.concat(lines, "\n") .. "\n", texts, height
 end
 
 --- What a title need not say: of a run that is going on, run:plot is the usual caller.
@@ -289,12 +319,11 @@ function M.run(dir)
   if not process.find "gnuplot" then return nil, "there is no gnuplot (package gnuplot-nox)" end
   local info = runs.read_info(dir)
   if info.status == "killed" then standing.clear(dir) end
-  local title = title_of(info)
-  local commands, message = M.commands(M.series(runs.read_metrics(dir)))
-  if not commands then return nil, message end
-  local picture = { commands = commands, texts = { TITLE = title }, height = HEIGHT }
-  local ok
-  ok, message = folders.make_folder(dir .. "/plots")
+  local commands, texts, height = M.commands(M.series(runs.read_metrics(dir)))
+  if type(texts) == "string" then return nil, texts end
+  texts.TITLE = title_of(info)
+  local picture = { commands = commands, texts = texts, height = height }
+  local ok, message = folders.make_folder(dir .. "/plots")
   for _, kind in ipairs { "png", "svg" } do
     local path = ("%s/plots/training.%s"):format(dir, kind)
     if ok then ok, message = gnuplot.draw(picture, kind, path) end

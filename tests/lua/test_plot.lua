@@ -123,6 +123,47 @@ function TestPicture:test_the_last_steps_of_a_one_cycle_do_not_press_the_rest_fl
   lu.assert_str_contains(commands, 'set format y "%g"\nset logscale y\nset yrange [1e-06:0.0112]')
 end
 
+-- ------------------------------------------------------------------ what was measured
+
+local function measured_records()
+  local list = records(60)
+  for i = 1, 60 do
+    list[i].noise_scale, list[i].noise_scale_low = 20 + i, i > 20 and 15 + i or 0
+    list[i].noise_scale_high, list[i].noise_scale_status = i > 20 and 30 + i or "inf", "resolved"
+  end
+  for i = 1, 6 do
+    list[#list + 1] = { kind = "measurement", name = "drift", step = 10 * i, examples = 320 * i,
+      drift = i / 10, seconds = 0.01 }
+    list[#list + 1] = { kind = "measurement", name = "layers", step = 10 * i, examples = 320 * i,
+      seconds = 1, ["layers.0.weight"] = i, ["layers.1.weight"] = 2 * i,
+      ["layers.1.weight_low"] = i, ["layers.1.weight_high"] = 3 * i }
+  end
+  list[#list + 1] = { kind = "measurement", name = "failing", step = 9, examples = 9, error = "x" }
+  return list
+end
+
+function TestSeries:test_measurements_are_found_by_their_names()
+  local panels, columns = plot.series(measured_records()).measured, {}
+  for i, panel in ipairs(panels) do
+    columns[i] = {}
+    for k, curve in ipairs(panel.curves) do
+      columns[i][k] = ("%s %d %d"):format(curve.column, #curve.points, #curve.bands)
+    end
+  end
+  lu.assert_equals(columns, { { "drift 6 0" },
+    { "layers.0.weight 6 0", "layers.1.weight 6 1" }, { "noise_scale 60 1" } })
+  lu.assert_equals(#panels[3].curves[1].bands[1], 40)
+end
+
+function TestPicture:test_measurements_have_panels()
+  lu.assert_not_nil(self:draw(measured_records()))
+  self:shows "noise_scale"
+  self:shows "drift"
+  self:shows "layers.1.weight"
+  lu.assert_equals(folders.read(self.dir .. "/plots/training.svg"):match 'height="(%d+)"',
+    tostring(800 + 3 * 152))
+end
+
 --- One record, constant curves, losses of zero: gnuplot is easily upset by empty ranges.
 function TestPicture:test_degenerate_runs()
   lu.assert_not_nil(self:draw { { kind = "step", step = 1, examples = 32, epoch = 0.1, loss = 0,
@@ -184,6 +225,19 @@ function TestPicture:test_names_and_values_of_a_record_cannot_run_commands()
   end
   lu.assert_not_nil(self:draw(list))
   self:nothing_ran()
+end
+
+function TestPicture:test_names_of_measurements_cannot_run_commands()
+  for _, text in ipairs(hostile(self:marker())) do
+    text = text:gsub("\0", "") -- which no key of a record can have
+    local list = records(20)
+    for i = 1, 3 do
+      list[#list + 1] = { kind = "measurement", name = text, step = i, examples = 32 * i,
+        [text] = i, [text .. ".a"] = i, [text .. ".b"] = i }
+    end
+    lu.assert_not_nil(self:draw(list))
+    self:nothing_ran()
+  end
 end
 
 function TestPicture:test_a_title_is_shown_as_it_is()

@@ -1,0 +1,160 @@
+--- The panels of a run's picture that show what was measured beside the training: a panel a
+--- measurement, a curve a column, with its interval as a band.
+local measure = require "swale.measure"
+
+local M = {}
+
+local MOST_PANELS, MOST_CURVES = 6, 8
+local COLOURS = { "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000",
+  "#999999" } -- Okabe and Ito's
+
+---@class swale.MeasuredCurve
+---@field column string
+---@field points number[][]     { x, y }; x in thousands of examples
+---@field bands number[][][]    stretches of { x, low, high }, where both are finite
+
+---@class swale.MeasuredPanel
+---@field name string           of the measurement
+---@field curves swale.MeasuredCurve[]
+
+local function is_finite(v) return type(v) == "number" and v - v == 0 end
+
+--- Names of Swale's own in the lines of steps, of any measurement in lines of its own.
+local function names_in(record)
+  if record.kind == "measurement" then return { record.name } end
+  return record.kind == "step" and measure.NAMES or {}
+end
+
+local ENDINGS = { "_low$", "_high$", "_status$" }
+
+local function is_value_of(name, column)
+  if type(column) ~= "string" then return false end
+  if column ~= name and column:sub(1, #name + 1) ~= name .. "." then return false end
+  for _, ending in ipairs(ENDINGS) do if column:find(ending) then return false end end
+  return true
+end
+
+local function add(curve, record)
+  local x, column = record.examples / 1000, curve.column
+  local low, high = record[column .. "_low"], record[column .. "_high"]
+  if is_finite(record[column]) then curve.points[#curve.points + 1] = { x, record[column] } end
+  if is_finite(low) and is_finite(high) then
+    if not curve.open then curve.bands[#curve.bands + 1] = {} end
+    table.insert(curve.bands[#curve.bands], { x, low, high })
+  end
+  curve.open = is_finite(low) and is_finite(high)
+end
+
+local function curve_of(panel, column)
+  local curve = panel.by_column[column]
+  if not curve then
+    curve = { column = column, points = {}, bands = {} }
+    panel.by_column[column] = curve
+    panel.curves[#panel.curves + 1] = curve
+  end
+  return curve
+end
+
+local function sorted(list, field)
+  table.sort(list, function(a, b) return a[field] < b[field] end)
+  return list
+end
+
+local function take(panels, record, name)
+  for column in pairs(record) do
+    if is_value_of(name, column) then
+      local panel = panels[name] or { name = name, curves = {}, by_column = {} }
+      panels[name] = panel
+      add(curve_of(panel, column), record)
+    end
+  end
+end
+
+--- Curves that have a point, and no more of them than can be told apart.
+local function drawable(panel)
+  local curves = {}
+  for _, curve in ipairs(sorted(panel.curves, "column")) do
+    if #curve.points > 0 and #curves < MOST_CURVES then curves[#curves + 1] = curve end
+  end
+  return curves
+end
+
+---What was measured, by the records of a run; measurements without a finite value are left out.
+---@param records table[]
+---@return swale.MeasuredPanel[]
+function M.panels(records)
+  local panels, list = {}, {}
+  for _, record in ipairs(records) do
+    for _, name in ipairs(is_finite(record.examples) and names_in(record) or {}) do
+      if type(name) == "string" then take(panels, record, name) end
+    end
+  end
+  for name, panel in pairs(panels) do
+    local curves = drawable(panel)
+    if #curves > 0 then list[#list + 1] = { name = name, curves = curves } end
+  end
+  sorted(list, "name")
+  return table.move(list, 1, MOST_PANELS, 1, {})
+end
+
+local function range(panel)
+  local low, high = math.huge, -math.huge
+  for _, curve in ipairs(panel.curves) do
+    for _, p in ipairs(curve.points) do low, high = math.min(low, p[2]), math.max(high, p[2]) end
+  end
+  return low, high
+end
+
+local function y_axis(lines, panel)
+  local low, high = range(panel)
+  local log, margin = low > 0 and high / low > 20, math.max((high - low) * 0.1, 1e-9)
+  lines[#lines + 1] = log and "set logscale y" or "unset logscale y"
+  lines[#lines + 1] = log and ("set yrange [%.7g:%.7g]"):format(low / 1.5, high * 1.5)
+    or ("set yrange [%.7g:%.7g]"):format(low - margin, high + margin)
+end
+
+local function block(lines, name, rows, fmt)
+  lines[#lines + 1] = ("$%s << EOD"):format(name)
+  for _, row in ipairs(rows) do
+    lines[#lines + 1] = row[1] and fmt:format(table.unpack(row)) or ""
+  end
+  lines[#lines + 1] = "EOD"
+end
+
+--- Stretches one below the other, with an empty line between.
+local function joined(bands)
+  local rows = {}
+  for i, band in ipairs(bands) do
+    if i > 1 then rows[#rows + 1] = {} end
+    table.move(band, 1, #band, #rows + 1, rows)
+  end
+  return rows
+end
+
+---Adds the commands that draw a panel. Names of columns are values of variables in texts, which no
+---command can be made of.
+---@param lines string[]
+---@param panel swale.MeasuredPanel
+---@param i integer                    its number, from 1
+---@param texts table<string, string>
+---@param thinned fun(points: number[][]): number[][]
+function M.draw(lines, panel, i, texts, thinned)
+  local plots = {}
+  y_axis(lines, panel)
+  for k, curve in ipairs(panel.curves) do
+    local name, colour = ("m%d_%d"):format(i, k), COLOURS[k]
+    local title = ("MEASURED%dCOLUMN%d"):format(i, k)
+    texts[title] = curve.column
+    if #curve.bands > 0 then
+      block(lines, name .. "_band", joined(curve.bands), "%.7g %.7g %.7g")
+      plots[#plots + 1] = ('$%s_band using 1:2:3 with filledcurves fc rgb "%s" fs transparent'
+        .. ' solid 0.2 noborder notitle'):format(name, colour)
+    end
+    block(lines, name, thinned(curve.points), "%.7g %.7g")
+    plots[#plots + 1] = ('$%s using 1:2 with lines lw 1.8 lc rgb "%s" %s'):format(name, colour,
+      #panel.curves > 1 and "title " .. title or "notitle")
+  end
+  lines[#lines + 1] = "plot " .. table.concat(plots, ", \\\n  ")
+end
+
+return M
