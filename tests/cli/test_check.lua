@@ -123,6 +123,27 @@ function TestCheck:test_schedules_and_rules()
     "momentum: depends on a live rule")
 end
 
+function TestCheck:test_what_measurements_cost()
+  command.write(self.dir .. "/a.lua", [[
+local sw = require "swale"
+local function bad() error "no such thing" end
+return sw.experiment { name = "a", run = function()
+  local data = sw.data.load "digits"
+  sw.Trainer { model = sw.nn.Linear(64, 10), data = data, lr = 0.1, batch_size = 25, measure = {
+    noise_scale = { every = { steps = 5 } },
+    drift = sw.measurement { every = { epochs = 0.5 },
+      function(m) return m.weights:distance(m.start) end },
+    bad = sw.measurement { every = { examples = 1000 }, bad } } }:fit { epochs = 2 }
+end }]])
+  local result = self:check()
+  local n = #sw.data.load("digits").train
+  lu.assert_equals(result.code, 0)
+  contains(result.out, ("measure: noise_scale: every 5 steps, %d times, about"):format(
+    math.ceil(2 * n / 25) // 5), "measure: drift: every 0.5 epochs, 4 times, about",
+    ("measure: bad: every 1000 examples, %d times; it raises:"):format(2 * n // 1000))
+  contains(self:check("--no-time").out, "measure: drift: every 0.5 epochs, 4 times\n")
+end
+
 --- What scripts do after a training has something to do it with.
 function TestCheck:test_what_comes_after_the_training()
   command.write_script(self.dir .. "/a.lua", [[

@@ -2,6 +2,7 @@
 local footprint = require "swale.trainer.footprint"
 local layers = require "swale.check.layers"
 local look = require "swale.data.look"
+local measured = require "swale.check.measured"
 local plans = require "swale.trainer.plan"
 local progress = require "swale.progress"
 local timing = require "swale.check.timing"
@@ -127,6 +128,7 @@ function M.lines(fit, timed)
     lines[#lines + 1] = setting(fit, name)
   end
   lines[#lines + 1] = memory(fit.engine, fit.plan)
+  for _, line in ipairs(measured.lines(fit, timed)) do lines[#lines + 1] = line end
   if timed then lines[#lines + 1] = time(fit) end
   return lines
 end

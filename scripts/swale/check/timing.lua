@@ -11,10 +11,10 @@ local EVALUATED = 2000    -- examples that are evaluated, at most
 local function clock() return require "luv".hrtime() / 1e9 end
 
 --- An optimizer in Lua is left out: its step costs what SGD's does here.
-local function scratch_loop(engine)
+local function scratch_loop(engine, measured)
   local optimizer = engine.optimizer
   local kind = optimizer.kind ~= "function" and optimizer.kind or "sgd"
-  local loop = core.loop { program = engine.graph:train(), weights = engine.weights:clone(),
+  local loop = core.loop { program = engine.graph:train(), measured = measured, weights = engine.weights:clone(),
     buffers = engine.buffers and engine.buffers:clone(), source = engine.data.train.source,
     seed = 1, optimizer = kind,
     dampening = optimizer.dampening, nesterov = optimizer.nesterov,
@@ -59,6 +59,17 @@ local function evaluation_seconds(engine)
   metrics.evaluate(engine.eval_graph, engine.weights, engine.buffers, part.source,
     engine.eval_batch, "valid")
   return (clock() - begun) * #valid / #part
+end
+
+---What measuring a step's norms adds to it.
+---@param engine swale.Engine
+---@param batch integer
+---@return number seconds
+function M.measured_step(engine, batch)
+  local loop = scratch_loop(engine, engine.graph:measured())
+  local plain = step_time(loop, batch)
+  loop:measure(1)
+  return math.max(0, step_time(loop, batch) - plain)
 end
 
 ---@class swale.TimeEstimate

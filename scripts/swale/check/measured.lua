@@ -1,0 +1,48 @@
+--- What the measurements of a fit will cost: how often each is made, and the seconds of one.
+local isolated = require "swale.measure.isolated"
+local progress = require "swale.progress"
+local timing = require "swale.check.timing"
+
+local M = {}
+
+--- How often it is due in a plan; nil where that is not known.
+local function times(entry, plan, epoch_examples)
+  local updates, examples = plan.updates or plan.at_initial, plan.examples or plan.examples_wanted
+  local length = entry.every:examples(epoch_examples)
+  if not length then return updates and updates // entry.every.amount end
+  return examples and examples // length
+end
+
+--- Seconds of one, and the error in it, if there was one.
+local function once(engine, entry, plan)
+  if entry.row.along then return timing.measured_step(engine, math.max(1, plan.smallest)), nil end
+  local ok, fault, seconds = isolated.call(entry.name, entry.row.read, entry.kept, {
+    weights = engine.weights, start = engine.weights, buffers = engine.buffers,
+    state = engine.state, seed = engine.seed, n = 1 })
+  return seconds, not ok and tostring(fault) or nil
+end
+
+local function text(entry, n, seconds, fault)
+  local line = ("measure: %s: every %s"):format(entry.name, entry.every)
+  if n then line = line .. (", %d times"):format(n) end
+  if fault then return ("%s; it raises: %s"):format(line, fault) end
+  if seconds then line = line .. (", about %.3g ms each"):format(seconds * 1e3) end
+  if seconds and n then line = ("%s, %s in all"):format(line, progress.seconds(n * seconds)) end
+  return line
+end
+
+---A line for each measurement.
+---@param fit swale.DryFit
+---@param timed boolean    makes each of them once
+---@return string[]
+function M.lines(fit, timed)
+  local lines, engine = {}, fit.engine
+  for i, entry in ipairs(engine.measurements.list) do
+    local n, seconds, fault = times(entry, fit.plan, fit.begun.epoch_examples), nil, nil
+    if timed then seconds, fault = once(engine, entry, fit.plan) end
+    lines[i] = text(entry, n and math.floor(n), seconds, fault)
+  end
+  return lines
+end
+
+return M
