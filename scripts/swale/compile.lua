@@ -9,6 +9,7 @@ local loss_facts = require "swale.loss_facts"
 local losses = require "swale.loss"
 local ops = require "swale.ops"
 local segments = require "swale.segments"
+local tree = require "swale.nn.tree"
 
 local M = {}
 
@@ -103,11 +104,6 @@ local function loss_name(loss)
   return name and "loss." .. name or "the loss"
 end
 
---- The core's messages have the user's line only where a user called it.
-local function placed(message)
-  return message:find "^[^\n]-:%d+: " and message or errors.position() .. message
-end
-
 --- The loss, with its operands' shapes in what goes wrong.
 local function add_loss(self, loss, example)
   local before = self.output:label(loss_name(loss))
@@ -115,7 +111,7 @@ local function add_loss(self, loss, example)
   self.output:label(before)
   if ok then return end
   if type(message) ~= "string" then error(message, 0) end
-  error(("%s\n  in %s of output %s and %s %s%s"):format(placed(message), loss_name(loss),
+  error(("%s\n  in %s of output %s and %s %s%s"):format(message, loss_name(loss),
     errors.shape_text(self.output:shape()), example.labels and "labels" or "target",
     errors.shape_text(self.y:shape()), remedy(self, loss, example)), 0)
 end
@@ -138,7 +134,7 @@ local function add_output(self, example)
   if ok then
     self.output = output
   elseif type(output) == "string" then
-    error(("%s\n  an example of the data has %s%s"):format(placed(output),
+    error(("%s\n  an example of the data has %s%s"):format(output,
       features_text(example.features), made_for(self.layer, example.features)), 0)
   else
     error(output, 0)
@@ -261,21 +257,14 @@ local COUPLED = [[
   Ghost batches (nn.GhostBatchNorm) are independent of each other, and may be the unit instead:
     sw.compile(loss, model):value_and_gradient(w, batch) of batches as large as a ghost]]
 
-local function has_batch_norm(layer)
-  if layer.kind == "BatchNorm" then return true end
-  for _, child in ipairs(layer:children()) do
-    if has_batch_norm(child.layer) then return true end
-  end
-  return false
-end
-
 --- segment: of the parameter at fault, if it is one.
 local function refuse_norms(self, asks, why, segment)
   if self.ratio then
     errors.misuse("%s needs per-example gradient norms, but there are none%s", asks,
       self.loss_facts.coupled or ": the loss divides by a sum over the batch")
   end
-  local coupled = self.mode == "train" and has_batch_norm(self.layer)
+  local coupled = self.mode == "train"
+    and tree.find(self.layer, function(layer) return layer:couples() end)
   errors.misuse("%s needs per-example gradient norms, but there are none%s: %s%s", asks,
     segment and (' of "%s"'):format(segment.path) or "", why, coupled and COUPLED or "")
 end

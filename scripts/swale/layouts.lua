@@ -1,131 +1,63 @@
---- How weights lie in other libraries' files. Ours are channels last: kernels are (out, height,
---- width, in), PyTorch's (out, in, height, width); and a flattened image is (height, width,
---- channels), PyTorch's (channels, height, width), which moves the weights of a linear layer or a
---- norm behind it. Nothing else differs.
+--- Weights in the layout of other libraries' files. Here channels are last: kernels are (out,
+--- height, width, in), PyTorch's (out, in, height, width); and a flattened image is (height, width,
+--- channels), PyTorch's (channels, height, width), which permutes the weights of a linear layer or
+--- of a norm behind it. Nothing else differs.
 ---
---- The network is called once for the shapes. Then a rule for each kind of layer says in which
---- order the values behind it lie, from the order before it, and which parameters are rearranged.
---- Where the order is not known and matters, the file is refused.
+--- The network is called once for the shapes. Then each layer says, by its method pytorch, in which
+--- order its output lies, from the order of its input, and which parameters are rearranged. Where
+--- the order is unknown and matters, the file is refused.
 local core = require "swale.core"
 local entry = require "swale.entry"
 local errors = require "swale.errors"
 local listen = require("swale.nn.listen").listen
+local orders = require "swale.nn.order"
 local segments = require "swale.segments"
 
 local M = {}
 
----@class swale.Arrangement
----@field split integer[]     our tensor is looked at in this shape,
----@field perm integer[]      its axes are put in this order,
----@field shape integer[]     and this is its shape in the file
+---@alias swale.Arrangements table<string, swale.Arrangement>   by path
 
----@alias swale.Arrangements table<string, swale.Arrangement>
+---@class swale.LayoutWalk       through a network, from layer to layer
+---@field shapes table<swale.Layer, integer[]>   of their inputs, without the batch
+---@field found swale.Arrangements
+---@field prefix string          of the layer that is asked
+---@field confirmed boolean      some layer took the input for an image
+local Walk = {}
+Walk.__index = Walk
 
----@class swale.Order           in which order the values between two layers lie
----@field kind "plain"|"image"|"flat"|"unknown"   the same as in PyTorch; (height, width, channels);
----the same in one axis; made by a layer of which it is not known
----@field shape? integer[]      of flat: the image
----@field layer? swale.Layer    of unknown
-
----@type swale.Order
-local PLAIN, IMAGE = { kind = "plain" }, { kind = "image" }
-
-local function flat(shape)
-  local h, w, c = shape[1], shape[2], shape[3]
-  if c == 1 or h * w == 1 then return PLAIN end
-  return { kind = "flat", shape = shape }
+local function walk_through(layer, order, shapes)
+  local walk = setmetatable({ shapes = shapes, found = {}, prefix = "", confirmed = false }, Walk)
+  walk:visit(layer, order)
+  return walk
 end
 
-local function unknown(layer) return { kind = "unknown", layer = layer } end
-
-local function refuse(layer, why)
-  errors.misuse("layout: %s %s: rearrange the weights by hand (state_dict, load_state_dict)",
-    tostring(layer), why)
-end
-
-local function refuse_unknown(order)
-  refuse(order.layer, "stands between the image and a linear layer")
-end
-
---- rules[kind](order before, layer, shape before without the batch, told) -> order behind,
---- arrangements. told.channels: a layer has confirmed how many channels the input has.
-local rules = {}
-
-function rules.Flatten(order, _, shape) return order == IMAGE and flat(shape) or order end
-
-function rules.Linear(order, layer, shape)
-  if order == IMAGE then return unknown(layer) end
-  if order.kind == "unknown" and #shape == 1 then refuse_unknown(order) end
-  if order.kind ~= "flat" then return order end
-  local h, w, c = table.unpack(order.shape)
-  return PLAIN, { weight = { split = { layer.outputs, h, w, c }, perm = { 1, 4, 2, 3 },
-    shape = { layer.outputs, layer.inputs } } }
-end
-
-function rules.Conv2d(order, layer, _, told)
-  local o, kh, kw = layer.outputs, layer.kernel[1], layer.kernel[2]
-  local inputs = layer.inputs // layer.groups
-  told.channels = told.channels or order == IMAGE
-  return IMAGE, { weight = { split = { o, kh, kw, inputs }, perm = { 1, 4, 2, 3 },
-    shape = { o, inputs, kh, kw } } }
-end
-
---- A norm of a flattened image has a weight and statistics for each place of it.
-local function norm(order, layer, shape, told)
-  if order == IMAGE then told.channels = true end
-  if order.kind == "unknown" and #shape == 1 then refuse_unknown(order) end
-  if order.kind ~= "flat" then return order end
-  if layer.kind == "GroupNorm" and layer.groups > 1 then
-    refuse(layer, "has other groups in a flattened image of PyTorch's")
+---The order behind a layer.
+---@param layer swale.Layer
+---@param order swale.Order
+---@return swale.Order
+function Walk:visit(layer, order)
+  local after, arranged = layer:pytorch(self.shapes[layer], order, self)
+  for name, arrangement in pairs(arranged or {}) do
+    self.found[self.prefix .. name] = arrangement
   end
-  local h, w, c = table.unpack(order.shape)
-  local found = {}
-  for _, list in ipairs { layer:parameters(), layer:buffers() } do
-    for _, p in ipairs(list) do
-      if #p.shape == 1 then
-        found[p.name] = { split = { h, w, c }, perm = { 3, 1, 2 }, shape = p.shape }
-      end
-    end
-  end
-  return order, found
+  return after
 end
 
-rules.BatchNorm, rules.LayerNorm, rules.GroupNorm = norm, norm, norm
-
-function rules.GlobalAvgPool() return PLAIN end
-
-function rules.Lambda(order, layer) return order == PLAIN and order or unknown(layer) end
-
-local walk
-
---- Body and shortcut are added: they must lie alike.
-function rules.Residual(order, layer, _, told, prefix, seen, found)
-  local list = layer:children()
-  local function child(i)
-    return list[i] and walk(list[i].layer, prefix .. list[i].key .. ".", order, told, seen, found)
-      or order
-  end
-  local body, shortcut = child(1), child(2)
-  for _, one in ipairs { body, shortcut } do if one.kind == "unknown" then return one end end
-  if body.kind ~= shortcut.kind then
-    refuse(layer, "adds a flattened image to values that are none")
-  end
-  return body
+---The order behind a layer that is inside of the one that is asked.
+---@param child { key: string, layer: swale.Layer }
+---@param order swale.Order
+---@return swale.Order
+function Walk:inside(child, order)
+  local prefix = self.prefix
+  self.prefix = prefix .. child.key .. "."
+  local after = self:visit(child.layer, order)
+  self.prefix = prefix
+  return after
 end
 
---- The order behind a layer; children one after another.
-function walk(layer, prefix, order, told, seen, found)
-  local rule, arrangements = rules[layer.kind], nil
-  if rule then
-    order, arrangements = rule(order, layer, seen[layer] or {}, told, prefix, seen, found)
-  end
-  for name, arrangement in pairs(arrangements or {}) do found[prefix .. name] = arrangement end
-  if layer.kind == "Residual" then return order end
-  for _, child in ipairs(layer:children()) do
-    order = walk(child.layer, prefix .. child.key .. ".", order, told, seen, found)
-  end
-  return order
-end
+---A layer knows how many channels it takes: an image before it has its channels last.
+---@param order swale.Order
+function Walk:confirm(order) self.confirmed = self.confirmed or order == orders.IMAGE end
 
 -- ------------------------------------------------------------------ the shape of an example
 
@@ -172,21 +104,21 @@ local function begin(layer, input)
     seen = call(layer, input, features)
   end
   if not seen then return nil, nil, why end
-  if #input ~= 3 then return seen, PLAIN end
-  return seen, #features == 3 and IMAGE or flat(input)
+  if #input ~= 3 then return seen, orders.PLAIN end
+  return seen, #features == 3 and orders.IMAGE or orders.flattened(input)
 end
 
-local function turned(input) return { input[2], input[3], input[1] } end
+local function transposed(input) return { input[2], input[3], input[1] } end
 
 local function refuse_input(layer, input, why)
-  local hint = #input == 3 and begin(layer, turned(input))
-    and ("\n  input is { height, width, channels }: %s?"):format(text_of(turned(input))) or ""
+  local hint = #input == 3 and begin(layer, transposed(input))
+    and ("\n  input is { height, width, channels }: %s?"):format(text_of(transposed(input))) or ""
   errors.misuse("layout: input = %s is not what the network takes%s\n  %s", text_of(input), hint,
     why)
 end
 
 --- Whether { a, b, c } may be { channels, height, width }: a square image then, or few channels.
-local function looks_turned(input)
+local function looks_transposed(input)
   local a, b, c = table.unpack(input)
   return #input == 3 and a ~= b and (b == c or a <= 4 and c > 4)
 end
@@ -196,14 +128,6 @@ local function refuse_ambiguous(input)
   local form = "{ height = %d, width = %d, channels = %d }"
   errors.misuse("layout: input = %s: no layer tells which of them are the channels; name them:"
     .. "\n  input = " .. form .. "\n  input = " .. form, text_of(input), b, c, a, a, b, c)
-end
-
-local function has_flatten(layer)
-  if layer.kind == "Flatten" then return true end
-  for _, child in ipairs(layer:children()) do
-    if has_flatten(child.layer) then return true end
-  end
-  return false
 end
 
 --- Whether anything but kernels is rearranged.
@@ -219,22 +143,14 @@ end
 ---@return swale.Arrangements     by path; parameters that lie alike are not in it
 ---@return integer[]|nil input    if it matters
 function M.pytorch(layer, input)
-  local found, told = {}, { channels = false }
-  if not input then
-    if has_flatten(layer) then
-      errors.misuse('layout: "pytorch" wants input, the shape of one example, of images'
-        .. ' { height, width, channels }: a layer flattens')
-    end
-    walk(layer, "", PLAIN, told, {}, found)
-    return found
-  end
+  if not input then return walk_through(layer, orders.PLAIN, {}).found end
   local list, named = input_shape(input)
   local seen, order, why = begin(layer, list)
   if not seen then refuse_input(layer, list, why) end
-  walk(layer, "", order, told, seen, found)
-  if not moves(found) then return found end
-  if not named and not told.channels and looks_turned(list) then refuse_ambiguous(list) end
-  return found, list
+  local walk = walk_through(layer, order, seen)
+  if not moves(walk.found) then return walk.found end
+  if not named and not walk.confirmed and looks_transposed(list) then refuse_ambiguous(list) end
+  return walk.found, list
 end
 
 local function permuted(t, perm)

@@ -84,6 +84,17 @@ return message:gsub("^.-:%d+: ", ""), messages:find "x", code == "ENOENT"]],
     "scripts/swale/plan.lua:3: decides by the text of a message; errors carry codes" })
 end
 
+function TestLintRules:test_layers()
+  lu.assert_equals(faults_of("layers", {
+    ["scripts/swale/walk.lua"] = [[
+if layer.kind == "ReLU" then return end
+local norm = "BatchNorm" ~= next.layer.kind
+if average.kind == "swa" or kind == 3 then return end -- kind == "Linear"]],
+    ["tests/lua/test_x.lua"] = 'if layer.kind == "ReLU" then return end',
+  }), { "scripts/swale/walk.lua:1: compares the kind of a layer; ask a method of the layer",
+    "scripts/swale/walk.lua:2: compares the kind of a layer; ask a method of the layer" })
+end
+
 function TestLintRules:test_every_rule_is_tested()
   local pipe <close> = assert(io.popen("ls '" .. LINT .. "rules'"))
   for file in pipe:lines() do

@@ -30,6 +30,18 @@ function Attention:parameters()
 end
 
 function Attention:children() return self.list end
+function Attention:output(shape) return shape end
+function Attention:couples() return nil end
+
+--- in_proj lies alike; the heads are in the order of PyTorch's.
+function Attention:pytorch(_, order, walk)
+  for _, child in ipairs(self.list) do order = walk:inside(child, order) end
+  return order
+end
+
+function Attention.sample()
+  return M.MultiHeadAttention(6, 2, { causal = true }), layer.example { 4, 3, 6 }
+end
 
 function Attention:declared() return ("%d, %d heads"):format(self.size, self.heads) end
 

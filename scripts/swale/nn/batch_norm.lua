@@ -5,6 +5,7 @@ local errors = require "swale.errors"
 local layer = require "swale.nn.layer"
 local ops = require "swale.ops"
 local options = require "swale.options"
+local orders = require "swale.nn.order"
 
 local M = {}
 
@@ -39,7 +40,13 @@ function BatchNorm:buffers()
     { name = "num_batches_tracked", shape = {}, init = "zeros" } }
 end
 
+BatchNorm.pytorch = orders.per_value
+
 function BatchNorm:has_modes() return self.track end
+function BatchNorm:output(shape) return shape end
+function BatchNorm:couples() return self.ghost > 0 and self.ghost or "batch" end
+function BatchNorm:maps_channels() return self.track and self.channels or nil end
+function BatchNorm.sample() return M.BatchNorm(6), layer.example { 4, 6 } end
 
 function BatchNorm:declared()
   return ("%d channels%s"):format(self.channels,

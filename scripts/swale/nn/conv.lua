@@ -4,6 +4,7 @@ local initializers = require "swale.nn.initializers"
 local layer = require "swale.nn.layer"
 local ops = require "swale.ops"
 local options = require "swale.options"
+local orders = require "swale.nn.order"
 local windows = require "swale.nn.windows"
 
 local M = {}
@@ -47,6 +48,25 @@ function Conv2d:folded(p, scale, shift)
 end
 
 function Conv2d:takes() return "images" end
+function Conv2d:couples() return nil end
+
+function Conv2d:output(shape)
+  local height, width = windows.sizes(shape, self.kernel, self, self.more)
+  return { height, width, self.outputs }
+end
+
+--- Kernels are (out, height, width, in), PyTorch's (out, in, height, width).
+function Conv2d:pytorch(_, order, walk)
+  local o, kh, kw, inputs = self.outputs, self.kernel[1], self.kernel[2], self.inputs // self.groups
+  walk:confirm(order)
+  return orders.IMAGE, { weight = { split = { o, kh, kw, inputs }, perm = { 1, 4, 2, 3 },
+    shape = { o, inputs, kh, kw } } }
+end
+
+function Conv2d.sample()
+  return M.Conv2d(2, 4, { 2, 3 }, { stride = { 1, 2 }, padding = 1, groups = 2 }),
+    layer.example { 4, 5, 6, 2 }
+end
 
 --- What "same" leaves over where a kernel is even goes behind, as PyTorch's.
 local function padded(self, x)

@@ -1,10 +1,11 @@
---- Rows for whole numbers: what a token is, and where it stands.
+--- Rows of weights for whole numbers: for tokens, and for their positions.
 local core = require "swale.core"
 local errors = require "swale.errors"
 local initializers = require "swale.nn.initializers"
 local layer = require "swale.nn.layer"
 local ops = require "swale.ops"
 local options = require "swale.options"
+local orders = require "swale.nn.order"
 
 local M = {}
 
@@ -14,25 +15,31 @@ local M = {}
 
 local OPTIONS = { init = { "any", { "normal", std = 0.02 } }, name = "string?" }
 
-local function checked(where, o)
-  o = options.check(where, o, OPTIONS)
-  initializers.check(where .. ": init", o.init)
-  layer.check_name(where, o.name)
-  return o
+--- A kind of layer with rows of weights, and its constructor. count: the name of their number.
+local function rows_of(kind, count)
+  local class, where = layer.kind(kind), "nn." .. kind
+  function class:parameters()
+    return { { name = "weight", shape = { self[count], self.size }, init = self.init } }
+  end
+  function class:declared() return ("%d x %d"):format(self[count], self.size) end
+  function class:couples() return nil end
+  function class:pytorch(_, order)
+    return order == orders.PLAIN and order or orders.unknown(self)
+  end
+  return class, function(n, size, o)
+    o = options.check(where, o, OPTIONS)
+    initializers.check(where .. ": init", o.init)
+    layer.check_name(where, o.name)
+    o[count] = options.value(where, count, n, "count")
+    o.size = options.value(where, "size", size, "count")
+    return layer.new(class, o)
+  end
 end
-
--- ------------------------------------------------------------------ tokens
 
 ---@class swale.Embedding: swale.Layer
 ---@field vocabulary integer
 ---@field size integer
-local Embedding = layer.kind "Embedding"
-
-function Embedding:parameters()
-  return { { name = "weight", shape = { self.vocabulary, self.size }, init = self.init } }
-end
-
-function Embedding:declared() return ("%d x %d"):format(self.vocabulary, self.size) end
+local Embedding, new_embedding = rows_of("Embedding", "vocabulary")
 
 local function is_index(x)
   if core.type(x) == "node" then return x:kind() == "index" end
@@ -40,6 +47,16 @@ local function is_index(x)
 end
 
 function Embedding:takes() return "indices" end
+
+function Embedding:output(shape)
+  local result = table.move(shape, 1, #shape, 1, {})
+  result[#result + 1] = self.size
+  return result
+end
+
+function Embedding.sample()
+  return M.Embedding(5, 3), core.tensor({ { 0, 4 }, { 2, 2 }, { 1, 0 }, { 3, 1 } }, "int32")
+end
 
 function Embedding:forward(x, p)
   if not is_index(x) then
@@ -57,25 +74,15 @@ end
 ---@param size integer
 ---@param o? swale.EmbeddingOptions
 ---@return swale.Embedding
-function M.Embedding(vocabulary, size, o)
-  o = checked("nn.Embedding", o)
-  o.vocabulary = options.value("nn.Embedding", "vocabulary", vocabulary, "count")
-  o.size = options.value("nn.Embedding", "size", size, "count")
-  return layer.new(Embedding, o)
-end
-
--- ------------------------------------------------------------------ positions
+function M.Embedding(vocabulary, size, o) return new_embedding(vocabulary, size, o) end
 
 ---@class swale.Positions: swale.Layer
 ---@field length integer
 ---@field size integer
-local Positions = layer.kind "Positions"
+local Positions, new_positions = rows_of("Positions", "length")
 
-function Positions:parameters()
-  return { { name = "weight", shape = { self.length, self.size }, init = self.init } }
-end
-
-function Positions:declared() return ("%d x %d"):format(self.length, self.size) end
+function Positions:output(shape) return shape end
+function Positions.sample() return M.Positions(5, 3), layer.example { 4, 2, 3 } end
 
 function Positions:forward(x, p)
   local length = x:shape()[2]
@@ -91,11 +98,6 @@ end
 ---@param size integer
 ---@param o? swale.EmbeddingOptions
 ---@return swale.Positions
-function M.Positions(length, size, o)
-  o = checked("nn.Positions", o)
-  o.length = options.value("nn.Positions", "length", length, "count")
-  o.size = options.value("nn.Positions", "size", size, "count")
-  return layer.new(Positions, o)
-end
+function M.Positions(length, size, o) return new_positions(length, size, o) end
 
 return M

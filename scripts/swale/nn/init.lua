@@ -13,37 +13,6 @@ local pool = require "swale.nn.pool"
 local residual = require "swale.nn.residual"
 
 ---@class swale.nn
----@field Linear fun(inputs: integer, outputs: integer, o?: swale.LinearOptions): swale.Linear
----@field Conv2d fun(inputs: integer, outputs: integer, kernel: swale.Pair, o?: table): swale.Conv2d
----@field BatchNorm fun(channels: integer, o?: swale.BatchNormOptions): swale.BatchNorm
----@field GhostBatchNorm fun(size: integer, o?: swale.BatchNormOptions): function
----@field LayerNorm fun(channels: integer, o?: swale.NormOptions): swale.LayerNorm
----@field GroupNorm fun(groups: integer, channels: integer, o?: swale.NormOptions): swale.GroupNorm
----@field Dropout fun(p?: number, o?: { name?: string }): swale.Dropout
----@field MaxPool2d fun(kernel: swale.Pair, o?: swale.PoolOptions): swale.Pool
----@field AvgPool2d fun(kernel: swale.Pair, o?: swale.PoolOptions): swale.Pool
----@field GlobalAvgPool fun(o?: { name?: string }): swale.Layer
----@field ZeroPad2d fun(padding: swale.Pair, o?: { name?: string }): swale.Layer
----@field ReflectionPad2d fun(padding: swale.Pair, o?: { name?: string }): swale.Layer
----@field Upsample fun(factor: swale.Pair, o?: { name?: string }): swale.Layer
----@field Residual fun(o: swale.ResidualOptions|table): swale.Residual
----@field ShortcutA fun(inputs: integer, outputs: integer, stride?: integer): swale.ShortcutA
----@field Embedding fun(vocabulary: integer, size: integer, o?: table): swale.Embedding
----@field Positions fun(length: integer, size: integer, o?: table): swale.Positions
----@field MultiHeadAttention fun(size: integer, heads: integer, o?: table): swale.MultiHeadAttention
----@field TransformerBlock fun(size: integer, heads: integer, o?: table): swale.TransformerBlock
----@field ReLU fun(o?: { name?: string }): swale.Layer
----@field Tanh fun(o?: { name?: string }): swale.Layer
----@field Sigmoid fun(o?: { name?: string }): swale.Layer
----@field LeakyReLU fun(o?: { slope?: number, name?: string }): swale.Layer
----@field GELU fun(o?: { name?: string }): swale.Layer
----@field SiLU fun(o?: { name?: string }): swale.Layer
----@field Softplus fun(o?: { name?: string }): swale.Layer
----@field Flatten fun(o?: { name?: string }): swale.Layer
----@field Lambda fun(f: function, params?: table, o?: { name?: string }): swale.Lambda
----@field shared fun(layer: swale.Layer, o?: { name?: string }): swale.Layer
----@field Sequential fun(layers: table): swale.Sequential
----@field initializers swale.initializers
 local M = {
   Linear = require("swale.nn.linear").Linear,
   Conv2d = require("swale.nn.conv").Conv2d,

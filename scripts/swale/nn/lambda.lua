@@ -4,6 +4,7 @@ local errors = require "swale.errors"
 local initializers = require "swale.nn.initializers"
 local layer = require "swale.nn.layer"
 local options = require "swale.options"
+local orders = require "swale.nn.order"
 
 local M = {}
 
@@ -15,6 +16,17 @@ function Lambda:parameters() return self.list end
 function Lambda:buffers() return self.kept end
 function Lambda:has_modes() return self.modes end
 function Lambda:takes() return "any" end
+function Lambda:output() return nil end
+function Lambda:couples() return nil end -- unknown: the graph tells what depends on what
+
+function Lambda:pytorch(_, order)
+  return order == orders.PLAIN and order or orders.unknown(self)
+end
+
+function Lambda.sample()
+  return M.Lambda(function(x, p) return x * p.scale end, { scale = layer.example { 6 } }),
+    layer.example { 4, 6 }
+end
 
 function Lambda:forward(x, p, context)
   local y = self.f(x, p, context)

@@ -1,11 +1,16 @@
---- What all layers have in common. A layer is a description without weights: it says which
---- parameters it wants, and forward computes its output from an input and them, on tensors and on
---- nodes alike. It remembers where it was made, so that errors can name that line.
+--- What all layers have in common. A layer is a description without weights: it lists its
+--- parameters, and forward computes the output from the input and them, of tensors and of nodes
+--- alike. It keeps the line that made it, for error messages.
+---
+--- Whatever the library needs to know of a layer is a method here; nobody compares kinds. The
+--- methods of the part "what a layer knows of itself" have defaults for layers without parameters,
+--- buffers and layers inside; for all others they raise until the layer defines them.
 local classes = require "swale.class"
 local contexts = require "swale.nn.context"
 local core = require "swale.core"
 local errors = require "swale.errors"
 local options = require "swale.options"
+local orders = require "swale.nn.order"
 local ties = require "swale.nn.ties"
 
 local M = {}
@@ -20,6 +25,8 @@ local M = {}
 ---@field kind string              "Linear"
 ---@field name? string             stands in paths instead of the layer's position
 ---@field place string             "file.lua:9", where it was made; "" if unknown
+---@field sample fun(): swale.Layer, swale.Tensor   an instance and an input, (4, …) or more
+---examples, on which tests check what the layer knows of itself; called without self
 local Layer = classes.new("layer")
 
 ---The parameters of the layer itself, in the order they have in the weight vector.
@@ -40,6 +47,59 @@ function Layer:children() return {} end
 ---@param _context swale.Context   whether it trains; who takes new values of buffers
 ---@return swale.Value
 function Layer:forward(x, _p, _context) return x end
+
+-- ------------------------------------------------------------------ what a layer knows of itself
+
+--- The methods below cannot be answered here for a layer with parameters, buffers or children.
+local function check_plain(self, method)
+  if #self:parameters() + #self:buffers() + #self:children() > 0 then
+    errors.misuse("nn.%s does not define %s, as a layer with parameters, buffers or layers inside"
+      .. " must", self.kind, method)
+  end
+end
+
+---The shape of the output for a shape of the input, both without the batch; nil: unknown.
+---@param shape integer[]
+---@return integer[]|nil
+function Layer:output(shape)
+  check_plain(self, "output(shape)")
+  return shape
+end
+
+---Which examples of a batch its output makes depend on each other in training: nil, none;
+---"batch", all; a number, those of a ghost batch of that size. Layers inside answer for themselves.
+---@return "batch"|integer|nil
+function Layer:couples()
+  if #self:parameters() + #self:buffers() > 0 then check_plain(self, "couples()") end
+  return nil
+end
+
+---How its parameters and buffers lie in a file of PyTorch's: under the same names, and rearranged
+---where the result says so.
+---@param shape integer[]|nil       of the input, without the batch; nil: unknown
+---@param order swale.Order         of the input's values
+---@param _walk swale.LayoutWalk    for layers inside, and to confirm where the channels are
+---@return swale.Order order        of the output's values
+---@return table<string, swale.Arrangement>|nil arranged   by name; those not in it lie alike
+function Layer:pytorch(shape, order, _walk)
+  check_plain(self, "pytorch(shape, order, walk)")
+  local after = shape and self:output(shape)
+  if order == orders.PLAIN or not shape or after and #after == #shape then return order end
+  return orders.unknown(self)
+end
+
+---The children, if the output is theirs, called one after another; else nil.
+---@return { key: string, layer: swale.Layer }[]|nil
+function Layer:chain() return nil end
+
+---Whether a unit that is 0 for all examples has no gradient.
+---@return boolean
+function Layer:rectifies() return false end
+
+---The number of channels, if it computes scale x + shift of each in evaluation, as affine_map
+---gives; else nil.
+---@return integer|nil
+function Layer:maps_channels() return nil end
 
 ---Whether it computes something else in training than in evaluation.
 ---@return boolean
@@ -77,13 +137,12 @@ local function described(self)
     declared ~= "" and (" (declared %s)"):format(declared) or "")
 end
 
---- A message of the core begins with the user's line that led here, far from the layer perhaps.
 local function without_position(message) return (message:gsub("^[^\n]-:%d+: ", "", 1)) end
 
 local function finish(self, ok, result, ...)
   if ok then return result, ... end
   if type(result) ~= "string" then error(result, 0) end
-  local message = self.own_code and result or without_position(result)
+  local message = self.own_code and result or errors.position() .. without_position(result)
   error(("%s\n  %s"):format(message, described(self)), 0)
 end
 
@@ -158,6 +217,10 @@ local function remedy(key)
     and "weights belong to an instance: trainer.model, or layer:build()" or nil
 end
 
+---Classes by kind.
+---@type table<string, table>
+M.kinds = {}
+
 ---A kind of layer: its methods go into the table that comes back.
 ---@param kind string
 ---@return table
@@ -169,13 +232,25 @@ function M.kind(kind)
   local meta = getmetatable(class)
   local assign = meta.__newindex
   meta.__newindex = function(t, key, value)
+    if key == "sample" then return rawset(t, key, value) end -- takes no self
     assign(t, key, key == "forward" and checked_forward(value) or value)
   end
+  rawset(class, "sample", function() errors.misuse("nn.%s does not define sample()", kind) end)
+  M.kinds[kind] = class
   class.__tostring = function(self)
     local declared = self:declared()
     return ("nn.%s%s"):format(kind, declared ~= "" and "(" .. declared .. ")" or "")
   end
   return class
+end
+
+---An input for sample: (B, …) normal values, always the same.
+---@param shape integer[]
+---@return swale.Tensor
+function M.example(shape)
+  local x = core.zeros(shape)
+  core.random(1, "sample"):fill_normal(x, 0, 1)
+  return x
 end
 
 ---Makes a layer of a kind, and notes where.

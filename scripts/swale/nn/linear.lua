@@ -5,6 +5,7 @@ local initializers = require "swale.nn.initializers"
 local layer = require "swale.nn.layer"
 local ops = require "swale.ops"
 local options = require "swale.options"
+local orders = require "swale.nn.order"
 
 local M = {}
 
@@ -71,6 +72,26 @@ function Linear:forward(x, p)
 end
 
 function Linear:takes() return "rows" end
+function Linear:couples() return nil end
+
+function Linear:output(shape)
+  local result = table.move(shape, 1, #shape, 1, {})
+  result[#result] = self.outputs
+  return result
+end
+
+--- Behind a flattened image its inputs are permuted as the image is.
+function Linear:pytorch(shape, order)
+  if order == orders.IMAGE then return orders.unknown(self) end
+  orders.check_rows(order, shape)
+  if not order.flattened then return order end
+  local h, w, c = table.unpack(order.flattened)
+  return orders.PLAIN, { weight = { split = { self.outputs, h, w, c }, perm = { 1, 4, 2, 3 },
+    shape = { self.outputs, self.inputs } } }
+end
+
+function Linear.sample() return M.Linear(6, 3), layer.example { 4, 6 } end
+
 function Linear:declared() return ("%d -> %d"):format(self.inputs, self.outputs) end
 
 local OPTIONS = { bias = { "boolean", true }, init = { "any", "kaiming_uniform" },

@@ -1,12 +1,7 @@
 --- What goes into each layer of a network and what comes out of it.
-local M = {}
+local tree = require "swale.nn.tree"
 
-local function visit(layer, path, f)
-  f(layer, path)
-  for _, child in ipairs(layer:children()) do
-    visit(child.layer, (path == "" and "" or path .. ".") .. child.key, f)
-  end
-end
+local M = {}
 
 ---Calls f; while it lasts, each call of a layer is noted once it is done.
 ---@param layer swale.Layer      with all that is inside
@@ -14,7 +9,7 @@ end
 ---@param f function
 function M.listen(layer, note, f)
   local all, paths = {}, {}
-  visit(layer, "", function(l, path)
+  tree.each(layer, function(l, path)
     if paths[l] then -- one that is there twice: its calls come in the order of its places
       table.insert(paths[l], path)
       return

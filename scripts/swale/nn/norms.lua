@@ -3,6 +3,7 @@ local errors = require "swale.errors"
 local layer = require "swale.nn.layer"
 local ops = require "swale.ops"
 local options = require "swale.options"
+local orders = require "swale.nn.order"
 
 local M = {}
 
@@ -31,6 +32,11 @@ end
 local LayerNorm = layer.kind "LayerNorm"
 
 LayerNorm.parameters = parameters
+LayerNorm.pytorch = orders.per_value
+
+function LayerNorm:output(shape) return shape end
+function LayerNorm:couples() return nil end
+function LayerNorm.sample() return M.LayerNorm(6), layer.example { 4, 6 } end
 
 function LayerNorm:declared() return ("%d channels"):format(self.channels) end
 
@@ -55,6 +61,18 @@ end
 local GroupNorm = layer.kind "GroupNorm"
 
 GroupNorm.parameters = parameters
+
+function GroupNorm:output(shape) return shape end
+function GroupNorm:couples() return nil end
+
+function GroupNorm:pytorch(shape, order, walk)
+  if order.flattened and self.groups > 1 then
+    orders.refuse(self, "has other groups in a flattened image of PyTorch's")
+  end
+  return orders.per_value(self, shape, order, walk)
+end
+
+function GroupNorm.sample() return M.GroupNorm(2, 6), layer.example { 4, 3, 6 } end
 
 function GroupNorm:declared()
   return ("%d groups of %d channels"):format(self.groups, self.channels)

@@ -6,7 +6,8 @@ local windows = require "swale.nn.windows"
 
 local M = {}
 
-local function constructor(kind, what, least, forward)
+--- size(n, k): rows or columns that come of n.
+local function constructor(kind, what, least, forward, size)
   local class = layer.kind(kind)
   local where = "nn." .. kind
   function class:takes() return "images" end
@@ -15,17 +16,25 @@ local function constructor(kind, what, least, forward)
     windows.image(x)
     return forward(x, self.pair)
   end
-  return function(value, o)
+  function class:output(shape)
+    return { size(shape[1], self.pair[1]), size(shape[2], self.pair[2]), shape[3] }
+  end
+  local function make(value, o)
     o = options.check(where, o, { name = "string?" })
     o.pair = windows.pair(where, what, value, least)
     layer.check_name(where, o.name)
     return layer.new(class, o)
   end
+  function class.sample() return make { 1, 2 }, layer.example { 4, 3, 5, 2 } end
+  return make
 end
 
-local zero = constructor("ZeroPad2d", "padding", 0, ops.zero_pad2d)
-local reflection = constructor("ReflectionPad2d", "padding", 0, ops.reflect_pad2d)
-local upsample = constructor("Upsample", "factor", 1, ops.upsample2d)
+local function padded(n, k) return n + 2 * k end
+
+local zero = constructor("ZeroPad2d", "padding", 0, ops.zero_pad2d, padded)
+local reflection = constructor("ReflectionPad2d", "padding", 0, ops.reflect_pad2d, padded)
+local upsample = constructor("Upsample", "factor", 1, ops.upsample2d,
+  function(n, k) return n * k end)
 
 ---Rows and columns of zeros on both sides.
 ---@param padding swale.Pair

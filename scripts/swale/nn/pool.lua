@@ -3,6 +3,7 @@ local errors = require "swale.errors"
 local layer = require "swale.nn.layer"
 local ops = require "swale.ops"
 local options = require "swale.options"
+local orders = require "swale.nn.order"
 local windows = require "swale.nn.windows"
 
 local M = {}
@@ -20,6 +21,10 @@ local M = {}
 local function pool(kind, op)
   local class = layer.kind(kind)
   function class:takes() return "images" end
+  function class:output(shape)
+    local height, width = windows.sizes(shape, self.kernel, self.window)
+    return { height, width, shape[3] }
+  end
   function class:declared()
     return ("kernel %s, stride %s"):format(windows.text(self.kernel),
       windows.text(self.window.stride))
@@ -54,6 +59,12 @@ end
 local AVERAGE = { stride = "any?", padding = { "any", 0 }, name = "string?" }
 local MAX = { stride = "any?", padding = { "any", 0 }, dilation = { "any", 1 }, name = "string?" }
 
+local function sample(constructor)
+  return function()
+    return constructor({ 2, 3 }, { stride = 2, padding = 1 }), layer.example { 4, 5, 6, 2 }
+  end
+end
+
 ---The largest value of each window; of equal ones, the first is what the derivative goes to.
 ---@param kernel swale.Pair
 ---@param o? swale.PoolOptions
@@ -66,9 +77,14 @@ function M.MaxPool2d(kernel, o) return make(max_pool, kernel, o, MAX) end
 ---@return swale.Pool
 function M.AvgPool2d(kernel, o) return make(average_pool, kernel, o, AVERAGE) end
 
+max_pool.sample, average_pool.sample = sample(M.MaxPool2d), sample(M.AvgPool2d)
+
 local Global = layer.kind "GlobalAvgPool"
 
 function Global:takes() return "images" end
+function Global:output(shape) return { shape[3] } end
+function Global:pytorch() return orders.PLAIN end
+function Global.sample() return M.GlobalAvgPool(), layer.example { 4, 3, 5, 2 } end
 
 function Global:forward(x)
   windows.image(x)

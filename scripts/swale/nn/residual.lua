@@ -4,6 +4,7 @@ local lambda = require "swale.nn.lambda"
 local layer = require "swale.nn.layer"
 local ops = require "swale.ops"
 local options = require "swale.options"
+local orders = require "swale.nn.order"
 local windows = require "swale.nn.windows"
 
 local M = {}
@@ -12,6 +13,27 @@ local M = {}
 local Residual = layer.kind "Residual"
 
 function Residual:children() return self.list end
+
+function Residual:output(shape)
+  local shortcut = self.list[2]
+  return self.list[1].layer:output(shape) or shortcut and shortcut.layer:output(shape)
+end
+
+--- Body and shortcut are added: they must lie alike.
+function Residual:pytorch(_, order, walk)
+  local body = walk:inside(self.list[1], order)
+  local shortcut = self.list[2] and walk:inside(self.list[2], order) or order
+  if body.unknown or shortcut.unknown then return body.unknown and body or shortcut end
+  if not orders.agree(body, shortcut) then
+    orders.refuse(self, "adds a flattened image to values that are none")
+  end
+  return body
+end
+
+function Residual.sample()
+  local linear = require("swale.nn.linear").Linear
+  return M.Residual { linear(6, 6), linear(6, 6) }, layer.example { 4, 6 }
+end
 
 function Residual:forward(x, p, context)
   local y, z = self.list[1].layer:call(x, p[1], context), x
@@ -70,6 +92,12 @@ end
 local ShortcutA = layer.kind "ShortcutA"
 
 function ShortcutA:takes() return "images" end
+
+function ShortcutA:output(shape)
+  return { (shape[1] - 1) // self.stride + 1, (shape[2] - 1) // self.stride + 1, self.outputs }
+end
+
+function ShortcutA.sample() return M.ShortcutA(2, 3, 2), layer.example { 4, 3, 4, 2 } end
 
 function ShortcutA:declared()
   return ("%d -> %d, stride %d"):format(self.inputs, self.outputs, self.stride)

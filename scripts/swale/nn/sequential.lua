@@ -11,11 +11,29 @@ local Sequential = layer.kind "Sequential"
 Sequential.container = true
 
 function Sequential:children() return self.list end
+function Sequential:chain() return self.list end
 
---- Where a batch norm has running statistics, the layer before it may take them into its weights.
+function Sequential:output(shape)
+  for _, child in ipairs(self.list) do
+    shape = child.layer:output(shape)
+    if not shape then return nil end
+  end
+  return shape
+end
+
+function Sequential:pytorch(_, order, walk)
+  for _, child in ipairs(self.list) do order = walk:inside(child, order) end
+  return order
+end
+
+function Sequential.sample()
+  local linear = require("swale.nn.linear").Linear
+  return M.Sequential { linear(6, 4), linear(4, 3) }, layer.example { 4, 6 }
+end
+
+--- Where a layer only scales and shifts channels, the one before may take that into its weights.
 local function can_fold(child, norm)
-  return norm and norm.kind == "BatchNorm" and norm.track and child.folded
-    and child.outputs == norm.channels
+  return norm and child.folded and child.outputs == norm:maps_channels()
 end
 
 function Sequential:forward(x, p, context)
@@ -34,17 +52,22 @@ function Sequential:forward(x, p, context)
   return x
 end
 
-local ARGUMENTS = { Linear = "inputs, outputs", Conv2d = "inputs, outputs, kernel",
-  BatchNorm = "channels", LayerNorm = "channels", GroupNorm = "groups, channels",
-  MaxPool2d = "kernel", AvgPool2d = "kernel", ZeroPad2d = "padding",
-  ReflectionPad2d = "padding", Upsample = "factor" }
+--- "inputs, outputs": the arguments of a constructor, without its options.
+local function arguments_of(constructor)
+  local names = {}
+  for i = 1, debug.getinfo(constructor, "u").nparams do
+    names[i] = debug.getlocal(constructor, i)
+  end
+  if names[#names] == "o" then names[#names] = nil end
+  return table.concat(names, ", ")
+end
 
 --- nn.ReLU without its parentheses is a function, too, but not of x.
 local function refuse_constructor(i, value)
   for name, f in pairs(require "swale.nn") do
     if f == value then
       errors.misuse("nn.Sequential: entry %d: nn.%s makes a layer when it is called: nn.%s(%s)", i,
-        name, name, ARGUMENTS[name] or "")
+        name, name, arguments_of(f))
     end
   end
 end

@@ -2,6 +2,7 @@
 --- weights of their own, where PyTorch would tie them. So it is refused where there are weights,
 --- unless it is said which is meant: layer:copy(), or nn.shared(layer).
 local errors = require "swale.errors"
+local tree = require "swale.nn.tree"
 
 local M = {}
 
@@ -13,15 +14,6 @@ function M.identity(layer) return rawget(layer, "original") or layer end
 ---@param layer swale.Layer
 ---@return boolean
 function M.is_shared(layer) return rawget(layer, "original") ~= nil end
-
---- The first layer inside, itself included, of which `has` is true, and its path.
-local function find(layer, has, path)
-  if has(layer) then return layer, path end
-  for _, child in ipairs(layer:children()) do
-    local found, at = find(child.layer, has, path .. "." .. child.key)
-    if found then return found, at end
-  end
-end
 
 local function has_parameters(layer) return #layer:parameters() > 0 end
 local function has_buffers(layer) return #layer:buffers() > 0 end
@@ -39,10 +31,10 @@ local function refuse_buffers(layer, path)
 end
 
 local function check_again(self, layer, path, before, shared)
-  if not find(layer, has_parameters, path) and not find(layer, has_buffers, path) then return end
+  if not tree.find(layer, has_parameters) and not tree.find(layer, has_buffers) then return end
   if not shared and not before.shared then refuse_two(self, layer, before.path, path) end
   before.shared = before.shared and shared -- one place may have the layer as it is
-  local norm, at = find(layer, has_buffers, path)
+  local norm, at = tree.find(layer, has_buffers, path)
   if norm then refuse_buffers(norm, at) end
 end
 

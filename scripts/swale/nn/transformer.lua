@@ -26,6 +26,14 @@ local Block = layer.kind "TransformerBlock"
 Block.container = true
 
 function Block:children() return self.list end
+function Block:output(shape) return shape end
+
+function Block:pytorch(_, order, walk)
+  for _, child in ipairs(self.list) do order = walk:inside(child, order) end
+  return order
+end
+
+function Block.sample() return M.TransformerBlock(6, 2), layer.example { 4, 3, 6 } end
 
 function Block:declared() return ("%d, %d heads"):format(self.size, self.heads) end
 

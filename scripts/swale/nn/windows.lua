@@ -25,6 +25,23 @@ function M.pair(where, name, value, least, word)
   return { math.tointeger(pair[1]), math.tointeger(pair[2]) }
 end
 
+---The height and width of what windows over an image give.
+---    height' = (height + 2 padding + more - dilation (kernel - 1) - 1) // stride + 1
+---@param shape integer[]     of the image, without the batch
+---@param kernel integer[]
+---@param window { stride: integer[], padding: integer[], dilation: integer[] }
+---@param more? integer[]     padding on one side alone
+---@return integer height, integer width
+function M.sizes(shape, kernel, window, more)
+  local sizes = {}
+  for i = 1, 2 do
+    local span = window.dilation[i] * (kernel[i] - 1) + 1
+    local room = shape[i] + 2 * window.padding[i] + (more and more[i] or 0)
+    sizes[i] = (room - span) // window.stride[i] + 1
+  end
+  return sizes[1], sizes[2]
+end
+
 ---"3x5"
 ---@param pair integer[]
 ---@return string

@@ -3,6 +3,7 @@
 local additive = require "swale.trainer.additive"
 local errors = require "swale.errors"
 local options = require "swale.options"
+local tree = require "swale.nn.tree"
 
 local M = {}
 
@@ -10,24 +11,16 @@ local M = {}
 ---@field size integer
 ---@field couple? boolean   batch norms normalise over micro-batches instead of batches; false
 
---- The first batch norm whose ghosts do not fit into micro-batches of that size.
-local function unfit(layer, size, path)
-  if layer.kind == "BatchNorm" and (layer.ghost == 0 or size % layer.ghost ~= 0) then
-    return layer, path
-  end
-  for _, child in ipairs(layer:children()) do
-    local found, at = unfit(child.layer, size, (path == "" and "" or path .. ".") .. child.key)
-    if found then return found, at end
-  end
-  return nil
+--- The first layer that couples more examples than micro-batches of that size keep together.
+local function unfit(network, size)
+  return tree.find(network, function(layer)
+    local coupled = layer:couples()
+    return coupled == "batch" or coupled and size % coupled ~= 0
+  end)
 end
 
-local function has_ghosts(layer)
-  if layer.kind == "BatchNorm" then return layer.ghost > 0 end
-  for _, child in ipairs(layer:children()) do
-    if has_ghosts(child.layer) then return true end
-  end
-  return false
+local function has_ghosts(network)
+  return tree.find(network, function(layer) return math.type(layer:couples()) end) ~= nil
 end
 
 local REMEDY = "\n  Ghost batches that divide it are independent of the cut"
@@ -40,8 +33,9 @@ local function refuse(layer, path, size)
       .. " batch, which would be cut; leave micro_batch out, or micro_batch = { size = %d,"
       .. " couple = true } takes the loss within micro-batches", size, size)
   end
-  local ghost = layer.ghost > 0 and ("ghosts of %d, which do not divide it"):format(layer.ghost)
-    or "the whole batch"
+  local coupled = layer:couples()
+  local ghost = coupled == "batch" and "the whole batch"
+    or ("ghosts of %d, which do not divide it"):format(coupled)
   errors.misuse("Trainer: micro_batch = %d: %s normalises over %s%s", size,
     path == "" and tostring(layer) or ('"%s", %s,'):format(path, tostring(layer)), ghost,
     REMEDY:format(size, size))
@@ -75,7 +69,7 @@ function M.size(value, graph, batch, uneven)
   end
   local coupled = graph:is_coupled()
   if coupled and not o.couple then
-    local layer, path = unfit(graph.layer, o.size, "")
+    local layer, path = unfit(graph.layer, o.size)
     if layer or not has_ghosts(graph.layer) then refuse(layer, path, o.size) end
   end
   if coupled then check_rest(batch, o.size) end

@@ -27,12 +27,13 @@ end
 
 --- Goes through a network layer by layer; visit(path, output) where a ReLU follows the layer at it.
 local function walk(layer, x, p, visit, prefix, at)
-  if layer.kind ~= "Sequential" then
+  local chain = layer:chain()
+  if not chain then
     local y = layer:call(x, p) -- as in evaluation
-    if layer.kind == "ReLU" then visit(at.path or prefix, y) end
+    if layer:rectifies() then visit(at.path or prefix, y) end
     return y
   end
-  for i, child in ipairs(layer:children()) do
+  for i, child in ipairs(chain) do
     local path = prefix == "" and child.key or prefix .. "." .. child.key
     if #child.layer:parameters() > 0 then at.path = path end
     x = walk(child.layer, x, p[i], visit, path, at)

@@ -2,6 +2,7 @@
 local errors = require "swale.errors"
 local nn = require "swale.nn"
 local options = require "swale.options"
+local segments = require "swale.segments"
 
 local M = {}
 
@@ -104,13 +105,22 @@ function List:conv(n, from, to, kernel, o)
   return self:norm("norm" .. n, to):add(nil, nn.ReLU())
 end
 
+---Values that the layers so far give for an image. A norm of one's own keeps the shape.
+---@return integer
+function List:values()
+  local shape = self.o.input
+  for _, layer in ipairs(self) do shape = layer:output(shape) or shape end
+  return segments.elements(shape)
+end
+
 ---Linear, norm, ReLU: fc<n>, and norm_fc<n>.
 ---@param n integer|string
----@param from integer
+---@param from integer|nil      the values so far
 ---@param to integer
 ---@return swale.ZooList self
 function List:dense(n, from, to)
-  return self:add("fc" .. n, nn.Linear(from, to)):norm("norm_fc" .. n, to):add(nil, nn.ReLU())
+  self:add("fc" .. n, nn.Linear(from or self:values(), to))
+  return self:norm("norm_fc" .. n, to):add(nil, nn.ReLU())
 end
 
 ---@return swale.Sequential

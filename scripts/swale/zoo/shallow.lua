@@ -4,13 +4,6 @@ local parts = require "swale.zoo.parts"
 
 local M = {}
 
---- Sizes of an image after it was halved so often, rounding up.
-local function halved(o, times)
-  local height, width = o.input[1], o.input[2]
-  for _ = 1, times do height, width = (height + 1) // 2, (width + 1) // 2 end
-  return height * width
-end
-
 ---LeNet-5 (LeCun et al. 1998) as it is commonly built today: ReLU, max pooling, 28 x 28 images
 ---padded to 32 x 32; 61,706 parameters.
 ---@param o? swale.ZooOptions    input { 28, 28, 1 }, norm "none"
@@ -19,11 +12,10 @@ function M.lenet5(o)
   o = parts.check("zoo.lenet5", o, { input = { "table", { 28, 28, 1 } },
     norm = { "string|function", "none" } })
   local a, b, c, d = parts.width(o, 6), parts.width(o, 16), parts.width(o, 120), parts.width(o, 84)
-  local height, width = (o.input[1] // 2 - 4) // 2, (o.input[2] // 2 - 4) // 2
   return parts.list(o)
     :conv(1, o.input[3], a, 5):add(nil, nn.MaxPool2d(2))
     :conv(2, a, b, 5, { padding = 0 }):add(nil, nn.MaxPool2d(2))
-    :add(nil, nn.Flatten()):dense(1, b * height * width, c):dense(2, c, d)
+    :add(nil, nn.Flatten()):dense(1, nil, c):dense(2, c, d)
     :add("fc3", nn.Linear(d, o.classes)):done()
 end
 
@@ -37,7 +29,7 @@ function M.cnn_small(o)
   local list = parts.list(o)
     :conv(1, o.input[3], a, 3):conv(2, a, a, 3):add(nil, nn.MaxPool2d(2))
     :conv(3, a, b, 3):conv(4, b, b, 3):add(nil, nn.MaxPool2d(2)):add(nil, nn.Flatten())
-  return list:add("fc1", nn.Linear(b * (o.input[1] // 4) * (o.input[2] // 4), c))
+  return list:add("fc1", nn.Linear(list:values(), c))
     :add(nil, nn.ReLU()):add("fc2", nn.Linear(c, o.classes)):done()
 end
 
@@ -50,7 +42,7 @@ local function shallow(name, o, classes)
   return parts.list(o)
     :conv(1, o.input[3], a, 5):add(nil, pool()):conv(2, a, a, 5):add(nil, pool())
     :add(nil, nn.Flatten())
-    :dense(1, a * halved(o, 2), b):dropout(o.dropout):dense(2, b, c):dropout(o.dropout)
+    :dense(1, nil, b):dropout(o.dropout):dense(2, b, c):dropout(o.dropout)
     :add("fc3", nn.Linear(c, o.classes)):done()
 end
 

@@ -13,10 +13,8 @@ local function conv_options(width)
 end
 
 --- The convolutions; behind each but the last of a stage, dropout at the rate of its stage.
---- Gives the list and the number of features.
 local function convolutions(o, rates)
   local list, last, n = parts.list(o), o.input[3], 0
-  local height, width = o.input[1], o.input[2]
   for s, stage in ipairs(STAGES) do
     local channels = parts.width(o, stage[2])
     for i = 1, stage[1] do
@@ -26,9 +24,8 @@ local function convolutions(o, rates)
       last = channels
     end
     list:add(nil, nn.MaxPool2d(2))
-    height, width = height // 2, width // 2
   end
-  return list:add(nil, nn.Flatten()), last * height * width
+  return list:add(nil, nn.Flatten())
 end
 
 ---@class swale.VggOptions: swale.ZooOptions
@@ -43,7 +40,8 @@ end
 function M.vgg16(o)
   o = parts.check("zoo.vgg16", o, { norm = { "string|function", "none" },
     hidden = { "table", { 512, 512 } }, dropout = { "nonnegative", 0.5 } })
-  local list, last = convolutions(o, { 0, 0, 0, 0, 0 })
+  local list = convolutions(o, { 0, 0, 0, 0, 0 })
+  local last = list:values()
   for i, width in ipairs(o.hidden) do
     width = parts.width(o, width)
     list:dropout(o.dropout):add("fc" .. i, nn.Linear(last, width)):add(nil, nn.ReLU())
@@ -56,9 +54,9 @@ local function deep(name, o, classes)
   o = parts.check("zoo." .. name, o, { classes = { "count", classes }, dropout = { "nonnegative",
     0.5 } })
   local most = o.dropout
-  local list, last = convolutions(o, { 0.6 * most, 0.8 * most, 0.8 * most, 0.8 * most, 0.8 * most })
+  local list = convolutions(o, { 0.6 * most, 0.8 * most, 0.8 * most, 0.8 * most, 0.8 * most })
   local width = parts.width(o, 512)
-  return list:dropout(most):dense(1, last, width):dropout(most)
+  return list:dropout(most):dense(1, nil, width):dropout(most)
     :add("fc2", nn.Linear(width, o.classes)):done()
 end
 

@@ -1,0 +1,203 @@
+--- Every kind of layer in scripts/swale/nn, on the instance and input of its own sample(): what its
+--- methods say is what it does, and nn/init.lua lists it.
+local contexts = require "swale.nn.context"
+local core = require "swale.core"
+local errors = require "swale.errors"
+local folders = require "swale.folders"
+local kinds = require("swale.nn.layer").kinds
+local layers = require "swale.nn.layer"
+local lu = require "luaunit"
+local nn = require "swale.nn"
+local ops = require "swale.ops"
+local segments = require "swale.segments"
+local sw = require "swale"
+
+TestLayers = {}
+
+local FOLDER = debug.getinfo(nn.Linear, "S").source:match "^@(.*)/[^/]*$"
+for _, file in ipairs(folders.entries(FOLDER)) do
+  if file ~= "init.lua" then require("swale.nn." .. file:gsub("%.lua$", "")) end
+end
+
+local NAMES = errors.sorted_keys(kinds)
+
+local function filled(t, name) return core.random(1, name):fill_normal(t, 0, 1) or t end
+
+--- A model with all values different.
+local function built(layer)
+  local m = layer:build { seed = 1 }
+  filled(m:weights(), "weights")
+  if m:buffers() then
+    filled(m:buffers(), "buffers")
+    m:buffers():copy(ops.abs(m:buffers()) + 0.5) -- variances
+  end
+  return m
+end
+
+local function rest(x) return table.move(x:shape(), 2, x:ndim(), 1, {}) end
+
+--- The output of a layer in evaluation.
+local function eager(layer, x)
+  if #segments.of(layer) > 0 then return built(layer):forward(x) end
+  return layer:call(x, segments.bind(layer, error))
+end
+
+--- Calls f(layer, x, kind) for each kind.
+local function each(f)
+  for _, kind in ipairs(NAMES) do
+    local layer, x = kinds[kind].sample()
+    local ok, why = pcall(f, layer, x, kind)
+    if not ok then error(type(why) == "string" and ("nn.%s: %s"):format(kind, why) or why, 0) end
+  end
+end
+
+function TestLayers:test_the_list_is_the_folder()
+  for _, kind in ipairs(NAMES) do
+    lu.assert_is_function(rawget(nn, kind),
+      ("nn/init.lua lacks %s, which a file of nn/ defines"):format(kind))
+    local layer = kinds[kind].sample()
+    lu.assert_equals(layer.kind, kind, "what sample() makes")
+  end
+  for name in pairs(nn) do
+    local other = name:find "^%l" ~= nil or name == "GhostBatchNorm" -- makes BatchNorm
+    lu.assert_true(other or kinds[name] ~= nil, ("nn.%s is a layer of no file in nn/"):format(name))
+  end
+end
+
+function TestLayers:test_output_is_the_shape_that_comes()
+  each(function(layer, x)
+    local shape = layer:output(rest(x))
+    if shape then lu.assert_equals(shape, rest(eager(layer, x)), "output") end
+  end)
+end
+
+-- ------------------------------------------------------------------ coupling
+
+--- A function of x: the output in training.
+local function in_training(layer, x)
+  local graph = core.graph()
+  local node = graph:input(1, x:dtype() == "int32" and "index" or "real",
+    { "batch", table.unpack(rest(x)) })
+  local y = layer:call(node, (segments.nodes(graph, layer)), contexts.new "train")
+  local program, vectors = core.program(graph, { y }), nil
+  if #segments.of(layer) > 0 then
+    local m = built(layer)
+    vectors = { m:weights(), m:buffers() }
+  end
+  return function(values)
+    return errors.check(program:run { inputs = { values }, vectors = vectors, batch = #values })
+  end
+end
+
+--- Which of the other examples change with the first one: nil, "batch", or 1 … n do.
+local function coupling(layer, x)
+  local f, other = in_training(layer, x), x:clone()
+  other:select(1, 1):copy(x:select(1, 2):clone())
+  local a, b, last = f(x), f(other), 1
+  for i = 2, #x do
+    local difference = a:select(1, i):clone() - b:select(1, i)
+    if difference:norm() > 0 then last = i end
+  end
+  if last == 1 then return nil end
+  return last == #x and "batch" or last
+end
+
+function TestLayers:test_couples_is_what_the_numbers_say()
+  each(function(layer, x)
+    lu.assert_true(#x >= 4, "sample: a batch of 4")
+    lu.assert_equals(layer:couples(), coupling(layer, x), "couples")
+  end)
+  local _, x = kinds.BatchNorm.sample()
+  local ghosts = nn.GhostBatchNorm(2)(x:shape()[2])
+  lu.assert_equals(ghosts:couples(), 2)
+  lu.assert_equals(coupling(ghosts, x), 2)
+end
+
+-- ------------------------------------------------------------------ files of PyTorch's
+
+local folder
+
+function TestLayers:setUp() folder = require("temporary").folder() end
+function TestLayers:tearDown() folders.remove(folder) end
+
+--- Images as PyTorch flattens them, other values as they lie.
+local function flattened(y)
+  if y:ndim() == 4 then y = y:transpose(2, 4):transpose(3, 4) end
+  return y:contiguous():reshape { #y, -1 }
+end
+
+local function assert_near(a, b, what)
+  lu.assert_equals(a:shape(), b:shape(), what)
+  lu.assert_true((a - b):norm() <= 1e-4 * b:norm(), what .. ": other values than PyTorch's")
+end
+
+--- A model of the network and the tensors of its file, which another one reads back.
+local function saved(net, input)
+  local m, o = built(net), { layout = "pytorch", input = input }
+  local path, other = folder .. "/w.safetensors", net:build { seed = 2 }
+  m:save(path, o)
+  other:load(path, o)
+  lu.assert_equals(other:weights():table(), m:weights():table())
+  if m:buffers() then lu.assert_equals(other:buffers():table(), m:buffers():table()) end
+  return m, sw.load(path)
+end
+
+--- Behind the layer, the inputs of a linear layer are in PyTorch's order.
+function TestLayers:test_pytorch_tells_the_order_behind_a_layer()
+  each(function(layer, x, kind)
+    local shape = layer:output(rest(x))
+    if not shape or kind == "Flatten" then return end -- refused; flattens otherwise in PyTorch
+    local net = nn.Sequential { layer, nn.Flatten(), nn.Linear(segments.elements(shape), 3) }
+    local m, file = saved(net, rest(x))
+    local between = layer:call(x, m:named()[1])
+    local y = flattened(between):matmul(file["2.weight"]:t()) + file["2.bias"]
+    assert_near(m:forward(x), y, "pytorch")
+  end)
+end
+
+--- Behind a flattened image: the weights of the file compute the same of the image as PyTorch
+--- flattens it; or the file is refused.
+function TestLayers:test_pytorch_behind_a_flattened_image()
+  each(function(layer, x)
+    if x:ndim() ~= 2 or x:dtype() == "int32" then return end
+    local n, outputs = x:shape()[2], rest(eager(layer, x))[1]
+    lu.assert_true(n > 2 and n % 2 == 0, "sample: an even number of features")
+    local net = nn.Sequential { nn.Flatten(), layer, nn.Linear(outputs, 3) }
+    local input = { height = n // 2, width = 1, channels = 2 }
+    local ok, m, file = pcall(saved, net, input)
+    if not ok then return lu.assert_str_contains(m, "layout: ") end
+    local image = x:reshape { #x, n // 2, 1, 2 }
+    local theirs = net:build { seed = 3 }:load_state_dict(file)
+    assert_near(theirs:forward(flattened(image)), m:forward(image), "pytorch")
+  end)
+end
+
+-- ------------------------------------------------------------------ derivatives
+
+function TestLayers:test_gradients()
+  each(function(layer, x)
+    local y = filled(core.zeros(eager(layer, x):shape()), "target")
+    local list = { layer }
+    if x:dtype() ~= "int32" then -- the derivative in x is that in the shift
+      list = { nn.Lambda(function(v, p) return v + p.shift end, { shift = sw.zeros(rest(x)) }),
+        layer }
+    end
+    local worst = sw.check_gradient(nn.Sequential(list):build { seed = 1 }, { x = x, y = y },
+      { loss = sw.loss.mse })
+    lu.assert_true(worst < 1e-5, ("gradient: off by %g"):format(worst))
+  end)
+end
+
+-- ------------------------------------------------------------------ what is left out
+
+function TestLayers:test_a_layer_that_says_too_little_is_named()
+  local class = layers.kind "Bare"
+  kinds.Bare = nil
+  function class:parameters() return { { name = "weight", shape = { 2 }, init = "ones" } } end
+  local bare = layers.new(class, {})
+  lu.assert_error_msg_contains("nn.Bare does not define output(shape)", bare.output, bare, { 2 })
+  lu.assert_error_msg_contains("nn.Bare does not define couples()", bare.couples, bare)
+  lu.assert_error_msg_contains("nn.Bare does not define pytorch(shape, order, walk)",
+    function() nn.Sequential({ bare }):build():save("/none", { layout = "pytorch" }) end)
+  lu.assert_error_msg_contains("nn.Bare does not define sample()", class.sample)
+end
