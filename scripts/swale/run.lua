@@ -223,8 +223,8 @@ end
 --- Lua's io gives numbers of Linux.
 local ERRNO = { [5] = "EIO", [27] = "ENOSPC", [28] = "ENOSPC", [32] = "EPIPE", [122] = "ENOSPC" }
 
---- A pipe that nobody reads (EPIPE) and a terminal that was closed (EIO) are no faults; a full disk,
---- a file that is too large (27) and a quota (122) are.
+--- A pipe that nobody reads (EPIPE) and a terminal that was closed (EIO) are no faults; a full
+--- disk, a file that is too large (27) and a quota (122) are.
 local function write_out(self, text)
   local ok, message, number = io.stdout:write(text, "\n")
   if ok then ok, message, number = io.stdout:flush() end

@@ -17,7 +17,8 @@ function TestCommands:tearDown() command.remove(self.dir) end
 function TestCommands:swale(...) return command.swale(self.dir, { ... }) end
 
 function TestCommands:test_help_lists_the_commands()
-  contains(self:swale "--help", 0, "run ", "lua ", "data ", "plot ", "test ", "SWALE_RUNS")
+  contains(self:swale "--help", 0, "run ", "lua ", "data ", "plot ", "test ", "SWALE_RUNS",
+    "this machine has " .. table.concat(require("swale.core").variants(), ", "))
   contains(self:swale(), 0, "Usage: swale COMMAND")
 end
 

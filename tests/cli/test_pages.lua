@@ -1,7 +1,7 @@
 --- The blocks of code in README.md and docs/*.md run.
 ---
----     ```lua            runs; the blocks of a page share their locals; an experiment is executed by
----                       `swale run`
+---     ```lua            runs; the blocks of a page share their locals; `swale run` executes
+---                       experiments
 ---     ```lua fragment   part of a file or of a table: it compiles
 ---     ```sh             commands, run in the source tree but for those in ELSEWHERE
 ---     ```text, ```c …   are not run
@@ -212,14 +212,18 @@ local function rows_of_commands()
 end
 
 function TestPages:test_the_table_of_commands_has_each()
-  local named, expected = {}, require("swale.cli").names()
+  local named, there = {}, {}
   for _, cell in ipairs(rows_of_commands()) do
     local name = cell:match "`swale (%l+)"
-    if name then named[#named + 1] = name end
+    if name then named[name] = true end
   end
-  table.sort(named)
-  table.sort(expected)
-  lu.assert_equals(named, expected)
+  for _, name in ipairs(require("swale.cli").names()) do
+    there[name] = true
+    lu.assert_true(named[name], "docs/commands.md has no row for swale " .. name)
+  end
+  for name in pairs(named) do
+    lu.assert_true(there[name], "docs/commands.md has a row for no command: swale " .. name)
+  end
 end
 
 function TestPages:test_the_options_of_commands_are_there()

@@ -201,7 +201,8 @@ static void test_full_disk(void **state) {
   FAILS(SW_ENOSPC, "/dev/full: cannot write: disk full", sw_idx_write(t, "/dev/full"));
   write_bytes("old", "as it was", 9);
   limit_file_size(1000);
-  FAILS(SW_ENOSPC, "old: cannot write: disk full (File too large)", sw_idx_write(t, path_of("old")));
+  FAILS(SW_ENOSPC, "old: cannot write: disk full (File too large)",
+        sw_idx_write(t, path_of("old")));
   limit_file_size(0);
   assert_holds("old", "as it was", 9);
   assert_only_file("old");

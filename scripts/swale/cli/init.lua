@@ -21,7 +21,7 @@ Environment:
   SWALE_RUNS      where runs go: runs/ in the current folder, unless set
   SWALE_DATA      where data sets are kept: %s
   SWALE_DATA_URL  fetch data sets from this address only
-  SWALE_CPU       use this instruction set: scalar, avx2]]
+  SWALE_CPU       use this instruction set; this machine has %s]]
 
 ---Says something on stderr, as `swale: …`.
 ---@param fmt string
@@ -61,7 +61,8 @@ local function listing()
 end
 
 local function help()
-  print(HELP:format(listing(), require("swale.data.cache").folder()))
+  print(HELP:format(listing(), require("swale.data.cache").folder(),
+    table.concat(require("swale.core").variants(), ", ")))
   return 0
 end
 
@@ -220,6 +221,37 @@ function M.load_experiment(path, with_traceback)
     return nil, 1
   end
   return experiment
+end
+
+---A parser for a command that takes an experiment: FILE, key=value, --seed, --threads, --traceback.
+---@param name string
+---@param summary string
+---@return table parser   of lua-argparse
+function M.experiment_parser(name, summary)
+  local parser = M.parser(name, summary)
+  parser:argument("file", "The script."):argname "FILE"
+  parser:argument("overrides", "Parameters, such as lr=0.2."):argname "key=value":args "*"
+  parser:option("--seed", "Seed of all that is random (1)."):argname "N":convert(M.whole(0))
+    :default "1"
+  M.add_threads(parser)
+  parser:flag("--traceback", "Show where an error came from.")
+  return parser
+end
+
+---Parses the arguments of such a command, sets the threads and loads the script.
+---@param parser table
+---@param args string[]
+---@return swale.Experiment|nil experiment    nil after saying why
+---@return table|integer o                    options, with overrides as a table; or the exit status
+function M.parse_experiment(parser, args)
+  local o = M.parse(parser, args)
+  if not o then return nil, 2 end
+  o.overrides = M.overrides(o.overrides)
+  if not o.overrides then return nil, 2 end
+  M.set_threads(o.threads)
+  local experiment, code = M.load_experiment(o.file, o.traceback)
+  if not experiment then return nil, code or 1 end
+  return experiment, o
 end
 
 --- "--child-of PID" before all others: this process ends with the one that started it.

@@ -23,7 +23,7 @@ function M.open(path)
 end
 
 ---@param text string
----@return true|nil ok, string? message, string? code    "ENOSPC": the disk, a quota or a limit is full
+---@return true|nil ok, string? message, string? code   ENOSPC: also quotas, limits
 function Lines:write(text)
   local done = 0
   while done < #text do
