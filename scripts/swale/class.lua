@@ -2,7 +2,7 @@
 --- `t:sum()`, and reading a name that an object does not have is an error, not a nil.
 ---
 ---     local Model = class.new("model", { fields = { "seed" } })
----     function Model:weights() … end        -- wrapped as it is assigned
+---     function Model:weights() return self.flat end -- wrapped as it is assigned
 ---
 --- Swale's own files may read fields that are not set.
 local core = require "swale.core"

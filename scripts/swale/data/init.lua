@@ -54,7 +54,7 @@ function M.idx(o) return require("swale.data.idx").load(o) end
 
 ---Data from csv files: a row is an example, a column a feature, one column the labels, or some the
 ---targets:
----    data.csv { train = "pets.csv", label = "kind", classes = { "cat", "dog" }, test = 100 }
+---    sw.data.csv { train = "pets.csv", label = "kind", classes = { "cat", "dog" }, test = 20 }
 ---@param o swale.CsvOptions
 ---@return swale.Data
 function M.csv(o) return require("swale.data.csv").load(o) end
