@@ -40,15 +40,9 @@ static int first_ndim(lua_State *L, const call *c) {
   return t && *t ? sw_tensor_shape(*t)->ndim : 0;
 }
 
-static const char *const attribute_names[] = {
-    "axes",   "keepdim",     "transpose_a", "transpose_b", "shape",  "perm",
-    "value",  "batch_power", "n",           "first",       "before", "kernel",
-    "stride", "padding",     "dilation",    "size",        "groups", NULL};
-
 /* The attributes of windows, two numbers or one that stands for both. */
 static void read_pair(lua_State *L, const call *c, int index, const char *what, int64_t least,
                       int64_t pair[2]) {
-  if (lua_isnil(L, index)) return;
   if (lua_type(L, index) != LUA_TTABLE) {
     pair[0] = pair[1] = lx_check_integer(L, index, c->who, what, least, 1 << 20);
     return;
@@ -62,39 +56,130 @@ static void read_pair(lua_State *L, const call *c, int index, const char *what, 
   }
 }
 
-static void read_window(lua_State *L, const call *c, int at, sw_window *w) {
-  read_pair(L, c, at, "kernel", 1, w->kernel);
-  read_pair(L, c, at + 1, "stride", 1, w->stride);
-  read_pair(L, c, at + 2, "padding", 0, w->padding);
-  read_pair(L, c, at + 3, "dilation", 1, w->dilation);
-  read_pair(L, c, at + 4, "size", 1, w->size);
-  if (!lua_isnil(L, at + 5)) w->groups = lx_check_integer(L, at + 5, c->who, "groups", 1, 1 << 20);
+static void read_axes_bits(lua_State *L, call *c, int index) {
+  int axes[SW_MAX_DIMS], n = read_axes(L, c, index, "axes", first_ndim(L, c), axes);
+  for (int i = 0; i < n; i++) c->attrs.axes |= 1u << axes[i];
 }
 
-/* at: index of the first of the attributes' values, in the order of their names. */
-static void read_attributes(lua_State *L, call *c, int at) {
-  int axes[SW_MAX_DIMS], ndim = first_ndim(L, c);
-  sw_attrs *a = &c->attrs;
-  if (!lua_isnil(L, at)) {
-    int n = read_axes(L, c, at, "axes", ndim, axes);
-    for (int i = 0; i < n; i++) a->axes |= 1u << axes[i];
-  }
-  a->keepdim = lx_check_boolean(L, at + 1, c->who, "keepdim");
-  a->transpose_a = lx_check_boolean(L, at + 2, c->who, "transpose_a");
-  a->transpose_b = lx_check_boolean(L, at + 3, c->who, "transpose_b");
-  if (!lua_isnil(L, at + 4)) a->ndim = lx_check_sizes(L, at + 4, c->who, -1, a->dim);
-  if (!lua_isnil(L, at + 5) && read_axes(L, c, at + 5, "perm", ndim, a->perm) != ndim) {
+static void read_keepdim(lua_State *L, call *c, int index) {
+  c->attrs.keepdim = lx_check_boolean(L, index, c->who, "keepdim");
+}
+
+static void read_transpose_a(lua_State *L, call *c, int index) {
+  c->attrs.transpose_a = lx_check_boolean(L, index, c->who, "transpose_a");
+}
+
+static void read_transpose_b(lua_State *L, call *c, int index) {
+  c->attrs.transpose_b = lx_check_boolean(L, index, c->who, "transpose_b");
+}
+
+static void read_shape(lua_State *L, call *c, int index) {
+  c->attrs.ndim = lx_check_sizes(L, index, c->who, -1, c->attrs.dim);
+}
+
+static void read_perm(lua_State *L, call *c, int index) {
+  int ndim = first_ndim(L, c);
+  if (read_axes(L, c, index, "perm", ndim, c->attrs.perm) != ndim)
     lx_error(L, "%s: perm must name all %d axes", c->who, ndim);
+}
+
+static void read_value(lua_State *L, call *c, int index) {
+  c->attrs.value = lx_check_number(L, index, c->who, "value");
+}
+
+static void read_batch_power(lua_State *L, call *c, int index) {
+  c->attrs.batch_power = (int)lx_check_integer(L, index, c->who, "batch_power", -8, 8);
+}
+
+static void read_n(lua_State *L, call *c, int index) {
+  c->attrs.n = lx_check_integer(L, index, c->who, "n", 0, 1LL << 46);
+}
+
+static void read_first(lua_State *L, call *c, int index) {
+  c->attrs.offset = lx_check_integer(L, index, c->who, "first", 1, 1LL << 46) - 1;
+}
+
+static void read_before(lua_State *L, call *c, int index) {
+  c->attrs.offset = lx_check_integer(L, index, c->who, "before", 0, 1LL << 46);
+}
+
+static void read_ignored(lua_State *L, call *c, int index) {
+  c->attrs.ignores = 1;
+  c->attrs.ignored = lx_check_integer(L, index, c->who, "ignored", LX_ANY_INTEGER);
+}
+
+static void read_kernel(lua_State *L, call *c, int index) {
+  read_pair(L, c, index, "kernel", 1, c->attrs.window.kernel);
+}
+
+static void read_stride(lua_State *L, call *c, int index) {
+  read_pair(L, c, index, "stride", 1, c->attrs.window.stride);
+}
+
+static void read_padding(lua_State *L, call *c, int index) {
+  read_pair(L, c, index, "padding", 0, c->attrs.window.padding);
+}
+
+static void read_dilation(lua_State *L, call *c, int index) {
+  read_pair(L, c, index, "dilation", 1, c->attrs.window.dilation);
+}
+
+static void read_size(lua_State *L, call *c, int index) {
+  read_pair(L, c, index, "size", 1, c->attrs.window.size);
+}
+
+static void read_groups(lua_State *L, call *c, int index) {
+  c->attrs.window.groups = lx_check_integer(L, index, c->who, "groups", 1, 1 << 20);
+}
+
+/* What attributes are called in Lua. An op takes those of which it reads the field. */
+static const struct attribute {
+  const char *name;
+  uint32_t field; /* SW_ATTR_… */
+  void (*read)(lua_State *L, call *c, int index);
+} attributes[] = {
+    {"axes", SW_ATTR_AXES, read_axes_bits},
+    {"keepdim", SW_ATTR_KEEPDIM, read_keepdim},
+    {"transpose_a", SW_ATTR_TRANSPOSE, read_transpose_a},
+    {"transpose_b", SW_ATTR_TRANSPOSE, read_transpose_b},
+    {"shape", SW_ATTR_SHAPE, read_shape},
+    {"perm", SW_ATTR_PERM, read_perm},
+    {"value", SW_ATTR_VALUE, read_value},
+    {"batch_power", SW_ATTR_BATCH_POWER, read_batch_power},
+    {"n", SW_ATTR_N, read_n},
+    {"first", SW_ATTR_FIRST, read_first},
+    {"before", SW_ATTR_BEFORE, read_before},
+    {"ignored", SW_ATTR_IGNORED, read_ignored},
+    {"kernel", SW_ATTR_KERNEL, read_kernel},
+    {"stride", SW_ATTR_STRIDE, read_stride},
+    {"padding", SW_ATTR_PADDING, read_padding},
+    {"dilation", SW_ATTR_DILATION, read_dilation},
+    {"size", SW_ATTR_SIZE, read_size},
+    {"groups", SW_ATTR_GROUPS, read_groups},
+};
+
+enum { ATTRIBUTES = sizeof attributes / sizeof *attributes };
+
+/* Pushes the values of the attributes that the op may have, from the table at index. */
+static int push_attributes(lua_State *L, const call *c, int index) {
+  const char *names[ATTRIBUTES + 1] = {NULL};
+  int n = 0;
+  for (int i = 0; i < ATTRIBUTES; i++)
+    if (sw_op_attrs(c->op) & attributes[i].field) names[n++] = attributes[i].name;
+  lx_check_table(L, index, c->who, "the argument");
+  lua_pushnil(L);
+  if (n == 0 && lua_next(L, index)) return lx_error(L, "%s: takes no attributes", c->who);
+  lua_settop(L, c->first + c->n - 1);
+  return lx_push_options(L, index, c->who, names);
+}
+
+/* at: index of the first of the values that push_attributes pushed. */
+static void read_attributes(lua_State *L, call *c, int at) {
+  for (int i = 0; i < ATTRIBUTES; i++) {
+    if (!(sw_op_attrs(c->op) & attributes[i].field)) continue;
+    if (!lua_isnil(L, at)) attributes[i].read(L, c, at);
+    at++;
   }
-  if (!lua_isnil(L, at + 6)) a->value = lx_check_number(L, at + 6, c->who, "value");
-  if (!lua_isnil(L, at + 7))
-    a->batch_power = (int)lx_check_integer(L, at + 7, c->who, "batch_power", -8, 8);
-  if (!lua_isnil(L, at + 8)) a->n = lx_check_integer(L, at + 8, c->who, "n", 0, 1LL << 46);
-  if (!lua_isnil(L, at + 9))
-    a->offset = lx_check_integer(L, at + 9, c->who, "first", 1, 1LL << 46) - 1;
-  if (!lua_isnil(L, at + 10))
-    a->offset = lx_check_integer(L, at + 10, c->who, "before", 0, 1LL << 46);
-  read_window(L, c, at + 11, &a->window);
 }
 
 /* ---- on tensors */
@@ -140,7 +225,7 @@ static sw_tensor *check_operand(lua_State *L, const call *c, int i) {
            hint[0] ? lua_pushfstring(L, "%s()", c->who) : "");
 }
 
-static sw_status apply_tensors(lua_State *L, call *c, int attributes) {
+static sw_status apply_tensors(lua_State *L, call *c, int values_at) {
   sw_tensor **out[MOST_OUTPUTS], **numbers[MOST_INPUTS] = {NULL}, *in[MOST_INPUTS] = {NULL};
   double values[MOST_INPUTS] = {0};
   c->out = lua_gettop(L) + 1;
@@ -148,7 +233,7 @@ static sw_status apply_tensors(lua_State *L, call *c, int attributes) {
   for (int i = 0; i < c->n; i++) {
     if (lua_type(L, c->first + i) == LUA_TNUMBER) numbers[i] = lx_push_tensor(L);
   }
-  if (attributes) read_attributes(L, c, attributes);
+  if (values_at) read_attributes(L, c, values_at);
   for (int i = 0; i < c->attrs.ndim; i++) {
     if (c->attrs.dim[i].batch) lx_error(L, "%s: tensors have no batch, give its size", c->who);
   }
@@ -176,12 +261,12 @@ static sw_status read_edge(lua_State *L, const call *c, int index, sw_graph *g, 
   return SW_OK;
 }
 
-static sw_status apply_nodes(lua_State *L, call *c, int attributes, int node) {
+static sw_status apply_nodes(lua_State *L, call *c, int values_at, int node) {
   lx_node *out[MOST_OUTPUTS];
   sw_edge in[MOST_INPUTS], results[MOST_OUTPUTS] = {SW_NO_EDGE, SW_NO_EDGE, SW_NO_EDGE};
   c->out = lua_gettop(L) + 1;
   for (int i = 0; i < MOST_OUTPUTS; i++) out[i] = lx_push_shell(L, LX_NODE);
-  if (attributes) read_attributes(L, c, attributes);
+  if (values_at) read_attributes(L, c, values_at);
   sw_graph *g = ((lx_node *)lx_check(L, node, LX_NODE, c->who, "an operand"))->g;
   for (int i = 0; i < c->n; i++) SW_TRY(read_edge(L, c, c->first + i, g, &in[i]));
   SW_TRY(sw_graph_apply(g, c->op, in, c->n, &c->attrs, results));
@@ -199,20 +284,17 @@ static int find_node(lua_State *L, const call *c) {
   return 0;
 }
 
-/* attributes: index of the first of their values, 0 if there are none; top, f: for trying again. */
-static int apply(lua_State *L, call *c, int attributes, int top, lua_CFunction f) {
+/* values_at: index of the first of the attributes' values, 0 if there are none; top, f: for trying
+ * again. */
+static int apply(lua_State *L, call *c, int values_at, int top, lua_CFunction f) {
   if (c->n > MOST_INPUTS) return lx_error(L, "%s: %d operands, no op takes so many", c->who, c->n);
   lx_reserve(L, 40);
   int node = find_node(L, c);
-  sw_status st = node ? apply_nodes(L, c, attributes, node) : apply_tensors(L, c, attributes);
+  sw_status st = node ? apply_nodes(L, c, values_at, node) : apply_tensors(L, c, values_at);
   if (st != SW_OK) return lx_retry(L, st, top, f);
   int n = 1;
   while (n < MOST_OUTPUTS && !lx_is_empty(lua_touserdata(L, c->out + n))) n++;
   return give_outputs(L, c, n);
-}
-
-static int is_leaf(sw_op op) {
-  return op == SW_OP_input || op == SW_OP_param || op == SW_OP_constant || op == SW_OP_fill;
 }
 
 /* apply(op, attributes, …) */
@@ -221,9 +303,10 @@ static int apply_named(lua_State *L) {
   const char *name = lx_check_text(L, 1, "apply", "op");
   call c = {.who = name, .op = sw_op_find(name), .first = 3, .n = top > 2 ? top - 2 : 0};
   if (c.op == SW_OP_COUNT) return lx_error(L, "apply: there is no op \"%s\"", name);
-  if (is_leaf(c.op)) return lx_error(L, "apply: \"%s\" is a leaf, made by graph:%s", name, name);
+  if (sw_op_is_leaf(c.op))
+    return lx_error(L, "apply: \"%s\" is a leaf, made by graph:%s", name, name);
   if (lua_isnoneornil(L, 2)) return apply(L, &c, 0, top, apply_named);
-  return apply(L, &c, lx_push_options(L, 2, name, attribute_names), top, apply_named);
+  return apply(L, &c, push_attributes(L, &c, 2), top, apply_named);
 }
 
 /* ops() */

@@ -1,10 +1,10 @@
 /* blame.c: which instruction made the first NaN: a run in which every result is looked at. */
-#include "graph/blame.h"
+#include "graph/blame_int.h"
 
 #include <inttypes.h>
 #include <math.h>
 
-#include "graph/dump.h"
+#include "graph/dump_int.h"
 
 int swi_has_nan(const void *x, int64_t n, int real_bytes) {
   if (real_bytes == 4)

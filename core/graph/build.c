@@ -1,5 +1,5 @@
 /* build.c: ops as functions of edges. */
-#include "graph/build.h"
+#include "graph/build_int.h"
 
 #include <string.h>
 
@@ -25,11 +25,13 @@ sw_status swi_build_status(sw_graph *g) {
   return st;
 }
 
-static sw_edge unary(sw_graph *g, sw_op op, sw_edge x, const sw_attrs *attrs) {
+static sw_edge with_attrs(sw_graph *g, sw_op op, sw_edge x, const sw_attrs *attrs) {
   return swi_build(g, op, x, SW_NO_EDGE, SW_NO_EDGE, attrs);
 }
 
-static sw_edge binary(sw_graph *g, sw_op op, sw_edge a, sw_edge b) {
+sw_edge swi_build_unary(sw_graph *g, sw_op op, sw_edge x) { return with_attrs(g, op, x, NULL); }
+
+sw_edge swi_build_binary(sw_graph *g, sw_op op, sw_edge a, sw_edge b) {
   return swi_build(g, op, a, b, SW_NO_EDGE, NULL);
 }
 
@@ -39,13 +41,15 @@ sw_edge swi_fill(sw_graph *g, double value) {
   return out;
 }
 
-sw_edge swi_neg(sw_graph *g, sw_edge x) { return unary(g, SW_OP_neg, x, NULL); }
-sw_edge swi_add(sw_graph *g, sw_edge a, sw_edge b) { return binary(g, SW_OP_add, a, b); }
-sw_edge swi_sub(sw_graph *g, sw_edge a, sw_edge b) { return binary(g, SW_OP_sub, a, b); }
-sw_edge swi_mul(sw_graph *g, sw_edge a, sw_edge b) { return binary(g, SW_OP_mul, a, b); }
-sw_edge swi_div(sw_graph *g, sw_edge a, sw_edge b) { return binary(g, SW_OP_div, a, b); }
-sw_edge swi_eq(sw_graph *g, sw_edge a, sw_edge b) { return binary(g, SW_OP_eq, a, b); }
-sw_edge swi_gate(sw_graph *g, sw_edge a, sw_edge b) { return binary(g, SW_OP_gate, a, b); }
+sw_edge swi_neg(sw_graph *g, sw_edge x) { return swi_build_unary(g, SW_OP_neg, x); }
+sw_edge swi_add(sw_graph *g, sw_edge a, sw_edge b) { return swi_build_binary(g, SW_OP_add, a, b); }
+sw_edge swi_sub(sw_graph *g, sw_edge a, sw_edge b) { return swi_build_binary(g, SW_OP_sub, a, b); }
+sw_edge swi_mul(sw_graph *g, sw_edge a, sw_edge b) { return swi_build_binary(g, SW_OP_mul, a, b); }
+sw_edge swi_div(sw_graph *g, sw_edge a, sw_edge b) { return swi_build_binary(g, SW_OP_div, a, b); }
+sw_edge swi_eq(sw_graph *g, sw_edge a, sw_edge b) { return swi_build_binary(g, SW_OP_eq, a, b); }
+sw_edge swi_gate(sw_graph *g, sw_edge a, sw_edge b) {
+  return swi_build_binary(g, SW_OP_gate, a, b);
+}
 
 sw_edge swi_where(sw_graph *g, sw_edge mask, sw_edge a, sw_edge b) {
   return swi_build(g, SW_OP_where, mask, a, b, NULL);
@@ -53,7 +57,7 @@ sw_edge swi_where(sw_graph *g, sw_edge mask, sw_edge a, sw_edge b) {
 
 sw_edge swi_scale(sw_graph *g, sw_edge x, double factor, int batch_power) {
   sw_attrs attrs = {.value = factor, .batch_power = batch_power};
-  return unary(g, SW_OP_scale, x, &attrs);
+  return with_attrs(g, SW_OP_scale, x, &attrs);
 }
 
 sw_edge swi_matmul(sw_graph *g, sw_edge a, int transpose_a, sw_edge b, int transpose_b) {
@@ -61,23 +65,37 @@ sw_edge swi_matmul(sw_graph *g, sw_edge a, int transpose_a, sw_edge b, int trans
   return swi_build(g, SW_OP_matmul, a, b, SW_NO_EDGE, &attrs);
 }
 
+sw_edge swi_bmm(sw_graph *g, sw_edge a, int transpose_a, sw_edge b, int transpose_b) {
+  sw_attrs attrs = {.transpose_a = transpose_a, .transpose_b = transpose_b};
+  return swi_build(g, SW_OP_bmm, a, b, SW_NO_EDGE, &attrs);
+}
+
 static sw_edge reduce(sw_graph *g, sw_op op, sw_edge x, uint32_t axes, int keepdim) {
   sw_attrs attrs = {.axes = axes, .keepdim = keepdim};
-  return axes == 0 && op == SW_OP_sum ? x : unary(g, op, x, &attrs);
+  return axes == 0 && op == SW_OP_sum ? x : with_attrs(g, op, x, &attrs);
 }
 
 sw_edge swi_sum(sw_graph *g, sw_edge x, uint32_t axes, int keepdim) {
   return reduce(g, SW_OP_sum, x, axes, keepdim);
 }
 
+sw_edge swi_mean(sw_graph *g, sw_edge x, uint32_t axes, int keepdim) {
+  return reduce(g, SW_OP_mean, x, axes, keepdim);
+}
+
 sw_edge swi_sumsq(sw_graph *g, sw_edge x, uint32_t axes, int keepdim) {
   return reduce(g, SW_OP_sumsq, x, axes, keepdim);
+}
+
+sw_edge swi_slice(sw_graph *g, sw_edge x, uint32_t axes, int64_t first, int64_t n) {
+  sw_attrs attrs = {.axes = axes, .offset = first, .n = n};
+  return with_attrs(g, SW_OP_slice, x, &attrs);
 }
 
 sw_edge swi_reshape(sw_graph *g, sw_edge x, int ndim, const sw_dim *dim) {
   sw_attrs attrs = {.ndim = ndim};
   memcpy(attrs.dim, dim, (size_t)ndim * sizeof *dim);
-  return unary(g, SW_OP_reshape, x, &attrs);
+  return with_attrs(g, SW_OP_reshape, x, &attrs);
 }
 
 sw_edge swi_reshape_like(sw_graph *g, sw_edge x, sw_edge like) {
@@ -90,12 +108,22 @@ sw_edge swi_broadcast_like(sw_graph *g, sw_edge x, sw_edge like) {
   const sw_type *t = sw_graph_type(g, like);
   sw_attrs attrs = {.ndim = t->ndim};
   memcpy(attrs.dim, t->dim, sizeof attrs.dim);
-  return unary(g, SW_OP_broadcast, x, &attrs);
+  return with_attrs(g, SW_OP_broadcast, x, &attrs);
+}
+
+sw_edge swi_transpose(sw_graph *g, sw_edge x, const int *perm, int ndim) {
+  sw_attrs attrs = {0};
+  int identity = 1; /* then x may be indices, which transpose refuses */
+  for (int i = 0; i < ndim; i++) {
+    attrs.perm[i] = perm[i];
+    identity &= perm[i] == i;
+  }
+  return identity ? x : with_attrs(g, SW_OP_transpose, x, &attrs);
 }
 
 sw_edge swi_one_hot(sw_graph *g, sw_edge labels, int64_t classes) {
   sw_attrs attrs = {.n = classes};
-  return unary(g, SW_OP_one_hot, labels, &attrs);
+  return with_attrs(g, SW_OP_one_hot, labels, &attrs);
 }
 
 sw_edge swi_sum_to(sw_graph *g, sw_edge x, sw_edge like) {
@@ -115,4 +143,9 @@ sw_edge swi_unreduce(sw_graph *g, sw_edge x, sw_edge like, uint32_t axes) {
   for (int i = 0; i < t.ndim; i++)
     if (axes >> i & 1) t.dim[i] = (sw_dim){1, 0};
   return swi_broadcast_like(g, swi_reshape(g, x, t.ndim, t.dim), like);
+}
+
+sw_edge swi_windowed(sw_graph *g, sw_op op, sw_edge a, sw_edge b, const sw_window *window) {
+  sw_attrs attrs = {.window = swi_window_read(op, window)};
+  return swi_build(g, op, a, b, SW_NO_EDGE, &attrs);
 }

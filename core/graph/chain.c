@@ -4,13 +4,12 @@
  * is never written to memory. An input that is one row for many is repeated over a tile once a
  * piece; tiles are whole rows then. Kernels are those of whole tensors, so the bits are, too.
  */
-#include "graph/chain.h"
+#include "graph/chain_int.h"
 
 #include <string.h>
 
 #include "base/parallel_int.h"
-#include "graph/blame.h"
-#include "graph/elementwise.h"
+#include "graph/blame_int.h"
 
 enum {
   TILE = 1024,
@@ -59,7 +58,7 @@ static int64_t row_size(const sw_type *x, const sw_type *out) {
 /* Whether an instruction takes its inputs element by element, as one value each, or as a row. */
 static int fits(const sw_program *p, swi_instruction *c, sw_dim numel, row_list *rows) {
   row_list more = *rows;
-  if (!(swi_op(c->op)->flags & SWI_ELEMENTWISE)) return 0;
+  if (!swi_op(c->op)->part) return 0;
   if (!swi_dim_equal(swi_type_numel(&c->out_type[0]), numel)) return 0;
   c->rows = 0;
   for (int k = 0; k < c->n_in; k++) {
@@ -187,7 +186,7 @@ static void run_instruction(const chain_job *j, int32_t i, int64_t at, int64_t n
   }
   int in_tile = j->p->buffers[c->out[0]].place == SWI_TILE;
   void *out = in_tile ? tile_at(j, scratch, c->out[0]) : (char *)call->out[0] + at * j->p->bytes;
-  swi_elementwise_part(call, n, in, single, out);
+  call->row->part(call, n, in, single, out);
   if (j->nan && i < *j->nan && swi_has_nan(out, n, j->p->bytes)) *j->nan = i;
 }
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/alloc_int.h"
-#include "graph/build.h"
+#include "graph/build_int.h"
 
 typedef struct sweep {
   sw_graph *g;

@@ -1,5 +1,5 @@
 /* dump.c: a graph as text, one line a node. */
-#include "graph/dump.h"
+#include "graph/dump_int.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -20,25 +20,12 @@ void swi_put(swi_text *t, const char *format, ...) {
   if (n > 0) t->used += (size_t)n;
 }
 
-static void put_leaf(swi_text *t, const swi_node *n) {
-  switch (n->op) {
-  case SW_OP_input: swi_put(t, " %d", n->attrs.slot + 1); return;
-  case SW_OP_param:
-    if (n->attrs.slot > 0) swi_put(t, " of vector %d", n->attrs.slot + 1);
-    swi_put(t, " at %" PRId64, n->attrs.offset + 1);
-    return;
-  case SW_OP_constant: swi_put(t, " %d", n->attrs.slot + 1); return;
-  default: swi_put(t, " %.9g", n->attrs.value);
-  }
-}
-
 static void put_inputs(swi_text *t, const swi_node *n) {
   swi_put(t, "(");
   for (int i = 0; i < swi_op(n->op)->n_in; i++) {
-    int transposed = n->op == SW_OP_matmul && (i ? n->attrs.transpose_b : n->attrs.transpose_a);
     swi_put(t, "%s%%%" PRId32, i ? ", " : "", n->in[i].node);
     if (n->in[i].out > 0) swi_put(t, ".%" PRId32, n->in[i].out + 1);
-    if (transposed) swi_put(t, "^T");
+    if (i ? n->attrs.transpose_b : n->attrs.transpose_a) swi_put(t, "^T");
   }
   swi_put(t, ")");
 }
@@ -60,23 +47,36 @@ static void put_window(swi_text *t, const sw_window *w) {
   if (w->groups > 1) swi_put(t, " groups %" PRId64, w->groups);
 }
 
-static void put_attrs(swi_text *t, const swi_node *n, int ndim) {
+static void put_list(swi_text *t, const char *what, int n, const int *axes) {
+  for (int i = 0; i < n; i++) swi_put(t, "%s%d", i ? "," : what, axes[i] + 1);
+}
+
+static void put_axes(swi_text *t, uint32_t axes) {
+  int list[SW_MAX_DIMS], n = 0;
+  for (int i = 0; i < SW_MAX_DIMS; i++)
+    if (axes >> i & 1) list[n++] = i;
+  put_list(t, " over ", n, list);
+}
+
+static void put_value(swi_text *t, uint32_t read, double value) {
+  const char *what = read & SW_ATTR_BATCH_POWER ? "by " : read == SW_ATTR_VALUE ? "" : "value ";
+  swi_put(t, " %s%.9g", what, value);
+}
+
+/* The attributes that the op reads, but those that its result's shape tells. */
+static void put_attrs(swi_text *t, const swi_node *n) {
   const sw_attrs *a = &n->attrs;
-  if (n->op == SW_OP_scale) {
-    swi_put(t, " by %.9g", a->value);
-    if (a->batch_power != 0) swi_put(t, "*batch^%d", a->batch_power);
-  }
-  if (a->axes != 0) {
-    const char *before = " over ";
-    for (int i = 0; i < ndim; i++) {
-      if (!(a->axes >> i & 1)) continue;
-      swi_put(t, "%s%d", before, i + 1);
-      before = ",";
-    }
-  }
-  if (n->op == SW_OP_transpose)
-    for (int i = 0; i < ndim; i++) swi_put(t, "%s%d", i ? "," : " to ", a->perm[i] + 1);
-  if (n->op == SW_OP_one_hot || n->op == SW_OP_scatter_rows) swi_put(t, " of %" PRId64, a->n);
+  const uint32_t read = swi_op(n->op)->attrs;
+  if (read & SW_ATTR_SLOT) swi_put(t, " %d", a->slot + 1);
+  if ((read & SW_ATTR_VECTOR) && a->slot > 0) swi_put(t, " of vector %d", a->slot + 1);
+  if (read & SW_ATTR_VALUE) put_value(t, read, a->value);
+  if (a->batch_power != 0) swi_put(t, "*batch^%d", a->batch_power);
+  put_axes(t, a->axes);
+  if (read & SW_ATTR_PERM) put_list(t, " to ", n->type[0].ndim, a->perm);
+  if (read & SW_ATTR_FIRST) swi_put(t, " at %" PRId64, a->offset + 1);
+  if (read & SW_ATTR_BEFORE) swi_put(t, " behind %" PRId64, a->offset);
+  if (a->n != 0) swi_put(t, " of %" PRId64, a->n);
+  if (a->ignores) swi_put(t, " but %" PRId64, a->ignored);
   put_window(t, &a->window);
 }
 
@@ -84,12 +84,9 @@ void swi_put_node(swi_text *t, const sw_graph *g, int32_t i) {
   char text[120];
   const swi_node *n = &g->nodes[i];
   const swi_op_row *row = swi_op(n->op);
-  swi_put(t, "%%%" PRId32 " = %s", i, row->name);
-  if (row->flags & SWI_LEAF)
-    put_leaf(t, n);
-  else
-    put_inputs(t, n);
-  if (!(row->flags & SWI_LEAF)) put_attrs(t, n, sw_graph_type(g, n->in[0])->ndim);
+  swi_put(t, "%%%" PRId32 " = %s", i, sw_op_name(n->op));
+  if (row->n_in > 0) put_inputs(t, n);
+  put_attrs(t, n);
   swi_put(t, " :");
   for (int o = 0; o < row->n_out; o++)
     swi_put(t, " %s%s", n->type[o].kind == SW_INDEX ? "index " : "",
@@ -101,10 +98,7 @@ static void put_box(swi_text *t, const sw_graph *g, int32_t i) {
   char text[120];
   const swi_node *n = &g->nodes[i];
   swi_put(t, "  n%" PRId32 " [label=\"%s", i, sw_op_name(n->op));
-  if (swi_op(n->op)->flags & SWI_LEAF)
-    put_leaf(t, n);
-  else
-    put_attrs(t, n, sw_graph_type(g, n->in[0])->ndim);
+  put_attrs(t, n);
   swi_put(t, "\\n%s\"%s];\n", sw_type_text(&n->type[0], text, sizeof text),
           swi_op(n->op)->flags & SWI_LEAF ? ", style=filled" : "");
   for (int k = 0; k < swi_op(n->op)->n_in; k++)

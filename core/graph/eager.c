@@ -25,7 +25,7 @@ static sw_status find_real(eager_call *c, sw_tensor *const *in) {
     sw_dtype t = sw_tensor_dtype(in[i]);
     if (!is_real(t)) continue;
     if (found && t != c->real)
-      return sw_fail(c->ctx, SW_EDTYPE, "%s: inputs are %s and %s; convert one with :to(\"%s\")",
+      return sw_fail(c->ctx, SW_EDTYPE, "%s: inputs are %s and %s; convert one of them to %s",
                      sw_op_name(c->op), sw_dtype_name(c->real), sw_dtype_name(t),
                      sw_dtype_name(c->real));
     c->real = t;
@@ -55,18 +55,17 @@ static sw_status make_outputs(eager_call *c, sw_tensor **out) {
 }
 
 static sw_status with_scratch(swi_eval_args *e) {
-  const swi_op_row *row = swi_op(e->op);
-  const int64_t n = row->scratch ? row->scratch(e) : 0;
+  const int64_t n = e->row->scratch ? e->row->scratch(e) : 0;
   const size_t bytes = (size_t)n * (size_t)e->k->element_bytes;
   if (n > 0 && !(e->scratch = swi_alloc(e->ctx, bytes))) return SW_ENOMEM;
-  const sw_status st = row->eval(e);
+  const sw_status st = e->row->eval(e);
   if (n > 0) swi_free(e->ctx, e->scratch, bytes);
   return st;
 }
 
 static sw_status evaluate(eager_call *c, sw_tensor **out) {
   const swi_op_row *row = swi_op(c->op);
-  swi_eval_args e = {.ctx = c->ctx, .op = c->op, .attrs = &c->attrs, .batch = 1};
+  swi_eval_args e = {.ctx = c->ctx, .row = row, .attrs = &c->attrs, .batch = 1};
   e.k = swi_kernels_of(c->ctx, (int)sw_dtype_bytes(c->real));
   for (int i = 0; i < c->n_in; i++) {
     e.in[i] = sw_tensor_data(c->in[i]);

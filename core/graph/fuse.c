@@ -12,9 +12,7 @@ typedef struct fusion {
 /* Of a node that has one output and one reader at hand. */
 static int only_read_by_next(const fusion *f, int32_t node) { return f->readers[node][0] == 1; }
 
-static int has_epilogue(const swi_node *n) {
-  return n->op == SW_OP_matmul || n->op == SW_OP_conv2d;
-}
+static int has_epilogue(const swi_node *n) { return (swi_op(n->op)->flags & SWI_EPILOGUE) != 0; }
 
 /* A row that is added to every row of a result: (n), or with axes of size 1 in front. */
 static int is_bias(const sw_type *bias, const sw_type *result) {

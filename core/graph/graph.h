@@ -60,8 +60,8 @@ typedef struct sw_window {
   int64_t groups;  /* of channels */
 } sw_window;
 
-/* Everything an op may need besides its inputs; unused fields are zero. Each op's row in ops.def
- * says which ones it reads. */
+/* Everything an op may need besides its inputs. An op reads some fields, see sw_op_attrs; the
+ * others must be 0. */
 typedef struct sw_attrs {
   uint32_t axes; /* bit i: axis i */
   int keepdim;   /* reduced axes stay, with size 1 */
@@ -69,23 +69,52 @@ typedef struct sw_attrs {
   int ndim;                /* of dim */
   sw_dim dim[SW_MAX_DIMS]; /* a wanted shape; reshape: n = -1 once */
   int perm[SW_MAX_DIMS];   /* transpose: output axis i is input axis perm[i] */
-  double value;            /* a constant, a factor */
+  double value;            /* a constant, a factor, an eps, a probability */
   int batch_power;         /* scale: times B to this power */
-  int64_t n;               /* a count: classes, rows */
-  int64_t offset;          /* param: first element in its vector */
-  int slot;                /* which input, which vector, which constant tensor */
+  int64_t n;               /* a count: classes, rows, elements, examples of a ghost */
+  int64_t offset;          /* the first element of a part, or elements before it */
+  int slot;                /* of leaves: which input, which vector, which constant tensor */
+  int stream;              /* of random numbers: set by the graph */
+  uint32_t absent;         /* batch_norm_grad2: bit i: cotangent i is not there */
+  int ignores;             /* one_hot: whether a label is ignored, … */
+  int64_t ignored;         /* … and which */
   sw_window window;
 } sw_attrs;
 
+/* Fields of sw_attrs that an op may read. */
+enum {
+  SW_ATTR_AXES = 1 << 0,
+  SW_ATTR_KEEPDIM = 1 << 1,
+  SW_ATTR_TRANSPOSE = 1 << 2, /* transpose_a, transpose_b */
+  SW_ATTR_SHAPE = 1 << 3,     /* ndim, dim */
+  SW_ATTR_PERM = 1 << 4,
+  SW_ATTR_VALUE = 1 << 5,
+  SW_ATTR_BATCH_POWER = 1 << 6,
+  SW_ATTR_N = 1 << 7,
+  SW_ATTR_FIRST = 1 << 8,  /* offset: the first element of a part */
+  SW_ATTR_BEFORE = 1 << 9, /* offset: elements put before */
+  SW_ATTR_SLOT = 1 << 10,  /* of an input or a constant */
+  SW_ATTR_ABSENT = 1 << 11,
+  SW_ATTR_IGNORED = 1 << 12, /* ignores, ignored */
+  SW_ATTR_KERNEL = 1 << 13,  /* this and the following: of window */
+  SW_ATTR_STRIDE = 1 << 14,
+  SW_ATTR_PADDING = 1 << 15,
+  SW_ATTR_DILATION = 1 << 16,
+  SW_ATTR_SIZE = 1 << 17,
+  SW_ATTR_GROUPS = 1 << 18,
+  SW_ATTR_VECTOR = 1 << 19 /* slot: of a vector of params */
+};
+
 typedef enum sw_op {
-#define OP(name, ...) SW_OP_##name,
+#define OP(name) SW_OP_##name,
 #include "graph/ops.def"
-#undef OP
   SW_OP_COUNT
 } sw_op;
 
 SW_API const char *sw_op_name(sw_op op);
 SW_API sw_op sw_op_find(const char *name); /* SW_OP_COUNT if there is none */
+SW_API uint32_t sw_op_attrs(sw_op op);     /* SW_ATTR_…: what it reads */
+SW_API int sw_op_is_leaf(sw_op op);        /* not for sw_graph_apply */
 
 /* The caller owns *out; counted, like a context. */
 SW_API sw_status sw_graph_new(sw_context *ctx, sw_graph **out);

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/alloc_int.h"
-#include "graph/chain.h"
+#include "graph/chain_int.h"
 #include "graph/program_int.h"
 
 /* ------------------------------------------------------------------ lifetimes */
@@ -40,13 +40,13 @@ static void drop_unread(sw_program *p) {
 /* As far as a scratch rule looks. */
 static int64_t scratch_of(const sw_program *p, swi_instruction *code, int64_t batch) {
   swi_eval_args e = {
-      .ctx = p->ctx, .op = code->op, .k = p->k, .attrs = &code->attrs, .batch = batch};
+      .ctx = p->ctx, .row = swi_op(code->op), .k = p->k, .attrs = &code->attrs, .batch = batch};
   for (int k = 0; k < code->n_in; k++) swi_type_shape(&code->in_type[k], batch, &e.in_shape[k]);
   for (int o = 0; o < code->n_out; o++) {
     swi_type_shape(&code->out_type[o], batch, &e.out_shape[o]);
     e.out[o] = code->out[o] >= 0 ? code : NULL;
   }
-  return swi_op(code->op)->scratch(&e);
+  return e.row->scratch(&e);
 }
 
 /* How large scratch is depends on which outputs are read. */
@@ -73,7 +73,7 @@ static void rename_inputs(swi_instruction *code, const int32_t *renamed) {
 /* The first input of an instruction that its result may replace; -1: none. */
 static int32_t replaceable(const sw_program *p, int32_t i) {
   const swi_instruction *code = &p->code[i];
-  if (!(swi_op(code->op)->flags & SWI_ELEMENTWISE)) return -1;
+  if (!swi_op(code->op)->part) return -1;
   for (int k = 0; k < code->n_in; k++)
     if (can_overwrite(p, i, code->in[k], code->out[0])) return code->in[k];
   return -1;

@@ -3,7 +3,9 @@
 #include <math.h>
 
 #include "base/parallel_int.h"
-#include "graph/build.h"
+#include "graph/batch_power_int.h"
+#include "graph/build_int.h"
+#include "graph/identity_int.h"
 
 /* ------------------------------------------------------------------ products of slices */
 
@@ -16,7 +18,7 @@ static sw_status misfit(swi_shape_args *a, const char *why) {
                  sw_type_text(a->in[1], y, sizeof y), a->attrs->transpose_b ? "^T" : "");
 }
 
-sw_status swi_bmm_shape(swi_shape_args *a) {
+static sw_status bmm_shape(swi_shape_args *a) {
   const sw_type *x = a->in[0], *y = a->in[1];
   int last = x->ndim - 1, ta = a->attrs->transpose_a != 0, tb = a->attrs->transpose_b != 0;
   if (x->ndim < 3 || y->ndim != x->ndim)
@@ -79,7 +81,7 @@ static slices slices_of(const swi_eval_args *e) {
 }
 
 /* Small products are given to the pool in groups; a large one is cut by itself. */
-sw_status swi_bmm_eval(const swi_eval_args *e) {
+static sw_status bmm_eval(const swi_eval_args *e) {
   if (swi_numel(&e->out_shape[0]) == 0) return SW_OK;
   slices s = slices_of(e);
   const swi_gemm_args *p = &s.product;
@@ -95,23 +97,28 @@ sw_status swi_bmm_eval(const swi_eval_args *e) {
   return SW_OK;
 }
 
-static sw_edge bmm(sw_graph *g, sw_edge a, int ta, sw_edge b, int tb) {
-  const sw_attrs attrs = {.transpose_a = ta, .transpose_b = tb};
-  return swi_build(g, SW_OP_bmm, a, b, SW_NO_EDGE, &attrs);
-}
-
 /* As of a matmul, slice by slice. */
-void swi_bmm_vjp(sw_graph *g, swi_vjp_args *v) {
+static void bmm_vjp(sw_graph *g, swi_vjp_args *v) {
   int ta = v->attrs->transpose_a, tb = v->attrs->transpose_b;
   sw_edge c = v->cotangent[0], a = v->in[0], b = v->in[1];
-  v->grad[0] = ta ? bmm(g, b, tb, c, 1) : bmm(g, c, 0, b, !tb);
-  v->grad[1] = tb ? bmm(g, c, 1, a, ta) : bmm(g, a, !ta, c, 0);
+  v->grad[0] = ta ? swi_bmm(g, b, tb, c, 1) : swi_bmm(g, c, 0, b, !tb);
+  v->grad[1] = tb ? swi_bmm(g, c, 1, a, ta) : swi_bmm(g, a, !ta, c, 0);
 }
+
+/* The batch is a leading axis: nothing is summed over it. */
+const swi_op_row swi_row_bmm = {.n_in = 2,
+                                .n_out = 1,
+                                .attrs = SW_ATTR_TRANSPOSE,
+                                .shape = bmm_shape,
+                                .eval = bmm_eval,
+                                .vjp = bmm_vjp,
+                                .power = swi_power_of_product,
+                                .identity = swi_fold_transposes};
 
 /* ------------------------------------------------------------------ causal softmax */
 
 /* (…, T, T) -> the same: y[t] = softmax(value x[t, 0 … t]), then zeros */
-sw_status swi_causal_softmax_shape(swi_shape_args *a) {
+static sw_status causal_softmax_shape(swi_shape_args *a) {
   const sw_type *x = a->in[0];
   char text[120];
   int last = x->ndim - 1;
@@ -148,7 +155,7 @@ static void causal_group(void *arg, int64_t piece) {
   for (int64_t i = 0; i < j->group && i < left; i++) causal_slice(j, first + i);
 }
 
-sw_status swi_causal_softmax_eval(const swi_eval_args *e) {
+static sw_status causal_softmax_eval(const swi_eval_args *e) {
   enum { ELEMENTS = 1 << 14, PARALLEL_FROM = 1 << 16 };
   const sw_shape *s = &e->out_shape[0];
   int64_t numel = swi_numel(s), n = s->dim[s->ndim - 1];
@@ -163,9 +170,17 @@ sw_status swi_causal_softmax_eval(const swi_eval_args *e) {
 }
 
 /* dx = value p (c - sum(c p)): 0 where p is */
-void swi_causal_softmax_vjp(sw_graph *g, swi_vjp_args *v) {
+static void causal_softmax_vjp(sw_graph *g, swi_vjp_args *v) {
   sw_edge p = v->out[0], c = v->cotangent[0];
   uint32_t last = 1u << (sw_graph_type(g, p)->ndim - 1);
   sw_edge inner = swi_sum(g, swi_mul(g, p, c), last, 1);
   v->grad[0] = swi_scale(g, swi_mul(g, p, swi_sub(g, c, inner)), v->attrs->value, 0);
 }
+
+const swi_op_row swi_row_causal_softmax = {.n_in = 1,
+                                           .n_out = 1,
+                                           .attrs = SW_ATTR_VALUE,
+                                           .shape = causal_softmax_shape,
+                                           .eval = causal_softmax_eval,
+                                           .vjp = causal_softmax_vjp,
+                                           .power = swi_power_zero};

@@ -6,7 +6,8 @@
  */
 #include <inttypes.h>
 
-#include "graph/build.h"
+#include "graph/batch_power_int.h"
+#include "graph/build_int.h"
 #include "kernels/conv_int.h"
 
 /* ------------------------------------------------------------------ shapes */
@@ -62,7 +63,7 @@ static sw_dependence dependence_of(const swi_shape_args *a) {
   return swi_dependence_max(a->in[0]->dependence, a->in[1]->dependence);
 }
 
-sw_status swi_conv2d_shape(swi_shape_args *a) {
+static sw_status conv2d_shape(swi_shape_args *a) {
   const sw_type *x = a->in[0], *w = a->in[1];
   sw_window *window = &a->attrs->window;
   int64_t out[2];
@@ -94,7 +95,7 @@ static sw_status check_results(const swi_shape_args *a, const sw_type *dy) {
                  out[0], out[1], sw_type_text(dy, text, sizeof text));
 }
 
-sw_status swi_conv2d_input_shape(swi_shape_args *a) {
+static sw_status conv2d_input_shape(swi_shape_args *a) {
   const sw_type *dy = a->in[0], *w = a->in[1];
   sw_window *window = &a->attrs->window;
   SW_TRY(check_images(a, "cotangents", dy));
@@ -114,7 +115,7 @@ sw_status swi_conv2d_input_shape(swi_shape_args *a) {
   return SW_OK;
 }
 
-sw_status swi_conv2d_weight_shape(swi_shape_args *a) {
+static sw_status conv2d_weight_shape(swi_shape_args *a) {
   const sw_type *x = a->in[0], *dy = a->in[1];
   sw_window *window = &a->attrs->window;
   char one[120], two[120];
@@ -161,12 +162,12 @@ static swi_convolution geometry(const sw_window *window, const sw_shape *x, cons
   return c;
 }
 
-int64_t swi_conv2d_scratch_of(const swi_eval_args *e) {
+static int64_t conv2d_scratch_of(const swi_eval_args *e) {
   const swi_convolution c = geometry(&e->attrs->window, &e->in_shape[0], &e->out_shape[0]);
   return swi_conv2d_scratch(e->k, &c);
 }
 
-sw_status swi_conv2d_eval(const swi_eval_args *e) {
+static sw_status conv2d_eval(const swi_eval_args *e) {
   swi_convolution c = geometry(&e->attrs->window, &e->in_shape[0], &e->out_shape[0]);
   c.x = writable(e->in[0]);
   c.w = writable(e->in[1]);
@@ -178,12 +179,12 @@ sw_status swi_conv2d_eval(const swi_eval_args *e) {
   return SW_OK;
 }
 
-int64_t swi_conv2d_input_scratch_of(const swi_eval_args *e) {
+static int64_t conv2d_input_scratch_of(const swi_eval_args *e) {
   const swi_convolution c = geometry(&e->attrs->window, &e->out_shape[0], &e->in_shape[0]);
   return swi_conv2d_input_scratch(e->k, &c);
 }
 
-sw_status swi_conv2d_input_eval(const swi_eval_args *e) {
+static sw_status conv2d_input_eval(const swi_eval_args *e) {
   swi_convolution c = geometry(&e->attrs->window, &e->out_shape[0], &e->in_shape[0]);
   c.y = writable(e->in[0]);
   c.w = writable(e->in[1]);
@@ -194,12 +195,12 @@ sw_status swi_conv2d_input_eval(const swi_eval_args *e) {
 }
 
 /* For the examples' squares. */
-int64_t swi_conv2d_weight_scratch_of(const swi_eval_args *e) {
+static int64_t conv2d_weight_scratch_of(const swi_eval_args *e) {
   const swi_convolution c = geometry(&e->attrs->window, &e->in_shape[0], &e->in_shape[1]);
   return e->out[1] ? c.images * swi_conv2d_weight_scratch(e->k, &c) : 0;
 }
 
-sw_status swi_conv2d_weight_eval(const swi_eval_args *e) {
+static sw_status conv2d_weight_eval(const swi_eval_args *e) {
   swi_convolution c = geometry(&e->attrs->window, &e->in_shape[0], &e->in_shape[1]);
   c.x = writable(e->in[0]);
   c.y = writable(e->in[1]);
@@ -214,23 +215,22 @@ sw_status swi_conv2d_weight_eval(const swi_eval_args *e) {
 
 /* The window was completed by the shape rule: it has the kernel and the size as well. */
 static sw_edge same_window(sw_graph *g, sw_op op, sw_edge a, sw_edge b, const sw_attrs *attrs) {
-  const sw_attrs window = {.window = attrs->window};
-  return swi_build(g, op, a, b, SW_NO_EDGE, &window);
+  return swi_windowed(g, op, a, b, &attrs->window);
 }
 
-void swi_conv2d_vjp(sw_graph *g, swi_vjp_args *v) {
+static void conv2d_vjp(sw_graph *g, swi_vjp_args *v) {
   sw_edge x = v->in[0], w = v->in[1], c = v->cotangent[0];
   v->grad[0] = same_window(g, SW_OP_conv2d_input, c, w, v->attrs);
   v->grad[1] = same_window(g, SW_OP_conv2d_weight, x, c, v->attrs);
 }
 
-void swi_conv2d_input_vjp(sw_graph *g, swi_vjp_args *v) {
+static void conv2d_input_vjp(sw_graph *g, swi_vjp_args *v) {
   sw_edge dy = v->in[0], w = v->in[1], c = v->cotangent[0];
   v->grad[0] = same_window(g, SW_OP_conv2d, c, w, v->attrs);
   v->grad[1] = same_window(g, SW_OP_conv2d_weight, c, dy, v->attrs);
 }
 
-void swi_conv2d_weight_vjp(sw_graph *g, swi_vjp_args *v) {
+static void conv2d_weight_vjp(sw_graph *g, swi_vjp_args *v) {
   sw_edge x = v->in[0], dy = v->in[1], c = v->cotangent[0];
   if (v->cotangent[1].node >= 0 && g->build_status == SW_OK)
     g->build_status = sw_fail(g->ctx, SW_EUNSUPPORTED,
@@ -238,3 +238,50 @@ void swi_conv2d_weight_vjp(sw_graph *g, swi_vjp_args *v) {
   v->grad[0] = same_window(g, SW_OP_conv2d_input, dy, c, v->attrs);
   v->grad[1] = same_window(g, SW_OP_conv2d, x, c, v->attrs);
 }
+
+/* ------------------------------------------------------------------ powers, norms, rows */
+
+static int weight_power(const swi_power_args *a) {
+  const int sums_batch = sw_type_batch_axis(sw_graph_type(a->g, a->node->in[0])) == 0;
+  return swi_power_product(swi_power_of_product(a), sums_batch);
+}
+
+static sw_edge weight_squares(sw_graph *g, const swi_node *n, sw_edge end) {
+  const sw_edge squares = {end.node, 1};
+  const sw_type *t = &n->type[1];
+  (void)g;
+  if (!t->dim[0].batch || t->dim[0].n != 1 || t->dependence != SW_BY_EXAMPLE) return SW_NO_EDGE;
+  return squares;
+}
+
+enum { WINDOW = SW_ATTR_STRIDE | SW_ATTR_PADDING | SW_ATTR_DILATION | SW_ATTR_GROUPS };
+
+const swi_op_row swi_row_conv2d = {.n_in = 2,
+                                   .n_out = 1,
+                                   .flags = SWI_EPILOGUE,
+                                   .attrs = WINDOW,
+                                   .shape = conv2d_shape,
+                                   .eval = conv2d_eval,
+                                   .scratch = conv2d_scratch_of,
+                                   .vjp = conv2d_vjp,
+                                   .power = swi_power_of_product};
+
+const swi_op_row swi_row_conv2d_input = {.n_in = 2,
+                                         .n_out = 1,
+                                         .attrs = WINDOW | SW_ATTR_SIZE,
+                                         .shape = conv2d_input_shape,
+                                         .eval = conv2d_input_eval,
+                                         .scratch = conv2d_input_scratch_of,
+                                         .vjp = conv2d_input_vjp,
+                                         .power = swi_power_of_product};
+
+/* Its second output: each example's squared norm. */
+const swi_op_row swi_row_conv2d_weight = {.n_in = 2,
+                                          .n_out = 2,
+                                          .attrs = WINDOW | SW_ATTR_KERNEL,
+                                          .shape = conv2d_weight_shape,
+                                          .eval = conv2d_weight_eval,
+                                          .scratch = conv2d_weight_scratch_of,
+                                          .vjp = conv2d_weight_vjp,
+                                          .power = weight_power,
+                                          .squares = weight_squares};

@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "graph/build.h"
+#include "graph/batch_power_int.h"
+#include "graph/build_int.h"
+#include "graph/example_norms_int.h"
 
 static sw_status want_kind(swi_shape_args *a, int i, sw_kind kind) {
   if (a->in[i]->kind == kind) return SW_OK;
@@ -15,8 +17,7 @@ static sw_status want_kind(swi_shape_args *a, int i, sw_kind kind) {
     return sw_fail(a->ctx, SW_EDTYPE, "%s: input %d must be indices (int32), got real numbers",
                    a->op, i + 1);
   return sw_fail(a->ctx, SW_EDTYPE,
-                 "%s: input %d must be real numbers, got indices (convert them with :cast())",
-                 a->op, i + 1);
+                 "%s: input %d must be real numbers, got indices (cast them first)", a->op, i + 1);
 }
 
 /* "[2][1]": the place of element i, from 1 as in Lua; "" in a scalar. */
@@ -36,7 +37,7 @@ static void place_text(const sw_shape *s, int64_t i, char *text, size_t size) {
 
 /* one_hot may have a label that does not count. */
 static int is_ignored(const swi_eval_args *e, int32_t index) {
-  return e->op == SW_OP_one_hot && e->attrs->keepdim && index == e->attrs->value;
+  return e->attrs->ignores && index == e->attrs->ignored;
 }
 
 sw_status swi_check_indices(const swi_eval_args *e, const char *what, int input, int64_t limit) {
@@ -56,7 +57,7 @@ sw_status swi_check_indices(const swi_eval_args *e, const char *what, int input,
 /* ------------------------------------------------------------------ gather and scatter of rows */
 
 /* (R, …), (I…) -> (I…, …): y[i] = x[index[i]] */
-sw_status swi_gather_shape(swi_shape_args *a) {
+static sw_status gather_shape(swi_shape_args *a) {
   const sw_type *x = a->in[0], *index = a->in[1];
   sw_type t = {.kind = SW_REAL, .dependence = swi_dependence_max(x->dependence, index->dependence)};
   char text[120];
@@ -72,7 +73,7 @@ sw_status swi_gather_shape(swi_shape_args *a) {
   return SW_OK;
 }
 
-sw_status swi_gather_eval(const swi_eval_args *e) {
+static sw_status gather_eval(const swi_eval_args *e) {
   const int32_t *index = e->in[1];
   int64_t n = swi_numel(&e->in_shape[1]), rows = e->in_shape[0].dim[0];
   SW_TRY(swi_check_indices(e, "gather_rows: index", 1, rows));
@@ -85,7 +86,7 @@ sw_status swi_gather_eval(const swi_eval_args *e) {
   return SW_OK;
 }
 
-void swi_gather_vjp(sw_graph *g, swi_vjp_args *v) {
+static void gather_vjp(sw_graph *g, swi_vjp_args *v) {
   const sw_type *x = sw_graph_type(g, v->in[0]);
   sw_attrs attrs = {.n = x->dim[0].n};
   if (x->dim[0].batch) {
@@ -97,8 +98,16 @@ void swi_gather_vjp(sw_graph *g, swi_vjp_args *v) {
   v->grad[0] = swi_build(g, SW_OP_scatter_rows, v->cotangent[0], v->in[1], SW_NO_EDGE, &attrs);
 }
 
+const swi_op_row swi_row_gather_rows = {.n_in = 2,
+                                        .n_out = 1,
+                                        .flags = SWI_INDEX,
+                                        .shape = gather_shape,
+                                        .eval = gather_eval,
+                                        .vjp = gather_vjp,
+                                        .power = swi_power_of_first};
+
 /* (I…, …), (I…) -> (n, …): y[index[i]] += x[i], in the order of i */
-sw_status swi_scatter_shape(swi_shape_args *a) {
+static sw_status scatter_shape(swi_shape_args *a) {
   const sw_type *x = a->in[0], *index = a->in[1];
   sw_dependence d = swi_dependence_max(x->dependence, index->dependence);
   sw_type t = {.kind = SW_REAL,
@@ -134,7 +143,7 @@ static int64_t row_of_result(const swi_eval_args *e) {
 }
 
 /* Of n rows fewer than n / ROWS_ADDED are put aside: so many for each example, if they have any. */
-int64_t swi_scatter_scratch_of(const swi_eval_args *e) {
+static int64_t scatter_scratch_of(const swi_eval_args *e) {
   int64_t n = swi_numel(&e->in_shape[1]), examples = n % e->batch == 0 ? e->batch : 1;
   int64_t places = (n / examples + ROWS_ADDED - 1) / ROWS_ADDED * examples;
   return places * row_of_result(e) * 8 / e->k->element_bytes;
@@ -180,7 +189,7 @@ static void scatter_to(const swi_eval_args *e, aside *a, int64_t first, int64_t 
     if (a->count[r] > ROWS_ADDED) take_back(e, a, r, y + r * bytes);
 }
 
-sw_status swi_scatter_eval(const swi_eval_args *e) {
+static sw_status scatter_eval(const swi_eval_args *e) {
   aside a;
   int64_t rows = e->attrs->n;
   a.row = row_of_result(e);
@@ -192,14 +201,47 @@ sw_status swi_scatter_eval(const swi_eval_args *e) {
   return SW_OK;
 }
 
-void swi_scatter_vjp(sw_graph *g, swi_vjp_args *v) {
+static void scatter_vjp(sw_graph *g, swi_vjp_args *v) {
   v->grad[0] = swi_build(g, SW_OP_gather_rows, v->cotangent[0], v->in[1], SW_NO_EDGE, NULL);
 }
+
+static int scatter_power(const swi_power_args *a) {
+  const sw_type *index = sw_graph_type(a->g, a->node->in[1]);
+  const int batch = sw_type_batch_axis(sw_graph_type(a->g, a->node->in[0]));
+  return swi_power_product(a->in[0], batch >= 0 && batch < index->ndim);
+}
+
+/* 1 where two rows of an example have the same index: (batch, T, 1) -> (batch, T, T) */
+static sw_edge same_index(sw_graph *g, sw_edge index) {
+  const sw_dim across[3] = {{1, 1}, {1, 0}, {sw_graph_type(g, index)->dim[1].n, 0}};
+  index = swi_build_unary(g, SW_OP_cast, index);
+  return swi_eq(g, index, swi_reshape(g, index, 3, across));
+}
+
+static sw_edge scatter_squares(sw_graph *g, const swi_node *n, sw_edge end) {
+  (void)end;
+  uint32_t rows = (1u << sw_graph_type(g, n->in[1])->ndim) - 1;
+  sw_edge x = swi_by_example(g, n->in[0], rows), index = swi_by_example(g, n->in[1], rows);
+  if (x.node < 0 || index.node < 0) return SW_NO_EDGE;
+  if (sw_graph_type(g, x)->dim[1].n == 1) return swi_row_squares(g, n->in[0]);
+  return swi_dot_of_each(g, swi_bmm(g, x, 0, x, 1), same_index(g, index));
+}
+
+const swi_op_row swi_row_scatter_rows = {.n_in = 2,
+                                         .n_out = 1,
+                                         .flags = SWI_INDEX,
+                                         .attrs = SW_ATTR_N,
+                                         .shape = scatter_shape,
+                                         .eval = scatter_eval,
+                                         .scratch = scatter_scratch_of,
+                                         .vjp = scatter_vjp,
+                                         .power = scatter_power,
+                                         .squares = scatter_squares};
 
 /* ------------------------------------------------------------------ one_hot and cast */
 
 /* (I…) -> (I…, n) */
-sw_status swi_one_hot_shape(swi_shape_args *a) {
+static sw_status one_hot_shape(swi_shape_args *a) {
   sw_type t = *a->in[0];
   SW_TRY(want_kind(a, 0, SW_INDEX));
   if (a->attrs->n < 1) return sw_fail(a->ctx, SW_ERANGE, "%s: n must be at least 1", a->op);
@@ -210,7 +252,7 @@ sw_status swi_one_hot_shape(swi_shape_args *a) {
   return SW_OK;
 }
 
-sw_status swi_one_hot_eval(const swi_eval_args *e) {
+static sw_status one_hot_eval(const swi_eval_args *e) {
   const int32_t *index = e->in[0];
   int64_t n = swi_numel(&e->in_shape[0]), classes = e->attrs->n, bytes = e->k->element_bytes;
   SW_TRY(swi_check_indices(e, "one_hot: label", 0, classes));
@@ -221,14 +263,14 @@ sw_status swi_one_hot_eval(const swi_eval_args *e) {
   return SW_OK;
 }
 
-sw_status swi_cast_shape(swi_shape_args *a) {
+static sw_status cast_shape(swi_shape_args *a) {
   SW_TRY(want_kind(a, 0, SW_INDEX));
   a->out[0] = *a->in[0];
   a->out[0].kind = SW_REAL;
   return SW_OK;
 }
 
-sw_status swi_cast_eval(const swi_eval_args *e) {
+static sw_status cast_eval(const swi_eval_args *e) {
   const int32_t *x = e->in[0];
   int64_t n = swi_numel(&e->in_shape[0]);
   if (e->k->element_bytes == 4)
@@ -237,3 +279,18 @@ sw_status swi_cast_eval(const swi_eval_args *e) {
     for (int64_t i = 0; i < n; i++) ((double *)e->out[0])[i] = x[i];
   return SW_OK;
 }
+
+const swi_op_row swi_row_one_hot = {.n_in = 1,
+                                    .n_out = 1,
+                                    .flags = SWI_INDEX,
+                                    .attrs = SW_ATTR_N | SW_ATTR_IGNORED,
+                                    .shape = one_hot_shape,
+                                    .eval = one_hot_eval,
+                                    .power = swi_power_zero};
+
+const swi_op_row swi_row_cast = {.n_in = 1,
+                                 .n_out = 1,
+                                 .flags = SWI_INDEX,
+                                 .shape = cast_shape,
+                                 .eval = cast_eval,
+                                 .power = swi_power_zero};

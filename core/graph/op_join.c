@@ -5,7 +5,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "graph/build.h"
+#include "graph/batch_power_int.h"
+#include "graph/build_int.h"
 
 /* The axis of the attribute mask; -1 unless it is exactly one, there, and not the batch. */
 static int one_axis(const swi_shape_args *a) {
@@ -49,7 +50,7 @@ static void copy(void *to, const void *from, int64_t bytes) {
 /* ------------------------------------------------------------------ slice */
 
 /* Elements offset … offset + n - 1 of the axis. */
-sw_status swi_slice_shape(swi_shape_args *a) {
+static sw_status slice_shape(swi_shape_args *a) {
   int axis = one_axis(a);
   if (axis < 0) return no_axis(a);
   int64_t size = a->in[0]->dim[axis].n, first = a->attrs->offset, n = a->attrs->n;
@@ -62,7 +63,7 @@ sw_status swi_slice_shape(swi_shape_args *a) {
   return SW_OK;
 }
 
-sw_status swi_slice_eval(const swi_eval_args *e) {
+static sw_status slice_eval(const swi_eval_args *e) {
   blocks b = blocks_of(&e->in_shape[0], e->attrs->axes);
   int64_t bytes = b.inner * e->k->element_bytes, run = e->attrs->n * bytes;
   const char *x = (const char *)e->in[0] + e->attrs->offset * bytes;
@@ -77,17 +78,25 @@ static int axis_of(uint32_t axes) {
   return axis;
 }
 
-void swi_slice_vjp(sw_graph *g, swi_vjp_args *v) {
+static void slice_vjp(sw_graph *g, swi_vjp_args *v) {
   const sw_type *in = sw_graph_type(g, v->in[0]);
   sw_attrs attrs = {
       .axes = v->attrs->axes, .offset = v->attrs->offset, .n = in->dim[axis_of(v->attrs->axes)].n};
   v->grad[0] = swi_build(g, SW_OP_pad, v->cotangent[0], SW_NO_EDGE, SW_NO_EDGE, &attrs);
 }
 
+const swi_op_row swi_row_slice = {.n_in = 1,
+                                  .n_out = 1,
+                                  .attrs = SW_ATTR_AXES | SW_ATTR_FIRST | SW_ATTR_N,
+                                  .shape = slice_shape,
+                                  .eval = slice_eval,
+                                  .vjp = slice_vjp,
+                                  .power = swi_power_of_first};
+
 /* ------------------------------------------------------------------ pad */
 
 /* The axis gets n elements: offset times value, the input, value again. */
-sw_status swi_pad_shape(swi_shape_args *a) {
+static sw_status pad_shape(swi_shape_args *a) {
   int axis = one_axis(a);
   if (axis < 0) return no_axis(a);
   int64_t size = a->in[0]->dim[axis].n, before = a->attrs->offset, n = a->attrs->n;
@@ -101,7 +110,7 @@ sw_status swi_pad_shape(swi_shape_args *a) {
   return SW_OK;
 }
 
-sw_status swi_pad_eval(const swi_eval_args *e) {
+static sw_status pad_eval(const swi_eval_args *e) {
   blocks b = blocks_of(&e->in_shape[0], e->attrs->axes);
   int bytes = e->k->element_bytes;
   int64_t run = b.along * b.inner, before = e->attrs->offset * b.inner,
@@ -118,19 +127,32 @@ sw_status swi_pad_eval(const swi_eval_args *e) {
   return SW_OK;
 }
 
-static sw_edge slice(sw_graph *g, sw_edge x, uint32_t axes, int64_t first, int64_t n) {
-  sw_attrs attrs = {.axes = axes, .offset = first, .n = n};
-  return swi_build(g, SW_OP_slice, x, SW_NO_EDGE, SW_NO_EDGE, &attrs);
+static void pad_vjp(sw_graph *g, swi_vjp_args *v) {
+  int64_t n = sw_graph_type(g, v->in[0])->dim[axis_of(v->attrs->axes)].n;
+  v->grad[0] = swi_slice(g, v->cotangent[0], v->attrs->axes, v->attrs->offset, n);
 }
 
-void swi_pad_vjp(sw_graph *g, swi_vjp_args *v) {
-  int64_t n = sw_graph_type(g, v->in[0])->dim[axis_of(v->attrs->axes)].n;
-  v->grad[0] = slice(g, v->cotangent[0], v->attrs->axes, v->attrs->offset, n);
+static int pad_power(const swi_power_args *a) {
+  return a->node->attrs.value == 0 ? a->in[0] : swi_power_common(a->in[0], 0);
 }
+
+static int pad_pass(const swi_node *n, double *factor, int *power) {
+  (void)factor, (void)power;
+  return n->attrs.value == 0;
+}
+
+const swi_op_row swi_row_pad = {.n_in = 1,
+                                .n_out = 1,
+                                .attrs = SW_ATTR_AXES | SW_ATTR_BEFORE | SW_ATTR_N | SW_ATTR_VALUE,
+                                .shape = pad_shape,
+                                .eval = pad_eval,
+                                .vjp = pad_vjp,
+                                .power = pad_power,
+                                .pass = pad_pass};
 
 /* ------------------------------------------------------------------ concat */
 
-sw_status swi_concat_shape(swi_shape_args *a) {
+static sw_status concat_shape(swi_shape_args *a) {
   const sw_type *x = a->in[0], *y = a->in[1];
   char tx[120], ty[120];
   int axis = one_axis(a);
@@ -146,7 +168,7 @@ sw_status swi_concat_shape(swi_shape_args *a) {
   return SW_OK;
 }
 
-sw_status swi_concat_eval(const swi_eval_args *e) {
+static sw_status concat_eval(const swi_eval_args *e) {
   blocks x = blocks_of(&e->in_shape[0], e->attrs->axes);
   blocks y = blocks_of(&e->in_shape[1], e->attrs->axes);
   int64_t x_run = x.along * x.inner * e->k->element_bytes;
@@ -160,10 +182,18 @@ sw_status swi_concat_eval(const swi_eval_args *e) {
   return SW_OK;
 }
 
-void swi_concat_vjp(sw_graph *g, swi_vjp_args *v) {
+static void concat_vjp(sw_graph *g, swi_vjp_args *v) {
   uint32_t axes = v->attrs->axes;
   int axis = axis_of(axes);
   int64_t n = sw_graph_type(g, v->in[0])->dim[axis].n, m = sw_graph_type(g, v->in[1])->dim[axis].n;
-  v->grad[0] = slice(g, v->cotangent[0], axes, 0, n);
-  v->grad[1] = slice(g, v->cotangent[0], axes, n, m);
+  v->grad[0] = swi_slice(g, v->cotangent[0], axes, 0, n);
+  v->grad[1] = swi_slice(g, v->cotangent[0], axes, n, m);
 }
+
+const swi_op_row swi_row_concat = {.n_in = 2,
+                                   .n_out = 1,
+                                   .attrs = SW_ATTR_AXES,
+                                   .shape = concat_shape,
+                                   .eval = concat_eval,
+                                   .vjp = concat_vjp,
+                                   .power = swi_power_of_sum};

@@ -2,7 +2,8 @@
  * and with probabilities. */
 #include <math.h>
 
-#include "graph/build.h"
+#include "graph/batch_power_int.h"
+#include "graph/build_int.h"
 
 static int64_t rows_of(const sw_shape *s) {
   int64_t n = 1;
@@ -20,13 +21,13 @@ static sw_status check_last_axis(swi_shape_args *a) {
 
 /* ------------------------------------------------------------------ softmax */
 
-sw_status swi_softmax_shape(swi_shape_args *a) {
+static sw_status softmax_shape(swi_shape_args *a) {
   SW_TRY(check_last_axis(a));
   a->out[0] = *a->in[0];
   return SW_OK;
 }
 
-sw_status swi_softmax_eval(const swi_eval_args *e) {
+static sw_status softmax_eval(const swi_eval_args *e) {
   const sw_shape *s = &e->in_shape[0];
   e->k->softmax(rows_of(s), s->dim[s->ndim - 1], e->in[0], e->out[0]);
   return SW_OK;
@@ -39,31 +40,45 @@ static sw_edge softmax_cotangent(sw_graph *g, sw_edge p, sw_edge c) {
   return swi_mul(g, p, swi_sub(g, c, mean));
 }
 
-void swi_softmax_vjp(sw_graph *g, swi_vjp_args *v) {
+static void softmax_vjp(sw_graph *g, swi_vjp_args *v) {
   v->grad[0] = softmax_cotangent(g, v->out[0], v->cotangent[0]);
 }
 
+const swi_op_row swi_row_softmax = {.n_in = 1,
+                                    .n_out = 1,
+                                    .shape = softmax_shape,
+                                    .eval = softmax_eval,
+                                    .vjp = softmax_vjp,
+                                    .power = swi_power_zero};
+
 /* ------------------------------------------------------------------ log_softmax */
 
-sw_status swi_log_softmax_eval(const swi_eval_args *e) {
+static sw_status log_softmax_eval(const swi_eval_args *e) {
   const sw_shape *s = &e->in_shape[0];
   e->k->log_softmax(rows_of(s), s->dim[s->ndim - 1], e->in[0], e->out[0]);
   return SW_OK;
 }
 
 /* y = log softmax(x): dx = c - softmax(x) sum(c). exp(y) would have |y| roundings. */
-void swi_log_softmax_vjp(sw_graph *g, swi_vjp_args *v) {
+static void log_softmax_vjp(sw_graph *g, swi_vjp_args *v) {
   sw_edge c = v->cotangent[0];
-  sw_edge p = swi_build(g, SW_OP_softmax, v->in[0], SW_NO_EDGE, SW_NO_EDGE, NULL);
+  sw_edge p = swi_build_unary(g, SW_OP_softmax, v->in[0]);
   uint32_t last = 1u << (sw_graph_type(g, v->in[0])->ndim - 1);
   v->grad[0] = swi_sub(g, c, swi_mul(g, p, swi_sum(g, c, last, 1)));
 }
+
+const swi_op_row swi_row_log_softmax = {.n_in = 1,
+                                        .n_out = 1,
+                                        .shape = softmax_shape,
+                                        .eval = log_softmax_eval,
+                                        .vjp = log_softmax_vjp,
+                                        .power = swi_power_zero};
 
 /* ------------------------------------------------------------------ cross-entropy */
 
 /* logits (…, C), labels (…) -> loss (…), p (…, C):  loss = log sum exp(x) - x[label],  p =
  * softmax(x) */
-sw_status swi_cross_entropy_shape(swi_shape_args *a) {
+static sw_status cross_entropy_shape(swi_shape_args *a) {
   const sw_type *x = a->in[0], *y = a->in[1];
   char tx[120], ty[120];
   if (x->kind != SW_REAL || y->kind != SW_INDEX)
@@ -81,7 +96,7 @@ sw_status swi_cross_entropy_shape(swi_shape_args *a) {
   return SW_OK;
 }
 
-sw_status swi_cross_entropy_eval(const swi_eval_args *e) {
+static sw_status cross_entropy_eval(const swi_eval_args *e) {
   const sw_shape *s = &e->in_shape[0];
   const int32_t *label = e->in[1];
   int64_t rows = rows_of(s), classes = s->dim[s->ndim - 1];
@@ -103,7 +118,7 @@ static sw_edge as_column(sw_graph *g, sw_edge rows, const sw_type *x) {
 }
 
 /* d loss = p - onehot(label), times the cotangent of each row */
-void swi_cross_entropy_vjp(sw_graph *g, swi_vjp_args *v) {
+static void cross_entropy_vjp(sw_graph *g, swi_vjp_args *v) {
   sw_type x = *sw_graph_type(g, v->in[0]);
   sw_edge p = v->out[1], from_loss = SW_NO_EDGE, from_p = SW_NO_EDGE;
   if (v->cotangent[0].node >= 0) {
@@ -114,10 +129,18 @@ void swi_cross_entropy_vjp(sw_graph *g, swi_vjp_args *v) {
   v->grad[0] = add(g, from_loss, from_p);
 }
 
+const swi_op_row swi_row_cross_entropy = {.n_in = 2,
+                                          .n_out = 2,
+                                          .flags = SWI_INDEX,
+                                          .shape = cross_entropy_shape,
+                                          .eval = cross_entropy_eval,
+                                          .vjp = cross_entropy_vjp,
+                                          .power = swi_power_zero};
+
 /* ------------------------------------------------------------------ of probabilities */
 
 /* logits (…, C), q (…, C) -> loss (…), p (…, C):  loss = -sum q log softmax(x),  p = softmax(x) */
-sw_status swi_soft_cross_entropy_shape(swi_shape_args *a) {
+static sw_status soft_cross_entropy_shape(swi_shape_args *a) {
   const sw_type *x = a->in[0], *q = a->in[1];
   char tx[120], tq[120];
   SW_TRY(check_last_axis(a));
@@ -130,7 +153,7 @@ sw_status swi_soft_cross_entropy_shape(swi_shape_args *a) {
   return SW_OK;
 }
 
-sw_status swi_soft_cross_entropy_eval(const swi_eval_args *e) {
+static sw_status soft_cross_entropy_eval(const swi_eval_args *e) {
   const sw_shape *s = &e->in_shape[0];
   e->k->soft_cross_entropy(rows_of(s), s->dim[s->ndim - 1], e->in[0], e->in[1], e->out[0],
                            e->out[1]);
@@ -138,17 +161,24 @@ sw_status swi_soft_cross_entropy_eval(const swi_eval_args *e) {
 }
 
 /* dx = c (p sum(q) - q); dq = -c log softmax(x), and 0 where x = -inf: that class takes no part */
-void swi_soft_cross_entropy_vjp(sw_graph *g, swi_vjp_args *v) {
+static void soft_cross_entropy_vjp(sw_graph *g, swi_vjp_args *v) {
   sw_edge x = v->in[0], q = v->in[1], p = v->out[1], from_loss = SW_NO_EDGE, from_p = SW_NO_EDGE;
   sw_type t = *sw_graph_type(g, x);
   if (v->cotangent[0].node >= 0) {
     sw_edge c = as_column(g, v->cotangent[0], &t), zero = swi_fill(g, 0);
     sw_edge all = swi_sum(g, q, 1u << (t.ndim - 1), 1);
     sw_edge masked = swi_eq(g, x, swi_fill(g, -HUGE_VAL));
-    sw_edge log_p = swi_build(g, SW_OP_log_softmax, x, SW_NO_EDGE, SW_NO_EDGE, NULL);
+    sw_edge log_p = swi_build_unary(g, SW_OP_log_softmax, x);
     from_loss = swi_mul(g, c, swi_sub(g, swi_mul(g, p, all), q));
     v->grad[1] = swi_mul(g, c, swi_where(g, masked, zero, swi_neg(g, log_p)));
   }
   if (v->cotangent[1].node >= 0) from_p = softmax_cotangent(g, p, v->cotangent[1]);
   v->grad[0] = add(g, from_loss, from_p);
 }
+
+const swi_op_row swi_row_soft_cross_entropy = {.n_in = 2,
+                                               .n_out = 2,
+                                               .shape = soft_cross_entropy_shape,
+                                               .eval = soft_cross_entropy_eval,
+                                               .vjp = soft_cross_entropy_vjp,
+                                               .power = swi_power_zero};

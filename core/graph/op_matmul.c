@@ -1,7 +1,10 @@
 /* op_matmul.c: the matrix product, with transposes as flags, and the dot product. */
 #include <stdio.h>
 
-#include "graph/build.h"
+#include "graph/batch_power_int.h"
+#include "graph/build_int.h"
+#include "graph/example_norms_int.h"
+#include "graph/identity_int.h"
 #include "kernels/inner_int.h"
 
 /* ------------------------------------------------------------------ matmul */
@@ -23,7 +26,7 @@ static const char *product_text(const swi_shape_args *a, char *text, size_t size
   return text;
 }
 
-sw_status swi_matmul_shape(swi_shape_args *a) {
+static sw_status matmul_shape(swi_shape_args *a) {
   char text[260];
   const sw_type *x = a->in[0], *y = a->in[1];
   if (x->ndim != 2 || y->ndim != 2)
@@ -40,7 +43,7 @@ sw_status swi_matmul_shape(swi_shape_args *a) {
   return SW_OK;
 }
 
-sw_status swi_matmul_eval(const swi_eval_args *e) {
+static sw_status matmul_eval(const swi_eval_args *e) {
   const sw_shape *x = &e->in_shape[0], *y = &e->in_shape[1];
   swi_gemm_args p = {.transpose_a = e->attrs->transpose_a,
                      .transpose_b = e->attrs->transpose_b,
@@ -63,16 +66,55 @@ sw_status swi_matmul_eval(const swi_eval_args *e) {
 
 /* C = op(A) op(B): the cotangent of op(A) is c op(B)^T, of op(B) op(A)^T c; a transposed input gets
  * it transposed. */
-void swi_matmul_vjp(sw_graph *g, swi_vjp_args *v) {
+static void matmul_vjp(sw_graph *g, swi_vjp_args *v) {
   int ta = v->attrs->transpose_a, tb = v->attrs->transpose_b;
   sw_edge c = v->cotangent[0], a = v->in[0], b = v->in[1];
   v->grad[0] = ta ? swi_matmul(g, b, tb, c, 1) : swi_matmul(g, c, 0, b, !tb);
   v->grad[1] = tb ? swi_matmul(g, c, 1, a, ta) : swi_matmul(g, a, !ta, c, 0);
 }
 
+static int matmul_power(const swi_power_args *a) {
+  const sw_type *t = sw_graph_type(a->g, a->node->in[0]);
+  const int sums_batch = t->dim[a->node->attrs.transpose_a ? 0 : 1].batch != 0;
+  return swi_power_product(swi_power_of_product(a), sums_batch);
+}
+
+/* |sum_t d_t x_t^T|^2 of d (batch, T, m) and x (batch, T, k): through the T x T products of rows,
+ * or the m x k matrix itself, whichever takes fewer multiplications. */
+static sw_edge outer_squares(sw_graph *g, sw_edge d, sw_edge x) {
+  const sw_dim *of_d = sw_graph_type(g, d)->dim, *of_x = sw_graph_type(g, x)->dim;
+  double rows = (double)of_d[1].n, m = (double)of_d[2].n, k = (double)of_x[2].n;
+  if (rows * rows * (m + k) < rows * m * k)
+    return swi_dot_of_each(g, swi_bmm(g, d, 0, d, 1), swi_bmm(g, x, 0, x, 1));
+  return swi_sumsq(g, swi_bmm(g, d, 1, x, 0), 1u << 1 | 1u << 2, 0);
+}
+
+/* A product over the batch: an example's part is D^T X of its own rows. */
+static sw_edge matmul_squares(sw_graph *g, const swi_node *n, sw_edge end) {
+  (void)end;
+  uint32_t rows_a = n->attrs.transpose_a ? 1u << 0 : 1u << 1;
+  uint32_t rows_b = n->attrs.transpose_b ? 1u << 1 : 1u << 0;
+  sw_edge a = swi_by_example(g, n->in[0], rows_a), b = swi_by_example(g, n->in[1], rows_b);
+  if (a.node < 0 || b.node < 0) return SW_NO_EDGE;
+  if (sw_graph_type(g, a)->dim[1].n == 1)
+    return swi_mul(g, swi_row_squares(g, n->in[0]), swi_row_squares(g, n->in[1]));
+  return outer_squares(g, a, b);
+}
+
+const swi_op_row swi_row_matmul = {.n_in = 2,
+                                   .n_out = 1,
+                                   .flags = SWI_EPILOGUE,
+                                   .attrs = SW_ATTR_TRANSPOSE,
+                                   .shape = matmul_shape,
+                                   .eval = matmul_eval,
+                                   .vjp = matmul_vjp,
+                                   .power = matmul_power,
+                                   .identity = swi_fold_transposes,
+                                   .squares = matmul_squares};
+
 /* ------------------------------------------------------------------ dot */
 
-sw_status swi_dot_shape(swi_shape_args *a) {
+static sw_status dot_shape(swi_shape_args *a) {
   char x[120], y[120];
   if (!swi_type_same_shape(a->in[0], a->in[1]))
     return sw_fail(a->ctx, SW_ESHAPE, "%s: the shapes %s and %s differ", a->op,
@@ -83,12 +125,24 @@ sw_status swi_dot_shape(swi_shape_args *a) {
   return SW_OK;
 }
 
-sw_status swi_dot_eval(const swi_eval_args *e) {
+static sw_status dot_eval(const swi_eval_args *e) {
   e->k->fill(1, swi_vector_dot(e->k, swi_numel(&e->in_shape[0]), e->in[0], e->in[1]), e->out[0]);
   return SW_OK;
 }
 
-void swi_dot_vjp(sw_graph *g, swi_vjp_args *v) {
+static void dot_vjp(sw_graph *g, swi_vjp_args *v) {
   v->grad[0] = swi_mul(g, v->in[1], v->cotangent[0]);
   v->grad[1] = swi_mul(g, v->in[0], v->cotangent[0]);
 }
+
+static int dot_power(const swi_power_args *a) {
+  const int sums_batch = sw_type_batch_axis(sw_graph_type(a->g, a->node->in[0])) >= 0;
+  return swi_power_product(swi_power_of_product(a), sums_batch);
+}
+
+const swi_op_row swi_row_dot = {.n_in = 2,
+                                .n_out = 1,
+                                .shape = dot_shape,
+                                .eval = dot_eval,
+                                .vjp = dot_vjp,
+                                .power = dot_power};

@@ -23,7 +23,8 @@
 
 #include "base/context_int.h"
 #include "base/parallel_int.h"
-#include "graph/build.h"
+#include "graph/batch_power_int.h"
+#include "graph/build_int.h"
 
 enum {
   COLS = SWI_NORM_COLS,
@@ -115,7 +116,7 @@ static sw_dependence dependence_of(const swi_shape_args *a, int n_in) {
 }
 
 /* x (B, …, C), gamma (C), beta (C) -> y, stats (1 or B, 2, C), moments (2, C) */
-sw_status swi_batch_norm_shape(swi_shape_args *a) {
+static sw_status batch_norm_shape(swi_shape_args *a) {
   const sw_type *x = a->in[0];
   SW_TRY(check_x(a));
   SW_TRY(check_channels(a, 1, "gamma"));
@@ -147,7 +148,7 @@ static sw_status check_grad(swi_shape_args *a) {
 }
 
 /* x, c (like x), gamma (C), stats -> dx, dgamma, dbeta */
-sw_status swi_batch_norm_grad_shape(swi_shape_args *a) {
+static sw_status batch_norm_grad_shape(swi_shape_args *a) {
   SW_TRY(check_grad(a));
   sw_dependence all = dependence_of(a, 4);
   a->out[0] = like_x(a->in[0], all, a->attrs->n);
@@ -155,10 +156,14 @@ sw_status swi_batch_norm_grad_shape(swi_shape_args *a) {
   return SW_OK;
 }
 
-enum { NO_U = 1, NO_P = 2, NO_Q = 4 }; /* bits of grad2's slot; something stands in their places */
+enum {
+  NO_U = 1,
+  NO_P = 2,
+  NO_Q = 4
+}; /* bits of grad2's absent; something stands in their places */
 
 /* x, c, gamma, stats, u (like x), p (C), q (C) -> dx, dc, dgamma */
-sw_status swi_batch_norm_grad2_shape(swi_shape_args *a) {
+static sw_status batch_norm_grad2_shape(swi_shape_args *a) {
   SW_TRY(check_grad(a));
   SW_TRY(check_like_x(a, 4));
   SW_TRY(check_channels(a, 5, "the cotangent of dgamma"));
@@ -408,7 +413,7 @@ static sw_status check_ghosts(const swi_eval_args *e, const ghosts *g) {
                  least == 1 ? "" : "s");
 }
 
-sw_status swi_batch_norm_eval(const swi_eval_args *e) {
+static sw_status batch_norm_eval(const swi_eval_args *e) {
   const sw_shape *x = &e->in_shape[0];
   ghosts g = ghosts_of(x, e->attrs->n);
   int64_t channels = x->dim[x->ndim - 1];
@@ -465,7 +470,7 @@ static void grad_ghost(block *b, int64_t i, totals result) {
   swi_parallel(e->ctx, b->strips, combine_strip, b);
 }
 
-sw_status swi_batch_norm_grad_eval(const swi_eval_args *e) {
+static sw_status batch_norm_grad_eval(const swi_eval_args *e) {
   run_ghosts(e, grad_ghost, 0, (void *[2]){e->out[1], e->out[2]});
   return SW_OK;
 }
@@ -484,8 +489,8 @@ static second second_of(const block *b, const char *rs, int64_t j) {
   int64_t at = b->channel + j;
   second t = {.r = get(b, rs, j), .n = (double)b->rows};
   t.a = get(b, e->in[2], at) * t.r;
-  t.p = e->attrs->slot & NO_P ? 0 : get(b, e->in[5], at);
-  t.q = e->attrs->slot & NO_Q ? 0 : get(b, e->in[6], at);
+  t.p = e->attrs->absent & NO_P ? 0 : get(b, e->in[5], at);
+  t.q = e->attrs->absent & NO_Q ? 0 : get(b, e->in[6], at);
   t.sum_c = s[SWI_SUM_C][j];
   t.sum_u = s[SWI_SUM_U][j];
   t.big_k = t.r * s[SWI_SUM_CX][j];
@@ -514,7 +519,7 @@ static void grad2_ghost(block *b, int64_t i, totals result) {
   const swi_eval_args *e = b->e;
   const char *rs = take_stats(b, i);
   b->c = e->in[1];
-  b->u = e->attrs->slot & NO_U ? NULL : e->in[4];
+  b->u = e->attrs->absent & NO_U ? NULL : e->in[4];
   swi_parallel(e->ctx, b->strips, sums_of_strip, b);
   add_sums(b);
   for (int64_t j = 0; j < b->cols; j++) {
@@ -532,7 +537,7 @@ static void grad2_ghost(block *b, int64_t i, totals result) {
   swi_parallel(e->ctx, b->strips, combine_strip, b);
 }
 
-sw_status swi_batch_norm_grad2_eval(const swi_eval_args *e) {
+static sw_status batch_norm_grad2_eval(const swi_eval_args *e) {
   run_ghosts(e, grad2_ghost, 0, (void *[2]){e->out[2], NULL});
   return SW_OK;
 }
@@ -541,11 +546,6 @@ sw_status swi_batch_norm_grad2_eval(const swi_eval_args *e) {
 
 static void refuse(sw_graph *g, const char *what) {
   if (g->build_status == SW_OK) g->build_status = sw_fail(g->ctx, SW_EUNSUPPORTED, "%s", what);
-}
-
-static sw_edge slice_row(sw_graph *g, sw_edge x, int64_t row) {
-  sw_attrs attrs = {.axes = 1, .offset = row, .n = 1};
-  return swi_build(g, SW_OP_slice, x, SW_NO_EDGE, SW_NO_EDGE, &attrs);
 }
 
 /* d mean = 1 / n, d var = 2 (x - mean) / n; n = values a channel */
@@ -558,14 +558,13 @@ static sw_edge moments_cotangent(sw_graph *g, sw_edge x, sw_edge c) {
     n *= (double)t.dim[i].n;
     power += t.dim[i].batch;
   }
-  sw_attrs attrs = {.axes = axes, .keepdim = 1};
-  sw_edge mean = swi_build(g, SW_OP_mean, x, SW_NO_EDGE, SW_NO_EDGE, &attrs);
-  sw_edge of_mean = swi_broadcast_like(g, slice_row(g, c, 0), x);
-  sw_edge of_var = swi_mul(g, swi_sub(g, x, mean), swi_scale(g, slice_row(g, c, 1), 2, 0));
+  sw_edge mean = swi_mean(g, x, axes, 1);
+  sw_edge of_mean = swi_broadcast_like(g, swi_slice(g, c, 1, 0, 1), x);
+  sw_edge of_var = swi_mul(g, swi_sub(g, x, mean), swi_scale(g, swi_slice(g, c, 1, 1, 1), 2, 0));
   return swi_scale(g, swi_add(g, of_mean, of_var), 1 / n, -power);
 }
 
-void swi_batch_norm_vjp(sw_graph *g, swi_vjp_args *v) {
+static void batch_norm_vjp(sw_graph *g, swi_vjp_args *v) {
   sw_edge c = v->cotangent[0];
   if (v->cotangent[1].node >= 0) refuse(g, "batch_norm: its output stats has no derivative");
   if (c.node >= 0) {
@@ -581,7 +580,7 @@ void swi_batch_norm_vjp(sw_graph *g, swi_vjp_args *v) {
   v->grad[0] = c.node >= 0 ? swi_add(g, v->grad[0], from_moments) : from_moments;
 }
 
-void swi_batch_norm_grad_vjp(sw_graph *g, swi_vjp_args *v) {
+static void batch_norm_grad_vjp(sw_graph *g, swi_vjp_args *v) {
   sw_edge x = v->in[0], gamma = v->in[2];
   sw_edge u = v->cotangent[0], p = v->cotangent[1], q = v->cotangent[2];
   sw_attrs attrs = {.n = v->attrs->n};
@@ -589,7 +588,7 @@ void swi_batch_norm_grad_vjp(sw_graph *g, swi_vjp_args *v) {
     v->grad[1] = swi_broadcast_like(g, q, x); /* dbeta = S(c) */
     return;
   }
-  attrs.slot = (u.node < 0 ? NO_U : 0) | (p.node < 0 ? NO_P : 0) | (q.node < 0 ? NO_Q : 0);
+  attrs.absent = (u.node < 0 ? NO_U : 0) | (p.node < 0 ? NO_P : 0) | (q.node < 0 ? NO_Q : 0);
   sw_edge in[] = {x,
                   v->in[1],
                   gamma,
@@ -602,7 +601,40 @@ void swi_batch_norm_grad_vjp(sw_graph *g, swi_vjp_args *v) {
   if (u.node >= 0) v->grad[2] = (sw_edge){v->grad[0].node, 2};
 }
 
-void swi_batch_norm_grad2_vjp(sw_graph *g, swi_vjp_args *v) {
+static void batch_norm_grad2_vjp(sw_graph *g, swi_vjp_args *v) {
   (void)v;
   refuse(g, "batch_norm: its third derivative is not there");
 }
+
+/* ------------------------------------------------------------------ rows */
+
+/* Of dx, which is linear in c; the others are sums. */
+static int grad_power(const swi_power_args *a) {
+  return a->in[0] == 0 && a->in[2] == 0 && a->in[3] == 0 ? a->in[1] : SWI_POWER_NONE;
+}
+
+/* stats: mean and 1 / sqrt(variance + eps) of each ghost, without a derivative; moments: mean and
+ * variance, averaged over examples. value: eps; n: examples of a ghost, 0: all are one. */
+const swi_op_row swi_row_batch_norm = {.n_in = 3,
+                                       .n_out = 3,
+                                       .attrs = SW_ATTR_VALUE | SW_ATTR_N,
+                                       .shape = batch_norm_shape,
+                                       .eval = batch_norm_eval,
+                                       .vjp = batch_norm_vjp,
+                                       .power = swi_power_zero};
+
+const swi_op_row swi_row_batch_norm_grad = {.n_in = 4,
+                                            .n_out = 3,
+                                            .attrs = SW_ATTR_N,
+                                            .shape = batch_norm_grad_shape,
+                                            .eval = batch_norm_grad_eval,
+                                            .vjp = batch_norm_grad_vjp,
+                                            .power = grad_power};
+
+const swi_op_row swi_row_batch_norm_grad2 = {.n_in = 7,
+                                             .n_out = 3,
+                                             .attrs = SW_ATTR_N | SW_ATTR_ABSENT,
+                                             .shape = batch_norm_grad2_shape,
+                                             .eval = batch_norm_grad2_eval,
+                                             .vjp = batch_norm_grad2_vjp,
+                                             .power = swi_power_zero};

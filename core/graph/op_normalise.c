@@ -13,7 +13,8 @@
 #include <math.h>
 
 #include "base/parallel_int.h"
-#include "graph/build.h"
+#include "graph/batch_power_int.h"
+#include "graph/build_int.h"
 
 enum {
   PARALLEL_FROM = 1 << 17, /* elements */
@@ -23,7 +24,7 @@ enum {
 };
 
 /* x -> y (like x), r (the named axes have size 1) */
-sw_status swi_normalise_shape(swi_shape_args *a) {
+static sw_status normalise_shape(swi_shape_args *a) {
   const sw_type *x = a->in[0];
   char text[120];
   int batch = sw_type_batch_axis(x), changes = 0, in = 0;
@@ -215,7 +216,7 @@ static void normalise_piece(void *arg, int64_t piece) {
   }
 }
 
-sw_status swi_normalise_eval(const swi_eval_args *e) {
+static sw_status normalise_eval(const swi_eval_args *e) {
   groups g = groups_of(e);
   const int64_t one = g.positions * g.channels;
   if (g.outer * one == 0) return SW_OK;
@@ -227,13 +228,8 @@ sw_status swi_normalise_eval(const swi_eval_args *e) {
 
 /* ------------------------------------------------------------------ derivative */
 
-static sw_edge mean(sw_graph *g, sw_edge x, uint32_t axes) {
-  const sw_attrs attrs = {.axes = axes, .keepdim = 1};
-  return swi_build(g, SW_OP_mean, x, SW_NO_EDGE, SW_NO_EDGE, &attrs);
-}
-
 /* Of y: r (c - mean(c) - y mean(c y)); of r: -c r (r y) / n */
-void swi_normalise_vjp(sw_graph *g, swi_vjp_args *v) {
+static void normalise_vjp(sw_graph *g, swi_vjp_args *v) {
   uint32_t axes = v->attrs->axes;
   sw_edge y = v->out[0], r = v->out[1], c = v->cotangent[0], of_r = v->cotangent[1];
   const sw_type *t = sw_graph_type(g, v->in[0]);
@@ -241,8 +237,8 @@ void swi_normalise_vjp(sw_graph *g, swi_vjp_args *v) {
   for (int i = 0; i < t->ndim; i++) n *= axes >> i & 1 ? (double)t->dim[i].n : 1;
   sw_edge dx = SW_NO_EDGE;
   if (c.node >= 0) {
-    sw_edge along = swi_mul(g, y, mean(g, swi_mul(g, c, y), axes));
-    dx = swi_mul(g, r, swi_sub(g, swi_sub(g, c, mean(g, c, axes)), along));
+    sw_edge along = swi_mul(g, y, swi_mean(g, swi_mul(g, c, y), axes, 1));
+    dx = swi_mul(g, r, swi_sub(g, swi_sub(g, c, swi_mean(g, c, axes, 1)), along));
   }
   if (of_r.node >= 0) {
     sw_edge from_r = swi_scale(g, swi_mul(g, swi_mul(g, of_r, r), swi_mul(g, r, y)), -1 / n, 0);
@@ -250,3 +246,12 @@ void swi_normalise_vjp(sw_graph *g, swi_vjp_args *v) {
   }
   v->grad[0] = dx;
 }
+
+/* r: 1 / sqrt(variance + eps) of each group; value: eps */
+const swi_op_row swi_row_normalise = {.n_in = 1,
+                                      .n_out = 2,
+                                      .attrs = SW_ATTR_AXES | SW_ATTR_VALUE,
+                                      .shape = normalise_shape,
+                                      .eval = normalise_eval,
+                                      .vjp = normalise_vjp,
+                                      .power = swi_power_zero};

@@ -8,7 +8,8 @@
 #include <inttypes.h>
 
 #include "base/parallel_int.h"
-#include "graph/build.h"
+#include "graph/batch_power_int.h"
+#include "graph/build_int.h"
 
 enum { MOST_TAPS = 1 << 24 }; /* their numbers must be exact in float32 */
 
@@ -95,28 +96,25 @@ static sw_status check_index(const swi_shape_args *a, const sw_type *wanted) {
                  sw_type_text(wanted, text, sizeof text), sw_type_text(a->in[1], got, sizeof got));
 }
 
-sw_status swi_max_pool_shape(swi_shape_args *a) {
+static sw_status max_pool_shape(swi_shape_args *a) {
   SW_TRY(pool_shape(a));
   a->out[1] = a->out[0];
   return SW_OK;
 }
 
-sw_status swi_max_unpool_shape(swi_shape_args *a) {
+static sw_status max_unpool_shape(swi_shape_args *a) {
   SW_TRY(unpool_shape(a));
   SW_TRY(check_index(a, a->in[0]));
   a->out[0].dependence = swi_dependence_max(a->in[0]->dependence, a->in[1]->dependence);
   return SW_OK;
 }
 
-sw_status swi_max_repool_shape(swi_shape_args *a) {
+static sw_status max_repool_shape(swi_shape_args *a) {
   SW_TRY(pool_shape(a));
   SW_TRY(check_index(a, &a->out[0]));
   a->out[0].dependence = swi_dependence_max(a->in[0]->dependence, a->in[1]->dependence);
   return SW_OK;
 }
-
-sw_status swi_avg_pool_shape(swi_shape_args *a) { return pool_shape(a); }
-sw_status swi_avg_unpool_shape(swi_shape_args *a) { return unpool_shape(a); }
 
 /* ------------------------------------------------------------------ evaluation */
 
@@ -128,10 +126,8 @@ typedef struct pool_job {
   int64_t bytes[2]; /* of a whole image; of a pooled one */
 } pool_job;
 
-static pool_job job_of(const swi_eval_args *e) {
+static pool_job job_of(const swi_eval_args *e, const sw_shape *pooled) {
   const sw_window *w = &e->attrs->window;
-  int unpools = e->op == SW_OP_max_unpool2d || e->op == SW_OP_avg_unpool2d;
-  const sw_shape *pooled = unpools ? &e->in_shape[0] : &e->out_shape[0];
   pool_job j = {.e = e, .p = {.channels = pooled->dim[3]}};
   for (int i = 0; i < 2; i++) {
     j.p.size[i] = w->size[i];
@@ -154,8 +150,9 @@ static void *out(const pool_job *j, int o, int64_t image, int pooled) {
   return j->e->out[o] ? (char *)j->e->out[o] + image * j->bytes[pooled] : NULL;
 }
 
-static sw_status for_images(const swi_eval_args *e, swi_piece f) {
-  pool_job j = job_of(e);
+/* pooled: the shape of the smaller images. */
+static sw_status for_images(const swi_eval_args *e, const sw_shape *pooled, swi_piece f) {
+  pool_job j = job_of(e, pooled);
   int64_t images = e->in_shape[0].dim[0];
   if (images * j.p.size[0] * j.p.size[1] * j.p.channels >= PARALLEL_FROM)
     swi_parallel(e->ctx, images, f, &j);
@@ -189,35 +186,94 @@ static void avg_unpool_image(void *arg, int64_t i) {
   j->e->k->avg_unpool(&j->p, in(j, 0, i, 1), out(j, 0, i, 0));
 }
 
-sw_status swi_max_pool_eval(const swi_eval_args *e) { return for_images(e, max_pool_image); }
-sw_status swi_max_unpool_eval(const swi_eval_args *e) { return for_images(e, max_unpool_image); }
-sw_status swi_max_repool_eval(const swi_eval_args *e) { return for_images(e, max_repool_image); }
-sw_status swi_avg_pool_eval(const swi_eval_args *e) { return for_images(e, avg_pool_image); }
-sw_status swi_avg_unpool_eval(const swi_eval_args *e) { return for_images(e, avg_unpool_image); }
+static sw_status max_pool_eval(const swi_eval_args *e) {
+  return for_images(e, &e->out_shape[0], max_pool_image);
+}
+
+static sw_status max_unpool_eval(const swi_eval_args *e) {
+  return for_images(e, &e->in_shape[0], max_unpool_image);
+}
+
+static sw_status max_repool_eval(const swi_eval_args *e) {
+  return for_images(e, &e->out_shape[0], max_repool_image);
+}
+
+static sw_status avg_pool_eval(const swi_eval_args *e) {
+  return for_images(e, &e->out_shape[0], avg_pool_image);
+}
+
+static sw_status avg_unpool_eval(const swi_eval_args *e) {
+  return for_images(e, &e->in_shape[0], avg_unpool_image);
+}
 
 /* ------------------------------------------------------------------ derivatives */
 
 static sw_edge with_window(sw_graph *g, sw_op op, sw_edge a, sw_edge b, const swi_vjp_args *v) {
-  sw_attrs attrs = {.window = v->attrs->window};
-  return swi_build(g, op, a, b, SW_NO_EDGE, &attrs);
+  return swi_windowed(g, op, a, b, &v->attrs->window);
 }
 
-void swi_max_pool_vjp(sw_graph *g, swi_vjp_args *v) {
+static void max_pool_vjp(sw_graph *g, swi_vjp_args *v) {
   v->grad[0] = with_window(g, SW_OP_max_unpool2d, v->cotangent[0], v->out[1], v);
 }
 
-void swi_max_unpool_vjp(sw_graph *g, swi_vjp_args *v) {
+static void max_unpool_vjp(sw_graph *g, swi_vjp_args *v) {
   v->grad[0] = with_window(g, SW_OP_max_repool2d, v->cotangent[0], v->in[1], v);
 }
 
-void swi_max_repool_vjp(sw_graph *g, swi_vjp_args *v) {
+static void max_repool_vjp(sw_graph *g, swi_vjp_args *v) {
   v->grad[0] = with_window(g, SW_OP_max_unpool2d, v->cotangent[0], v->in[1], v);
 }
 
-void swi_avg_pool_vjp(sw_graph *g, swi_vjp_args *v) {
+static void avg_pool_vjp(sw_graph *g, swi_vjp_args *v) {
   v->grad[0] = with_window(g, SW_OP_avg_unpool2d, v->cotangent[0], SW_NO_EDGE, v);
 }
 
-void swi_avg_unpool_vjp(sw_graph *g, swi_vjp_args *v) {
+static void avg_unpool_vjp(sw_graph *g, swi_vjp_args *v) {
   v->grad[0] = with_window(g, SW_OP_avg_pool2d, v->cotangent[0], SW_NO_EDGE, v);
 }
+
+/* ------------------------------------------------------------------ rows */
+
+/* index, which an unpool and a repool read: the number of the largest tap of each window, by rows,
+ * from 0; the first of equal ones, and NaN is the largest. It is real and has no derivative. */
+enum { POOL = SW_ATTR_KERNEL | SW_ATTR_STRIDE | SW_ATTR_PADDING | SW_ATTR_DILATION };
+
+const swi_op_row swi_row_max_pool2d = {.n_in = 1,
+                                       .n_out = 2,
+                                       .attrs = POOL,
+                                       .shape = max_pool_shape,
+                                       .eval = max_pool_eval,
+                                       .vjp = max_pool_vjp,
+                                       .power = swi_power_of_first};
+
+const swi_op_row swi_row_max_unpool2d = {.n_in = 2,
+                                         .n_out = 1,
+                                         .attrs = POOL | SW_ATTR_SIZE,
+                                         .shape = max_unpool_shape,
+                                         .eval = max_unpool_eval,
+                                         .vjp = max_unpool_vjp,
+                                         .power = swi_power_of_first};
+
+const swi_op_row swi_row_max_repool2d = {.n_in = 2,
+                                         .n_out = 1,
+                                         .attrs = POOL,
+                                         .shape = max_repool_shape,
+                                         .eval = max_repool_eval,
+                                         .vjp = max_repool_vjp,
+                                         .power = swi_power_of_first};
+
+const swi_op_row swi_row_avg_pool2d = {.n_in = 1,
+                                       .n_out = 1,
+                                       .attrs = POOL,
+                                       .shape = pool_shape,
+                                       .eval = avg_pool_eval,
+                                       .vjp = avg_pool_vjp,
+                                       .power = swi_power_of_first};
+
+const swi_op_row swi_row_avg_unpool2d = {.n_in = 1,
+                                         .n_out = 1,
+                                         .attrs = POOL | SW_ATTR_SIZE,
+                                         .shape = unpool_shape,
+                                         .eval = avg_unpool_eval,
+                                         .vjp = avg_unpool_vjp,
+                                         .power = swi_power_of_first};

@@ -1,16 +1,17 @@
 /* op_random.c: random masks, which a run draws anew.
  *
- * An element is a function of (seed, step, position of the example in the stream of examples, slot
- * of the node, position in the example): the same mask however a batch is cut, for any number of
- * threads. Every node has a slot of its own.
+ * An element is a function of (seed, step, position of the example in the stream of examples,
+ * stream of the node, position in the example): the same mask however a batch is cut, for any
+ * number of threads. Every node has a stream of its own.
  */
 #include "base/parallel_int.h"
 #include "base/random.h"
+#include "graph/batch_power_int.h"
 #include "graph/op_int.h"
 
 enum { PIECE = 1 << 14, PARALLEL_FROM = 1 << 16 };
 
-sw_status swi_keep_mask_shape(swi_shape_args *a) {
+static sw_status keep_mask_shape(swi_shape_args *a) {
   char text[120];
   int batch = sw_type_batch_axis(a->in[0]);
   double p = a->attrs->value;
@@ -32,12 +33,12 @@ typedef struct mask_job {
   uint32_t key[2], threshold;
 } mask_job;
 
-/* The counter's words: blocks of the example, slot and the example's upper half, its lower half,
+/* The counter's words: blocks of the example, stream and the example's upper half, its lower half,
  * step. */
 static void mask_example(const mask_job *j, int64_t i) {
   const swi_eval_args *e = j->e;
   const uint64_t example = (uint64_t)(e->draws->first_example + i);
-  const uint32_t counter[4] = {0, (uint32_t)e->attrs->slot ^ (uint32_t)(example >> 32) << 16,
+  const uint32_t counter[4] = {0, (uint32_t)e->attrs->stream ^ (uint32_t)(example >> 32) << 16,
                                (uint32_t)example, (uint32_t)e->draws->step};
   e->k->keep_mask(j->size, j->key, counter, j->threshold, 1 / (1 - e->attrs->value),
                   (char *)e->out[0] + i * j->size * e->k->element_bytes);
@@ -49,7 +50,7 @@ static void mask_piece(void *arg, int64_t piece) {
   for (int64_t i = 0; i < j->group && i < left; i++) mask_example(j, first + i);
 }
 
-sw_status swi_keep_mask_eval(const swi_eval_args *e) {
+static sw_status keep_mask_eval(const swi_eval_args *e) {
   int64_t n = swi_numel(&e->out_shape[0]);
   if (!e->draws)
     return sw_fail(e->ctx, SW_EARG,
@@ -70,3 +71,17 @@ sw_status swi_keep_mask_eval(const swi_eval_args *e) {
     for (int64_t i = 0; i < pieces; i++) mask_piece(&j, i);
   return SW_OK;
 }
+
+/* Its shape depends on the batch, its values on no other node. */
+static int keep_mask_power(const swi_power_args *a) {
+  (void)a;
+  return 0;
+}
+
+const swi_op_row swi_row_keep_mask = {.n_in = 1,
+                                      .n_out = 1,
+                                      .flags = SWI_RANDOM,
+                                      .attrs = SW_ATTR_VALUE,
+                                      .shape = keep_mask_shape,
+                                      .eval = keep_mask_eval,
+                                      .power = keep_mask_power};

@@ -6,44 +6,13 @@
 #include <math.h>
 #include <string.h>
 
-#include "graph/build.h"
-#include "graph/reduce.h"
+#include "graph/batch_power_int.h"
+#include "graph/build_int.h"
+#include "graph/reduce_int.h"
 
 /* ------------------------------------------------------------------ shapes */
 
-static sw_dependence reduced_dependence(const sw_type *in, uint32_t axes) {
-  int batch = sw_type_batch_axis(in);
-  if (batch >= 0 && (axes >> batch & 1) && in->dependence != SW_CONSTANT) return SW_MIXED;
-  return in->dependence;
-}
-
-sw_status swi_reduce_shape(swi_shape_args *a) {
-  const sw_type *in = a->in[0];
-  sw_type t = {.kind = SW_REAL, .dependence = reduced_dependence(in, a->attrs->axes)};
-  if (a->attrs->axes >> in->ndim != 0)
-    return sw_fail(a->ctx, SW_ERANGE, "%s: there are %d axes, axis %d was asked for", a->op,
-                   in->ndim, 32 - __builtin_clz(a->attrs->axes));
-  for (int i = 0; i < in->ndim; i++) {
-    if (!(a->attrs->axes >> i & 1))
-      t.dim[t.ndim++] = in->dim[i];
-    else if (a->attrs->keepdim)
-      t.dim[t.ndim++] = (sw_dim){1, 0};
-  }
-  a->out[0] = t;
-  return SW_OK;
-}
-
-sw_status swi_reduce_some_shape(swi_shape_args *a) {
-  char text[120];
-  SW_TRY(swi_reduce_shape(a));
-  for (int i = 0; i < a->in[0]->ndim; i++)
-    if ((a->attrs->axes >> i & 1) && a->in[0]->dim[i].n == 0)
-      return sw_fail(a->ctx, SW_ESHAPE, "%s: axis %d of %s is empty", a->op, i + 1,
-                     sw_type_text(a->in[0], text, sizeof text));
-  return SW_OK;
-}
-
-sw_status swi_argmax_shape(swi_shape_args *a) {
+static sw_status argmax_shape(swi_shape_args *a) {
   uint32_t axes = a->attrs->axes;
   if (axes == 0 || (axes & (axes - 1)) != 0)
     return sw_fail(a->ctx, SW_EARG, "%s: takes exactly one axis", a->op);
@@ -98,7 +67,7 @@ static void fold_any(const swi_eval_args *e, fold f) {
   }
 }
 
-sw_status swi_sumsq_eval(const swi_eval_args *e) {
+static sw_status sumsq_eval(const swi_eval_args *e) {
   swi_split s = swi_split_axes(&e->in_shape[0], e->attrs->axes);
   if (s.simple && s.inner == 1)
     e->k->sumsq_rows(s.outer, s.reduced, e->in[0], e->out[0]);
@@ -107,7 +76,7 @@ sw_status swi_sumsq_eval(const swi_eval_args *e) {
   return SW_OK;
 }
 
-sw_status swi_max_eval(const swi_eval_args *e) {
+static sw_status max_eval(const swi_eval_args *e) {
   fold_any(e, FOLD_MAX);
   return SW_OK;
 }
@@ -131,7 +100,7 @@ static int32_t argmax_gathered(const swi_eval_args *e, const char *base, swi_odo
   return at;
 }
 
-sw_status swi_argmax_eval(const swi_eval_args *e) {
+static sw_status argmax_eval(const swi_eval_args *e) {
   const sw_shape *in = &e->in_shape[0];
   uint32_t all = (1u << in->ndim) - 1;
   swi_odometer kept = swi_odometer_over(in, all & ~e->attrs->axes),
@@ -150,26 +119,8 @@ sw_status swi_argmax_eval(const swi_eval_args *e) {
 
 /* ------------------------------------------------------------------ derivatives */
 
-void swi_sum_vjp(sw_graph *g, swi_vjp_args *v) {
-  v->grad[0] = swi_unreduce(g, v->cotangent[0], v->in[0], v->attrs->axes);
-}
-
-/* 1 / count, count = n B^k */
-void swi_mean_vjp(sw_graph *g, swi_vjp_args *v) {
-  const sw_type *in = sw_graph_type(g, v->in[0]);
-  double n = 1;
-  int power = 0;
-  for (int i = 0; i < in->ndim; i++) {
-    if (!(v->attrs->axes >> i & 1)) continue;
-    n *= (double)in->dim[i].n;
-    power += in->dim[i].batch;
-  }
-  v->grad[0] =
-      swi_unreduce(g, swi_scale(g, v->cotangent[0], 1 / n, -power), v->in[0], v->attrs->axes);
-}
-
 /* Each of the largest gets an equal share. */
-void swi_max_vjp(sw_graph *g, swi_vjp_args *v) {
+static void max_vjp(sw_graph *g, swi_vjp_args *v) {
   uint32_t axes = v->attrs->axes;
   sw_edge largest = swi_eq(g, v->in[0], swi_unreduce(g, v->out[0], v->in[0], axes));
   sw_edge share =
@@ -177,7 +128,38 @@ void swi_max_vjp(sw_graph *g, swi_vjp_args *v) {
   v->grad[0] = swi_mul(g, share, swi_unreduce(g, v->cotangent[0], v->in[0], axes));
 }
 
-void swi_sumsq_vjp(sw_graph *g, swi_vjp_args *v) {
+static void sumsq_vjp(sw_graph *g, swi_vjp_args *v) {
   sw_edge c = swi_unreduce(g, swi_scale(g, v->cotangent[0], 2, 0), v->in[0], v->attrs->axes);
   v->grad[0] = swi_mul(g, v->in[0], c);
 }
+
+/* ------------------------------------------------------------------ rows */
+
+static int sumsq_power(const swi_power_args *a) {
+  const int square = swi_power_product(a->in[0], a->in[0]);
+  return swi_power_product(square, swi_sums_batch(a->g, a->node));
+}
+
+const swi_op_row swi_row_max = {.n_in = 1,
+                                .n_out = 1,
+                                .attrs = SW_ATTR_AXES | SW_ATTR_KEEPDIM,
+                                .shape = swi_reduce_some_shape,
+                                .eval = max_eval,
+                                .vjp = max_vjp,
+                                .power = swi_power_of_first};
+
+const swi_op_row swi_row_sumsq = {.n_in = 1,
+                                  .n_out = 1,
+                                  .attrs = SW_ATTR_AXES | SW_ATTR_KEEPDIM,
+                                  .shape = swi_reduce_shape,
+                                  .eval = sumsq_eval,
+                                  .vjp = sumsq_vjp,
+                                  .power = sumsq_power};
+
+/* Takes the first of equal ones. */
+const swi_op_row swi_row_argmax = {.n_in = 1,
+                                   .n_out = 1,
+                                   .attrs = SW_ATTR_AXES | SW_ATTR_KEEPDIM,
+                                   .shape = argmax_shape,
+                                   .eval = argmax_eval,
+                                   .power = swi_power_zero};

@@ -8,7 +8,8 @@
 #include <string.h>
 
 #include "base/parallel_int.h"
-#include "graph/build.h"
+#include "graph/batch_power_int.h"
+#include "graph/build_int.h"
 
 static int64_t mirrored(int64_t o, int64_t padding, int64_t n) {
   int64_t i = o - padding;
@@ -40,7 +41,7 @@ static sw_status check_padding(const swi_shape_args *a, const int64_t size[2]) {
   return SW_OK;
 }
 
-sw_status swi_reflect_pad_shape(swi_shape_args *a) {
+static sw_status reflect_pad_shape(swi_shape_args *a) {
   SW_TRY(check_images(a));
   const sw_type *x = a->in[0];
   SW_TRY(check_padding(a, (int64_t[2]){x->dim[1].n, x->dim[2].n}));
@@ -49,7 +50,7 @@ sw_status swi_reflect_pad_shape(swi_shape_args *a) {
   return SW_OK;
 }
 
-sw_status swi_reflect_fold_shape(swi_shape_args *a) {
+static sw_status reflect_fold_shape(swi_shape_args *a) {
   SW_TRY(check_images(a));
   int64_t size[2];
   a->out[0] = *a->in[0];
@@ -124,13 +125,13 @@ static void fold_image(void *arg, int64_t image) {
     fold_row(r, from + o * r->row[1], to + mirrored(o, r->padding[0], r->size[0]) * r->row[0]);
 }
 
-sw_status swi_reflect_pad_eval(const swi_eval_args *e) {
+static sw_status reflect_pad_eval(const swi_eval_args *e) {
   reflection r = reflection_of(e, &e->in_shape[0]);
   swi_parallel(e->ctx, e->in_shape[0].dim[0], pad_image, &r);
   return SW_OK;
 }
 
-sw_status swi_reflect_fold_eval(const swi_eval_args *e) {
+static sw_status reflect_fold_eval(const swi_eval_args *e) {
   reflection r = reflection_of(e, &e->out_shape[0]);
   swi_parallel(e->ctx, e->in_shape[0].dim[0], fold_image, &r);
   return SW_OK;
@@ -138,15 +139,27 @@ sw_status swi_reflect_fold_eval(const swi_eval_args *e) {
 
 /* ------------------------------------------------------------------ derivatives */
 
-static sw_edge same_padding(sw_graph *g, sw_op op, const swi_vjp_args *v) {
-  sw_attrs attrs = {.window = v->attrs->window};
-  return swi_build(g, op, v->cotangent[0], SW_NO_EDGE, SW_NO_EDGE, &attrs);
+static void reflect_pad_vjp(sw_graph *g, swi_vjp_args *v) {
+  v->grad[0] =
+      swi_windowed(g, SW_OP_reflect_fold2d, v->cotangent[0], SW_NO_EDGE, &v->attrs->window);
 }
 
-void swi_reflect_pad_vjp(sw_graph *g, swi_vjp_args *v) {
-  v->grad[0] = same_padding(g, SW_OP_reflect_fold2d, v);
+static void reflect_fold_vjp(sw_graph *g, swi_vjp_args *v) {
+  v->grad[0] = swi_windowed(g, SW_OP_reflect_pad2d, v->cotangent[0], SW_NO_EDGE, &v->attrs->window);
 }
 
-void swi_reflect_fold_vjp(sw_graph *g, swi_vjp_args *v) {
-  v->grad[0] = same_padding(g, SW_OP_reflect_pad2d, v);
-}
+const swi_op_row swi_row_reflect_pad2d = {.n_in = 1,
+                                          .n_out = 1,
+                                          .attrs = SW_ATTR_PADDING,
+                                          .shape = reflect_pad_shape,
+                                          .eval = reflect_pad_eval,
+                                          .vjp = reflect_pad_vjp,
+                                          .power = swi_power_of_first};
+
+const swi_op_row swi_row_reflect_fold2d = {.n_in = 1,
+                                           .n_out = 1,
+                                           .attrs = SW_ATTR_PADDING,
+                                           .shape = reflect_fold_shape,
+                                           .eval = reflect_fold_eval,
+                                           .vjp = reflect_fold_vjp,
+                                           .power = swi_power_of_first};

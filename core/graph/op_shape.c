@@ -1,8 +1,13 @@
-/* op_shape.c: reshape and transpose: the same elements, named otherwise. */
+/* op_shape.c: the same elements in another shape or order, or repeated: reshape, detach, broadcast,
+ * transpose. */
 #include <string.h>
 
 #include "base/parallel_int.h"
-#include "graph/build.h"
+#include "graph/batch_power_int.h"
+#include "graph/broadcast_int.h"
+#include "graph/build_int.h"
+#include "graph/example_norms_int.h"
+#include "graph/identity_int.h"
 
 /* ------------------------------------------------------------------ reshape */
 
@@ -39,7 +44,7 @@ static int64_t before_batch(const sw_type *t) {
   return n;
 }
 
-sw_status swi_reshape_shape(swi_shape_args *a) {
+static sw_status reshape_shape(swi_shape_args *a) {
   sw_type t = {.kind = a->in[0]->kind, .ndim = a->attrs->ndim, .dependence = a->in[0]->dependence};
   memcpy(t.dim, a->attrs->dim, sizeof t.dim);
   SW_TRY(complete(a, &t));
@@ -52,6 +57,8 @@ sw_status swi_reshape_shape(swi_shape_args *a) {
   return SW_OK;
 }
 
+const sw_op swi_copy_op = SW_OP_reshape;
+
 /* In programs a reshape is an alias and this does not run; eagerly it copies. */
 sw_status swi_copy_eval(const swi_eval_args *e) {
   int64_t n = swi_numel(&e->in_shape[0]);
@@ -59,13 +66,106 @@ sw_status swi_copy_eval(const swi_eval_args *e) {
   return SW_OK;
 }
 
-void swi_reshape_vjp(sw_graph *g, swi_vjp_args *v) {
+static void reshape_vjp(sw_graph *g, swi_vjp_args *v) {
   v->grad[0] = swi_reshape_like(g, v->cotangent[0], v->in[0]);
 }
 
+/* A reshape of a reshape is one, of a broadcast scalar a broadcast. */
+static sw_status reshape_identity(sw_graph *g, swi_node *n, sw_edge *same) {
+  const swi_node *inner = swi_made_by(g, n->in[0], SW_OP_reshape);
+  const swi_node *repeated = swi_made_by(g, n->in[0], SW_OP_broadcast);
+  SW_TRY(swi_same_if_shaped(g, n, same));
+  if (same->node >= 0) return SW_OK;
+  if (inner &&
+      sw_graph_type(g, n->in[0])->dependence == sw_graph_type(g, inner->in[0])->dependence) {
+    sw_edge x = inner->in[0];
+    return sw_graph_apply(g, SW_OP_reshape, &x, 1, &n->attrs, same);
+  }
+  if (repeated && sw_graph_type(g, repeated->in[0])->ndim == 0) {
+    sw_edge x = repeated->in[0];
+    return sw_graph_apply(g, SW_OP_broadcast, &x, 1, &n->attrs, same);
+  }
+  return SW_OK;
+}
+
+static sw_edge reshape_share(sw_graph *g, const swi_node *n) {
+  return swi_share_of_type(g, swi_share(g, n->in[0]), &n->type[0]);
+}
+
+const swi_op_row swi_row_reshape = {.n_in = 1,
+                                    .n_out = 1,
+                                    .flags = SWI_ALIAS | SWI_INDEX,
+                                    .attrs = SW_ATTR_SHAPE,
+                                    .shape = reshape_shape,
+                                    .eval = swi_copy_eval,
+                                    .vjp = reshape_vjp,
+                                    .power = swi_power_of_first,
+                                    .identity = reshape_identity,
+                                    .share = reshape_share,
+                                    .pass = swi_pass_norm};
+
+/* ------------------------------------------------------------------ detach */
+
+/* x itself, through which no cotangent passes. */
+const swi_op_row swi_row_detach = {.n_in = 1,
+                                   .n_out = 1,
+                                   .flags = SWI_ALIAS,
+                                   .shape = swi_same_shape,
+                                   .eval = swi_copy_eval,
+                                   .power = swi_power_of_first};
+
+/* ------------------------------------------------------------------ broadcast */
+
+static sw_status broadcast_shape(swi_shape_args *a) {
+  sw_type wanted = {.kind = SW_REAL, .ndim = a->attrs->ndim, .dependence = a->in[0]->dependence};
+  sw_type t;
+  memcpy(wanted.dim, a->attrs->dim, sizeof wanted.dim);
+  for (int i = 0; i < wanted.ndim; i++)
+    if (wanted.dim[i].n < 0)
+      return sw_fail(a->ctx, SW_ERANGE, "%s: axis %d has a negative size", a->op, i + 1);
+  SW_TRY(swi_broadcast_types(a, a->in[0], &wanted, &t));
+  if (!swi_type_same_shape(&t, &wanted)) return swi_cannot_broadcast(a, a->in[0], &wanted);
+  a->out[0] = wanted;
+  return SW_OK;
+}
+
+static void repeat(char *y, const char *x, int bytes, int64_t n) {
+  for (int64_t i = 0; i < n; i++) memcpy(y + i * bytes, x, (size_t)bytes);
+}
+
+static sw_status broadcast_eval(const swi_eval_args *e) {
+  int bytes = e->k->element_bytes;
+  const char *x = e->in[0];
+  char *y = e->out[0];
+  if (swi_numel(&e->out_shape[0]) == 0) return SW_OK;
+  swi_walk w = swi_walk_over(1, e->in_shape, &e->out_shape[0]);
+  int64_t run = swi_walk_run(&w);
+  do {
+    if (w.n_axes && w.stride[0][0] != 0)
+      memcpy(y, x + w.at[0] * bytes, (size_t)(run * bytes));
+    else
+      repeat(y, x + w.at[0] * bytes, bytes, run);
+    y += run * bytes;
+  } while (swi_walk_next(&w));
+  return SW_OK;
+}
+
+static void broadcast_vjp(sw_graph *g, swi_vjp_args *v) {
+  v->grad[0] = swi_sum_to(g, v->cotangent[0], v->in[0]);
+}
+
+const swi_op_row swi_row_broadcast = {.n_in = 1,
+                                      .n_out = 1,
+                                      .attrs = SW_ATTR_SHAPE,
+                                      .shape = broadcast_shape,
+                                      .eval = broadcast_eval,
+                                      .vjp = broadcast_vjp,
+                                      .power = swi_power_of_first,
+                                      .identity = swi_same_if_shaped};
+
 /* ------------------------------------------------------------------ transpose */
 
-sw_status swi_transpose_shape(swi_shape_args *a) {
+static sw_status transpose_shape(swi_shape_args *a) {
   const sw_type *in = a->in[0];
   uint32_t seen = 0;
   a->out[0] = *in;
@@ -149,7 +249,7 @@ static void turn_piece(void *arg, int64_t piece) {
   }
 }
 
-sw_status swi_transpose_eval(const swi_eval_args *e) {
+static sw_status transpose_eval(const swi_eval_args *e) {
   enum { PARALLEL_FROM = 1 << 17 };
   int64_t n = swi_numel(&e->in_shape[0]);
   if (n == 0) return SW_OK;
@@ -163,8 +263,51 @@ sw_status swi_transpose_eval(const swi_eval_args *e) {
   return SW_OK;
 }
 
-void swi_transpose_vjp(sw_graph *g, swi_vjp_args *v) {
-  sw_attrs inverse = {0};
-  for (int i = 0; i < sw_graph_type(g, v->in[0])->ndim; i++) inverse.perm[v->attrs->perm[i]] = i;
-  v->grad[0] = swi_build(g, SW_OP_transpose, v->cotangent[0], SW_NO_EDGE, SW_NO_EDGE, &inverse);
+static void transpose_vjp(sw_graph *g, swi_vjp_args *v) {
+  int inverse[SW_MAX_DIMS], ndim = sw_graph_type(g, v->in[0])->ndim;
+  for (int i = 0; i < ndim; i++) inverse[v->attrs->perm[i]] = i;
+  v->grad[0] = swi_transpose(g, v->cotangent[0], inverse, ndim);
 }
+
+/* A transpose of a transpose is one, or nothing. */
+static sw_status transpose_identity(sw_graph *g, swi_node *n, sw_edge *same) {
+  const swi_node *inner = swi_made_by(g, n->in[0], SW_OP_transpose);
+  int ndim = n->type[0].ndim, identity = 1;
+  for (int i = 0; i < ndim; i++) identity &= n->attrs.perm[i] == i;
+  if (identity) *same = n->in[0];
+  if (identity || !inner) return SW_OK;
+  sw_attrs attrs = n->attrs;
+  sw_edge x = inner->in[0];
+  for (int i = 0; i < ndim; i++) attrs.perm[i] = inner->attrs.perm[n->attrs.perm[i]];
+  return sw_graph_apply(g, SW_OP_transpose, &x, 1, &attrs, same);
+}
+
+/* Whether n exchanges the last two axes and leaves the others. */
+static int exchanges_last_two(const swi_node *n) {
+  int last = n->type[0].ndim - 1;
+  for (int i = 0; i < last - 1; i++)
+    if (n->attrs.perm[i] != i) return 0;
+  return last > 0 && n->attrs.perm[last] == last - 1;
+}
+
+sw_status swi_fold_transposes(sw_graph *g, swi_node *n, sw_edge *same) {
+  int *flag[2] = {&n->attrs.transpose_a, &n->attrs.transpose_b};
+  (void)same;
+  for (int i = 0; i < 2; i++) {
+    const swi_node *t = swi_made_by(g, n->in[i], SW_OP_transpose);
+    if (!t || !exchanges_last_two(t)) continue;
+    n->in[i] = t->in[0];
+    *flag[i] = !*flag[i];
+  }
+  return SW_OK;
+}
+
+const swi_op_row swi_row_transpose = {.n_in = 1,
+                                      .n_out = 1,
+                                      .attrs = SW_ATTR_PERM,
+                                      .shape = transpose_shape,
+                                      .eval = transpose_eval,
+                                      .vjp = transpose_vjp,
+                                      .power = swi_power_of_first,
+                                      .identity = transpose_identity,
+                                      .pass = swi_pass_norm};

@@ -9,7 +9,10 @@
 #include <string.h>
 
 #include "base/parallel_int.h"
-#include "graph/reduce.h"
+#include "graph/batch_power_int.h"
+#include "graph/build_int.h"
+#include "graph/example_norms_int.h"
+#include "graph/reduce_int.h"
 
 enum {
   COLS = SWI_NORM_COLS,
@@ -167,7 +170,7 @@ static void sum_plainly(const swi_eval_args *e) {
     sum_side_by_side(e, s);
 }
 
-sw_status swi_sum_eval(const swi_eval_args *e) {
+static sw_status sum_eval(const swi_eval_args *e) {
   sum_plainly(e);
   if (!all_finite(e)) mend_sums(e, 1);
   return SW_OK;
@@ -175,7 +178,7 @@ sw_status swi_sum_eval(const swi_eval_args *e) {
 
 /* A quotient, not a product with 1 / n: the mean of equal numbers is that number if their sum is
  * exact. */
-sw_status swi_mean_eval(const swi_eval_args *e) {
+static sw_status mean_eval(const swi_eval_args *e) {
   int64_t out = swi_numel(&e->out_shape[0]), in = swi_numel(&e->in_shape[0]);
   if (out == 0) return SW_OK;
   const int64_t terms = in / out;
@@ -187,3 +190,68 @@ sw_status swi_mean_eval(const swi_eval_args *e) {
   if (!finite) mend_sums(e, n);
   return SW_OK;
 }
+
+/* ------------------------------------------------------------------ derivatives */
+
+static void sum_vjp(sw_graph *g, swi_vjp_args *v) {
+  v->grad[0] = swi_unreduce(g, v->cotangent[0], v->in[0], v->attrs->axes);
+}
+
+/* 1 / count, count = n B^k */
+static void mean_vjp(sw_graph *g, swi_vjp_args *v) {
+  const sw_type *in = sw_graph_type(g, v->in[0]);
+  double n = 1;
+  int power = 0;
+  for (int i = 0; i < in->ndim; i++) {
+    if (!(v->attrs->axes >> i & 1)) continue;
+    n *= (double)in->dim[i].n;
+    power += in->dim[i].batch;
+  }
+  v->grad[0] =
+      swi_unreduce(g, swi_scale(g, v->cotangent[0], 1 / n, -power), v->in[0], v->attrs->axes);
+}
+
+/* ------------------------------------------------------------------ rows */
+
+/* Over axes of size 1 there is nothing to add up. */
+static sw_status sum_identity(sw_graph *g, swi_node *n, sw_edge *same) {
+  const sw_type *in = sw_graph_type(g, n->in[0]);
+  sw_attrs attrs = {.ndim = n->type[0].ndim};
+  for (int i = 0; i < in->ndim; i++)
+    if ((n->attrs.axes >> i & 1) && (in->dim[i].n != 1 || in->dim[i].batch)) return SW_OK;
+  memcpy(attrs.dim, n->type[0].dim, sizeof attrs.dim);
+  return sw_graph_apply(g, SW_OP_reshape, n->in, 1, &attrs, same);
+}
+
+static int sum_power(const swi_power_args *a) {
+  return swi_power_product(a->in[0], swi_sums_batch(a->g, a->node));
+}
+
+/* The summand, if the sum is over the batch; else the sum of the shares. */
+static sw_edge sum_share(sw_graph *g, const swi_node *n) {
+  sw_edge share;
+  if (sw_type_batch_axis(sw_graph_type(g, n->in[0])) >= 0)
+    share = swi_sum(g, swi_by_example(g, n->in[0], n->attrs.axes), 1u << 1, 0);
+  else
+    share = swi_sum(g, swi_share(g, n->in[0]), n->attrs.axes << 1, 1);
+  return swi_share_of_type(g, share, &n->type[0]);
+}
+
+const swi_op_row swi_row_sum = {.n_in = 1,
+                                .n_out = 1,
+                                .attrs = SW_ATTR_AXES | SW_ATTR_KEEPDIM,
+                                .shape = swi_reduce_shape,
+                                .eval = sum_eval,
+                                .vjp = sum_vjp,
+                                .power = sum_power,
+                                .identity = sum_identity,
+                                .share = sum_share};
+
+const swi_op_row swi_row_mean = {.n_in = 1,
+                                 .n_out = 1,
+                                 .attrs = SW_ATTR_AXES | SW_ATTR_KEEPDIM,
+                                 .shape = swi_reduce_some_shape,
+                                 .eval = mean_eval,
+                                 .vjp = mean_vjp,
+                                 .power = swi_power_of_first,
+                                 .identity = sum_identity};

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/alloc_int.h"
-#include "graph/dump.h"
+#include "graph/dump_int.h"
 #include "graph/program_int.h"
 
 typedef struct compiler {
@@ -262,7 +262,7 @@ static sw_status emit(compiler *c) {
 
 static sw_status emit_copy(compiler *c, int32_t from, const sw_type *t, int32_t *to) {
   swi_instruction code = {
-      .op = SW_OP_reshape, .n_in = 1, .n_out = 1, .in = {from}, .bias = -1, .scratch = -1};
+      .op = swi_copy_op, .n_in = 1, .n_out = 1, .in = {from}, .bias = -1, .scratch = -1};
   code.in_type[0] = *t;
   code.out_type[0] = *t;
   SW_TRY(new_out(c, t, to));

@@ -2,7 +2,7 @@
  * alive. */
 #include <inttypes.h>
 
-#include "graph/dump.h"
+#include "graph/dump_int.h"
 #include "graph/program_int.h"
 
 static void put_buffer(swi_text *t, const sw_program *p, int32_t i) {
@@ -29,14 +29,13 @@ static void put_instruction(swi_text *t, const sw_program *p, const swi_instruct
     if (o) swi_put(t, ", ");
     put_buffer(t, p, c->out[o]);
   }
-  swi_put(t, " = %s", c->op == SW_OP_reshape ? "copy" : sw_op_name(c->op));
+  swi_put(t, " = %s", swi_op(c->op)->flags & SWI_ALIAS ? "copy" : sw_op_name(c->op));
   if (c->bias >= 0) swi_put(t, "+bias");
   if (c->activation == SWI_ACT_RELU) swi_put(t, "+relu");
   for (int k = 0; k < c->n_in; k++) {
     swi_put(t, k ? ", " : " ");
     put_buffer(t, p, c->in[k]);
-    if (c->op == SW_OP_matmul && (k ? c->attrs.transpose_b : c->attrs.transpose_a))
-      swi_put(t, "^T");
+    if (k ? c->attrs.transpose_b : c->attrs.transpose_a) swi_put(t, "^T");
   }
   if (c->bias >= 0) {
     swi_put(t, ", ");

@@ -1,5 +1,37 @@
-/* reduce.c: the axes of a reduction. */
-#include "graph/reduce.h"
+/* reduce.c: the axes of a reduction, and the shapes of results. */
+#include "graph/reduce_int.h"
+
+static sw_dependence reduced_dependence(const sw_type *in, uint32_t axes) {
+  int batch = sw_type_batch_axis(in);
+  if (batch >= 0 && (axes >> batch & 1) && in->dependence != SW_CONSTANT) return SW_MIXED;
+  return in->dependence;
+}
+
+sw_status swi_reduce_shape(swi_shape_args *a) {
+  const sw_type *in = a->in[0];
+  sw_type t = {.kind = SW_REAL, .dependence = reduced_dependence(in, a->attrs->axes)};
+  if (a->attrs->axes >> in->ndim != 0)
+    return sw_fail(a->ctx, SW_ERANGE, "%s: there are %d axes, axis %d was asked for", a->op,
+                   in->ndim, 32 - __builtin_clz(a->attrs->axes));
+  for (int i = 0; i < in->ndim; i++) {
+    if (!(a->attrs->axes >> i & 1))
+      t.dim[t.ndim++] = in->dim[i];
+    else if (a->attrs->keepdim)
+      t.dim[t.ndim++] = (sw_dim){1, 0};
+  }
+  a->out[0] = t;
+  return SW_OK;
+}
+
+sw_status swi_reduce_some_shape(swi_shape_args *a) {
+  char text[120];
+  SW_TRY(swi_reduce_shape(a));
+  for (int i = 0; i < a->in[0]->ndim; i++)
+    if ((a->attrs->axes >> i & 1) && a->in[0]->dim[i].n == 0)
+      return sw_fail(a->ctx, SW_ESHAPE, "%s: axis %d of %s is empty", a->op, i + 1,
+                     sw_type_text(a->in[0], text, sizeof text));
+  return SW_OK;
+}
 
 swi_split swi_split_axes(const sw_shape *in, uint32_t axes) {
   swi_split s = {1, 1, 1, 1};
@@ -36,4 +68,9 @@ void swi_odometer_step(swi_odometer *o) {
     o->position -= o->stride[i] * o->size[i];
     o->at[i] = 0;
   }
+}
+
+int swi_sums_batch(const sw_graph *g, const swi_node *n) {
+  const int batch = sw_type_batch_axis(sw_graph_type(g, n->in[0]));
+  return batch >= 0 && (n->attrs.axes >> batch & 1);
 }

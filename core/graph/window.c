@@ -44,3 +44,18 @@ sw_status swi_window_out(sw_context *ctx, const char *op, const sw_window *w, in
                  " with their padding (pad them, or take a smaller kernel or dilation)",
                  op, span[0], span[1], padded[0], padded[1]);
 }
+
+static void take_pair(int64_t to[2], const int64_t from[2], int wanted) {
+  for (int i = 0; i < 2 && wanted; i++) to[i] = from[i];
+}
+
+sw_window swi_window_read(sw_op op, const sw_window *w) {
+  const uint32_t read = swi_op(op)->attrs;
+  sw_window r = {.groups = read & SW_ATTR_GROUPS ? w->groups : 0};
+  take_pair(r.kernel, w->kernel, (read & SW_ATTR_KERNEL) != 0);
+  take_pair(r.stride, w->stride, (read & SW_ATTR_STRIDE) != 0);
+  take_pair(r.padding, w->padding, (read & SW_ATTR_PADDING) != 0);
+  take_pair(r.dilation, w->dilation, (read & SW_ATTR_DILATION) != 0);
+  take_pair(r.size, w->size, (read & SW_ATTR_SIZE) != 0);
+  return r;
+}

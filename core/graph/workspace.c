@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "base/alloc_int.h"
-#include "graph/blame.h"
-#include "graph/chain.h"
+#include "graph/blame_int.h"
+#include "graph/chain_int.h"
 #include "graph/program_int.h"
 #include "kernels/cpu_int.h"
 
@@ -91,7 +91,7 @@ static void prepare(sw_workspace *w, int32_t i) {
   const swi_instruction *code = &w->p->code[i];
   swi_eval_args *call = &w->calls[i];
   call->ctx = w->p->ctx;
-  call->op = code->op;
+  call->row = swi_op(code->op);
   call->k = w->p->k;
   call->attrs = &code->attrs;
   call->batch = w->batch;
@@ -213,7 +213,7 @@ static sw_status run_one(const sw_workspace *w, int32_t i, int32_t *nan) {
     swi_run_chain(w->p, w->calls, i, nan);
     return SW_OK;
   }
-  sw_status st = swi_op(c->op)->eval(&w->calls[i]);
+  sw_status st = w->calls[i].row->eval(&w->calls[i]);
   for (int o = 0; nan && st == SW_OK && o < c->n_out; o++)
     if (c->out[o] >= 0 && c->out_type[o].kind == SW_REAL &&
         swi_has_nan(w->calls[i].out[o], swi_numel(&w->calls[i].out_shape[o]), w->p->bytes))

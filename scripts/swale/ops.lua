@@ -425,7 +425,7 @@ function M.scatter(x, index, n) return (apply("scatter_rows", { n = n }, x, inde
 ---@param ignored? integer      a label that gives zeros alone, and may be outside 0 … n - 1
 ---@return swale.Value
 function M.one_hot(labels, n, ignored)
-  return (apply("one_hot", { n = n, keepdim = ignored ~= nil, value = ignored }, labels))
+  return (apply("one_hot", { n = n, ignored = ignored }, labels))
 end
 
 ---Whole numbers as real ones.

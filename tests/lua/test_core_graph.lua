@@ -54,7 +54,11 @@ function TestApply:test_misuse()
   raises("sum: an axis must be an integer from 1 to 2, got 3", core.apply, "sum", { axes = { 3 } },
     t)
   raises("sum: axis 2 is named twice in axes", core.apply, "sum", { axes = { 2, -1 } }, t)
-  raises("sum: unknown option \"axis\"; there are \"axes\",", core.apply, "sum", { axis = 1 }, t)
+  raises("sum: unknown option \"axis\"; there are \"axes\" or \"keepdim\"", core.apply, "sum",
+    { axis = 1 }, t)
+  raises("slice: unknown option \"before\"; there are \"axes\", \"n\" or \"first\"", core.apply,
+    "slice", { before = 1 }, t)
+  raises("exp: takes no attributes", core.apply, "exp", { axes = { 1 } }, t)
   raises("transpose: perm must name all 2 axes", core.apply, "transpose", { perm = { 1 } }, t)
   raises("reshape: tensors have no batch", core.apply, "reshape", { shape = { "batch" } }, t)
   raises("a size must be an integer, \"batch\" or \"2*batch\", got \"x\"", core.apply, "reshape",

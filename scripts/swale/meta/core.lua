@@ -266,6 +266,7 @@ function Graph:dump(outputs) end
 ---@return string
 function Graph:dot(outputs) end
 
+---Each op takes some of them and refuses the others.
 ---@class swale.Attributes
 ---@field axes? integer[]
 ---@field keepdim? boolean
@@ -278,6 +279,7 @@ function Graph:dot(outputs) end
 ---@field n? integer
 ---@field first? integer            slice: of the elements taken, from 1
 ---@field before? integer           pad: elements put in front
+---@field ignored? integer          one_hot: a label that gives zeros alone
 ---@field kernel? integer|integer[]  of windows over images: both, or { rows, columns }
 ---@field stride? integer|integer[]  1
 ---@field padding? integer|integer[] 0

@@ -1,8 +1,15 @@
-/* reduce.h: the axes of a reduction, for the files that evaluate reductions. */
-#ifndef SW_REDUCE_H
-#define SW_REDUCE_H
+/* reduce_int.h: the axes of a reduction, for the files of reductions. */
+#ifndef SW_REDUCE_INT_H
+#define SW_REDUCE_INT_H
 
 #include "graph/op_int.h"
+
+/* Shape rules; some: SW_ESHAPE if a reduced axis is empty. */
+sw_status swi_reduce_shape(swi_shape_args *a);
+sw_status swi_reduce_some_shape(swi_shape_args *a);
+
+/* Whether n, a reduction, adds up over the batch. */
+int swi_sums_batch(const sw_graph *g, const swi_node *n);
 
 /* The input as outer x reduced x inner, if the reduced axes stand together (axes of size 1 do not
  * matter). */

@@ -1,6 +1,6 @@
-/* chain.h: neighbouring elementwise instructions, run tile by tile. */
-#ifndef SW_CHAIN_H
-#define SW_CHAIN_H
+/* chain_int.h: neighbouring elementwise instructions, run tile by tile. */
+#ifndef SW_CHAIN_INT_H
+#define SW_CHAIN_INT_H
 
 #include "graph/program_int.h"
 

@@ -1,6 +1,6 @@
-/* dump.h: pieces of text dumps, shared by graphs and programs. */
-#ifndef SW_DUMP_H
-#define SW_DUMP_H
+/* dump_int.h: pieces of text dumps, shared by graphs and programs. */
+#ifndef SW_DUMP_INT_H
+#define SW_DUMP_INT_H
 
 #include "graph/op_int.h"
 

@@ -1,8 +1,8 @@
-/* blame.h: pieces of the search for the first NaN. */
-#ifndef SW_BLAME_H
-#define SW_BLAME_H
+/* blame_int.h: pieces of the search for the first NaN. */
+#ifndef SW_BLAME_INT_H
+#define SW_BLAME_INT_H
 
-#include "graph/dump.h"
+#include "graph/dump_int.h"
 #include "graph/program_int.h"
 
 int swi_has_nan(const void *x, int64_t n, int real_bytes);
