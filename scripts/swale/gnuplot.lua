@@ -66,11 +66,16 @@ local function definitions(texts)
   return table.concat(lines)
 end
 
---- What gnuplot writes into SVG and nobody sees: groups without content, and titles of its own,
---- which browsers show under the pointer.
+--- Coordinates to a tenth of a pixel.
+local function rounded(points) return (points:gsub("(%.%d)%d+", "%1")) end
+
+--- Removes what gnuplot writes into SVG and nobody sees: attributes with SVG's defaults, empty texts
+--- and groups, digits far below a pixel, and titles that browsers show under the pointer.
 local function without_debris(svg)
   local n
   svg = svg:gsub("%s*<title>[Gg]nuplot[^<]*</title>", "")
+    :gsub(' stroke%-linecap="butt"', ""):gsub(' stroke%-linejoin="miter"', "")
+    :gsub("<text></text>%s*", ""):gsub(" d='[^']*'", rounded):gsub(" points = '[^']*'", rounded)
   repeat svg, n = svg:gsub("<g [^>]*>%s*</g>%s*", "") until n == 0
   return svg
 end

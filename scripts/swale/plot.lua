@@ -269,7 +269,7 @@ local function draw_lower(lines, list, height)
   for i, one in ipairs(list) do
     panel(lines, height, top, top + one[2], one[1])
     if i == #list then
-      lines[#lines + 1] = 'set format x "%g"\nset xlabel "examples seen (thousands)"'
+      lines[#lines + 1] = 'set format x "%g"\nset xlabel "examples seen (thousands)" offset 0,0.5'
     end
     one[3](lines)
     top = top + one[2] + 20

@@ -1,5 +1,5 @@
---- The examples in annotations run: blocks of `---    local f = …`, indented by four blanks or more.
---- Equations and lists, which are indented as well, begin otherwise.
+--- The examples in annotations run: blocks of `---    local f = …`, indented by at least four
+--- blanks. Equations and lists, which are indented as well, begin otherwise.
 local lu = require "luaunit"
 local page = require "page_environment"
 
