@@ -1,14 +1,13 @@
 --- Where data sets are on this machine. Each is converted once, from its files into one file of
 --- tensors below SWALE_DATA (the user's cache folder, unless set), written under a temporary name
 --- and renamed; from then on it is mapped, so that forty runs share one copy and start at once.
-local cifar = require "swale.data.cifar"
 local core = require "swale.core"
 local digest = require "swale.data.digest"
 local download = require "swale.data.download"
 local errors = require "swale.errors"
 local folders = require "swale.folders"
+local formats = require "swale.data.formats"
 local manifests = require "swale.data.manifests"
-local normalise = require "swale.data.normalise"
 
 local M = {}
 
@@ -46,14 +45,13 @@ local function find_file(folder, file, manifest)
   return nil
 end
 
---- All files of a set; of CIFAR, which may be there in part, some training images.
+local function format_of(manifest) return formats[manifest.format] end
+
+--- Whether a folder has the files of a set, or as many as its format needs.
 local function has_files(folder, manifest)
-  for key, file in pairs(manifest.files) do
-    local path = find_file(folder, file, manifest)
-    if manifest.cifar and path and key ~= "test" then return true end
-    if not manifest.cifar and not path then return false end
-  end
-  return not manifest.cifar
+  return format_of(manifest).complete(manifest, function(key)
+    return find_file(folder, manifest.files[key], manifest) ~= nil
+  end)
 end
 
 ---The folder of this machine that has all the files of a data set, if there is one. SWALE_DATA_URL
@@ -93,39 +91,6 @@ local function decompressed(path, file, scratch)
   return plain
 end
 
-local function read_checked(folder, file, manifest, scratch)
-  local path = find_file(folder, file, manifest)
-  local plain = decompressed(path, file, scratch)
-  errors.check(digest.check(plain, file, path))
-  local tensor = errors.check(core.idx_read(plain))
-  if plain ~= path then folders.remove(plain) end
-  return tensor
-end
-
-local function part(tensors, first, count, into, split)
-  into[split .. ".x"] = tensors.x:narrow(1, first, count)
-  into[split .. ".y"] = tensors.y:narrow(1, first, count)
-end
-
-local function images(tensor, shape)
-  return tensor:reshape { #tensor, table.unpack(shape) }
-end
-
---- Training files hold train, then valid, then, where there are no test files, test.
-local function split_up(manifest, files)
-  local sizes, parts = manifest.split, {}
-  local train = { x = images(files.train_x, manifest.shape), y = files.train_y }
-  part(train, 1, sizes.train, parts, "train")
-  part(train, sizes.train + 1, sizes.valid, parts, "valid")
-  if files.test_x then
-    local test = { x = images(files.test_x, manifest.shape), y = files.test_y }
-    part(test, 1, sizes.test, parts, "test")
-  else
-    part(train, sizes.train + sizes.valid + 1, sizes.test, parts, "test")
-  end
-  return parts
-end
-
 local said = {}
 
 local function say_once(text)
@@ -133,38 +98,36 @@ local function say_once(text)
   said[text] = true
 end
 
---- What is there, whatever it is, and whether it is the set as published: else nothing is cached.
-local function read_cifar(name, folder, scratch)
-  local manifest, paths, whole = set(name), {}, true
+--- The files of a set by its keys, decompressed, and whether all are there and as published. A
+--- format that reads no others refuses what is not.
+local function find_files(folder, manifest, scratch)
+  local paths, whole, strict = {}, true, format_of(manifest).as_published
   for key, file in pairs(manifest.files) do
     local path = find_file(folder, file, manifest)
     paths[key] = path and decompressed(path, file, scratch)
-    whole = whole and path and digest.check(paths[key], file) and true or false
+    local ok, message, code = nil, nil, nil
+    if path then ok, message, code = digest.check(paths[key], file, strict and path or nil) end
+    if strict then errors.check(ok, message, code) end
+    whole = whole and ok or false
   end
-  local tensors = cifar.read(name, paths)
+  return paths, whole
+end
+
+--- Tensors, metadata, and whether to cache them.
+local function read_set(name, folder, scratch)
+  local manifest = set(name)
+  local format = format_of(manifest)
+  local paths, whole = find_files(folder, manifest, scratch)
+  local tensors = format.read(paths, manifest)
   if not whole then
     local test = tensors["test.x"]
     say_once(("%s: %s has %d training and %d test images, in files that are not all the published"
       .. " ones; they are used as they are"):format(name, folder, #tensors["train.x"],
       test and #test or 0))
   end
-  local metadata = whole and cifar.metadata(tensors) or {}
+  local metadata = whole and format.metadata(tensors) or {}
   metadata.licence = manifest.licence
   return tensors, metadata, whole
-end
-
---- Tensors, metadata, and whether to cache them.
-local function read_set(name, folder, scratch)
-  local manifest, files = set(name), {}
-  if manifest.cifar then return read_cifar(name, folder, scratch) end
-  for key, file in pairs(manifest.files) do
-    files[key] = read_checked(folder, file, manifest, scratch)
-  end
-  local parts = split_up(manifest, files)
-  local moments = normalise.of("global", parts["train.x"])
-  return parts, { mean = ("%.17g"):format(moments.mean),
-    deviation = ("%.17g"):format(moments.deviation),
-    licence = manifest.licence }, true
 end
 
 local function file_names(manifest)
@@ -177,7 +140,7 @@ end
 local function missing(name, why)
   local manifest = set(name)
   local remedy = ("put its files into %s/%s"):format(M.folder(), name)
-  if manifest.cifar then
+  if manifest.archive then
     remedy = ("%s, or name their folder: sw.data.load(%q, { path = … }). They are %s, of %s")
       :format(remedy, name, file_names(manifest), manifest.archive.name)
   elseif manifest.package then
@@ -271,11 +234,11 @@ function M.load(name, path)
   local manifest = set(name)
   if path then return read_named(name, path) end
   if manifest.shipped then
-    local parts = {}
+    local paths = {}
     for key, file in pairs(manifest.files) do
-      parts[key] = errors.check(core.idx_read(shipped_folder() .. "/" .. file.name .. ".gz"))
+      paths[key] = shipped_folder() .. "/" .. file.name .. ".gz"
     end
-    return split_up(manifest, parts), {}
+    return format_of(manifest).read(paths, manifest), {}
   end
   if folders.exists(M.path(name)) then return read_cache(name) end
   local parts, metadata, cached = convert(name)

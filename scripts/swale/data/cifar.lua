@@ -1,8 +1,8 @@
 --- CIFAR-10 and CIFAR-100: their binary files as tensors, and how they are split.
 ---
---- The training files are put in one fixed order, the permutation of stream ("cifar", 0) of seed 1
---- of as many images as there are, and the last of that order are validation. The cache holds all
---- of them in that order, so that any number of validation images, none too, is a view of it.
+--- Training images get one fixed order, the permutation of stream ("cifar", 0) of seed 1 for their
+--- number, and the last of that order are validation. The cache holds all of them in that order, so
+--- that any number of validation images, none too, is a view of it.
 local core = require "swale.core"
 local errors = require "swale.errors"
 local normalise = require "swale.data.normalise"
@@ -33,14 +33,21 @@ local function joined(list)
   return out
 end
 
----Everything in the files, training images in their order.
----@param kind "cifar10"|"cifar100"
----@param paths table<string, string>   of the files that are there, by the manifest's keys
----@return table<string, swale.Tensor>  train.x, train.y, and of a test file test.x, test.y
-function M.read(kind, paths)
+---@type swale.DataFormat
+M.format = { as_published = false }
+
+--- Some training images are enough.
+function M.format.complete(manifest, has)
+  for key in pairs(manifest.files) do if key ~= "test" and has(key) then return true end end
+  return false
+end
+
+--- Everything in the files, training images in their order: train.x, train.y, and of a test file
+--- test.x, test.y.
+function M.format.read(paths, manifest)
   local xs, ys, tensors = {}, {}, {}
   for _, key in ipairs(errors.sorted(paths)) do
-    local x, y = errors.check(core.cifar_read(paths[key], kind))
+    local x, y = errors.check(core.cifar_read(paths[key], manifest.record))
     if key == "test" then
       tensors["test.x"], tensors["test.y"] = x, y
     else
@@ -53,17 +60,13 @@ function M.read(kind, paths)
   return tensors
 end
 
----How many images are validation, unless told.
----@param n integer   training images, all of them
----@return integer
-function M.valid(n) return n // 10 end
+--- How many images are validation, unless told, of n for training.
+function M.format.valid(n) return n // 10 end
 
----Mean and deviation of each channel, for the cache: of what trains, unless told otherwise.
----@param tensors table<string, swale.Tensor>
----@return table<string, string>
-function M.metadata(tensors)
+--- Mean and deviation of each channel, of the training images unless told otherwise.
+function M.format.metadata(tensors)
   local x = tensors["train.x"]
-  local moments = normalise.of("channel", x:narrow(1, 1, #x - M.valid(#x)))
+  local moments = normalise.of("channel", x:narrow(1, 1, #x - M.format.valid(#x)))
   local function text(t)
     local words = {}
     for i, value in ipairs(t:table()) do words[i] = ("%.17g"):format(value) end
@@ -72,11 +75,8 @@ function M.metadata(tensors)
   return { channel_mean = text(moments.mean), channel_deviation = text(moments.deviation) }
 end
 
----What metadata kept.
----@param metadata table<string, string>
----@return swale.Normalisation|nil
-function M.normalisation(metadata)
-  if not metadata.channel_mean then return nil end
+function M.format.normalisation(kind, metadata)
+  if kind ~= "channel" or not metadata.channel_mean then return nil end
   local function numbers(text)
     local list = {}
     for word in text:gmatch "%S+" do list[#list + 1] = tonumber(word) end
@@ -91,12 +91,9 @@ local function part(x, y, first, n, column)
   return { x = x:narrow(1, first, n), y = y:narrow(1, first, n):select(2, column) }
 end
 
----@param tensors table<string, swale.Tensor>
----@param valid integer
----@param column integer   of the labels
----@return table<string, { x: swale.Tensor, y: swale.Tensor }>
-function M.parts(tensors, valid, column)
-  local x, y = tensors["train.x"], tensors["train.y"]
+function M.format.parts(tensors, o)
+  local x, y, column = tensors["train.x"], tensors["train.y"], o.column
+  local valid = o.valid or M.format.valid(#x)
   if valid < 0 or valid >= #x then
     errors.misuse("data.load: valid is %d, but there are %d training images", valid, #x)
   end

@@ -1,4 +1,4 @@
---- Data sets from IDX files of one's own.
+--- Data sets in IDX files: the user's own, and known ones, which are split in a fixed way.
 local core = require "swale.core"
 local errors = require "swale.errors"
 local normalise = require "swale.data.normalise"
@@ -65,6 +65,60 @@ function M.load(o)
     parts.test = { x = tx, y = ty }
   end
   return assemble_named(o, parts, kind)
+end
+
+-- ------------------------------------------------------------------ known data sets
+
+local function narrow(t, first, count) return t:narrow(1, first, count) end
+
+--- Training files hold train, then valid, then, where there are no test files, test.
+local function split_up(manifest, files)
+  local sizes, parts = manifest.split, {}
+  local function part(split, x, y, first)
+    x = x:reshape { #x, table.unpack(manifest.shape) }
+    parts[split .. ".x"], parts[split .. ".y"] = narrow(x, first, sizes[split]),
+      narrow(y, first, sizes[split])
+  end
+  part("train", files.train_x, files.train_y, 1)
+  part("valid", files.train_x, files.train_y, sizes.train + 1)
+  if files.test_x then
+    part("test", files.test_x, files.test_y, 1)
+  else
+    part("test", files.train_x, files.train_y, sizes.train + sizes.valid + 1)
+  end
+  return parts
+end
+
+---@type swale.DataFormat
+M.format = { as_published = true }
+
+function M.format.complete(manifest, has)
+  for key in pairs(manifest.files) do if not has(key) then return false end end
+  return true
+end
+
+function M.format.read(paths, manifest)
+  local files = {}
+  for key, path in pairs(paths) do files[key] = errors.check(core.idx_read(path)) end
+  return split_up(manifest, files)
+end
+
+function M.format.metadata(tensors)
+  local moments = normalise.of("global", tensors["train.x"])
+  return { mean = ("%.17g"):format(moments.mean), deviation = ("%.17g"):format(moments.deviation) }
+end
+
+function M.format.normalisation(kind, metadata)
+  if kind ~= "global" or not metadata.mean then return nil end
+  return { kind = kind, mean = tonumber(metadata.mean), deviation = tonumber(metadata.deviation) }
+end
+
+function M.format.parts(tensors)
+  local parts = {}
+  for _, split in ipairs(sets.SPLITS) do
+    parts[split] = { x = tensors[split .. ".x"], y = tensors[split .. ".y"] }
+  end
+  return parts
 end
 
 return M

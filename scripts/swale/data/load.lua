@@ -1,7 +1,7 @@
 --- Data sets by name.
 local cache = require "swale.data.cache"
-local cifar = require "swale.data.cifar"
 local errors = require "swale.errors"
+local formats = require "swale.data.formats"
 local manifests = require "swale.data.manifests"
 local normalise = require "swale.data.normalise"
 local options = require "swale.options"
@@ -18,7 +18,7 @@ local M = {}
 ---@field labels? "fine"|"coarse"          of cifar100: its 100 classes or their 20 groups
 
 local LOAD = { standardise = "boolean|string?", path = "string?", images = "boolean|table?",
-  augment = "table?", valid = "integer?", labels = { choice = { "fine", "coarse" } } }
+  augment = "table?", valid = "integer?", labels = "string?" }
 
 ---@param name any
 function M.check_name(name)
@@ -30,37 +30,42 @@ function M.check_name(name)
   end
 end
 
+--- Names of the sets whose manifest has something, as text.
+local function those_with(has)
+  local names = {}
+  for _, name in ipairs(errors.sorted(manifests.sets)) do
+    if has(manifests.sets[name]) then names[#names + 1] = name end
+  end
+  return table.concat(names, " and ")
+end
+
+local function lets_choose(manifest) return formats[manifest.format].valid ~= nil end
+local function has_labels(manifest) return manifest.labels ~= nil end
+
+--- Which labels of an image are taken.
+local function labels_of(manifest, wanted)
+  local names = {}
+  for i, labels in ipairs(manifest.labels or {}) do names[i] = labels.name end
+  if #names == 0 then return { column = 1, classes = manifest.classes } end
+  local o = options.check("data.load", { labels = wanted },
+    { labels = { choice = names, names[1] } })
+  for i, name in ipairs(names) do if name == o.labels then return manifest.labels[i] end end
+end
+
 local function refuse_others(name, manifest, o)
-  if o.valid and not manifest.cifar then
+  if o.valid and not lets_choose(manifest) then
     errors.misuse("data.load: the validation examples of %s are always the same; valid goes with"
-      .. " cifar10 and cifar100", name)
-  elseif o.labels and name ~= "cifar100" then
-    errors.misuse "data.load: labels goes with cifar100, which has two for each image"
+      .. " %s", name, those_with(lets_choose))
+  elseif o.labels and not has_labels(manifest) then
+    errors.misuse("data.load: labels goes with %s, which has several for each image",
+      those_with(has_labels))
   end
 end
 
---- The cache keeps moments of all values, or of channels.
-local function normalisation_of(kind, x, metadata, o)
-  local kept
-  if kind == "global" and metadata.mean then
-    kept = { kind = kind, mean = tonumber(metadata.mean),
-      deviation = tonumber(metadata.deviation) }
-  elseif kind == "channel" and not o.valid then
-    kept = cifar.normalisation(metadata)
-  end
+--- The cache keeps moments of the usual training images.
+local function normalisation_of(kind, manifest, x, metadata, o)
+  local kept = not o.valid and formats[manifest.format].normalisation(kind, metadata)
   return kept or normalise.of(kind, x)
-end
-
-local function parts_of(name, tensors, o)
-  local parts = {}
-  if manifests.sets[name].cifar then
-    local fine = name == "cifar100" and o.labels ~= "coarse"
-    return cifar.parts(tensors, o.valid or cifar.valid(#tensors["train.x"]), fine and 2 or 1)
-  end
-  for _, split in ipairs(sets.SPLITS) do
-    parts[split] = { x = tensors[split .. ".x"], y = tensors[split .. ".y"] }
-  end
-  return parts
 end
 
 local function either(a, b)
@@ -88,12 +93,13 @@ function M.load(name, o)
   refuse_others(name, manifest, o)
   local kind = normalise.kind("data.load",
     either(o.standardise, either(manifest.standardise, true)))
+  local labels = labels_of(manifest, o.labels)
   local tensors, metadata = cache.load(name, o.path)
-  local parts = parts_of(name, tensors, o)
+  local parts = formats[manifest.format].parts(tensors, { valid = o.valid, column = labels.column })
   return sets.new { name = name, parts = parts, class_names = manifest.class_names,
-    classes = o.labels == "coarse" and 20 or manifest.classes, augment = o.augment,
-    images = either(o.images, manifest.images),
-    normalisation = normalisation_of(kind, parts.train.x, metadata, o), refuse = refusal(name, o) }
+    classes = labels.classes, augment = o.augment, images = either(o.images, manifest.images),
+    normalisation = normalisation_of(kind, manifest, parts.train.x, metadata, o),
+    refuse = refusal(name, o) }
 end
 
 return M

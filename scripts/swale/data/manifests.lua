@@ -1,4 +1,4 @@
---- The data sets that Swale knows: what they are, their files, where those come from.
+--- The data sets that Swale knows, a row each: what they are, their files, where those come from.
 --- Sizes and SHA-256 are of the decompressed files; `valid` is how many examples the training
 --- files' end lends to validation.
 local M = {}
@@ -12,8 +12,8 @@ local M = {}
 ---@field title string
 ---@field licence string
 ---@field classes integer
----@field files table<string, swale.ManifestFile>   train_x, train_y and maybe test_x, test_y; of
----                                               CIFAR: train_1 … or train, and test
+---@field files table<string, swale.ManifestFile>   idx: train_x, train_y and maybe test_x, test_y;
+---                                               cifar: train_1 … or train, and test
 ---@field split { train: integer, valid: integer, test: integer }
 ---@field shape integer[]                           height, width, channels
 ---@field folders? string[]                         where a package of the system puts the files
@@ -21,7 +21,10 @@ local M = {}
 ---@field shipped? boolean                          the files are part of Swale
 ---@field addresses? string[]                       folders on the web, one after the other
 ---@field archive? { name: string, folder: string }  what lies at an address, and its files' folder
----@field cifar? boolean                            CIFAR's binary files, which may be there in part
+---@field format string                             a name of swale.data.formats
+---@field record? "cifar10"|"cifar100"              of CIFAR's files: with one label, or two
+---@field labels? { name: string, column: integer, classes: integer }[]   where there are several;
+---                                               the first is the default
 ---@field class_names? string[]
 ---@field images? boolean                           models see rows in their shape, unless told
 ---@field standardise? swale.Standardise            unless told; nil: true
@@ -35,6 +38,7 @@ M.sets = {}
 M.sets["fashion-mnist"] = {
   title = "28x28 grey images of clothes, 10 classes",
   licence = "MIT, Zalando SE",
+  format = "idx",
   classes = 10,
   shape = { 28, 28, 1 },
   split = { train = 55000, valid = 5000, test = 10000 },
@@ -58,6 +62,7 @@ M.sets["fashion-mnist"] = {
 M.sets.mnist = {
   title = "28x28 grey images of handwritten digits, 10 classes",
   licence = "CC BY-SA 3.0, Y. LeCun, C. Cortes, C. Burges",
+  format = "idx",
   classes = 10,
   shape = { 28, 28, 1 },
   split = { train = 55000, valid = 5000, test = 10000 },
@@ -79,6 +84,7 @@ M.sets.mnist = {
 M.sets.digits = {
   title = "8x8 grey images of handwritten digits, 10 classes; part of Swale",
   licence = "CC BY 4.0, E. Alpaydin, C. Kaynak, UCI",
+  format = "idx",
   classes = 10,
   shape = { 8, 8, 1 },
   split = { train = 1197, valid = 300, test = 300 },
@@ -105,7 +111,7 @@ M.sets.cifar10 = {
     "truck" },
   shape = { 32, 32, 3 },
   split = { train = 45000, valid = 5000, test = 10000 },
-  cifar = true, images = true, standardise = "channel",
+  format = "cifar", record = "cifar10", images = true, standardise = "channel",
   files = {
     train_1 = cifar("cifar10", "data_batch_1", 10000,
       "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5"),
@@ -130,7 +136,9 @@ M.sets.cifar100 = {
   classes = 100,
   shape = { 32, 32, 3 },
   split = { train = 45000, valid = 5000, test = 10000 },
-  cifar = true, images = true, standardise = "channel",
+  format = "cifar", record = "cifar100", images = true, standardise = "channel",
+  labels = { { name = "fine", column = 2, classes = 100 },
+    { name = "coarse", column = 1, classes = 20 } },
   files = {
     train = cifar("cifar100", "train", 50000,
       "f31298fc616915fa142368359df1c4ca2ae984d6915ca468b998a5ec6aeebf29"),
