@@ -9,7 +9,14 @@
 
 sw_context *swi_context_new(size_t room) {
   sw_context *ctx = calloc(1, sizeof *ctx + room);
-  if (ctx) ctx->references = 1;
+  void *scratch = aligned_alloc(64, SWI_SCRATCH);
+  if (!ctx || !scratch) {
+    free(ctx);
+    free(scratch);
+    return NULL;
+  }
+  ctx->references = 1;
+  ctx->scratch = scratch;
   return ctx;
 }
 
@@ -21,6 +28,7 @@ sw_context *sw_context_retain(sw_context *ctx) {
 void sw_context_release(sw_context *ctx) {
   if (!ctx || --ctx->references > 0) return;
   swi_pool_free(ctx);
+  free(ctx->scratch);
   free(ctx);
 }
 

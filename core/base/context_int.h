@@ -16,6 +16,7 @@ struct sw_context {
   int fail_persistent;   /* whether all after it fail too */
   int poison;            /* programs overwrite memory that may not be read any more */
   struct swi_pool *pool; /* NULL: one thread */
+  void *scratch;         /* of the threads that are not the pool's; parallel_int.h */
   max_align_t above[];   /* room for the layers above, who know its type */
 };
 

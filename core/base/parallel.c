@@ -13,7 +13,7 @@
 #include "base/context_int.h"
 #include "base/parallel_int.h"
 
-enum { SPIN_NS = 50000, MAX_THREADS = 1024, STACK = 4 << 20 }; /* kernels want up to 700 KiB */
+enum { SPIN_NS = 50000, MAX_THREADS = 1024, STACK = 512 << 10 };
 
 static const uint64_t inside_mask = 0xFFFF;
 static const uint64_t open_bit = 0x10000;
@@ -32,11 +32,16 @@ struct swi_pool {
   fenv_t mode;
   int spin; /* worth it only while there is a core for each thread */
   int workers;
+  _Atomic int scratches_taken;
+  char *scratch; /* SWI_SCRATCH bytes for each worker */
   pthread_t thread[];
 };
 
 /* Set in workers for good and in a caller while it works: then a call runs its pieces itself. */
 static _Thread_local int inside_piece;
+
+/* A worker's; NULL in a caller, whose scratch is the context's. */
+static _Thread_local void *worker_scratch;
 
 static void pause_briefly(void) {
 #if defined(__x86_64__)
@@ -107,6 +112,8 @@ static void *work(void *arg) {
   struct swi_pool *pool = arg;
   uint64_t seen = 0;
   inside_piece = 1;
+  worker_scratch =
+      pool->scratch + (int64_t)atomic_fetch_add(&pool->scratches_taken, 1) * SWI_SCRATCH;
   while (!atomic_load(&pool->stop)) {
     if (!spin_for_work(pool, seen)) sleep_for_work(pool, seen);
     if (!enter(pool, &seen)) continue;
@@ -156,6 +163,8 @@ void swi_parallel(sw_context *ctx, int64_t pieces, swi_piece f, void *arg) {
   inside_piece = 0;
 }
 
+void *swi_scratch(sw_context *ctx) { return worker_scratch ? worker_scratch : ctx->scratch; }
+
 static size_t pool_size(int workers) {
   return sizeof(struct swi_pool) + (size_t)workers * sizeof(pthread_t);
 }
@@ -170,6 +179,7 @@ static void stop_pool(sw_context *ctx, struct swi_pool *pool, int started, int c
   pthread_cond_destroy(&pool->done);
   pthread_cond_destroy(&pool->wake);
   pthread_mutex_destroy(&pool->lock);
+  swi_free(ctx, pool->scratch, (size_t)capacity * SWI_SCRATCH);
   swi_free(ctx, pool, pool_size(capacity));
 }
 
@@ -194,6 +204,11 @@ static int start_workers(struct swi_pool *pool) {
 static sw_status start_pool(sw_context *ctx, int workers, struct swi_pool **out) {
   struct swi_pool *pool = swi_alloc_zeroed(ctx, pool_size(workers));
   if (!pool) return SW_ENOMEM;
+  pool->scratch = swi_alloc(ctx, (size_t)workers * SWI_SCRATCH);
+  if (!pool->scratch) {
+    swi_free(ctx, pool, pool_size(workers));
+    return SW_ENOMEM;
+  }
   pthread_mutex_init(&pool->lock, NULL);
   pthread_cond_init(&pool->wake, NULL);
   pthread_cond_init(&pool->done, NULL);

@@ -18,6 +18,7 @@ enum {
   TILES = 32,  /* of a piece */
   PARALLEL_FROM = 1 << 17
 };
+_Static_assert((SCRATCH + ROWS) * TILE * sizeof(double) <= SWI_SCRATCH, "TILE is too large");
 
 /* ------------------------------------------------------------------ finding them */
 
@@ -192,7 +193,7 @@ static void run_instruction(const chain_job *j, int32_t i, int64_t at, int64_t n
 
 static void run_piece(void *arg, int64_t number) {
   const chain_job *j = arg;
-  double scratch[(SCRATCH + ROWS) * TILE];
+  double *scratch = swi_scratch(j->p->ctx); /* SCRATCH + ROWS tiles */
   int64_t piece = TILES * j->tile, first = number * piece;
   int64_t last = first + piece < j->n ? first + piece : j->n;
   repeat_rows(j, last - first < j->tile ? last - first : j->tile, scratch);

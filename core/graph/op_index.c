@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/parallel_int.h"
 #include "graph/batch_power_int.h"
 #include "graph/build_int.h"
 #include "graph/example_norms_int.h"
@@ -128,7 +129,7 @@ static sw_status scatter_shape(swi_shape_args *a) {
 }
 
 /* A row of the result that takes many is put aside now and then, and added up in double. Rows are
- * counted on the stack, so many at a time. */
+ * counted in the thread's scratch, so many at a time. */
 enum { ROWS_ADDED = 512, ROWS_COUNTED = 8192 };
 
 typedef struct aside {
@@ -137,6 +138,7 @@ typedef struct aside {
   int32_t used;                                     /* of them */
   int32_t count[ROWS_COUNTED], place[ROWS_COUNTED]; /* additions; where in sum */
 } aside;
+_Static_assert(sizeof(aside) <= SWI_SCRATCH, "ROWS_COUNTED is too large");
 
 static int64_t row_of_result(const swi_eval_args *e) {
   return e->attrs->n ? swi_numel(&e->out_shape[0]) / e->attrs->n : 0;
@@ -190,14 +192,14 @@ static void scatter_to(const swi_eval_args *e, aside *a, int64_t first, int64_t 
 }
 
 static sw_status scatter_eval(const swi_eval_args *e) {
-  aside a;
+  aside *a = swi_scratch(e->ctx);
   int64_t rows = e->attrs->n;
-  a.row = row_of_result(e);
-  a.sum = e->scratch;
+  a->row = row_of_result(e);
+  a->sum = e->scratch;
   SW_TRY(swi_check_indices(e, "scatter_rows: index", 1, rows));
-  e->k->fill(rows * a.row, 0, e->out[0]);
-  for (int64_t first = 0; first < rows && a.row > 0; first += ROWS_COUNTED)
-    scatter_to(e, &a, first, rows - first < ROWS_COUNTED ? rows - first : ROWS_COUNTED);
+  e->k->fill(rows * a->row, 0, e->out[0]);
+  for (int64_t first = 0; first < rows && a->row > 0; first += ROWS_COUNTED)
+    scatter_to(e, a, first, rows - first < ROWS_COUNTED ? rows - first : ROWS_COUNTED);
   return SW_OK;
 }
 

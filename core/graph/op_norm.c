@@ -312,22 +312,29 @@ typedef struct wave {
   double result[WAVE][2][COLS];
 } wave;
 
+/* What a thread keeps in its scratch: the ghost at hand; the caller of all, what they share. */
+typedef struct scratch {
+  block block;
+  wave wave;
+} scratch;
+_Static_assert(sizeof(scratch) <= SWI_SCRATCH, "WAVE, STRIPS or COLS is too large");
+
 static void run_ghost(void *arg, int64_t i) {
   wave *w = arg;
   int64_t ghost = w->first + i;
   const sw_shape *x = &w->e->in_shape[0];
-  block b;
-  b.e = w->e;
-  b.first = ghost * w->g.size * w->g.rows;
-  b.rows = examples_in(&w->g, ghost) * w->g.rows;
-  b.channels = x->dim[x->ndim - 1];
-  b.channel = w->channel;
-  b.cols = w->cols;
-  b.c = b.u = NULL;
-  b.relu = b.gated = 0;
-  b.n_results = 1;
-  cut_into_strips(&b);
-  w->f(&b, ghost, w->result[i]);
+  block *b = &((scratch *)swi_scratch(w->e->ctx))->block;
+  b->e = w->e;
+  b->first = ghost * w->g.size * w->g.rows;
+  b->rows = examples_in(&w->g, ghost) * w->g.rows;
+  b->channels = x->dim[x->ndim - 1];
+  b->channel = w->channel;
+  b->cols = w->cols;
+  b->c = b->u = NULL;
+  b->relu = b->gated = 0;
+  b->n_results = 1;
+  cut_into_strips(b);
+  w->f(b, ghost, w->result[i]);
 }
 
 /* Runs f for each ghost and block of channels; adds its results times weight(examples) up, and
@@ -335,29 +342,33 @@ static void run_ghost(void *arg, int64_t i) {
 static void run_ghosts(const swi_eval_args *e, ghost_function f, int averaged, void *const out[2]) {
   const sw_shape *x = &e->in_shape[0];
   int64_t channels = x->dim[x->ndim - 1];
-  wave w = {.e = e, .g = ghosts_of(x, e->attrs->n), .f = f};
+  wave *w = &((scratch *)swi_scratch(e->ctx))->wave;
+  w->e = e;
+  w->g = ghosts_of(x, e->attrs->n);
+  w->f = f;
   const block any = {.e = e};
-  for (int k = 0; k < 2 && w.g.examples * w.g.rows == 0; k++) /* sums over nothing */
+  for (int k = 0; k < 2 && w->g.examples * w->g.rows == 0; k++) /* sums over nothing */
     if (out[k]) e->k->fill(channels, 0, out[k]);
-  if (w.g.examples * w.g.rows == 0) return;
-  for (w.channel = 0; w.channel < channels; w.channel += COLS) {
+  if (w->g.examples * w->g.rows == 0) return;
+  for (w->channel = 0; w->channel < channels; w->channel += COLS) {
     double total[2][COLS] = {{0}};
-    w.cols = channels - w.channel < COLS ? channels - w.channel : COLS;
-    for (w.first = 0; w.first < w.g.count; w.first += WAVE) {
-      int64_t n = w.g.count - w.first < WAVE ? w.g.count - w.first : WAVE;
+    w->cols = channels - w->channel < COLS ? channels - w->channel : COLS;
+    for (w->first = 0; w->first < w->g.count; w->first += WAVE) {
+      int64_t n = w->g.count - w->first < WAVE ? w->g.count - w->first : WAVE;
       if (n == 1)
-        run_ghost(&w, 0); /* its strips may then be several threads' */
+        run_ghost(w, 0); /* its strips may then be several threads' */
       else
-        swi_parallel(e->ctx, n, run_ghost, &w);
+        swi_parallel(e->ctx, n, run_ghost, w);
       for (int64_t i = 0; i < n; i++) {
         double weight =
-            averaged ? (double)examples_in(&w.g, w.first + i) / (double)w.g.examples : 1;
+            averaged ? (double)examples_in(&w->g, w->first + i) / (double)w->g.examples : 1;
         for (int k = 0; k < 2; k++)
-          for (int64_t j = 0; j < w.cols; j++) total[k][j] += weight * w.result[i][k][j];
+          for (int64_t j = 0; j < w->cols; j++) total[k][j] += weight * w->result[i][k][j];
       }
     }
     for (int k = 0; k < 2; k++)
-      for (int64_t j = 0; out[k] && j < w.cols; j++) set(&any, out[k], w.channel + j, total[k][j]);
+      for (int64_t j = 0; out[k] && j < w->cols; j++)
+        set(&any, out[k], w->channel + j, total[k][j]);
   }
 }
 

@@ -60,6 +60,7 @@ typedef struct block {
   real *to[PLACES];
   real patches[PATCHES];
 } block;
+_Static_assert(sizeof(block) <= SWI_CONVOLUTION_WORK, "grow SWI_CONVOLUTION_WORK");
 
 /* ------------------------------------------------------------------ tables */
 
@@ -314,21 +315,20 @@ static int is_by_pixel(const sweep *s, int64_t pixels, int64_t step) {
   return pixels <= SMALL && step / pixels >= V_TILE && taps_of(s) > 1 && !is_merged(s);
 }
 
-static void run_sweep(const sweep *s) {
+static void run_sweep(const sweep *s, block *b) {
   const int64_t pixels = s->rows.count * s->columns.count, places = s->images * pixels;
   int64_t step = taps_of(s) > 0 ? places_in_block(s) : PLACES;
-  block b;
-  b.s = s;
+  b->s = s;
   const int by_pixel = is_by_pixel(s, pixels, step);
   if (by_pixel) step = step / pixels * pixels;
-  for (b.first = 0; b.first < places; b.first += step) {
-    b.places = smaller(step, places - b.first);
-    b.images = by_pixel ? b.places / pixels : 0;
+  for (b->first = 0; b->first < places; b->first += step) {
+    b->places = smaller(step, places - b->first);
+    b->images = by_pixel ? b->places / pixels : 0;
     if (taps_of(s) > 0) {
-      run_block(&b);
+      run_block(b);
     } else {
-      point_to(&b);
-      write_zeros(&b);
+      point_to(b);
+      write_zeros(b);
     }
   }
 }
@@ -366,7 +366,8 @@ static void pack_straight(const sweep *s) {
     }
 }
 
-static void pack_sweep(const sweep *s) {
+static void pack_sweep(const sweep *s, block *unused) {
+  (void)unused;
   const int64_t last = s->width % PANEL, size = taps_of(s) * s->depth * PANEL;
   if (last > 0) fill(size, 0, s->packed + packed_size(s) - size); /* copies fill vectors only */
   (s->straight ? pack_straight : pack_turned)(s);
@@ -385,7 +386,7 @@ static axis forward_axis(const swi_convolution *c, int i) {
                 .to_step = 1};
 }
 
-static void forward(const swi_convolution *c, void (*f)(const sweep *s)) {
+static void forward(const swi_convolution *c, void (*f)(const sweep *s, block *b)) {
   const int64_t depth = c->channels / c->groups, taps = c->kernel[0] * c->kernel[1];
   sweep s = {.images = c->images,
              .rows = forward_axis(c, 0),
@@ -406,7 +407,7 @@ static void forward(const swi_convolution *c, void (*f)(const sweep *s)) {
              .bias = c->bias,
              .relu = c->relu};
   for (int64_t g = 0; g < c->groups; g++) {
-    f(&s);
+    f(&s, c->work);
     s.packed += packed_size(&s);
     s.from += depth;
     s.to += s.width;
@@ -443,7 +444,7 @@ static axis backward_axis(const swi_convolution *c, int i, int64_t r) {
   return a;
 }
 
-static void backward(const swi_convolution *c, void (*f)(const sweep *s)) {
+static void backward(const swi_convolution *c, void (*f)(const sweep *s, block *b)) {
   const int64_t width = c->channels / c->groups, taps = c->kernel[0] * c->kernel[1];
   const int64_t depth = c->outputs / c->groups;
   sweep s = {.images = c->images,
@@ -466,7 +467,7 @@ static void backward(const swi_convolution *c, void (*f)(const sweep *s)) {
         s.from = (const real *)c->y + g * depth;
         s.to = (real *)c->x + g * width;
         s.w = (const real *)c->w + g * depth * s.w_step;
-        f(&s);
+        f(&s, c->work);
         s.packed += packed_size(&s);
       }
 }

@@ -21,6 +21,16 @@ enum {
   HELD = 8192                    /* weights of such a piece that are held at a time */
 };
 
+typedef struct weight_work {
+  real a[BLOCK_A + V_TILE * V_N]; /* dyᵀ */
+  real spread[SPREAD + V_N];      /* X, if it is narrow */
+  real x[AT_ONCE * PANEL] __attribute__((aligned(64)));
+  real so_far[(BLOCK_A / AT_ONCE + V_TILE) * PANEL];
+  real total[HELD], some[HELD]; /* weights of many images' blocks */
+  block block;
+} weight_work;
+_Static_assert(sizeof(weight_work) <= SWI_CONVOLUTION_WORK, "grow SWI_CONVOLUTION_WORK");
+
 /* The shares of a unit: one image, or several small ones. */
 typedef struct shares {
   const swi_convolution *c;
@@ -36,8 +46,8 @@ typedef struct shares {
   int64_t image, first;     /* the unit's first image, its first pixel */
   int64_t parts, part;      /* of the pixels, and how many are in each */
   int64_t row, rows;        /* the outputs at hand */
-  real *a;                  /* dyᵀ, copied */
-  real *spread;             /* X, if it is narrow */
+  real *spread;             /* X, or NULL where it is not narrow */
+  weight_work *work;
 } shares;
 
 /* A tile of the weights' sums. */
@@ -158,7 +168,8 @@ INLINE void copy_segment(int64_t n, const real *from, real *to) {
 }
 
 /* All of X for the unit, whose kernel rows are segments. */
-static void spread_unit(const shares *h, block *b) {
+static void spread_unit(const shares *h) {
+  block *b = &h->work->block;
   const sweep *s = &h->s;
   const int64_t length = s->columns.taps * s->depth;
   const int64_t step = smaller(PATCHES, POINTERS) / h->columns;
@@ -190,8 +201,8 @@ static void gather_run(block *b, int64_t tap, int64_t channel, int64_t n, real *
 }
 
 /* Columns column … of X for one part of the unit's pixels. */
-static void gather_panel(const shares *h, block *b, int64_t part, int64_t column, int64_t cols,
-                         real *panel) {
+static void gather_panel(const shares *h, int64_t part, int64_t column, int64_t cols, real *panel) {
+  block *b = &h->work->block;
   const int64_t at = part * h->part, places = smaller(h->part, h->pixels - at);
   if (h->spread) {
     copy_straight(cols, places, h->spread + at * h->columns + column, h->columns, panel);
@@ -243,23 +254,22 @@ static void copy_dy(const shares *h, int64_t part, real *to) {
 }
 
 /* One panel of the weights, the rows at hand. */
-static void unit_panel(const shares *h, block *b, int64_t panel) {
-  real x[AT_ONCE * PANEL] __attribute__((aligned(64)));
-  real so_far[(BLOCK_A / AT_ONCE + V_TILE) * PANEL];
+static void unit_panel(const shares *h, int64_t panel) {
+  real *x = h->work->x, *a = h->work->a;
   weight_tile t = {.ldw = h->ldw,
                    .cols = smaller(PANEL, h->columns - panel * PANEL),
                    .add = h->image > h->begin,
                    .squared = h->squares != NULL};
-  if (t.cols < PANEL) memset(x, 0, sizeof x);
+  if (t.cols < PANEL) memset(x, 0, sizeof h->work->x);
   for (int64_t part = 0; part < h->parts; part++) {
-    gather_panel(h, b, part, panel * PANEL, t.cols, x);
-    if (is_striped(h)) copy_dy(h, part, h->a);
+    gather_panel(h, part, panel * PANEL, t.cols, x);
+    if (is_striped(h)) copy_dy(h, part, a);
     t.k = smaller(h->part, h->pixels - part * h->part);
-    t.a = h->a + (is_striped(h) ? 0 : part * h->part * h->rows);
+    t.a = a + (is_striped(h) ? 0 : part * h->part * h->rows);
     t.b = x;
     t.begin = part == 0;
     t.end = part == h->parts - 1;
-    t.so_far = so_far;
+    t.so_far = h->work->so_far;
     t.w = h->w ? h->w + h->row * h->ldw + (panel - h->first_panel) * PANEL : NULL;
     for (int64_t i = 0, rows; i < h->rows; i += rows) {
       rows = tile_rows(h->rows - i);
@@ -274,41 +284,39 @@ static void unit_panel(const shares *h, block *b, int64_t panel) {
         v_reduce_add(v_add(v_load(t.squares), v_load(t.squares + V_N)));
 }
 
-static void run_unit(shares *h, block *b, int64_t panel, int64_t end) {
+static void run_unit(shares *h, int64_t panel, int64_t end) {
   const int64_t fit = is_striped(h) ? STRIPED_ROWS : BLOCK_A / h->pixels;
   const int64_t step = fit < V_TILE ? V_TILE : fit / V_TILE * V_TILE;
-  if (h->spread) spread_unit(h, b);
+  if (h->spread) spread_unit(h);
   for (h->row = 0; h->row < h->outputs; h->row += step) {
     h->rows = smaller(step, h->outputs - h->row);
     for (int64_t part = 0; part < h->parts && !is_striped(h); part++)
-      copy_dy(h, part, h->a + part * h->part * h->rows);
-    for (int64_t p = panel; p < end; p++) unit_panel(h, b, p);
+      copy_dy(h, part, h->work->a + part * h->part * h->rows);
+    for (int64_t p = panel; p < end; p++) unit_panel(h, p);
   }
 }
 
-static __attribute__((noinline)) void run_units(shares *h, int64_t unit, int64_t panel,
-                                                int64_t end) {
+static void run_units(shares *h, int64_t unit, int64_t panel, int64_t end) {
   const int64_t pixels = h->c->out_size[0] * h->c->out_size[1];
-  real a[BLOCK_A + V_TILE * V_N] __attribute__((aligned(64))), spread[SPREAD + V_N];
-  block b;
-  b.s = &h->s;
-  b.images = 0;
-  h->a = a;
+  h->work->block.s = &h->s;
+  h->work->block.images = 0;
   for (h->image = h->begin; h->image < h->end; h->image += unit) {
     h->first = h->image * pixels;
     h->pixels = smaller(unit, h->end - h->image) * pixels;
     h->parts = (h->pixels + AT_ONCE - 1) / AT_ONCE;
     h->part = (h->pixels + h->parts - 1) / h->parts;
     h->spread = is_merged(&h->s) && h->pixels * h->columns <= SPREAD && h->columns <= PATCHES / 8
-                    ? spread
+                    ? h->work->spread
                     : NULL;
-    run_unit(h, &b, panel, end);
+    run_unit(h, panel, end);
   }
 }
 
 /* n panels from h->first_panel on, of h->outputs <= HELD / PANEL / n outputs, into w. */
 static void add_blocks(const shares *all, int64_t unit, int64_t n, real *w) {
-  real total[HELD] = {0}, some[HELD] = {0};
+  real *total = all->work->total, *some = all->work->some;
+  memset(total, 0, sizeof all->work->total);
+  memset(some, 0, sizeof all->work->some);
   const int64_t step = MANY_IMAGES / unit * unit;
   shares h = *all;
   h.ldw = n * PANEL;
@@ -347,7 +355,8 @@ static void run_group(const swi_convolution *c, int64_t group, int64_t panel, in
                     .from_pixel = c->channels,
                     .depth = depth},
               .outputs = c->outputs / c->groups,
-              .columns = depth * c->kernel[0] * c->kernel[1]};
+              .columns = depth * c->kernel[0] * c->kernel[1],
+              .work = c->work};
   real *squares = c->squares ? (real *)c->scratch + group * panels * c->images : NULL;
   h.dy = (const real *)c->y + group * h.outputs;
   h.dy_end = (const real *)c->y + c->images * pixels * c->outputs;

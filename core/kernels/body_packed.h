@@ -2,11 +2,11 @@
  *
  * A panel of B, two vectors wide and up to PART_K long, is copied together and stays in the
  * first-level cache while the rows of A pass, of which a block stays in the second-level cache
- * while the panels of B pass. Both copies are on the stack. A tile of C, V_TILE x two vectors,
- * lives in registers. An element of C is the sum of sums over parts of k, in order, each from 0,
- * added to C itself (accumulate, or a later part); bias and ReLU come after the last term. So the
- * error grows with PART_K and the number of parts, not with k, and neither cutting C nor the blocks
- * below move a bit.
+ * while the panels of B pass. Both copies are in the caller's work. A tile of C, V_TILE x two
+ * vectors, lives in registers. An element of C is the sum of sums over parts of k, in order, each
+ * from 0, added to C itself (accumulate, or a later part); bias and ReLU come after the last term.
+ * So the error grows with PART_K and the number of parts, not with k, and neither cutting C nor the
+ * blocks below move a bit.
  */
 #ifndef SW_BODY_PACKED_H
 #define SW_BODY_PACKED_H
@@ -18,6 +18,12 @@ enum {
   BLOCK_A = 1 << 16, /* elements of a block of A: 256 KiB */
   WIDE = 256         /* columns from which on a copy of A is worth it */
 };
+
+typedef struct packed_work {
+  real rows[BLOCK_A + V_TILE * V_N]; /* of A */
+  real panel[PART_K * PANEL] __attribute__((aligned(64)));
+} packed_work;
+_Static_assert(sizeof(packed_work) <= SWI_PRODUCT_WORK, "grow SWI_PRODUCT_WORK");
 
 typedef struct tile {
   int64_t k;
@@ -201,11 +207,12 @@ static void copy_straight(int64_t cols, int64_t k, const real *b, int64_t ldb, r
 
 /* The rows of A in block against all panels of B, which are part's. */
 static void packed_block(const swi_product *part, const tile *block, int copied) {
-  real panel[PART_K * PANEL] __attribute__((aligned(64)));
+  real *panel = ((packed_work *)part->work)->panel;
   for (int64_t j = 0; j < part->n; j += PANEL) {
     const int64_t cols = smaller(PANEL, part->n - j);
     const real *b = part->b;
-    if (cols <= V_N) memset(panel, 0, sizeof panel); /* the copies fill up vectors only */
+    if (cols <= V_N) /* the copies fill up vectors only */
+      memset(panel, 0, PART_K * PANEL * sizeof *panel);
     if (part->transpose_b)
       copy_turned(cols, block->k, b + j * part->ldb, part->ldb, panel);
     else
@@ -231,7 +238,7 @@ static int64_t block_rows(int64_t k) {
 
 /* One part of k, of all of C. */
 static void packed_part(const swi_product *p, const tile *first) {
-  real rows[BLOCK_A + V_TILE * V_N] __attribute__((aligned(64)));
+  real *rows = ((packed_work *)p->work)->rows;
   const int copied = p->k_step != 1 || p->n >= WIDE;
   const int64_t step = block_rows(p->k);
   for (int64_t i = 0; i < p->m; i += step) {

@@ -5,6 +5,7 @@
 #include "base/parallel_int.h"
 
 typedef struct job {
+  sw_context *ctx;
   const swi_convolution *c;
   const swi_kernels *k;
   void (*kernel)(const swi_convolution *c);
@@ -33,6 +34,7 @@ static void run_piece(void *arg, int64_t piece) {
   part.images = left < j->chunk ? left : j->chunk;
   part.x = behind(part.x, first * part.size[0] * part.size[1] * part.channels, j->bytes);
   part.y = behind(part.y, first * part.out_size[0] * part.out_size[1] * part.outputs, j->bytes);
+  part.work = swi_scratch(j->ctx);
   j->kernel(&part);
 }
 
@@ -54,10 +56,10 @@ static int64_t images_in_piece(const swi_convolution *c) {
   return images < 1 ? 1 : smaller(images, c->images);
 }
 
-static void run_by_images(sw_context *ctx, job *j) {
+static void run_by_images(job *j) {
   if (j->c->images == 0) return;
   j->chunk = images_in_piece(j->c);
-  swi_parallel(ctx, (j->c->images + j->chunk - 1) / j->chunk, run_piece, j);
+  swi_parallel(j->ctx, (j->c->images + j->chunk - 1) / j->chunk, run_piece, j);
 }
 
 static int64_t packed(const swi_kernels *k, const swi_convolution *c, int64_t width,
@@ -77,16 +79,16 @@ int64_t swi_conv2d_input_scratch(const swi_kernels *k, const swi_convolution *c)
 
 void swi_conv2d(sw_context *ctx, int element_bytes, const swi_convolution *c) {
   const swi_kernels *k = swi_kernels_of(ctx, element_bytes);
-  job j = {.c = c, .kernel = k->conv2d, .bytes = element_bytes};
+  job j = {.ctx = ctx, .c = c, .kernel = k->conv2d, .bytes = element_bytes};
   if (k->conv2d_pack) k->conv2d_pack(c);
-  run_by_images(ctx, &j);
+  run_by_images(&j);
 }
 
 void swi_conv2d_input(sw_context *ctx, int element_bytes, const swi_convolution *c) {
   const swi_kernels *k = swi_kernels_of(ctx, element_bytes);
-  job j = {.c = c, .kernel = k->conv2d_input, .bytes = element_bytes};
+  job j = {.ctx = ctx, .c = c, .kernel = k->conv2d_input, .bytes = element_bytes};
   if (k->conv2d_input_pack) k->conv2d_input_pack(c);
-  run_by_images(ctx, &j);
+  run_by_images(&j);
 }
 
 /* ------------------------------------------------------------------ weights */
@@ -105,6 +107,7 @@ static void run_panels(void *arg, int64_t piece) {
   swi_convolution part = *j->c;
   part.first_panel = piece * j->chunk;
   part.end_panel = smaller(part.first_panel + j->chunk, j->panels);
+  part.work = swi_scratch(j->ctx);
   j->kernel(&part);
 }
 
@@ -119,7 +122,7 @@ static int64_t panels_in_piece(const job *j, int threads) {
 
 void swi_conv2d_weight(sw_context *ctx, int element_bytes, const swi_convolution *c) {
   const swi_kernels *k = swi_kernels_of(ctx, element_bytes);
-  job j = {.c = c, .k = k, .kernel = k->conv2d_weight};
+  job j = {.ctx = ctx, .c = c, .k = k, .kernel = k->conv2d_weight};
   if (k->conv_panel == 0) {
     k->conv2d_weight(c);
     return;

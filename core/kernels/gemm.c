@@ -38,7 +38,16 @@ enum {
   HELD = HELD_ROWS * HELD_ROWS
 };
 
+/* What a piece keeps in its thread's scratch. */
+typedef struct scratch {
+  char work[SWI_PRODUCT_WORK]; /* of the kernel */
+  double sum[HELD];            /* of a long sum */
+  float block[HELD];
+} scratch;
+_Static_assert(sizeof(scratch) <= SWI_SCRATCH, "HELD is too large");
+
 typedef struct job {
+  sw_context *ctx;
   swi_gemm_args g;
   const swi_blas *blas;
   const swi_kernels *kernels;
@@ -126,7 +135,8 @@ static void call_turned(const job *j, const swi_gemm_args *p) {
 }
 
 /* gemm_packed or gemm_plain: bias and activation on the way. */
-static void call_general(void (*f)(const swi_product *), const swi_gemm_args *p) {
+static void call_general(const job *j, void (*f)(const swi_product *), const swi_gemm_args *p) {
+  scratch *s = swi_scratch(j->ctx);
   const swi_product product = {.m = p->m,
                                .n = p->n,
                                .k = p->k,
@@ -140,7 +150,8 @@ static void call_general(void (*f)(const swi_product *), const swi_gemm_args *p)
                                .ldc = p->ldc,
                                .accumulate = p->accumulate,
                                .bias = p->accumulate ? NULL : p->bias,
-                               .relu = !p->accumulate && p->activation == SWI_ACT_RELU};
+                               .relu = !p->accumulate && p->activation == SWI_ACT_RELU,
+                               .work = s->work};
   f(&product);
 }
 
@@ -153,13 +164,13 @@ static void zero(const job *j, const swi_gemm_args *p) {
 static void multiply(const job *j, const swi_gemm_args *p) {
   switch (j->route) {
   case ROUTE_BLAS: call_blas(j, p); break;
-  case ROUTE_PLAIN: call_general(j->kernels->gemm_plain, p); break;
+  case ROUTE_PLAIN: call_general(j, j->kernels->gemm_plain, p); break;
   case ROUTE_NT:
     j->kernels->gemm_nt(p->m, p->n, p->k, p->a, p->lda, p->b, p->ldb, p->c, p->ldc, p->accumulate);
     break;
   case ROUTE_N: call_n(j, p, p->b, p->ldb); break;
   case ROUTE_TURNED: call_turned(j, p); break;
-  case ROUTE_PACKED: call_general(j->kernels->gemm_packed, p); break;
+  case ROUTE_PACKED: call_general(j, j->kernels->gemm_packed, p); break;
   case ROUTE_ZERO: zero(j, p); break;
   }
 }
@@ -180,19 +191,14 @@ static int64_t block_length(const job *j) { return j->route == ROUTE_NT ? LONG_D
 
 static int is_long(const job *j) { return j->bytes == 4 && j->g.k > block_length(j); }
 
-typedef struct held {
-  float block[HELD];
-  double sum[HELD];
-} held;
-
 /* Terms first ... first + n - 1 of the product, into the block. */
 static void multiply_block(const job *j, const swi_gemm_args *p, int64_t first, int64_t n,
-                           held *h) {
+                           scratch *s) {
   swi_gemm_args part = *p;
   part.k = n;
   part.a = at(p->a, p->transpose_a ? first * p->lda : first, j->bytes);
   part.b = at(p->b, p->transpose_b ? first : first * p->ldb, j->bytes);
-  part.c = h->block;
+  part.c = s->block;
   part.ldc = p->n;
   part.accumulate = 0;
   part.bias = NULL;
@@ -201,23 +207,22 @@ static void multiply_block(const job *j, const swi_gemm_args *p, int64_t first, 
 }
 
 /* At most HELD elements of C. */
-static void sum_blocks(const job *j, const swi_gemm_args *p, held *h) {
+static void sum_blocks(const job *j, const swi_gemm_args *p) {
+  scratch *s = swi_scratch(j->ctx);
   const int64_t length = block_length(j);
   float *c = p->c;
   for (int64_t i = 0; i < p->m; i++)
     for (int64_t q = 0; q < p->n; q++)
-      h->sum[i * p->n + q] = p->accumulate ? (double)c[i * p->ldc + q] : 0;
+      s->sum[i * p->n + q] = p->accumulate ? (double)c[i * p->ldc + q] : 0;
   for (int64_t first = 0; first < p->k; first += length) {
-    multiply_block(j, p, first, smaller(length, p->k - first), h);
-    for (int64_t e = 0; e < p->m * p->n; e++) h->sum[e] += (double)h->block[e];
+    multiply_block(j, p, first, smaller(length, p->k - first), s);
+    for (int64_t e = 0; e < p->m * p->n; e++) s->sum[e] += (double)s->block[e];
   }
   for (int64_t i = 0; i < p->m; i++)
-    for (int64_t q = 0; q < p->n; q++) c[i * p->ldc + q] = (float)h->sum[i * p->n + q];
+    for (int64_t q = 0; q < p->n; q++) c[i * p->ldc + q] = (float)s->sum[i * p->n + q];
 }
 
-/* Its frame is large, so it is not to be part of any other. */
-static __attribute__((noinline)) void multiply_long(const job *j, const swi_gemm_args *p) {
-  held h;
+static void multiply_long(const job *j, const swi_gemm_args *p) {
   job piece = *j;
   piece.g = *p;
   const int64_t rows = smaller(p->m, HELD_ROWS), cols = smaller(p->n, HELD / rows);
@@ -225,7 +230,7 @@ static __attribute__((noinline)) void multiply_long(const job *j, const swi_gemm
     for (int64_t q = 0; q < p->n; q += cols) {
       const swi_gemm_args some =
           part(&piece, i, smaller(rows, p->m - i), q, smaller(cols, p->n - q));
-      sum_blocks(j, &some, &h);
+      sum_blocks(j, &some);
     }
 }
 
@@ -283,7 +288,8 @@ static int64_t cut(job *j, int threads) {
 
 void swi_gemm(sw_context *ctx, int element_bytes, const swi_gemm_args *g) {
   if (g->m == 0 || g->n == 0) return;
-  job j = {.g = *g,
+  job j = {.ctx = ctx,
+           .g = *g,
            .blas = swi_backend_of(ctx)->blas,
            .kernels = swi_kernels_of(ctx, element_bytes),
            .bytes = element_bytes};

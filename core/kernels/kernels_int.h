@@ -11,6 +11,10 @@
 
 #include "base/context.h"
 
+/* Bytes of work that a product or a convolution wants of its caller, aligned to 64: copies of
+ * blocks, tables of pointers. Every call may find anything in them. */
+enum { SWI_PRODUCT_WORK = 320 << 10, SWI_CONVOLUTION_WORK = 896 << 10 };
+
 /* SWI_UNARY_neg, … and SWI_BINARY_add, …: see elementwise.def. */
 typedef enum swi_unary {
 #define UNARY(name, f) SWI_UNARY_##name,
@@ -63,6 +67,7 @@ typedef struct swi_product {
   int accumulate;
   const void *bias; /* n elements or NULL */
   int relu;
+  void *work; /* SWI_PRODUCT_WORK bytes, for gemm_packed */
 } swi_product;
 
 /* y = act(w * x + bias), images NHWC, weights (outputs, kernel, kernel, channels / groups). Pairs
@@ -80,6 +85,7 @@ typedef struct swi_convolution {
    * channels) in panels of conv_panel and group behind group. */
   int64_t first_panel, end_panel;
   void *scratch; /* packed weights, or squares: panels x images */
+  void *work;    /* SWI_CONVOLUTION_WORK bytes */
 } swi_convolution;
 
 /* Rows of channels to be normalised: element (i, j) is at [i ld + j]. cols: at most SWI_NORM_COLS.
@@ -144,8 +150,7 @@ typedef struct swi_kernels {
    * the derivative in w: each image's share is summed first, then images are added in order, and
    * squares[i] is the sum of the squares of image i's share. With a conv_panel the first two read
    * packed weights from scratch, and conv2d_weight does the panels that it is told, puts each
-   * panel's squares into scratch instead, and wants an image at least. They need some 700 KiB of
-   * stack. */
+   * panel's squares into scratch instead, and wants an image at least. */
   int conv_panel; /* 0: no scratch, nothing packed, all of the weights at once */
   void (*conv2d_pack)(const swi_convolution *c); /* w into scratch, for the next one */
   void (*conv2d_input_pack)(const swi_convolution *c);
@@ -220,8 +225,8 @@ typedef struct swi_kernels {
   void (*gemm_n)(int64_t m, int64_t n, int64_t k, const void *a, int64_t row_step, int64_t k_step,
                  const void *b, int64_t ldb, void *c, int64_t ldc, int accumulate);
 
-  /* Any product, k >= 1: B is packed, A where its k_step is not 1. Or NULL. Needs some 300 KiB of
-   * stack. Its bits are gemm_n's: each sum runs over the same parts of k in order. */
+  /* Any product, k >= 1: B is packed, A where its k_step is not 1. Or NULL. Its bits are gemm_n's:
+   * each sum runs over the same parts of k in order. */
   void (*gemm_packed)(const swi_product *p);
 
   /* Any product, k >= 1, in plain C; NULL where there is gemm_packed. */

@@ -10,6 +10,7 @@
 enum { GUARD = 16 };
 
 static const swi_kernels *table;
+static char work[SWI_PRODUCT_WORK] __attribute__((aligned(64)));
 static uint64_t seed = 1;
 
 static float uniform(void) {
@@ -83,7 +84,7 @@ static void check_others(const swi_product *p, const float *before) {
 /* kind: transposes of A and B, C +=, bias, relu; extra: elements that rows are apart */
 static void check_product(int64_t m, int64_t n, int64_t k, int kind, int extra) {
   const int ta = kind & 1, tb = (kind & 2) != 0, add = (kind & 4) != 0;
-  swi_product p = {.m = m, .n = n, .k = k, .transpose_b = tb, .ldc = n + extra};
+  swi_product p = {.m = m, .n = n, .k = k, .transpose_b = tb, .ldc = n + extra, .work = work};
   p.row_step = ta ? 1 : k + extra;
   p.k_step = ta ? m + extra : 1;
   p.ldb = (tb ? k : n) + extra;
@@ -139,7 +140,8 @@ TEST(blocked_products) { each_table(blocked); }
 /* A's rows may overlap: a convolution's do. Here neighbouring windows of one sequence. */
 static void windows(void) {
   const float *sequence = random_floats(400);
-  swi_product p = {.m = 90, .n = 20, .k = 31, .a = sequence, .row_step = 4, .k_step = 1};
+  swi_product p = {
+      .m = 90, .n = 20, .k = 31, .a = sequence, .row_step = 4, .k_step = 1, .work = work};
   const float *before = random_floats(90 * 20 + GUARD);
   p.b = random_floats(31 * 20);
   p.c = random_floats(90 * 20 + GUARD);
@@ -161,6 +163,7 @@ static void pieces(void) {
     const int ta = kind & 1, tb = kind >> 1;
     swi_product p = {.m = M, .n = N, .k = K, .row_step = ta ? 1 : K, .k_step = ta ? M : 1};
     p.transpose_b = tb;
+    p.work = work;
     p.ldb = tb ? K : N;
     p.ldc = N;
     float *whole = random_floats(M * N), *c = random_floats(M * N), *b = random_floats(K * N);
@@ -205,7 +208,8 @@ static void not_finite(void) {
                          .ldb = SIDE,
                          .c = c,
                          .ldc = SIDE,
-                         .relu = 1};
+                         .relu = 1,
+                         .work = work};
   table->gemm_packed(&p);
   for (int i = 0; i < SIDE; i++)
     for (int j = 0; j < SIDE; j++) {
