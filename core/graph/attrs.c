@@ -72,15 +72,13 @@ static const field fields[] = {
     FIELD(window.groups, SW_ATTR_GROUPS),
 };
 
-static int is_zero(const char *bytes, size_t n) {
-  for (size_t i = 0; i < n; i++)
-    if (bytes[i]) return 0;
-  return 1;
-}
-
 const char *swi_attrs_unread(const sw_attrs *a, uint32_t read) {
-  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
-    if (!(fields[i].readers & read) && !is_zero((const char *)a + fields[i].offset, fields[i].size))
-      return fields[i].name;
+  static const sw_attrs none;
+  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+    const field *f = &fields[i];
+    if (f->readers & read) continue;
+    if (memcmp((const char *)a + f->offset, (const char *)&none + f->offset, f->size) != 0)
+      return f->name;
+  }
   return NULL;
 }

@@ -99,7 +99,10 @@ sw_status sw_eager(sw_context *ctx, sw_op op, sw_tensor *const *in, int n_in, co
   if (n_in > SWI_MAX_IN || n_in != swi_op(op)->n_in)
     return sw_fail(ctx, SW_EARG, "%s: expected %d inputs, got %d", sw_op_name(op), swi_op(op)->n_in,
                    n_in);
-  if (attrs) c.attrs = *attrs;
+  if (attrs) {
+    SW_TRY(swi_check_attrs(ctx, op, attrs));
+    c.attrs = *attrs;
+  }
   sw_status st = call(&c, in, made);
   for (int i = 0; i < n_in; i++) sw_tensor_free(c.in[i]);
   for (int o = 0; o < swi_op(op)->n_out; o++) {

@@ -118,7 +118,7 @@ static sw_status check_kinds(sw_context *ctx, sw_op op, const sw_type *const *in
   return SW_OK;
 }
 
-static sw_status check_attrs(sw_context *ctx, sw_op op, const sw_attrs *attrs) {
+sw_status swi_check_attrs(sw_context *ctx, sw_op op, const sw_attrs *attrs) {
   const char *unread = swi_attrs_unread(attrs, swi_op(op)->attrs);
   if (unread)
     return sw_fail(ctx, SW_EARG, "%s: does not read the attribute %s", sw_op_name(op), unread);
@@ -136,7 +136,6 @@ sw_status swi_infer(sw_context *ctx, sw_op op, const sw_type *const *in, int n_i
     return sw_fail(ctx, SW_EARG, "%s: leaves have functions of their own", a.op);
   if (n_in != row->n_in)
     return sw_fail(ctx, SW_EARG, "%s: expected %d inputs, got %d", a.op, row->n_in, n_in);
-  SW_TRY(check_attrs(ctx, op, attrs));
   for (int i = 0; i < n_in; i++) a.in[i] = in[i];
   SW_TRY(check_kinds(ctx, op, in));
   SW_TRY(row->shape(&a));
@@ -165,7 +164,10 @@ sw_status sw_graph_apply(sw_graph *g, sw_op op, const sw_edge *in, int n_in, con
   int32_t number;
   SW_TRY(check_edges(g, op, in, n_in));
   const swi_op_row *row = swi_op(op);
-  if (attrs) n.attrs = *attrs;
+  if (attrs) {
+    SW_TRY(swi_check_attrs(g->ctx, op, attrs));
+    n.attrs = *attrs;
+  }
   for (int i = 0; i < n_in && i < SWI_MAX_IN; i++) {
     n.in[i] = in[i];
     types[i] = sw_graph_type(g, in[i]);

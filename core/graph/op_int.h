@@ -180,6 +180,9 @@ sw_dependence swi_dependence_max(sw_dependence a, sw_dependence b);
 /* Checks that at most one dimension has the batch; SW_ESHAPE with the op's name. */
 sw_status swi_type_check(sw_context *ctx, const char *op, const sw_type *t);
 
+/* SW_EARG, SW_ERANGE: attributes that op does not read, or too many axes. */
+sw_status swi_check_attrs(sw_context *ctx, sw_op op, const sw_attrs *attrs);
+
 /* Runs the shape rule of op; used by graphs and eagerly. */
 sw_status swi_infer(sw_context *ctx, sw_op op, const sw_type *const *in, int n_in, sw_attrs *attrs,
                     sw_type *out);

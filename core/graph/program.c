@@ -19,8 +19,8 @@ typedef struct compiler {
   unsigned char *needed;           /* by node */
   unsigned char *late;             /* by node: whether it depends on the late vector */
   int32_t (*readers)[SWI_MAX_OUT]; /* by node and output: see swi_fuse */
-  int32_t *fused;                  /* by node: the node that took it in, or -1 */
-  int32_t (*buffer)[SWI_MAX_OUT];  /* by node and output, or -1 */
+  swi_fusions fusions;
+  int32_t (*buffer)[SWI_MAX_OUT]; /* by node and output, or -1 */
 } compiler;
 
 /* ------------------------------------------------------------------ lists */
@@ -183,69 +183,25 @@ static sw_status emit_op(compiler *c, int32_t i, const swi_node *n, sw_edge bias
   return add_instruction(c->p, &code);
 }
 
-static int fused_into(const compiler *c, int32_t from, const swi_node *into) {
-  return c->fused[from] >= 0 && &c->g->nodes[c->fused[from]] == into;
-}
-
-/* Node i ends a product with an epilogue: product, [+ bias], [relu]. */
-static sw_status emit_product(compiler *c, int32_t i) {
-  const swi_node *n = &c->g->nodes[i];
-  swi_activation activation = SWI_ACT_NONE;
-  sw_edge bias = SW_NO_EDGE;
-  if (n->op == SW_OP_relu) {
-    activation = SWI_ACT_RELU;
-    n = &c->g->nodes[n->in[0].node];
-  }
-  if (n->op == SW_OP_add) {
-    int k = fused_into(c, n->in[0].node, n) ? 0 : 1;
-    bias = n->in[1 - k];
-    n = &c->g->nodes[n->in[k].node];
-  }
-  return emit_op(c, i, n, bias, activation);
-}
-
-/* Node i is a batch norm. It stands where it is, as others read its statistics; a ReLU that it took
- * in is its first output. */
-static sw_status emit_norm(compiler *c, int32_t i) {
-  int32_t relu = c->fused[i];
-  SW_TRY(emit_op(c, i, &c->g->nodes[i], SW_NO_EDGE, relu >= 0 ? SWI_ACT_RELU : SWI_ACT_NONE));
-  if (relu >= 0) c->buffer[relu][0] = c->buffer[i][0];
+static sw_status emit_fusion(compiler *c, const swi_fusion *f) {
+  swi_node root = c->g->nodes[f->root];
+  if (f->gate >= 0) root.in[1] = c->g->nodes[f->gate].in[0];
+  SW_TRY(emit_op(c, f->root, &root, f->bias, f->activation));
+  c->buffer[f->result][0] = c->buffer[f->root][0];
   return SW_OK;
-}
-
-/* Node i is the derivative of a batch norm, with a cotangent that came through the norm's ReLU: it
- * computes anew where the ReLU was open, for which it takes beta along. */
-static sw_status emit_gated(compiler *c, int32_t i) {
-  swi_node n = c->g->nodes[i];
-  const swi_node *norm = &c->g->nodes[n.in[3].node];
-  n.in[1] = c->g->nodes[n.in[1].node].in[0];
-  return emit_op(c, i, &n, norm->in[2], SWI_ACT_RELU);
-}
-
-static int ends_product(const compiler *c, int32_t i) {
-  const swi_node *n = &c->g->nodes[i];
-  for (int k = 0; k < swi_op(n->op)->n_in; k++)
-    if (c->fused[n->in[k].node] == i) return 1;
-  return 0;
 }
 
 static sw_status emit_node(compiler *c, int32_t i) {
   const swi_node *n = &c->g->nodes[i];
-  int flags = swi_op(n->op)->flags;
+  int flags = swi_op(n->op)->flags, fusion = c->fusions.of[i];
   if (flags & SWI_LEAF) return emit_leaf(c, i);
   if (flags & SWI_ALIAS) {
     c->buffer[i][0] = buffer_of(c, n->in[0]);
     return SW_OK;
   }
-  if (n->op == SW_OP_batch_norm) return emit_norm(c, i);
-  if (ends_product(c, i))
-    return n->op == SW_OP_batch_norm_grad ? emit_gated(c, i) : emit_product(c, i);
-  return emit_op(c, i, n, SW_NO_EDGE, SWI_ACT_NONE);
-}
-
-/* What was fused into others goes with them; a batch norm takes its ReLU along to its own place. */
-static int is_done(const compiler *c, int32_t i) {
-  return c->buffer[i][0] >= 0 || (c->fused[i] >= 0 && c->g->nodes[i].op != SW_OP_batch_norm);
+  if (fusion == 0) return emit_op(c, i, n, SW_NO_EDGE, SWI_ACT_NONE);
+  const swi_fusion *f = &c->fusions.list[fusion - 1];
+  return f->at == i ? emit_fusion(c, f) : SW_OK;
 }
 
 /* In the order of the graph, but all that depends on the late vector behind the rest. */
@@ -253,7 +209,7 @@ static sw_status emit(compiler *c) {
   for (int late = 0; late < 2; late++) {
     c->p->late_from = c->p->n_code;
     for (int32_t i = 0; i < c->n; i++)
-      if (c->needed[i] && c->late[i] == late && !is_done(c, i)) SW_TRY(emit_node(c, i));
+      if (c->needed[i] && c->late[i] == late) SW_TRY(emit_node(c, i));
   }
   return SW_OK;
 }
@@ -309,16 +265,15 @@ static sw_status compiler_new(compiler *c) {
   c->needed = swi_alloc_zeroed(ctx, n);
   c->late = swi_alloc_zeroed(ctx, n);
   c->readers = swi_alloc_zeroed(ctx, n * sizeof *c->readers);
-  c->fused = swi_alloc(ctx, n * sizeof *c->fused);
+  c->fusions.of = swi_alloc_zeroed(ctx, n * sizeof *c->fusions.of);
   c->buffer = swi_alloc(ctx, n * sizeof *c->buffer);
   c->p->n_outputs = c->n_outputs;
   c->p->outputs = swi_alloc_zeroed(ctx, (size_t)c->n_outputs * sizeof *c->p->outputs);
   c->p->by_ready = swi_alloc_zeroed(ctx, (size_t)c->n_outputs * sizeof *c->p->by_ready);
-  if (!c->needed || !c->late || !c->readers || !c->fused || !c->buffer || !c->p->outputs ||
+  if (!c->needed || !c->late || !c->readers || !c->fusions.of || !c->buffer || !c->p->outputs ||
       !c->p->by_ready)
     return SW_ENOMEM;
   for (size_t i = 0; i < n; i++) {
-    c->fused[i] = -1;
     for (int o = 0; o < SWI_MAX_OUT; o++) c->buffer[i][o] = -1;
   }
   return SW_OK;
@@ -330,7 +285,8 @@ static void compiler_free(compiler *c) {
   swi_free(ctx, c->needed, n);
   swi_free(ctx, c->late, n);
   swi_free(ctx, c->readers, n * sizeof *c->readers);
-  swi_free(ctx, c->fused, n * sizeof *c->fused);
+  swi_free(ctx, c->fusions.of, n * sizeof *c->fusions.of);
+  swi_free(ctx, c->fusions.list, (size_t)c->fusions.cap * sizeof *c->fusions.list);
   swi_free(ctx, c->buffer, n * sizeof *c->buffer);
 }
 
@@ -365,7 +321,8 @@ static sw_status compile(compiler *c) {
   SW_TRY(copy_labels(c));
   mark_late(c, c->p->late);
   count_readers(c);
-  swi_fuse(c->g, c->needed, c->late, (const int32_t(*)[SWI_MAX_OUT])c->readers, c->fused);
+  SW_TRY(
+      swi_fuse(c->g, c->needed, c->late, (const int32_t(*)[SWI_MAX_OUT])c->readers, &c->fusions));
   SW_TRY(emit(c));
   for (int i = 0; i < c->n_outputs; i++) SW_TRY(bind_output(c, i));
   SW_TRY(swi_settle(c->p));

@@ -74,11 +74,28 @@ struct sw_program {
   size_t constant_bytes;
 };
 
-/* Finds products and convolutions whose bias and ReLU can be their epilogue. By node: needed, late,
- * fused: the node that took it in, or -1. readers, by node and output: how many inputs of needed
- * nodes and outputs of the program it is. */
-void swi_fuse(const sw_graph *g, const unsigned char *needed, const unsigned char *late,
-              const int32_t (*readers)[SWI_MAX_OUT], int32_t *fused);
+/* One instruction for several nodes: root, to whose rows bias is added and activation applied,
+ * gives the value of result. */
+typedef struct swi_fusion {
+  int32_t root;
+  sw_edge bias; /* may be none */
+  swi_activation activation;
+  int32_t result;
+  int32_t at;   /* the node in whose place it is computed */
+  int32_t gate; /* the node that made root's second input; its own first one is read instead. -1:
+                   none */
+} swi_fusion;
+
+typedef struct swi_fusions {
+  swi_fusion *list;
+  int32_t n, cap;
+  int32_t *of; /* by node: 1 + the number of the fusion that it is part of; 0: of none */
+} swi_fusions;
+
+/* Epilogue fusion. By node: needed, late. readers, by node and output: how many inputs of needed
+ * nodes and outputs of the program it is. found starts empty, with zeros in `of`. SW_ENOMEM. */
+sw_status swi_fuse(const sw_graph *g, const unsigned char *needed, const unsigned char *late,
+                   const int32_t (*readers)[SWI_MAX_OUT], swi_fusions *found);
 
 /* Lifetimes, work in place, and when updates may be made; of a program whose instructions and
  * outputs are all there. SW_ENOMEM. */

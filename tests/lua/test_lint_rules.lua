@@ -95,6 +95,19 @@ if average.kind == "swa" or kind == 3 then return end -- kind == "Linear"]],
     "scripts/swale/walk.lua:2: compares the kind of a layer; ask a method of the layer" })
 end
 
+function TestLintRules:test_ops()
+  lu.assert_equals(faults_of("ops", {
+    ["core/graph/op_math.c"] = "x = SW_OP_exp;\nconst swi_op_row swi_row_sin = {.n_in = 1};\n"
+      .. "const swi_op_row swi_row_cos = {.n_in = 1,\n  .power = swi_power_zero};",
+    ["core/graph/dump.c"] = "for (i < SW_OP_COUNT)\n  if (op == SW_OP_exp)",
+    ["core/graph/build.c"] = "SW_OP_exp", ["core/graph/program.c"] = "SW_OP_fill, SW_OP_relu",
+    ["core/graph/type.c"] = "const swi_op_row swi_row_tan = {", ["bindings/lx.c"] = "SW_OP_add",
+  }), { "core/graph/dump.c:2: knows the op exp by its name; ask a field of its row",
+    "core/graph/op_math.c:: swi_row_sin has no .power",
+    "core/graph/program.c:1: knows the op relu by its name; ask a field of its row",
+    "core/graph/type.c:1: the row of an op stands in the op_*.c of its family" })
+end
+
 function TestLintRules:test_every_rule_is_tested()
   local pipe <close> = assert(io.popen("ls '" .. LINT .. "rules'"))
   for file in pipe:lines() do
