@@ -7,6 +7,7 @@ local formats = require "swale.data.formats"
 local lu = require "luaunit"
 local manifests = require "swale.data.manifests"
 local sw = require "swale"
+local uv = require "luv"
 
 --- What each data set is: format, shape, classes, train/valid/test.
 local SETS = {
@@ -90,11 +91,12 @@ local function manifest_of(format, folder)
 end
 
 function TestManifests:setUp()
-  self.folder = require("temporary").folder()
+  self.folder, self.data = require("temporary").folder(), os.getenv "SWALE_DATA"
 end
 
 function TestManifests:tearDown()
   manifests.sets.made = nil
+  if self.data then uv.os_setenv("SWALE_DATA", self.data) else uv.os_unsetenv "SWALE_DATA" end
   folders.remove(self.folder)
 end
 
@@ -143,6 +145,23 @@ function TestManifests:check_moments(format, data)
     local wanted = kept and require("swale.data.normalise").of(kind, data.train.x:narrow(1, 1,
       #data.train.x - (format.valid and format.valid(#data.train.x) or 0)))
     lu.assert_equals(values(kept), values(wanted))
+  end
+end
+
+--- A set that is converted first and one that is read back from the cache are the same.
+function TestManifests:test_each_format_goes_through_the_cache()
+  for _, name in ipairs(errors.sorted(formats)) do
+    local cache = self.folder .. "/" .. name
+    assert(folders.make_folder(cache .. "/made"))
+    uv.os_setenv("SWALE_DATA", cache)
+    manifests.sets.made = manifest_of(name, cache .. "/made")
+    local first = sw.data.load "made"
+    lu.assert_true(folders.exists(require("swale.data.cache").path "made"), name)
+    folders.remove(cache .. "/made")
+    local again = sw.data.load "made"
+    lu.assert_equals(tostring(again), tostring(first), name)
+    lu.assert_equals(again.train.x:table(), first.train.x:table(), name)
+    lu.assert_equals(values(again.normalisation), values(first.normalisation), name)
   end
 end
 
