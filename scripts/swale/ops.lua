@@ -520,17 +520,17 @@ arguments.check_all(M, "ops", {
   transpose = "x: value, axis1: integer?, axis2: integer?",
   distance = "a: tensor, b: tensor",
   slice = "x: value, axis: integer, first: count, n: size",
-  pad = "x: value, axis: integer, before: size, behind: size, value: number?",
+  pad = "x: value, axis: integer, before: size, behind: size, value: float?",
   broadcast = "x: value, shape: table", one_hot = "labels: value, n: count",
-  scatter = "x: value, index: value, n: size", dropout = "x: value, p: number",
-  concat = "list: table, axis: integer?", causal_softmax = "x: value, scale: number?",
+  scatter = "x: value, index: value, n: size", dropout = "x: value, p: float",
+  concat = "list: table, axis: integer?", causal_softmax = "x: value, scale: float?",
   max_pool2d = "x: value, kernel: pair, o: table?",
   avg_pool2d = "x: value, kernel: pair, o: table?",
   global_avg_pool2d = "x: value", zero_pad2d = "x: value, padding: pair",
   reflect_pad2d = "x: value, padding: pair", upsample2d = "x: value, factor: pair",
   batch_norm = "x: value, gamma: value, beta: value, o: table?",
-  layer_norm = "x: value, gamma: value?, beta: value?, eps: number?",
-  group_norm = "x: value, groups: count, gamma: value?, beta: value?, eps: number?",
+  layer_norm = "x: value, gamma: value?, beta: value?, eps: float?",
+  group_norm = "x: value, groups: count, gamma: value?, beta: value?, eps: float?",
 })
 
 -- ------------------------------------------------------------------ methods

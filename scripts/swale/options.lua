@@ -1,87 +1,9 @@
 --- Tables of options, checked: unknown keys, wrong types and missing ones are refused by name, with
 --- what was meant and what is taken. Every table a user writes comes through here.
-local duration = require "swale.duration"
 local errors = require "swale.errors"
+local types = require "swale.types"
 
 local M = {}
-
-local function core_type(value) return require("swale.core").type(value) end
-local function is_finite(v) return type(v) == "number" and v - v == 0 end
-
---- A type: takes(value) gives the value as it is kept, or nil; words say what is wanted.
-local TYPES = {
-  any = { words = "anything", takes = function(v) return v end },
-  number = { words = "a finite number", takes = function(v) return is_finite(v) and v or nil end },
-  positive = { words = "a number above 0",
-    takes = function(v) return is_finite(v) and v > 0 and v or nil end },
-  nonnegative = { words = "a number that is not negative",
-    takes = function(v) return is_finite(v) and v >= 0 and v or nil end },
-  integer = { words = "a whole number",
-    takes = function(v) return type(v) == "number" and math.tointeger(v) or nil end },
-  count = { words = "a whole number above 0", takes = function(v)
-    local n = type(v) == "number" and math.tointeger(v)
-    return n and n > 0 and n or nil
-  end },
-  place = { words = "a place (1 …, or -1 … from the end)", takes = function(v)
-    local n = type(v) == "number" and math.tointeger(v)
-    return n and n ~= 0 and n or nil
-  end },
-  tensor = { words = "a tensor",
-    takes = function(v) return core_type(v) == "tensor" and v or nil end },
-}
-
---- A table whose keys are 1 … n.
-local function takes_list(v)
-  if type(v) ~= "table" then return nil end
-  local n = 0
-  for key in pairs(v) do
-    n = n + 1
-    if math.type(key) ~= "integer" or key < 1 then return nil end
-  end
-  return n == #v and v or nil
-end
-
-TYPES.list = { words = "a list, [1] and on without gaps", takes = takes_list }
-
-for _, name in ipairs { "string", "boolean", "function", "table" } do
-  TYPES[name] = { words = "a " .. name,
-    takes = function(v) return type(v) == name and v or nil end }
-end
-
-local DURATION_WORDS = "a duration (epochs, or { steps = }, { examples = }, { epochs = })"
-
-local function takes_duration(v, where)
-  if type(v) ~= "number" and type(v) ~= "table" then return nil end
-  return duration.of(v, where)
-end
-
-TYPES.duration = { words = DURATION_WORDS, takes = takes_duration }
-TYPES.period = { words = DURATION_WORDS .. " above 0", takes = function(v, where)
-  local d = takes_duration(v, where)
-  return d and d.amount > 0 and d or nil
-end }
-
-local CLASS_WORDS = { Optimizer = "an optimizer (sw.optim.SGD { … })",
-  Averaging = "an average (sw.average.SWA { … })", Rule = "a rule", Schedule = "a schedule",
-  Layer = "a layer", Model = "an instance of one", Run = "the run that an experiment is given",
-  Compiled = "what sw.compile gives", Split = "a split" }
-
---- Objects of a class of Swale's: "Schedule" is a table whose metatable is named swale.Schedule.
-local function class_type(name)
-  local words = CLASS_WORDS[name] or (name:find "^[AEIOU]" and "an " or "a ") .. name
-  return { words = words, takes = function(v)
-    local meta = type(v) == "table" and getmetatable(v)
-    return type(meta) == "table" and meta.__name == "swale." .. name and v or nil
-  end }
-end
-
-local function type_named(name)
-  if not TYPES[name] then
-    assert(name:match "^%u", "options: no type " .. name)
-    TYPES[name] = class_type(name)
-  end
-  return TYPES[name]
-end
 
 local function choice_words(choices)
   local quoted = {}
@@ -95,7 +17,7 @@ local function parse(entry)
   if entry.choice then return { choices = entry.choice, default = entry[1], optional = true } end
   local text = entry[1]
   local rule = { default = entry[2], optional = entry[2] ~= nil or text:sub(-1) == "?" }
-  for name in text:gmatch "[%a_]+" do rule[#rule + 1] = type_named(name) end
+  for name in text:gmatch "[%a_]+" do rule[#rule + 1] = types.named(name) end
   return rule
 end
 
@@ -115,8 +37,8 @@ end
 local function convert(rule, value, where)
   if rule.choices then return chosen(rule, value) end
   for _, t in ipairs(rule) do
-    local kept = t.takes(value, where)
-    if kept ~= nil or value == false and t == TYPES.boolean then return kept or value end
+    local kept = types.keep(t, value, where)
+    if kept ~= nil then return kept end
   end
   return nil
 end
@@ -184,9 +106,9 @@ end
 ---    "number?"            may be left out
 ---    { "number", 0.9 }    with a default
 ---    { choice = { "a", "b" }, "a" }
----Types: any number positive nonnegative integer count place list string boolean function table
----tensor duration period (a duration above 0), and classes by their names (Schedule, Rule, Model);
----"number|Schedule|function" takes any of these. Durations come back as swale.Duration.
+---Types are those of swale.types: number, count, duration, …, and classes by their names (Schedule,
+---Rule, Model); "number|Schedule|function" takes any of these. Durations come back as
+---swale.Duration.
 ---@param where string           in messages: "Trainer"
 ---@param o table|nil
 ---@param spec table<string, string|table>
