@@ -16,11 +16,10 @@ static int new_graph(lua_State *L) {
 /* graph:input(slot, kind, shape) */
 static int input(lua_State *L) {
   static const char *const kinds[] = {"real", "index", NULL};
-  enum { MOST_SLOTS = 64 };
   lua_settop(L, 4);
   lx_node *out = lx_push_shell(L, LX_NODE);
   sw_graph *g = check_graph(L, "graph:input")->g;
-  int slot = (int)lx_check_integer(L, 2, "graph:input", "slot", 1, MOST_SLOTS) - 1;
+  int slot = (int)lx_check_integer(L, 2, "graph:input", "slot", 1, SW_MAX_SLOTS) - 1;
   sw_kind kind = lx_check_choice(L, 3, "graph:input", "kind", kinds, -1) == 0 ? SW_REAL : SW_INDEX;
   sw_dim dim[SW_MAX_DIMS];
   int ndim = lx_check_sizes(L, 4, "graph:input", 0, dim);
@@ -40,7 +39,7 @@ static int param(lua_State *L) {
   sw_shape shape = lx_check_shape(L, 3, "graph:param", 0);
   int slot = 0;
   if (!lua_isnil(L, 4))
-    slot = (int)lx_check_integer(L, 4, "graph:param", "vector", 1, LX_VECTORS) - 1;
+    slot = (int)lx_check_integer(L, 4, "graph:param", "vector", 1, SW_MAX_SLOTS) - 1;
   int64_t numel;
   sw_edge edge;
   sw_status st = sw_shape_numel(lx_context(L), &shape, &numel);

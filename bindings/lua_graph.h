@@ -5,11 +5,9 @@
 #include "graph/program.h"
 #include "support.h"
 
-enum { LX_VECTORS = 8 }; /* vectors that params may live in */
-
 typedef struct lx_graph {
-  sw_graph *g;                /* holds one reference */
-  int64_t extent[LX_VECTORS]; /* elements that a vector must have for the params made so far */
+  sw_graph *g;                  /* holds one reference */
+  int64_t extent[SW_MAX_SLOTS]; /* elements that a vector must have for the params made so far */
 } lx_graph;
 
 typedef struct lx_node {
@@ -19,9 +17,9 @@ typedef struct lx_node {
 
 typedef struct lx_program {
   sw_program *p;
-  sw_workspace *w;            /* NULL: not run yet */
-  int64_t extent[LX_VECTORS]; /* elements that a run's vectors must have */
-  int64_t out_extent[2];      /* elements that a run's out and state must have */
+  sw_workspace *w;              /* NULL: not run yet */
+  int64_t extent[SW_MAX_SLOTS]; /* elements that a run's vectors must have */
+  int64_t out_extent[2];        /* elements that a run's out and state must have */
   int n_outputs;
   char placed[]; /* whether output i goes to the output vector */
 } lx_program;

@@ -53,7 +53,7 @@ static void read_outputs(lua_State *L, int index, const sw_graph *g, plan *p, sw
 }
 
 static void note_extents(lx_program *p) {
-  for (int i = 0; i < LX_VECTORS; i++) p->extent[i] = sw_program_vector_extent(p->p, i);
+  for (int i = 0; i < SW_MAX_SLOTS; i++) p->extent[i] = sw_program_vector_extent(p->p, i);
   for (int i = 0; i < 2; i++) p->out_extent[i] = sw_program_output_extent(p->p, i);
 }
 
@@ -77,7 +77,7 @@ static int new_program(lua_State *L) {
   sw_program_options o = {
       .outputs = p.outputs, .n_outputs = p.n, .real = lx_check_real(L, at, "program")};
   if (!lua_isnil(L, at + 3))
-    o.late = (int)lx_check_integer(L, at + 3, "program", "late", 2, LX_VECTORS) - 1;
+    o.late = (int)lx_check_integer(L, at + 3, "program", "late", 2, SW_MAX_SLOTS) - 1;
   sw_status st = sw_program_new(graph->g, &o, &out->p);
   if (st != SW_OK) return lx_retry(L, st, 3, new_program);
   note_extents(out);
@@ -103,12 +103,12 @@ typedef struct run {
   run_mode mode;
   lx_program *program;
   sw_context *ctx;
-  int inputs, vectors;            /* lists */
-  int n_inputs, n_vectors;        /* their lengths */
-  int64_t batch;                  /* 0: not known yet */
-  sw_tensor *input[64];           /* inputs that are read, else NULL */
-  sw_tensor **vector[LX_VECTORS]; /* shells for contiguous views of the vectors */
-  sw_tensor *given[LX_VECTORS];
+  int inputs, vectors;              /* lists */
+  int n_inputs, n_vectors;          /* their lengths */
+  int64_t batch;                    /* 0: not known yet */
+  sw_tensor *input[SW_MAX_SLOTS];   /* inputs that are read, else NULL */
+  sw_tensor **vector[SW_MAX_SLOTS]; /* shells for contiguous views of those that are read */
+  sw_tensor *given[SW_MAX_SLOTS];
   sw_tensor *to[2]; /* SW_TO_OUT, SW_TO_STATE */
   uint64_t seed;
   int64_t step, first_example;
@@ -198,7 +198,7 @@ static void check_out(lua_State *L, run *r, int index, int to) {
     lx_error(L, "%s: %s must be %s, contiguous, writable, of %I elements or more", run_who,
              what[to], sw_dtype_name(sw_program_dtype(r->program->p)), (lua_Integer)need);
   }
-  for (int i = 0; i < LX_VECTORS; i++) {
+  for (int i = 0; i < SW_MAX_SLOTS; i++) {
     if (r->given[i] && overlap(t, r->given[i]))
       lx_error(L, "%s: %s shares memory with vector %d", run_who, what[to], i + 1);
   }
@@ -259,16 +259,16 @@ static sw_status give_inputs(const run *r, sw_workspace *w) {
 /* text: room for what sw_workspace_blame says instead of results. */
 static sw_status run_program(run *r, sw_tensor **const results[], char *text, size_t size) {
   sw_workspace *w;
-  const void *vectors[LX_VECTORS] = {NULL};
+  const void *vectors[SW_MAX_SLOTS] = {NULL};
   SW_TRY(lx_program_workspace(r->program, &w));
   if (r->mode != RERUN) SW_TRY(give_inputs(r, w));
-  for (int i = 0; i < LX_VECTORS; i++) {
+  for (int i = 0; i < sw_program_vectors(r->program->p); i++) {
     if (!r->given[i]) continue;
     SW_TRY(sw_tensor_contiguous(r->given[i], r->vector[i]));
     vectors[i] = sw_tensor_data(*r->vector[i]);
   }
   sw_run given = {.vectors = vectors,
-                  .n_vectors = LX_VECTORS,
+                  .n_vectors = SW_MAX_SLOTS,
                   .seed = r->seed,
                   .step = r->step,
                   .first_example = r->first_example};
@@ -300,17 +300,15 @@ static lx_program *check_program(lua_State *L, const char *who) {
 }
 
 static void read_inputs(lua_State *L, run *r) {
-  enum { MOST_INPUTS = 64 };
   int batch = r->vectors + 1;
   if (r->mode == RERUN) {
     if (!lua_isnil(L, r->inputs) || !lua_isnil(L, batch))
       lx_error(L, "program:rerun: takes the inputs and the batch of the last run");
     return;
   }
-  r->n_inputs = optional_list(L, r->inputs, "inputs", MOST_INPUTS);
+  r->n_inputs = optional_list(L, r->inputs, "inputs", SW_MAX_SLOTS);
   if (!lua_isnil(L, batch)) r->batch = lx_check_integer(L, batch, run_who, "batch", 1, INT32_MAX);
-  for (int i = 0; i < sw_program_inputs(r->program->p) && i < MOST_INPUTS; i++)
-    check_input(L, r, i);
+  for (int i = 0; i < sw_program_inputs(r->program->p); i++) check_input(L, r, i);
   if (r->batch == 0) r->batch = 1;
 }
 
@@ -326,16 +324,16 @@ static int run_any(lua_State *L, run_mode mode, lua_CFunction f) {
            .ctx = lx_context(L),
            .inputs = at,
            .vectors = at + 1};
-  int n = count_results(r.program);
-  lx_reserve(L, n + LX_VECTORS + 20);
+  int n = count_results(r.program), n_vectors = sw_program_vectors(r.program->p);
+  lx_reserve(L, n + SW_MAX_SLOTS + 20);
   sw_tensor ***results = lua_newuserdatauv(L, ((size_t)n + 1) * sizeof *results, 0);
-  for (int i = 0; i < LX_VECTORS; i++) r.vector[i] = lx_push_tensor(L);
+  for (int i = 0; i < n_vectors; i++) r.vector[i] = lx_push_tensor(L);
   for (int i = 0; i < n; i++) results[i] = lx_push_tensor(L);
 
   check_program(L, run_who);
-  r.n_vectors = optional_list(L, at + 1, "vectors", LX_VECTORS);
+  r.n_vectors = optional_list(L, at + 1, "vectors", SW_MAX_SLOTS);
   read_inputs(L, &r);
-  for (int i = 0; i < LX_VECTORS; i++) check_vector(L, &r, i);
+  for (int i = 0; i < SW_MAX_SLOTS; i++) check_vector(L, &r, i);
   check_out(L, &r, at + 3, SW_TO_OUT);
   check_out(L, &r, at + 4, SW_TO_STATE);
   read_random(L, &r, at + 5);

@@ -73,8 +73,7 @@ static sw_status check_result(sw_graph *g, sw_edge of, sw_edge seed) {
                    sw_type_text(sw_graph_type(g, seed), seed_text, sizeof seed_text),
                    sw_type_text(t, text, sizeof text));
   if (seed.node < 0 && (t->ndim != 0 || t->kind != SW_REAL))
-    return sw_fail(g->ctx, SW_ESHAPE,
-                   "gradient: wants a scalar, got %s (take its :mean() or :sum())",
+    return sw_fail(g->ctx, SW_ESHAPE, "gradient: wants a scalar, got %s (take its mean or its sum)",
                    sw_type_text(t, text, sizeof text));
   return SW_OK;
 }

@@ -169,9 +169,8 @@ static sw_status check_loss(const sw_graph *g, const sw_edge *grads, int n_grads
   int good = 0;
   SW_TRY(swi_is_of_mean(g, grads, n_grads, &good));
   if (good) return SW_OK;
-  return sw_fail(
-      g->ctx, SW_EUNSUPPORTED,
-      "the loss must be the mean over the examples, such as losses:mean(), not their sum");
+  return sw_fail(g->ctx, SW_EUNSUPPORTED,
+                 "the loss must be the mean over the examples, not their sum");
 }
 
 sw_status sw_graph_example_norms(sw_graph *g, const sw_edge *grads, int n_grads, sw_edge *out,

@@ -9,6 +9,8 @@
  * One dimension may be n*B, B being the batch size that is known only when a program runs; sizes
  * that are not linear in B are refused here. Each edge knows how it depends on the examples of the
  * batch.
+ *
+ * Inputs, outputs, axes, slots and elements count from 0 in this interface, and from 1 in messages.
  */
 #ifndef SW_GRAPH_H
 #define SW_GRAPH_H
@@ -22,6 +24,8 @@ typedef struct sw_edge {
   int32_t node; /* -1: none. "No cotangent" is this, never a tensor of zeros. */
   int32_t out;
 } sw_edge;
+
+enum { SW_MAX_SLOTS = 16 }; /* of inputs, and of vectors of params */
 
 #define SW_NO_EDGE ((sw_edge){-1, 0})
 

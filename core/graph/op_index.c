@@ -21,7 +21,7 @@ static sw_status want_kind(swi_shape_args *a, int i, sw_kind kind) {
                  "%s: input %d must be real numbers, got indices (cast them first)", a->op, i + 1);
 }
 
-/* "[2][1]": the place of element i, from 1 as in Lua; "" in a scalar. */
+/* "[2][1]": the place of element i, from 1; "" in a scalar. */
 static void place_text(const sw_shape *s, int64_t i, char *text, size_t size) {
   int64_t at[SW_MAX_DIMS] = {0};
   size_t used = 0;

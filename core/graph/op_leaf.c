@@ -14,11 +14,16 @@ static sw_status add_leaf(sw_graph *g, swi_node *leaf, sw_edge *out) {
   return SW_OK;
 }
 
+static sw_status check_slot(const sw_graph *g, const char *what, int slot) {
+  if (slot >= 0 && slot < SW_MAX_SLOTS) return SW_OK;
+  return sw_fail(g->ctx, SW_ERANGE, "%s must be from 1 to %d, got %d", what, SW_MAX_SLOTS,
+                 slot + 1);
+}
+
 sw_status sw_graph_input(sw_graph *g, int slot, sw_kind kind, int ndim, const sw_dim *dim,
                          sw_edge *out) {
   swi_node leaf = {.op = SW_OP_input};
-  if (slot < 0 || slot > 15)
-    return sw_fail(g->ctx, SW_ERANGE, "input: slot must be from 1 to 16, got %d", slot + 1);
+  SW_TRY(check_slot(g, "input: slot", slot));
   if (ndim < 0 || ndim > SW_MAX_DIMS)
     return sw_fail(g->ctx, SW_ERANGE, "input: at most %d axes, got %d", SW_MAX_DIMS, ndim);
   leaf.attrs.slot = slot;
@@ -43,8 +48,7 @@ static sw_status leaf_shape(sw_graph *g, const sw_shape *shape, sw_type *type) {
 sw_status sw_graph_param(sw_graph *g, int slot, int64_t offset, const sw_shape *shape,
                          sw_edge *out) {
   swi_node leaf = {.op = SW_OP_param};
-  if (slot < 0 || slot > 15)
-    return sw_fail(g->ctx, SW_ERANGE, "param: vector must be from 1 to 16, got %d", slot + 1);
+  SW_TRY(check_slot(g, "param: vector", slot));
   if (offset < 0)
     return sw_fail(g->ctx, SW_ERANGE, "param: its first element must be at 1 or later");
   SW_TRY(leaf_shape(g, shape, &leaf.type[0]));

@@ -46,8 +46,6 @@ typedef struct swi_program_output {
   int32_t ready; /* of a gradient: the instruction behind which its update may be made; else -1 */
 } swi_program_output;
 
-enum { SWI_MAX_INPUTS = 16 };
-
 struct sw_program {
   sw_context *ctx;
   int64_t references;
@@ -62,12 +60,12 @@ struct sw_program {
   int32_t n_buffers, cap_buffers;
   swi_program_output *outputs;
   int n_outputs;
-  int32_t *by_ready;                    /* outputs, by rising `ready` */
-  int32_t loss_ready;                   /* the instruction that completes output 0 */
-  int n_inputs, n_vectors;              /* what a run must give */
-  int needs[2];                         /* whether an output goes to `out`, to `state` */
-  int32_t input_buffer[SWI_MAX_INPUTS]; /* -1: nothing reads the slot */
-  sw_type input_type[SWI_MAX_INPUTS];
+  int32_t *by_ready;                  /* outputs, by rising `ready` */
+  int32_t loss_ready;                 /* the instruction that completes output 0 */
+  int n_inputs, n_vectors;            /* what a run must give */
+  int needs[2];                       /* whether an output goes to `out`, to `state` */
+  int32_t input_buffer[SW_MAX_SLOTS]; /* -1: nothing reads the slot */
+  sw_type input_type[SW_MAX_SLOTS];
   char (*labels)[SWI_LABEL]; /* the graph's */
   int32_t n_labels;
   void *constants;

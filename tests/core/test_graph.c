@@ -189,7 +189,7 @@ TEST(gradient_wants_a_scalar) {
   sw_edge grad, x = input(0, 2, dim);
   CHECK_EQ_INT(sw_graph_gradient(n.g, x, SW_NO_EDGE, &x, 1, &grad), SW_ESHAPE);
   CHECK_EQ_STR(sw_message(n.ctx),
-               "gradient: wants a scalar, got (batch, 5) (take its :mean() or :sum())");
+               "gradient: wants a scalar, got (batch, 5) (take its mean or its sum)");
 }
 
 TEST(no_path_no_gradient) {

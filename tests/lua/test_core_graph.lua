@@ -125,10 +125,10 @@ end
 
 function TestGraph:test_misuse_and_ends()
   local c = classifier()
-  raises("slot must be an integer from 1 to 64, got 0", c.g.input, c.g, 0, "real", {})
+  raises("slot must be an integer from 1 to 16, got 0", c.g.input, c.g, 0, "real", {})
   raises('kind must be "real" or "index", got "int"', c.g.input, c.g, 4, "int", {})
   raises("first must be an integer from 1", c.g.param, c.g, 0, {})
-  raises("vector must be an integer from 1 to 8, got 9", c.g.param, c.g, 1, {}, 9)
+  raises("vector must be an integer from 1 to 16, got 17", c.g.param, c.g, 1, {}, 17)
   close(c.g)
   raises("graph: this graph was freed", c.g.input, c.g, 1, "real", {})
   lu.assert_equals(c.x:shape(), { "batch", 3 }) -- nodes keep what they need

@@ -17,7 +17,8 @@ local function check_names(file, name, fault)
 end
 
 local function check_rows(file, fault)
-  for row, body in table.concat(file.lines, "\n"):gmatch "\nconst swi_op_row swi_row_([%w_]+) =(.-};)" do
+  local text = table.concat(file.lines, "\n")
+  for row, body in text:gmatch "\nconst swi_op_row swi_row_([%w_]+) =(.-};)" do
     if not body:find "%.power =" then fault(file.path, nil, "swi_row_%s has no .power", row) end
   end
 end
