@@ -284,7 +284,9 @@ end
 ---@return integer height          in pixels
 function M.commands(s)
   local loss, height = curve(s.steps, "loss"), HEIGHT + MORE * #s.measured
-  if #loss == 0 then return nil, "no losses were recorded (fit { …, run = run } records them)", 0 end
+  if #loss == 0 then
+    return nil, "no losses were recorded (fit { …, run = run } records them)", 0
+  end
   local xmax, texts = math.max(loss[#loss][1], 1e-3), {}
   local lines = { HEAD, 'set multiplot title TITLE noenhanced font ",16"',
     ("set xrange [0:%.7g]"):format(xmax) }

@@ -14,8 +14,8 @@ local function clock() return require "luv".hrtime() / 1e9 end
 local function scratch_loop(engine, measured)
   local optimizer = engine.optimizer
   local kind = optimizer.kind ~= "function" and optimizer.kind or "sgd"
-  local loop = core.loop { program = engine.graph:train(), measured = measured, weights = engine.weights:clone(),
-    buffers = engine.buffers and engine.buffers:clone(), source = engine.data.train.source,
+  local loop = core.loop { program = engine.graph:train(), measured = measured,
+    weights = engine.weights:clone(), buffers = engine.buffers and engine.buffers:clone(), source = engine.data.train.source,
     seed = 1, optimizer = kind,
     dampening = optimizer.dampening, nesterov = optimizer.nesterov,
     micro_batch = (engine.fixed or {}).micro_batch }

@@ -72,8 +72,8 @@ local OWN = { every = "period", estimate = { "boolean", false } }
 ---It returns a number, an estimate, or a table of them by name, and rules read it as `s.drift`:
 ---before its first value that is nan, or with `estimate = true` a pending estimate. The function
 ---cannot change the run: it gets copies, math.random and sw.rand draw from a stream of its own, and
----fit and settings of its trainer raise meanwhile. Its seconds are recorded with its value. An error
----in it is printed once and recorded, and the training goes on with the value before it.
+---fit and settings of its trainer raise meanwhile. Its seconds are recorded with its value. An
+---error in it is printed once and recorded, and the training goes on with the value before it.
 ---@param o swale.MeasurementOptions
 ---@return swale.Measurement
 function M.measurement(o)
