@@ -112,7 +112,7 @@ function M.new(o)
   local engine = engines.new {
     model = model, data = o.data, optimizer = optimizer, settings = settings, graph = graph,
     eval_graph = eval_graph, example = example, batch_norm = o.batch_norm,
-    average = o.average, averages = averages.list(o.average), seed = seed,
+    average = o.average, seed = seed,
     fixed = setup.fixed(o, optimizer, settings, graph, eval_graph.uneven),
     eval_batch = o.eval_batch, record = duration.every(o.record),
   }
@@ -125,7 +125,7 @@ end
 
 -- ------------------------------------------------------------------ fields
 
-local ENGINE_FIELDS = { model = true, data = true, average = true, seed = true }
+local ENGINE_FIELDS = { model = true, data = true, seed = true }
 local NAMES = { "model", "data", "average", "seed", "lr", "batch_size", "momentum", "weight_decay" }
 
 local function all_names()
@@ -138,6 +138,7 @@ function Trainer:__index(key)
   if methods[key] then return methods[key] end
   local engine = rawget(self, "engine")
   if ENGINE_FIELDS[key] then return engine[key] end
+  if key == "average" then return engine.evaluator.average end
   if type(key) == "string" and key:find "^__" then return nil end
   if engine.settings[key] == nil then errors.no_name("the trainer has", key, all_names()) end
   return engine.settings[key]
@@ -151,7 +152,7 @@ function Trainer:__newindex(key, value)
     engine.measurements:refuse "trainer.average"
     local list = averages.list(value)
     lengths.of_averages(list, engine.state.epoch_examples)
-    engine.average, engine.averages = value, list
+    engine.evaluator:set_average(value, list)
   elseif key == "lr" or key == "batch_size" or key == "momentum" or key == "weight_decay" then
     engine:set(key, options.value("Trainer", key, value, "number|Schedule|Rule|function"))
   else
@@ -228,9 +229,11 @@ function methods:evaluate(which, o)
   if o.buffers and o.buffers:numel() ~= wanted then
     errors.misuse("Trainer:evaluate: %d buffers, the model has %d", o.buffers:numel(), wanted)
   end
-  local weights, buffers = selection.weights(engine, which, o.buffers and "running" or o.batch_norm)
-  local split, name = selection.split(engine, o.on)
-  return engine:evaluate(weights, o.buffers or buffers, split.source, name)
+  local evaluator = engine.evaluator
+  local weights, buffers = selection.weights(evaluator, engine.state, which,
+    o.buffers and "running" or o.batch_norm)
+  local split, name = selection.split(evaluator, o.on)
+  return evaluator:evaluate(weights, o.buffers or buffers, split.source, name)
 end
 
 ---Asks for a measurement, before the first step, or for another interval of one:
@@ -263,7 +266,10 @@ end
 
 ---The epoch whose end had the best weights on valid; nil if there was none.
 ---@return number|nil
-function methods:best_epoch() return self.engine.best and self.engine.best.epoch end
+function methods:best_epoch()
+  local best = self.engine.evaluator.best
+  return best and best.epoch
+end
 
 ---The flat weight vector that is trained, not a copy.
 ---@param ... nil    takes nothing: averages have weights of their own

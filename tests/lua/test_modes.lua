@@ -227,7 +227,7 @@ end
 
 function TestTrainingModes:test_best_weights_keep_their_statistics()
   local t = new {}:fit { epochs = 2 }
-  local best = t.engine.best
+  local best = t.engine.evaluator.best
   lu.assert_not_nil(best.buffers)
   local again = t:evaluate(best.weights, { buffers = best.buffers })
   lu.assert_equals(again.loss, t:evaluate("best").loss)

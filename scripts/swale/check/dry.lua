@@ -1,15 +1,16 @@
---- An experiment carried out without training. Trainers are real, but for their engines: fit plans
---- instead of training, and evaluations give nan. The run is one that keeps nothing.
+--- An experiment carried out without training. Trainers are real, but their runner plans instead of
+--- training, and evaluations give nan. The run keeps nothing.
 local class = require "swale.class"
 local create = require "swale.create"
-local engines = require "swale.trainer.engine"
 local errors = require "swale.errors"
+local evaluators = require "swale.trainer.evaluator"
 local folders = require "swale.folders"
 local footprint = require "swale.trainer.footprint"
 local globals = require "swale.experiment.globals"
 local marks = require "swale.trainer.marks"
 local plans = require "swale.trainer.plan"
 local Run = require("swale.run").Run
+local runners = require "swale.trainer.runner"
 
 local M = {}
 
@@ -42,7 +43,7 @@ local function pretend(engine, plan)
     end
   end
   if engine.data.valid then
-    engine.best = { weights = engine.weights, buffers = engine.buffers, epoch = s.epoch,
+    engine.evaluator.best = { weights = engine.weights, buffers = engine.buffers, epoch = s.epoch,
       metrics = { loss = NAN, accuracy = NAN } }
   end
 end
@@ -54,21 +55,33 @@ local function begin_state(engine)
   for name, x in pairs(engine.settings) do s[name] = plans.value(x, p) or NAN end
 end
 
---- The methods of an engine that only plans.
-local function dry(on_fit)
-  local Dry = { begin = begin_state }
-  function Dry:ready() end
-  function Dry:fit(length)
-    local begun, plan = plans.position(self), plans.steps(self, length)
-    self.goal, self.remembered = marks.goal(begun, self.goal, length), plan.memory
-    on_fit { engine = self, begun = begun, length = length, plan = plan }
-    pretend(self, plan)
-  end
-  function Dry:reestimate() return self.buffers end
-  function Dry:evaluate(_, _, source, on)
+--- A loop that makes no steps. The state is what begin and pretend put into it.
+local function dry_loop()
+  return { set = function() end, measure = function() end,
+    state = function(_, t) return t end,
+    restore = function(_, o) return o end }
+end
+
+--- Evaluations give nan, at no cost.
+local function dry_evaluator(o)
+  local dry = evaluators.new(o)
+  function dry.reestimate() return o.buffers end
+  function dry.evaluate(_, _, _, source, on)
     return { loss = NAN, accuracy = NAN, examples = #source, on = on }
   end
-  return Dry
+  return dry
+end
+
+--- The runner of trainers that only plan: on_fit is told of each fit.
+local function planner(on_fit)
+  local runner = { begin = begin_state, new_loop = dry_loop, new_evaluator = dry_evaluator }
+  function runner.fit(engine, length)
+    local begun, plan = plans.position(engine), plans.steps(engine, length)
+    engine.goal, engine.remembered = marks.goal(begun, engine.goal, length), plan.memory
+    on_fit { engine = engine, begun = begun, length = length, plan = plan }
+    pretend(engine, plan)
+  end
+  return runner
 end
 
 --- A run of which nothing stays; its directory is there while it lasts.
@@ -92,12 +105,10 @@ function M.execute(experiment, params, seed, on_fit)
   local dir = assert(folders.temporary_folder())
   local give_back = globals.borrow(seed, { print = function() end, before_exit = function() end })
   local seed_before = create.default_seed()
-  engines.specialise(dry(on_fit))
   create.set_default_seed(seed)
-  local ok, failure = xpcall(experiment.run, catch, no_run(seed, dir),
-    errors.strict(params, "the experiment declares"))
+  local ok, failure = runners.with(planner(on_fit), xpcall, experiment.run, catch,
+    no_run(seed, dir), errors.strict(params, "the experiment declares"))
   create.set_default_seed(seed_before)
-  engines.specialise(nil)
   give_back()
   folders.remove(dir)
   return not ok and failure or nil

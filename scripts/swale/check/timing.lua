@@ -1,5 +1,5 @@
 --- How long a training will take, from a few steps and an evaluation on a copy of the weights.
-local core = require "swale.core"
+local loops = require "swale.trainer.loops"
 local metrics = require "swale.trainer.metrics"
 
 local M = {}
@@ -10,15 +10,9 @@ local EVALUATED = 2000    -- examples that are evaluated, at most
 
 local function clock() return require "luv".hrtime() / 1e9 end
 
---- An optimizer in Lua is left out: its step costs what SGD's does here.
-local function scratch_loop(engine, measured)
-  local optimizer = engine.optimizer
-  local kind = optimizer.kind ~= "function" and optimizer.kind or "sgd"
-  local loop = core.loop { program = engine.graph:train(), measured = measured,
-    weights = engine.weights:clone(), buffers = engine.buffers and engine.buffers:clone(), source = engine.data.train.source,
-    seed = 1, optimizer = kind,
-    dampening = optimizer.dampening, nesterov = optimizer.nesterov,
-    micro_batch = (engine.fixed or {}).micro_batch }
+--- A loop whose steps cost what the training's do, and change nothing.
+local function scratch_loop(engine)
+  local loop = loops.scratch(engine)
   loop:set("lr", 0) -- nothing diverges
   loop:set("momentum", engine.settings.momentum == 0 and 0 or 0.9)
   return loop
@@ -66,7 +60,7 @@ end
 ---@param batch integer
 ---@return number seconds
 function M.measured_step(engine, batch)
-  local loop = scratch_loop(engine, engine.graph:measured())
+  local loop = scratch_loop(engine)
   local plain = step_time(loop, batch)
   loop:measure(1)
   return math.max(0, step_time(loop, batch) - plain)

@@ -1,5 +1,6 @@
 --- The averages of a trainer, several side by side, each under a name.
 local average = require "swale.average"
+local copies = require "swale.copies"
 local errors = require "swale.errors"
 
 local M = {}
@@ -67,6 +68,37 @@ end
 function M.find(list, name)
   for _, entry in ipairs(list) do if entry.name == name then return entry.average end end
   return nil
+end
+
+-- ------------------------------------------------------------------ state
+
+local function state_of(one)
+  if one.count == 0 then return { count = 0 } end
+  return { count = one.count, state = one:state(), carry = one:carry(),
+    kept = copies.deep(one.kept) }
+end
+
+---Copies of what the averages hold, by name.
+---@param list swale.NamedAverage[]
+---@return table<string, table>
+function M.state(list)
+  local found = {}
+  for _, entry in ipairs(list) do found[entry.name] = state_of(entry.average) end
+  return found
+end
+
+---Averages go on from what state gave; those that it has nothing of begin anew.
+---@param list swale.NamedAverage[]
+---@param saved table<string, table>
+function M.restore(list, saved)
+  for _, entry in ipairs(list) do
+    local from, into = saved[entry.name], entry.average
+    into:clear()
+    if from and from.count > 0 then
+      into:restore(from.state, from.count, from.carry)
+      if from.kept then into.kept = copies.deep(from.kept) end
+    end
+  end
 end
 
 return M

@@ -1,5 +1,6 @@
 --- A loop whose optimizer is a Lua function. The native loop below it draws batches, computes loss,
 --- gradient and norms, and updates with a rate of 0; the function does the rest.
+local copies = require "swale.copies"
 local core = require "swale.core"
 local errors = require "swale.errors"
 local rules = require "swale.trainer.hyper"
@@ -165,12 +166,22 @@ function Loop:state_vectors()
   return found
 end
 
----Tensors alone: what else the function kept is lost.
----@param o { step: integer, examples: integer, vectors: table<string, swale.Tensor> }
+---A copy of all that the function keeps.
+---@return table
+function Loop:memory() return copies.deep(self.kept) end
+
+---@param o swale.LoopResume    with vectors, the tensors of a checkpoint: what else the function
+---kept is lost; or with memory
 function Loop:restore(o)
-  self.inner:restore { step = o.step, examples = o.examples }
-  self.kept = {}
-  for name, value in pairs(o.vectors) do self.kept[name] = value:clone() end
+  local inner = {}
+  for name, value in pairs(o) do inner[name] = value end
+  inner.vectors, inner.memory = nil, nil
+  self.inner:restore(inner)
+  self.kept = o.memory and copies.deep(o.memory) or {}
+  if not o.memory then
+    for name, value in pairs(o.vectors) do self.kept[name] = value:clone() end
+  end
+  for _, name in ipairs(OWN) do self.hyper[name] = o[name] or self.hyper[name] end
 end
 
 ---@return number

@@ -58,8 +58,7 @@ end
 ---@return swale.Averaging[]
 function M.averages(engine)
   local list = {}
-  for i, entry in ipairs(engine.averages or {}) do list[i] = entry.average end
-  if not engine.averages then list[1] = engine.average end
+  for i, entry in ipairs(engine.evaluator.averages) do list[i] = entry.average end
   return list
 end
 

@@ -1,5 +1,6 @@
 --- What a training writes down: lines of metrics, checkpoints, progress. Without a run, nothing.
 local averages = require "swale.trainer.averages"
+local copies = require "swale.copies"
 local marks = require "swale.trainer.marks"
 local segments = require "swale.segments"
 local statistics = require "swale.trainer.statistics"
@@ -8,22 +9,31 @@ local M = {}
 
 ---@class swale.Journal
 ---@field run table|nil
+---@field live swale.State
+---@field evaluator swale.Evaluator
+---@field measurements swale.Measurements
 ---@field line table        the line that is written next: one table, so that recording makes none
----@field loss_sum number   of the examples since the last epoch's end
+---@field history table[]   the records of the epochs
 ---@field said table        what a diagnosis has said already
+---@field written integer   the step of the last line of steps; -1: none
+---@field saved integer     the step of the last checkpoint; likewise
+---@field taken integer     examples up to the last line
+---@field loss_sum number   of the examples since the last epoch's end
+---@field loss_examples integer
 local Journal = {}
 Journal.__index = Journal
 
----@param run table|nil
----@param graph swale.CompiledGraph
----@param measurements swale.Measurements
+---@param o { run: table|nil, graph: swale.CompiledGraph, state: swale.State,
+---evaluator: swale.Evaluator, measurements: swale.Measurements }
 ---@return swale.Journal
-function M.new(run, graph, measurements)
-  local kept = #graph.buffer_segments > 0
-  return setmetatable({ run = run, measurements = measurements, line = { kind = "step" },
+function M.new(o)
+  local graph, kept = o.graph, #o.graph.buffer_segments > 0
+  return setmetatable({ run = o.run, evaluator = o.evaluator,
+    measurements = o.measurements, live = o.state, line = { kind = "step" },
     segments = segments.json(graph.segments),
     buffer_segments = kept and segments.json(graph.buffer_segments) or nil,
-    written = -1, saved = -1, taken = 0, loss_sum = 0, loss_examples = 0, said = {} }, Journal)
+    written = -1, saved = -1, taken = 0, loss_sum = 0, loss_examples = 0, said = {},
+    history = {} }, Journal)
 end
 
 --- Mean loss since the last line; it goes into the epoch's mean as well.
@@ -84,22 +94,28 @@ function Journal:progress(s, target)
   self.run:progress { done = s[target.scale], total = math.ceil(target.at - 1e-6), text = text }
 end
 
+---Keeps the record of an epoch, for the diagnosis at the end.
+---@param line table
+function Journal:remember(line) self.history[#self.history + 1] = line end
+
+-- ------------------------------------------------------------------ checkpoints
+
 --- One average stands under "average", several under "average.NAME"; what is below its last digit
 --- under "average_carry", statistics that were re-estimated for it under "buffers.average".
-local function add_averages(tensors, data, engine)
-  local captured = averages.with_captures(engine.averages)
+local function add_averages(tensors, data, evaluator)
+  local captured = averages.with_captures(evaluator.averages)
   for _, entry in ipairs(captured) do
     local part = #captured == 1 and "" or "." .. entry.name
     tensors["average" .. part] = entry.average:weights()
     tensors["average_carry" .. part] = entry.average:carry()
-    tensors["buffers.average" .. part] = statistics.known(engine, entry.average)
+    tensors["buffers.average" .. part] = statistics.known(evaluator, entry.average)
     data["average_count" .. part] = tostring(entry.average.count)
   end
 end
 
 --- With the end of the fit, where it is reached: the next one begins there.
-local function metadata(self, engine)
-  local s, goal = engine.state, engine.goal
+local function metadata(self, goal)
+  local s = self.live
   local reached = goal and marks.is_reached(goal, s)
   return { step = tostring(s.step), examples = tostring(s.examples), segments = self.segments,
     buffer_segments = self.buffer_segments,
@@ -108,34 +124,62 @@ end
 
 ---The checkpoint that a training ends with: averages have the statistics that go with them in it.
 ---It is there before the pass over the data that these may take.
----@param engine swale.Engine
-function Journal:conclude(engine)
+---@param loop swale.Loop|swale.CustomLoop
+---@param goal swale.Goal
+function Journal:conclude(loop, goal)
   if not self.run then return end
-  self:checkpoint(engine)
-  if statistics.complete(engine, engine.averages) then
+  self:checkpoint(loop, goal)
+  if statistics.complete(self.evaluator, self.evaluator.averages) then
     self.saved = -1
-    self:checkpoint(engine)
+    self:checkpoint(loop, goal)
   end
 end
 
----@param engine swale.Engine
-function Journal:checkpoint(engine)
-  local s = engine.state
+---@param loop swale.Loop|swale.CustomLoop
+---@param goal swale.Goal
+function Journal:checkpoint(loop, goal)
+  local s, evaluator = self.live, self.evaluator
   if not self.run or self.saved == s.step then return end
-  local tensors, data = engine.loop:state_vectors(), metadata(self, engine)
-  tensors.weights, tensors.buffers, data.average_count = engine.weights, engine.buffers, "0"
-  add_averages(tensors, data, engine)
+  local tensors, data = loop:state_vectors(), metadata(self, goal)
+  tensors.weights, tensors.buffers = evaluator.weights, evaluator.buffers
+  data.average_count = "0"
+  add_averages(tensors, data, evaluator)
   self.run:checkpoint(("step-%08d"):format(s.step), tensors, data)
   self.saved = s.step
 end
 
 ---Keeps the best weights on valid so far, as checkpoints/best.safetensors.
----@param engine swale.Engine
-function Journal:best(engine)
+---@param goal swale.Goal
+function Journal:best(goal)
   if not self.run then return end
-  local best = engine.best
+  local best = self.evaluator.best
   self.run:checkpoint("best", { weights = best.weights, buffers = best.buffers },
-    metadata(self, engine), { keep = true })
+    metadata(self, goal), { keep = true })
+end
+
+-- ------------------------------------------------------------------ state
+
+local KEPT = { "written", "saved", "taken", "loss_sum", "loss_examples" }
+
+---Plain data from which a journal goes on: sums of what was not written yet, what was said.
+---@return table
+function Journal:state()
+  local found = { said = copies.deep(self.said), history = copies.deep(self.history) }
+  for _, name in ipairs(KEPT) do found[name] = self[name] end
+  return found
+end
+
+---@param saved table
+function Journal:restore(saved)
+  for _, name in ipairs(KEPT) do self[name] = saved[name] end
+  self.said, self.history = copies.deep(saved.said), copies.deep(saved.history)
+end
+
+---Begins anew after as many examples: nothing before them is in the coming lines.
+---@param examples integer
+function Journal:begin_anew(examples)
+  self.written, self.saved, self.taken = -1, -1, examples
+  self.loss_sum, self.loss_examples = 0, 0
 end
 
 return M

@@ -29,7 +29,7 @@ local COLUMNS = { "train_loss", "test_loss", "test_accuracy" }
 local function mean_row(trainer, iterates)
   local mean = { name = "mean of " .. counted(#iterates, "captured iterate") }
   for _, weights in ipairs(iterates) do
-    local found = row(trainer, "", weights, statistics.of(trainer.engine, weights))
+    local found = row(trainer, "", weights, statistics.of(trainer.engine.evaluator, weights))
     for _, column in ipairs(COLUMNS) do
       mean[column] = found[column] and (mean[column] or 0) + found[column] / #iterates
     end
@@ -56,7 +56,7 @@ end
 ---@return swale.ReportRow[]
 function M.rows(trainer)
   local rows = {}
-  if not faults.is_spoiled(trainer.engine) then rows[1] = row(trainer, "last", "last") end
+  if not faults.is_spoiled(trainer:state()) then rows[1] = row(trainer, "last", "last") end
   local best = trainer:best_epoch()
   if best then
     rows[#rows + 1] = row(trainer, ("best on valid (epoch %.4g)"):format(best), "best")

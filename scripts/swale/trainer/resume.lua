@@ -1,6 +1,7 @@
---- Going on from a checkpoint.
+--- Going on from a checkpoint: the parts of a snapshot that are in its file.
 local core = require "swale.core"
 local errors = require "swale.errors"
+local snapshot = require "swale.trainer.snapshot"
 
 local M = {}
 
@@ -54,17 +55,20 @@ local function vectors(engine, saved)
   return found
 end
 
-local function restore_averages(engine, saved, metadata)
-  for _, entry in ipairs(engine.averages) do
+--- By the names of the averages that the trainer has. A LastK begins anew: its points are not in
+--- the file.
+local function averages_of(engine, saved, metadata)
+  local found, list = {}, engine.evaluator.averages
+  for _, entry in ipairs(list) do
     local part = saved["average." .. entry.name] and "." .. entry.name or ""
     local mean, count = saved["average" .. part], tonumber(metadata["average_count" .. part])
-    local named = part ~= "" or #engine.averages == 1
-    if named and mean and count and count > 0 and entry.average.kind ~= "last" then
-      entry.average:restore(mean, math.tointeger(count), saved["average_carry" .. part])
-    else
-      entry.average:clear()
+    local named = part ~= "" or #list == 1
+    if named and mean and count and entry.average.kind ~= "last" then
+      found[entry.name] = { state = mean, count = math.tointeger(count),
+        carry = saved["average_carry" .. part] }
     end
   end
+  return found
 end
 
 local function goal_of(metadata)
@@ -72,32 +76,18 @@ local function goal_of(metadata)
   return scale and { scale = scale, at = tonumber(at) } or nil
 end
 
---- Forgets what was measured of the weights before: measurements, statistics, lines of the record.
-local function forget(engine)
-  local journal = engine.journal
-  engine.measurements:restore(nil)
-  engine.last_batch = nil
-  engine.statistics = setmetatable({}, { __mode = "k" })
-  if journal then
-    journal.written, journal.saved, journal.taken = -1, -1, engine.state.examples
-    journal.loss_sum, journal.loss_examples = 0, 0
-  end
-end
-
 ---@param engine swale.Engine
 ---@param saved table<string, swale.Tensor>
 ---@param metadata table<string, string>
 function M.take(engine, saved, metadata)
   check(engine, saved, metadata)
-  local loop = engine:ready()
-  loop:restore { step = whole(metadata, "step"), examples = whole(metadata, "examples"),
-    vectors = vectors(engine, saved) }
-  engine.weights:copy(saved.weights)
-  if engine.buffers then engine.buffers:copy(saved.buffers) end
-  loop:state(engine.state)
-  restore_averages(engine, saved, metadata)
-  engine.goal = goal_of(metadata)
-  forget(engine)
+  snapshot.restore(engine, {
+    vectors = { weights = saved.weights, buffers = saved.buffers },
+    loop = { step = whole(metadata, "step"), examples = whole(metadata, "examples"),
+      vectors = vectors(engine, saved) },
+    averages = averages_of(engine, saved, metadata),
+    progress = { goal = goal_of(metadata) },
+  })
 end
 
 return M

@@ -8,46 +8,46 @@ local statistics = require "swale.trainer.statistics"
 local M = {}
 
 --- Weights that have statistics of their own keep them, unless others are asked for.
-local function own(engine, weights, buffers, how)
-  if how and how ~= "running" then buffers = statistics.of(engine, weights, how) end
+local function own(evaluator, weights, buffers, how)
+  if how and how ~= "running" then buffers = statistics.of(evaluator, weights, how) end
   return weights, buffers
 end
 
-local function best(engine, how)
-  if not engine.data.valid then
+local function best(evaluator, how)
+  if not evaluator.data.valid then
     errors.misuse('Trainer:evaluate: "best" is chosen on data.valid, and there is none')
-  elseif not engine.best and engine.valid_is_nan then
+  elseif not evaluator.best and evaluator.valid_is_nan then
     errors.misuse("Trainer:evaluate: there is no \"best\": at each epoch's end the loss on"
       .. " data.valid was NaN. Values of data.valid that are not finite make it so, or weights"
       .. " that have diverged")
-  elseif not engine.best then
+  elseif not evaluator.best then
     errors.misuse('Trainer:evaluate: there is no "best" yet: it is looked for at an epoch\'s end')
   end
-  return own(engine, engine.best.weights, engine.best.buffers, how)
+  return own(evaluator, evaluator.best.weights, evaluator.best.buffers, how)
 end
 
-local function averaged(engine, name, average, how)
+local function averaged(evaluator, name, average, how)
   if average.count == 0 then
     errors.misuse('Trainer:evaluate: "%s": nothing was captured; averaging begins after %s', name,
       average.start)
   end
   local weights = average:weights()
-  return weights, statistics.of_average(engine, average, weights, how)
+  return weights, statistics.of_average(evaluator, average, weights, how)
 end
 
 --- Any other vector of weights.
-local function given(engine, which, how)
-  if which:numel() ~= engine.weights:numel() then
+local function given(evaluator, which, how)
+  if which:numel() ~= evaluator.weights:numel() then
     errors.misuse("Trainer:evaluate: %d weights, the model has %d", which:numel(),
-      engine.weights:numel())
+      evaluator.weights:numel())
   end
   local weights = which:to "float32"
-  return weights, statistics.of(engine, weights, how)
+  return weights, statistics.of(evaluator, weights, how)
 end
 
 --- What evaluate takes by name, and what might be meant.
-local function refuse(engine, which)
-  local names = averages.names(engine.averages)
+local function refuse(evaluator, which)
+  local names = averages.names(evaluator.averages)
   table.insert(names, 1, "last")
   table.insert(names, 2, "best")
   if which == "swa" or which == "ema" or which == "last_k" then
@@ -59,38 +59,39 @@ local function refuse(engine, which)
 end
 
 ---Weights, and the running statistics that go with them.
----@param engine swale.Engine
+---@param evaluator swale.Evaluator
+---@param s swale.State
 ---@param which "last"|"best"|string|swale.Tensor|nil
 ---@param how? swale.BatchNormMethod    of averages and vectors the trainer's; of others none
 ---@return swale.Tensor weights
 ---@return swale.Tensor|nil buffers
-function M.weights(engine, which, how)
+function M.weights(evaluator, s, which, how)
   if which == nil or which == "last" then
-    faults.refuse_spoiled(engine, 'Trainer:evaluate: "last"')
-    return own(engine, engine.weights, engine.buffers, how)
+    faults.refuse_spoiled(s, 'Trainer:evaluate: "last"')
+    return own(evaluator, evaluator.weights, evaluator.buffers, how)
   end
-  if which == "best" then return best(engine, how) end
-  if core.type(which) == "tensor" then return given(engine, which, how) end
-  local average = averages.find(engine.averages, which)
-  if average then return averaged(engine, which, average, how) end
-  return refuse(engine, which)
+  if which == "best" then return best(evaluator, how) end
+  if core.type(which) == "tensor" then return given(evaluator, which, how) end
+  local average = averages.find(evaluator.averages, which)
+  if average then return averaged(evaluator, which, average, how) end
+  return refuse(evaluator, which)
 end
 
 local SPLITS = { "train", "valid", "test" }
 
----@param engine swale.Engine
+---@param evaluator swale.Evaluator
 ---@param on "train"|"valid"|"test"|swale.Split|nil   nil: valid, or train where there is none
 ---@return swale.Split
 ---@return string name
-function M.split(engine, on)
-  if on == nil and not engine.data.valid then
-    return engine.data.train, "train: there is no valid"
+function M.split(evaluator, on)
+  if on == nil and not evaluator.data.valid then
+    return evaluator.data.train, "train: there is no valid"
   end
   on = on or "valid"
   if type(on) == "table" and core.type(on.source) == "source" then return on, "a split" end
   for _, name in ipairs(SPLITS) do
     if on == name then
-      local split = engine.data[name]
+      local split = evaluator.data[name]
       return split or errors.misuse("Trainer:evaluate: the data has no %s split", name), name
     end
   end

@@ -1,0 +1,28 @@
+--- Copies of what a script keeps: tables all the way down, tensors by their values. What cannot be
+--- copied (functions with their upvalues, streams of random numbers) is shared.
+local core = require "swale.core"
+
+local M = {}
+
+local function copy(value, seen)
+  if core.type(value) == "tensor" then return value:clone() end
+  if type(value) ~= "table" then return value end
+  if seen[value] then return seen[value] end
+  local new = {}
+  seen[value] = new
+  for key, one in next, value do rawset(new, copy(key, seen), copy(one, seen)) end
+  return setmetatable(new, getmetatable(value))
+end
+
+---@generic T
+---@param value T
+---@return T
+function M.deep(value) return copy(value, {}) end
+
+---A copy of a tensor, in the tensor that is there already or in a new one; nil of nothing.
+---@param from swale.Tensor|nil
+---@param into? swale.Tensor
+---@return swale.Tensor|nil
+function M.tensor(from, into) return from and (into and into:copy(from) or from:clone()) end
+
+return M

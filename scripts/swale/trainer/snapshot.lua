@@ -1,0 +1,152 @@
+--- A training at one moment, as the list of its parts. Restored into a trainer that was made with
+--- the same options, it goes on to the bit; best weights, checkpoints and copies of trainers are
+--- made of it.
+---
+--- Not in it, for nothing can copy them: upvalues of functions (rules, optimizers, measurements,
+--- hooks), streams of random numbers that they keep, and the last ratios of updates, which are
+--- noted anew. Settings are the trainer's own.
+local averages = require "swale.trainer.averages"
+local copies = require "swale.copies"
+local errors = require "swale.errors"
+
+local M = {}
+
+---@class swale.Snapshot      a table by the names of parts; nil: that part begins anew, or stays
+---@field sampler? table      which examples come: a position in an order, which its seed decides
+---@field vectors? table      weights and buffers
+---@field loop? table         position, last values, what the optimizer keeps
+---@field rules? table        memories
+---@field averages? table
+---@field measurements? table
+---@field evaluator? table    the best weights
+---@field progress? table     where the last fit ended
+---@field journal? table      of the run that is written
+
+-- ------------------------------------------------------------------ parts
+
+local sampler = {}
+
+function sampler.state(engine)
+  return { seed = engine.seed, order = engine.fixed.order,
+    epoch_examples = engine.state.epoch_examples }
+end
+
+--- The loop's count of examples is the position; the order is the trainer's own, and must be that.
+function sampler.restore(engine, saved)
+  if not saved then return end
+  for name, value in pairs(sampler.state(engine)) do
+    if saved[name] ~= value then
+      errors.misuse("Trainer:restore: %s was %s, this trainer's is %s: it would see other examples",
+        name, errors.shown(saved[name]), errors.shown(value))
+    end
+  end
+end
+
+local vectors = {}
+
+function vectors.state(engine)
+  return { weights = engine.weights:clone(), buffers = copies.tensor(engine.buffers) }
+end
+
+function vectors.restore(engine, saved)
+  engine.weights:copy(saved.weights)
+  if engine.buffers then engine.buffers:copy(saved.buffers) end
+end
+
+local loop = {}
+
+local POSITION = { "step", "examples", "loss", "grad_norm", "batch_size", "lr", "momentum",
+  "weight_decay", "loss_sum", "loss_examples" }
+
+function loop.state(engine)
+  local s, found = engine.loop:state {}, { vectors = copies.deep(engine.loop:state_vectors()) }
+  for _, name in ipairs(POSITION) do found[name] = s[name] end
+  if s.step == 0 then found.batch_size = nil end -- nothing was used yet
+  if engine.optimizer.step then found.memory = engine.loop:memory() end
+  return found
+end
+
+function loop.restore(engine, saved)
+  engine.loop:restore(saved)
+  engine.loop:state(engine.state)
+end
+
+local rules = {}
+
+function rules.state(engine)
+  local found = {}
+  for _, rule in ipairs(engine.rules) do
+    found[rule.name] = { mem = copies.deep(rule.mem), held = rule.held }
+  end
+  return found
+end
+
+function rules.restore(engine, saved)
+  for _, rule in ipairs(engine.rules) do
+    local one = saved and saved[rule.name]
+    if one then rule.mem, rule.held = copies.deep(one.mem), one.held end
+  end
+end
+
+local progress = {}
+
+function progress.state(engine)
+  return { goal = copies.deep(engine.goal), last_batch = engine.last_batch }
+end
+
+function progress.restore(engine, saved)
+  engine.goal, engine.last_batch = copies.deep(saved.goal), saved.last_batch
+end
+
+local journal = {}
+
+function journal.state(engine)
+  return engine.journal and engine.journal.run and engine.journal:state() or nil
+end
+
+--- A trainer that writes no run yet takes it when it begins to.
+function journal.restore(engine, saved)
+  engine.journal_state = saved
+  if not engine.journal then return end
+  if saved then
+    engine.journal:restore(saved)
+  else
+    engine.journal:begin_anew(engine.state.examples)
+  end
+end
+
+--- An object that is a part itself.
+local function own(name)
+  return { state = function(engine) return engine[name]:state() end,
+    restore = function(engine, saved) engine[name]:restore(saved) end }
+end
+
+local PARTS = {
+  { "sampler", sampler }, { "vectors", vectors }, { "loop", loop }, { "rules", rules },
+  { "averages", { state = function(engine) return averages.state(engine.evaluator.averages) end,
+    restore = function(engine, saved)
+      averages.restore(engine.evaluator.averages, saved or {})
+    end } },
+  { "measurements", own "measurements" }, { "evaluator", own "evaluator" },
+  { "progress", progress }, { "journal", journal },
+}
+
+-- ------------------------------------------------------------------ the whole
+
+---@param engine swale.Engine
+---@return swale.Snapshot
+function M.take(engine)
+  local found = {}
+  engine:ready()
+  for _, part in ipairs(PARTS) do found[part[1]] = part[2].state(engine) end
+  return found
+end
+
+---@param engine swale.Engine
+---@param snapshot swale.Snapshot    with vectors, loop and progress
+function M.restore(engine, snapshot)
+  engine:ready()
+  for _, part in ipairs(PARTS) do part[2].restore(engine, snapshot[part[1]]) end
+end
+
+return M

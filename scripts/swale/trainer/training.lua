@@ -1,0 +1,172 @@
+--- The runner that trains: steps up to the next mark, what is due there, until the fit's end.
+local diagnosis = require "swale.trainer.diagnosis"
+local evaluator = require "swale.trainer.evaluator"
+local events = require "swale.trainer.events"
+local faults = require "swale.trainer.faults"
+local hooks = require "swale.trainer.hooks"
+local hyper = require "swale.trainer.hyper"
+local journals = require "swale.trainer.journal"
+local loops = require "swale.trainer.loops"
+local marks = require "swale.trainer.marks"
+local scan = require "swale.trainer.scan"
+local vitals = require "swale.trainer.vitals"
+
+local M = {}
+
+local WATCHED = 50 -- steps between two looks at how far the weights moved, at most
+
+---@param engine swale.Engine
+---@return swale.Loop|swale.CustomLoop
+function M.new_loop(engine) return loops.new(engine) end
+
+---@param o table
+---@return swale.Evaluator
+function M.new_evaluator(o) return evaluator.new(o) end
+
+---An engine was made: nothing is to be done.
+function M.begin() end
+
+---@class swale.Fit        what one fit needs, beside the engine that steps
+---@field state swale.State
+---@field loop swale.Loop|swale.CustomLoop
+---@field evaluator swale.Evaluator
+---@field measurements swale.Measurements
+---@field journal swale.Journal
+---@field hooks table<string, function[]>
+---@field trainer swale.Trainer
+---@field record swale.Duration     between lines of the record
+---@field goal swale.Goal
+---@field target swale.Mark         the end
+---@field segments swale.Segment[]  of the weights
+---@field train swale.Split
+---@field look fun(line: table)     adds what is seen of the network at an epoch's end
+
+--- Looks at the network, for the record; the programs for it are made at the first time.
+local function look_of(self)
+  return function(line)
+    self.vitals = self.vitals or vitals.new(self)
+    self.vitals:look(line)
+  end
+end
+
+local function fit_of(self, goal)
+  local fit = { state = self.state, loop = self.loop, evaluator = self.evaluator,
+    measurements = self.measurements, journal = self.journal, hooks = self.hooks,
+    trainer = self.trainer, record = self.record, goal = goal, segments = self.graph.segments,
+    train = self.data.train, look = look_of(self), reached = marks.is_reached(goal, self.state) }
+  fit.target = marks.once(goal.scale, goal.at, function() fit.reached = true end)
+  return fit
+end
+
+local function note_batch(self, fit, batch)
+  local from = self.last_batch
+  self.last_batch = batch
+  if from then events.batch_changed(fit, from) end
+end
+
+-- ------------------------------------------------------------------ steps
+
+--- Many steps at once, up to one of the two positions.
+local function stride(self, fit, next_step, next_examples)
+  local s = self.state
+  local steps = math.min(next_step - s.step, self.measurements.most_steps)
+  local why, message, code = self.loop:advance(steps, next_examples, s)
+  if not why or why == "interrupted" then faults.stopped(fit, why, message, code) end
+  self.measurements:read(self.loop, s)
+  if s.batch_size ~= self.last_batch then note_batch(self, fit, s.batch_size) end
+end
+
+--- For what a stepper gave in place of a step: a rule and what it said, or a message and its code.
+local function stumble(self, fit, rules, what, detail)
+  if math.type(what) then hyper.refuse(rules[what], detail, self.state) end
+  self.loop:state(self.state)
+  faults.stopped(fit, nil, what, detail)
+end
+
+--- What the stepper does not return itself.
+local function read_rest(self, s)
+  self.loop:state(s)
+  self.measurements:read(self.loop, s)
+end
+
+--- Step by step, up to one of the two positions, or until another rule is set. Short, and without a
+--- look at what cannot have changed: this is the price of rules and hooks in Lua.
+local function walk(self, fit, next_step, next_examples)
+  local s, on_step, trainer, rules = self.state, self.hooks.step, self.trainer, self.rules
+  local step, ask, mem = hyper.stepper(self.loop, rules), hyper.asker(rules)
+  repeat
+    local news, n, examples, epoch, loss, norm, lr, batch = step(ask(s, mem))
+    if news == nil then stumble(self, fit, rules, n, examples) end
+    s.step, s.examples, s.epoch, s.loss = n, examples, epoch, loss
+    s.grad_norm, s.lr, s.batch_size = norm, lr, batch
+    if news then read_rest(self, s) end
+    if batch ~= self.last_batch then note_batch(self, fit, batch) end
+    for i = 1, #on_step do
+      local value = on_step[i](s, trainer)
+      if value ~= nil then hooks.refuse(on_step[i], value) end
+    end
+  until n >= next_step or examples >= next_examples or self.rules ~= rules
+end
+
+--- Steps until the target fires.
+local function drive(self, fit, list)
+  while not fit.reached do
+    local go = self.stepwise and walk or stride
+    go(self, fit, marks.nearest(list, "step"), marks.nearest(list, "examples"))
+    marks.fire(list, self.state)
+  end
+end
+
+-- ------------------------------------------------------------------ a fit
+
+--- Tells a run what there is to say, each thing once.
+local function diagnose(journal)
+  if not journal.run then return end
+  diagnosis.give(journal.history, function(kind, fmt, ...)
+    if not journal.said[kind] then journal.run:print(fmt, ...) end
+    journal.said[kind] = true
+  end)
+end
+
+local function run_to(self, fit)
+  scan.fit(self, fit.state, fit.goal)
+  self.goal = fit.goal
+  self:pace()
+  drive(self, fit, events.plan(fit))
+  faults.check(fit)
+  fit.journal:step(fit.state, fit.loop)
+  fit.journal:conclude(fit.loop, fit.goal)
+  hooks.call(self.hooks["end"], fit.state, self.trainer)
+  diagnose(fit.journal)
+end
+
+--- Where a run begins to write: means and looks begin anew, but where a snapshot was restored. An
+--- epoch has at least one look.
+local function begin_record(self, run)
+  self.journal = journals.new { run = run, graph = self.graph, state = self.state,
+    measurements = self.measurements, evaluator = self.evaluator }
+  local loop = self:ready()
+  if self.journal_state then
+    self.journal:restore(self.journal_state)
+    self.journal_state = nil
+  else
+    loop:take_mean()
+    self.journal.taken = self.state.examples
+  end
+  local batch = math.max(1, self.state.batch_size)
+  local every = math.max(1, math.min(WATCHED, self.state.epoch_examples // batch))
+  loop:watch_updates(run and every or 0)
+end
+
+---@param self swale.Engine
+---@param length swale.Duration
+---@param run table|nil
+function M.fit(self, length, run)
+  if not self.journal or self.journal.run ~= run then begin_record(self, run) end
+  self:ready()
+  local fit = fit_of(self, marks.goal(self.state, self.goal, length))
+  local ok, fault = pcall(run_to, self, fit)
+  if not ok then faults.conclude(fit, fault) end
+end
+
+return M

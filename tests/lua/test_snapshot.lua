@@ -1,0 +1,204 @@
+--- Snapshots: 2 n steps in one go are n steps, a snapshot, and n steps of a fresh trainer, bit for
+--- bit, part by part.
+local core = require "swale.core"
+local harness = require "trainer_harness"
+local lu = require "luaunit"
+local snapshot = require "swale.trainer.snapshot"
+local sw = require "swale"
+
+TestSnapshot = {}
+
+local fake_run = harness.fake_run
+local N = 37
+
+--- All that a training has come to, as plain numbers.
+local function outcome(trainer)
+  local s = trainer:state()
+  local found = { weights = trainer:weights():table(), step = s.step, examples = s.examples,
+    loss = s.loss, grad_norm = s.grad_norm, lr = s.lr, batch_size = s.batch_size,
+    momentum = s.momentum, weight_decay = s.weight_decay, kept = {} }
+  for name, t in pairs(trainer.engine.loop:state_vectors()) do found.kept[name] = t:table() end
+  local buffers = trainer.model:buffers()
+  found.buffers = buffers and buffers:table()
+  for _, entry in ipairs(trainer.engine.evaluator.averages) do
+    local average = entry.average
+    found["average " .. entry.name] = average.count > 0 and { average.count,
+      average:weights():table(), average:state():table(), average:carry():table() } or 0
+    for i, w in ipairs(average:iterates() or {}) do
+      found[("iterate %s %d"):format(entry.name, i)] = w:table()
+    end
+  end
+  local best = trainer.engine.evaluator.best
+  found.best = best and { best.epoch, best.metrics.loss, best.weights:table() }
+  for name, one in pairs(trainer.engine.measurements:state().values) do
+    found["measured " .. name] = { one.calls, one.kept or 0, one.value == one.value and one.value }
+  end
+  return found
+end
+
+--- changes: a function, for each trainer needs options of its own.
+local function continues(changes, length)
+  length = length or { steps = N }
+  local whole, first, second = harness.new(changes()), harness.new(changes()),
+    harness.new(changes())
+  whole:fit(length):fit(length)
+  first:fit(length)
+  local taken = snapshot.take(first.engine)
+  first:fit { steps = 3 } -- what is taken does not follow
+  snapshot.restore(second.engine, taken)
+  second:fit(length)
+  lu.assert_equals(outcome(second), outcome(whole))
+  snapshot.restore(first.engine, taken) -- a second use, and into one that has gone on
+  first:fit(length)
+  lu.assert_equals(outcome(first), outcome(whole))
+end
+
+local function continues_with(o) continues(function() return o end) end
+
+function TestSnapshot:test_optimizers()
+  continues_with {}
+  continues_with { clip_norm = 0.5,
+    optimizer = sw.optim.SGD { momentum = 0.9, nesterov = true, weight_decay = 1e-3 } }
+  continues_with { optimizer = sw.optim.Adam {}, lr = 1e-3 }
+  continues_with { optimizer = sw.optim.AdamW { weight_decay = 0.1 }, lr = 1e-3, micro_batch = 8 }
+  continues_with { sampler = "independent", lr_scaling = "linear", reference_batch = 16 }
+end
+
+function TestSnapshot:test_schedules_of_momentum()
+  continues_with { optimizer = sw.optim.SGD {}, lr = sw.schedule.one_cycle { max = 0.1,
+    period = { steps = 2 * N } }, momentum = sw.schedule.linear { from = 0, to = 0.9,
+      period = { steps = 2 * N } } }
+  continues_with { optimizer = sw.optim.SGD {}, momentum = function(s) return s.step % 5 / 10 end }
+end
+
+function TestSnapshot:test_rules_and_their_memory()
+  local function lr(s, mem)
+    mem.seen = mem.seen or { sum = 0 }
+    mem.seen.sum = mem.seen.sum + (s.loss == s.loss and s.loss or 0)
+    return 0.01 + 0.001 * (mem.seen.sum % 7)
+  end
+  continues_with { lr = lr }
+  -- a rule of what was used last, and one of the batch that begins with a value of its own
+  continues_with { lr = function(s) return s.lr == s.lr and 0.99 * s.lr or 0.05 end,
+    batch_size = sw.rule(16, function(_, mem)
+      mem.n = (mem.n or 0) + 1
+      return 16 + mem.n % 9
+    end) }
+end
+
+function TestSnapshot:test_before_the_first_step()
+  local o = { lr = sw.rule(0.2, function(s) return 0.01 / (1 + s.loss) end) }
+  local whole, first, second = harness.new(o), harness.new(o), harness.new(o)
+  whole:fit { steps = 5 }
+  snapshot.restore(second.engine, snapshot.take(first.engine))
+  second:fit { steps = 5 }
+  lu.assert_equals(outcome(second), outcome(whole))
+end
+
+function TestSnapshot:test_averages()
+  continues(function()
+    return { average = { sw.average.SWA { start = { steps = 10 }, every = { steps = 7 } },
+      sw.average.EMA { decay = 0.9 }, sw.average.LastK { k = 4, every = { steps = 5 } },
+      kept = sw.average.SWA { every = { steps = 9 }, keep = true } } }
+  end)
+end
+
+function TestSnapshot:test_best_and_buffers()
+  local o = { model = sw.nn.Sequential { sw.nn.Linear(64, 8), sw.nn.BatchNorm(8), sw.nn.ReLU(),
+    sw.nn.Dropout(0.2), sw.nn.Linear(8, 10) }, average = sw.average.EMA {} }
+  continues(function()
+    o.average = sw.average.EMA {}
+    return o
+  end, { epochs = 1.5 })
+end
+
+function TestSnapshot:test_optimizers_in_lua()
+  local function heavy_ball(w, g, state, hyper)
+    state.m = state.m or sw.zeros { g:numel() }
+    state.t = (state.t or 0) + 1
+    state.m:scale(0.9):add(1, g)
+    w:add(-hyper.lr / math.sqrt(state.t), state.m)
+  end
+  continues_with { optimizer = heavy_ball }
+  continues_with { optimizer = heavy_ball,
+    lr = function(s) return s.lr == s.lr and s.lr or 0.05 end }
+end
+
+function TestSnapshot:test_measurements()
+  continues_with { measure = { noise_scale = sw.every { steps = 2 },
+    drift = sw.measurement { every = { steps = 5 },
+      function(m) return m.weights:distance(m.start) end },
+    luck = sw.measurement { every = { steps = 3 }, function() return math.random() end } },
+    batch_size = sw.rule(16, function(s)
+      return s.noise_scale:above(4 * s.batch_size) and math.min(2 * s.batch_size, 64)
+        or s.batch_size
+    end) }
+end
+
+function TestSnapshot:test_the_record_goes_on()
+  local function lines_after(run, step)
+    local list = {}
+    for _, line in ipairs(run.lines) do
+      if line.step > step then list[#list + 1] = { line.kind, line.step, line.loss, line.lr } end
+    end
+    return list
+  end
+  local run1, run2, run3 = fake_run(), fake_run(), fake_run()
+  harness.new():fit { steps = 75, run = run1 }
+  local first, second = harness.new(), harness.new()
+  first:fit { steps = 30, run = run2 }
+  first:fit { steps = 7 }
+  snapshot.restore(second.engine, snapshot.take(first.engine))
+  second:fit { steps = 38, run = run3 }
+  lu.assert_equals(#lines_after(run3, 40), #lines_after(run1, 40))
+  local a, b = harness.new(), harness.new()
+  a:fit { steps = 33, run = run2 }
+  local taken = snapshot.take(a.engine)
+  local before = #run2.lines
+  a:fit { steps = 44, run = run2 }
+  snapshot.restore(b.engine, taken)
+  local run4, rest = fake_run(), {}
+  b:fit { steps = 44, run = run4 }
+  for i = before + 1, #run2.lines do rest[#rest + 1] = run2.lines[i] end
+  for i, line in ipairs(rest) do
+    for _, name in ipairs { "kind", "step", "loss", "grad_norm", "lr", "valid_loss" } do
+      lu.assert_equals(run4.lines[i][name], line[name], name)
+    end
+  end
+end
+
+function TestSnapshot:test_behind_a_fault()
+  local trainer = harness.new()
+  trainer:fit { steps = N }
+  local taken = snapshot.take(trainer.engine)
+  trainer:weights():fill(0 / 0)
+  lu.assert_error(trainer.fit, trainer, { steps = 3 })
+  snapshot.restore(trainer.engine, taken)
+  lu.assert_equals(trainer:state().fault, false)
+  trainer:fit { steps = N }
+  lu.assert_equals(outcome(trainer), outcome(harness.new():fit { steps = N }:fit { steps = N }))
+end
+
+function TestSnapshot:test_another_order_is_refused()
+  local taken = snapshot.take(harness.new().engine)
+  lu.assert_error_msg_contains("seed was 1, this trainer's is 2", snapshot.restore,
+    harness.new({ seed = 2 }).engine, taken)
+  lu.assert_error_msg_contains('order was "shuffled"', snapshot.restore,
+    harness.new({ sampler = "independent" }).engine, taken)
+end
+
+-- What restore changes is a copy: neither side sees the other's later steps.
+function TestSnapshot:test_nothing_is_shared()
+  local trainer = harness.new { average = sw.average.EMA {}, lr = function(_, mem)
+    mem.n = (mem.n or 0) + 1
+    return 0.01
+  end }
+  trainer:fit { steps = 3 }
+  local taken = snapshot.take(trainer.engine)
+  local text = core.json_encode { taken.vectors.weights:table(), taken.rules.lr.mem,
+    taken.averages.ema.state:table(), taken.loop.vectors.momentum:table() }
+  snapshot.restore(trainer.engine, taken)
+  trainer:fit { steps = 3 }
+  lu.assert_equals(core.json_encode { taken.vectors.weights:table(), taken.rules.lr.mem,
+    taken.averages.ema.state:table(), taken.loop.vectors.momentum:table() }, text)
+end
