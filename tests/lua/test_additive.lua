@@ -56,6 +56,23 @@ function TestAdditive:test_kinds()
   end
 end
 
+-- 1 - r of two examples is 0 but for rounding, which must not look like a sum.
+function TestAdditive:test_a_correlation_trains_whole()
+  local function off(o, y)
+    local a, b = o - ops.mean(o), y - ops.mean(y)
+    return 1 - ops.sum(a * b) / (ops.sqrt(ops.sum(a * a)) * ops.sqrt(ops.sum(b * b)))
+  end
+  for seed = 1, 9 do
+    local x, y = sw.zeros { 8, 3 }, sw.zeros { 8, 1 }
+    sw.random(seed, "x"):fill_normal(x, 0, 1)
+    sw.random(seed, "y"):fill_normal(y, 0, 1)
+    make({ loss = off, data = sw.data.from_tensors { train = { x = x, y = y } },
+      model = sw.nn.Linear(3, 1) }):fit { steps = 1 }
+  end
+  lu.assert_error_msg_contains("of the same taken twice", make,
+    { loss = function(o, y) return ops.sum(ops.square(o - y)) end })
+end
+
 -- One value an example, which depends on the others: parts would center by means of their own.
 function TestAdditive:test_a_loss_that_couples_examples_is_evaluated_whole()
   local function centered(o, y)

@@ -34,12 +34,16 @@ end
 
 local function differ(a, b) return math.abs(a - b) > TOLERANCE * (math.abs(a) + math.abs(b)) end
 
+--- Of two examples a loss may be 0 but for rounding whatever they are, as 1 - r is of a correlation
+--- r: more are taken.
 local function check_twice(program, vectors, source)
-  local once = loss_of(program, vectors, source, { 0, #source - 1 })
-  local twice = loss_of(program, vectors, source, { 0, #source - 1, 0, #source - 1 })
+  local index = spread(source, 1, EXAMPLES)
+  local once = loss_of(program, vectors, source, index)
+  table.move(index, 1, EXAMPLES, EXAMPLES + 1)
+  local twice = loss_of(program, vectors, source, index)
   if math.abs(twice - once) > 1e-3 * math.abs(once) then
     errors.misuse("Trainer: a loss function that gives one number gives the mean over the batch:"
-      .. " of two examples this one gives %.4g, of the same two taken twice %.4g", once, twice)
+      .. " of %d examples this one gives %.4g, of the same taken twice %.4g", EXAMPLES, once, twice)
   end
 end
 
