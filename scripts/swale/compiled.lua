@@ -27,7 +27,7 @@ local Compiled = class.new("compiled", { fields = { "model", "loss" } })
 ---@class swale.CompileOptions
 ---@field mode? "train"|"eval"        "train": batch statistics, dropout, as PyTorch's
 ---@field update_buffers? boolean     each call sets the model's running statistics as training,
----if the loss is finite
+---if loss, gradient and statistics are finite
 ---@field seed? integer               of dropout; 1
 
 local COMPILE = { mode = { choice = { "train", "eval" }, "train" }, seed = { "integer", 1 },
@@ -137,6 +137,12 @@ end
 local function training(graph, _, dtype) return graph:train(dtype) end
 local function pure(graph, _, dtype) return graph:pure(dtype) end
 
+--- Whether a training would make a step of this: only then it keeps new statistics.
+local function is_finite(value, gradient, statistics)
+  local sum = value + gradient:norm() + statistics:norm()
+  return sum - sum == 0
+end
+
 --- The program's one call.
 local function run(self, w, batch)
   local make = self.updating and training or pure
@@ -144,9 +150,8 @@ local function run(self, w, batch)
   local o = self:drawing(batch, { batch = #batch.x, inputs = inputs, vectors = self:vectors(w),
     out = core.zeros({ w:numel() }, w:dtype()) })
   o.state = self.updating and o.vectors[2]:clone() or nil
-  local value = errors.check(program:run(o))
-  value = value:item()
-  if self.updating and value - value == 0 then -- as a training does: only of a finite loss
+  local value = errors.check(program:run(o)):item()
+  if self.updating and is_finite(value, o.out, o.state) then
     self.model:buffers():copy(o.state:to "float32")
   end
   return value, o.out

@@ -75,6 +75,20 @@ function TestBuffers:test_a_loss_that_is_not_finite_leaves_them()
   lu.assert_equals(m:buffers():table(), before)
 end
 
+--- sqrt'(0) is infinite: loss finite, gradient not.
+function TestBuffers:test_a_gradient_that_is_not_finite_leaves_them_as_well()
+  local m = nn.Sequential({ nn.Linear(2, 2), nn.BatchNorm(2), nn.Linear(2, 1, { init = 0 }) })
+    :build { seed = 1 }
+  m:parameter "2.bias":fill(0)
+  local function root(o, y) return sw.ops.sqrt(sw.ops.square(o - y)):reshape { -1 } end
+  local f, before = sw.compile(root, m, { update_buffers = true }), m:buffers():table()
+  local x = sw.tensor { { 1, 2 }, { 3, 5 } }
+  local value, gradient = f:value_and_gradient(m:weights(), { x = x, y = sw.zeros { 2, 1 } })
+  lu.assert_equals(value, 0)
+  lu.assert_true(gradient:norm() ~= gradient:norm())
+  lu.assert_equals(m:buffers():table(), before)
+end
+
 -- A Lambda that counts how often it was trained, and shows it in evaluation.
 local function counter()
   return nn.Lambda(function(x, p, context)
