@@ -1,4 +1,4 @@
---- Experiments: a name, declared parameters, a function. Executed, one becomes a run, whose record
+--- Experiments: a name, declared parameters, a function. Each execution makes a run, whose record
 --- is kept however it ends.
 local class = require "swale.class"
 local core = require "swale.core"
@@ -33,9 +33,10 @@ end
 ---@return boolean
 function M.is_experiment(value) return getmetatable(value) == Experiment end
 
----The defaults, with overrides in: texts, as from the command line, or values.
+---Returns the parameters: the defaults, replaced by overrides, which are texts of the command line
+---or values.
 ---@param overrides? table<string, any>
----@param called? string   what the experiment is called in messages: the script
+---@param called? string   the name of the experiment in messages: its script
 ---@return table<string, any>|nil params, string? message
 function Experiment:resolve(overrides, called)
   options.value("experiment:resolve", "overrides", overrides, "table?")
@@ -99,7 +100,7 @@ local function with_losses(run, outcome)
   return outcome
 end
 
---- Ends the run's record and says how it went. The exit status.
+--- Ends the record of the run, prints the outcome and returns the exit status.
 local function conclude(run, outcome, o)
   outcome = with_losses(run, outcome)
   if outcome.message then
@@ -111,7 +112,7 @@ local function conclude(run, outcome, o)
   local ok, why = run:finish(outcome.status, outcome.message and without_name(outcome.message))
   if outcome.message then say(o, kept(run), "\n") end
   if not ok then
-    say(o, "swale: how the run ended could not be written: ", why, "\n")
+    say(o, "swale: the outcome of the run could not be written: ", why, "\n")
     return outcome.code == 0 and 1 or outcome.code
   end
   return outcome.code
@@ -122,7 +123,7 @@ local function catch(value)
   return { value = value, traceback = debug.traceback(nil, 2) }
 end
 
---- os.exit ends the process, but the record first. The exit status.
+--- os.exit of the script: ends the record before the process. Returns the exit status.
 local function finish_before_exit(run, code)
   core.defer_interrupt(true)
   local good, lost = code == nil or code == true or code == 0, run:lost()
@@ -130,7 +131,7 @@ local function finish_before_exit(run, code)
   local written, problem = run:finish(why and "failed" or "done", why)
   if lost then io.stderr:write("swale: ", lost, "\n") end
   if not written then
-    io.stderr:write("swale: how the run ended could not be written: ", problem, "\n")
+    io.stderr:write("swale: the outcome of the run could not be written: ", problem, "\n")
   end
   return good and (lost or not written) and 1 or code
 end
@@ -142,8 +143,8 @@ local function borrow_globals(run)
   })
 end
 
---- Calls the experiment's function: only in it a signal is raised, so that one which comes before
---- or behind does not keep the end from being recorded.
+--- Calls the experiment's function. Signals raise only inside it, so that one that arrives before
+--- or after it does not prevent the outcome from being recorded.
 local function call(self, run, params)
   local given = errors.strict(params, "the experiment declares")
   return xpcall(function()
@@ -180,7 +181,7 @@ end
 local EXECUTE = { seed = { "integer", 1 }, script = "string?", argv = "table?",
   traceback = { "boolean", false }, quiet = { "boolean", false } }
 
----Makes a run of the experiment. Nothing is raised: what goes wrong is said on stderr.
+---Executes the experiment as a run. Raises nothing; faults are printed to stderr.
 ---@param overrides? table<string, any>
 ---@param o? swale.ExecuteOptions
 ---@return integer code        0 done, 1 failed, 2 a wrong parameter, 3 diverged; interrupted: 130

@@ -1,5 +1,5 @@
---- A run is a directory: run.json (what it is and how it went), metrics.jsonl (append-only, one
---- record a line), log.txt (what was printed), checkpoints/, plots/. One writer a directory.
+--- A run is a directory: run.json (parameters, machine, outcome), metrics.jsonl (append-only, one
+--- record a line), log.txt (what was printed), checkpoints/, plots/. A directory has one writer.
 local class = require "swale.class"
 local core = require "swale.core"
 local errors = require "swale.errors"
@@ -14,7 +14,7 @@ local standing = require "swale.run.status"
 local M = {}
 
 local KEPT = 2     -- checkpoints
-local LOOKS = 100  -- records from one look at whether they are still there to the next
+local LOOKS = 100  -- records between checks that the files are still there
 
 ---@class swale.Run
 ---@field dir string          its directory
@@ -39,7 +39,7 @@ local function open_append(path)
   return file
 end
 
---- A record that cannot be written ends the run: what is not recorded has not happened.
+--- Ends the run, because a record of it cannot be written.
 local function fail_write(self, path, message, code)
   if code == "ENOSPC" then
     self.disk_full = true
@@ -55,7 +55,7 @@ local function append(self, name, text)
   if not ok then fail_write(self, self.dir .. "/" .. name, message, code) end
 end
 
---- The same by core functions that give nil, message, code.
+--- Checks the result of a core function that writes: ok, message, code.
 local function check_write(self, path, ok, message, code)
   if not ok then fail_write(self, path, message, code) end
 end
@@ -64,10 +64,10 @@ local function versions()
   return { swale = core._VERSION, lua = _VERSION }
 end
 
---- Plain data as a reader of the file will get it, which the script cannot change any more.
+--- A copy of plain data, as a reader of the file gets it.
 local function snapshot(value) return core.json_decode(core.json_encode(value)) end
 
---- What stands in run.json from the start on.
+--- The contents of run.json at the start.
 local function description(o)
   local writer = standing.writer()
   local revision = o.script and machine.revision(o.script:match "^(.*)/[^/]*$" or ".") or {}
@@ -97,7 +97,7 @@ local function begin(self)
   self.metrics = open_append(self.dir .. "/metrics.jsonl")
 end
 
----Makes a run's directory and writes down all that is known already.
+---Makes the directory of a run and writes run.json.
 ---@param o swale.RunOptions
 ---@return swale.Run
 function M.create(o)
@@ -112,7 +112,7 @@ function M.create(o)
   error(fault, 0)
 end
 
---- info as JSON; fields that cannot be written are left out and named.
+--- info as JSON; fields that JSON cannot hold are left out and named in left_out.
 local function text_of(info)
   local ok, text = pcall(core.json_encode, info, 2)
   if ok then return text end
@@ -137,7 +137,7 @@ function Run:write_info()
   check_write(self, path, ok, message, code)
 end
 
----What has become of records that are not in their files any more; nil: all are there.
+---Returns what happened to records that are not in their files any more; nil if all are there.
 ---@return string|nil
 function Run:lost()
   for _, file in ipairs { self.metrics, self.log } do
@@ -149,7 +149,8 @@ function Run:lost()
   return self.losses
 end
 
---- Each epoch and checkpoint, and now and then, so that a run does not go on for nothing.
+--- Checks the files at each epoch and checkpoint and every LOOKS records, so that a run whose
+--- record was deleted ends early.
 local function look(self)
   self.looked = 0
   local lost = self:lost()
@@ -171,7 +172,7 @@ function Run:record(record)
   end
 end
 
----Writes checkpoints/NAME.safetensors; the last two are kept, and those that are to be.
+---Writes checkpoints/NAME.safetensors. The last two are kept, and those written with `keep`.
 ---@param name string
 ---@param tensors table<string, swale.Tensor>
 ---@param metadata? table<string, any>   written as text
@@ -181,7 +182,7 @@ function Run:checkpoint(name, tensors, metadata, o)
   options.value("run:checkpoint", "the name", name, "string")
   options.value("run:checkpoint", "tensors", tensors, "table")
   if name:find "^[.]" or name:find "[/%c]" then
-    errors.misuse("run:checkpoint: a name is no path and begins with no dot, not %q", name)
+    errors.misuse("run:checkpoint: a name has no slash and does not begin with a dot: %q", name)
   end
   local folder = self.dir .. "/checkpoints"
   local made, why = folders.make_folder(folder)
@@ -196,7 +197,7 @@ function Run:checkpoint(name, tensors, metadata, o)
   return path
 end
 
---- path is the newest now; all but the last two go.
+--- Notes path as the newest checkpoint and removes all but the last two.
 function Run:forget_checkpoints(path)
   for i, old in ipairs(self.saved) do
     if old == path then table.remove(self.saved, i) break end
@@ -205,11 +206,11 @@ function Run:forget_checkpoints(path)
   while #self.saved > KEPT do folders.remove(table.remove(self.saved, 1)) end
 end
 
----Redraws the bar, if there is a terminal and it is time.
+---Redraws the progress bar, if there is a terminal and it is due.
 ---@param o { done: number, total: number, text?: string }
 function Run:progress(o) self.progress_bar:update(o) end
 
----Whether progress would draw anything now.
+---Returns whether progress would draw now.
 ---@return boolean
 function Run:wants_progress() return self.progress_bar:is_due() end
 
@@ -220,11 +221,11 @@ local function formatted(fmt, ...)
     errors.shown(fmt), text:match "%((.*)%)" or text)
 end
 
---- Lua's io gives numbers of Linux.
+--- Error numbers of Linux, as Lua's io functions return them.
 local ERRNO = { [5] = "EIO", [27] = "ENOSPC", [28] = "ENOSPC", [32] = "EPIPE", [122] = "ENOSPC" }
 
---- A pipe that nobody reads (EPIPE) and a terminal that was closed (EIO) are no faults; a full
---- disk, a file that is too large (27) and a quota (122) are.
+--- Writes a line to stdout. A pipe that nobody reads (EPIPE) and a terminal that was closed (EIO)
+--- are ignored; a full disk, a file that is too large (27) and a full quota (122) end the run.
 local function write_out(self, text)
   local ok, message, number = io.stdout:write(text, "\n")
   if ok then ok, message, number = io.stdout:flush() end
@@ -243,7 +244,7 @@ function Run:print(fmt, ...)
   append(self, "log.txt", text .. "\n")
 end
 
---- For those who print by Lua's own means.
+--- The `print` of the script.
 function Run:print_all(...)
   local texts = table.pack(...)
   for i = 1, texts.n do texts[i] = tostring(texts[i]) end
@@ -252,13 +253,13 @@ end
 
 local function plain_reason(message) return (message:gsub("^.-json_encode: ", "")) end
 
---- What cannot be written is refused before it is in the record, which is written again later.
+--- Refuses values that JSON cannot hold, before they are part of the record.
 local function put(self, where, part, values)
   local kept = {}
   for key, value in pairs(self.info[part] or {}) do kept[key] = value end
   for key, value in pairs(values) do
     if type(key) ~= "string" then
-      errors.misuse("%s: a value has a name, such as { accuracy = 0.9 }; %s is not one", where,
+      errors.misuse("%s: each value needs a name, as in { accuracy = 0.9 }; %s is not one", where,
         errors.shown(key))
     end
     local ok, copy = pcall(snapshot, { [key] = value })
@@ -270,7 +271,7 @@ local function put(self, where, part, values)
   self:write_info()
 end
 
----Notes something beside the metrics, in run.json.
+---Notes a value in run.json.
 ---@param key string
 ---@param value any   plain data
 function Run:note(key, value)
@@ -278,14 +279,14 @@ function Run:note(key, value)
   put(self, "run:note", "notes", { [key] = value })
 end
 
----The numbers this run is about, in run.json.
+---Writes the main results of the run into run.json; `swale batch` shows them.
 ---@param values table<string, any>
 function Run:summary(values)
   options.value("run:summary", "values", values, "table")
   put(self, "run:summary", "summary", values)
 end
 
----Draws loss, learning rate and batch size into plots/ and prints where. Never fails a run.
+---Draws the run into plots/ and prints the path. A fault in drawing does not fail the run.
 ---@return string|nil path   of the SVG
 function Run:plot()
   local ok, path, message = pcall(require("swale.plot").run, self.dir)
@@ -298,10 +299,10 @@ function Run:plot()
   return nil
 end
 
----Ends the run: status, error, times go into run.json.
+---Ends the run: writes status, error and times into run.json.
 ---@param status string
 ---@param message? string
----@return true|nil ok, string? message   nil where even that cannot be written
+---@return true|nil ok, string? message   nil if run.json cannot be written
 function Run:finish(status, message)
   self.status = status
   local info = self.info
@@ -318,14 +319,14 @@ end
 
 -- ------------------------------------------------------------------ reading
 
---- A JSON object, or nil and what is wrong with it.
+--- Parses a JSON object; nil and what is wrong with it.
 local function object(text)
   local value, why = core.json_decode(text)
   if type(value) == "table" and text:find "^%s*{" then return value end
   return nil, why or ("expected an object, found %s"):format(errors.shown(text:sub(1, 20)))
 end
 
----The records of a run so far. A torn last line, of a run that was killed, is left out.
+---Returns the records of a run. An incomplete last line, of a run that was killed, is left out.
 ---@param dir string
 ---@return table[] records
 function M.read_metrics(dir)
@@ -345,7 +346,7 @@ function M.read_metrics(dir)
   return records
 end
 
----What run.json says; but the status is "killed", not "running", where the writer was killed.
+---Returns the contents of run.json, but "killed" for the status of a run whose writer was killed.
 ---@param dir string
 ---@return table
 function M.read_info(dir)

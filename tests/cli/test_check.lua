@@ -200,7 +200,7 @@ function TestCheck:test_errors()
   contains(self:check().err, "trains nothing with a Trainer")
   lu.assert_equals(self:check("lrr=1").code, 2)
   command.write(self.dir .. "/a.lua", "return 1")
-  contains(self:check().err, "returns no experiment")
+  contains(self:check().err, "does not return an experiment")
 end
 
 function TestCheck:test_shapes_that_do_not_fit_are_found()

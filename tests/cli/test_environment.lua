@@ -107,7 +107,7 @@ function TestHome:tearDown() command.remove(self.dir) end
 function TestHome:test_a_relative_cache_is_ignored()
   local result = command.swale(self.dir, { "data", "list" },
     { HOME = "/home/me", XDG_CACHE_HOME = "cache", SWALE_DATA = false })
-  lu.assert_str_contains(result.out, "The cache: /home/me/.cache/swale\n")
+  lu.assert_str_contains(result.out, "Cache: /home/me/.cache/swale\n")
 end
 
 function TestHome:test_an_empty_folder_for_temporary_files_is_none()
@@ -126,7 +126,7 @@ function TestHome:test_unset_or_empty_it_is_the_one_of_the_user_database()
     local result = command.swale(self.dir, { "data", "list" },
       { HOME = given, XDG_CACHE_HOME = false, SWALE_DATA = false })
     lu.assert_equals(result.code, 0, result.err)
-    lu.assert_str_contains(result.out, "The cache: " .. home .. "/.cache/swale\n")
+    lu.assert_str_contains(result.out, "Cache: " .. home .. "/.cache/swale\n")
   end
 end
 

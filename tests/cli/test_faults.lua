@@ -58,7 +58,7 @@ end
 
 function TestFaults:test_no_experiment()
   command.write(self.script, "return 3\n")
-  fails(self:run_script(), 1, "small.lua returns no experiment", "return sw.experiment {")
+  fails(self:run_script(), 1, "small.lua does not return an experiment", "return sw.experiment {")
   self:no_run()
 end
 

@@ -36,7 +36,7 @@ function TestNew:test_a_file_that_is_there_stays()
   command.write(self.dir .. "/a.lua", "mine")
   local result = self:swale("new", "a.lua")
   lu.assert_equals({ result.code, result.err },
-    { 1, "swale: a.lua is there already, and stays as it is\n" })
+    { 1, "swale: a.lua exists already and was not changed\n" })
   lu.assert_equals(command.read(self.dir .. "/a.lua"), "mine")
 end
 

@@ -62,7 +62,7 @@ function TestRun:test_what_cannot_be_recorded_is_refused_by_the_users_line()
   refuses("run:note: a function cannot be JSON, at x", "note", "x", print)
   refuses('run:print: the values do not fit the format "%%d": number has no integer '
     .. "representation", "print", "%d", 1.5)
-  refuses("run:checkpoint: a name is no path", "checkpoint", "../x", {})
+  refuses("run:checkpoint: a name has no slash", "checkpoint", "../x", {})
   self.run:record { kind = "epoch", loss = "high", batch_size = 1.5 }
   lu.assert_true(self.run:finish "done")
   lu.assert_equals(runs.read_info(self.run.dir).status, "done")
@@ -82,7 +82,7 @@ end
 function TestRun:test_a_summary_has_names()
   self.run:summary { accuracy = 0.9 }
   for _, values in ipairs { { 0.8 }, { accuracy = 1, 0.8 }, { [1.5] = 2 }, { [true] = 2 } } do
-    lu.assert_error_msg_contains("run:summary: a value has a name", self.run.summary, self.run,
+    lu.assert_error_msg_contains("run:summary: each value needs a name", self.run.summary, self.run,
       values)
   end
   for name, words in pairs { ["a\0b"] = "a key has a zero byte",

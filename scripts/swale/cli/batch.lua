@@ -5,15 +5,16 @@ local M = { summary = "run many experiments: swale batch FILES|FOLDERS… [--see
   order = 2 }
 
 local function build_parser()
-  local parser = cli.parser("batch", "Executes every script, with every seed, in a process of its"
-    .. " own. What one does harms no other; a failure is shown at once. The last line counts.")
+  local parser = cli.parser("batch", "Runs every script with every seed, each in a process of its"
+    .. " own, so that they cannot affect each other. Failures are shown at once; the last line"
+    .. " counts the outcomes.")
   parser:argument("words", "Scripts, folders of scripts, and parameters, which go to the scripts"
     .. " that declare them."):argname "FILE|FOLDER|key=value":args "+"
-  parser:option("--jobs", "How many at once (as many as there are cores)."):argname "N"
+  parser:option("--jobs", "Processes at a time (the number of cores)."):argname "N"
     :convert(cli.whole(1, 4096))
   parser:option("--seeds", "Seeds: 3 for 1..3, 5..9, or 1,5,9 (the seed 1)."):argname "SEEDS"
     :convert(require("swale.batch.seeds").parse):default "1"
-  parser:option("--threads", "Threads that each computes with (1)."):argname "N"
+  parser:option("--threads", "Threads of each process (1)."):argname "N"
     :convert(cli.thread_count):default "1"
   return parser
 end

@@ -25,16 +25,16 @@ local function seconds(text)
 end
 
 local function build_parser()
-  local parser = cli.parser("bench", "Times training steps on synthetic data, and what surrounds"
-    .. " them. Prints one line of JSON per workload and number of threads.")
-  parser:option("--threads", "Numbers of threads, one after the other."):argname "N,…"
+  local parser = cli.parser("bench", "Times training steps on synthetic data, and their"
+    .. " overheads. Prints one line of JSON per workload and number of threads.")
+  parser:option("--threads", "Numbers of threads to measure with."):argname "N,…"
     :convert(threads):default "1,2"
-  parser:option("--only", "Only workloads whose names hold one of these; without it, all but the"
-    .. " heavy ones."):argname "NAME,…":convert(split)
-  parser:option("--out", "Append the lines to this file, too."):argname "FILE"
-  parser:option("--tag", "A word to put into every line."):argname "WORD":default ""
+  parser:option("--only", "Only workloads whose names contain one of these; by default all but"
+    .. " the heavy ones."):argname "NAME,…":convert(split)
+  parser:option("--out", "Append the lines to this file as well."):argname "FILE"
+  parser:option("--tag", "A word to write into every line."):argname "WORD":default ""
   parser:option("--min-time", "Seconds to measure each."):argname "S":convert(seconds):default "1"
-  parser:flag("--list", "Only list the workloads, the heavy ones with a star.")
+  parser:flag("--list", "List the workloads, heavy ones with a star, and measure none.")
   return parser
 end
 
@@ -73,7 +73,7 @@ function M.main(args)
     list(bench)
     return 0
   elseif matches(wanted) == 0 then
-    cli.say("no workload's name holds %s. There are: %s", table.concat(o.only, " or "),
+    cli.say("no workload has %s in its name. There are: %s", table.concat(o.only, " or "),
       table.concat(bench.workloads(), ", "))
     return 2
   end

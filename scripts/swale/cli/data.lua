@@ -4,9 +4,9 @@ local cli = require "swale.cli"
 local M = { summary = "data sets: swale data list, swale data get NAME", order = 7 }
 
 local function build_parser()
-  local parser = cli.parser("data", "Lists the data sets that Swale knows, or fetches one.")
+  local parser = cli.parser("data", "Lists the data sets that Swale can load, or fetches one.")
   parser:command_target "action"
-  parser:command("list", "What there is, and what of it is on this machine.")
+  parser:command("list", "List the data sets, and which of them are on this machine.")
   local get = parser:command("get", "Fetch a data set, check it and keep it in the cache.")
   get:argument("name", "Such as mnist."):argname "NAME"
   return parser
@@ -34,7 +34,7 @@ local function list()
   end
   print(require("swale.table").render(
     { "name", "train/valid/test", "shape", "classes", "state", "licence" }, rows))
-  print("\nThe cache: " .. require("swale.data.cache").folder())
+  print("\nCache: " .. require("swale.data.cache").folder())
   return 0
 end
 
@@ -53,7 +53,7 @@ local function get(name)
   elseif known[name].shipped then
     print(name .. ": part of Swale, nothing to fetch")
   else
-    cli.say("%s could be read, but not be cached", name)
+    cli.say("%s was read, but could not be written to the cache", name)
     return 1
   end
   return 0

@@ -1,11 +1,11 @@
 --- swale help NAME
 local cli = require "swale.cli"
 
-local M = { summary = "what a function or a method of Swale does: swale help NAME", order = 11 }
+local M = { summary = "describe a function, a module or a class: swale help NAME", order = 11 }
 
 local function build_parser()
-  local parser = cli.parser("help", "Prints what the annotations say of a function, a module or a"
-    .. " method: swale help schedule.cyclic, swale help nn, swale help Trainer:fit.")
+  local parser = cli.parser("help", "Describes a function, a module, a class or a method, from the"
+    .. " annotations: swale help schedule.cyclic, swale help nn, swale help Trainer:fit.")
   parser:argument("name", "As in a script, with or without sw. in front."):argname "NAME"
   return parser
 end

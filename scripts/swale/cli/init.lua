@@ -2,10 +2,10 @@
 ---
 ---     summary   one line for `swale --help`
 ---     order     its place there
----     main      function(args): the words after the command; returns the exit status
+---     main      function(args): args are the words after the command; returns the exit status
 ---
---- Exit status: 0 fine, 1 failed, 2 a command that cannot be understood, 3 a run that diverged,
---- 130 ended by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP.
+--- Exit status: 0 success, 1 failure, 2 a command line that is not understood, 3 a run that
+--- diverged, 130 ended by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP.
 local M = {}
 
 local HELP = [[
@@ -14,7 +14,7 @@ Usage: swale COMMAND …
 Commands:
 %s
 
-  swale COMMAND --help   tells more of one
+  swale COMMAND --help   explains one of them
   swale --version
 
 Environment:
@@ -23,7 +23,7 @@ Environment:
   SWALE_DATA_URL  fetch data sets from this address only
   SWALE_CPU       use this instruction set; this machine has %s]]
 
----Says something on stderr, as `swale: …`.
+---Writes a message to stderr, as `swale: …`.
 ---@param fmt string
 ---@param ... any
 function M.say(fmt, ...)
@@ -31,7 +31,7 @@ function M.say(fmt, ...)
   io.stderr:write("swale: ", text, "\n")
 end
 
----The folder of the commands.
+---Returns the folder of the commands.
 local function folder()
   return package.searchpath("swale.cli", package.path):match "^(.*)/[^/]*$"
 end
@@ -80,17 +80,17 @@ local function unknown(name)
   return 2
 end
 
----An argument parser for a command. Errors of the user's end in M.parse.
+---Returns an argument parser for a command. M.parse reports what a user types wrong.
 ---@param name string
 ---@param summary string
 ---@return table parser   of lua-argparse
 function M.parser(name, summary)
   local parser = require "argparse"("swale " .. name, summary)
-  parser:add_help { description = "Show this and end." }
+  parser:add_help { description = "Show this help." }
   return parser
 end
 
----Parses; a command line that cannot be understood gives nil, after saying why.
+---Parses the arguments. Prints why and returns nil if they are not understood.
 ---@param parser table
 ---@param args string[]
 ---@return table|nil result
@@ -117,7 +117,7 @@ end
 ---For argparse: a number of threads.
 M.thread_count = M.whole(1, 1024)
 
----Adds --threads; M.set_threads heeds it.
+---Adds --threads; M.set_threads applies it.
 ---@param parser table
 function M.add_threads(parser)
   parser:option("--threads", "Threads to compute with."):argname "N":convert(M.thread_count)
@@ -128,7 +128,7 @@ function M.set_threads(n)
   if n then require("swale.core").set_threads(n) end
 end
 
----"lr=0.2" as { lr = "0.2" }; nil, after saying why, where a word is nothing of the kind.
+---Parses "lr=0.2" to { lr = "0.2" }. Prints why and returns nil if a word has another form.
 ---@param words string[]
 ---@return table<string, string>|nil
 function M.overrides(words)
@@ -153,7 +153,7 @@ local function traced(value)
   return { text = require("swale.errors").failure(value), traceback = debug.traceback(nil, 2) }
 end
 
----Calls f(...). An error is said on stderr, with where it came from if that is wanted.
+---Calls f(...). Prints an error to stderr, with its traceback if that is wanted.
 ---@param with_traceback boolean
 ---@param f function
 ---@param ... any
@@ -174,7 +174,7 @@ function M.protect(with_traceback, f, ...)
   return 1
 end
 
---- require takes modules as text, too: nothing checks compiled code, which can do anything.
+--- A searcher for require that loads source text only: compiled code is not checked by Lua.
 local function search_text(name)
   local path, problem = package.searchpath(name, package.path)
   if not path then return problem end
@@ -183,7 +183,7 @@ local function search_text(name)
   return chunk, path
 end
 
----Loads a user's Lua file; what it requires may lie beside it.
+---Loads a user's Lua file. Modules in its folder are found by require.
 ---@param path string
 ---@return function|nil chunk, string? message
 function M.load_script(path)
@@ -202,10 +202,10 @@ function M.load_script(path)
   return load(text, "@" .. path, "t")
 end
 
----The experiment that a script returns; nil and the exit status, after saying why.
+---Returns the experiment that a script returns; prints why and returns nil if there is none.
 ---@param path string
 ---@param with_traceback boolean
----@return swale.Experiment|nil experiment, integer? code
+---@return swale.Experiment|nil experiment, integer? code   the exit status
 function M.load_experiment(path, with_traceback)
   local chunk, message = M.load_script(path)
   if not chunk then
@@ -215,7 +215,7 @@ function M.load_experiment(path, with_traceback)
   local failed, experiment = M.protect(with_traceback, chunk, path)
   if failed then return nil, failed end
   if not require("swale.experiment").is_experiment(experiment) then
-    M.say("%s returns no experiment. It should end with\n"
+    M.say("%s does not return an experiment. It should end with\n"
       .. "  return sw.experiment { name = …, run = function(run, p) … end }\n"
       .. "`swale lua %s` runs any Lua file.", path, path)
     return nil, 1
@@ -241,7 +241,7 @@ end
 ---Parses the arguments of such a command, sets the threads and loads the script.
 ---@param parser table
 ---@param args string[]
----@return swale.Experiment|nil experiment    nil after saying why
+---@return swale.Experiment|nil experiment    nil if there is none, which is printed
 ---@return table|integer o                    options, with overrides as a table; or the exit status
 function M.parse_experiment(parser, args)
   local o = M.parse(parser, args)
@@ -254,7 +254,7 @@ function M.parse_experiment(parser, args)
   return experiment, o
 end
 
---- "--child-of PID" before all others: this process ends with the one that started it.
+--- Handles "--child-of PID", the first argument: this process ends with the one that started it.
 local function take_parent(args)
   if args[1] ~= "--child-of" then return args end
   require("swale.core").die_with_parent(assert(math.tointeger(tonumber(args[2]))))

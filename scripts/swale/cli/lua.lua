@@ -1,14 +1,14 @@
 --- swale lua FILE [args …]
 local cli = require "swale.cli"
 
-local M = { summary = "run any Lua file, swale on its path: swale lua FILE [args …]", order = 6 }
+local M = { summary = "run any Lua file that requires swale: swale lua FILE [args …]", order = 6 }
 
 local USAGE = [[
 Usage: swale lua [--threads N] [--traceback] FILE [args …]
 
-Runs any Lua file, with `require "swale"` at hand. All that follows FILE is the file's own.]]
+Runs any Lua file; `require "swale"` finds Swale. What follows FILE are the arguments of the file.]]
 
---- Options of ours come before the file; what is after it belongs to it.
+--- Options of the command come before the file; what follows the file are its own arguments.
 local function read_args(args)
   local o, i = {}, 1
   while args[i] and args[i]:match "^%-." do

@@ -4,21 +4,21 @@ local cli = require "swale.cli"
 local M = { summary = "write a commented script to start from: swale new FILE", order = 4 }
 
 local TEMPLATE = [[
--- NAME: what is tried, and what is expected of it.
+-- NAME: what this experiment tests, and the result expected.
 --
 --   swale check FILE            shapes, weights, updates, time; no training
 --   swale run FILE lr=0.1       one run, its record in runs/
---   swale batch FILE --seeds 5  five of them
+--   swale batch FILE --seeds 5  five runs, of the seeds 1 to 5
 local sw = require "swale"
 
---- The learning rate before each update. s says how far things are: s.step, s.examples, s.epoch (a
---- fraction), and what happened last: s.loss, s.grad_norm, s.lr, s.batch_size.
+--- The learning rate of the next update. s is the state of the training: s.step, s.examples,
+--- s.epoch (a fraction), and of the last update s.loss, s.grad_norm, s.lr, s.batch_size.
 local function rate(lr)
   return function(s) return lr / (1 + s.epoch) ^ 0.6 end
 end
 
---- The batch grows while the gradient's noise surely asks for it: `above` is true once the whole
---- interval of the measured noise scale is. mem is the rule's own table, kept from step to step.
+--- Doubles the batch when the noise scale is above four times its size. `above` is true if the
+--- whole interval of the estimate is above. mem is the rule's own table, kept from step to step.
 local function grow(most)
   return function(s, mem)
     mem.batch = mem.batch or s.batch_size
@@ -30,8 +30,8 @@ end
 return sw.experiment {
   name = "NAME",
 
-  -- Defaults; `lr=0.1` on the command line replaces one. A whole number stays one: write 1.0 for
-  -- what may be a fraction. sw.choice { "a", "b" } takes one of some values, at first the first.
+  -- Defaults; `lr=0.1` on the command line replaces one. A default that is a whole number takes
+  -- whole numbers only: write 1.0 to allow fractions. sw.choice { "a", "b" } takes "a" or "b".
   params = { data = "digits", hidden = 32, lr = 0.1, batch = 16, most = 128, epochs = 20 },
 
   run = function(run, p)
@@ -43,17 +43,17 @@ return sw.experiment {
       },
       data = data,
       optimizer = sw.optim.SGD { momentum = 0.9, weight_decay = 5e-4 },
-      lr = rate(p.lr),                             -- a number, a schedule, or a function
-      batch_size = sw.rule(p.batch, grow(p.most)), -- likewise; a rule begins with a value
+      lr = rate(p.lr),                             -- a number, a schedule or a function
+      batch_size = sw.rule(p.batch, grow(p.most)), -- the same; a rule has a first value
       measure = { noise_scale = sw.every { steps = 5 } },
-      -- The mean of the weights at the ends of the later epochs.
+      -- The mean of the weights at the ends of the epochs in the second half.
       average = sw.average.SWA { start = { epochs = p.epochs // 2 }, every = { epochs = 1 } },
     }
     trainer:fit { epochs = p.epochs, run = run }
 
-    trainer:report(run) -- last weights, best on valid, captured ones, their mean
-    run:plot()          -- loss, learning rate and batch size, in the run's directory
-    run:summary {       -- what a batch shows of each run
+    trainer:report(run) -- losses of the last weights, the best on valid, the average
+    run:plot()          -- draws the run, in its directory
+    run:summary {       -- what `swale batch` shows of each run
       last = trainer:evaluate("last", { on = "test" }).accuracy,
       swa = trainer:evaluate("swa", { on = "test" }).accuracy,
       updates = trainer:state().step,
@@ -64,8 +64,8 @@ return sw.experiment {
 
 local function build_parser()
   local parser = cli.parser("new", "Writes a script to start from: an experiment that runs as it"
-    .. " is, in a few seconds. A file that is there is left alone.")
-  parser:argument("file", "Where it goes; .lua is added."):argname "FILE"
+    .. " is, in a few seconds. An existing file is not changed.")
+  parser:argument("file", "Its name; .lua is added."):argname "FILE"
   return parser
 end
 
@@ -75,7 +75,7 @@ local function template(path)
   return (text:gsub("%f[%w]FILE%f[%W]", function() return path end))
 end
 
---- Made only if nothing has that name.
+--- Writes the file only if none has its name.
 local function write(path, text)
   local uv = require "luv"
   local fd, problem = uv.fs_open(path, "wx", 420) -- rw-r--r--
@@ -97,7 +97,7 @@ function M.main(args)
   end
   local ok, problem = write(path, template(path))
   if not ok and problem:match "^EEXIST" then
-    cli.say("%s is there already, and stays as it is", path)
+    cli.say("%s exists already and was not changed", path)
     return 1
   elseif not ok then
     cli.say("%s: cannot be written: %s", path, problem:match "^%u+: ([^:]+)" or problem)

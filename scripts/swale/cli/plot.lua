@@ -1,13 +1,13 @@
 --- swale plot RUN
 local cli = require "swale.cli"
 
-local M = { summary = "draw a run's loss, learning rate and batch size: swale plot RUN", order = 8 }
+local M = { summary = "draw loss, learning rate and more of a run: swale plot RUN", order = 8 }
 
 ---@param args string[]
 ---@return integer code
 function M.main(args)
-  local parser = cli.parser("plot", "Draws loss, learning rate and batch size of a run over"
-    .. " examples, as SVG and PNG in the run's plots/.")
+  local parser = cli.parser("plot", "Draws loss, learning rate, batch size and measurements of a"
+    .. " run over examples, as SVG and PNG in the run's plots/.")
   parser:argument("run", "Its directory, or its name below SWALE_RUNS."):argname "RUN"
   local o = cli.parse(parser, args)
   if not o then return 2 end

@@ -1,13 +1,13 @@
 --- swale repl
 local cli = require "swale.cli"
 
-local M = { summary = "a conversation in Lua, sw at hand; values are printed", order = 5 }
+local M = { summary = "read and run lines of Lua, with sw loaded", order = 5 }
 
 local function build_parser()
   local parser = cli.parser("repl", "Runs lines of Lua as they are typed, with sw = require"
-    .. ' "swale". Values of expressions are printed; a statement that is not complete goes on in'
-    .. " the next line; errors end nothing. Ctrl-C gives up a line or a computation, Ctrl-D ends."
-    .. " Locals live as long as their line: leave the local away.")
+    .. ' "swale". Prints the values of expressions; a statement that is not complete continues in'
+    .. " the next line; errors do not end it. Ctrl-C drops a line or stops a computation, Ctrl-D"
+    .. " ends. A local exists only in its line, so use globals.")
   cli.add_threads(parser)
   return parser
 end

@@ -14,13 +14,13 @@ local KINDS = { "core", "lua", "cli" }
 local TIMEOUT = { short = 300, long = 7200 } -- seconds for one file of Lua tests
 
 local function build_parser()
-  local parser = cli.parser("test", "Runs the tests: of libswale (core), of the Lua half (lua), of"
-    .. " whole commands (cli). The last line counts them.")
+  local parser = cli.parser("test", "Runs the tests of libswale (core), of the Lua half (lua) and"
+    .. " of whole commands (cli). The last line counts them.")
   parser:argument("pattern", "Only tests whose name (file.class.test) matches this Lua pattern.")
     :argname "PATTERN":args "?"
-  parser:option("--only", "One kind alone."):choices(KINDS):argname "core|lua|cli"
-  parser:flag("--long", "Also what takes long: a million random calls, thousands of mutants and"
-    .. " kills. They take many minutes.")
+  parser:option("--only", "Only tests of this kind."):choices(KINDS):argname "core|lua|cli"
+  parser:flag("--long", "Also the long tests: a million random calls, thousands of mutants and"
+    .. " kills, the walks. They take many minutes.")
   return parser
 end
 
@@ -54,7 +54,7 @@ local function core_tests(ctest, pattern)
   return names, all
 end
 
---- What a test leaves in the folder for temporary files is a fault of the test.
+--- A test that leaves files in the folder for temporary files has failed.
 local function find_leavings(temporary, name, total)
   local left = folders.entries(temporary)
   if #left == 0 then return end
@@ -95,7 +95,7 @@ end
 
 local function interpreter() return arg[-1] or "lua5.4" end
 
---- Each file in a process of its own: one that crashes takes no other along.
+--- Runs a file in a process of its own, so that a crash does not end the others.
 local function test_file(home, path, o, total)
   local report = o.temporary .. "/report"
   local result = process.run({ interpreter(), home .. "/tests/lua/run.lua", path, o.pattern }, {
@@ -153,7 +153,7 @@ function M.main(args)
   if not ok then error(problem, 0) end
   print(result_line(total))
   if total.passed + total.failed + total.skipped == 0 then
-    cli.say "no test has such a name"
+    cli.say "no test matches"
     return 1
   end
   return total.failed == 0 and 0 or 1

@@ -1,5 +1,5 @@
---- What an experiment borrows of Lua's globals while it runs: math.random draws from the stream
---- "script" of the run's seed, what is printed is logged, and os.exit ends the run's record first.
+--- The globals of Lua that are replaced while an experiment runs: math.random draws from the stream
+--- "script" of the run's seed, print also writes the log, and os.exit ends the run's record first.
 local core = require "swale.core"
 
 local M = {}
@@ -37,7 +37,7 @@ local function set(print_, exit)
   rawset(os, "exit", exit)
 end
 
----math.random draws from stream n of a seed and name until it is given back.
+---Makes math.random draw from stream n of a seed and name until give_back is called.
 ---@param seed integer
 ---@param name string
 ---@param n integer

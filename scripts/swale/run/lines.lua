@@ -1,5 +1,5 @@
---- A file of lines that only grows. A line is one write; one that did not fit is taken back. lost
---- says whether the file was deleted, replaced or cut meanwhile.
+--- An append-only file of lines. A line is one write; an incomplete one is cut off. lost() returns
+--- whether the file was deleted, replaced or cut by others.
 local M = {}
 
 local Lines = {}
@@ -7,7 +7,7 @@ Lines.__index = Lines
 
 local function uv() return require "luv" end
 
---- libuv's codes of a disk without space; it has no name for EDQUOT.
+--- libuv's codes of a full disk; it has no name for EDQUOT.
 local FULL = { ENOSPC = true, EFBIG = true, ["Unknown system error -122"] = true }
 
 ---@class swale.Lines
@@ -38,7 +38,7 @@ function Lines:write(text)
   return true
 end
 
----What has become of the lines written, if they are not in the file any more.
+---Returns what happened to the file, if the lines written are not in it any more.
 ---@return string|nil
 function Lines:lost()
   local mine, there = uv().fs_fstat(self.fd), uv().fs_stat(self.path)

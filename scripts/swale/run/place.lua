@@ -1,17 +1,17 @@
---- Where runs are: directories below one root, each with a name of its own.
+--- The directories of runs: below one root, each with a name of its own.
 local errors = require "swale.errors"
 local folders = require "swale.folders"
 
 local M = {}
 
----Where runs go: SWALE_RUNS, or runs/ in the current folder.
+---Returns the root: SWALE_RUNS, or runs/ in the current folder.
 ---@return string
 function M.root()
   local given = os.getenv "SWALE_RUNS"
   return given and given ~= "" and given or "runs"
 end
 
---- Four letters or digits; not from math.random, which a script may have seeded.
+--- Four letters or digits. Not from math.random, which a script may have seeded.
 local function suffix(attempt)
   local uv = require "luv"
   -- whole numbers, which wrap around; luv gives some of its as floats
@@ -32,7 +32,7 @@ local function refuse(root, message, code)
     .. " place."):format(root, message), code)
 end
 
----Makes the directory of a run: mkdir is the lock, who makes it owns it. Raises where it cannot.
+---Makes the directory of a run. mkdir is atomic, so two processes never share one.
 ---@param name string   of the experiment
 ---@return string dir
 function M.make(name)
@@ -51,7 +51,7 @@ function M.make(name)
   return refuse(root, "a hundred names are taken", "EIO")
 end
 
----The directory of a run, given as a path or as a name below SWALE_RUNS.
+---Returns the directory of a run, given as a path or as a name below the root.
 ---@param name string
 ---@return string|nil
 function M.find(name)

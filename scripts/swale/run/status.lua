@@ -1,12 +1,12 @@
---- How a run stands: what its run.json says, unless that is "running" and the writer is gone. The
---- writer holds a lock on a file in the run's directory for as long as it lives; where locks do not
---- reach, its process is looked for.
+--- The status of a run: as in run.json, unless that is "running" and the writer does not exist any
+--- more. The writer holds a lock on a file in the run's directory; on file systems without locks,
+--- its process is looked up.
 local core = require "swale.core"
 local folders = require "swale.folders"
 
 local M = {}
 
-local RESERVE = 1 << 14 -- bytes, kept free so that the end of a run can be written on a full disk
+local RESERVE = 1 << 14 -- bytes, reserved so that the end of a run can be written on a full disk
 
 local function lock_path(dir) return dir .. "/.lock" end
 
@@ -17,8 +17,8 @@ local function boot_id()
   return text and text:match "^[%x-]+"
 end
 
---- When a process began, in ticks since the machine did: field 22 of its stat, the 20th behind its
---- name, which may hold anything.
+--- When a process began, in ticks since the machine started: field 22 of /proc/PID/stat, the 20th
+--- behind the name, which may contain anything.
 local function start_of(pid)
   local text = folders.read(("/proc/%d/stat"):format(pid))
   local n = 0
@@ -29,7 +29,7 @@ local function start_of(pid)
   return nil
 end
 
----Who writes a record: no other process has the same, ever.
+---Identifies the writer of a record: no two processes have the same values.
 ---@return { host: string, pid: integer, process_start: integer?, boot_id: string? }
 function M.writer()
   local pid = math.tointeger(require "luv".os_getpid())
@@ -49,14 +49,14 @@ function M.hold(dir)
   return lock
 end
 
----Gives back the space that was kept free.
+---Frees the reserved space.
 ---@param dir string
 function M.free_reserve(dir)
   local file = io.open(lock_path(dir), "wb")
   if file then file:close() end
 end
 
----The run's directory is not written any more.
+---Ends the writing of a run's directory.
 ---@param dir string
 ---@param lock swale.Lock|nil
 function M.release(dir, lock)
@@ -71,8 +71,8 @@ local function is_alive(info)
   return require "luv".kill(pid, 0) ~= nil
 end
 
----The status of a run, never "running" where its writer was killed: that is "killed". Of another
----machine's run nothing is known: "running on HOST".
+---Returns the status of a run: "killed" if run.json has "running" and its writer does not exist any
+---more, "running on HOST" if it is on another machine, where that is not known.
 ---@param dir string
 ---@param info table   what run.json holds
 ---@return string
@@ -90,7 +90,7 @@ local function is_unfinished(path)
   return stat and stat.type == "file"
 end
 
----Removes what a killed writer was writing: files that had no name of their own yet.
+---Removes the temporary files that a killed writer left.
 ---@param dir string
 function M.clear(dir)
   for _, folder in ipairs { dir, dir .. "/checkpoints", dir .. "/plots" } do
