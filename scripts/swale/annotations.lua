@@ -1,4 +1,4 @@
---- The annotations of Swale's own files, read as text: what stands above each function, and the
+--- Reads the annotations of Swale's own files as text: the comment above each function, and the
 --- fields of each class.
 local folders = require "swale.folders"
 
@@ -49,7 +49,7 @@ local function block_above(lines, i)
       if into == entry.text then
         into[#into + 1] = words
       else
-        into[#into] = into[#into] .. " " .. words -- a description that goes on
+        into[#into] = into[#into] .. " " .. words -- a description that continues
       end
     end
   end
@@ -74,7 +74,7 @@ local function note_function(index, path, line, i, lines, classes)
   end
 end
 
---- A class's block of annotations: its fields, whose descriptions may go on in the next line.
+--- Notes a line of a class's annotations: a field, or the continuation of its description.
 local function note_annotation(index, line, block)
   local named, rest = line:match "^%-%-%-@class swale%.([%w_]+)(.*)"
   local field = line:match "^%-%-%-@field (.*)$"
@@ -88,8 +88,8 @@ local function note_annotation(index, line, block)
   end
 end
 
---- `local X = …` below a class's annotations says that X:method is a method of that class; methods
---- of other tables belong to the class named last.
+--- Reads a file. `local X = …` below a class's annotations makes X:method a method of that class;
+--- methods of other tables belong to the class named last.
 local function read(index, path)
   local lines, classes, block = {}, {}, {}
   for line in io.lines(path) do lines[#lines + 1] = line end
@@ -107,7 +107,7 @@ end
 
 local index
 
----All annotations; the files are read once.
+---Returns all annotations; the files are read once.
 ---@return swale.Annotations
 function M.all()
   if index then return index end

@@ -1,9 +1,9 @@
---- How examples come to a network: a data set gives rows of numbers, or images. A network whose
---- first layer wants images gets them as (B, height, width, channels), however they lie, and one
---- that wants rows as (B, n).
+--- The shape of a network's input. A data set has rows of numbers or images. A network whose first
+--- layer takes images gets them as (B, height, width, channels), whatever their shape in the data
+--- set, and one that takes rows as (B, n).
 local M = {}
 
----The shape of an example as the layer takes it.
+---Returns the shape of an example as the layer takes it.
 ---@param layer swale.Layer
 ---@param rows integer[]            its shape in the batch
 ---@param shape integer[]|nil       of an example, where it is known to be an image
@@ -15,7 +15,7 @@ function M.features(layer, rows, shape)
   return rows
 end
 
----The input of a graph, in the shape that the layer takes.
+---Returns the input of a graph, in the shape that the layer takes.
 ---@param graph swale.Graph
 ---@param example swale.Example
 ---@return swale.Node
@@ -27,7 +27,7 @@ function M.input(graph, example)
   return x:reshape { "batch", table.unpack(example.features) }
 end
 
----A batch of tensors in the shape that the layer takes.
+---Returns a batch in the shape that the layer takes.
 ---@param layer swale.Layer
 ---@param x swale.Tensor            (N, …)
 ---@param shape integer[]|nil

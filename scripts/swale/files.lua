@@ -1,4 +1,4 @@
---- Tensors in files, by the name's end: .safetensors (named tensors), .npy (one array, NumPy's) and
+--- Tensors in files, by the extension: .safetensors (named tensors), .npy (one array, NumPy's) and
 --- .csv (a table of numbers).
 local core = require "swale.core"
 local errors = require "swale.errors"
@@ -6,7 +6,7 @@ local options = require "swale.options"
 
 local M = {}
 
---- What is read, what is written, which options are taken.
+--- For each format: how it is read, how it is written, which options it has.
 local FORMATS = {
   safetensors = {
     options = { mapped = { "boolean", false } },
@@ -49,7 +49,7 @@ end
 ---Reads a file. safetensors (a run's checkpoint, for instance): tensors by name, metadata. npy: a
 ---tensor. csv: a tensor (rows, columns); the labels, int32, or false; the names of the columns.
 ---Numbers of csv are decimal, 1, -2.5, +1e-3, nan, -inf, in double quotes or not; lines end in LF,
----CRLF or CR. core/io/csv.h tells it all.
+---CRLF or CR. core/io/csv.h has all rules.
 ---@param path string
 ---@param o? swale.FileOptions
 ---@return any values, any more, any names
@@ -60,7 +60,7 @@ function M.load(path, o)
   return values, more, names
 end
 
----Writes a file; whatever was there stays until the new one is whole.
+---Writes a file. An old file of that name stays until the new one is complete.
 ---@param path string
 ---@param value any                 safetensors: a table of tensors by name; npy, csv: a tensor
 ---@param more? table               safetensors: metadata, texts by name; csv: names of the columns

@@ -1,4 +1,4 @@
---- Folders and whole files: the few things done to them. By libuv (lua-luv), loaded on first use.
+--- Folders and whole files. Uses libuv (lua-luv), which is loaded on first use.
 local M = {}
 
 local function uv() return require "luv" end
@@ -31,8 +31,8 @@ local function temporary_place()
   return given and given ~= "" and given or "/tmp"
 end
 
----The user's home: $HOME, or where that is unset or empty the one of the user database, or a folder
----for temporary files if that has none.
+---Returns the user's home: $HOME; if that is unset or empty, the one in the user database; if that
+---has none, a folder for temporary files.
 ---@return string
 function M.home()
   local home = os.getenv "HOME"
@@ -43,7 +43,7 @@ function M.home()
   return temporary_place()
 end
 
----Makes a folder and those above it; one that is there is fine.
+---Makes a folder and those above it, if they do not exist.
 ---@param path string
 ---@return true|nil ok, string? message, string? code
 function M.make_folder(path)
@@ -53,14 +53,14 @@ function M.make_folder(path)
     local ok, message, code = M.make_folder(parent)
     if not ok then return nil, message, code end
   end
-  local ok, problem = uv().fs_mkdir(path, 511) -- the umask takes what it wants
+  local ok, problem = uv().fs_mkdir(path, 511) -- rwxrwxrwx, less the umask
   if ok or M.is_folder(path) then return true end
   local words, code = in_words(problem)
   if code == "EEXIST" then words = "a file has that name" end
   return nil, ("cannot make the folder %s: %s"):format(path, words), code
 end
 
----A folder of its own below parent, for what is not finished yet.
+---Makes a new folder below parent for temporary files.
 ---@param parent? string          where temporary files go
 ---@return string|nil path, string? message, string? code
 function M.temporary_folder(parent)
@@ -71,7 +71,7 @@ function M.temporary_folder(parent)
   return nil, ("cannot write in %s: %s"):format(parent, words), code
 end
 
----Names in a folder, sorted; empty if it cannot be read.
+---Returns the names in a folder, sorted; none if it cannot be read.
 ---@param path string
 ---@return string[]
 function M.entries(path)
@@ -85,7 +85,7 @@ function M.entries(path)
   return names
 end
 
----Removes a file, or a folder with all that is in it. What is not there is fine.
+---Removes a file or a folder with its contents, if it exists.
 ---@param path string
 function M.remove(path)
   local stat = uv().fs_lstat(path)
@@ -108,7 +108,7 @@ function M.rename(from, to)
   return nil, ("cannot rename %s to %s: %s"):format(from, to, words), code
 end
 
----The text of a file.
+---Reads a file.
 ---@param path string
 ---@return string|nil text, string? message, string? code
 function M.read(path)

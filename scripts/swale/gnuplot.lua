@@ -1,13 +1,13 @@
---- gnuplot, as a process of its own: commands by its stdin, the picture by its stdout.
+--- Runs gnuplot: commands go to its stdin, the picture comes from its stdout.
 ---
---- A text that a user or a file supplies is never part of the commands. It is the value of a
---- gnuplot variable, written in octal, so that no byte of it can end a string or be substituted.
+--- A text from a user or a file is never part of the commands. It is the value of a gnuplot
+--- variable, written in octal, so that no byte of it can end a string or be substituted.
 local core = require "swale.core"
 local process = require "swale.process"
 
 local M = {}
 
---- How all pictures begin: a quiet frame, a grid behind the curves, the key at the top right.
+--- The beginning of all pictures: frame, grid behind the curves, key at the top right.
 M.HEAD = [[
 set encoding utf8
 set border 3 lc rgb "#444444"
@@ -24,7 +24,7 @@ local TERMINALS = {
 local REPLACEMENT = "\u{FFFD}"
 local LONGEST = 80 -- characters of a text: a key that is wider than the picture is left out
 
---- The length of the printable character at i, in valid UTF-8; nil for all else.
+--- The length of the printable character at i, in valid UTF-8; nil for other bytes.
 local function printable_length(text, i)
   if not utf8.len(text, i, i) then return nil end
   local code = utf8.codepoint(text, i)
@@ -32,8 +32,8 @@ local function printable_length(text, i)
   return #utf8.char(code)
 end
 
----What a picture shows of a text: line ends and tabs become spaces, other control characters and
----what is not UTF-8 become U+FFFD, which SVG (XML) can hold. A long text is cut.
+---Makes a text printable: line ends and tabs become spaces, other control characters and bytes that
+---are not UTF-8 become U+FFFD, which SVG (XML) can hold. A long text is cut.
 ---@param text string
 ---@return string
 function M.printable(text)
@@ -51,7 +51,7 @@ function M.printable(text)
   return table.concat(parts)
 end
 
---- gnuplot reads up to four octal digits, so that digits are escaped, too.
+--- gnuplot reads up to four octal digits, so digits are escaped as well.
 local function octal(text)
   return '"' .. text:gsub("[^A-Za-z ]", function(c) return ("\\%03o"):format(c:byte()) end) .. '"'
 end
@@ -85,7 +85,7 @@ end
 ---@field texts table<string, string>    variables that commands may name: capitals
 ---@field height integer                 pixels; 900 wide
 
----Draws a picture; what is under path is whole.
+---Draws a picture. The file at path is always complete.
 ---@param picture swale.Picture
 ---@param kind "svg"|"png"
 ---@param path string

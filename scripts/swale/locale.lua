@@ -1,6 +1,6 @@
---- Numbers have a decimal point, whatever locale a script sets. Swale's tables, plots, cache files
---- and messages are made by string.format, and gnuplot and Swale itself read some of them again. So
---- the category "numeric" stays "C"; os.setlocale sets all others.
+--- Keeps the decimal point of numbers in any locale that a script sets. Swale's tables, plots,
+--- cache files and messages are made by string.format, and gnuplot and Swale itself read some of
+--- them. So the category "numeric" stays "C"; os.setlocale sets the others.
 local setlocale = os.setlocale
 
 local M = {}
@@ -19,8 +19,7 @@ local function replacement(locale, category)
   return result
 end
 
----Puts it in the place of os.setlocale. A locale that a script has set before keeps its other
----categories.
+---Replaces os.setlocale. A locale that a script has set before keeps its other categories.
 function M.keep_the_point()
   if os.setlocale == replacement then return end
   setlocale("C", "numeric")

@@ -1,4 +1,4 @@
---- What a run's record says of where it ran and of what it was made.
+--- The machine and the commit that the record of a run names.
 local core = require "swale.core"
 local process = require "swale.process"
 
@@ -36,7 +36,7 @@ function M.describe()
   }
 end
 
---- Starting git costs more than looking for its folder.
+--- Looks for .git first, which is cheaper than starting git.
 local function is_in_repository(folder)
   local uv = require "luv"
   local path = uv.fs_realpath(folder)
@@ -47,7 +47,7 @@ local function is_in_repository(folder)
   return false
 end
 
----The commit that a folder is at, and whether files that git knows differ from it.
+---Returns the commit of a folder, and whether files under version control differ from it.
 ---@param folder string
 ---@return { commit: string, dirty: boolean }|nil
 function M.revision(folder)

@@ -1,4 +1,4 @@
---- The annotations of Swale's own files as a manual: what a name stands for, its arguments and
+--- A manual made of the annotations of Swale's own files: a page for a name, with its arguments and
 --- their options. Names: "schedule.cyclic", "Trainer", "Trainer:fit", "Tensor:add".
 local annotations = require "swale.annotations"
 local arguments = require "swale.arguments"
@@ -20,7 +20,7 @@ local function rows(list)
   return ("  " .. text:gsub("\n", "\n  "))
 end
 
---- A class's fields, and behind them those of the class that it extends.
+--- The fields of a class, followed by those of the class that it extends.
 local function fields_of(class)
   local fields, list = annotations.all().fields[class], {}
   while fields do
@@ -51,7 +51,7 @@ local function page(name, entry)
   if #entry.params > 0 then parts[#parts + 1] = "\nArguments:\n" .. rows(entry.params) end
   for _, text in ipairs(options_of(entry)) do parts[#parts + 1] = text end
   if #entry.returns > 0 then
-    parts[#parts + 1] = "\nGives: " .. table.concat(entry.returns, ", ")
+    parts[#parts + 1] = "\nReturns: " .. table.concat(entry.returns, ", ")
   end
   return table.concat(parts, "\n")
 end
@@ -64,7 +64,7 @@ local function callable(value)
   return type(meta) == "table" and meta.__call or nil
 end
 
---- Of a C function by its name in swale.core.
+--- The annotation of a function; of a C function by its name in swale.core.
 local function entry_of(f)
   local info = debug.getinfo(arguments.inner(f), "S")
   if info.what == "C" then
@@ -75,7 +75,7 @@ local function entry_of(f)
   return annotations.all().by_place[info.source:gsub("^@", "") .. ":" .. info.linedefined]
 end
 
---- What a path of names below sw stands for; nil where there is nothing.
+--- The value at a path of names below sw; nil if there is none.
 local function walk(path)
   local value = require "swale"
   for name in path:gmatch "[^.]+" do
@@ -119,7 +119,7 @@ local function with_methods(text, class)
   return annotations.all().methods[class] and text .. "\n\n" .. page_of_class(class) or text
 end
 
---- The function of that name in some module; of several, the one that takes self.
+--- The function of that name in a module; of several, the one that takes self.
 local function as_method(name)
   local found = annotations.all().functions[name] or {}
   if #found == 1 then return found[1] end
@@ -129,7 +129,7 @@ local function as_method(name)
   return nil
 end
 
---- A method that stands among a module's functions: of tensors in ops, of others by a field.
+--- A method that is declared as a function of a module: of tensors in ops, of others by a field.
 local function borrowed_method(class, name)
   local op = (class == "Tensor" or class == "Node") and rawget(require "swale.ops", name)
   if op then return entry_of(op) end
@@ -175,7 +175,7 @@ local function known_names()
   return list
 end
 
----A page for a value, as the repl's help(x) has it: what a function or a table of Swale is.
+---Returns a page for a value, for the repl's help(x): a function or a table of Swale.
 ---@param value any
 ---@param name? string    as the page's title
 ---@return string|nil page
@@ -200,8 +200,8 @@ local function page_of_method_named(name, class, method)
   return no_page(name, class .. ":" .. method, full)
 end
 
----A page for a name: "schedule.cyclic" or "cyclic", "nn", "Trainer", "Trainer:fit"; sw. in front
----does not matter.
+---Returns a page for a name: "schedule.cyclic" or "cyclic", "nn", "Trainer", "Trainer:fit", with or
+---without sw. in front.
 ---@param name string
 ---@return string|nil page, string? problem    with the nearest name
 function M.page(name)
@@ -215,7 +215,7 @@ function M.page(name)
   local full = in_modules(short)
   if #full == 1 then return M.page(full[1]) end
   if #full > 1 then
-    return nil, ('"%s" stands for several: %s'):format(name, table.concat(full, ", "))
+    return nil, ('"%s" is the name of several: %s'):format(name, table.concat(full, ", "))
   end
   class = class_name(short)
   if annotations.all().methods[class] then return page_of_class(class) end

@@ -1,4 +1,4 @@
---- Pictures of a run, drawn by gnuplot: loss, learning rate, batch size and what was measured over
+--- Pictures of a run, drawn by gnuplot: loss, learning rate, batch size and measurements over
 --- examples, one above the other, as SVG and PNG in the run's plots/.
 local folders = require "swale.folders"
 local gnuplot = require "swale.gnuplot"
@@ -13,7 +13,7 @@ local POINTS = 1500       -- of a curve, at most
 local HEIGHT, MORE = 800, 152 -- pixels; and for each measurement
 local MANY_CAPTURES = 60  -- more are not drawn as lines
 
---- Okabe and Ito's colours, which the colour-blind can tell apart.
+--- Colours of Okabe and Ito, which are distinct for the colour-blind.
 local COLOURS = { raw = "#9ecae1", smooth = "#0072B2", valid = "#D55E00", lr = "#009E73",
   batch = "#CC79A7", capture = "#999999" }
 
@@ -26,7 +26,7 @@ local COLOURS = { raw = "#9ecae1", smooth = "#0072B2", valid = "#D55E00", lr = "
 
 local function is_finite(v) return type(v) == "number" and v - v == 0 end
 
----Sorts the records of a run into curves.
+---Sorts the records of a run by kind.
 ---@param records table[]
 ---@return swale.Series
 function M.series(records)
@@ -55,7 +55,7 @@ local function curve(records, name)
   return points
 end
 
---- Means over runs of neighbours, so that there are at most POINTS.
+--- Means over groups of neighbours, so that at most POINTS are left.
 local function thinned(points)
   local group = math.ceil(#points / POINTS)
   if group <= 1 then return points end
@@ -82,7 +82,7 @@ function M.smoothed(points)
   return result
 end
 
---- Drawn as stairs, only the changes matter: kept with the last point before them.
+--- The changes of a curve that is drawn as stairs, each with the point before it.
 local function changes(points)
   local result = {}
   for i, p in ipairs(points) do
@@ -94,10 +94,10 @@ local function changes(points)
   return result
 end
 
-local SLACK = 5e-4 -- of a value: what a line may miss a point by, far less than a pixel
+local SLACK = 5e-4 -- relative error of a line that leaves points out: far less than a pixel
 
----The points at which a curve made of straight lines turns. The lines between them miss no other
----point by more than SLACK of its value. All points are kept if x does not grow from each to the
+---The corners of a curve that is made of straight lines: the lines between them are at most SLACK
+---of its value away from each other point. All points are kept unless x grows from each to the
 ---next.
 ---@param points number[][]
 ---@return number[][]
@@ -154,7 +154,7 @@ local function capture_lines(lines, s)
   end
 end
 
---- Epochs along the top, where the run has whole ones.
+--- An axis of epochs at the top, if their length is known.
 local function epoch_axis(lines, s, xmax)
   if not s.epoch_examples then return end
   local epochs = xmax * 1000 / s.epoch_examples
@@ -165,7 +165,7 @@ set x2label "epochs" offset 0,-0.6]]):format(epochs, epochs < 1 and "autofreq" o
     ("%g"):format(math.max(1, math.ceil(epochs / 12))))
 end
 
---- All but the highest and lowest hundredth, so that one spike does not flatten the rest.
+--- The range without the highest and lowest hundredth, so that a spike does not flatten the rest.
 local function bulk(points)
   local values = {}
   for i, p in ipairs(points) do values[i] = p[2] end
@@ -184,7 +184,7 @@ local function logarithmic_tics(low, high)
   return "set ytics (" .. table.concat(list, ", ") .. ")"
 end
 
---- The loss's axis: logarithmic where it falls to less than a third.
+--- The axis of the loss: logarithmic if it falls to less than a third.
 local function loss_axis(lines, curves)
   local low, high = math.huge, -math.huge
   for _, points in ipairs(curves) do
@@ -226,7 +226,7 @@ local function loss_panel(lines, raw, valid, swa, captures)
   lines[#lines + 1] = "plot " .. table.concat(plots, ", \\\n  ")
 end
 
-local LR_DECADES = 1e4 -- that its axis shows at most: the last steps of a one-cycle are beneath
+local LR_DECADES = 1e4 -- largest ratio on its axis: the last steps of a one-cycle are below
 
 local function lr_panel(lines, points)
   block(lines, "lr", thinned(M.corners(points)))
@@ -276,8 +276,8 @@ local function draw_lower(lines, list, height)
   end
 end
 
----The gnuplot commands for one run, without terminal and output, and the texts of their variables;
----TITLE is another one, its title.
+---Returns the gnuplot commands for one run, without terminal and output, and the texts of their
+---variables. The caller adds TITLE.
 ---@param s swale.Series
 ---@return string|nil commands     nil: there is nothing to draw
 ---@return table<string, string>|string texts   or the message
@@ -302,7 +302,7 @@ function M.commands(s)
   return table.concat(lines, "\n") .. "\n", texts, height
 end
 
---- What a title need not say: of a run that is going on, run:plot is the usual caller.
+--- Statuses that a title does not show; run:plot draws a run while it is running.
 local ENDED = { done = true, running = true }
 
 local function title_of(info)
@@ -313,9 +313,9 @@ local function title_of(info)
     data and ", " .. tostring(data) or "", tostring(info.seed), ended)
 end
 
----Draws a run that is going on or has ended, into its plots/.
+---Draws a run, running or ended, into its plots/.
 ---@param dir string
----@return string|nil path   of the SVG; the PNG lies beside it
+---@return string|nil path   of the SVG; the PNG is in the same folder
 ---@return string? message
 function M.run(dir)
   if not process.find "gnuplot" then return nil, "there is no gnuplot (package gnuplot-nox)" end

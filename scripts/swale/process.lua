@@ -1,5 +1,5 @@
---- Other programs, run without a shell between: arguments need no quoting. By libuv (lua-luv),
---- which is loaded when the first one is started.
+--- Runs other programs, without a shell: arguments need no quoting. Uses libuv (lua-luv), which is
+--- loaded when the first program starts.
 local M = {}
 
 local function uv() return require "luv" end
@@ -19,7 +19,7 @@ local function uv() return require "luv" end
 ---@field out string
 ---@field err string
 
----Where the program is, if it is on the path.
+---Finds a program on the path.
 ---@param program string
 ---@return string|nil
 function M.find(program)
@@ -31,7 +31,7 @@ function M.find(program)
   return nil
 end
 
----The Lua that runs this.
+---Returns the path of the running Lua interpreter.
 ---@return string
 function M.interpreter()
   local i = 0
@@ -39,7 +39,7 @@ function M.interpreter()
   return arg and i < 0 and arg[i] or "lua5.4"
 end
 
----The words that start `swale` again: the same Lua, the same files.
+---Returns the words of a command that starts this `swale` with the same Lua.
 ---@return string[]
 function M.swale()
   local main = arg and arg[0] and arg[0]:match "bin/swale%.lua$" and arg[0]
@@ -50,7 +50,7 @@ function M.swale()
   return { M.interpreter(), main or "swale" }
 end
 
----What a child's environment is to be, as libuv takes it.
+---Returns the environment of a child process, in libuv's form.
 ---@param changes? table<string, string|false>   to this process's; false takes one away
 ---@return string[]|nil   nil: this process's
 function M.environment(changes)
@@ -61,8 +61,8 @@ function M.environment(changes)
   return list
 end
 
---- A pipe whose text gathers in chunks, or in the file fd; it is closed at the first byte beyond
---- the limit, or that cannot be written.
+--- Reads a pipe into a list of chunks, or into the file fd. It is closed at the first byte that is
+--- beyond the limit or cannot be written.
 local function collector(limit, fd)
   local self = { pipe = uv().new_pipe(false), size = 0 }
   local pipe, chunks = self.pipe, {}
@@ -90,7 +90,8 @@ local function collector(limit, fd)
   return self
 end
 
---- A program that hangs, or goes on after Ctrl-C was sent to this process alone, is ended.
+--- Ends a program that runs longer than its timeout, or that continues after Ctrl-C reached this
+--- process alone.
 local function guard(handle, timeout)
   local core = package.loaded["swale.core"]
   local timer, start = uv().new_timer(), uv().hrtime()
@@ -114,7 +115,7 @@ local function close_all(...)
   for _, handle in ipairs { ... } do if not handle:is_closing() then handle:close() end end
 end
 
---- A script may have handles of its own in the loop: it is run for as long as ours are there.
+--- Runs libuv's loop until our handles are closed; a script may have handles of its own in it.
 local function run_until_closed(...)
   for _, handle in ipairs { ... } do
     while not handle:is_closing() do uv().run "once" end
@@ -122,8 +123,8 @@ local function run_until_closed(...)
   uv().run "nowait"
 end
 
----Until what this gives is closed, no Ctrl-C is raised, but at once then. In a callback of libuv an
----error would end the process.
+---Defers the error of Ctrl-C until the result is closed, where it is raised: an error in a callback
+---of libuv would end the process.
 ---@return table to_close
 function M.deferred_interrupt()
   local core = package.loaded["swale.core"]
@@ -166,7 +167,7 @@ local function spawn(argv, o)
     too_long = out.too_long }
 end
 
----Runs a program to its end.
+---Runs a program and waits for its end.
 ---@param argv string[]   the program and its arguments
 ---@param o? swale.ProcessOptions
 ---@return swale.ProcessResult|nil result   nil: it could not be started

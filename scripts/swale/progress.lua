@@ -1,4 +1,4 @@
---- How far a run is: a bar that is redrawn on a terminal, elsewhere a plain line an epoch.
+--- The progress of a run: a bar that is redrawn on a terminal, elsewhere a plain line an epoch.
 local M = {}
 
 local WIDTH = 20       -- of the bar, in characters
@@ -31,7 +31,7 @@ function M.new(o)
     write = o.write or function(text) io.stderr:write(text) end }, Progress)
 end
 
----Seconds as people say them: "12 s", "3 min 20 s", "2 h 5 min".
+---Formats seconds: "12 s", "3 min 20 s", "2 h 5 min".
 ---@param seconds number
 ---@return string
 function M.duration(seconds)
@@ -41,7 +41,7 @@ function M.duration(seconds)
   return ("%d h %d min"):format(s // 3600, s % 3600 // 60)
 end
 
----The same, of what may be short: "0.42 s", "4.2 s".
+---Formats seconds that may be few: "0.42 s", "4.2 s".
 ---@param seconds number
 ---@return string
 function M.seconds(seconds)
@@ -59,7 +59,7 @@ local function left(self, fraction, now)
   return M.duration((now - self.started) * (1 - fraction) / fraction) .. " left"
 end
 
----Whether a drawing is due: callers may spare themselves the text.
+---Returns whether a drawing is due, so that callers need not build the text.
 ---@return boolean
 function Progress:is_due()
   return self.terminal and clock() - self.drawn >= INTERVAL
@@ -78,7 +78,7 @@ function Progress:update(o)
   self.drawn, self.shown = now, true
 end
 
----Takes the bar away, before something else is printed.
+---Clears the bar before something else is printed.
 function Progress:clear()
   if self.shown then self.write "\r\27[K" end
   self.shown, self.drawn = false, 0
@@ -130,7 +130,7 @@ function M.epoch_line(record)
   return table.concat(list, "  ")
 end
 
----Where there is no terminal: the line of an epoch.
+---Prints the line of an epoch if there is no terminal.
 ---@param text string
 function Progress:line(text)
   if not self.terminal then self.write(text .. "\n") end

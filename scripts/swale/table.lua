@@ -1,4 +1,4 @@
---- Tables in text: columns aligned, numbers to the right.
+--- Tables as text: aligned columns, numbers to the right.
 local M = {}
 
 local function text_of(value)
@@ -14,7 +14,7 @@ local function padded(text, width, right)
   return right and gap .. text or text .. gap
 end
 
---- A column is flush right if every cell in it is a number or empty, or a text that reads as one.
+--- A column is aligned right if every cell in it is empty, a number, or a text that is one.
 local function is_numeric(rows, column)
   for _, row in ipairs(rows) do
     local cell = row[column]

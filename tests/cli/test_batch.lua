@@ -75,8 +75,8 @@ function TestBatch:test_folders_give_their_experiments()
   command.write(self.dir .. "/many/other.lua", "return 'no experiment'")
   local result = self:batch("many", "many/a.lua")
   ends(result, 0, "ran 2, failed 0")
-  contains(result.err, "many: skipped, as they return no experiment: helper.lua",
-    "many/other.lua: skipped, as it returns no experiment")
+  contains(result.err, "many: skipped, because they return no experiment: helper.lua",
+    "many/other.lua: skipped, because it returns no experiment")
 end
 
 function TestBatch:test_parameters_go_to_those_that_declare_them()
@@ -103,7 +103,7 @@ function TestBatch:test_what_cannot_be_is_refused_before_anything_runs()
   refused({ "a.lua", "b.lua", "width=x" }, "b.lua: parameter width takes a whole number, not x")
   refused({ "a.lua", "lr=1", "lr=2" }, "lr is given twice")
   refused({ "lr=1" }, "which scripts?")
-  refused({ "c.lua" }, "c.lua returns no experiment")
+  refused({ "c.lua" }, "c.lua does not return an experiment")
   refused({ "d.lua" }, "d.lua: no such file or folder")
   refused({ "many" }, "no script in many returns an experiment")
   for _, text in ipairs { "0", "3..1", "1,1", "2..5,4", "x", "1,", "-1" } do
@@ -234,7 +234,7 @@ function TestBatch:test_ctrl_c_ends_the_children_in_good_order()
   local out, err = command.read(self.dir .. "/out"), command.read(self.dir .. "/err")
   lu.assert_equals(result.code, 130, out .. err)
   lu.assert_equals(last_line(out), "ran 3, failed 2", out .. err)
-  contains(err, "swale: interrupted; 3 of 6 were not begun")
+  contains(err, "swale: interrupted; 3 of 6 were not started")
   lu.assert_equals(self:records_that_are "interrupted", 2)
   lu.assert_equals(self:records_that_are "done", 1)
 end

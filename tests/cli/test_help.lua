@@ -50,7 +50,7 @@ function TestHelp:test_names_without_their_modules()
   local page, problem = manual.page "cross_entropy"
   lu.assert_nil(page)
   lu.assert_equals(problem,
-    '"cross_entropy" stands for several: loss.cross_entropy, ops.cross_entropy')
+    '"cross_entropy" is the name of several: loss.cross_entropy, ops.cross_entropy')
 end
 
 function TestHelp:test_every_public_name_has_a_page()

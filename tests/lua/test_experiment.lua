@@ -75,7 +75,7 @@ end
 
 function TestDeclaration:test_parameters_are_plain()
   lu.assert_error_msg_contains("parameter a is a table", declare, { a = {} })
-  lu.assert_error_msg_contains("name is a word", declare, { ["a-b"] = 1 })
+  lu.assert_error_msg_contains("must be named by a word", declare, { ["a-b"] = 1 })
   lu.assert_error_msg_contains("choice", sw.choice, {})
 end
 

@@ -1,5 +1,5 @@
---- What a script declares, found out without running its experiment: the script is loaded by a
---- process of its own, so that whatever it does there harms nobody.
+--- What a script declares, found without running its experiment: a process of its own loads the
+--- script, so that it cannot affect the batch.
 local core = require "swale.core"
 local process = require "swale.process"
 
@@ -36,7 +36,7 @@ local function describe(path, overrides)
     params = require("swale.errors").sorted_keys(experiment.params) }
 end
 
----The child's half: prints the description as the last line.
+---Runs in the child process: prints the description as the last line.
 ---@param path string
 ---@param overrides string   JSON
 function M.print(path, overrides)

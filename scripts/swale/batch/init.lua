@@ -28,7 +28,7 @@ local function log_name(number, script, seed)
   return ("%04d_%s_seed%d.txt"):format(number, name, seed)
 end
 
---- Jobs one by one, as there is room for them: thousands take no memory before their time.
+--- An iterator over jobs, so that thousands of them take no memory in advance.
 local function jobs_of(o, folder)
   local i, next_seed, number = 1, seeds.each(o.seeds), 0
   local function advance()
@@ -47,14 +47,14 @@ local function jobs_of(o, folder)
   end
 end
 
---- What ended before it had a run leaves its output there.
+--- The folder for the outputs of children that ended before they had a run.
 local function remove_if_empty(folder)
   if #folders.entries(folder) == 0 then folders.remove(folder) end
 end
 
 local CODES = { sigint = 130, sigterm = 143, sighup = 129 }
 
----Runs a batch and prints how it went.
+---Runs a batch and prints the outcome.
 ---@param o swale.BatchOptions
 ---@return integer code   exit status: 0 all done, 1 some failed; interrupted: 130, 143, 129
 function M.run(o)

@@ -1,12 +1,12 @@
---- How a child of a batch went: its exit status, what its run's record says, and its output, which
---- moves into the run's directory as output.txt.
+--- The outcome of a child of a batch: its exit status, the record of its run, and its output, which
+--- is moved into the directory of the run as output.txt.
 local core = require "swale.core"
 local folders = require "swale.folders"
 local standing = require "swale.run.status"
 
 local M = {}
 
-local HEAD, TAIL = 2 ^ 16, 4096 -- bytes looked at, at the beginning and the end of an output
+local HEAD, TAIL = 2 ^ 16, 4096 -- bytes read at the beginning and the end of an output
 local LAST_LINES = 8
 
 local SIGNALS = { [1] = "SIGHUP", [2] = "SIGINT", [4] = "SIGILL", [6] = "SIGABRT", [7] = "SIGBUS",
@@ -40,8 +40,8 @@ local function read_info(dir)
   return type(info) == "table" and info or nil
 end
 
---- The child names its run's directory as it begins; a script may print the like, but has not that
---- process's record there.
+--- The directory of the run, which the child prints as it begins. A script may print the same line,
+--- but then the record there is not of this process.
 local function find_run(log, pid)
   for dir in ("\n" .. read_head(log)):gmatch "\nrun: ([^\n]+)" do
     local info = read_info(dir)
@@ -57,14 +57,14 @@ function M.signal_name(signal) return SIGNALS[signal] or "signal " .. signal end
 
 local function status_of(result)
   if result.problem then return "not started", result.problem end
-  if result.timed_out then return "out of time", "ended, as its time was over" end
+  if result.timed_out then return "out of time", "ended, because its time was over" end
   if result.signal == 0 then return CODES[result.code] or "failed" end
   local name = M.signal_name(result.signal)
   return "killed", ("ended by %s%s"):format(name, result.signal == 9
-    and ": somebody's, or the system's, which does so when memory runs out" or "")
+    and ", by somebody or by the system, which does so when memory runs out" or "")
 end
 
---- Nobody else will say in the record of a dead process that it is dead.
+--- Writes the outcome into the record of a process that ended without doing so.
 local function close_record(dir, info, status, note)
   if info.status ~= "running" then return end
   standing.clear(dir)
@@ -111,7 +111,7 @@ local function tail_text(path)
   return text
 end
 
----The last lines of a file, without what a terminal would obey.
+---Returns the last lines of a file, without control characters.
 ---@param path string
 ---@return string[]
 function M.last_lines(path)

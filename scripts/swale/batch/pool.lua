@@ -1,13 +1,13 @@
---- A pool of processes: so many at a time, the next one as soon as one ends. Ctrl-C, and a signal
---- that asks for the end, reach them in order: asked to end, told to, and killed.
+--- A pool of processes: a number at a time, the next one as soon as one ends. After Ctrl-C or
+--- SIGTERM children get SIGINT, then SIGTERM, then SIGKILL.
 ---
---- Children lead process groups of their own. The terminal's Ctrl-C would reach them beside ours
---- otherwise, and a second one ends a training without its record.
+--- Each child leads a process group of its own. Otherwise the terminal's Ctrl-C would reach it in
+--- addition to ours, and a second one ends a training without its record.
 local core = require "swale.core"
 
 local M = {}
 
-local PATIENCE = 15000 -- ms from one means of ending a child to the next
+local PATIENCE = 15000 -- ms between one signal to a child and the next
 
 ---@class swale.PoolJob
 ---@field argv string[]
@@ -36,7 +36,7 @@ Pool.__index = Pool
 
 local function uv() return require "luv" end
 
---- The whole group: what a child has started goes along.
+--- Signals the whole group, so that what a child has started ends with it.
 local function end_group(pid, signal) uv().kill(-pid, signal) end
 
 local function stop_timers(child)
@@ -58,7 +58,7 @@ local function insist(child)
   after(child, PATIENCE, function() end_group(child.pid, "sigkill") end)
 end
 
---- The exit only notes what there is to do: errors of callbacks would be lost in libuv.
+--- The callback of an exit only notes it: libuv would lose errors raised in it.
 local function on_exit(self, child)
   return function(code, signal)
     child.result = { code = code, signal = signal, pid = child.pid,
@@ -119,7 +119,7 @@ local function drain(self)
   end
 end
 
---- The first time children are asked to end, the second time they are told to.
+--- The first time children get SIGINT, the second time SIGTERM.
 local function stop(self, signal)
   local first = not self.stopped
   self.stopped = self.stopped or signal
@@ -133,7 +133,7 @@ local function stop(self, signal)
   end
 end
 
---- Under nohup a logout's SIGHUP is ignored, and so it stays.
+--- A SIGHUP that is ignored, as under nohup, stays ignored.
 local function watch_signal(self, name)
   if name ~= "sigint" and core.is_ignored(name) then return end
   local handle = uv().new_signal()
@@ -151,7 +151,7 @@ local function watch(self)
 end
 
 local function close(self)
-  for child in pairs(self.running) do -- there are some only if a function of ours raised
+  for child in pairs(self.running) do -- some are left only if a callback raised
     end_group(child.pid, "sigkill")
     stop_timers(child)
   end

@@ -1,4 +1,4 @@
---- What a batch says: a failure at once, how far it is, a table and a count at the end.
+--- What a batch prints: failures at once, progress, and a table and a count at the end.
 local outcome = require "swale.batch.outcome"
 local progress = require "swale.progress"
 
@@ -29,14 +29,14 @@ local function running_text(self)
   return table.concat(names, ", ")
 end
 
----Redraws the bar, where there is a terminal.
+---Redraws the bar, if there is a terminal.
 function Report:draw()
   local failures = self.failed > 0 and (", %d failed"):format(self.failed) or ""
   self.bar:update { done = #self.rows, total = self.total, text = ("%d of %d%s: %s"):format(
     #self.rows, self.total, failures, running_text(self)) }
 end
 
----A job has begun.
+---Notes that a job has begun.
 ---@param job table
 function Report:begin(job)
   self.running[job] = true
@@ -51,13 +51,13 @@ local function failure_text(row)
   return table.concat(lines, "\n")
 end
 
---- One piece of text goes out by one write: lines of two jobs do not mix.
+--- Writes a text by one call, so that lines of two jobs do not mix.
 local function say(self, text)
   self.bar:clear()
   io.stderr:write(text .. "\n")
 end
 
----A job has ended.
+---Notes that a job has ended.
 ---@param job table
 ---@param row swale.BatchRow
 function Report:add(job, row)
@@ -75,7 +75,7 @@ end
 
 -- ------------------------------------------------------------------ the end
 
---- Names of summary values: those that most rows have come first.
+--- Names of summary values, those that most rows have first.
 local function summary_names(rows)
   local counts, names = {}, {}
   for _, row in ipairs(rows) do
@@ -96,7 +96,7 @@ local function cell(value)
   return math.type(value) == "float" and ("%.6g"):format(value) or tostring(value)
 end
 
----The rows as text, in the order in which the jobs were given.
+---Returns the rows as text, in the order of the jobs.
 ---@param rows swale.BatchRow[]
 ---@return string
 function M.table(rows)
@@ -117,7 +117,7 @@ function Report:close(stopped)
   self.bar:clear()
   if #self.rows > 0 then io.stdout:write(M.table(self.rows), "\n") end
   if stopped then
-    io.stderr:write(("swale: interrupted; %d of %d were not begun\n"):format(
+    io.stderr:write(("swale: interrupted; %d of %d were not started\n"):format(
       self.total - #self.rows, self.total))
   end
   io.stdout:write(("ran %d, failed %d\n"):format(#self.rows, self.failed))

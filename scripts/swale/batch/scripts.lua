@@ -1,4 +1,4 @@
---- Which scripts a batch is of, and which parameters go to which.
+--- The scripts of a batch, and the parameters that each gets.
 local describe = require "swale.batch.describe"
 local errors = require "swale.errors"
 local folders = require "swale.folders"
@@ -12,7 +12,7 @@ local M = {}
 
 ---@alias swale.Say fun(fmt: string, ...: any)
 
---- A plain script that trains would do so while it is looked at.
+--- Only scripts of a folder that mention experiments are loaded: others might train while they are.
 local function mentions_experiment(path)
   return ((folders.read(path)) or ""):find("experiment", 1, true) ~= nil
 end
@@ -30,7 +30,7 @@ local function in_folder(folder, say)
     end
   end
   if #skipped > 0 then
-    say("%s: skipped, as they return no experiment: %s", folder, table.concat(skipped, ", "))
+    say("%s: skipped, because they return no experiment: %s", folder, table.concat(skipped, ", "))
   end
   return list
 end
@@ -41,7 +41,7 @@ local function add(found, path, given)
   table.insert(found, { path = path, given = given })
 end
 
---- Paths of files and of what is in folders, each once.
+--- The paths of scripts: files, and the scripts in folders, each once.
 local function gather(words, say)
   local found = {}
   for _, word in ipairs(words) do
@@ -62,14 +62,14 @@ local function set_of(list)
   return set
 end
 
---- nil, message: the batch cannot be. nil alone: this one is left out.
+--- Describes a script. nil, message: the batch cannot run; nil alone: this script is left out.
 local function look(found, overrides, say)
   local d = describe.script(found.path, overrides)
   if d.refused then return nil, d.refused end
   if d.none and found.given then
-    return nil, found.path .. " returns no experiment"
+    return nil, found.path .. " does not return an experiment"
   elseif d.none then
-    say("%s: skipped, as it returns no experiment", found.path)
+    say("%s: skipped, because it returns no experiment", found.path)
     return nil
   end
   return { path = found.path, params = d.params and set_of(d.params), overrides = {} }
@@ -90,7 +90,8 @@ local function names_of(scripts)
   return table.concat(names, ", ")
 end
 
---- A script that cannot be loaded takes part in nothing but its own failure.
+--- Gives a parameter to the scripts that declare it. A script that cannot be loaded declares
+--- nothing.
 local function hand_out(scripts, name, value, say)
   local takers, others = {}, {}
   for _, script in ipairs(scripts) do

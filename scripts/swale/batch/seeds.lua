@@ -1,5 +1,5 @@
---- Seeds, as they are written on a command line: "3" is 1..3, "5..9" a range, "1,5,9" a list, whose
---- entries may be ranges, too.
+--- Parses seeds of a command line: "3" is 1..3, "5..9" a range, "1,5,9" a list, whose entries may
+--- be ranges.
 local M = {}
 
 ---@class swale.SeedRange
@@ -12,7 +12,7 @@ local function range_of(part)
   local a, b = part:match "^(%d+)%.%.(%d+)$"
   local first, last = whole(a or part), whole(b or part)
   if not first or not last then
-    return nil, ("'%s' is no seed: write 3 (for 1..3), 5..9, or 1,5,9"):format(part)
+    return nil, ("'%s' is not a seed: write 3 (for 1..3), 5..9 or 1,5,9"):format(part)
   elseif first > last then
     return nil, ("%s: there are no seeds from %d to %d"):format(part, first, last)
   end
@@ -54,7 +54,7 @@ function M.count(ranges)
   return n
 end
 
----One seed after another; nil behind the last.
+---Returns an iterator over the seeds.
 ---@param ranges swale.SeedRange[]
 ---@return fun(): integer|nil
 function M.each(ranges)

@@ -1,5 +1,5 @@
---- Hessian-vector products, in gradients of the same network and batch: one from scratch, and each
---- further one at the same point.
+--- Hessian-vector products, relative to a gradient of the same network and batch: the first one at
+--- a point, and each further one there.
 local core = require "swale.core"
 local compiled = require "swale.compiled"
 local losses = require "swale.loss"

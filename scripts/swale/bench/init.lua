@@ -22,7 +22,7 @@ local function rows()
   return list
 end
 
----All names, in the order in which they are run.
+---Returns the names of all workloads, in the order of their execution.
 ---@param heavy? boolean            only those that take many seconds
 ---@return string[]
 function M.workloads(heavy)
@@ -47,8 +47,8 @@ local function run_row(row, threads, o)
   collectgarbage()
 end
 
----Runs the workloads that wanted(name) chooses, on each number of threads, and hands each result
----to report as it is there.
+---Runs the workloads that wanted(name) chooses, on each number of threads, and passes each result
+---to report as soon as it is measured.
 ---@param o swale.BenchOptions
 function M.run(o)
   local list = rows()

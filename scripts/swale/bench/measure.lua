@@ -1,4 +1,4 @@
---- Times, as other tools' benchmarks of the same work take them.
+--- Measures times in the same way as other tools' benchmarks of this work.
 local M = {}
 
 local function clock() return require("luv").hrtime() end -- nanoseconds
@@ -54,7 +54,7 @@ function M.calls(f, min_time, o)
   return M.summary(times)
 end
 
----Times of functions that take turns, so that all meet the same weather.
+---Times functions in turn, so that load on the machine affects all of them alike.
 ---@param functions (fun())[]
 ---@param min_time number   seconds for each
 ---@return swale.Measured ...

@@ -1,5 +1,5 @@
---- How far threads help a training step, beside how far they help what it is made of: the products
---- of its layers' shapes and a copy of its batch, on the same machine in the same run.
+--- The speed-up by threads of a training step, and that of its parts: the products of its layers'
+--- shapes and a copy of its batch, on the same machine in the same run.
 local core = require "swale.core"
 local measure = require "swale.bench.measure"
 local networks = require "swale.bench.network"
@@ -12,9 +12,9 @@ local function product(m, k, n)
   return function() return a:matmul(b) end
 end
 
-local MOST_ROWS = 32768 -- of a convolution's products: more of them scale alike
+local MOST_ROWS = 32768 -- of a convolution's products: more rows scale in the same way
 
---- All that the mix does: forward, weight gradients, input gradients but for the first layer's.
+--- The products of a step: forward, weight gradients, and input gradients but for the first layer.
 local function mix(network, batch)
   require "swale" -- the methods of tensors
   local parts = {}
@@ -32,7 +32,7 @@ local function mix(network, batch)
   end
 end
 
---- Least time on one thread over that on so many.
+--- The least time on one thread, divided by the least time on n threads.
 local function scaling(f, threads, min_time)
   core.set_threads(1)
   local one = measure.calls(f, min_time).min_ms

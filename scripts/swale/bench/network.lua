@@ -1,4 +1,4 @@
---- What the workloads are made of: networks, data, training loops.
+--- Networks, data and training loops of the workloads.
 local core = require "swale.core"
 
 local M = {}
@@ -67,7 +67,7 @@ end
 
 local kept = {} -- one set of data for all workloads of a shape
 
----As many examples as the network's workloads keep in memory.
+---Returns the data of a network's workloads: as many examples as they keep in memory.
 ---@param network swale.BenchNetwork
 ---@return swale.Source
 function M.source(network)
@@ -80,7 +80,7 @@ function M.source(network)
   return kept.source
 end
 
----The graph of a network and cross-entropy, as trainers compile it, and an instance.
+---Returns the graph of a network and cross-entropy, as trainers compile it, and an instance.
 ---@param network swale.BenchNetwork
 ---@param mode? "train"|"eval"    train
 ---@return swale.CompiledGraph graph, swale.Model model

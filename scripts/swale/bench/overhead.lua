@@ -1,4 +1,4 @@
---- What little things cost: an operation on a few numbers, a Lua function asked before each step.
+--- Overheads: an operation on a few numbers, a Lua function called before each step.
 local core = require "swale.core"
 local measure = require "swale.bench.measure"
 local network = require "swale.bench.network"
@@ -39,7 +39,7 @@ local function mm()
   return function() return x:matmul(w) end
 end
 
---- A trainer of a network so small that a step is little more than what surrounds it.
+--- A trainer of a network so small that a step is mostly overhead.
 local function tiny_trainer(lr)
   local random = core.random(0, "bench")
   local data = require("swale.data").from_tensors { classes = 2, train = { x = rand(1000, 2),
@@ -48,14 +48,14 @@ local function tiny_trainer(lr)
     lr = lr, batch_size = 1, momentum = 0.9, record = { steps = 1000000 } }
 end
 
-local STEPS = 1000 -- an epoch: its end is in both of what is compared
+local STEPS = 1000 -- an epoch, so that both runs contain its end
 
 local function step_us(trainer, o)
   local m = measure.calls(function() trainer:fit { steps = STEPS } end, math.min(o.min_time, 0.5))
   return m.median_ms * 1e3 / STEPS, m.min_ms * 1e3 / STEPS
 end
 
---- A schedule and a hook, both in Lua, at each step, beside neither.
+--- Time of a step with a schedule and a hook in Lua, compared with neither.
 local function schedule_and_hook(o)
   local seen = 0
   local with = tiny_trainer(function(s) return 1e-3 * 0.999 ^ s.epoch end)

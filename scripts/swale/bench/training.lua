@@ -34,8 +34,8 @@ local function indices(n)
   return index
 end
 
---- What a step consists of, the least time of each; backward and update are differences, since the
---- one comes with the forward pass and the other is made while gradients appear.
+--- The least time of each part of a step. Backward and update are differences: the backward pass
+--- includes the forward one, and updates run while gradients are computed.
 local function parts(name, batch, o)
   local network = networks.named(name)
   local source, index = networks.source(network), indices(batch)

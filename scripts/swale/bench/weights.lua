@@ -1,11 +1,11 @@
---- What is done beside a step: per-example gradient norms, an average of weights.
+--- Work beside a step: per-example gradient norms, an average of weights.
 local core = require "swale.core"
 local measure = require "swale.bench.measure"
 local networks = require "swale.bench.network"
 
 local M = {}
 
---- Of the norms of some of a batch to those of one example at a time.
+--- The largest relative error of norms of a batch, compared with those of one example at a time.
 local function worst_error(program, inputs, weights, out, norms)
   local worst = 0
   for i = 1, math.min(#norms, 32) do

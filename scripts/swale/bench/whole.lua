@@ -31,7 +31,7 @@ for line in io.lines "/proc/self/status" do
 end
 ]]
 
---- The command as people call it: the launcher of a checkout, or what is installed.
+--- The command: the launcher of a checkout, or the installed one.
 local function command()
   local launcher = (os.getenv "SWALE_HOME" or ".") .. "/swale"
   if process.find(launcher) then return { launcher } end
@@ -46,7 +46,7 @@ local function write(text)
   return path
 end
 
---- Runs a text as a script and gives its output.
+--- Runs a text as a script and returns its output.
 local function start(argv)
   local result, message = process.run(argv, { env = {
     SWALE_BUILD = os.getenv "SWALE_BUILD" or false } })

@@ -1,5 +1,5 @@
---- The parameters of an experiment: declared by their defaults, whose types bind; overridden by
---- texts of the command line, or by values.
+--- The parameters of an experiment: declared by their defaults, which fix their types; overridden
+--- by texts of the command line, or by values.
 local errors = require "swale.errors"
 
 local M = {}
@@ -10,7 +10,7 @@ local Choice = { __name = "swale.Choice" }
 
 local PARAMETER_TYPES = { number = true, string = true, boolean = true }
 
----A parameter that takes one of some values, the first unless told otherwise.
+---A parameter that takes one of some values; the first one is the default.
 ---@param values (string|number|boolean)[]
 ---@return swale.Choice
 function M.choice(values)
@@ -35,7 +35,7 @@ function M.is_choice(value) return getmetatable(value) == Choice end
 function M.check(params)
   for name, default in pairs(params) do
     if type(name) ~= "string" or not name:match "^[%a_][%w_]*$" then
-      errors.misuse("experiment: a parameter's name is a word, not %s", errors.shown(name))
+      errors.misuse("experiment: a parameter must be named by a word, not %s", errors.shown(name))
     elseif not M.is_choice(default) and not PARAMETER_TYPES[type(default)] then
       errors.misuse("experiment: parameter %s is a %s; it must be a number, a string, a boolean or"
         .. " a choice { … }", name, type(default))
@@ -51,7 +51,7 @@ local function words_of(choice)
   return table.concat(words, ", ")
 end
 
---- Texts as they are written; numbers as numbers: 1e-4 is 0.0001.
+--- The choice that a text or value names; numbers are compared as numbers: 1e-4 is 0.0001.
 local function from_choice(choice, given)
   for _, value in ipairs(choice) do
     if value == given or tostring(value) == given then return value end
@@ -73,12 +73,12 @@ local function from_number(default, given)
   local whole = number and math.tointeger(number)
   if whole then return whole end
   return nil, "a whole number", number and
-    (", as its default is (%d; %d.0 would make it any number)"):format(default, default)
+    (", like its default (%d; with %d.0 it would take any number)"):format(default, default)
 end
 
 local BOOLEANS = { ["true"] = true, ["false"] = false }
 
---- The value that `given`, a text or a value, stands for; nil, what is wanted, a hint.
+--- The value for `given`, a text or a value; nil, what is expected and a hint.
 local function typed(default, given)
   if M.is_choice(default) then return from_choice(default, given) end
   if type(default) == "number" then return from_number(default, given) end
@@ -99,7 +99,7 @@ local function declared(params)
   return #names == 0 and "It declares none." or "It declares: " .. table.concat(names, ", ") .. "."
 end
 
----The defaults, with overrides in: texts, as from the command line, or values.
+---Returns the defaults, replaced by overrides.
 ---@param declaration table<string, any>
 ---@param overrides? table<string, any>
 ---@param called string   what the experiment is called in messages: the script

@@ -1,9 +1,9 @@
---- `help` in the conversation: what there is, and help "schedule.cyclic" or help(sw.nn) for more.
+--- `help` in the repl: lists what there is; help "schedule.cyclic", help(sw.nn) describe one name.
 local errors = require "swale.errors"
 
 local M = {}
 
---- Names side by side, in lines of 96 characters.
+--- Wraps names into lines of 96 characters.
 local function paragraph(names, indent)
   local lines, line = {}, ""
   for _, name in ipairs(names) do
@@ -16,7 +16,7 @@ local function paragraph(names, indent)
   return table.concat(lines, "\n")
 end
 
----What sw has, by module.
+---Returns the names in sw, by module.
 ---@return string
 function M.overview()
   local parts, own = {}, {}
@@ -28,7 +28,7 @@ function M.overview()
     end
   end
   return "sw\n" .. paragraph(own, "  ") .. "\n" .. table.concat(parts, "\n")
-    .. '\n\nhelp "schedule.cyclic", help "Trainer:fit", help(sw.nn.Linear): more of one.'
+    .. '\n\nhelp "schedule.cyclic", help "Trainer:fit", help(sw.nn.Linear) describe one.'
     .. " Ctrl-D ends."
 end
 
@@ -44,12 +44,12 @@ function Help.__call(_, what)
     page, problem = manual.page(what)
   else
     page = manual.of(what)
-    problem = ("there is no help for %s; help lists what there is"):format(errors.shown(what))
+    problem = ("there is no help for %s; help lists what has one"):format(errors.shown(what))
   end
   print(page or problem)
 end
 
----The value of the global `help`.
+---Returns the value of the global `help`.
 ---@return table
 function M.new() return setmetatable({}, Help) end
 

@@ -1,4 +1,4 @@
---- A conversation in Lua: lines are run as they come, values of expressions are printed.
+--- The repl: reads and runs lines of Lua, prints the values of expressions.
 local core = require "swale.core"
 local show = require "swale.repl.show"
 
@@ -8,8 +8,8 @@ local PROMPT, CONTINUED = "> ", ">> "
 
 local function is_incomplete(message) return message:find "<eof>'?$" ~= nil end
 
---- An expression, else a statement. nil and true: it goes on in the next line. The nil in front
---- keeps a call from being a tail call, which no error could name the line of.
+--- Loads an expression, else a statement. nil, true: it continues in the next line. The nil in
+--- front prevents a tail call, whose line an error could not name.
 local function compile(text)
   local chunk, first = load("return nil, " .. text, "=repl", "t")
   if chunk then return chunk end
@@ -36,7 +36,7 @@ local function complain(self, text)
   self.failed = true
 end
 
---- Positions in one line of input help nobody.
+--- Removes the position from a message: the input is one line.
 local function without_first_line(message) return (message:gsub("^repl:1: ", "")) end
 
 local function run(self, chunk)
@@ -52,7 +52,7 @@ local function run(self, chunk)
   core.clear_interrupt()
 end
 
---- Ctrl-C may come at any moment, also between the prompt and the waiting.
+--- Reads a line. Ctrl-C may arrive at any time, also between the prompt and the wait.
 local function read_line(self, prompt)
   local ok, line, why = pcall(self.input.line, self.input, prompt)
   if ok then return line, why end
@@ -62,7 +62,7 @@ local function read_line(self, prompt)
   return nil, "interrupted"
 end
 
---- A chunk: the lines up to the one that completes it. nil: the end of the input.
+--- Reads a chunk: lines up to the one that completes it. nil: the end of the input.
 local function read_chunk(self)
   local text = nil
   while true do
@@ -92,7 +92,7 @@ local function converse(self)
   end
 end
 
----Reads and runs until the input ends.
+---Reads and runs chunks until the input ends.
 ---@param input swale.ReplInput
 ---@return boolean failed   something went wrong on the way
 function M.run(input)

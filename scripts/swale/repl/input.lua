@@ -1,5 +1,5 @@
---- Lines for the REPL: from a terminal, with readline's editing and history where lua-readline is
---- installed, or from a pipe or file. Ctrl-C gives up the line.
+--- Lines for the repl: from a terminal, with readline's editing and history if lua-readline is
+--- installed, or from a pipe or file. Ctrl-C drops the line.
 local core = require "swale.core"
 local folders = require "swale.folders"
 
@@ -19,7 +19,7 @@ local function history_file()
   return state .. "/swale/repl_history"
 end
 
---- lua-readline, with our history; nil where there is none.
+--- lua-readline with our history; nil if it is not installed.
 local function readline()
   local ok, library = pcall(require, "readline")
   if not ok then return nil end
@@ -37,8 +37,8 @@ function M.new()
     readline = terminal and os.getenv "TERM" ~= "dumb" and readline() or nil, rest = "" }, Input)
 end
 
---- Waits until there is something to read; false: Ctrl-C came first. libuv has the signal for so
---- long; then it is the core's again.
+--- Waits for input; false: Ctrl-C came first. libuv handles the signal while it waits, the core
+--- afterwards.
 local function wait(self)
   if not self.waits then return true end
   local ready, pressed = false, false
@@ -55,7 +55,7 @@ local function wait(self)
   return not pressed and not early
 end
 
---- One line of what is read in pieces.
+--- Reads one line from a pipe or file, which is read in pieces.
 local function plain_line(self, prompt)
   if self.terminal then
     io.stdout:write(prompt)
@@ -94,7 +94,7 @@ local function edited_line(self, prompt)
   return line
 end
 
----The next line, without its end. nil: there are no more; nil, "interrupted": Ctrl-C.
+---Reads the next line, without its end. nil: there is none; nil, "interrupted": Ctrl-C.
 ---@param prompt string   shown on a terminal
 ---@return string|nil line, string? why
 function Input:line(prompt)
@@ -105,7 +105,7 @@ function Input:line(prompt)
   return line, why
 end
 
----Keeps the history.
+---Saves the history.
 function Input:close()
   if self.readline then pcall(self.readline.save_history) end
 end

@@ -1,9 +1,9 @@
---- Values as the REPL prints them.
+--- Values as the repl prints them.
 local errors = require "swale.errors"
 
 local M = {}
 
-local MOST, DEEPEST = 40, 3 -- entries of a table, tables within each other
+local MOST, DEEPEST = 40, 3 -- entries of a table, depth of nested tables
 
 local function has_text(value)
   local meta = getmetatable(value)
@@ -53,7 +53,7 @@ show = function(value, depth)
   return tostring(value)
 end
 
----A value as text: tensors as they print, tables opened up, texts as they are.
+---Returns a value as text: tensors as they print, tables with their entries, texts unquoted.
 ---@param value any
 ---@return string
 function M.text(value) return show(value, 0) end
