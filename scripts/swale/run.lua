@@ -26,6 +26,7 @@ local LOOKS = 100  -- records between checks that the files are still there
 ---@field losses string?      what was taken away
 ---@field last_step integer?  of the last record that named one
 ---@field saved_step integer? of the last checkpoint
+---@field measured number?    seconds of measurements
 local Run = class.new("run", { fields = {
   "dir", "seed", "status", "interrupted", "last_step", "saved_step" } })
 M.Run = Run
@@ -163,6 +164,9 @@ function Run:record(record)
   options.value("run:record", "the record", record, "table")
   append(self, "metrics.jsonl", core.json_encode(record) .. "\n")
   self.last_step = record.step or self.last_step
+  if record.kind == "measurement" and tonumber(record.seconds) then
+    self.measured = (self.measured or 0) + record.seconds
+  end
   self.looked = self.looked + 1
   if record.kind == "epoch" or self.looked >= LOOKS then look(self) end
   if record.kind == "epoch" then
@@ -307,7 +311,7 @@ function Run:finish(status, message)
   self.status = status
   local info = self.info
   info.status, info.error, info.ended = status, message, now()
-  info.wall_seconds = clock() - self.begun
+  info.wall_seconds, info.measurement_seconds = clock() - self.begun, self.measured
   info.last_step = self.last_step
   self.progress_bar:clear()
   local ok, why = pcall(self.write_info, self)

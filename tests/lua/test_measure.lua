@@ -1,10 +1,11 @@
 --- Measurements beside a training: the registry, functions of the user's own, what they cannot do.
+local estimate = require "swale.estimate"
 local harness = require "trainer_harness"
 local lu = require "luaunit"
 local luv = require "luv"
 local measure = require "swale.measure"
+local snapshot = require "swale.trainer.snapshot"
 local sw = require "swale"
-local estimate = require "swale.estimate"
 
 TestMeasure = {}
 
@@ -17,26 +18,79 @@ end
 
 -- ------------------------------------------------------------------ the registry
 
+-- The rest of the tests has no list: it goes over the registry.
 function TestMeasure:test_the_list_names_the_files_of_the_folder()
   local folder = debug.getinfo(measure.row, "S").source:match "^@(.*)/init%.lua$"
-  local found, helpers = {}, { init = true, isolated = true, values = true }
-  local entries = assert(luv.fs_scandir(folder))
-  for file in luv.fs_scandir_next, entries do
+  local helpers, entries = { init = true, isolated = true, values = true }, luv.fs_scandir(folder)
+  for file in luv.fs_scandir_next, assert(entries) do
     local name = file:match "^(.*)%.lua$"
-    if not helpers[name] then found[#found + 1] = name end
+    lu.assert_true(helpers[name] or measure.is_registered(name),
+      ("measure/init.lua lacks %s, a file of its folder"):format(name))
   end
-  table.sort(found)
-  lu.assert_equals(found, measure.NAMES)
 end
 
-function TestMeasure:test_each_row_says_all_that_is_asked_of_it()
+function TestMeasure:test_each_row_has_what_is_asked_of_it()
+  local function needs(name, what, has, why)
+    lu.assert_true(has ~= nil, ("measure.%s does not define %s%s"):format(name, what, why or ""))
+  end
   for _, name in ipairs(measure.NAMES) do
     local row = measure.row(name)
-    lu.assert_is_table(row.options, name)
-    lu.assert_is_function(row.read, name)
-    lu.assert_equals(row.along ~= nil, row.take ~= nil, name)
-    lu.assert_equals(row.save ~= nil, row.load ~= nil, name)
-    lu.assert_equals(row.prepare ~= nil, row.save ~= nil, name .. ": what is kept is saved")
+    needs(name, "options", row.options)
+    needs(name, "read", row.read)
+    if row.along then needs(name, "take", row.take, ", which is given measured steps") end
+    if row.take or row.save or row.load then needs(name, "prepare", row.prepare) end
+    if row.prepare then
+      needs(name, "save", row.save, ": what it keeps goes into snapshots")
+      needs(name, "load", row.load, ": what it keeps comes from snapshots")
+    end
+  end
+end
+
+local function asked() return { every = { steps = 2 } } end
+
+-- What a row gives at each mark, as the record has it, of the last 40 of 80 steps.
+local function recorded(trainer, name)
+  local run, list = fake_run(), {}
+  trainer:fit { steps = 40, run = run }
+  for _, line in ipairs(run.lines) do
+    lu.assert_nil(line.error, ("measure.%s: %s"):format(name, tostring(line.error)))
+    for column, value in pairs(line) do
+      if column == name or column:find("^" .. name .. "[%._]") and not column:find "_seconds$" then
+        list[#list + 1] = ("%d %s %s"):format(line.step, column, tostring(value))
+      end
+    end
+  end
+  table.sort(list)
+  return list
+end
+
+function TestMeasure:test_each_row_is_recorded_and_changes_no_bit()
+  local plain = new():fit { steps = 40 }:weights():table()
+  for _, name in ipairs(measure.NAMES) do
+    local trainer = new { measure = { [name] = asked() } }
+    lu.assert_true(#recorded(trainer, name) > 0, name .. " is not recorded")
+    lu.assert_equals(trainer:weights():table(), plain, name .. " changes the weights")
+  end
+end
+
+function TestMeasure:test_each_row_goes_on_from_a_snapshot()
+  for _, name in ipairs(measure.NAMES) do
+    local function make() return new { measure = { [name] = asked() } } end
+    local whole, first, second = make(), make(), make()
+    whole:fit { steps = 40 }
+    first:fit { steps = 40 }
+    snapshot.restore(second.engine, snapshot.take(first.engine))
+    lu.assert_equals(recorded(second, name), recorded(whole, name),
+      name .. ": load does not restore what save gave")
+  end
+end
+
+function TestMeasure:test_the_reference_names_each_row()
+  local home = debug.getinfo(1, "S").source:match "^@(.*)tests/lua/"
+  local text = require("swale.folders").read(home .. "docs/reference.md")
+  for _, name in ipairs(measure.NAMES) do
+    lu.assert_true(text:find("`" .. name .. "`", 1, true) ~= nil,
+      ("docs/reference.md does not name the measurement %s"):format(name))
   end
 end
 

@@ -46,6 +46,16 @@ function TestRun:test_records_come_back()
   lu.assert_equals(records[2].noise_scale_high, "inf")
 end
 
+function TestRun:test_seconds_of_measurements_are_added_up()
+  for i = 1, 4 do
+    self.run:record { kind = "measurement", name = "drift", step = i, drift = i, seconds = 0.25 }
+  end
+  self.run:finish "done"
+  local info = runs.read_info(self.run.dir)
+  lu.assert_equals(info.measurement_seconds, 1)
+  lu.assert_is_number(info.wall_seconds)
+end
+
 function TestRun:test_what_cannot_be_recorded_is_refused_by_the_users_line()
   local here = "test_run.lua:%d+: "
   local function refuses(words, method, ...)
