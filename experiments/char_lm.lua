@@ -1,10 +1,10 @@
--- A small transformer that learns to write like a text, character by character.
+-- A small transformer on characters: it learns a text and then continues a piece of it.
 --
 --   swale run experiments/char_lm.lua [file=TEXT] [epochs=12] [size=96] [temperature=0.8]
 --
--- Without a file it learns the licences that every Debian has in /usr/share/common-licenses, 137 kB
--- of careful English. A minute or two on two cores. What it tells is bits a character: 6.5
--- would be no knowledge at all, 4.5 is how often each character occurs, 2 are words and grammar.
+-- Without a file it learns the licences that Debian has in /usr/share/common-licenses, 137 kB of
+-- English. It takes a minute or two on two cores. It prints bits a character: 6.5 for a uniform
+-- guess, 4.5 for the frequencies of the characters, about 2 once it has learned words.
 local sw = require "swale"
 
 local FOLDER = "/usr/share/common-licenses/"
@@ -13,19 +13,19 @@ local LICENCES = { "GPL-2", "GPL-3", "LGPL-2.1", "GFDL-1.3", "Artistic", "Apache
 local function read(path)
   local handle <close> = io.open(path)
   if handle then return handle:read "a" end
-  error(("there is no %s on this machine: say file=TEXT, any text will do"):format(path), 0)
+  error(("there is no %s on this machine: give any text as file=TEXT"):format(path), 0)
 end
 
---- The text as one string; its end, which is validation, is of a licence of its own.
+--- The text as one string. Its end, which is the validation set, is a licence of its own.
 local function text_of(run, file)
   if file ~= "" then return read(file) end
-  run:print("text: the licences in %s; file=TEXT takes another", FOLDER)
+  run:print("text: the licences in %s; file=TEXT uses another", FOLDER)
   local parts = {}
   for i, name in ipairs(LICENCES) do parts[i] = read(FOLDER .. name) end
   return table.concat(parts)
 end
 
---- A class drawn from probabilities, from 0.
+--- Draws a class, from 0, with the given probabilities.
 local function draw(stream, p)
   local u, c = stream:uniform(), 1
   while c < #p and u >= p:get(c) do
@@ -34,8 +34,8 @@ local function draw(stream, p)
   return c - 1
 end
 
---- What the model writes after a beginning: n characters, each drawn from softmax(logits /
---- temperature) and then read with the others.
+--- Continues a beginning by n characters, each drawn from softmax(logits / temperature) and then
+--- part of the input.
 local function continue(model, data, beginning, o)
   local stream, chars, n = sw.random(o.seed, "sample"), beginning:table(), #beginning
   for i = n + 1, n + o.n do
@@ -72,7 +72,7 @@ return sw.experiment {
     run:plot()
     run:summary { valid_bits = bits }
     local beginning = data.valid.x:select(1, 1)
-    run:print("\n%s [and from here on it writes itself:] %s", data:decode(beginning),
+    run:print("\n%s [the model continues:] %s", data:decode(beginning),
       continue(trainer.model, data, beginning, { n = p.sample, temperature = p.temperature,
         seed = run.seed }))
   end,

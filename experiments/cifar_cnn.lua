@@ -1,16 +1,16 @@
--- A small convolutional network on CIFAR-10, its images shifted and mirrored at random: one long
--- cycle of the learning rate, then short ones, at whose ends stochastic weight averaging collects
--- weights. No batch ever went through the average: the running statistics that batch norm kept are
--- those of the last weights. So it is shown with them, and with its own, re-estimated.
+-- A small convolutional network on CIFAR-10 with random crops and flips: one long cycle of the
+-- learning rate, then short ones, at whose ends stochastic weight averaging captures the weights.
+-- The running statistics that batch norm keeps belong to the last weights, not to their average. So
+-- the average is evaluated twice: with these statistics, and with its own, re-estimated ones.
 --
 --   swale run experiments/cifar_cnn.lua path=FOLDER [epochs=14] [cycles=6] [lr=0.1] [--seed 3]
 --
--- FOLDER has the files of the binary version, all or some. Some three minutes on two cores with
--- 10,000 images. Without a path: the CIFAR-10 that `swale data get cifar10` has fetched.
+-- FOLDER has the files of the binary version, all or some. It takes about three minutes on two
+-- cores with 10,000 images. Without a path it uses what `swale data get cifar10` has fetched.
 local sw = require "swale"
 
 local HOW = [[
-there is no CIFAR-10 on this machine. `swale data get cifar10` fetches it (163 MB), for good.
+there is no CIFAR-10 on this machine. `swale data get cifar10` fetches it (163 MB).
   Or take "CIFAR-10 binary version" from www.cs.toronto.edu/~kriz/cifar.html, unpack it, and say
   path=FOLDER, the one with data_batch_1.bin and test_batch.bin in it.]]
 

@@ -1,12 +1,12 @@
--- A network on real images under a cyclic learning rate, a batch that grows when the gradient's
--- noise asks for it, and the average of the weights at the ends of the later cycles.
+-- A network on real images with a cyclic learning rate, a batch size that grows with the gradient
+-- noise, and the average of the weights at the ends of the later cycles.
 --
 --   swale run experiments/quickstart.lua [data=mnist] [lr=0.02] [epochs=12] [--seed 3]
 --
--- About 20 s on two cores. The record, with the picture, is in the run's directory.
+-- It takes about 10 s on two cores. The record and the picture are in the run's directory.
 local sw = require "swale"
 
---- Fashion-MNIST comes with the system; without it, the digits that are part of Swale will do.
+--- Fashion-MNIST comes from a package of the system; the digits are part of Swale.
 local function load(run, name)
   if name == "fashion-mnist" and not sw.data.is_here(name) then
     run:print("fashion-mnist is not on this machine, so this trains on the small digits;"
@@ -18,7 +18,7 @@ local function load(run, name)
   return data
 end
 
---- Doubles the batch while the noise scale, at the low end of its interval, surely asks for more.
+--- Doubles the batch if the whole interval of the noise scale is above four times its size.
 local function grow(s)
   return s.noise_scale:above(4 * s.batch_size) and math.min(2 * s.batch_size, 128) or s.batch_size
 end

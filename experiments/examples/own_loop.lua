@@ -1,5 +1,5 @@
--- A loop of one's own: the trainer is a convenience. Sharpness-aware minimisation (Foret et al.
--- 2021) takes the gradient not at w, but a step of length rho uphill from it.
+-- A training loop without the Trainer: sharpness-aware minimisation (Foret et al. 2021), which
+-- takes the gradient not at w but at a point at distance rho uphill of it.
 --
 --   swale lua experiments/examples/own_loop.lua [epochs]
 local sw = require "swale"

@@ -1,4 +1,4 @@
--- A schedule is a function: look at it before training with it.
+-- A schedule is a function of progress: print and plot two of them before training.
 --
 --   swale lua experiments/examples/schedules.lua [schedules.svg]
 local sw = require "swale"

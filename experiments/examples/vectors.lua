@@ -1,5 +1,5 @@
--- Everything about weights is arithmetic on one flat vector: slope and curvature of the loss along
--- a random direction, by differences and by derivatives; then the sharpest direction there is.
+-- Arithmetic on the flat vector of weights: slope and curvature of the loss along a random
+-- direction, by differences and by derivatives; then the direction of largest curvature.
 --
 --   swale lua experiments/examples/vectors.lua [epochs]
 local sw = require "swale"
@@ -22,7 +22,7 @@ print(("loss %.4f   slope by differences %.5f   by the gradient %.5f"):format(he
 print(("curvature by differences %.3f   by a Hessian-vector product %.3f"):format(
   (ahead - 2 * here + behind) / h ^ 2, loss:hvp(w, d):dot(d)))
 
-local H, v, top = loss:linearize(w), d, nil           -- H(v): what does not depend on v is kept
+local H, v, top = loss:linearize(w), d, nil           -- H(v): keeps what does not depend on v
 for _ = 1, 30 do                                      -- power iteration: the largest eigenvalue
   v = v * (1 / v:norm())
   local Hv = H(v)

@@ -16,21 +16,21 @@ function TestExamples:run_lua(name, ...)
   return result.out
 end
 
-function TestExamples:test_schedules_are_looked_at()
+function TestExamples:test_schedules()
   if not require("swale.process").find "gnuplot" then lu.skip "there is no gnuplot" end
   local out = self:run_lua "schedules"
   lu.assert_str_contains(out, "epoch  1.0   theirs 0.1000   mine 0.0660")
   lu.assert_true(folders.size(self.dir .. "/schedules.svg") > 1000)
 end
 
-function TestExamples:test_the_batch_listens()
-  local result = command.swale(self.dir, { "run", EXAMPLES .. "listen.lua", "epochs=3" })
+function TestExamples:test_the_batch_follows_the_noise()
+  local result = command.swale(self.dir, { "run", EXAMPLES .. "adaptive_batch.lua", "epochs=3" })
   lu.assert_equals(result.code, 0, result.err)
   lu.assert_str_contains(result.out, "step 129: batch 8 -> ")
   lu.assert_str_contains(result.out, "test accuracy 0.9")
 end
 
-function TestExamples:test_vectors_are_just_vectors()
+function TestExamples:test_vectors()
   local out = self:run_lua("vectors", "1")
   local by_differences, by_gradient = out:match "differences (%S+)   by the gradient (%S+)"
   lu.assert_almost_equals(tonumber(by_differences), tonumber(by_gradient), 5e-3)
@@ -88,5 +88,5 @@ function TestExperiments:test_char_lm()
     "lr=0.02", "sample=30" })
   lu.assert_equals(result.code, 0, result.err)
   lu.assert_true(tonumber(result.out:match "epoch  6: (%S+) bits a character") < 1, result.out)
-  lu.assert_equals(#result.out:match "writes itself:%] (.*)\n", 30)
+  lu.assert_equals(#result.out:match "continues:%] (.*)\n", 30)
 end
