@@ -110,19 +110,20 @@ end
 ---@field from integer     terms of each sum
 ---@field to integer
 
----The products that a forward pass of one example consists of, in the order of the layers.
+---The products that a forward pass of one example consists of, in the order of the layers: those
+---with the weights of linear layers and convolutions, (out, …), the only ones of several dimensions.
 ---@param network swale.BenchNetwork
 ---@return swale.BenchProduct[]
 function M.products(network)
   local layer, list = network.make(require "swale.zoo"), {}
   local rows = require("swale.check.layers").rows(layer, { features = network.features })
   for _, row in ipairs(rows) do
-    if row.layer.kind == "Linear" or row.layer.kind == "Conv2d" then
-      local shape, terms = row.layer:parameters()[1].shape, 1
-      for i = 2, #shape do terms = terms * shape[i] end
-      local height, width = row.shape:match "^%(batch, (%d+), (%d+),"
-      list[#list + 1] = { from = terms, to = shape[1],
-        rows = math.tointeger(height or 1) * math.tointeger(width or 1) }
+    local weight = row.layer:parameters()[1]
+    if weight and #weight.shape > 1 then
+      local terms, pixels = 1, 1
+      for i = 2, #weight.shape do terms = terms * weight.shape[i] end
+      for i = 2, #row.output - 1 do pixels = pixels * row.output[i] end
+      list[#list + 1] = { from = terms, to = weight.shape[1], rows = pixels }
     end
   end
   return list

@@ -10,14 +10,12 @@ local M = {}
 ---@class swale.LayerRow
 ---@field path string
 ---@field layer swale.Layer
----@field shape string        of its output
+---@field output (integer|string)[]   sizes of its output, the first one "batch"; empty: no tensor
+---@field shape string                the same as text
 ---@field weights integer
 
-local function shape_text(node)
-  if core.type(node) ~= "node" then return "" end
-  local sizes = {}
-  for i, size in ipairs(node:shape()) do sizes[i] = tostring(size) end
-  return "(" .. table.concat(sizes, ", ") .. ")"
+local function text_of(sizes)
+  return #sizes > 0 and "(" .. table.concat(sizes, ", ") .. ")" or ""
 end
 
 local function weights_of(layer)
@@ -42,7 +40,9 @@ function M.rows(layer, example)
     if #l:children() > 0 and weights == 0 then return end
     if counted[id] then weights = 0 end
     counted[id] = true
-    rows[#rows + 1] = { path = path, layer = l, shape = shape_text(y), weights = weights }
+    local output = core.type(y) == "node" and y:shape() or {}
+    rows[#rows + 1] = { path = path, layer = l, output = output, shape = text_of(output),
+      weights = weights }
   end
   listen(layer, note, function() layer:call(entry.input(graph, example), bound) end)
   return rows
