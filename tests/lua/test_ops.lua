@@ -360,6 +360,37 @@ function TestOpTable:test_has_a_row_for_every_op()
   end
 end
 
+-- By name, in the source of swale.ops. Others are operators, or parts of derivatives.
+function TestOpTable:test_has_a_function_of_swale_ops_for_every_op()
+  local without = {}
+  for op in ([[input param constant fill add sub mul div neg scale gate sigmoid_slope conv2d_input
+    conv2d_weight batch_norm_grad batch_norm_grad2 max_unpool2d max_repool2d avg_unpool2d
+    reflect_fold2d]]):gmatch "%S+" do without[op] = true end
+  local text = ""
+  for _, module in ipairs { "swale.ops", "swale.image_ops", "swale.norm_ops" } do
+    local file <close> = assert(io.open(assert(package.searchpath(module, package.path))))
+    text = text .. file:read "a"
+  end
+  for _, op in ipairs(core.ops()) do
+    local there = text:find('"' .. op .. '"', 1, true) ~= nil
+    if not there then lu.assert_true(without[op], "swale.ops has no function for the op " .. op) end
+  end
+end
+
+function TestOpTable:test_has_a_line_of_docs_for_every_op()
+  local place = debug.getinfo(1, "S").source:match "^@(.*)tests/lua/[^/]*$"
+  local file <close> = assert(io.open(place .. "docs/architecture.md"))
+  local first_cells = {}
+  for line in file:read("a"):match("\n## Ops\n(.-)\n## "):gmatch "[^\n]+" do
+    first_cells[#first_cells + 1] = line:match "^|([^|]*)|"
+  end
+  local text = table.concat(first_cells, " ")
+  for _, op in ipairs(core.ops()) do
+    lu.assert_not_nil(text:find("%f[%w_]" .. op .. "%f[^%w_]"),
+      "docs/architecture.md has no line for the op " .. op)
+  end
+end
+
 -- ------------------------------------------------------------------ conventions and the Lua side
 
 TestOps = {}
