@@ -5,11 +5,12 @@
 #include "base/alloc_int.h"
 #include "base/context_int.h"
 
-/* A block of LARGE bytes has more small pages than a processor keeps addresses of. In large pages,
- * where the system has them, a row at a random place of a data set costs no look into a table. */
+/* A block of LARGE bytes has more small pages than the TLB holds. With huge pages, where the system
+ * has them, reading a random row of a data set misses it less. */
 enum { ALIGNMENT = 64, LARGE = 8 << 20, LARGE_PAGE = 2 << 20 };
 
-/* Counts down to the allocation that is to fail; a persistent failure stays at it. */
+/* Counts down to the allocation that must fail; if the failure is persistent, all after it fail
+ * too. */
 static int made_to_fail(sw_context *ctx) {
   if (ctx->fail_in <= 0) return 0;
   if (ctx->fail_in > 1) {

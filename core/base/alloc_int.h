@@ -1,7 +1,8 @@
-/* alloc_int.h: the one way to get memory in the core.
+/* alloc_int.h: the allocator of the core.
  *
- * Blocks are 64-byte aligned and counted in the context's books. As in Lua, who frees says how
- * much. The tests make any allocation fail (sw_context_fail_allocation), so every caller must cope.
+ * Blocks are 64-byte aligned and counted in the context's books. As in Lua, the caller passes the
+ * size when it frees. The tests make each allocation fail (sw_context_fail_allocation), so every
+ * caller must handle failure.
  */
 #ifndef SW_ALLOC_INT_H
 #define SW_ALLOC_INT_H

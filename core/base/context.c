@@ -34,7 +34,7 @@ void sw_context_release(sw_context *ctx) {
 
 const char *sw_message(const sw_context *ctx) { return ctx->message; }
 
-/* Through a buffer of its own, since the old message may be among the arguments. */
+/* Formats into a buffer of its own, because the old message may be among the arguments. */
 sw_status sw_fail(sw_context *ctx, sw_status status, const char *format, ...) {
   char text[sizeof ctx->message];
   va_list args;

@@ -1,9 +1,9 @@
 /* context.h: everything the core would otherwise keep in globals.
  *
  * A context holds the message of the last failure, the allocator's books, the thread pool and the
- * kernels in use. It is counted: every object made in it holds one reference, so it goes when the
- * last of them does, in whatever order they go. One owner thread; the pool's threads never touch
- * the message or the books.
+ * kernels in use. It is reference counted: every object made in it holds one reference, so it is
+ * freed after the last of them, in whatever order they are freed. One owner thread; the pool's
+ * threads never touch the message or the books.
  */
 #ifndef SW_CONTEXT_H
 #define SW_CONTEXT_H
@@ -15,8 +15,9 @@
 
 typedef struct sw_context sw_context;
 
-/* Counters (steps, examples, points of an average) end here: a double holds each exactly, and a sum
- * of one with any size of a tensor is far from overflow. What is restored is checked against it. */
+/* The largest value of a counter (steps, examples, points of an average): a double holds it
+ * exactly, and adding any size of a tensor does not overflow. Restored counters are checked against
+ * it. */
 #define SW_LARGEST_COUNT ((int64_t)1 << 53)
 
 /* Both give the same context; release frees it when the count falls to zero. NULL is fine. */

@@ -1,6 +1,6 @@
-/* One job at a time. `state` says which: (job number << 1 | open) << 16 | workers inside.
- * A worker comes in by raising the count of an open job it has not seen, so the caller, after
- * closing the job, waits only for those who did; one that wakes late finds the door shut. */
+/* One job at a time. `state` holds (job number << 1 | open) << 16 | workers inside. A worker enters
+ * an open job that it has not seen by raising the count. After closing the job the caller waits
+ * only for the workers that entered; one that wakes later cannot enter any more. */
 #include <fenv.h>
 #include <pthread.h>
 #include <sched.h>
@@ -23,21 +23,22 @@ struct swi_pool {
   pthread_cond_t wake;  /* a job is open, or stop */
   pthread_cond_t done;  /* a closed job's last worker has left */
   _Atomic uint64_t state;
-  _Atomic int64_t next; /* the first piece nobody has taken */
+  _Atomic int64_t next; /* the first piece not taken yet */
   _Atomic int sleepers;
   _Atomic int stop;
   swi_piece f; /* the job: stable while anyone is inside */
   void *arg;
   int64_t pieces;
   fenv_t mode;
-  int spin; /* worth it only while there is a core for each thread */
+  int spin; /* only if there is a core for each thread */
   int workers;
   _Atomic int scratches_taken;
   char *scratch; /* SWI_SCRATCH bytes for each worker */
   pthread_t thread[];
 };
 
-/* Set in workers for good and in a caller while it works: then a call runs its pieces itself. */
+/* Set in workers, and in a caller while a job runs: a nested call runs its pieces one after
+ * another. */
 static _Thread_local int inside_piece;
 
 /* A worker's; NULL in a caller, whose scratch is the context's. */
@@ -62,7 +63,8 @@ static void take_pieces(struct swi_pool *pool) {
   while ((piece = atomic_fetch_add(&pool->next, 1)) < pool->pieces) pool->f(pool->arg, piece);
 }
 
-/* An open job that this worker has not been in; seen is the state's upper part when it last was. */
+/* Whether there is an open job that this worker has not entered; seen is the upper part of the
+ * state when it last entered one. */
 static int has_work(struct swi_pool *pool, uint64_t seen) {
   const uint64_t state = atomic_load(&pool->state);
   return (state & open_bit) && (state & ~inside_mask) != seen;
@@ -78,8 +80,8 @@ static int spin_for_work(struct swi_pool *pool, uint64_t seen) {
   return 0;
 }
 
-/* Whoever opens a job looks at sleepers after it, and a sleeper at the job after counting itself:
- * one of them sees the other. */
+/* The caller reads `sleepers` after it opens a job; a sleeper counts itself before it reads the
+ * state: one of them sees the other. */
 static void sleep_for_work(struct swi_pool *pool, uint64_t seen) {
   pthread_mutex_lock(&pool->lock);
   atomic_fetch_add(&pool->sleepers, 1);
@@ -183,8 +185,8 @@ static void stop_pool(sw_context *ctx, struct swi_pool *pool, int started, int c
   swi_free(ctx, pool, pool_size(capacity));
 }
 
-/* Signals are for the program's own threads: ours start with all of them blocked. Returns how many
- * could be started. */
+/* Workers start with all signals blocked: the program's own threads handle them. Returns how many
+ * workers could be started. */
 static int start_workers(struct swi_pool *pool) {
   sigset_t all, before;
   pthread_attr_t roomy;
@@ -237,7 +239,7 @@ sw_status sw_context_set_threads(sw_context *ctx, int threads) {
 
 int sw_context_threads(const sw_context *ctx) { return ctx->pool ? ctx->pool->workers + 1 : 1; }
 
-/* What this process may use, which a job scheduler may have made less than there is. */
+/* The cores that this process may use; a job scheduler may have reserved fewer than there are. */
 int sw_machine_cores(void) {
 #if defined(__linux__)
   cpu_set_t set;

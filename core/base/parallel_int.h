@@ -20,7 +20,7 @@ void swi_parallel(sw_context *ctx, int64_t pieces, swi_piece f, void *arg);
  * that is not touched costs nothing. A function that holds data in it calls none that takes it. */
 void *swi_scratch(sw_context *ctx);
 
-/* Joins the threads; called when the context goes. */
+/* Joins the threads; called when the context is freed. */
 void swi_pool_free(sw_context *ctx);
 
 #endif

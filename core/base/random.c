@@ -2,7 +2,7 @@
 
 #include "base/random.h"
 
-/* Philox 4x32: two 32x32 -> 64 bit products a round, the key growing by Weyl constants. */
+/* Philox 4x32: two 32x32 -> 64 bit products a round; the key grows by Weyl constants. */
 static const uint32_t multiplier[2] = {0xD2511F53u, 0xCD9E8D57u};
 static const uint32_t weyl[2] = {0x9E3779B9u, 0xBB67AE85u};
 
@@ -55,7 +55,8 @@ uint32_t sw_random_u32(sw_random *r) {
   return r->word[4 - r->left--];
 }
 
-/* The high word of x n is the answer; the few x that would favour some answers are drawn again. */
+/* The result is the high word of x n; the few x that would make some results more likely are drawn
+ * again. */
 uint32_t sw_random_below(sw_random *r, uint32_t n) {
   uint64_t product = (uint64_t)sw_random_u32(r) * n;
   if ((uint32_t)product < n) {
@@ -70,7 +71,7 @@ double sw_random_uniform(sw_random *r) {
   return (high * 0x1p26 + low) * 0x1p-53;
 }
 
-/* Only the cosine is used: no second value to keep, so a position says all about the state. */
+/* Only the cosine is used: with no second value to keep, the position is the whole state. */
 double sw_random_normal(sw_random *r) {
   const double two_pi = 6.283185307179586;
   const double u = 1 - sw_random_uniform(r), v = sw_random_uniform(r);

@@ -1,8 +1,8 @@
 /* random.h: counter-based random numbers in named streams (Philox 4x32-10, Salmon et al. 2011).
  *
  * A stream is (seed, name): the key is the seed, the upper half of the counter a hash of the name,
- * the lower half the position. So any position can be had directly, streams never meet, and a
- * measurement that draws from "measure" cannot change what "data" gives to the training.
+ * the lower half the position. So any position can be reached directly, streams never overlap, and
+ * a measurement that draws from "measure" does not change what the training draws from "data".
  */
 #ifndef SW_RANDOM_H
 #define SW_RANDOM_H
@@ -16,10 +16,10 @@ typedef struct sw_random {
   uint64_t stream;   /* hash of the name */
   uint64_t position; /* blocks of four words drawn so far */
   uint32_t word[4];  /* the current block */
-  int left;          /* of its words, how many are not used yet */
+  int left;          /* words of it not used yet */
 } sw_random;
 
-/* The raw function: ten rounds, as published. */
+/* The function itself: ten rounds, as published. */
 SW_API void sw_philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
 
 /* FNV-1a of the name, mixed with n: the stream "data" of epoch 3 is ("data", 3). */

@@ -105,8 +105,8 @@ SW_API sw_status sw_workspace_run_updating(sw_workspace *w, const sw_run *run,
                                            const sw_updater *updater);
 
 /* Runs once more at the same inputs and looks at every result: text says which op made the first
- * NaN, from what shapes and in which layer, or which input held one; it is empty if there was none.
- * */
+ * NaN, from what shapes and in which layer, or which input held one; it is empty if there was
+ * none. */
 SW_API sw_status sw_workspace_blame(sw_workspace *w, const sw_run *run, char *text, size_t size);
 
 /* Output i of the last run, which has offset -1: elements (borrowed until the next run or batch)

@@ -1,6 +1,6 @@
 /* cifar.c: the binary files of CIFAR-10 and CIFAR-100.
  *
- * The planes of an image become pixels while a block of records is in the cache.
+ * The planes of an image are interleaved to pixels while a block of records is in the cache.
  */
 #include "io/cifar.h"
 
@@ -44,7 +44,7 @@ static sw_status check_size(sw_context *ctx, const char *path, const form *f, in
                  path, f->name, record, size / record, part);
 }
 
-/* Labels of record i, checked. */
+/* Checks and copies the labels of record i. */
 static sw_status take_labels(const reader *r, int64_t i, const uint8_t *from) {
   for (int k = 0; k < r->form->labels; k++) {
     int label = from[k], classes = r->form->classes[k];
@@ -96,7 +96,7 @@ static sw_status new_tensors(reader *r, sw_tensor **x, sw_tensor **y) {
   void *bytes[2] = {NULL, NULL};
   SW_TRY(sw_tensor_new(r->ctx, SW_U8, &images, x));
   SW_TRY(sw_tensor_new(r->ctx, SW_U8, &labels, y));
-  (void)sw_tensor_writable(*x, &bytes[0]); /* new, so they are */
+  (void)sw_tensor_writable(*x, &bytes[0]); /* writable: they are new */
   (void)sw_tensor_writable(*y, &bytes[1]);
   r->x = bytes[0];
   r->y = bytes[1];

@@ -20,7 +20,7 @@ int swi_csv_line(const char **at, const char *end, const char **line, int64_t *n
 
 static int is_blank(char c, char separator) { return (c == ' ' || c == '\t') && c != separator; }
 
-/* Behind the opening quote. Returns where the closing one is, NULL if there is none. */
+/* Begins behind the opening quote. Returns where the closing one is, or NULL. */
 static const char *closing_quote(const char *at, const char *end) {
   while ((at = memchr(at, '"', (size_t)(end - at))) != NULL) {
     if (at + 1 == end || at[1] != '"') return at;
@@ -86,7 +86,7 @@ static const char *read_digits(const char *at, const char *end, int fraction, de
   return at;
 }
 
-/* "e-12", behind the digits. NULL if there is an e without a number. */
+/* The exponent behind the digits: "e-12". NULL if there is an e without a number. */
 static const char *read_exponent(const char *at, const char *end, decimal *d) {
   if (at == end || (*at != 'e' && *at != 'E')) return at;
   at++;
@@ -101,7 +101,7 @@ static const char *read_exponent(const char *at, const char *end, decimal *d) {
   return seen ? at : NULL;
 }
 
-/* What the fast way cannot do exactly. The C locale is a constant of the library. */
+/* Numbers that the fast path cannot convert exactly. The C locale is a constant of the library. */
 static double convert(const char *text, int64_t n) {
   char copy[LONGEST + 1];
   memcpy(copy, text, (size_t)n);
@@ -166,7 +166,7 @@ int swi_csv_is_missing(const char *text, int64_t n) {
          is_word(text, text + n, "null");
 }
 
-/* Digits, with something between them that other programs take. */
+/* Digits with separators between them that other programs accept. */
 static int has_separators(const char *text, int64_t n) {
   static const char signs[] = {'+', '-', '.', ',', '\'', '_', ' '};
   int digits = 0, others = 0;
@@ -180,7 +180,7 @@ static int has_separators(const char *text, int64_t n) {
 }
 
 const char *swi_csv_number_hint(const char *text, int64_t n) {
-  if (has_separators(text, n)) return "; numbers have a decimal point, and nothing at thousands";
+  if (has_separators(text, n)) return "; numbers have a decimal point, and no thousands separators";
   int sign = n > 0 && (*text == '-' || *text == '+');
   if (n - sign > 2 && text[sign] == '0' && (text[sign + 1] | 32) == 'x') {
     return "; numbers are decimal";

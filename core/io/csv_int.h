@@ -11,14 +11,14 @@ typedef struct swi_field {
   int quoted; /* two quotes in its text stand for one */
 } swi_field;
 
-/* Without the blanks inside its quotes. */
+/* The field without the blanks inside its quotes. */
 swi_field swi_csv_trimmed(const swi_field *f);
 
-/* The next line of at … end, without its end; *at moves on. 0 if there is none. */
+/* The next line of at … end, without its line end; *at moves behind it. 0 if there is none. */
 int swi_csv_line(const char **at, const char *end, const char **line, int64_t *n);
 
-/* The next field of a line; *at moves on behind the separator, to NULL at the line's end. -1: a
- * quote that is not closed, or text behind a closing one. */
+/* The next field of a line; *at moves behind the separator, or becomes NULL at the line's end. -1:
+ * a quote that is not closed, or text behind a closing one. */
 int swi_csv_field(const char **at, const char *end, char separator, swi_field *out);
 
 /* 0 if the text is no number, -1 if it is one beyond double's range. */
@@ -27,7 +27,8 @@ int swi_csv_number(const char *text, int64_t n, double *out);
 /* Whether the text stands for a missing value. */
 int swi_csv_is_missing(const char *text, int64_t n);
 
-/* What an unreadable number looks like, as the end of a message; "" if it is any text. */
+/* Why a text is not read as a number ("; numbers are decimal"), as the end of a message; "" if it
+ * looks like none. */
 const char *swi_csv_number_hint(const char *text, int64_t n);
 
 #endif

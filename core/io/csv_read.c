@@ -1,7 +1,7 @@
 /* csv_read.c: a table of numbers from a file.
  *
- * The text is gone through twice: rows and fields are counted, so that nothing is allocated that
- * the file does not fill; then the fields are read.
+ * Two passes: the first counts rows and fields, so that no more is allocated than the file fills;
+ * the second reads the fields.
  */
 #include <inttypes.h>
 #include <math.h>

@@ -1,8 +1,8 @@
 /* elements_int.h: elements as files hold them, converted to those of tensors.
  *
- * float16 and bfloat16 become float32, exactly: denormals, infinities and the payload of NaNs, too.
- * Truth values become uint8, 0 or 1. Integers become int32 where every value fits, uint8 stays.
- * Either byte order is read.
+ * float16 and bfloat16 become float32 exactly, with denormals, infinities and the payload of NaNs.
+ * Booleans become uint8, 0 or 1. Integers become int32 where every value fits, uint8 stays. Either
+ * byte order is read.
  */
 #ifndef SW_ELEMENTS_INT_H
 #define SW_ELEMENTS_INT_H
@@ -27,7 +27,7 @@ typedef enum swi_element {
 
 int swi_element_bytes(swi_element type);
 sw_dtype swi_element_dtype(swi_element type);
-/* Whether they lie in a tensor as they lie in a little-endian file. */
+/* Whether a tensor holds them as a little-endian file does. */
 int swi_element_is_ours(swi_element type);
 
 /* Copies bytes offset … offset + bytes - 1 of the elements. */

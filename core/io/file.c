@@ -24,7 +24,7 @@ sw_status swi_file_fail(sw_context *ctx, const char *path, const char *action, i
 }
 
 sw_status swi_file_open(sw_context *ctx, const char *path, int *fd, int64_t *size) {
-  int f = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not make us wait */
+  int f = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* opening a pipe must not block */
   if (f < 0) return swi_file_fail(ctx, path, "read", errno);
   struct stat info;
   sw_status st = SW_OK;
@@ -56,8 +56,8 @@ sw_status swi_file_read(sw_context *ctx, const char *path, int fd, int64_t offse
   return SW_OK;
 }
 
-/* A write past RLIMIT_FSIZE sends SIGXFSZ to this thread, which would end the process. It is kept
- * off for the call and taken away if this call brought it; the program's handler is left alone. */
+/* A write past RLIMIT_FSIZE sends SIGXFSZ to this thread, which would end the process. The signal
+ * is blocked during the call and removed if the call raised it; the program's handler stays. */
 static ssize_t write_without_signal(int fd, const void *bytes, size_t n) {
   sigset_t limit, before, pending;
   const struct timespec at_once = {0, 0};
@@ -80,8 +80,8 @@ static ssize_t write_without_signal(int fd, const void *bytes, size_t n) {
 
 enum { YOUNG = 10 }; /* seconds for which a file may wait for its writer's lock */
 
-/* Removes the temporary file of a writer that was killed. A living one holds a lock on it, but for
- * the moment between making it and that; a system without such locks keeps the file. */
+/* Removes the temporary file of a killed writer. A live writer holds a lock on its file, except for
+ * the moment between creating and locking it; on a system without such locks the file stays. */
 static void remove_if_left(int folder, const char *name, long pid) {
   struct stat info;
   int fd = openat(folder, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -102,7 +102,8 @@ static long pid_of(const char *name, const char *base, size_t length) {
   return *digits >= '1' && *digits <= '9' && *end == '\0' && pid <= INT32_MAX ? pid : 0;
 }
 
-/* For path = "folder/base": removes what killed writers of it left. Changes path and mends it. */
+/* For path = "folder/base": removes the temporary files that killed writers of it left. Changes
+ * path and restores it. */
 static void remove_left(char *path) {
   char *slash = strrchr(path, '/'), *base = slash != NULL ? slash + 1 : path, first = *base;
   size_t length = strlen(base);
@@ -124,7 +125,7 @@ static sw_status open_temporary(swi_writer *w) {
   (void)strcpy(w->temp, w->path);
   remove_left(w->temp);
   (void)snprintf(w->temp, w->temp_size, "%s.tmp.%ld", w->path, (long)getpid());
-  (void)unlink(w->temp); /* of a process long dead that had our number */
+  (void)unlink(w->temp); /* left by a dead process with this pid */
   w->fd = open(w->temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (w->fd >= 0) {
     (void)flock(w->fd, LOCK_EX | LOCK_NB);
@@ -155,8 +156,8 @@ sw_status swi_writer_put(swi_writer *w, const void *bytes, int64_t n) {
   return SW_OK;
 }
 
-/* Makes the rename last. If this fails a power cut may bring the old file back, which is whole too:
- * no reason to call the write failed. */
+/* Makes the rename durable. If this fails, a power cut may restore the old file, which is whole,
+ * too, so the write did not fail. */
 static void sync_folder(swi_writer *w) {
   char *slash = strrchr(w->temp, '/'); /* the temporary name is not needed any more */
   if (slash != NULL) slash[slash == w->temp] = '\0';

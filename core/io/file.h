@@ -4,8 +4,8 @@
 
 #include "base/context.h"
 
-/* Writes path.tmp.<pid> in the same folder, syncs, and renames it: under path there is the old file
- * or the new one, never a part. SW_EIO, SW_ENOMEM. */
+/* Writes path.tmp.<pid> in the same folder, syncs, and renames it: path names the old file or the
+ * new one, never a part. SW_EIO, SW_ENOMEM. */
 SW_API sw_status sw_file_write_atomic(sw_context *ctx, const char *path, const void *bytes,
                                       size_t size);
 

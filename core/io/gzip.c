@@ -1,4 +1,4 @@
-/* gzip.c: zlib's streams, fed from and to files. */
+/* gzip.c: zlib's streams, read from and written to files. */
 #include "io/gzip_int.h"
 
 #include <inttypes.h>
@@ -9,7 +9,7 @@
 
 enum { BUFFER = 1 << 16, GZIP_WINDOW = 15 + 16, HEADROOM = 64, STEP = 1 << 30 };
 
-/* zlib frees without a size, so it is kept in front of the block. */
+/* zlib frees without a size, so the size is stored in front of the block. */
 static void *z_allocate(void *ctx, unsigned items, unsigned size) {
   size_t whole = (size_t)items * size + HEADROOM;
   size_t *block = swi_alloc(ctx, whole);
@@ -114,7 +114,7 @@ static sw_status deflate_all(swi_writer *w, z_stream *z, unsigned char *out, int
   do {
     z->next_out = out;
     z->avail_out = BUFFER;
-    (void)deflate(z, flush); /* cannot fail: its state is good and there is room */
+    (void)deflate(z, flush); /* cannot fail: the state is valid and there is room */
     SW_TRY(swi_writer_put(w, out, BUFFER - (int64_t)z->avail_out));
   } while (z->avail_out == 0);
   return SW_OK;

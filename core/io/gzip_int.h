@@ -12,7 +12,7 @@ typedef struct swi_gunzip swi_gunzip;
 
 /* fd stays the caller's; it and path must outlive the reader. */
 sw_status swi_gunzip_open(sw_context *ctx, const char *path, int fd, swi_gunzip **out);
-/* Fills n bytes, fewer only at the end of a stream that was found good. SW_ECORRUPT, SW_EIO. */
+/* Fills n bytes, fewer only at the end of a stream whose checksum is right. SW_ECORRUPT, SW_EIO. */
 sw_status swi_gunzip_read(swi_gunzip *g, void *to, int64_t n, int64_t *got);
 void swi_gunzip_close(swi_gunzip *g);
 

@@ -1,7 +1,7 @@
 /* idx.c: the files of the MNIST family.
  *
- * A header is believed only when the file is as long as it says: a plain file is measured first, a
- * gzipped one is unpacked into a buffer that grows as bytes really come.
+ * A header is trusted only if the file is as long as it says: the size of a plain file is checked
+ * first, a gzipped one is unpacked into a buffer that grows with the bytes that arrive.
  */
 #include "io/idx.h"
 
@@ -18,7 +18,7 @@ enum { UNSIGNED_BYTE = 0x08, LONGEST_HEADER = 4 + 4 * SW_MAX_DIMS, FIRST_STEP = 
 typedef struct header {
   sw_shape shape;
   int64_t bytes; /* of the header */
-  int64_t whole; /* of the file that it promises */
+  int64_t whole; /* of the file, according to the header */
 } header;
 
 static int64_t big_endian(const unsigned char *b) {
@@ -85,10 +85,10 @@ static sw_status check_length(sw_context *ctx, const header *h, int64_t size, co
                  name, text, h->whole, size);
 }
 
-/* The elements of a new tensor, to be filled by whoever made it. */
+/* The elements of a new tensor, for its maker to fill. */
 static void *bytes_of(sw_tensor *t) {
   void *bytes = NULL;
-  (void)sw_tensor_writable(t, &bytes); /* a new one is */
+  (void)sw_tensor_writable(t, &bytes); /* it is new */
   return bytes;
 }
 
@@ -138,8 +138,8 @@ static sw_status grow(sw_context *ctx, buffer *b, int64_t capacity) {
   return SW_OK;
 }
 
-/* Unpacks what the header promises and one byte more, so that too long shows; the end is checked
- * by reading on until there is nothing. */
+/* Unpacks what the header announces and one byte more, so that a file that is too long is noticed;
+ * reading to the end checks the checksum. */
 static sw_status unpack(sw_context *ctx, const char *path, swi_gunzip *g, buffer *b) {
   header h = {0};
   int64_t got;

@@ -14,8 +14,8 @@ SW_API sw_status sw_idx_read(sw_context *ctx, const char *path, sw_tensor **out)
 /* The same from memory (already decompressed); name is for messages. */
 SW_API sw_status sw_idx_parse(sw_context *ctx, const void *bytes, size_t size, const char *name,
                               sw_tensor **out);
-/* uint8 of at least one dimension; gzipped if path ends in .gz. Whole or not at all, as
- * sw_safetensors_write. SW_EDTYPE, SW_ESHAPE, SW_ERANGE, SW_EIO. */
+/* uint8 of at least one dimension; gzipped if path ends in .gz. The file is whole or not there, as
+ * with sw_safetensors_write. SW_EDTYPE, SW_ESHAPE, SW_ERANGE, SW_EIO. */
 SW_API sw_status sw_idx_write(const sw_tensor *t, const char *path);
 
 #endif

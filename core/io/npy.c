@@ -92,7 +92,7 @@ static sw_status fill(const file *f, sw_tensor *t) {
                            fetch, f, to);
 }
 
-/* Axes in the opposite order, made contiguous; takes t in any case. */
+/* Reverses the axes and makes the result contiguous; takes ownership of t in any case. */
 static sw_status reverse_axes(sw_tensor *t, sw_tensor **out) {
   int n = sw_tensor_shape(t)->ndim;
   sw_status st = SW_OK;

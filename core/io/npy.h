@@ -11,11 +11,11 @@
 
 #include "tensor/tensor.h"
 
-/* Everything is checked before memory is asked for: the file is as long as its header says. SW_EIO;
- * SW_ECORRUPT: not npy, cut short, too long; SW_EUNSUPPORTED: another element type, an integer that
- * does not fit, more than six dimensions. SW_ENOMEM. */
+/* Everything is checked before memory is allocated: the file must be as long as its header says.
+ * SW_EIO; SW_ECORRUPT: not npy, cut short, too long; SW_EUNSUPPORTED: another element type, an
+ * integer that does not fit, more than six dimensions. SW_ENOMEM. */
 SW_API sw_status sw_npy_read(sw_context *ctx, const char *path, sw_tensor **out);
-/* Any tensor. Whole or not at all, as sw_safetensors_write. SW_EIO, SW_ENOMEM. */
+/* Any tensor. The file is whole or not there, as with sw_safetensors_write. SW_EIO, SW_ENOMEM. */
 SW_API sw_status sw_npy_write(const sw_tensor *t, const char *path);
 
 #endif

@@ -1,7 +1,7 @@
 /* npy_header.c: the dictionary in front of the elements, as NumPy writes it.
  *
- * It is a Python literal; read are its three keys, in any order, each once, with any blanks between
- * the words. Anything else is refused: NumPy writes nothing else for plain arrays.
+ * It is a Python literal with three keys, each once, in any order, with any blanks between tokens.
+ * Anything else is refused: NumPy writes nothing else for plain arrays.
  */
 #include <string.h>
 
@@ -25,7 +25,7 @@ static void skip_blanks(reader *r) {
   while (r->at < r->end && (*r->at == ' ' || *r->at == '\t' || *r->at == '\n')) r->at++;
 }
 
-/* Takes the word if it comes next. */
+/* Consumes the word if it comes next. */
 static int take(reader *r, const char *word) {
   size_t n = strlen(word);
   skip_blanks(r);
@@ -46,7 +46,7 @@ static sw_status read_text(reader *r, const char *expected, const char **text, s
   return SW_OK;
 }
 
-/* What stands behind '<', '>', '|' or '='. */
+/* The type behind '<', '>', '|' or '='. */
 static const struct {
   const char *code;
   swi_element type;
@@ -54,7 +54,7 @@ static const struct {
              {"i1", SWI_E_I8},  {"u1", SWI_E_U8},  {"i2", SWI_E_I16}, {"u2", SWI_E_U16},
              {"i4", SWI_E_I32}, {"u4", SWI_E_U32}, {"i8", SWI_E_I64}, {"u8", SWI_E_U64}};
 
-/* How to save in NumPy what cannot be read. */
+/* How to convert in NumPy what cannot be read. */
 static const char *remedy(char kind) {
   if (kind == 'c') return "save a.real and a.imag, each by itself";
   if (kind == 'U' || kind == 'S' || kind == 'O') {

@@ -4,7 +4,7 @@
 
 #include "io/safetensors.h"
 
-/* Elements are written and mapped as they lie in memory. */
+/* Elements are written and mapped without conversion. */
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "safetensors need a little-endian host");
 
 enum {

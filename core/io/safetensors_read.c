@@ -1,7 +1,7 @@
-/* safetensors_read.c: a file of named tensors, trusted in nothing.
+/* safetensors_read.c: reads a file of named tensors; nothing in it is trusted.
  *
- * The data must be covered exactly: no overlap, no gap, nothing after the last tensor. That is what
- * the reference implementation asks for, and what a file cut short or patched does not have.
+ * The tensors must cover the data exactly: no overlap, no gap, nothing after the last one. The
+ * reference implementation demands this, and truncated or patched files fail it.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -17,7 +17,8 @@
 #include "io/file_int.h"
 #include "io/safetensors_int.h"
 
-/* The types of the format; those of 8 bits are known, so that the other tensors can be read. */
+/* The types of the format. 8-bit floats are listed, so that the other tensors of such a file can be
+ * read. */
 static const struct {
   const char *name;
   int bytes;
@@ -98,7 +99,7 @@ static sw_status parse_json(sw_safetensors *f, const char *text, size_t n) {
   return SW_OK;
 }
 
-/* The length of the header, checked against the file before a byte is allocated for it. */
+/* The length of the header, checked against the file before anything is allocated. */
 static sw_status header_length(sw_safetensors *f, uint64_t *length) {
   int64_t got;
   *length = 0;
@@ -359,7 +360,7 @@ typedef struct place {
   const entry *e;
 } place;
 
-/* The bytes as they lie in the mapping or the file. */
+/* The bytes in the mapping or the file. */
 static sw_status fetch(const void *arg, int64_t offset, int64_t bytes, void *to) {
   const place *p = arg;
   const sw_safetensors *f = p->f;

@@ -60,7 +60,7 @@ static json_t *describe(const sw_tensor *t, int64_t offset) {
                    "data_offsets", (json_int_t)offset, end);
 }
 
-/* Takes value over. what: "tensor", "metadata". */
+/* Takes ownership of value. what: "tensor", "metadata". */
 static sw_status add(const job *j, json_t *object, const char *what, const char *key,
                      json_t *value) {
   sw_status st = SW_OK;

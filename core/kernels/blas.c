@@ -6,7 +6,7 @@
 
 #include "kernels/blas_int.h"
 
-/* Debian keeps each build in a folder of its own; the plain name may be any of them. */
+/* Debian installs each build in a folder of its own; the plain name may be any of them. */
 static const char *const candidates[] = {
 #if defined(__x86_64__)
     "/usr/lib/x86_64-linux-gnu/openblas-pthread/libopenblas.so.0",
@@ -29,8 +29,8 @@ static int find(void *library, const char *name, void *function) {
   return found != NULL;
 }
 
-/* The build with threads of its own is safe to call from ours once it is set to one; the serial
- * build shares buffers between callers, and the OpenMP one may hang in foreign threads. */
+/* The pthread build may be called from our threads once it is set to one thread; the serial build
+ * shares buffers between callers, and the OpenMP build may hang in threads that are not its own. */
 static int is_pthread_build(void *library, char *reason, size_t size) {
   int (*parallel)(void);
   if (!find(library, "openblas_get_parallel", &parallel)) {
@@ -40,7 +40,7 @@ static int is_pthread_build(void *library, char *reason, size_t size) {
   const int kind = parallel();
   if (kind == 1) return 1;
   snprintf(reason, size,
-           "this OpenBLAS is the %s build; the pthread build is wanted "
+           "this OpenBLAS is the %s build; the pthread build is needed "
            "(Debian: apt install libopenblas0-pthread)",
            kind == 0 ? "serial" : "OpenMP");
   return 0;
@@ -86,7 +86,7 @@ static int use(void *library, char *reason, size_t size) {
   return 1;
 }
 
-/* A library that is there and cannot be loaded, for want of memory say, is no missing package. */
+/* A library that exists but cannot be loaded, for lack of memory say, is not a missing package. */
 static void take_fault(char *reason, size_t size) {
   const char *fault = dlerror();
   if (fault != NULL && strstr(fault, "No such file") == NULL) {
@@ -94,7 +94,7 @@ static void take_fault(char *reason, size_t size) {
   }
 }
 
-/* RTLD_LOCAL: a program around us may have another BLAS. */
+/* RTLD_LOCAL: the program may have loaded another BLAS. */
 static int open_any(char *reason, size_t size) {
   snprintf(reason, size, "no OpenBLAS found (Debian: apt install libopenblas0-pthread)");
   for (int i = 0; i < CANDIDATES; i++) {
@@ -129,7 +129,8 @@ static void restore_variable(const variable *v) {
     unsetenv(v->name);
 }
 
-/* OpenBLAS reads its environment when it is loaded; children of this process must not see ours. */
+/* OpenBLAS reads the environment when it is loaded; children of this process must not inherit the
+ * change. */
 static int open_with(const char *core_type, char *reason, size_t size) {
   variable threads = {.name = "OPENBLAS_NUM_THREADS"}, core = {.name = "OPENBLAS_CORETYPE"};
   const int set_core = core_type && !getenv(core.name);

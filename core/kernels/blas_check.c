@@ -5,8 +5,8 @@
 #include "kernels/blas_int.h"
 
 enum {
-  SIDE = 40, /* most that a size is */
-  GAP = 3,   /* elements between rows of C, which must stay as they were */
+  SIDE = 40, /* the largest size */
+  GAP = 3,   /* elements between rows of C, which must not change */
   ROOM = SIDE * (SIDE + GAP)
 };
 
@@ -21,7 +21,7 @@ static int number_at(int i, int salt) { return (i * 7 + salt) % 13 - 6; }
 static int at_a(const sample *s, int i, int p) { return s->ta ? p * s->m + i : i * s->k + p; }
 static int at_b(const sample *s, int p, int j) { return s->tb ? j * s->k + p : p * s->n + j; }
 
-/* What element e of C must be: the product is added to what was there. */
+/* The right value of element e of C: the product is added to the old value. */
 static int expected(const sample *s, int e) {
   const int i = e / (s->n + GAP), j = e % (s->n + GAP);
   int sum = number_at(e, 2);

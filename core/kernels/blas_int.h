@@ -13,20 +13,20 @@ typedef struct swi_blas {
                 int lda, const float *b, int ldb, float beta, float *c, int ldc);
   void (*dgemm)(int order, int ta, int tb, int m, int n, int k, double alpha, const double *a,
                 int lda, const double *b, int ldb, double beta, double *c, int ldc);
-  char description[160]; /* version and core type, as OpenBLAS tells them; why it is not used */
+  char description[160]; /* version and core type, as OpenBLAS reports them; why it is not used */
 } swi_blas;
 
-/* Whether both functions give the exact products of small whole numbers, for each transpose, sizes
- * that reach their kernels and that do not, and write nothing else. */
+/* Whether both functions give the exact products of small whole numbers, for each transpose, small
+ * and larger sizes, and write nothing else. */
 int swi_blas_is_right(const swi_blas *b);
 
-/* Whether OpenBLAS's kernels for a core, as it calls it, may be run at all: version 0.3.34 dies in
- * those for Prescott and Core2. */
+/* Whether OpenBLAS's kernels for a core (its own name) may be run: version 0.3.34 crashes in those
+ * for Prescott and Core2. */
 int swi_blas_is_sound(const char *core);
 
 /* core_type: OPENBLAS_CORETYPE's value, NULL for OpenBLAS's own choice; only the first call in a
- * process can set it, and a variable that is set already stands. NULL with a reason if there is no
- * usable OpenBLAS; one that is not right or not sound has no functions (NULL). */
+ * process can set it, and a variable that is already set takes precedence. NULL with a reason if
+ * OpenBLAS cannot be loaded; if it fails the checks its functions are NULL. */
 const swi_blas *swi_blas_open(const char *core_type, char *reason, size_t size);
 
 #endif

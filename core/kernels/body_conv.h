@@ -1,19 +1,19 @@
-/* body_conv.h: convolution and its derivative in the images, without im2col and without a padded
- * copy: the product of body_packed.h whose rows are reached by pointers.
+/* body_conv.h: convolution and its derivative with respect to the images, without im2col and
+ * without a padded copy: the product of body_packed.h with rows reached by pointers.
  *
- * A place is an output pixel; what it sees at one tap, the channels of one pixel or zeros, is a
- * segment, and a row of the product is its segments, one behind the other. For a block of places
- * there is a table of pointers to segments, so borders, strides, dilations and tiles that go from
- * one row or image to the next cost nothing special. The weights are packed once a call, in panels
- * two vectors of outputs wide, and a part of a panel stays in the first-level cache while the block
- * passes. A sum runs over taps and channels in order, in parts of PART_K at most that are summed
- * from 0 each, whatever block or tile it falls in.
+ * A place is an output pixel. Its input at one tap, the channels of one pixel or zeros, is a
+ * segment; a row of the product is a place's segments, one after another. A block of places has a
+ * table of pointers to segments, so borders, strides, dilations and tiles across rows or images
+ * need no special case. The weights are packed once a call, in panels two vectors of outputs wide;
+ * a part of a panel stays in the L1 cache while the block is processed. A sum runs over taps and
+ * channels in order, in parts of at most PART_K, each from 0, independent of block and tile.
  *
- * Small images stand pixel by pixel in a block, all images' first pixels, then all second ones: a
- * tile's places then leave the image at the same taps, and those are skipped.
+ * A block of small images is ordered by pixel: the first pixels of all images, then all second
+ * ones. The places of a tile then have the same taps outside of the image, and those are skipped.
  *
- * The derivative in the images is the same sweep with results and images exchanged. With a stride,
- * pixels that differ modulo it see different taps: a sweep for each class of them.
+ * The derivative with respect to the images is the same sweep with results and images exchanged.
+ * With a stride, pixels that differ modulo it see different taps: one sweep for each class of
+ * pixels.
  */
 #ifndef SW_BODY_CONV_H
 #define SW_BODY_CONV_H
@@ -21,9 +21,9 @@
 enum {
   POINTERS = 8192,    /* in a block's table: 64 KiB */
   PLACES = 1024,      /* in a block at most */
-  BLOCK_SEEN = 65536, /* elements that a block sees, about: half of the second-level cache */
-  SMALL = 64,         /* places of an image up to which images are taken pixel by pixel */
-  NARROW = 8,         /* channels up to which the taps of a kernel's row are one segment */
+  BLOCK_SEEN = 65536, /* elements that a block reads, about: half of the L2 cache */
+  SMALL = 64,         /* images of at most so many places are ordered by pixel */
+  NARROW = 8,         /* with at most so many channels the taps of a kernel's row are one segment */
   PATCHES = 8192      /* elements copied for a block, where such a segment leaves its image */
 };
 
@@ -51,7 +51,7 @@ typedef struct sweep {
   int relu;
 } sweep;
 
-/* What a block of places works with. */
+/* A block of places and its tables. */
 typedef struct block {
   const sweep *s;
   int64_t first, places;
@@ -74,7 +74,8 @@ static cursor cursor_at(const sweep *s, int64_t place) {
   return (cursor){line / s->rows.count, line % s->rows.count, place % s->columns.count};
 }
 
-/* Places from the cursor to the end of its row, at most n; the cursor moves behind them. */
+/* Counts the places from the cursor to the end of its row, at most n, and moves the cursor behind
+ * them. */
 static int64_t take_run(const sweep *s, cursor *c, int64_t n) {
   const int64_t run = smaller(s->columns.count - c->column, n);
   c->column += run;
@@ -142,7 +143,7 @@ static void point_from_pixels(const block *b, int64_t down, int64_t right, int64
     }
 }
 
-/* What the block's places see at tap (i, j), from a channel on. */
+/* Points to the block's segments at tap (i, j), from a channel on. */
 static void point_from(const block *b, int64_t i, int64_t j, int64_t channel, const real **to) {
   const sweep *s = b->s;
   const int64_t down = s->rows.offset + i * s->rows.offset_step;
@@ -171,7 +172,7 @@ static void point_from(const block *b, int64_t i, int64_t j, int64_t channel, co
   }
 }
 
-/* A segment of all taps of one row that leaves its image, copied. */
+/* Copies a segment of all taps of one row that crosses the border of its image. */
 static const real *patched(const sweep *s, const real *line, int64_t column, real *to) {
   const int64_t n = s->columns.taps * s->depth, end = s->columns.size * s->depth;
   const int64_t from = column * s->depth;
@@ -305,7 +306,7 @@ static void run_block(block *b) {
     }
 }
 
-/* Places that see no tap at all. */
+/* For places without any tap in the image. */
 static void write_zeros(const block *b) {
   for (int64_t i = 0; i < b->places; i++) fill(b->s->width, 0, b->to[i]);
 }
@@ -420,7 +421,7 @@ static void conv2d(const swi_convolution *c) { forward(c, run_sweep); }
 static void conv2d_pack(const swi_convolution *c) { forward(c, pack_sweep); }
 
 /* Pixels r, r + stride, … see result pixel (pixel + padding - tap dilation) / stride at those taps
- * for which that is whole. Taps fall, so that what they see rises. */
+ * for which that is whole. Taps are in falling order, so that their pixels are in rising order. */
 static axis backward_axis(const swi_convolution *c, int i, int64_t r) {
   const int64_t stride = c->stride[i], dilation = c->dilation[i];
   axis a = {.count = (c->size[i] - r + stride - 1) / stride,
@@ -428,7 +429,7 @@ static axis backward_axis(const swi_convolution *c, int i, int64_t r) {
             .size = c->out_size[i],
             .to = r,
             .to_step = stride};
-  int64_t first = -1; /* the last tap that does, and how far the one before it is */
+  int64_t first = -1; /* the last such tap */
   for (int64_t tap = c->kernel[i] - 1; tap >= 0; tap--) {
     const int64_t at = r + c->padding[i] - tap * dilation;
     if (at % stride != 0) continue;

@@ -1,9 +1,9 @@
-/* body_conv_naive.h: convolutions as their definition says, one multiplication after another: the
- * reference, and what float64 has. */
+/* body_conv_naive.h: convolutions by their definition, one multiplication after another: the
+ * reference, and the float64 kernel. */
 #ifndef SW_BODY_CONV_NAIVE_H
 #define SW_BODY_CONV_NAIVE_H
 
-/* A sum of many terms: PART_OF_SUM of them are added up before they are added to the others. */
+/* A sum of many terms: PART_OF_SUM of them are added before they are added to the total. */
 enum { PART_OF_SUM = 512 };
 
 typedef struct long_sum {
@@ -47,7 +47,7 @@ static real *output_of(const swi_convolution *c, const spot *s, int64_t o) {
   return (real *)c->y + s->pixel * c->outputs + s->output + o;
 }
 
-/* From spot to spot: groups, columns, rows, images. 0 behind the last one of `end` images. */
+/* Moves to the next spot: groups, columns, rows, images. 0 after the last one of `end` images. */
 static int next_spot(const swi_convolution *c, spot *s, int64_t end) {
   s->channel += c->channels / c->groups;
   s->output += c->outputs / c->groups;

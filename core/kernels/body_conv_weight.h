@@ -1,12 +1,11 @@
-/* body_conv_weight.h: the derivative of a convolution in its weights: outputs x (taps, channels),
- * the product  dyᵀ X,  X's rows being what each output pixel sees.
+/* body_conv_weight.h: the derivative of a convolution with respect to its weights: outputs x (taps,
+ * channels), the product dyᵀ X, row i of X is the input of output pixel i.
  *
- * As body_packed.h does it, with panels that are gathered through body_conv.h's tables instead of
- * copied. What one image adds is whole in registers before it is added to the rest, so the squares
- * of its share come at the price of their multiplications. Images of a few pixels are summed
- * together, as many as fit a panel; their squares, if wanted, take a pass of their own. Of very
- * many images, blocks are summed from 0 each, and squares take a pass, too. Either way the order of
- * sums follows from the shape.
+ * The product is that of body_packed.h, with panels gathered through the tables of body_conv.h. The
+ * share of one image is complete in registers before it is added to the others, so its square costs
+ * one multiplication. Images of a few pixels are summed together, as many as fit a panel; their
+ * squares, if wanted, need a second pass. Very many images are summed in blocks from 0 each;
+ * squares need a second pass, too. The order of sums follows from the shape alone.
  */
 #ifndef SW_BODY_CONV_WEIGHT_H
 #define SW_BODY_CONV_WEIGHT_H
@@ -14,7 +13,7 @@
 enum {
   FEW_PIXELS = 48,               /* of an image: below, images are summed together */
   SPREAD = 1 << 16,              /* elements of X that are kept at most, if its rows are narrow */
-  AT_ONCE = V_N > 8 ? 160 : 256, /* pixels in a part: the first-level cache holds panel and dy */
+  AT_ONCE = V_N > 8 ? 160 : 256, /* pixels in a part: the L1 cache holds panel and dy */
   COPIED = 16,                   /* pixels of dy that are copied at a time */
   STRIPED_ROWS = 96,             /* outputs at a time, if an image's dy does not fit in BLOCK_A */
   MANY_IMAGES = 1024,            /* that are added up in one piece */
@@ -34,7 +33,7 @@ _Static_assert(sizeof(weight_work) <= SWI_CONVOLUTION_WORK, "grow SWI_CONVOLUTIO
 /* The shares of a unit: one image, or several small ones. */
 typedef struct shares {
   const swi_convolution *c;
-  sweep s;            /* what the group's places see */
+  sweep s;            /* the input of the group's places */
   const real *dy;     /* the group's first output */
   const real *dy_end; /* behind all of dy */
   real *w;            /* of output 0 and panel first_panel; NULL: only squares are wanted */
@@ -61,7 +60,7 @@ typedef struct weight_tile {
   int64_t ldw, cols;
   int add;             /* to what is there, else it is the first */
   int squared;         /* whether squares are wanted */
-  real squares[PANEL]; /* so far; in memory, for the sums take all registers */
+  real squares[PANEL]; /* so far; in memory, because the sums use all registers */
 } weight_tile;
 
 /* ------------------------------------------------------------------ tiles */
@@ -157,7 +156,7 @@ static __attribute__((noinline)) void weight_rows(int64_t rows, weight_tile *t) 
 
 /* ------------------------------------------------------------------ panels of X */
 
-/* n elements, in order: what is too much behind them is overwritten by the next. */
+/* n elements, in order: elements written behind them are overwritten by the next call. */
 INLINE void copy_segment(int64_t n, const real *from, real *to) {
   if (n < V_N) {
     v_store(to, v_load_part(from, n));
@@ -221,14 +220,14 @@ static void gather_panel(const shares *h, int64_t part, int64_t column, int64_t 
 
 static int is_striped(const shares *h) { return h->pixels > BLOCK_A / V_TILE; }
 
-/* One tile's elements of one pixel, no more: some of them lie at an end of memory. */
+/* Copies one tile's elements of one pixel and no more: some are at the end of readable memory. */
 static void copy_exactly(int64_t rows, const real *from, real *to) {
   for (int64_t r = 0; r < rows; r++) to[r] = from[r];
 }
 
-/* Pixels at … end - 1 of n, tile by tile as copy_rows does it. Whole vectors where all of them may
- * be read, and where what is too much is overwritten by the next pixel: a tile with another behind
- * it has more than half of V_TILE rows. */
+/* Pixels at … end - 1 of n, tile by tile as copy_rows does it. Whole vectors are copied where all
+ * their elements may be read and where the next pixel overwrites the excess: a tile that has a
+ * successor has more than half of V_TILE rows. */
 static void copy_pixels(const shares *h, const real *from, int64_t at, int64_t end, int64_t n,
                         real *to) {
   const int64_t step = h->c->outputs;
@@ -245,7 +244,7 @@ static void copy_pixels(const shares *h, const real *from, int64_t at, int64_t e
   }
 }
 
-/* A few pixels at a time, so that all tiles find them in the first-level cache. */
+/* A few pixels at a time, so that all tiles find them in the L1 cache. */
 static void copy_dy(const shares *h, int64_t part, real *to) {
   const int64_t first = part * h->part, n = smaller(h->part, h->pixels - first);
   const real *from = h->dy + (h->first + first) * h->c->outputs + h->row;

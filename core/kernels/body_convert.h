@@ -1,14 +1,15 @@
 /* body_convert.h: rows of a data set into a program's input, converted and standardised in one
  * pass.
  *
- * The rows are random: with each line of one, the same line is fetched of one that comes later, by
- * AHEAD bytes or one row. All of a row at once would be more than the caches can have under way. */
+ * The rows are in random order: with each cache line of a row, the same line of a later row, AHEAD
+ * bytes or one row ahead, is prefetched. Prefetching a whole row at once would exceed the
+ * outstanding loads of the caches. */
 #ifndef SW_BODY_CONVERT_H
 #define SW_BODY_CONVERT_H
 
 enum { LINE = 64, AHEAD = 4096 }; /* bytes: of a cache line, and see above */
 
-/* The place in index of the row to fetch while row r is converted. */
+/* The index of the row to prefetch while row r is converted. */
 INLINE int64_t row_ahead(int64_t r, int64_t rows, int64_t row_bytes) {
   const int64_t later = r + 1 + AHEAD / (row_bytes + 1);
   return later < rows ? later : rows - 1;

@@ -41,8 +41,8 @@ static inline vec eq(vec a, vec b) { return one_where(v_eq(a, b)); }
 static inline vec ne(vec a, vec b) { return one_where(v_ne(a, b)); }
 static inline vec gate(vec a, vec b) { return v_select(v_gt(b, v_set1(0)), a, v_set1(0)); }
 
-/* The loops. The last few elements go through the same vectors as the others, so that a value does
- * not depend on where it stands. f is a constant and inlined. */
+/* The loops. The last few elements are computed in the same vectors as the others, so that a value
+ * does not depend on its position. f is a constant and inlined. */
 INLINE void map1(int64_t n, const real *x, real *y, vec (*f)(vec)) {
   int64_t i = 0;
   for (; i + V_N <= n; i += V_N) v_store(y + i, f(v_load(x + i)));

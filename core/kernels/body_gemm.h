@@ -1,27 +1,26 @@
-/* body_gemm.h: two products that need no packing, for shapes where a general GEMM spends its time
- * on it.
+/* body_gemm.h: two products without packing, for shapes where packing would dominate.
  *
- * gemm_nt: C = A Bᵀ, both with k contiguous: a tile is up to 12 dot products side by side.
- * gemm_n:  C = op(A) B, the rows of B contiguous: a tile is up to 6 x 16 elements of C in
- * registers.
- * An element of C is summed over k in one order whatever tile it falls in, so cutting C moves no
- * bit. gemm_n sums parts of k, which follow from k alone, from 0 each, and adds them up.
+ *   gemm_nt: C = A Bᵀ, both with k contiguous; a tile is up to 12 dot products side by side
+ *   gemm_n:  C = op(A) B, the rows of B contiguous; a tile is up to 6 x 16 elements of C
+ *
+ * An element of C is summed over k in the same order in every tile, so cutting C changes no bit.
+ * gemm_n sums parts of k, which follow from k alone, from 0 each, and adds them up.
  */
 #ifndef SW_BODY_GEMM_H
 #define SW_BODY_GEMM_H
 
 enum {
-  DOT_BLOCK = 32768, /* elements of A that stay in the second-level cache while B passes */
-  PART_K = V_N > 8 ? 288 : 416, /* of k: a panel of B two vectors wide stays in the first-level
-                                 * cache while A passes: 26 KiB of eights, 36 KiB of sixteens */
+  DOT_BLOCK = 32768, /* elements of A that stay in the L2 cache while B is read */
+  PART_K = V_N > 8 ? 288 : 416, /* of k: a panel of B two vectors wide, 26 KiB with 8 floats and 36
+                                 * KiB with 16, stays in the L1 cache while A is read */
   TILE_ROWS = 6,
-  PACK_ROWS = 24 /* rows of A for which it pays to copy B's tile */
+  PACK_ROWS = 24 /* rows of A from which on copying B's tile pays */
 };
 
-/* On every loop over a tile: an accumulator stays in a register only if nothing indexes it. */
+/* On every loop over a tile: an accumulator stays in a register only if no variable indexes it. */
 #if defined(__clang__)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define UNROLL /* each element would bring its checks: minutes of compiling */
+#define UNROLL /* unrolled sanitizer checks would compile for minutes */
 #else
 #define UNROLL _Pragma("clang loop unroll(full)")
 #endif
@@ -45,8 +44,8 @@ static int64_t part_length(int64_t k) {
   return ((k + parts - 1) / parts + 7) / 8 * 8;
 }
 
-/* s += the products at p. The side with fewer vectors waits in registers: 3 + 12 sums + 1 are 16.
- * */
+/* s += the products at p. The side with fewer vectors is kept in registers: 3 + 12 sums + 1 are
+ * 16. */
 INLINE void dot_step(const int rows, const int cols, const product *t, int64_t p, vec s[4][5]) {
   vec held[4];
   if (rows <= cols) {
@@ -131,9 +130,8 @@ static inline void prefetch_row(const void *row, int64_t bytes) {
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/* m rows of A, that lie in the second-level cache after the first columns of C; when there are
- * more of
- * them than it holds (stream), each tile's successor is fetched meanwhile. */
+/* m rows of A, which are in the L2 cache after the first columns of C; if it cannot hold all of
+ * them (stream), the next tile is prefetched. */
 static void dot_rows_block(int64_t m, int64_t n, const product *block, int stream) {
   for (int64_t j = 0, cols; j < n; j += cols) {
     cols = dot_cols(n - j);
@@ -158,8 +156,8 @@ static void gemm_nt(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
     dot_rows_block(smaller(block, m - i), n, &t, m > 8 * block);
 }
 
-/* Outer products: rows x vecs vectors of C over t->k steps; the last vector holds `last` columns.
- * */
+/* Outer products: rows x vecs vectors of C over t->k steps; the last vector holds `last`
+ * columns. */
 INLINE vec load_last(const real *p, int64_t last) {
   return last == V_N ? v_load(p) : v_load_part(p, last);
 }
@@ -224,7 +222,7 @@ OUTER_TILES(outer_2, 2, V_N)
 OUTER_TILES(outer_2_part, 2, part)
 OUTER_TILES(outer_1_part, 1, part)
 
-/* Few rows leave registers for more columns, and more sums in flight. */
+/* With few rows there are registers for more columns. */
 static void outer_4(int64_t rows, const product *t) {
   switch (rows) {
     OUTER_CASE(1, 4, V_N);
@@ -250,7 +248,7 @@ static int64_t outer_rows(int64_t left) {
   return (left + tiles - 1) / tiles;
 }
 
-/* The tile's columns of B side by side: B's own rows may all fall into a few sets of the cache. */
+/* Copies the tile's columns of B side by side: B's own rows may map to a few sets of the cache. */
 static void pack_columns(int64_t cols, product *t, real *packed) {
   for (int64_t p = 0; p < t->k; p++)
     for (int64_t c = 0; c < cols; c += V_N) {

@@ -1,7 +1,7 @@
 /* body_mask.h: random masks: each element is 0 or one value, by a counter-based generator.
  *
  * Philox 4x32-10 (see base/random.h), eight counters at a time: element i is word i / 8 % 4 of the
- * block at counter[0] + i / 32 * 8 + i % 8. In that order no word has to change places.
+ * block at counter[0] + i / 32 * 8 + i % 8. In this order no word needs to be moved.
  */
 #ifndef SW_BODY_MASK_H
 #define SW_BODY_MASK_H

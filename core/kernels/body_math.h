@@ -1,8 +1,8 @@
 /* body_math.h: exp, log, tanh, erf, erfc of float vectors, for variants that have no libm.
  *
- * Each is within 2 units in the last place of the exact value over the whole range, right at 0, the
- * infinities and NaN. Series are cut where the rest is below a tenth of a unit; no tables.
- * pow alone is libm's, element by element.
+ * Each is within 2 ulp of the exact value over the whole range, and exact at 0, the infinities and
+ * NaN. Series end where the remainder is below a tenth of an ulp; there are no tables. Only pow is
+ * libm's, element by element.
  */
 #ifndef SW_BODY_MATH_H
 #define SW_BODY_MATH_H
@@ -30,8 +30,7 @@ static inline vec exp_minus_1(vec r) {
 }
 
 /* exp(x) = 2^n exp(r). Beyond the clamps lie 0 and infinity; n goes from -150 to 128, so the power
- * is
- * put on in two halves, and denormal results are rounded once. */
+ * is applied in two halves, and denormal results are rounded once. */
 static inline vec v_exp(vec x) {
   vec r;
   const vec clamped = v_max(v_set1(-104), v_min(v_set1(89), x)); /* keeps NaN */
@@ -41,9 +40,8 @@ static inline vec v_exp(vec x) {
   return v_mul(v_mul(y, v_pow2i(half)), v_pow2i(v_sub(n, half)));
 }
 
-/* log(1 + f) = f - (f^2/2 - s (f^2/2 + R)), s = f / (2 + f), where R = 2 s^2/3 + 2 s^4/5 + ... is
- * what
- * log(1 + f) = 2 artanh(s) leaves; |s| < 0.172, and the rest after s^10 is below 1e-9. */
+/* log(1 + f) = f - (f^2/2 - s (f^2/2 + R)), s = f / (2 + f), where R = 2 s^2/3 + 2 s^4/5 + ...,
+ * from log(1 + f) = 2 artanh(s); |s| < 0.172, and the remainder after s^10 is below 1e-9. */
 static inline vec log_series(vec f, vec exponent) {
   const vec s = v_div(f, v_add(v_set1(2), f)), z = v_mul(s, s);
   const vec half_square = v_mul(v_mul(v_set1(0.5), f), f);
@@ -138,7 +136,7 @@ static inline vec v_erf(vec x) {
   return v_select(v_lt(size, v_set1(1)), erf_series(x), far);
 }
 
-/* exp(-x^2) for x >= 0; what the square loses is put on as a factor. */
+/* exp(-x^2) for x >= 0; the rounding error of the square is applied as a factor. */
 static inline vec bell(vec x) {
   const vec square = v_mul(x, x), lost = v_fma(x, x, v_neg(square)), e = v_exp(v_neg(square));
   return v_fma(v_neg(lost), e, e);

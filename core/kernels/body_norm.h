@@ -1,16 +1,16 @@
-/* body_norm.h: what batch normalisation needs of rows of channels: moments, sums of products with
+/* body_norm.h: kernels of batch normalisation over rows of channels: moments, sums of products with
  * cotangents, and linear combinations. See swi_norm in kernels_int.h.
  *
- * Sums: CHUNK rows in float, eight rows before they meet the others, chunks in double. Deviations
- * are taken from the mean of a chunk's first rows, which stand in the chunk themselves: what is
- * lost of its variance is at most CHUNK / 8 roundings, whatever the data are.
+ * Sums: CHUNK rows in float, in groups of eight rows, chunks in double. Deviations are taken from
+ * the mean of a chunk's first rows, which are part of the chunk: the error of its variance is at
+ * most CHUNK / 8 roundings, for any data.
  */
 #ifndef SW_BODY_NORM_H
 #define SW_BODY_NORM_H
 
 enum { CHUNK = 128, GROUP = 8, COMBINED = 4, MANY_ROWS = 1024 };
 
-/* n elements of a vector; V_N but for the last ones of a row */
+/* n elements of a vector; V_N except for the last ones of a row */
 INLINE vec take(const real *p, int64_t n) { return n == V_N ? v_load(p) : v_load_part(p, n); }
 INLINE void put(real *p, vec a, int64_t n) {
   if (n == V_N)
@@ -22,7 +22,7 @@ INLINE void add_to(real *p, vec a, int64_t n) { put(p, v_add(take(p, n), a), n);
 
 /* ------------------------------------------------------------------ moments */
 
-/* The mean of the first rows, at most GROUP: any number near the chunk's values would do. */
+/* The mean of the first rows, at most GROUP: any number near the chunk's values works. */
 static void first_means(int64_t rows, int64_t cols, int64_t ld, const real *x, real *mean) {
   const int64_t n = rows < GROUP ? rows : GROUP;
   const double share = 1 / (double)n;

@@ -1,12 +1,12 @@
 /* body_packed.h: the general product, for shapes where each element of B is used many times.
  *
- * A panel of B, two vectors wide and up to PART_K long, is copied together and stays in the
- * first-level cache while the rows of A pass, of which a block stays in the second-level cache
- * while the panels of B pass. Both copies are in the caller's work. A tile of C, V_TILE x two
- * vectors, lives in registers. An element of C is the sum of sums over parts of k, in order, each
- * from 0, added to C itself (accumulate, or a later part); bias and ReLU come after the last term.
- * So the error grows with PART_K and the number of parts, not with k, and neither cutting C nor the
- * blocks below move a bit.
+ * A panel of B, two vectors wide and up to PART_K long, is packed and stays in the L1 cache while
+ * the rows of A are read; a block of A stays in the L2 cache while the panels of B are read. Both
+ * copies are in the caller's work. A tile of C, V_TILE x two vectors, is kept in registers. An
+ * element of C is the sum of sums over parts of k, in order, each from 0, added to C itself
+ * (accumulate, or a later part); bias and ReLU come after the last term. So the error grows with
+ * PART_K and the number of parts, not with k, and neither cutting C nor the blocks below change a
+ * bit.
  */
 #ifndef SW_BODY_PACKED_H
 #define SW_BODY_PACKED_H
@@ -33,7 +33,7 @@ typedef struct tile {
   real *c;
   int64_t ldc;
   int accumulate;
-  const real *bias; /* NULL, as relu is 0, but for the last part of k */
+  const real *bias; /* NULL (and relu 0) except for the last part of k */
   int relu;
 } tile;
 
@@ -131,7 +131,7 @@ INLINE void packed_rows(int64_t rows, const int copied, const tile *t) {
 static void tile_read(int64_t rows, const tile *t) { packed_rows(rows, 0, t); }
 static void tile_copied(int64_t rows, const tile *t) { packed_rows(rows, 1, t); }
 
-/* The last columns go through a whole tile of their own. */
+/* The last columns are computed in a whole tile of their own. */
 static void tile_edge(int64_t rows, int64_t cols, int copied, const tile *t) {
   real c[V_TILE * PANEL] = {0}, bias[PANEL] = {0};
   const size_t size = (size_t)cols * sizeof *c;
@@ -166,7 +166,7 @@ static void copy_rows(int64_t m, int64_t k, const real *a, int64_t row_step, int
     for (int64_t p = 0; p < k; p++) {
       const real *from = a + i * row_step + p * k_step;
       if (row_step == 1)
-        for (int64_t r = 0; r < rows; r += V_N) /* what is too much is overwritten by the next */
+        for (int64_t r = 0; r < rows; r += V_N) /* the excess is overwritten by the next */
           v_store(to + p * rows + r,
                   rows - r < V_N ? v_load_part(from + r, rows - r) : v_load(from + r));
       else

@@ -1,6 +1,6 @@
-/* body_pool.h: pools over one image (height, width, channels): vectors are of channels, windows are
- * clipped to the image pixel by pixel, and pairs of pairs (2 x 2) have loops of their own. See
- * swi_pool in kernels_int.h.
+/* body_pool.h: pools over one image (height, width, channels): vectors hold channels, windows are
+ * clipped to the image pixel by pixel, and 2 x 2 windows have loops of their own. See swi_pool in
+ * kernels_int.h.
  */
 #ifndef SW_BODY_POOL_H
 #define SW_BODY_POOL_H
@@ -20,7 +20,8 @@ static inline pool_span pool_span_of(const swi_pool *p, int axis, int64_t o) {
   return s;
 }
 
-/* What one pixel of the result sees: rows x cols taps, the first at element `at` of the image. */
+/* The window of one result pixel, clipped: rows x cols taps, the first at element `at` of the
+ * image. */
 typedef struct pool_patch {
   int64_t rows, cols, at, row_step, col_step;
   int64_t number, row_number; /* of the first tap in the window; of a row of taps */
@@ -62,7 +63,7 @@ static inline pool_patch pool_patch_of(const swi_pool *p, pool_span r, pool_span
 
 /* ------------------------------------------------------------------ the largest */
 
-/* From the last tap to the first, so that of equal ones the first stays, and a NaN wins. */
+/* From the last tap to the first, so that the first of equal ones is kept, and a NaN. */
 INLINE void max_vector(pool_patch w, int indexed, int64_t n, const real *x, real *y, real *index) {
   vec best = v_set1(-__builtin_inf()), where_best = v_set1(0);
   for (int64_t r = w.rows - 1; r >= 0; r--)
@@ -88,7 +89,7 @@ static void max_pool(const swi_pool *p, const void *px, void *py, void *pindex) 
     EACH_PIXEL(p, EACH_VECTOR(p->channels, max_vector(w, 0, n, x + w.at + j, y + at + j, NULL)))
 }
 
-/* What stands at the tap that index names. */
+/* The value at the tap that index names. */
 INLINE void repool_vector(pool_patch w, int64_t n, const real *v, const real *index, real *y) {
   const vec wanted = take(index, n);
   vec found = v_set1(0);
@@ -109,7 +110,7 @@ static void max_repool(const swi_pool *p, const void *pv, const void *pindex, vo
 
 /* ------------------------------------------------------------------ back to the image */
 
-/* Windows that lie side by side: each element of the image is written once, or seen by none. */
+/* Windows without overlap: each element of the image is in one window or in none. */
 static int is_tiled(const swi_pool *p) {
   int tiled = 1;
   for (int i = 0; i < 2; i++)
@@ -117,7 +118,7 @@ static int is_tiled(const swi_pool *p) {
   return tiled;
 }
 
-/* Zeros where windows add up, or where none is. */
+/* Zeros where windows overlap or leave gaps. */
 static void clear_image(const swi_pool *p, int tiled, real *x) {
   const int64_t row = p->size[1] * p->channels;
   const int64_t rows = tiled ? p->out_size[0] * p->kernel[0] : 0;
@@ -174,7 +175,7 @@ INLINE vec sum_of_window(pool_patch w, int64_t n, const vec *factor, const real 
   return v_add(total, sum);
 }
 
-/* A mean whose sum overflows is made again, its terms divided first. */
+/* If the sum of a mean overflows it is computed again with terms divided first. */
 INLINE void avg_vector(pool_patch w, int64_t n, vec share, const real *x, real *y) {
   vec mean = v_mul(sum_of_window(w, n, NULL, x), share);
   const mask odd = v_ne(v_sub(mean, mean), v_set1(0));

@@ -1,4 +1,4 @@
-/* body_reduce.h: sums, products, largest elements, over a vector and over rows and columns.
+/* body_reduce.h: sums, dot products and maxima of a vector, of rows and of columns.
  *
  * Order of additions: blocks of BLOCK elements, each in four vectors of partial sums that are added
  * as a tree; the blocks' sums are added in double. It depends on n alone, and the error does not
@@ -50,7 +50,7 @@ static double dot(int64_t n, const void *pa, const void *pb) {
   return total;
 }
 
-/* Of the first m of a vector, the others count as 0. */
+/* Of the first m elements of a vector; the others count as 0. */
 static inline vec deviation_part(const real *x, int64_t m, vec about) {
   return v_select(v_head(m), v_sub(v_load_part(x, m), about), v_set1(0));
 }
@@ -92,7 +92,7 @@ static void normalise(int64_t n, double about, double off, double r, const void 
   v_store_part(y + i, v_mul(d, factor), n - i);
 }
 
-/* n >= 1. v_max drops a NaN in its first operand, so those are noted aside. */
+/* n >= 1. v_max drops a NaN in its first operand, so NaNs are recorded separately. */
 static double largest(int64_t n, const void *px) {
   const real *x = px;
   const vec lowest = v_set1(-__builtin_inf());
@@ -153,7 +153,7 @@ static inline vec add_eight_part(const real *x, int64_t cols, int64_t n) {
   return v_add(v_add(a, b), v_add(c, d));
 }
 
-/* MANY_ROWS at most: additions of eights to what is there lose nothing to speak of. */
+/* At most MANY_ROWS: adding sums of eight rows to the total loses little. */
 static void sum_some_rows(int64_t rows, int64_t cols, const real *x, real *y) {
   int64_t r = 0;
   fill(cols, 0, y);

@@ -1,7 +1,7 @@
 /* body_softmax.h: rows of softmax, its logarithm, and cross-entropies, all by exp(x - max).
  *
- * A row with a NaN or +inf gives NaN, and so does one of nothing but -inf; other elements that are
- * -inf have probability 0. The losses have the same bits with and without prob.
+ * A row with a NaN or +inf, or of -inf alone, gives NaN; otherwise an element of -inf has
+ * probability 0. The losses have the same bits with and without prob.
  */
 #ifndef SW_BODY_SOFTMAX_H
 #define SW_BODY_SOFTMAX_H
@@ -46,7 +46,7 @@ static exp_sums exp_sum(int64_t n, const real *x, double max, real *y) {
   return sums;
 }
 
-/* Near 1 the total is one largest element and the rest, and has lost the rest's digits. */
+/* Near 1 the total is the largest element's 1 plus the rest, whose digits it has lost. */
 static double log_of_total(const exp_sums *s) {
   return s->total < 2 ? log1p(s->rest) : log(s->total);
 }
@@ -88,7 +88,7 @@ static void cross_entropy(int64_t rows, int64_t cols, const void *px, const int3
   }
 }
 
-/* q ((max - x) + log total), and 0 where q is, whatever x is there */
+/* q ((max - x) + log total), and 0 where q is 0, whatever x is */
 INLINE vec surprise(vec q, vec x, vec max, vec log_total) {
   const vec zero = v_set1(0);
   return v_select(v_ne(q, zero), v_mul(q, v_add(v_sub(max, x), log_total)), zero);

@@ -1,6 +1,6 @@
-/* body_strip.h: body_packed.h's tile with rows that are reached by pointers, segment by segment,
- * and written wherever they belong. An element is a sum in order, from 0, added to what is there if
- * that is an earlier part; bias and ReLU come after the last term.
+/* body_strip.h: the tile of body_packed.h with rows reached by pointers, segment by segment, and
+ * results written through pointers. An element is a sum in order, from 0, added to the earlier
+ * parts; bias and ReLU come after the last term.
  */
 #ifndef SW_BODY_STRIP_H
 #define SW_BODY_STRIP_H
@@ -13,11 +13,11 @@ typedef struct strip {
   const real *const *from; /* segment s of row i: from[s from_step + i] */
   int64_t from_step;
   const real *b; /* a panel */
-  int skip; /* segments that are nothing for all rows */
+  int skip; /* segments that are zero for all rows */
   real *const *to;
   int64_t column; /* in to[i] */
   int accumulate;
-  const real *bias; /* NULL, as relu is 0, but for the last part of a sum */
+  const real *bias; /* NULL (and relu 0) except for the last part of a sum */
   int relu;
 } strip;
 
@@ -98,7 +98,7 @@ INLINE void strip_of(int64_t rows, const int vecs, const strip *t) {
 static void strip_rows(int64_t rows, const strip *t) { strip_of(rows, 2, t); }
 static void strip_half(int64_t rows, const strip *t) { strip_of(rows, 1, t); }
 
-/* n < PANEL elements: too few to call for. */
+/* n < PANEL elements: too few to call memcpy for. */
 INLINE void copy_few(int64_t n, const real *from, real *to) {
   int64_t j = 0;
   for (; j + V_N <= n; j += V_N) v_store(to + j, v_load(from + j));
@@ -107,7 +107,7 @@ INLINE void copy_few(int64_t n, const real *from, real *to) {
     if (j + r < n) to[j + r] = from[j + r];
 }
 
-/* The last columns go through a whole tile of their own. */
+/* The last columns are computed in a whole tile of their own. */
 static void strip_edge(int64_t rows, int64_t cols, const strip *t) {
   real c[V_TILE * PANEL] = {0}, bias[PANEL] = {0}, *to[V_TILE];
   const size_t size = (size_t)cols * sizeof *c;

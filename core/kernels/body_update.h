@@ -1,15 +1,16 @@
-/* body_update.h: the updates. Bytes moved a float weight: SGD 20, without momentum 12; Adam 28.
+/* body_update.h: optimizer updates. Bytes of traffic per float weight: SGD 20, without momentum 12;
+ * Adam 28.
  *
- * The squares of a block are summed before it is written: a block whose gradient is not finite
- * stays as it is, and so do those after it. SGD is bound by memory, so it sums the squares of a
- * block while it updates the one before: a separate loop takes a fifth of its time. Adam is bound
- * by arithmetic and sums them in a separate loop.
+ * The squares of a block are summed before it is written: a block whose gradient is not finite is
+ * not changed, nor are those after it. SGD is bound by memory, so it sums the squares of a block
+ * while it updates the one before: a separate loop takes a fifth of its time. Adam is bound by
+ * arithmetic and sums them in a separate loop.
  */
 #ifndef SW_BODY_UPDATE_H
 #define SW_BODY_UPDATE_H
 
-/* Sums of squares of a block that are outside of this have lost more than a rounding to overflow or
- * underflow; the block is then summed times 2^up or 2^down. */
+/* A block's sum of squares outside of this range has lost digits to overflow or underflow; the
+ * block is then summed again, scaled by 2^up or 2^down. */
 typedef struct square_range {
   double least, most;
   int up, down;
@@ -36,8 +37,8 @@ INLINE double block_squares(int64_t n, const real *x, const vec *factor) {
   return add_four(s);
 }
 
-/* The sum of squares of x, given that without a factor; made again with one if it is out of range.
- * NaN: an element is not finite; infinite (double only): every element is finite, the sum is
+/* The sum of squares of x, given the sum without a factor; computed again with one if it is out of
+ * range. NaN: an element is not finite; infinite (double only): every element is finite, the sum is
  * not. */
 INLINE double sound(double plain, int64_t n, const real *x) {
   const square_range range = squares_range();
@@ -52,7 +53,7 @@ static double sound_squares(int64_t n, const real *x) {
   return sound(block_squares(n, x, NULL), n, x);
 }
 
-/* The next block, if this one and that are whole; else g is NULL. */
+/* The next block, if both are whole; else g is NULL. */
 typedef struct ahead {
   const real *g;
   double squares;
@@ -89,7 +90,7 @@ INLINE vec updated(const update *u, vec w, vec *m, vec gradient) {
   return v_fma(u->lr, u->nesterov ? v_fma(u->momentum, *m, g) : *m, w);
 }
 
-/* One vector of the block; odd becomes NaN where a new weight is not finite: less itself. */
+/* One vector of the block; odd becomes NaN where a new weight is not finite (inf - inf). */
 INLINE vec update_at(real *w, real *m, const real *g, const update *u, vec odd) {
   vec old = u->has_momentum ? v_load(m) : odd;
   const vec fresh = updated(u, v_load(w), &old, v_load(g));
@@ -124,7 +125,7 @@ INLINE double update_block(int64_t n, real *w, real *m, const real *g, const upd
   return add_four(odd);
 }
 
-/* With the flags known to the compiler, which else looks at them for each vector. */
+/* The flags are constants here; otherwise the compiler tests them for each vector. */
 INLINE double update_all(int64_t n, real *w, real *m, const real *g, update u, int has_momentum,
                          int first, int nesterov) {
   double total = 0, squares = sound_squares(block_at(0, n), g);
@@ -185,8 +186,8 @@ INLINE vec adam_at(real *w, real *m, real *v, const real *g, const adam_update *
   return v_fma(v_add(s.w, s.v), zero, odd); /* v >= 0: infinite where either is */
 }
 
-/* first: m and v hold nothing and are taken for 0. Returns as update_block does, of weights and
- * second moments: with an infinite one a weight would never move again. */
+/* first: m and v hold nothing and count as 0. Returns what update_block does, for weights and
+ * second moments: with an infinite one a weight would never change again. */
 INLINE double adam_block(int64_t n, real *w, real *m, real *v, const real *g, const adam_update *u,
                          int first) {
   const vec zero = v_set1(0);

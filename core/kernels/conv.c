@@ -1,4 +1,4 @@
-/* conv.c: convolutions cut into blocks of images or of weights, and those given to the pool. */
+/* conv.c: cuts convolutions into blocks of images or of weights for the pool. */
 #include "kernels/conv_int.h"
 
 #include "base/context_int.h"
@@ -16,7 +16,7 @@ typedef struct job {
 
 enum {
   WEIGHTS_AT_HAND = 1 << 17, /* elements: 512 KiB */
-  PIECE_WORK = 1 << 20,      /* multiply-adds that are worth a piece */
+  PIECE_WORK = 1 << 20,      /* least multiply-adds of a piece */
   PIECE_PIXELS = 1024,
   PIECES = 4
 };
@@ -111,8 +111,8 @@ static void run_panels(void *arg, int64_t piece) {
   j->kernel(&part);
 }
 
-/* Panels whose weights stay in the second-level cache while the images pass; with several threads,
- * at most a quarter of all. No cut moves a bit. */
+/* Panels whose weights stay in the L2 cache while the images are read; with several threads, at
+ * most a quarter of all. Cutting changes no bit. */
 static int64_t panels_in_piece(const job *j, int threads) {
   const int64_t weights = j->c->outputs / j->c->groups * j->k->conv_panel;
   const int64_t fit = WEIGHTS_AT_HAND / weights, quarter = (j->panels + 3) / 4;

@@ -1,7 +1,6 @@
-/* conv_int.h: every convolution of the project goes through these three.
+/* conv_int.h: the convolutions: forward, and the derivatives with respect to images and weights.
  *
- * Work is cut by its shape alone and given to the pool, so the bits are the same for any number of
- * threads.
+ * Work is cut by its shape alone, so the bits are the same for any number of threads.
  */
 #ifndef SW_CONV_INT_H
 #define SW_CONV_INT_H

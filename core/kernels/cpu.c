@@ -6,7 +6,7 @@
 #include <cpuid.h>
 #include <xmmintrin.h>
 
-/* The operating system saves the registers named by mask when it switches threads. */
+/* Whether the operating system saves the registers named by mask when it switches threads. */
 static int os_saves(uint32_t mask) {
   unsigned a, b, c, d;
   if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE)) return 0;

@@ -8,12 +8,12 @@
 
 #include <stdint.h>
 
-/* 1 if the named variant ("scalar", "avx2", "avx512", "neon") can run here, or instructions that
- * OpenBLAS is chosen by ("sse4.1", "sse4.2"). */
+/* 1 if the named variant ("scalar", "avx2", "avx512", "neon") can run here, or has instructions
+ * that OpenBLAS's core type depends on ("sse4.1", "sse4.2"). */
 int swi_cpu_has(const char *variant);
 
-/* The floating-point mode of this thread. flush sets FTZ and DAZ (where there is such a thing) and
- * returns the mode before, for set to restore. */
+/* The floating-point mode of this thread. flush sets FTZ and DAZ, where they exist, and returns the
+ * previous mode, which set restores. */
 uint32_t swi_fpmode_get(void);
 uint32_t swi_fpmode_flush(void);
 void swi_fpmode_set(uint32_t mode);

@@ -4,10 +4,9 @@
 #include "kernels/gemm_int.h"
 #include "kernels/kernels_int.h"
 
-/* The routine, chosen by shape. Packing pays off once each element is used many times; with a short
- * side the other kernels read their operands where they lie. The one chosen was the fastest for
- * such shapes: against OpenBLAS 0.3.21 by 1.1 to 2.5 times with a short side, by 1.0 to 1.1
- * without. */
+/* The routine, chosen by shape. Packing pays if each element is used many times; with a short side
+ * the other kernels read their operands in place. The choice is the fastest routine measured:
+ * against OpenBLAS 0.3.21 by 1.1 to 2.5 times with a short side, by 1.0 to 1.1 without. */
 typedef enum route {
   ROUTE_BLAS,   /* float64, where there are only scalar kernels, and tall products */
   ROUTE_PLAIN,  /* the same without a trusted OpenBLAS */
@@ -19,7 +18,7 @@ typedef enum route {
 } route;
 
 enum {
-  SHORT_SIDE = 128, /* up to this B is not worth packing, if its rows are contiguous */
+  SHORT_SIDE = 128, /* up to this packing B does not pay if its rows are contiguous */
   DOT_SIDE = 112,   /* dot products are for one side up to this and sums from LONG_DOT on, */
   LONG_DOT = 384,
   DOT_THIN = 16,    /* or for one as thin as this and sums from SHORT_DOT on: */
@@ -29,8 +28,8 @@ enum {
 };
 
 /* A longer float32 sum is cut into blocks of LONG_K terms, by k alone, whose sums are added in
- * double, HELD elements of C at a time: else its error grows with k. (The kernels sum shorter
- * parts, but add those up in float.) */
+ * double, HELD elements of C at a time: else its error would grow with k. (The kernels sum shorter
+ * parts, too, but add those in float.) */
 enum {
   LONG_K = 8192,
   LONG_DOTS = 2048, /* of dot products: each lane of a vector is one sum, not cut into parts */
@@ -134,7 +133,7 @@ static void call_turned(const job *j, const swi_gemm_args *p) {
   call_n(j, p, turned, p->n);
 }
 
-/* gemm_packed or gemm_plain: bias and activation on the way. */
+/* gemm_packed or gemm_plain, which apply bias and activation themselves. */
 static void call_general(const job *j, void (*f)(const swi_product *), const swi_gemm_args *p) {
   scratch *s = swi_scratch(j->ctx);
   const swi_product product = {.m = p->m,
@@ -236,7 +235,7 @@ static void multiply_long(const job *j, const swi_gemm_args *p) {
 
 /* ------------------------------------------------------------------ pieces */
 
-/* Whether the kernel takes bias and activation along. */
+/* Whether the kernel applies bias and activation itself. */
 static int is_fused(const job *j) { return j->route == ROUTE_PACKED || j->route == ROUTE_PLAIN; }
 
 static void run_piece(void *arg, int64_t piece) {
@@ -256,8 +255,8 @@ typedef struct grain {
   int64_t least, multiple;
 } grain;
 
-/* Whoever packs does it with the whole other operand for every piece, dot products read it from the
- * second-level cache, and tall stripes of few columns are hard on the memory: hence the widths. */
+/* A packing kernel packs the whole other operand for every piece, dot products read it from the L2
+ * cache, and tall stripes of few columns waste memory bandwidth: hence the widths. */
 static grain grain_of(const job *j) {
   if (j->route == ROUTE_BLAS || j->route == ROUTE_PLAIN) return (grain){256, 32};
   if (j->route == ROUTE_PACKED) return j->by_rows ? (grain){128, 42} : (grain){256, 64};
@@ -265,14 +264,14 @@ static grain grain_of(const job *j) {
   return j->by_rows ? (grain){12, 6} : (grain){j->g.k > 512 ? 256 : 32, 16};
 }
 
-/* One thread takes a product of ours whole: it packs less, and cutting moves no bit of it. But
- * outer products of many rows find them in the cache only piece by piece. */
+/* With one thread our kernels compute the product uncut: they pack less, and cutting changes no
+ * bit. But outer products of many rows are cut, so that the rows stay in the cache. */
 static int is_whole(const job *j, int threads) {
   return threads == 1 && (j->route == ROUTE_PACKED || j->route == ROUTE_NT ||
                           (j->route == ROUTE_N && j->g.m <= MANY_ROWS));
 }
 
-/* Along the longer side, into an even number of about equal pieces; by shape alone. */
+/* Cuts along the longer side into an even number of about equal pieces, by shape alone. */
 static int64_t cut(job *j, int threads) {
   const int64_t piece_work = 1 << 20, pieces_max = 64; /* multiply-adds: some 20 microseconds */
   const int64_t total = j->g.m * j->g.n * j->g.k;

@@ -1,9 +1,9 @@
-/* gemm_int.h: every matrix product of the project goes through swi_gemm.
+/* gemm_int.h: matrix products. swi_gemm chooses the routine by shape.
  *
  *   C = act( op(A) op(B) + bias )     or     C += op(A) op(B)
  *
  * row-major; op(A) is m x k, op(B) k x n, C m x n. The product is cut along m and n by its shape
- * alone, and the pieces are given to the pool, so the bits are the same for any number of threads.
+ * alone, so the bits are the same for any number of threads.
  */
 #ifndef SW_GEMM_INT_H
 #define SW_GEMM_INT_H

@@ -4,8 +4,8 @@
 #include <limits.h>
 #include <math.h>
 
-/* A product that underflows is off by less than the smallest normal number, which n times over must
- * be less than a rounding of the sum. */
+/* A product that underflows is off by less than the smallest normal number; n times that must be
+ * less than a rounding of the sum. */
 static int is_sound(const swi_kernels *k, int64_t n, double sum) {
   const double lost =
       k->element_bytes == 4 ? (double)FLT_MIN / (double)FLT_EPSILON : DBL_MIN / DBL_EPSILON;
@@ -19,7 +19,7 @@ static double sum_in_double(int64_t n, const float *a, const float *b) {
   return sum;
 }
 
-/* A product as a fraction and a power of two, which its factors' own range does not bound. */
+/* A product as a fraction and a power of two: its exponent may exceed the range of the type. */
 typedef struct scaled {
   double fraction; /* 1/4 to 1; 0, infinite or NaN as the product is */
   int exponent;

@@ -1,8 +1,8 @@
-/* inner_int.h: inner products and norms that neither overflow nor vanish on the way.
+/* inner_int.h: inner products and norms without intermediate overflow or underflow.
  *
- * The kernels' dot adds products as they are: squares of floats above 1e19 overflow, below 1e-19
- * they underflow. If its result shows that this may have happened (it is not finite, or so small
- * that lost products could matter), the sum is made again: float32 in double, float64 with each
+ * The kernels' dot adds plain products: squares of floats above 1e19 overflow, those below 1e-19
+ * underflow. If the result shows that this may have happened (it is not finite, or so small that
+ * lost products could matter), the sum is computed again: float32 in double, float64 with each
  * product scaled by one power of two. Other vectors keep the kernel's bits and speed.
  */
 #ifndef SW_INNER_INT_H

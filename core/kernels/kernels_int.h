@@ -1,4 +1,4 @@
-/* kernels_int.h: the table of kernels, one per instruction set, and how one is chosen.
+/* kernels_int.h: the table of kernels, one for each instruction set.
  *
  * Kernels know raw pointers and sizes, nothing else. A table is for one element type, `real`: float
  * in the f32 tables, double in the f64 one (which exists as scalar code only). Pointers to real are
@@ -11,8 +11,8 @@
 
 #include "base/context.h"
 
-/* Bytes of work that a product or a convolution wants of its caller, aligned to 64: copies of
- * blocks, tables of pointers. Every call may find anything in them. */
+/* Bytes of work space that the caller gives a product or a convolution, aligned to 64: copies of
+ * blocks, tables of pointers. Their content before a call does not matter. */
 enum { SWI_PRODUCT_WORK = 320 << 10, SWI_CONVOLUTION_WORK = 896 << 10 };
 
 /* SWI_UNARY_neg, … and SWI_BINARY_add, …: see elementwise.def. */
@@ -38,19 +38,19 @@ typedef struct swi_binary_kernels {
   swi_binary_kernel vv, vs, sv;
 } swi_binary_kernels;
 
-/* What one SGD update needs to know; all of it may change from step to step. */
+/* The numbers of one SGD update; each may change from step to step. */
 typedef struct swi_sgd_hyper {
   double lr, momentum, dampening, weight_decay;
   int nesterov;
   int first;         /* the buffer holds nothing yet: m = g, without dampening */
-  double grad_scale; /* the gradient is taken times this: 1, or what clipping leaves of it */
+  double grad_scale; /* multiplies the gradient: 1, or the factor of clipping */
 } swi_sgd_hyper;
 
-/* The same of Adam, or AdamW where decoupled. */
+/* The same for Adam, or AdamW if decoupled. */
 typedef struct swi_adam_hyper {
   double lr, beta1, beta2, eps, weight_decay;
   int decoupled;
-  int64_t step; /* this one's number, from 1; at 1 the buffers hold nothing yet and are not read */
+  int64_t step; /* from 1; at 1 the buffers hold nothing yet and are not read */
   double grad_scale;
 } swi_adam_hyper;
 
@@ -146,11 +146,11 @@ typedef struct swi_kernels {
   void (*sumsq_rows)(int64_t rows, int64_t cols, const void *x,
                      void *y); /* y[r] = sum of squares */
 
-  /* y of x and w; x of y and w, the derivative in x: pixels that nobody sees get 0; w of x and y,
-   * the derivative in w: each image's share is summed first, then images are added in order, and
+  /* y of x and w; x of y and w, the derivative in x: pixels in no window get 0; w of x and y, the
+   * derivative in w: each image's share is summed first, then images are added in order, and
    * squares[i] is the sum of the squares of image i's share. With a conv_panel the first two read
-   * packed weights from scratch, and conv2d_weight does the panels that it is told, puts each
-   * panel's squares into scratch instead, and wants an image at least. */
+   * packed weights from scratch; conv2d_weight computes the panels first_panel … end_panel - 1,
+   * writes each panel's squares to scratch instead, and needs at least one image. */
   int conv_panel; /* 0: no scratch, nothing packed, all of the weights at once */
   void (*conv2d_pack)(const swi_convolution *c); /* w into scratch, for the next one */
   void (*conv2d_input_pack)(const swi_convolution *c);
@@ -175,8 +175,8 @@ typedef struct swi_kernels {
   void (*gather_f32)(int64_t rows, int64_t cols, const float *x, const int32_t *index,
                      const void *scale, const void *shift, void *y);
 
-  /* |x|^2, right where float32 squares overflow or vanish. NaN: an element is not finite; infinite:
-   * the sum is beyond double. */
+  /* |x|^2, also right where float32 squares overflow or underflow. NaN: an element is not finite;
+   * infinite: the sum is beyond double. */
   double (*squares)(int64_t n, const void *x);
 
   /* PyTorch's order: g *= grad_scale; g += weight_decay w;
@@ -187,10 +187,10 @@ typedef struct swi_kernels {
    * not finite; the blocks after theirs were left alone. g is not changed. */
   double (*sgd)(int64_t n, void *w, void *m, const void *g, const swi_sgd_hyper *hyper);
 
-  /* PyTorch's order: g *= grad_scale; g += weight_decay w, or decoupled: w -= lr weight_decay w;
-   * m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2;
-   * w -= lr / (1 - beta1^step) m / (sqrt(v / (1 - beta2^step)) + eps).
-   * Returns as sgd does; an infinite v is told as a weight is. */
+  /* PyTorch's order: g *= grad_scale; g += weight_decay w, or decoupled: w -= lr weight_decay w; m
+   * = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2; w -= lr / (1 - beta1^step) m /
+   * (sqrt(v / (1 - beta2^step)) + eps). Returns as sgd does; an infinite v is reported as a weight
+   * is. */
   double (*adam)(int64_t n, void *w, void *m, void *v, const void *g, const swi_adam_hyper *hyper);
 
   /* sums[0] += sum of d, sums[1] += sum of d^2, d = x - about; y = (d - off) r */
@@ -210,7 +210,7 @@ typedef struct swi_kernels {
 
   /* y is the largest of each window (a NaN, if there is one), index (may be NULL) the number of its
    * tap, the first of equal ones. unpool adds each c up at that tap, of zeros; repool takes v from
-   * there. The average's taps in the padding count, as zeros. */
+   * there. In averages, taps in the padding count as zeros. */
   void (*max_pool)(const swi_pool *p, const void *x, void *y, void *index);
   void (*max_unpool)(const swi_pool *p, const void *c, const void *index, void *x);
   void (*max_repool)(const swi_pool *p, const void *v, const void *index, void *y);

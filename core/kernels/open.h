@@ -1,4 +1,4 @@
-/* open.h: the way in: a context with kernels, OpenBLAS and threads. */
+/* open.h: opens a context with kernels, OpenBLAS and threads. */
 #ifndef SW_OPEN_H
 #define SW_OPEN_H
 

@@ -1,4 +1,4 @@
-/* Which kernels and which OpenBLAS a context gets. */
+/* Chooses the kernels and the OpenBLAS of a context. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include "kernels/kernels_int.h"
 #include "kernels/open.h"
 
-/* What the build holds, best first. */
+/* The variants of this build, best first. */
 static const swi_kernels *const built[] = {
 #if defined(SWI_HAVE_AVX512)
     &swi_kernels_avx512_f32,
@@ -70,9 +70,9 @@ static sw_status find_kernels(const char *name, const swi_kernels **out, char *r
 }
 
 /* OpenBLAS's name for a core with the same instructions. Its own choice is the best of its cores,
- * which suits the best of our kernels; a variant asked for by name must not get more than it names.
- * Scalar code has no vectors at all; of the cores with the shortest ones that the processor can
- * be, the oldest that is sound in every version. */
+ * which suits the best of our kernels; a variant chosen by name must not use more instructions than
+ * it names. For scalar code it is the oldest of the cores with the shortest vectors that works in
+ * every version. */
 static const char *core_type_of(const char *variant, int asked_for) {
 #if defined(__x86_64__)
   if (strcmp(variant, "scalar") == 0)

@@ -1,4 +1,4 @@
-/* vec_avx2.h: the vector vocabulary for eight floats, AVX2 and FMA. */
+/* vec_avx2.h: the vector primitives for eight floats, AVX2 and FMA. */
 #ifndef SW_VEC_AVX2_H
 #define SW_VEC_AVX2_H
 

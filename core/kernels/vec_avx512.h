@@ -1,4 +1,4 @@
-/* vec_avx512.h: the vector vocabulary for sixteen floats, AVX-512 F, BW, DQ and VL. */
+/* vec_avx512.h: the vector primitives for sixteen floats, AVX-512 F, BW, DQ and VL. */
 #ifndef SW_VEC_AVX512_H
 #define SW_VEC_AVX512_H
 

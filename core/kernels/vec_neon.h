@@ -1,4 +1,4 @@
-/* vec_neon.h: the vector vocabulary for four floats, the Advanced SIMD every aarch64 has. */
+/* vec_neon.h: the vector primitives for four floats, the Advanced SIMD of every aarch64. */
 #ifndef SW_VEC_NEON_H
 #define SW_VEC_NEON_H
 

@@ -1,7 +1,7 @@
-/* vec_scalar.h: the vector vocabulary for one element at a time; includer defines `real`.
+/* vec_scalar.h: the vector primitives for one element at a time; the includer defines `real`.
  *
- * The reference variant: libm's functions, no fused multiply-add (v_fma rounds twice). Bodies are
- * written in these words alone; vec_avx2.h has the same ones.
+ * The reference variant: libm's functions, no fused multiply-add (v_fma rounds twice). Bodies use
+ * these primitives alone; the other vec_*.h define the same ones.
  */
 #ifndef SW_VEC_SCALAR_H
 #define SW_VEC_SCALAR_H

@@ -1,8 +1,8 @@
 /* vec_x86.h: eight counters of Philox 4x32-10 at a time, and masks made of their words; for
  * AVX2 and AVX-512.
  *
- * A word is the lower half of a 64-bit lane, for that is what products take; upper halves hold
- * whatever they hold. Even lanes' counters are in one register, odd ones' in another.
+ * A word is the lower half of a 64-bit lane, which is what products read; upper halves are
+ * arbitrary. The counters of even lanes are in one register, those of odd lanes in another.
  */
 #ifndef SW_VEC_X86_H
 #define SW_VEC_X86_H

@@ -4,7 +4,7 @@
 
 #include "tensor/tensor_int.h"
 
-/* The contiguous case stands apart because compilers vectorise it. */
+/* The contiguous case has a loop of its own because compilers vectorise it. */
 #define CONVERT(name, from, to)                                                        \
   static void name(int64_t n, const char *x, int64_t dx, char *y, int64_t dy) {        \
     if (dx == (int64_t)sizeof(from) && dy == (int64_t)sizeof(to)) {                    \
@@ -37,7 +37,7 @@ static const swi_convert converters[SW_DTYPE_COUNT][SW_DTYPE_COUNT] = {
 
 swi_convert swi_convert_between(sw_dtype from, sw_dtype to) { return converters[from][to]; }
 
-/* What is left after cutting towards zero must fit; false for NaN. */
+/* Whether the value, truncated towards zero, fits; false for NaN. */
 static int fits(sw_dtype to, double value) {
   if (to == SW_I32) return value > -2147483649.0 && value < 2147483648.0;
   if (to == SW_U8) return value > -1.0 && value < 256.0;

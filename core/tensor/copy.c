@@ -26,7 +26,7 @@ sw_status sw_tensor_fill(sw_tensor *t, double value) {
   return SW_OK;
 }
 
-/* Looks at every element before the first is written, so that a copy that fails changes nothing. */
+/* Checks every element before the first is written, so that a copy that fails changes nothing. */
 static sw_status check_all_fit(const sw_tensor *src, sw_dtype to, const char *what) {
   if (is_float(to) || to == src->dtype || src->dtype == SW_U8) return SW_OK;
   swi_convert widen = swi_convert_between(src->dtype, SW_F64);

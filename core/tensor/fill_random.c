@@ -54,7 +54,7 @@ sw_status sw_tensor_normal(sw_tensor *t, sw_random *r, double mean, double std) 
   return SW_OK;
 }
 
-/* The kernel writes a contiguous order; a strided tensor gets a copy of it. */
+/* The kernel fills contiguous memory; a strided tensor gets a copy of it. */
 static sw_status permute(sw_tensor *t, sw_random *r) {
   if (sw_tensor_is_contiguous(t)) {
     sw_random_permutation(r, (int32_t)t->numel, (int32_t *)(void *)t->data);

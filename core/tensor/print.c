@@ -14,7 +14,7 @@
 
 enum { WORD = 64, LINE = 75, DIGITS = 8, EDGE = 3, SUMMARY_ABOVE = 1000 };
 
-/* What is left of the caller's text; length goes on counting when it is full. */
+/* The rest of the caller's text; length keeps counting when it is full. */
 typedef struct sink {
   char *text;
   size_t size, length;
@@ -36,7 +36,7 @@ static void put_times(sink *s, const char *text, int times) {
   for (int i = 0; i < times; i++) put_text(s, text);
 }
 
-/* How the numbers of one tensor are written: all of them equally wide. */
+/* The format of the numbers of one tensor: all are equally wide. */
 typedef struct layout {
   sw_dtype dtype;
   int summary; /* show the ends of long axes only */
@@ -44,7 +44,7 @@ typedef struct layout {
   int digits;               /* scientific: after the point, in every number */
   int left, right;          /* floats: characters before the point, and after it */
   int special;              /* floats: width of the widest of nan, inf, -inf */
-  double largest, smallest; /* of the finite absolute values but 0 */
+  double largest, smallest; /* of the finite absolute values other than 0 */
 } layout;
 
 /* visit(element) for every element shown, in order. */
@@ -143,8 +143,8 @@ static void see_float(layout *l, double value) {
   widen(&l->left, before_point(word));
 }
 
-/* As NumPy decides: scientific from 1e8, below 1e-4, and when three digits are not enough to see
- * the smallest beside the largest. */
+/* NumPy's rule: scientific from 1e8, below 1e-4, and if the largest is more than 1000 times the
+ * smallest. */
 static void find_layout(const sw_tensor *t, layout *l) {
   if (t->dtype == SW_I32 || t->dtype == SW_U8) {
     for_each(t, l, 0, t->data, see_integer);

@@ -7,7 +7,7 @@
 static const int64_t max_numel = INT64_C(1) << 46;
 
 sw_shape sw_shape_of(int ndim, const int64_t *dim) {
-  sw_shape s = {.ndim = ndim}; /* a bad ndim is kept for sw_shape_numel to find */
+  sw_shape s = {.ndim = ndim}; /* a bad ndim is kept; sw_shape_numel refuses it */
   for (int i = 0; i < ndim && i < SW_MAX_DIMS; i++) s.dim[i] = dim[i];
   return s;
 }
@@ -25,7 +25,7 @@ sw_status sw_shape_numel(sw_context *ctx, const sw_shape *s, int64_t *out) {
     return sw_fail(ctx, SW_ERANGE, "shape: %d dimensions, expected 0 to %d", s->ndim, SW_MAX_DIMS);
   }
   char text[SWI_SHAPE_TEXT];
-  int64_t extent = 1; /* dimensions of 0 count as 1, so that strides fit too */
+  int64_t extent = 1; /* dimensions of 0 count as 1, so that strides are bounded, too */
   int empty = 0;
   for (int i = 0; i < s->ndim; i++) {
     int64_t d = s->dim[i];

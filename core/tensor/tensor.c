@@ -1,4 +1,4 @@
-/* tensor.c: how tensors and their storage come, go and are looked at. */
+/* tensor.c: makes, frees and reads tensors and their storage. */
 #include <inttypes.h>
 #include <stdint.h>
 
@@ -27,7 +27,7 @@ static swi_storage *storage_new(sw_context *ctx, int64_t bytes) {
   return s;
 }
 
-static void storage_drop(swi_storage *s) { /* one that never held data */
+static void storage_drop(swi_storage *s) { /* it never held data */
   sw_context *ctx = s->ctx;
   swi_free(ctx, s, sizeof *s);
   sw_context_release(ctx);
@@ -63,7 +63,7 @@ sw_status swi_tensor_empty(sw_context *ctx, sw_dtype dtype, const sw_shape *shap
   }
   sw_tensor t = whole_storage(s, dtype, shape, 0);
   sw_status st = swi_tensor_keep(&t, out);
-  if (st != SW_OK) storage_release(s); /* its count is 0: this ends it */
+  if (st != SW_OK) storage_release(s); /* its count is 0: this frees it */
   return st;
 }
 

@@ -44,8 +44,8 @@ SW_API sw_status sw_tensor_new(sw_context *ctx, sw_dtype dtype, const sw_shape *
  * zero; a value that does not fit, or NaN: SW_ERANGE). */
 SW_API sw_status sw_tensor_clone(const sw_tensor *t, sw_tensor **out);
 SW_API sw_status sw_tensor_to(const sw_tensor *t, sw_dtype dtype, sw_tensor **out);
-/* Elements that somebody else keeps (a mapped file): release(arg) is called when the last view
- * goes. On failure it is not called. SW_EARG: data that is not aligned to its elements. */
+/* Elements that the caller keeps (a mapped file): release(arg) is called when the last view is
+ * freed. On failure it is not called. SW_EARG: data that is not aligned to its elements. */
 SW_API sw_status sw_tensor_wrap(sw_context *ctx, sw_dtype dtype, const sw_shape *shape, void *data,
                                 int read_only, void (*release)(void *arg), void *arg,
                                 sw_tensor **out);
@@ -64,7 +64,7 @@ SW_API sw_status sw_tensor_broadcast(const sw_tensor *t, const sw_shape *shape, 
 /* A view if it already is. */
 SW_API sw_status sw_tensor_contiguous(const sw_tensor *t, sw_tensor **out);
 
-/* Looking. data is the first element; borrowed. */
+/* Properties. data is the first element; borrowed. */
 SW_API sw_context *sw_tensor_context(const sw_tensor *t);
 SW_API sw_dtype sw_tensor_dtype(const sw_tensor *t);
 SW_API const sw_shape *sw_tensor_shape(const sw_tensor *t);
@@ -92,13 +92,13 @@ SW_API sw_status sw_tensor_uniform(sw_tensor *t, sw_random *r, double low, doubl
 SW_API sw_status sw_tensor_normal(sw_tensor *t, sw_random *r, double mean, double std);
 SW_API sw_status sw_tensor_permutation(sw_tensor *t, sw_random *r); /* int32, one dimension */
 
-/* Vectors: floats of the same number of elements, read in row-major order. Summed so that no
- * product over- or underflows on the way: the norm of 1e25 is 1e25, that of 1e-25 is 1e-25. */
+/* Vectors: floats of the same number of elements, read in row-major order. Summed without
+ * intermediate overflow or underflow: the norm of 1e25 is 1e25, that of 1e-25 is 1e-25. */
 SW_API sw_status sw_tensor_dot(const sw_tensor *a, const sw_tensor *b, double *out);
 SW_API sw_status sw_tensor_norm(const sw_tensor *t, double *out); /* Euclidean */
 
-/* As NumPy prints, large ones with dots; ends with a line "[float32 2x3]". Returns the length the
- * text wants, as snprintf does. */
+/* As NumPy prints, large tensors with dots; ends with a line "[float32 2x3]". Returns the length of
+ * the whole text, as snprintf does. */
 SW_API size_t sw_tensor_print(const sw_tensor *t, char *text, size_t size);
 
 #endif

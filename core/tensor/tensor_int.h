@@ -5,14 +5,14 @@
 #include "base/context_int.h"
 #include "tensor/tensor.h"
 
-enum { SWI_SHAPE_TEXT = 160 }; /* room for any shape in words */
+enum { SWI_SHAPE_TEXT = 160 }; /* room for any shape as text */
 
 typedef struct swi_storage {
   sw_context *ctx; /* holds one reference */
   int64_t references;
   char *data;
   int64_t bytes;
-  void (*release)(void *arg); /* of somebody else's data; NULL: data is ours */
+  void (*release)(void *arg); /* of borrowed data; NULL: the storage owns it */
   void *arg;
 } swi_storage;
 
@@ -34,7 +34,7 @@ const struct swi_kernels *swi_tensor_kernels(const sw_tensor *t);
 sw_status swi_tensor_empty(sw_context *ctx, sw_dtype dtype, const sw_shape *shape, int zeroed,
                            sw_tensor **out);
 
-/* Gives the view on the stack to the heap, with a reference of its own. */
+/* Copies the view from the stack to the heap, with a reference of its own. */
 sw_status swi_tensor_keep(const sw_tensor *view, sw_tensor **out);
 
 /* *view = t stretched to shape, on the stack. SW_ESHAPE names what was asked for. */
@@ -44,7 +44,7 @@ sw_status swi_tensor_stretch(const sw_tensor *t, const sw_shape *shape, const ch
 /* Row-major strides; dimensions of 0 count as 1. Returns shape's number of elements. */
 int64_t swi_shape_strides(const sw_shape *shape, int64_t *stride);
 
-/* Whether writing a while reading b could read what was already written. */
+/* Whether writing a while reading b could read elements already written. */
 int swi_tensor_overlap(const sw_tensor *a, const sw_tensor *b);
 
 sw_status swi_check_writable(const sw_tensor *t, const char *what); /* SW_EARG */

@@ -1,7 +1,7 @@
 /* vector.c: updates in place and inner products of float tensors, by the kernels.
  *
- * What does not lie contiguously goes through tiles on the stack, or a copy where the order of the
- * additions matters: a view has the same dot product, to the bit, as its clone.
+ * Elements that are not contiguous are copied to tiles on the stack, or as a whole where the order
+ * of additions matters: a view has the same dot product, to the bit, as its clone.
  */
 #include <inttypes.h>
 
@@ -10,7 +10,7 @@
 
 enum { TILE = 256 };
 
-/* y = f(c, x, y): axpy, lerp and scale look alike. */
+/* y = f(c, x, y): the common form of axpy, lerp and scale. */
 typedef void (*update)(int64_t n, double c, const void *x, void *y);
 
 static void update_in_tiles(update f, double c, const swi_walk *w, sw_dtype dtype) {

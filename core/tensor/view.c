@@ -1,4 +1,4 @@
-/* view.c: other looks at the same elements. */
+/* view.c: views: tensors of other shapes and strides on the same elements. */
 #include <inttypes.h>
 
 #include "tensor/tensor_int.h"
@@ -100,7 +100,7 @@ sw_status sw_tensor_broadcast(const sw_tensor *t, const sw_shape *shape, sw_tens
   return swi_tensor_keep(&v, out);
 }
 
-/* Fills in the one dimension of -1. Afterwards the shape has as many elements as t. */
+/* Fills in the dimension that is -1. The shape must then have as many elements as t. */
 static sw_status complete_shape(const sw_tensor *t, sw_shape *shape) {
   sw_context *ctx = t->storage->ctx;
   char have[SWI_SHAPE_TEXT], want[SWI_SHAPE_TEXT];
@@ -110,7 +110,7 @@ static sw_status complete_shape(const sw_tensor *t, sw_shape *shape) {
     if (shape->dim[i] != -1) continue;
     if (unknown >= 0) {
       return sw_fail(ctx, SW_ESHAPE,
-                     "reshape: axes %d and %d are both -1, at most one can be found out",
+                     "reshape: axes %d and %d are both -1, only one size can be inferred",
                      unknown + 1, i + 1);
     }
     unknown = i;
@@ -128,9 +128,9 @@ static sw_status complete_shape(const sw_tensor *t, sw_shape *shape) {
   return SW_OK;
 }
 
-/* Strides with which v's shape shows the elements of t in the same order; 0 if there are none.
- * From the right, axes of t that lie evenly are gathered into blocks; the new axes must cut each
- * block exactly. */
+/* Finds strides with which v's shape has the elements of t in the same order; 0 if there are none.
+ * From the right, axes of t that are contiguous to each other are joined into blocks; the new axes
+ * must split each block exactly. */
 static int strides_after_reshape(const sw_tensor *t, sw_tensor *v) {
   int to = v->shape.ndim - 1;
   for (int from = t->shape.ndim - 1; from >= 0;) {
@@ -160,7 +160,7 @@ sw_status sw_tensor_reshape(const sw_tensor *t, const sw_shape *shape, sw_tensor
   } else if (!strides_after_reshape(t, &v)) {
     sw_tensor *copy;
     SW_TRY(sw_tensor_clone(t, &copy));
-    copy->shape = v.shape; /* nobody has seen it yet */
+    copy->shape = v.shape; /* not given out yet */
     (void)swi_shape_strides(&copy->shape, copy->stride);
     *out = copy;
     return SW_OK;

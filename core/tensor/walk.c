@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* Whether the axis goes on where the one inside it ends, in every tensor. */
+/* Whether the axis continues where the next inner one ends, in every tensor. */
 static int joins(const swi_walk *w, int64_t dim, const int64_t *stride) {
   if (w->axes == 0) return 0;
   for (int k = 0; k < w->tensors; k++) {
@@ -12,7 +12,7 @@ static int joins(const swi_walk *w, int64_t dim, const int64_t *stride) {
   return 1;
 }
 
-/* Takes in the next axis from the left. */
+/* Adds the next axis from the left, or joins it to the one before. */
 static void take_axis(swi_walk *w, int64_t dim, const int64_t *stride) {
   if (dim == 1) return;
   if (joins(w, dim, stride)) {

@@ -1,7 +1,7 @@
 /* walk_int.h: a walk over the elements of up to three tensors of one shape, row-major.
  *
- * Axes of one element are dropped and axes that lie evenly in all tensors are joined, so that a
- * walk over contiguous tensors is one run. Between runs it costs a few additions; nothing is
+ * Axes of one element are dropped and axes contiguous to each other in all tensors are joined, so
+ * that a walk over contiguous tensors is one run. Between runs it costs a few additions; nothing is
  * allocated.
  *
  *   swi_walk w;

@@ -40,7 +40,7 @@ end
 ---@class swale.FileOptions
 ---@field mapped? boolean           safetensors: views of the file, read only
 ---@field separator? string         csv: one character; nil: found from the first line
----@field header? boolean           csv: whether the first line has names; nil: found out
+---@field header? boolean           csv: whether the first line has names; nil: inferred
 ---@field dtype? "float32"|"float64"    csv
 ---@field missing? "refuse"|"nan"   csv: what an empty field, NA, N/A or null is
 ---@field label? string|integer     csv: the column of labels, its name or place (-1: the last)

@@ -229,7 +229,7 @@ static void test_numbers_of_other_kinds_are_told(void **state) {
                              "1\n-1_000\n"};
   sw_csv *csv;
   for (size_t i = 0; i < sizeof separated / sizeof separated[0]; i++) {
-    FAILS(SW_ECORRUPT, "; numbers have a decimal point, and nothing at thousands",
+    FAILS(SW_ECORRUPT, "; numbers have a decimal point, and no thousands separators",
           read_csv(separated[i], &usual, &csv));
   }
   FAILS(SW_ECORRUPT, "text \"-0x1F\"; numbers are decimal", read_csv("1\n-0x1F\n", &usual, &csv));

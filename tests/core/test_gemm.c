@@ -35,8 +35,8 @@ static void *random_matrix(int64_t n, int bytes) {
   return p;
 }
 
-/* Magnitudes below 1: a sum of k products rounds at most k times at sqrt(k) or so; bias adds one.
- * */
+/* Magnitudes below 1: a sum of k products rounds at most k times at sqrt(k) or so; bias adds
+ * one. */
 static double tolerance(const swi_gemm_args *g, int bytes) {
   return (bytes == 4 ? 0x1p-24 : 0x1p-53) * 4 * (double)(g->k + 4);
 }

@@ -375,8 +375,8 @@ static void largest_body(int64_t n) {
 
 TEST(max_and_argmax) { everywhere(largest_body); }
 
-/* up to 41 rows of n: sums of at most 100 numbers of size 4, 50 roundings of 400 at the very worst
- * */
+/* up to 41 rows of n: sums of at most 100 numbers of size 4, 50 roundings of 400 at the very
+ * worst */
 static void rows_body(int64_t n) {
   void *x = operand(0), *y = operand(1);
   if (n > 100) return;

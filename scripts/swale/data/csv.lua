@@ -18,7 +18,7 @@ local M = {}
 ---@field classes? string[]|integer   the labels' words; or how many, where labels are numbers
 ---@field target? string|string[]     or the columns of numbers to be predicted
 ---@field separator? string           found from the first line
----@field header? boolean             whether the first line has names; found out
+---@field header? boolean             whether the first line has names; inferred
 ---@field seed? integer               of the rows drawn for valid and test (1)
 ---@field name? string
 ---@field standardise? swale.Standardise    "feature"

@@ -616,7 +616,7 @@ function core.npy_read(path) end
 function core.npy_write(tensor, path) end
 ---@class swale.CsvReadOptions
 ---@field separator? string         one character; nil: found from the first line
----@field header? boolean           whether the first line has names; nil: found out
+---@field header? boolean           whether the first line has names; nil: inferred
 ---@field dtype? "float32"|"float64"
 ---@field missing? "refuse"|"nan"   what an empty field, NA, N/A or null is
 ---@field label? string|integer     the column of class labels: its name, or its place (-1: the last)
