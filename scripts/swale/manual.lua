@@ -38,7 +38,7 @@ local function options_of(entry)
     for class in (types or ""):gmatch "swale%.([%w_]*Options)" do
       local fields = fields_of(class)
       if #fields > 0 then
-        parts[#parts + 1] = ("\nOptions, in %s:\n%s"):format(name, rows(fields))
+        parts[#parts + 1] = ("\nOptions, in %s:\n%s"):format(name:match "[^?]+", rows(fields))
       end
     end
   end

@@ -5,7 +5,7 @@ local temporary = require "temporary"
 
 local M = {}
 
----A new environment: sw, x, y, t, data, net, model, w, d, f, batch, trainer.
+---Returns a new environment: sw, nn, x, y, t, data, net, model, w, d, f, batch, trainer.
 ---@return table
 function M.environment()
   local env = setmetatable({ sw = sw, nn = sw.nn }, { __index = _G })

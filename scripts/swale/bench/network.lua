@@ -111,7 +111,8 @@ end
 ---@field to integer
 
 ---The products that a forward pass of one example consists of, in the order of the layers: those
----with the weights of linear layers and convolutions, (out, …), the only ones of several dimensions.
+---with the weights of linear layers and convolutions, (out, …), the only ones of several
+---dimensions.
 ---@param network swale.BenchNetwork
 ---@return swale.BenchProduct[]
 function M.products(network)
