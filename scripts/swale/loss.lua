@@ -1,6 +1,6 @@
---- Losses: functions of the model's output and the target that give one value an example; the mean
---- over the batch is taken by whoever uses them. A function of one's own may give a scalar instead,
---- which must be a mean over the batch.
+--- Losses: functions of the model's output and the target that return one value for each example;
+--- the caller takes the mean over the batch. A custom function may return a scalar instead, which
+--- must be a mean over the batch.
 local arguments = require "swale.arguments"
 local core = require "swale.core"
 local errors = require "swale.errors"
@@ -11,8 +11,8 @@ local options = require "swale.options"
 local M = {}
 
 ---@alias swale.LossFunction fun(y: swale.Value, target: swale.Value): swale.Value, swale.Value?
----The second value: a weight an example. The loss of a batch is then the sum of the first ones
----divided by the sum of the weights.
+---The second value is a weight for each example. The loss of a batch is then the sum of the first
+---values divided by the sum of the weights.
 
 local function same_shape(name, output, target)
   local given, wanted = errors.shape_text(output:shape()), errors.shape_text(target:shape())
@@ -21,20 +21,20 @@ local function same_shape(name, output, target)
   end
 end
 
---- The mean over what belongs to an example: (B, …) -> (B)
+--- The mean over the values of an example: (B, …) -> (B)
 local function each(values)
   local axes = {}
   for axis = 2, values:ndim() do axes[#axes + 1] = axis end
   return #axes == 0 and values or ops.mean(values, axes)
 end
 
---- Tensors compute in one float type only; graphs take theirs from the program.
+--- An op on tensors takes one float type; in a graph, the program sets the type.
 local function like(x, y)
   local both = core.type(x) == "tensor" and core.type(y) == "tensor"
   return both and y:to(x:dtype()) or y
 end
 
---- ops.one_hot, whose messages name the loss.
+--- ops.one_hot with the loss's name in its messages.
 local function one_hot(where, labels, classes, ignored)
   local ok, result = pcall(ops.one_hot, labels, classes, ignored)
   if ok then return result end
@@ -46,7 +46,7 @@ local function is_index(x)
   return not x:dtype():find "^float"
 end
 
---- A row a label: logits (B n, classes) of labels (B, …) get the axes of the labels.
+--- Gives logits with one row for each label, (B n, classes), the axes of the labels, (B, …).
 local function rows_alike(where, logits, labels)
   if not is_index(labels) then
     errors.misuse("%s: labels must be whole numbers of int32 or uint8, got real numbers %s;"
@@ -58,7 +58,7 @@ local function rows_alike(where, logits, labels)
   return ops.reshape(logits, shape)
 end
 
---- The sum over what belongs to an example: (B, …) -> (B)
+--- The sum over the values of an example: (B, …) -> (B)
 local function total(values)
   local axes = {}
   for axis = 2, values:ndim() do axes[#axes + 1] = axis end
@@ -70,9 +70,9 @@ end
 ---@field weight? number[]|swale.Tensor   w_c of each class, 1
 ---@field label_smoothing? number     epsilon, 0
 ---@field divide_by? "weights"|"examples"   "weights": the loss of a batch is PyTorch's, the sum of
----w_y l divided by the sum of w_y over the labels that count; a batch in which none counts has a
----loss of nan. "examples": divided by the number of all labels, so that examples are independent:
----for micro_batch and for gradient norms of examples
+---w_y l divided by the sum of w_y over the labels that count; the loss of a batch without such
+---labels is nan. "examples": divided by the number of all labels, which keeps examples independent,
+---as micro_batch and per-example gradient norms need
 
 local CROSS_ENTROPY = { ignore_index = "integer?", weight = "list|tensor?",
   label_smoothing = { "nonnegative", 0 },
@@ -102,12 +102,12 @@ local function class_weights(where, weight)
   return core.tensor(list, "float64")
 end
 
---- A tensor of constants for x's graph, or of its type.
+--- A tensor of constants, for x's graph or with x's type.
 local function constant_for(x, t)
   return core.type(x) == "tensor" and t:to(x:dtype()) or t
 end
 
---- w_c of each class, as a row that stretches over the logits.
+--- w_c of each class, as a row that is broadcast over the logits.
 local function weights_for(where, logits, weight)
   local shape = logits:shape()
   local classes = shape[#shape]
@@ -157,11 +157,11 @@ end, "logits: value, labels: value")
 
 ---Cross-entropy of class labels under the softmax of the logits, in nats.
 ---    l_i = log sum_c e^z_ic - z_iy
----Where an example has several labels (the characters of a text) it is the mean over them.
----`sw.loss.cross_entropy { weight = { 1, 5 }, ignore_index = 0 }` makes a loss function: the mean
----is then PyTorch's, over the labels that count, by their weights.
----@param logits swale.Value|swale.CrossEntropyOptions   (B, classes); (B, …, classes), or a row a
----label: (B n, classes); or options
+---Of an example with several labels (the characters of a text) it is the mean over them.
+---`sw.loss.cross_entropy { weight = { 1, 5 }, ignore_index = 0 }` makes a loss function: its mean
+---is PyTorch's, over the labels that count, by their weights.
+---@param logits swale.Value|swale.CrossEntropyOptions   (B, classes); (B, …, classes), or one row
+---for each label, (B n, classes); or options
 ---@param labels? swale.Value   (B) or (B, …), whole numbers from 0
 ---@return swale.Value          (B); or a loss function
 function M.cross_entropy(logits, labels)
@@ -182,7 +182,7 @@ end
 
 ---Cross-entropy with the labels smoothed: 1 - epsilon on the label, epsilon over all classes.
 ---    l_i = (1 - epsilon) CE(z_i, y_i) + epsilon mean_c -log softmax(z_i)_c
----Several labels an example as in cross_entropy, whose options it takes, too.
+---It takes several labels for each example, and the options of cross_entropy.
 ---@param epsilon number        0 … 1
 ---@param o? swale.CrossEntropyOptions
 ---@return swale.LossFunction
@@ -217,7 +217,7 @@ function M.soft_cross_entropy(logits, probabilities)
   return ops.soft_cross_entropy(logits, like(logits, probabilities))
 end
 
---- A shape's text without the axes of one element behind the first.
+--- The text of a shape, without axes of size 1 after the first.
 local function core_shape(x)
   local shape = x:shape()
   while #shape > 1 and shape[#shape] == 1 do shape[#shape] = nil end
@@ -234,11 +234,11 @@ local function as_numbers(output, target)
   return ops.reshape(like(output, target), output:shape())
 end
 
----Logistic loss of one logit an example, for targets 0 and 1 (or anything between).
+---Logistic loss of one logit for each example, for targets from 0 to 1.
 ---    l_i = log(1 + e^z_i) - y_i z_i = y_i log(1 + e^-z_i) + (1 - y_i) log(1 + e^z_i),
----of which the second form is computed: its terms have one sign, and so do its slope's.
+---The second form is computed: its terms have the same sign, and so have its derivative's.
 ---In a Trainer a model with one output learns two classes; its sign is the class.
----@param logit swale.Value     (B) or (B, 1); (B, …) of several labels an example
+---@param logit swale.Value     (B) or (B, 1); (B, …) for several labels
 ---@param target swale.Value    labels 0 and 1, or numbers
 ---@return swale.Value          (B)
 function M.logistic(logit, target)

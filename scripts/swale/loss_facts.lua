@@ -1,4 +1,4 @@
---- What is known of Swale's own loss functions beside their values.
+--- Facts about the library's loss functions, besides their values.
 local M = {}
 
 ---@class swale.LossFacts

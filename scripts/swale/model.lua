@@ -1,5 +1,5 @@
---- Instances of a network: a layer and one flat vector of weights, into which the parameters are
---- views; and a second one of buffers, where layers keep running statistics.
+--- Instances of a network: a layer and one flat vector of weights; parameters are views of it. A
+--- second vector, of buffers, has the running statistics.
 local class = require "swale.class"
 local core = require "swale.core"
 local create = require "swale.create"
@@ -48,13 +48,13 @@ local function fill(list, views, seed)
 end
 
 ---Makes an instance. Each tensor is drawn from the stream (seed, "init/" .. path): adding a layer
----leaves the others' weights alone.
+---does not change the weights of the others.
 ---@param layer swale.Layer
 ---@param o? { seed?: integer }   the run's seed, or 1
 ---@return swale.Model
 function M.build(layer, o)
   if not layers.is_layer(layer) then
-    errors.misuse("build: wants a layer, for instance nn.Sequential { … }, not %s",
+    errors.misuse("build: takes a layer, for instance nn.Sequential { … }, not %s",
       errors.shown(layer))
   end
   o = options.check("build", o, { seed = { "integer", create.default_seed() } })
@@ -71,7 +71,7 @@ end
 ---@return boolean
 function M.is_model(value) return getmetatable(value) == Model end
 
----An instance from either.
+---An instance: the value itself, or one that is built from a layer.
 ---@param where string
 ---@param value swale.Layer|swale.Model
 ---@param seed? integer
@@ -88,7 +88,7 @@ local function widest(width, list)
   return width
 end
 
----Columns of path, shape and number of elements, and the total; buffers stand apart.
+---A table of paths, shapes and numbers of elements, with the total; buffers follow it.
 ---@param layer swale.Layer|swale.Model
 ---@return string
 function M.summary(layer)
@@ -161,7 +161,7 @@ function Model:named()
   end)
 end
 
---- A flat vector of one's own, if there is one, is as long as the model's.
+--- A vector that the caller gives, if any, must be as long as the model's.
 local function check_vector(where, name, vector, list)
   options.value(where, name, vector, "tensor?")
   local n = segments.size(list)
@@ -171,8 +171,8 @@ local function check_vector(where, name, vector, list)
   end
 end
 
----The output for x, now, with these weights and buffers or others, as in evaluation: running
----statistics, no dropout.
+---The output for x in mode "eval" (running statistics, no dropout), with the model's weights and
+---buffers or others.
 ---@param x swale.Tensor          (B, …)
 ---@param weights? swale.Tensor   a flat vector
 ---@param buffers? swale.Tensor   likewise
@@ -197,8 +197,8 @@ function Model:loss_on(sample, loss, o)
   return require("swale.compiled").loss_on(self, sample, loss, o)
 end
 
----Running statistics of batch norms for these weights, or others, from data: a new flat vector of
----buffers. See swale.reestimate.
+---Computes the running statistics of batch norms from data, for the model's weights or others.
+---Returns a new flat vector of buffers. See swale.reestimate.
 ---@param split swale.Split
 ---@param o? swale.ReestimateOptions
 ---@return swale.Tensor

@@ -292,7 +292,7 @@ function TestShapes:test_tensors()
   local data = sw.data.from_tensors { train = { x = x, y = sw.zeros { 2 } }, images = true }
   lu.assert_equals(data.shape, { 2, 3, 1 })
   lu.assert_equals(data.train:gather({ 2 }):reshape({ -1 }):table(), { 6, 7, 8, 9, 10, 11 })
-  lu.assert_error_msg_contains("images: true wants x of shape", sw.data.from_tensors,
+  lu.assert_error_msg_contains("images: true needs x of shape", sw.data.from_tensors,
     { train = { x = sw.zeros { 2, 3 } }, images = true })
 end
 

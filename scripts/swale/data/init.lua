@@ -1,4 +1,4 @@
---- Data sets: known ones by name, IDX files of one's own, tensors, problems with known answers.
+--- Data sets: known ones by name, your own files and tensors, synthetic problems.
 local cache = require "swale.data.cache"
 local errors = require "swale.errors"
 local load = require "swale.data.load"
@@ -11,9 +11,10 @@ local M = {}
 ---@return string[]
 function M.names() return errors.sorted(manifests.sets) end
 
----A data set by name. What is not on this machine is fetched. Rows are standardised by mean and
----deviation of the training split: of all values, of each feature or of each channel; or "unit".
----@param name string   "fashion-mnist", "mnist", "digits", "cifar10" or "cifar100"
+---Loads a data set by name, and fetches it if it is not on this machine. Rows are standardised by
+---mean and deviation of the training split: of all values, of each feature or of each channel; or
+---"unit".
+---@param name string   one of sw.data.names(), such as "mnist"
 ---@param o? swale.LoadOptions
 ---@return swale.Data
 function M.load(name, o) return load.load(name, o) end

@@ -1,16 +1,16 @@
---- What the values of a data set's tensors are like: their range, and those that are not finite.
+--- The values of a data set's tensors: their range, and those that are not finite.
 local ops = require "swale.ops"
 
 local M = {}
 
-local CHUNK = 1000 -- rows looked at at a time
+local CHUNK = 1000 -- rows at a time
 
 ---@class swale.Look
----@field least number          NaN does not count
+---@field least number          NaNs aside
 ---@field most number
 ---@field bad integer           values that are NaN or infinite
----@field example integer?      the first of these: its example
----@field place integer?        its value in that example
+---@field example integer?      the example of the first of them
+---@field place integer?        its position in that example
 ---@field value number?
 
 local function first_bad(rows)

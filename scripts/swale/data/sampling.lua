@@ -1,4 +1,4 @@
---- What the problems that are drawn at random share: sizes of splits, streams, Bayes accuracies.
+--- Shared by the synthetic problems: sizes of splits, streams, Bayes accuracies.
 local core = require "swale.core"
 local ops = require "swale.ops"
 
@@ -20,7 +20,8 @@ function M.spec(own)
   return own
 end
 
----Each split from a stream of its own, (seed, name/split): draw(n, stream) gives its tensors.
+---Draws each split from a stream of its own, (seed, name/split): draw(n, stream) returns its
+---tensors.
 ---@param name string
 ---@param o swale.SizeOptions
 ---@param draw fun(n: integer, stream: swale.Random): table
@@ -34,7 +35,7 @@ function M.parts(name, o, draw)
   return parts
 end
 
----Labels, each class as likely as any.
+---Labels, all classes equally likely.
 ---@param n integer
 ---@param classes integer
 ---@param stream swale.Random
@@ -55,7 +56,7 @@ end
 
 local CHUNK = 5000
 
----How often a rule is right, on fresh draws, and the standard error of that.
+---The accuracy of a rule on fresh draws, and its standard error.
 ---@param n integer
 ---@param draw fun(n: integer): swale.Tensor, swale.Tensor
 ---@param rule fun(x: swale.Tensor): swale.Tensor
@@ -70,7 +71,7 @@ function M.accuracy(n, draw, rule)
   return p, math.sqrt(p * (1 - p) / n)
 end
 
----A function without arguments that is computed once.
+---A function without arguments whose results are computed once.
 ---@param f fun(): number, number
 ---@return fun(): number, number
 function M.once(f)

@@ -1,4 +1,4 @@
---- Data sets as objects: up to three splits that are read alike.
+--- Data sets as objects: up to three splits, normalised alike.
 local class = require "swale.class"
 local errors = require "swale.errors"
 local normalise = require "swale.data.normalise"
@@ -17,11 +17,11 @@ local M = {}
 ---@field class_names string[]?      where they have some
 ---@field ignore_index integer?      a label that does not count, for losses that leave it out
 ---@field names string[]?            of the features, where they have some
----@field normalisation swale.Normalisation?   what rows are standardised by
----@field images boolean             models see rows in this shape, else flat
----@field vocabulary integer?        rows are class indices below it, of a text for instance
----@field alphabet string?           of a text: the characters that the indices stand for
----@field known table?               of problems that were made: what is known about them exactly
+---@field normalisation swale.Normalisation?   of the rows
+---@field images boolean             models get rows in this shape, else flat
+---@field vocabulary integer?        rows are class indices below it, as of a text
+---@field alphabet string?           of a text: the characters of the indices
+---@field known table?               of synthetic problems: what is known exactly
 local Data = class.new("data", { fields = {
   "name", "train", "valid", "test", "features", "shape", "classes", "class_names", "names",
   "normalisation", "images", "vocabulary", "alphabet", "known", "ignore_index" } })
@@ -42,13 +42,13 @@ local function row_shape(x)
   return shape
 end
 
---- Rows as models are to see them: true: images as they lie in x, (N, height, width) with one
---- channel; a shape: in that.
+--- Rows in the shape that models get. images is true: as in x, (N, height, width) with one channel
+--- added; or a shape.
 local function with_rows(x, images)
   if not images then return x end
   local shape = x:shape()
   if images == true and #shape ~= 3 and #shape ~= 4 then
-    errors.misuse("images: true wants x of shape (N, height, width, channels), not %s; else a"
+    errors.misuse("images: true needs x of shape (N, height, width, channels), not %s; else a"
       .. " shape: images = { height, width, channels }", errors.shape_text(shape))
   elseif images == true then
     shape[4] = shape[4] or 1
@@ -67,7 +67,7 @@ local function new_split(split, o, refuse)
   refuse(split, (result:gsub("^[^\n]-:%d+: ", "", 1):gsub("^source: ", "")))
 end
 
----@class swale.Parts                 what a data set is made of
+---@class swale.Parts                 of a data set
 ---@field name string
 ---@field parts table<string, { x: swale.Tensor, y?: swale.Tensor, clean_y?: swale.Tensor }>
 ---@field classes? integer
@@ -80,7 +80,7 @@ end
 ---@field alphabet? string
 ---@field augment? swale.Augmentation     of the training split
 ---@field known? table
----@field refuse fun(split: string, why: string)   raises what the source refused
+---@field refuse fun(split: string, why: string)   raises what the source found wrong
 
 ---@param o swale.Parts
 ---@return swale.Data
@@ -104,24 +104,24 @@ local function alphabet_of(self, method)
   return self.alphabet or errors.misuse("%s: %s is no text", method, self.name)
 end
 
----Of a text: its characters as class indices.
+---The characters of a text as class indices. For data sets of texts.
 ---@param text string
 ---@return swale.Tensor   int32 (n)
 function Data:encode(text)
   return require("swale.data.text").encode(alphabet_of(self, "encode"), text)
 end
 
----Of a text: what class indices stand for.
+---The text of class indices. For data sets of texts.
 ---@param indices swale.Tensor|integer[]   from 0
 ---@return string
 function Data:decode(indices)
   return require("swale.data.text").decode(alphabet_of(self, "decode"), indices)
 end
 
--- ------------------------------------------------------------------ others made from one
--- The one is left as it is; tensors that do not change are shared.
+-- ------------------------------------------------------------------ derived data sets
+-- They share the tensors that do not change.
 
----The same rows, normalised in another way, by the moments of this training split.
+---The same rows, normalised another way, by the moments of this training split.
 ---@param kind swale.Standardise
 ---@return swale.Data
 function Data:standardise(kind)
@@ -130,26 +130,26 @@ function Data:standardise(kind)
   return change(self, { normalisation = normalise.of(kind, self.train.x) or false })
 end
 
----The same data, whose training images come moved and mirrored: see Split:augment.
+---The same data; training images are randomly cropped and flipped: see Split:augment.
 ---@param o swale.Augmentation|false
 ---@return swale.Data
 function Data:augment(o) return require("swale.data.transform").change(self, { augment = o }) end
 
----Some labels made wrong: round(rate N) different examples, drawn at random, get another class,
----each other one with the same probability. The right ones are kept beside, as split.clean_y. With
----one seed, what a lower rate changes a higher one changes in the same way.
+---The same data with wrong labels: round(rate N) different examples, drawn at random, get another
+---class, all others equally likely. The true labels are kept as split.clean_y. With the same seed,
+---a higher rate changes all that a lower one changes, in the same way.
 ---@param o swale.LabelNoiseOptions
 ---@return swale.Data
 function Data:label_noise(o) return require("swale.data.transform").label_noise(self, o) end
 
----Labels that have nothing to do with the rows (Zhang et al. 2017). The right ones are kept beside,
----as split.clean_y.
+---The same data with random labels (Zhang et al. 2017). The true labels are kept as split.clean_y.
 ---@param o? swale.RandomLabelsOptions
 ---@return swale.Data
 function Data:random_labels(o) return require("swale.data.transform").random_labels(self, o) end
 
----n different examples of the training split, drawn at random; valid and test stay, and so does the
----normalisation. With one seed, n of them are the first n of any more (unless stratified).
+---The same data with n different examples of the training split, drawn at random; valid, test and
+---normalisation stay. With the same seed, a subset of n is the first n of a larger one (unless
+---stratified).
 ---@param o swale.SubsetOptions
 ---@return swale.Data
 function Data:subset(o) return require("swale.data.transform").subset(self, o) end

@@ -1,5 +1,5 @@
---- One part of a data set (train, valid or test): raw tensors, and the source that reads them row
---- by row, normalised.
+--- A split of a data set (train, valid or test): raw tensors, and the source that reads them,
+--- normalised, row by row.
 local class = require "swale.class"
 local core = require "swale.core"
 local errors = require "swale.errors"
@@ -16,15 +16,15 @@ local M = {}
 ---@field position integer?  examples before it
 
 ---@class swale.Split
----@field source swale.Source   what the training reads
----@field x swale.Tensor        (N, …) as stored: not normalised
+---@field source swale.Source   the training reads it
+---@field x swale.Tensor        (N, …) as stored, not normalised
 ---@field y swale.Tensor?       (N) labels, or (N, …) targets
----@field clean_y swale.Tensor? (N) the right labels, where y was made wrong on purpose
+---@field clean_y swale.Tensor? (N) the true labels, where some of y were changed
 ---@field classes integer?
 ---@field shape integer[]       of a row: { height, width, channels }
 ---@field vocabulary integer?   x are indices below it
 ---@field augmentation swale.Augmentation?   of training images: crops and flips
----@field options swale.SplitOptions         what it was made of
+---@field options swale.SplitOptions         it was made with
 ---@operator len: integer       examples
 local Split = class.new("split", { fields = {
   "x", "y", "clean_y", "classes", "shape", "vocabulary", "augmentation", "options", "source" } })
@@ -41,8 +41,8 @@ function Split:__tostring()
 end
 
 ---@class swale.Augmentation
----@field crop? integer   0; black pixels around an image, out of which one of its size is cut
----@field flip? boolean   false; from left to right, half of the time
+---@field crop? integer   0; images are padded by so many black pixels, then cropped to their size
+---@field flip? boolean   false; left to right, half of the time
 
 local AUGMENT = { crop = { "integer", 0 }, flip = { "boolean", false } }
 
@@ -76,10 +76,10 @@ function M.new(o)
     augmentation = augment, options = o }, Split)
 end
 
----The same examples, whose images a training sees moved and mirrored:
----`split:augment { crop = 4, flip = true }`. Each time an example comes it is cut at another place,
----drawn from the training's seed and the example's position in it; evaluations see it as it is.
----@param o swale.Augmentation|false   false: as they are
+---The same examples, whose images are randomly cropped and flipped in training:
+---`split:augment { crop = 4, flip = true }`. Crop and flip are drawn from the training's seed and
+---the example's position in it; evaluations get the images as they are.
+---@param o swale.Augmentation|false   false: none
 ---@return swale.Split
 function Split:augment(o)
   local new = {}
@@ -109,8 +109,8 @@ function Split:gather(index)
   return self.source:gather(index_tensor(index))
 end
 
----n different examples, drawn at random, as a split of its own (normalised already). Draws from the
----stream "sample": what is sampled changes nothing in a training.
+---A new split of n different examples, drawn at random, normalised. It draws from the stream
+---"sample", so that sampling does not change a training.
 ---@param n integer
 ---@param seed? integer   1
 ---@return swale.Split
@@ -126,8 +126,8 @@ function Split:sample(n, seed)
     shaped = self.options.shaped, vocabulary = self.vocabulary }
 end
 
---- The next count indices of the order that trainings use: epoch e is the permutation of stream
---- ("data", e) of the seed, and batches carry over an epoch's end.
+--- Returns a function that gives the next count indices in the order of trainings: epoch e is the
+--- permutation of stream ("data", e) of the seed, and batches carry over the end of an epoch.
 local function index_stream(n, seed)
   local epoch, at, order = -1, n, nil
   return function(count)
@@ -157,10 +157,9 @@ end
 
 local BATCHES = { size = "count", epochs = { "positive", 1 }, seed = { "integer", 1 } }
 
----Batches for a loop of one's own, in the order that a Trainer with that seed takes:
----`for batch in data.train:batches { size = 128, epochs = 5 } do … batch.x, batch.y … end`; images
----moved and mirrored as they are there.
----The last one may be smaller.
+---Batches for a training loop of your own, in the order of a Trainer with that seed:
+---`for batch in data.train:batches { size = 128, epochs = 5 } do … batch.x, batch.y … end`. Images
+---are cropped and flipped as in the Trainer. The last batch may be smaller.
 ---@param o { size: integer, epochs?: number, seed?: integer }
 ---@return fun(): swale.Batch|nil
 function Split:batches(o)

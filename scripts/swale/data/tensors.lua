@@ -14,11 +14,11 @@ local M = {}
 ---@field train swale.RawSplit
 ---@field valid? swale.RawSplit
 ---@field test? swale.RawSplit
----@field classes? integer        wanted where y are labels
+---@field classes? integer        needed where y are labels
 ---@field ignore_index? integer   a label that may be outside of the classes, such as -100; the loss
----leaves it out: sw.loss.cross_entropy { ignore_index = -100 }
----@field vocabulary? integer     wanted where x are indices, 0 … vocabulary - 1: of a text, say
----@field images? boolean|integer[]   models see rows as x has them, (N, height, width, channels)
+---must leave it out: sw.loss.cross_entropy { ignore_index = -100 }
+---@field vocabulary? integer     needed where x are indices, 0 … vocabulary - 1, as of a text
+---@field images? boolean|integer[]   models get rows as x has them, (N, height, width, channels)
 ---@field augment? swale.Augmentation
 ---@field name? string
 ---@field standardise? swale.Standardise    false
@@ -50,7 +50,7 @@ end
 
 local function is_float(t) return t:dtype():find "^float" end
 
---- Of the types that train has, and of its shape where neither is flat.
+--- Splits have the types of train, and its shape where neither is flat.
 local function check_alike(split, part, train)
   local where = "from_tensors: " .. split
   for _, name in ipairs { "x", "y" } do

@@ -1,4 +1,4 @@
---- What a layer is told when it computes: whether it trains, and where new values of buffers go.
+--- The context of a call of a layer: the mode, and where new values of buffers go.
 local class = require "swale.class"
 local errors = require "swale.errors"
 
@@ -6,11 +6,11 @@ local M = {}
 
 ---@class swale.Context
 ---@field mode "train"|"eval"
----@field fold? boolean   evaluation, without derivatives: norms may go into the weights before them
+---@field fold? boolean   evaluation without derivatives: norms may be folded into the weights before
 ---@field on_set? fun(buffer: swale.Value, value: swale.Value)   where new values of buffers go
 ---@field norm_mode? fun(layer: swale.Layer, x: swale.Value, p: table): "train"|"eval"
----of a batch norm, if it is not the mode: it is told of each one, in the order of the network
----@field one? swale.Node   of batch norms: 1, from which they make the batch's size
+---the mode of a batch norm, instead of `mode`; called for each, in the order of the network
+---@field one? swale.Node   of batch norms: a node of 1, which they make the batch size of
 local Context = class.new("context", { fields = { "mode", "fold", "on_set", "norm_mode", "one" } })
 
 ---@param mode "train"|"eval"
@@ -25,11 +25,11 @@ function M.new(mode, fields)
   return setmetatable(self, Context)
 end
 
----For eager computing and whoever gives no other: running statistics, no dropout.
+---The default, also of eager calls: running statistics, no dropout.
 M.eval = M.new "eval"
 
----The buffer's value after this step: a training keeps it once the step's loss was finite;
----elsewhere nothing comes of it.
+---Sets the buffer's value after this step. A training keeps it if the step's loss is finite;
+---elsewhere it is ignored.
 ---@param buffer swale.Value     as forward got it in p
 ---@param value swale.Value      of its shape
 function Context:set(buffer, value)

@@ -1,5 +1,5 @@
---- How weights begin, by name. fan_in and fan_out are those of a weight (out, in, …): in * … and
---- out * …; a bias takes its layer's fan_in.
+--- Initialisers of weights, by name. A weight (out, in, …) has fan_in = in * … and fan_out =
+--- out * …; a bias has the fan_in of its layer.
 local arguments = require "swale.arguments"
 local core = require "swale.core"
 local errors = require "swale.errors"
@@ -140,7 +140,7 @@ local function options_of(init)
 end
 
 ---Fills a parameter.
----@param init swale.Initializer   as check took it
+---@param init swale.Initializer   checked
 ---@param t swale.Tensor
 ---@param stream swale.Random
 ---@param fan swale.Fan

@@ -6,16 +6,16 @@ local ties = require "swale.nn.ties"
 
 local M = {}
 
----The layer, to be put into several places of a network, which have the same weights:
+---A layer that may be in several places of a network, with the same weights:
 ---
 ---    local tied = nn.shared(nn.Linear(64, 64))
 ---    local net = nn.Sequential { tied, nn.ReLU(), tied, nn.ReLU(), nn.Linear(64, 10) }
 ---
----Its weights are one segment of the vector, drawn once, under the path of the first place; their
----gradient is the sum over the places. Two calls with one layer give the same weights. Batch norm
----with running statistics inside, and the norms of the examples' gradients, are refused.
+---The weights are one segment of the vector, drawn once, under the path of the first place; their
+---gradient is the sum over the places. Two calls with the same layer share the weights, too. Batch
+---norm with running statistics inside, and per-example gradient norms, are refused.
 ---@param l swale.Layer
----@param o? { name?: string }    its part of the path here; the layer's own name
+---@param o? { name?: string }    its part of the path here; by default the layer's name
 ---@return swale.Layer
 function M.shared(l, o)
   if not layer.is_layer(l) then
