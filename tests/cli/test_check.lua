@@ -208,5 +208,5 @@ function TestCheck:test_shapes_that_do_not_fit_are_found()
     sw.Trainer { model = sw.nn.Linear(65, 10), data = data, lr = 0.1 }:fit(1)]])
   local result = self:check()
   lu.assert_equals(result.code, 1)
-  contains(result.err, "what comes in is (batch, 64): nn.Linear(64, 10) takes that", "in nn.Linear")
+  contains(result.err, "the input is (batch, 64): nn.Linear(64, 10) takes that", "in nn.Linear")
 end

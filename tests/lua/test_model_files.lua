@@ -175,8 +175,8 @@ function TestModelFiles:test_another_shape_than_the_network_takes_is_refused()
   a:save(self.path, { layout = "pytorch", input = { 4, 4, 1 } })
   local before = b:weights():table()
   for _, case in ipairs { { { 1, 4, 4 }, "{ height, width, channels }: { 4, 4, 1 }?" },
-    { { 16 }, "wants images (batch, height, width, channels), not (batch, 16)" },
-    { { 8, 4, 1 }, "takes 32 inputs, the last axis, but what comes in is (batch, 64)" },
+    { { 16 }, "takes images (batch, height, width, channels), not (batch, 16)" },
+    { { 8, 4, 1 }, "takes 32 inputs, the last axis, but the input is (batch, 64)" },
     { {}, "input is the shape of one example" }, { { 4, 4, 0 }, "input is the shape" },
     { { 4, 4, "1" }, "input is the shape" }, { { height = 4, width = 4 }, "input is the shape" },
     { { 4, 4, 1, height = 4 }, "input is the shape" }, { { [0] = 4, 4, 1 }, "input is the shape" },

@@ -58,7 +58,7 @@ function TestNN:test_a_wrong_shape_names_the_layer_and_its_line()
     { features = { 784 }, labels = true, target = {} })
   lu.assert_false(ok)
   lu.assert_str_matches(message:match "^(.-)\n",
-    ".*test_nn.lua:%d+: takes 748 inputs, the last axis, but what comes in is %(batch, 784%): "
+    ".*test_nn.lua:%d+: takes 748 inputs, the last axis, but the input is %(batch, 784%): "
       .. "nn.Linear%(784, 100%) takes that")
   lu.assert_str_contains(message, "an example of the data has 784 features")
   lu.assert_str_contains(message,
@@ -105,7 +105,7 @@ function TestNN:test_refusals()
     { biass = true })
   lu.assert_error_msg_contains('no initialiser "kaiming"; did you mean "kaiming', nn.Linear, 1, 1,
     { init = "kaiming" })
-  lu.assert_error_msg_contains("stands in paths", nn.Linear, 1, 1, { name = "a.b" })
+  lu.assert_error_msg_contains("is part of paths", nn.Linear, 1, 1, { name = "a.b" })
   lu.assert_error_msg_contains("entry 2 must be a layer or a function", nn.Sequential,
     { nn.ReLU(), 3 })
   lu.assert_error_msg_contains("no layers", nn.Sequential, {})

@@ -96,7 +96,7 @@ function TestConvLayer:test_refusals()
   lu.assert_error_msg_contains("go without names: nn.Conv2d(inputs, outputs, kernel", nn.Conv2d,
     { inputs = 3, outputs = 4, kernel = 3 })
   lu.assert_error_msg_contains("go without names: nn.Dropout(0.5)", nn.Dropout, { p = 0.1 })
-  lu.assert_error_msg_contains('"same" wants a stride of 1, not 2', nn.Conv2d, 3, 4, 3,
+  lu.assert_error_msg_contains('"same" needs a stride of 1, not 2', nn.Conv2d, 3, 4, 3,
     { padding = "same", stride = 2 })
   lu.assert_error_msg_contains("padding 2 is more than half the kernel, 3", nn.MaxPool2d, 3,
     { padding = 2 })
@@ -104,13 +104,13 @@ function TestConvLayer:test_refusals()
   local conv = nn.Conv2d(3, 8, 3, { name = "conv1" })
   local ok, message = pcall(function() conv:build():forward(sw.zeros { 2, 8, 8, 1 }) end)
   lu.assert_false(ok)
-  lu.assert_str_contains(message, "wants images of 3 channels, not (2, 8, 8, 1)")
+  lu.assert_str_contains(message, "takes images of 3 channels, not (2, 8, 8, 1)")
   lu.assert_error_msg_contains("channels come last", function()
     conv:build():forward(sw.zeros { 2, 3, 8, 8 })
   end)
   lu.assert_str_contains(message,
     ('test_nn_conv.lua:%d: in nn.Conv2d "conv1" (declared 3 -> 8, kernel 3x3)'):format(line))
-  lu.assert_error_msg_contains("wants images (batch, height, width, channels), not (2, 64); rows"
+  lu.assert_error_msg_contains("takes images (batch, height, width, channels), not (2, 64); rows"
     .. " become images by x:reshape", function() conv:build():forward(sw.zeros { 2, 64 }) end)
   lu.assert_error_msg_contains("entry 1: nn.Conv2d makes a layer when it is called:"
     .. " nn.Conv2d(inputs, outputs, kernel)", nn.Sequential, { nn.Conv2d })

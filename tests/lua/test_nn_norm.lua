@@ -152,7 +152,7 @@ function TestBatchNorm:test_refusals()
   end)
   lu.assert_false(ok)
   lu.assert_str_contains(message,
-    "normalises 5 channels, the last axis, but what comes in is (2, 4)")
+    "normalises 5 channels, the last axis, but the input is (2, 4)")
   lu.assert_error_msg_contains("nn.GhostBatchNorm(16)(4) or nn.BatchNorm(4, { ghost = 16 })",
     function()
       nn.Sequential { nn.Linear(3, 4), nn.GhostBatchNorm(16) }:build():forward(sw.zeros { 2, 3 })
@@ -230,6 +230,6 @@ function TestRowNorms:test_gradients_and_refusals()
   local batch = { x = sw.randn { 5, 4 }, y = sw.tensor({ 0, 1, 1, 0, 1 }, "int32") }
   lu.assert_true(sw.check_gradient(net:build { seed = 1 }, batch) < 1e-6)
   lu.assert_error_msg_contains("3 groups do not divide the 4 channels", nn.GroupNorm, 3, 4)
-  lu.assert_error_msg_contains("normalises 4 channels, the last axis, but what comes in is (2, 3)",
+  lu.assert_error_msg_contains("normalises 4 channels, the last axis, but the input is (2, 3)",
     function() nn.LayerNorm(4):build():forward(sw.zeros { 2, 3 }) end)
 end

@@ -1,4 +1,4 @@
---- Attention of a sequence to itself.
+--- Self-attention.
 local dropouts = require "swale.nn.dropout"
 local errors = require "swale.errors"
 local initializers = require "swale.nn.initializers"
@@ -10,11 +10,11 @@ local options = require "swale.options"
 local M = {}
 
 ---@class swale.AttentionOptions
----@field causal? boolean             false; true: a position sees itself and what is before it
+---@field causal? boolean             false; true: a position attends to itself and earlier ones
 ---@field dropout? number             of the attention weights (0)
 ---@field bias? boolean               true
 ---@field init? swale.Initializer     normal with deviation 0.02, as GPT-2's; biases begin at 0
----@field output_init? swale.Initializer   of out_proj, init unless told
+---@field output_init? swale.Initializer   of out_proj; init by default
 ---@field name? string
 
 ---@class swale.MultiHeadAttention: swale.Layer
@@ -33,7 +33,7 @@ function Attention:children() return self.list end
 function Attention:output(shape) return shape end
 function Attention:couples() return nil end
 
---- in_proj lies alike; the heads are in the order of PyTorch's.
+--- in_proj needs no rearranging: the heads are in PyTorch's order.
 function Attention:pytorch(_, order, walk)
   for _, child in ipairs(self.list) do order = walk:inside(child, order) end
   return order
@@ -60,7 +60,7 @@ local function project(self, x, p)
   return part(0), part(1), part(2)
 end
 
---- Weights of the positions: softmax(q k' / sqrt(size / heads)) over the last axis.
+--- Attention weights: softmax(q k' / sqrt(size / heads)) over the last axis.
 local function attend(self, q, k)
   local scores = ops.bmm(q, k, { transpose_b = true })
   local scale = (self.size // self.heads) ^ -0.5

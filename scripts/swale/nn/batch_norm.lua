@@ -1,5 +1,5 @@
---- Batch normalisation: each channel by its mean and variance over the batch, and in evaluation by
---- running statistics of them. Ghost batches (Hoffer et al. 2017) are normalised apart.
+--- Batch normalisation: each channel by its mean and variance over the batch, in evaluation by
+--- their running statistics. Ghost batches (Hoffer et al. 2017) are normalised separately.
 local core = require "swale.core"
 local errors = require "swale.errors"
 local layer = require "swale.nn.layer"
@@ -11,11 +11,11 @@ local M = {}
 
 ---@class swale.BatchNormOptions
 ---@field eps? number              added to the variance, 1e-5
----@field momentum? number|false   of the running statistics: what a new one counts, 0.1; false: all
----count alike, running = their mean
+---@field momentum? number|false   weight of a new value in the running statistics, 0.1; false: they
+---are the mean of all values
 ---@field affine? boolean          weight and bias, true
 ---@field track? boolean           running statistics, true; without them evaluation is as training
----@field ghost? integer           examples that are normalised together; all of the batch
+---@field ghost? integer           examples that are normalised together; the whole batch
 ---@field name? string
 
 ---@class swale.BatchNorm: swale.Layer
@@ -56,12 +56,13 @@ end
 local function check_channels(self, x)
   local shape = x:shape()
   if #shape < 2 or shape[#shape] ~= self.channels then
-    errors.misuse("normalises %d channels, the last axis, but what comes in is %s", self.channels,
+    errors.misuse("normalises %d channels, the last axis, but the input is %s", self.channels,
       errors.shape_text(shape))
   end
 end
 
----x normalised by its own statistics: y, and its moments (2, channels), mean and biased variance.
+---Normalises x by its own statistics. Returns y and the moments (2, channels) of x, mean and biased
+---variance.
 ---@param x swale.Value
 ---@param p table                  weight and bias, if there are any
 ---@param ghost integer
@@ -73,8 +74,8 @@ function BatchNorm:normalise(x, p, ghost)
   return ops.batch_norm(x, weight, bias, { eps = self.eps, ghost = ghost })
 end
 
---- Values a channel that a variance is of: a ghost's, or a batch's if that is smaller. In a graph,
---- the batch's size is known only when it runs.
+--- The number of values in a channel's variance: of a ghost, or of the batch if that is smaller. In
+--- a graph, the batch size is known only when it runs.
 local function values(self, x, tracked, context)
   local shape, positions = x:shape(), 1
   for axis = 2, #shape - 1 do positions = positions * shape[axis] end
@@ -82,14 +83,14 @@ local function values(self, x, tracked, context)
   if type(first) == "number" then
     return positions * math.min(first, self.ghost > 0 and self.ghost or first)
   end
-  context.one = context.one or ops.eq(tracked, tracked) -- the same node for all norms
+  context.one = context.one or ops.eq(tracked, tracked) -- one node for all norms
   local n = core.apply("scale", { value = tonumber(first:match "^%d+") or 1, batch_power = 1 },
     context.one)
   if self.ghost > 0 then n = ops.minimum(n, self.ghost) end
   return n * positions
 end
 
---- PyTorch's:  running = (1 - momentum) running + momentum new,  the variance taken unbiased.
+--- As PyTorch:  running = (1 - momentum) running + momentum new,  with the unbiased variance.
 local function note(self, x, p, moments, context)
   local function row(i) return ops.reshape(ops.slice(moments, 1, i, 1), { self.channels }) end
   local n, tracked = values(self, x, p.num_batches_tracked, context), p.num_batches_tracked + 1
@@ -105,10 +106,10 @@ local function train(self, x, p, context)
   return y
 end
 
----What it does in evaluation to x + before: scale x + shift. The mean is taken off before anything
----is scaled, so that a channel that is constant comes out as its bias.
+---Its map of x + before in evaluation: scale x + shift. The mean is subtracted before the scaling,
+---so that a constant channel gives exactly its bias.
 ---@param p table
----@param before? swale.Value     a bias that was to be added to x; none
+---@param before? swale.Value     a bias to be added to x; none
 ---@return swale.Value scale, swale.Value shift     (channels)
 function BatchNorm:affine_map(p, before)
   local scale = self:scale(p)
@@ -137,9 +138,9 @@ local OPTIONS = { eps = { "positive", 1e-5 }, momentum = { "number|boolean", 0.1
   affine = { "boolean", true }, track = { "boolean", true }, ghost = "count?", name = "string?" }
 
 ---y = weight (x - mean) / sqrt(variance + eps) + bias, for each channel, the last axis: (B, …,
----channels). In training mean and variance are the batch's, or a ghost's; the variance is biased,
----the running one unbiased, as PyTorch's. Ghosts are contiguous; one that would be of a single
----example goes with the one before.
+---channels). In training, mean and variance are those of the batch, or of a ghost; the variance is
+---biased, the running one unbiased, as in PyTorch. Ghosts are contiguous; a last ghost of a single
+---example is merged with the one before.
 ---@param channels integer
 ---@param o? swale.BatchNormOptions
 ---@return swale.BatchNorm
@@ -158,16 +159,16 @@ function M.BatchNorm(channels, o)
   return layer.new(BatchNorm, o)
 end
 
---- It stands among the layers, which takes it for a function of x.
+--- It was put among layers, where it is called as a function of x.
 local function refuse_ghost(ghost, shape)
   local channels = shape[#shape]
-  errors.misuse("nn.GhostBatchNorm(%d) makes norms, it is none: among layers,"
+  errors.misuse("nn.GhostBatchNorm(%d) makes norms and is not one: among layers, write"
     .. " nn.GhostBatchNorm(%d)(%s) or nn.BatchNorm(%s, { ghost = %d })", ghost, ghost, channels,
     channels, ghost)
 end
 
----Batch norms over ghosts of so many examples: gives what stands for nn.BatchNorm where a network
----takes a norm: `norm = nn.GhostBatchNorm(32)`, norm(channels).
+---Batch norms over ghosts of `size` examples: returns a function that makes one for a number of
+---channels, as nn.BatchNorm does, for networks that take a norm: `norm = nn.GhostBatchNorm(32)`.
 ---@param size integer
 ---@param o? swale.BatchNormOptions
 ---@return fun(channels: integer, o?: swale.BatchNormOptions): swale.BatchNorm

@@ -6,7 +6,7 @@ local M = {}
 
 ---@class swale.Context
 ---@field mode "train"|"eval"
----@field fold? boolean   evaluation without derivatives: norms may be folded into the weights before
+---@field fold? boolean   evaluation without derivatives: norms may be folded into weights before
 ---@field on_set? fun(buffer: swale.Value, value: swale.Value)   where new values of buffers go
 ---@field norm_mode? fun(layer: swale.Layer, x: swale.Value, p: table): "train"|"eval"
 ---the mode of a batch norm, instead of `mode`; called for each, in the order of the network

@@ -13,7 +13,7 @@ local M = {}
 ---@field stride? swale.Pair                  1
 ---@field padding? swale.Pair|"same"          0; "same": the images keep their size (stride 1)
 ---@field dilation? swale.Pair                1
----@field groups? integer                     1; inputs: each channel by itself
+---@field groups? integer                     1; as many as inputs: depthwise
 ---@field bias? boolean                       true
 ---@field padding_mode? "zeros"|"reflect"     "zeros"
 ---@field init? swale.Initializer             kaiming_uniform with a = sqrt(5), as PyTorch's
@@ -37,7 +37,7 @@ function Conv2d:parameters()
   return list
 end
 
----Parameters with which it gives scale y + shift, of y without its bias.
+---Parameters with which it computes scale y + shift, where y is its output without bias.
 ---@param p table
 ---@param scale swale.Value      (outputs)
 ---@param shift swale.Value
@@ -68,7 +68,7 @@ function Conv2d.sample()
     layer.example { 4, 5, 6, 2 }
 end
 
---- What "same" leaves over where a kernel is even goes behind, as PyTorch's.
+--- With "same" and an even kernel, the odd row or column of padding is at the end, as in PyTorch.
 local function padded(self, x)
   if self.padding_mode == "reflect" then
     return ops.reflect_pad2d(x, self.padding), 0
@@ -96,16 +96,16 @@ local OPTIONS = { stride = { "any", 1 }, padding = { "any", 0 }, dilation = { "a
   bias_init = { "any", "kaiming_uniform" }, name = "string?",
   padding_mode = { choice = { "zeros", "reflect" }, "zeros" } }
 
---- Padding on both sides, and what is more behind.
+--- Padding on both sides, and the surplus at the end.
 local function same(o)
   local padding, more = {}, {}
   for i = 1, 2 do
     local total = o.dilation[i] * (o.kernel[i] - 1)
     padding[i], more[i] = total // 2, total % 2
     if o.stride[i] ~= 1 then
-      errors.misuse('nn.Conv2d: padding = "same" wants a stride of 1, not %d', o.stride[i])
+      errors.misuse('nn.Conv2d: padding = "same" needs a stride of 1, not %d', o.stride[i])
     elseif more[i] > 0 and o.padding_mode == "reflect" then
-      errors.misuse('nn.Conv2d: padding = "same" by reflection wants odd kernels, not %d',
+      errors.misuse('nn.Conv2d: padding = "same" by reflection needs odd kernels, not %d',
         o.kernel[i])
     end
   end

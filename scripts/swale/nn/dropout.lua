@@ -18,14 +18,14 @@ function Dropout:declared() return ("p = %g"):format(self.p) end
 function Dropout:forward(x, _, context)
   if context.mode == "eval" or self.p == 0 then return x end
   if core.type(x) ~= "node" then
-    errors.misuse "drops in training only, and what trains is compiled: sw.Trainer or sw.compile"
+    errors.misuse "drops units in training only, which is compiled: sw.Trainer or sw.compile"
   end
   return ops.dropout(x, self.p)
 end
 
----In training, each element is 0 with probability p, else x / (1 - p); in evaluation, x. What is
----dropped follows from seed, step and the example's position in the training: the same for any
----number of threads and micro-batches, and for loss, gradient and second derivatives of one step.
+---In training, each element is 0 with probability p, else x / (1 - p); in evaluation, x. The mask
+---follows from seed, step and the example's position in the training: it is the same for any number
+---of threads and micro-batches, and for loss, gradient and second derivatives of a step.
 ---@param p? number          below 1; 0.5
 ---@param o? { name?: string }
 ---@return swale.Dropout

@@ -1,4 +1,4 @@
---- A layer of one's own: a function of the input and its parameters.
+--- Custom layers: a function of the input and its parameters.
 local core = require "swale.core"
 local errors = require "swale.errors"
 local initializers = require "swale.nn.initializers"
@@ -10,14 +10,14 @@ local M = {}
 
 ---@class swale.Lambda: swale.Layer
 local Lambda = layer.kind "Lambda"
-Lambda.own_code = true -- a position in a message is the user's own, and stays
+Lambda.own_code = true -- messages keep the position in the user's code
 
 function Lambda:parameters() return self.list end
 function Lambda:buffers() return self.kept end
 function Lambda:has_modes() return self.modes end
 function Lambda:takes() return "any" end
 function Lambda:output() return nil end
-function Lambda:couples() return nil end -- unknown: the graph tells what depends on what
+function Lambda:couples() return nil end -- unknown; the graph knows
 
 function Lambda:pytorch(_, order)
   return order == orders.PLAIN and order or orders.unknown(self)
@@ -36,7 +36,7 @@ function Lambda:forward(x, p, context)
     errors.shown(y))
 end
 
---- A tensor says both shape and start; { shape =, init = } says them apart.
+--- A tensor gives both shape and initial values; { shape =, init = } gives them separately.
 local function parameter(name, value)
   if core.type(value) == "tensor" then
     return { name = name, shape = value:shape(), init = value:to("float32") }
@@ -64,11 +64,11 @@ end
 
 ---@class swale.LambdaOptions
 ---@field name? string
----@field modes? boolean              f looks at context.mode: it is compiled for both; false
----@field buffers? swale.Begun        what it keeps and sets itself, by context:set(p.name, value)
+---@field modes? boolean              f reads context.mode, and is compiled for both modes; false
+---@field buffers? swale.Begun        state that it sets itself, by context:set(p.name, value)
 
----A function as a layer. It gets x, a table of its parameters, nodes or tensors alike, and the
----context (whether it trains), and is made of the ops; its derivatives follow from them.
+---A function as a layer. It gets x, a table of its parameters (nodes or tensors) and the context
+---(with the mode), and is built of ops; its derivatives follow from theirs.
 ---@param f fun(x: swale.Value, p: table, context: swale.Context): swale.Value
 ---@param params? swale.Begun
 ---@param o? swale.LambdaOptions

@@ -23,7 +23,7 @@ local M = {}
 
 ---@class swale.Layer
 ---@field kind string              "Linear"
----@field name? string             stands in paths instead of the layer's position
+---@field name? string             its part of paths, instead of its position
 ---@field place string             "file.lua:9", where it was made; "" if unknown
 ---@field sample fun(): swale.Layer, swale.Tensor   an instance and an input, (4, …) or more
 ---examples, on which tests check what the layer knows of itself; called without self
@@ -33,18 +33,18 @@ local Layer = classes.new("layer")
 ---@return swale.Parameter[]
 function Layer:parameters() return {} end
 
----What the layer keeps beside them and sets itself: running statistics.
+---State that the layer sets itself: running statistics.
 ---@return swale.Parameter[]
 function Layer:buffers() return {} end
 
----The layers inside, each with its part of the path.
+---The layers inside, with their parts of the path.
 ---@return { key: string, layer: swale.Layer }[]
 function Layer:children() return {} end
 
 ---The layer's output.
 ---@param x swale.Value
 ---@param _p table                 parameters and buffers by name; of a container: its children's
----@param _context swale.Context   whether it trains; who takes new values of buffers
+---@param _context swale.Context   the mode; takes new values of buffers
 ---@return swale.Value
 function Layer:forward(x, _p, _context) return x end
 
@@ -101,7 +101,7 @@ function Layer:rectifies() return false end
 ---@return integer|nil
 function Layer:maps_channels() return nil end
 
----Whether it computes something else in training than in evaluation.
+---Whether training and evaluation differ.
 ---@return boolean
 function Layer:has_modes()
   for _, child in ipairs(self:children()) do
@@ -112,8 +112,8 @@ end
 
 ---@alias swale.Takes "images"|"rows"|"indices"|"any"
 
----What comes in: "images" (B, height, width, channels), "rows" (B, n), "indices", int32, or "any":
----as the data have it, whatever rows a later layer wants; nil: what the next layer takes.
+---The input that it takes: "images" (B, height, width, channels), "rows" (B, n), "indices" (int32),
+---or "any", as the data are, whatever a later layer takes; nil: as the next layer.
 ---@return swale.Takes|nil
 function Layer:takes()
   local any
@@ -126,7 +126,7 @@ function Layer:takes()
   return any
 end
 
----What was declared, for messages: "declared 784 -> 100".
+---Its sizes, for messages: "784 -> 100".
 ---@return string
 function Layer:declared() return "" end
 
@@ -146,7 +146,7 @@ local function finish(self, ok, result, ...)
   error(("%s\n  %s"):format(message, described(self)), 0)
 end
 
---- What a node of a layer is called in messages: nn.Linear "fc1".
+--- The name of a layer's nodes in messages: nn.Linear "fc1".
 local function label(self)
   return ("nn.%s%s"):format(self.kind, self.name and (' "%s"'):format(self.name) or "")
 end
@@ -171,10 +171,10 @@ local function check_input(self, method, x, p)
   end
 end
 
----forward, with the layer named in what goes wrong.
+---Calls forward; messages of errors name the layer.
 ---@param x swale.Value
 ---@param p table
----@param context? swale.Context    of mode "eval" unless given
+---@param context? swale.Context    by default of mode "eval"
 ---@return swale.Value
 function Layer:call(x, p, context)
   check_input(self, "call", x, p)
@@ -184,14 +184,13 @@ function Layer:call(x, p, context)
   return finish(self, pcall(self.forward, self, x, p, context))
 end
 
----An instance with weights of its own.
+---An instance, with weights.
 ---@param o? { seed?: integer }    each tensor is drawn from (seed, "init/" .. its path)
 ---@return swale.Model
 function Layer:build(o) return require("swale.model").build(self, o) end
 
----The same description anew, with all that is inside: for another place of a network, where it has
----weights of its own.
----@param o? { name?: string }     its part of the path; the layer's own name
+---A copy with all layers inside, for another place of a network, where it has its own weights.
+---@param o? { name?: string }     its part of the path; by default the layer's name
 ---@return swale.Layer
 function Layer:copy(o)
   o = options.check("layer:copy", o, { name = "string?" })
@@ -211,7 +210,7 @@ local function checked_forward(f)
   end
 end
 
---- Methods of a model are asked of its description.
+--- For methods of a model that are called on a layer.
 local function remedy(key)
   return rawget(require("swale.model").Model, key)
     and "weights belong to an instance: trainer.model, or layer:build()" or nil
@@ -221,7 +220,7 @@ end
 ---@type table<string, table>
 M.kinds = {}
 
----A kind of layer: its methods go into the table that comes back.
+---Makes a kind of layer. Its methods are assigned to the table that this returns.
 ---@param kind string
 ---@return table
 function M.kind(kind)
@@ -253,7 +252,7 @@ function M.example(shape)
   return x
 end
 
----Makes a layer of a kind, and notes where.
+---Makes a layer of a kind, and records the line.
 ---@param class table
 ---@param fields table
 ---@return swale.Layer
@@ -271,7 +270,7 @@ function M.is_layer(value)
   return type(meta) == "table" and rawget(meta, "__name") == "swale.Layer"
 end
 
----Refuses a table of names where the first of several plain arguments stands.
+---Refuses a table in place of the first positional argument.
 ---@param where string
 ---@param first any
 ---@param call string      how it is called: "inputs, outputs, { bias = false }"
@@ -281,13 +280,13 @@ function M.check_first(where, first, call)
   end
 end
 
----A name is a part of paths: no dots, and no number, which are positions.
+---Checks a name: it is a part of paths, so no dots, and no numbers, which are positions.
 ---@param where string
 ---@param name string|nil
 ---@return string|nil
 function M.check_name(where, name)
   if name and (name == "" or name:find "[%.%s]" or tonumber(name)) then
-    errors.misuse('%s: the name "%s" stands in paths: no dots, blanks or plain numbers', where,
+    errors.misuse('%s: the name "%s" is part of paths: no dots, blanks or plain numbers', where,
       name)
   end
   return name

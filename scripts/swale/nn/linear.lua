@@ -34,7 +34,7 @@ local function affine(x, p)
   return p.bias and y + p.bias or y
 end
 
----Parameters with which it gives scale y + shift, of y without its bias.
+---Parameters with which it computes scale y + shift, where y is its output without bias.
 ---@param p table
 ---@param scale swale.Value      (outputs)
 ---@param shift swale.Value
@@ -44,7 +44,7 @@ function Linear:folded(p, scale, shift)
   return { weight = p.weight * ops.reshape(scale, { self.outputs, 1 }), bias = shift }
 end
 
---- What most often is missing before it.
+--- The usual remedy for a wrong input.
 local function remedy(self, shape)
   local inputs, numbers = shape[#shape], 1
   for axis = 2, #shape do numbers = type(shape[axis]) == "number" and numbers * shape[axis] or 0 end
@@ -55,10 +55,10 @@ end
 local function check(self, x)
   local shape = x:shape()
   if core.type(x) == "node" and x:kind() == "index" then
-    errors.misuse("takes real numbers, but what comes in are class indices %s; nn.Embedding makes"
+    errors.misuse("takes real numbers, but the input is class indices %s; nn.Embedding makes"
       .. " vectors of them", errors.shape_text(shape))
   elseif shape[#shape] ~= self.inputs then
-    errors.misuse("takes %d inputs, the last axis, but what comes in is %s%s", self.inputs,
+    errors.misuse("takes %d inputs, the last axis, but the input is %s%s", self.inputs,
       errors.shape_text(shape), remedy(self, shape))
   end
   return shape
@@ -80,7 +80,7 @@ function Linear:output(shape)
   return result
 end
 
---- Behind a flattened image its inputs are permuted as the image is.
+--- Behind a flattened image, its inputs are permuted like the image.
 function Linear:pytorch(shape, order)
   if order == orders.IMAGE then return orders.unknown(self) end
   orders.check_rows(order, shape)
@@ -98,7 +98,7 @@ local OPTIONS = { bias = { "boolean", true }, init = { "any", "kaiming_uniform" 
   bias_init = { "any", "kaiming_uniform" }, name = "string?" }
 
 ---y = x W' + b:  (B, inputs) -> (B, outputs),  weight (outputs, inputs), bias (outputs). With more
----axes it works on the last one: (B, …, inputs) -> (B, …, outputs).
+---axes it acts on the last one: (B, …, inputs) -> (B, …, outputs).
 ---@param inputs integer
 ---@param outputs integer
 ---@param o? swale.LinearOptions

@@ -1,16 +1,16 @@
---- What goes into each layer of a network and what comes out of it.
+--- Inputs and outputs of each layer of a network.
 local tree = require "swale.nn.tree"
 
 local M = {}
 
----Calls f; while it lasts, each call of a layer is noted once it is done.
+---Calls f, and note after each call of a layer in it.
 ---@param layer swale.Layer      with all that is inside
 ---@param note fun(layer: swale.Layer, path: string, x: swale.Value, y: swale.Value)
 ---@param f function
 function M.listen(layer, note, f)
   local all, paths = {}, {}
   tree.each(layer, function(l, path)
-    if paths[l] then -- one that is there twice: its calls come in the order of its places
+    if paths[l] then -- in several places, which are called in their order
       table.insert(paths[l], path)
       return
     end

@@ -23,7 +23,7 @@ end
 local function check_channels(self, x, least)
   local shape = x:shape()
   if #shape < least or shape[#shape] ~= self.channels then
-    errors.misuse("normalises %d channels, the last axis, but what comes in is %s", self.channels,
+    errors.misuse("normalises %d channels, the last axis, but the input is %s", self.channels,
       errors.shape_text(shape))
   end
 end
@@ -83,8 +83,8 @@ function GroupNorm:forward(x, p)
   return ops.group_norm(x, self.groups, p.weight, p.bias, self.eps)
 end
 
----As LayerNorm, but mean and variance over groups of channels that stand together, and over all
----positions of an example: (B, …, channels). One group: all of the example.
+---As LayerNorm, but mean and variance are over groups of adjacent channels and all positions of an
+---example: (B, …, channels). One group: the whole example.
 ---@param groups integer
 ---@param channels integer
 ---@param o? swale.NormOptions

@@ -1,4 +1,4 @@
---- Images made larger: frames around them, and each pixel repeated.
+--- Layers that enlarge images: padding and upsampling.
 local layer = require "swale.nn.layer"
 local ops = require "swale.ops"
 local options = require "swale.options"
@@ -6,7 +6,7 @@ local windows = require "swale.nn.windows"
 
 local M = {}
 
---- size(n, k): rows or columns that come of n.
+--- size(n, k): rows or columns of the output for n of the input.
 local function constructor(kind, what, least, forward, size)
   local class = layer.kind(kind)
   local where = "nn." .. kind
@@ -36,19 +36,19 @@ local reflection = constructor("ReflectionPad2d", "padding", 0, ops.reflect_pad2
 local upsample = constructor("Upsample", "factor", 1, ops.upsample2d,
   function(n, k) return n * k end)
 
----Rows and columns of zeros on both sides.
+---Adds rows and columns of zeros on both sides.
 ---@param padding swale.Pair
 ---@param o? { name?: string }
 ---@return swale.Layer
 function M.ZeroPad2d(padding, o) return zero(padding, o) end
 
----The image mirrored at its edges, whose own pixels are not repeated.
+---Adds rows and columns on both sides by reflection at the edges, which are not repeated.
 ---@param padding swale.Pair    less than the image's height and width
 ---@param o? { name?: string }
 ---@return swale.Layer
 function M.ReflectionPad2d(padding, o) return reflection(padding, o) end
 
----Each pixel so many times, in rows and columns (nearest neighbour).
+---Repeats each pixel `factor` times, in rows and columns (nearest neighbour).
 ---@param factor swale.Pair
 ---@param o? { name?: string }
 ---@return swale.Layer

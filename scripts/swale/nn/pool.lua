@@ -1,4 +1,4 @@
---- Pooling: images made smaller.
+--- Pooling.
 local errors = require "swale.errors"
 local layer = require "swale.nn.layer"
 local ops = require "swale.ops"
@@ -65,7 +65,7 @@ local function sample(constructor)
   end
 end
 
----The largest value of each window; of equal ones, the first is what the derivative goes to.
+---The largest value of each window; of equal ones, the first gets the derivative.
 ---@param kernel swale.Pair
 ---@param o? swale.PoolOptions
 ---@return swale.Pool

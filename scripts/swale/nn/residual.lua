@@ -19,7 +19,7 @@ function Residual:output(shape)
   return self.list[1].layer:output(shape) or shortcut and shortcut.layer:output(shape)
 end
 
---- Body and shortcut are added: they must lie alike.
+--- Body and shortcut are added: they must be in the same order.
 function Residual:pytorch(_, order, walk)
   local body = walk:inside(self.list[1], order)
   local shortcut = self.list[2] and walk:inside(self.list[2], order) or order
@@ -109,7 +109,7 @@ function ShortcutA:forward(x)
   return self.outputs > self.inputs and ops.pad(x, 4, 0, self.outputs - self.inputs) or x
 end
 
----The shortcut without weights: every stride-th pixel, further channels of zeros behind.
+---The shortcut without weights: every stride-th pixel; further channels are zeros.
 ---@param inputs integer      channels
 ---@param outputs integer     channels
 ---@param stride? integer     1

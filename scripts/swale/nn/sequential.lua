@@ -31,7 +31,7 @@ function Sequential.sample()
   return M.Sequential { linear(6, 4), linear(4, 3) }, layer.example { 4, 6 }
 end
 
---- Where a layer only scales and shifts channels, the one before may take that into its weights.
+--- A layer that only scales and shifts channels may be folded into the weights of the one before.
 local function can_fold(child, norm)
   return norm and child.folded and child.outputs == norm:maps_channels()
 end
@@ -62,7 +62,7 @@ local function arguments_of(constructor)
   return table.concat(names, ", ")
 end
 
---- nn.ReLU without its parentheses is a function, too, but not of x.
+--- nn.ReLU without parentheses is a constructor, not a function of x.
 local function refuse_constructor(i, value)
   for name, f in pairs(require "swale.nn") do
     if f == value then
@@ -82,8 +82,8 @@ local function child_of(i, value)
   return { key = value.name or tostring(i - 1), layer = value }
 end
 
----Layers one after another; a function stands for a Lambda without parameters. A layer's part of a
----path is its name, or else its position, counted from 0 as PyTorch's: "0.weight".
+---Layers one after another; a function becomes a Lambda without parameters. A layer's part of a
+---path is its name, or else its position, counted from 0 as in PyTorch: "0.weight".
 ---@param layers table      a list; name = among them names it
 ---@return swale.Sequential
 function M.Sequential(layers)

@@ -1,12 +1,12 @@
---- One layer in several places of a network. A layer is a description: two places of it would get
---- weights of their own, where PyTorch would tie them. So it is refused where there are weights,
---- unless it is said which is meant: layer:copy(), or nn.shared(layer).
+--- One layer in several places of a network. A layer is a description: each place would get its own
+--- weights, where PyTorch would tie them. So a layer with weights may be in one place only; for
+--- others there are layer:copy(), with its own weights, and nn.shared(layer), with the same.
 local errors = require "swale.errors"
 local tree = require "swale.nn.tree"
 
 local M = {}
 
----What two places of one layer have in common: the layer that nn.shared was given, else itself.
+---The layer that nn.shared was given, else the layer itself: equal for places with shared weights.
 ---@param layer swale.Layer
 ---@return swale.Layer
 function M.identity(layer) return rawget(layer, "original") or layer end
@@ -33,12 +33,12 @@ end
 local function check_again(self, layer, path, before, shared)
   if not tree.find(layer, has_parameters) and not tree.find(layer, has_buffers) then return end
   if not shared and not before.shared then refuse_two(self, layer, before.path, path) end
-  before.shared = before.shared and shared -- one place may have the layer as it is
+  before.shared = before.shared and shared -- one place may have the layer itself
   local norm, at = tree.find(layer, has_buffers, path)
   if norm then refuse_buffers(norm, at) end
 end
 
----Refuses a layer that is inside of another in two places, and is not shared.
+---Refuses a layer that contains another one in two places, unless it is shared.
 ---@param layer swale.Layer
 function M.check(layer)
   local places = {}
@@ -72,7 +72,7 @@ local function copied(value, is_layer, done)
   return done[value]
 end
 
----The layer anew, with all that is inside: another place for it, and weights of its own there.
+---A copy of the layer with all layers inside, for another place, with its own weights.
 ---@param layer swale.Layer
 ---@param is_layer fun(value: any): boolean
 ---@return swale.Layer

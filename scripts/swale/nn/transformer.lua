@@ -1,4 +1,4 @@
---- The block that transformers are made of.
+--- The transformer block.
 local attentions = require "swale.nn.attention"
 local dropouts = require "swale.nn.dropout"
 local elementwise = require "swale.nn.elementwise"
@@ -10,13 +10,13 @@ local options = require "swale.options"
 local M = {}
 
 ---@class swale.TransformerOptions
----@field mlp? number                  width of the layer between, in sizes (4)
+---@field mlp? number                  width of the hidden layer, in units of size (4)
 ---@field causal? boolean              false
 ---@field dropout? number              of attention weights and of both branches (0)
----@field bias? boolean                of the products (true)
+---@field bias? boolean                of the linear layers (true)
 ---@field norm? "pre"|"post"           "pre": x + f(norm(x)), as GPT-2's; "post": norm(x + f(x))
 ---@field init? swale.Initializer      normal with deviation 0.02, as GPT-2's; biases begin at 0
----@field output_init? swale.Initializer   of the products that end a branch, init unless told
+---@field output_init? swale.Initializer   of the last layer of each branch; init by default
 ---@field name? string
 
 ---@class swale.TransformerBlock: swale.Layer
@@ -37,7 +37,7 @@ function Block.sample() return M.TransformerBlock(6, 2), layer.example { 4, 3, 6
 
 function Block:declared() return ("%d, %d heads"):format(self.size, self.heads) end
 
---- A branch: some of the children, one after the other.
+--- A branch: children first … last, one after another.
 local function branch(self, first, last, x, p, context)
   for i = first, last do x = self.list[i].layer:call(x, p[i], context) end
   return x

@@ -1,11 +1,11 @@
---- What layers over images have in common: numbers that are pairs, shapes that are images.
+--- Shared by layers over images: options that are pairs, and shapes of images.
 local errors = require "swale.errors"
 
 local M = {}
 
 ---@alias swale.Pair integer|integer[]   of both axes, or { rows, columns }
 
----A number that stands for both axes, or { rows, columns }.
+---A number for both axes, or { rows, columns }.
 ---@param where string
 ---@param name string
 ---@param value swale.Pair
@@ -25,7 +25,7 @@ function M.pair(where, name, value, least, word)
   return { math.tointeger(pair[1]), math.tointeger(pair[2]) }
 end
 
----The height and width of what windows over an image give.
+---The height and width of the output of windows over an image.
 ---    height' = (height + 2 padding + more - dilation (kernel - 1) - 1) // stride + 1
 ---@param shape integer[]     of the image, without the batch
 ---@param kernel integer[]
@@ -47,17 +47,17 @@ end
 ---@return string
 function M.text(pair) return ("%dx%d"):format(pair[1], pair[2]) end
 
----The shape of x, which must be of images, with so many channels if that is told.
+---The shape of x, which must be of images, and have so many channels if given.
 ---@param x swale.Value
 ---@param channels? integer
 ---@return swale.size[]
 function M.image(x, channels)
   local shape = x:shape()
   if #shape ~= 4 then
-    errors.misuse("wants images (batch, height, width, channels), not %s; rows become images by"
+    errors.misuse("takes images (batch, height, width, channels), not %s; rows become images by"
       .. " x:reshape { -1, height, width, channels }", errors.shape_text(shape))
   elseif channels and shape[4] ~= channels then
-    errors.misuse("wants images of %d channels, not %s%s", channels, errors.shape_text(shape),
+    errors.misuse("takes images of %d channels, not %s%s", channels, errors.shape_text(shape),
       shape[2] == channels and "; channels come last, (batch, height, width, channels):"
       .. " x:transpose(2, 3):transpose(3, 4) puts them there" or ", which have " .. shape[4])
   end
