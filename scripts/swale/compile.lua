@@ -1,6 +1,6 @@
---- From a network and a loss to programs. One graph holds the loss, its gradient with respect
---- to every parameter, the new values of buffers, the per-example gradient norms, and what
---- evaluation wants. A network that has modes is compiled once for each.
+--- Compiles a network and a loss to programs. One graph has the loss, its gradient with respect to
+--- every parameter, the new values of buffers, the per-example gradient norms, and the outputs of
+--- evaluation. A network with modes is compiled once for each.
 local contexts = require "swale.nn.context"
 local core = require "swale.core"
 local entry = require "swale.entry"
@@ -22,24 +22,24 @@ local M = {}
 ---@field layer swale.Layer
 ---@field x swale.Node              examples, in the shape that the layer takes
 ---@field y swale.Node
----@field parameters swale.Node[]   one a segment
+---@field parameters swale.Node[]   one for each segment
 ---@field bound table               the nodes of parameters and buffers, as forward takes them
 ---@field context swale.Context
 ---@field state { node: swale.Node, offset: integer }[]   new values of buffers
 ---@field output swale.Node         of the network
 ---@field loss swale.Node           a scalar, the mean over the batch
----@field each swale.Node|nil       (B) losses; nil if the loss function gave a scalar, or weights
+---@field each swale.Node|nil       (B) losses; nil if the loss returns a scalar, or weights
 ---@field ratio { value: swale.Node, weight: swale.Node }|nil   (B) each, of a loss with weights
 ---@field hit swale.Node|nil        (B) 1 where the largest output is the label; nil without labels
----@field counted swale.Node|nil    (B) labels that count, where some do not: then hit is a sum
+---@field counted swale.Node|nil    (B) labels that count, if some do not: then hit is a sum
 ---@field grads (swale.Node|false)[]
 local Graph = {}
 Graph.__index = Graph
 
----@class swale.Example             what an example looks like
+---@class swale.Example             the form of an example
 ---@field features integer[]        shape of x without the batch, as the layer takes it
----@field rows? integer[]           as it comes, where that is something else: flat
----@field index? boolean            x are class indices, of a text for instance
+---@field rows? integer[]           its shape in the data, if another: flat
+---@field index? boolean            x are class indices, as of a text
 ---@field labels boolean            y are class labels
 ---@field target? integer[]         shape of y without the batch; nil: one label
 
@@ -53,12 +53,12 @@ local function target_input(graph, example)
   return graph:input(2, example.labels and "index" or "real", batched(example.target or {}))
 end
 
---- Values and weights, one an example each: the sums of both, divided.
+--- The loss of values and weights, one of each for an example: the ratio of their sums.
 local function take_ratio(self, value, weight)
   for _, node in ipairs { value, weight } do
     local shape = node:shape()
     if #shape ~= 1 or shape[1] ~= "batch" then
-      errors.misuse("loss: with weights, a value and a weight for each example, not %s",
+      errors.misuse("loss: with weights, must be a value and a weight for each example, not %s",
         errors.shape_text(shape))
     end
   end
@@ -68,7 +68,7 @@ end
 
 local function take_loss(self, value, weight)
   if core.type(value) ~= "node" then
-    errors.misuse("loss: the loss function gave %s; it has to return what it computed from output"
+    errors.misuse("loss: the loss function returned %s; it must return what it computes from output"
       .. " and target", errors.shown(value))
   end
   if core.type(weight) == "node" then return take_ratio(self, value, weight) end
@@ -78,12 +78,12 @@ local function take_loss(self, value, weight)
   elseif #shape == 1 and shape[1] == "batch" then
     self.each, self.loss = value, ops.mean(value)
   else
-    errors.misuse("loss: must be one value an example, (batch), or their mean, (), not %s",
+    errors.misuse("loss: must be one value for each example, (batch), or their mean, (), not %s",
       errors.shape_text(shape))
   end
 end
 
---- What most often is meant where a loss and the data do not go together.
+--- The usual remedy where a loss and the data do not match.
 local function remedy(self, loss, example)
   local positions = self.output:ndim() - self.y:ndim()
   if loss == losses.mse and example.labels then
@@ -104,7 +104,7 @@ local function loss_name(loss)
   return name and "loss." .. name or "the loss"
 end
 
---- The loss, with its operands' shapes in what goes wrong.
+--- Adds the loss; messages of errors give the shapes of its operands.
 local function add_loss(self, loss, example)
   local before = self.output:label(loss_name(loss))
   local ok, message = pcall(function() take_loss(self, loss(self.output, self.y)) end)
@@ -120,7 +120,7 @@ local function features_text(shape)
   return #shape == 1 and ("%d features"):format(shape[1]) or errors.shape_text(shape)
 end
 
---- A network of the zoo is made for images of a size and a number of channels.
+--- The remedy for images of another size than a network of the zoo is made for.
 local function made_for(layer, features)
   local input = layer.made_for and errors.shape_text(layer.made_for)
   if not input or #features ~= 3 or input == errors.shape_text(features) then return "" end
@@ -128,7 +128,7 @@ local function made_for(layer, features)
     input, table.concat(features, ", "))
 end
 
---- The network; a layer that does not fit is told what the data has.
+--- Adds the network; messages of errors give the shape of the data's examples.
 local function add_output(self, example)
   local ok, output = pcall(self.layer.call, self.layer, self.x, self.bound, self.context)
   if ok then
@@ -141,9 +141,9 @@ local function add_output(self, example)
   end
 end
 
---- The class that each output stands for, as a number of the labels' shape; nil if they are not
---- outputs of labels. Outputs are (B, …, classes), or one row a label; of one logit, its sign. The
---- second result is the largest output of each label.
+--- The predicted classes, in the labels' shape, and the largest output for each label; nil if the
+--- outputs are not of classes. Outputs are (B, …, classes), or one row for each label; one logit
+--- predicts by its sign.
 local function best_of(self, facts)
   local output, shape = self.output, self.y:shape()
   local sizes, labels = output:shape(), self.y:ndim()
@@ -156,12 +156,12 @@ local function best_of(self, facts)
   end
 end
 
---- Where an example has several labels, the mean over them. Where some do not count, sums.
+--- Adds hits: of an example with several labels, the mean over them; sums, if some do not count.
 local function take_hits(self, example, facts)
   if not example.labels then return end
   local best, largest = best_of(self, facts)
   if not best then return end
-  local is_number = ops.eq(largest, largest) -- a row with a NaN is no hit
+  local is_number = ops.eq(largest, largest) -- a row with a NaN is not a hit
   local hit, axes = ops.eq(best, ops.cast(self.y)) * is_number, {}
   for axis = 2, self.y:ndim() do axes[axis - 1] = axis end
   local several = #axes > 0
@@ -175,13 +175,13 @@ local function take_hits(self, example, facts)
   self.counted = several and ops.sum(counted, axes) or counted
 end
 
---- Collects what layers set: each buffer once, in its own shape.
+--- Collects the new values that layers set: each buffer once, in its shape.
 local function collector(self, by_path)
   local segment_of, seen = {}, {}
   for _, s in ipairs(self.buffer_segments) do segment_of[by_path[s.path]] = s end
   return function(buffer, node)
     local s = segment_of[buffer]
-    if not s then errors.misuse "context:set: the first argument is no buffer of a layer" end
+    if not s then errors.misuse "context:set: the first argument is not a buffer of a layer" end
     if seen[s] then errors.misuse('context:set: "%s" is set twice', s.path) end
     local shape, wanted = errors.shape_text(node:shape()), errors.shape_text(s.shape)
     if shape ~= wanted then
@@ -217,8 +217,8 @@ function M.graph(layer, loss, example, mode, fold)
   return self
 end
 
---- Outputs: what is given, then the gradients that there are, each at its place in the vector, then
---- the new values of buffers at theirs.
+--- A program of the given outputs, the gradients, each at its offset in the vector, and the new
+--- values of buffers at theirs.
 local function with_gradients(self, outputs, dtype, state)
   local offsets, vectors = {}, {}
   for i = 1, #outputs do offsets[i] = false end
@@ -247,7 +247,6 @@ function Graph:train(dtype) return with_gradients(self, { self.loss }, dtype, se
 ---@return swale.Program
 function Graph:pure(dtype) return with_gradients(self, { self.loss }, dtype, {}) end
 
---- Normalisation over the batch: an example's gradient of its own is then not to be had.
 local COUPLED = [[
 
   A batch norm in training mode makes each example depend on the others that it is normalised with.
@@ -257,7 +256,7 @@ local COUPLED = [[
   Ghost batches (nn.GhostBatchNorm) are independent of each other, and may be the unit instead:
     sw.compile(loss, model):value_and_gradient(w, batch) of batches as large as a ghost]]
 
---- segment: of the parameter at fault, if it is one.
+--- segment: of the parameter at fault, if there is one.
 local function refuse_norms(self, asks, why, segment)
   if self.ratio then
     errors.misuse("%s needs per-example gradient norms, but there are none%s", asks,
@@ -275,9 +274,9 @@ local function refuse_tied(asks, tie)
     .. " the places; layer:copy() has weights of its own", asks, tie.first, tie.path)
 end
 
----The (B) squared norms of the examples' own gradients; raises, naming the parameter, if there
----is no way to them.
----@param asks? string     who asks, for that: "measure: noise_scale"
+---The squared norms of the per-example gradients, (B). Raises, naming the parameter, if they cannot
+---be computed.
+---@param asks? string     who needs them, for the message: "measure: noise_scale"
 ---@return swale.Node
 function Graph:norms(asks)
   if self.norm_node then return self.norm_node end
@@ -303,8 +302,8 @@ function Graph:is_coupled()
   return self.ratio ~= nil or (self.each or self.output):dependence() == "mixed"
 end
 
----The examples' losses, and their hits where there are labels; or the mean loss of a loss function
----that gives only that.
+---The losses of the examples, and their hits if there are labels; or the mean loss, if the loss
+---function returns only that.
 ---@param dtype? "float32"|"float64"
 ---@return swale.Program program
 ---@return string[] names       of its outputs: "loss" "weight" "hit" "counted"

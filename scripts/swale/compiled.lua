@@ -1,4 +1,4 @@
---- The loss of a network as a function of its weights: for loops of one's own.
+--- The loss of a network as a function of its weights, for training loops of your own.
 local class = require "swale.class"
 local compile = require "swale.compile"
 local core = require "swale.core"
@@ -37,9 +37,9 @@ local COMPILE = { mode = { choice = { "train", "eval" }, "train" }, seed = { "in
 ---    local f = sw.compile(sw.loss.cross_entropy, model)
 ---    local value, gradient = f:value_and_gradient(w, batch)
 ---In mode "eval" batch norms use the model's running statistics.
----Dropout follows from seed, batch.step and batch.position (0 where the batch has none, as one made
----by hand): the same batch always gives the same value, so that differences and second derivatives
----are those of one function. Another `step` in the batch draws anew.
+---Dropout follows from seed, batch.step and batch.position (0 where the batch has none): the same
+---batch always gives the same value, so that differences and second derivatives are those of one
+---function. Another `step` in the batch gives another mask.
 ---@param loss swale.LossFunction
 ---@param model swale.Model|swale.Layer
 ---@param o? swale.CompileOptions
@@ -48,7 +48,7 @@ function M.compile(loss, model, o)
   options.value("compile", "loss", loss, "function")
   o, model = options.check("compile", o, COMPILE), models.of("compile", model)
   if o.update_buffers and o.mode == "eval" then
-    errors.misuse 'compile: update_buffers goes with mode = "train"'
+    errors.misuse 'compile: update_buffers needs mode = "train"'
   end
   return setmetatable({ loss = loss, layer = model.layer, model = model, graphs = {},
     mode = o.mode, seed = o.seed, updating = o.update_buffers and model:buffers() ~= nil },
@@ -61,24 +61,24 @@ end
 
 local function check_batch(where, batch)
   if type(batch) ~= "table" or core.type(batch.x) ~= "tensor" or core.type(batch.y) ~= "tensor" then
-    errors.misuse("%s: a batch is { x = tensor, y = tensor }, as data.train:batches gives", where)
+    errors.misuse("%s: a batch is { x = tensor, y = tensor }, as data.train:batches returns", where)
   end
   return batch
 end
 
---- Indices are int32; numbers have the program's type.
+--- Converts indices to int32, numbers to the program's type.
 local function as_input(t, index, dtype)
   dtype = index and "int32" or dtype
   return t:dtype() == dtype and t or t:to(dtype)
 end
 
---- Of an example; rows may be images that lie flat.
+--- The shape of an example, as the layer takes it and as in the batch, where images may be flat.
 local function features_of(self, batch)
   local rows = rest(batch.x:shape())
   return entry.features(self.layer, rows, batch.shape), rows
 end
 
---- One graph a shape of batch, made when it is met first.
+--- One graph for each shape of batches, made on first use.
 local function graph_for(self, batch, index, labels)
   local features, rows = features_of(self, batch)
   local target = rest(batch.y:shape())
@@ -93,8 +93,8 @@ local function graph_for(self, batch, index, labels)
   return self.graphs[key]
 end
 
----For swale.second: the program of a kind, made by make(graph, kind, dtype) when it is wanted
----first, and its inputs.
+---For swale.second: the program of a kind, made by make(graph, kind, dtype) on first use, and its
+---inputs.
 ---@param kind string
 ---@param batch swale.Batch
 ---@param dtype swale.dtype
@@ -112,7 +112,7 @@ function Compiled:program(kind, batch, dtype, make)
     { as_input(batch.x, index, dtype), as_input(batch.y, labels, dtype) }, made.graph
 end
 
----Likewise: the vectors of a run, weights, buffers, direction.
+---For swale.second: the vectors of a run: weights, buffers, direction.
 ---@param w swale.Tensor
 ---@param v? swale.Tensor
 ---@return swale.Tensor[]
@@ -121,8 +121,8 @@ function Compiled:vectors(w, v)
   return { w, buffers and as_input(buffers, false, w:dtype()) or w, v or w }
 end
 
----Likewise: what random numbers are drawn by goes into a run's options. All derivatives at a batch
----see the same ones.
+---For swale.second: adds to a run's options what determines its random numbers. All derivatives at
+---a batch have the same ones.
 ---@param batch swale.Batch
 ---@param o swale.ProgramRun
 ---@return swale.ProgramRun o
@@ -137,13 +137,13 @@ end
 local function training(graph, _, dtype) return graph:train(dtype) end
 local function pure(graph, _, dtype) return graph:pure(dtype) end
 
---- Whether a training would make a step of this: only then it keeps new statistics.
+--- Whether all are finite: a training keeps new statistics only then.
 local function is_finite(value, gradient, statistics)
   local sum = value + gradient:norm() + statistics:norm()
   return sum - sum == 0
 end
 
---- The program's one call.
+--- Runs the program: value and gradient.
 local function run(self, w, batch)
   local make = self.updating and training or pure
   local program, inputs = self:program("value_and_gradient", batch, w:dtype(), make)
@@ -159,7 +159,7 @@ end
 
 ---Loss and gradient at w.
 ---@param w swale.Tensor             flat, float32 or float64: the program computes in that
----@param batch swale.Batch          its step and position, if it has them, are dropout's
+---@param batch swale.Batch          step and position, if it has them, determine dropout
 ---@return number value
 ---@return swale.Tensor gradient     flat
 function Compiled:value_and_gradient(w, batch)
@@ -210,7 +210,7 @@ end
 
 local function check_sample(sample)
   if type(sample) == "table" and type(sample.train) == "table" then
-    errors.misuse "loss_on: a data set has several splits; which one? data.train, for instance"
+    errors.misuse "loss_on: takes one split of a data set, such as data.train"
   end
   return check_batch("loss_on", sample)
 end
@@ -234,8 +234,8 @@ end
 
 -- ------------------------------------------------------------------ checking
 
---- A slope that is nothing beside the whole gradient is measured against that: of a bias before a
---- batch norm, say, it is 0 but for rounding.
+--- The relative error along a direction. A slope that is negligible beside the whole gradient is
+--- compared with that: of a bias before a batch norm, it is 0 up to rounding.
 local function directional_error(self, w, batch, direction, step)
   local _, gradient = self:value_and_gradient(w, batch)
   local ahead = self:value(w:clone():add(step, direction), batch)
@@ -257,16 +257,16 @@ local CHECK = { step = { "positive", 1e-5 }, seed = { "integer", 1 },
 ---@field tolerance? number          1e-2
 
 local function refuse(worst, path)
-  errors.misuse("check_gradient: the gradient of \"%s\" is not that of the loss: central"
-    .. " differences are off by %.2g of it: a jump, a kink at these weights, or an op whose"
-    .. " derivative is wrong", path, worst)
+  errors.misuse("check_gradient: the gradient of \"%s\" differs from central differences of the"
+    .. " loss by %.2g of it: a jump, a kink at these weights, or an op whose derivative is wrong",
+    path, worst)
 end
 
 ---Compares the gradient with central differences in double, along a random direction for each
 ---parameter: |difference - gradient| / (|difference| + |gradient|). 1e-6 is good; a kink of relu
----within the step shows as more. Raises, naming the worst parameter, above the tolerance.
----@param f swale.Compiled|swale.Model   a model: with loss, cross_entropy unless told, and mode
----@param batch? swale.Batch         the last one that f saw
+---within the step gives more. Above the tolerance it raises and names the worst parameter.
+---@param f swale.Compiled|swale.Model   of a model, o has loss (cross_entropy) and mode
+---@param batch? swale.Batch         by default the last one of f
 ---@param o? swale.CheckGradientOptions
 ---@return number worst
 ---@return table<string, number> errors   by parameter

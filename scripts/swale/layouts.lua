@@ -3,9 +3,9 @@
 --- channels), PyTorch's (channels, height, width), which permutes the weights of a linear layer or
 --- of a norm behind it. Nothing else differs.
 ---
---- The network is called once for the shapes. Then each layer says, by its method pytorch, in which
---- order its output lies, from the order of its input, and which parameters are rearranged. Where
---- the order is unknown and matters, the file is refused.
+--- The network is called once for the shapes. Then the method pytorch of each layer gives, from the
+--- order of its input's values, that of its output's, and the parameters to rearrange. Where the
+--- order is unknown and matters, the file is refused.
 local core = require "swale.core"
 local entry = require "swale.entry"
 local errors = require "swale.errors"
@@ -20,8 +20,8 @@ local M = {}
 ---@class swale.LayoutWalk       through a network, from layer to layer
 ---@field shapes table<swale.Layer, integer[]>   of their inputs, without the batch
 ---@field found swale.Arrangements
----@field prefix string          of the layer that is asked
----@field confirmed boolean      some layer took the input for an image
+---@field prefix string          the path of the current layer
+---@field confirmed boolean      some layer takes the input as an image
 local Walk = {}
 Walk.__index = Walk
 
@@ -43,7 +43,7 @@ function Walk:visit(layer, order)
   return after
 end
 
----The order behind a layer that is inside of the one that is asked.
+---The order behind a layer inside the current one.
 ---@param child { key: string, layer: swale.Layer }
 ---@param order swale.Order
 ---@return swale.Order
@@ -55,7 +55,8 @@ function Walk:inside(child, order)
   return after
 end
 
----A layer knows how many channels it takes: an image before it has its channels last.
+---Called by a layer with a known number of channels: it confirms that an image before it has its
+---channels last.
 ---@param order swale.Order
 function Walk:confirm(order) self.confirmed = self.confirmed or order == orders.IMAGE end
 
@@ -79,7 +80,7 @@ local function input_shape(input)
   return table.move(list, 1, n, 1, {}), named ~= nil
 end
 
---- Shapes before each layer, without the batch; nil and the message of the layer that refuses.
+--- Shapes of the layers' inputs, without the batch; or nil and the message of a layer that refuses.
 local function call(layer, input, features)
   local graph, seen = core.graph(), {}
   local bound = segments.nodes(graph, layer)
@@ -95,7 +96,8 @@ local function call(layer, input, features)
   return nil, (tostring(why):gsub("^[^\n]-:%d+: ", "", 1))
 end
 
---- Rows as they lie or, where a network takes rows, in one axis. The order of the first values.
+--- Calls the network with an example as it is or, where it takes rows, flattened. Returns
+--- the shapes and the order of the input.
 local function begin(layer, input)
   local features = entry.features(layer, input, #input == 3 and input or nil)
   local seen, why = call(layer, input, features)
@@ -117,7 +119,7 @@ local function refuse_input(layer, input, why)
     why)
 end
 
---- Whether { a, b, c } may be { channels, height, width }: a square image then, or few channels.
+--- Whether { a, b, c } may be { channels, height, width }: of a square image, or with few channels.
 local function looks_transposed(input)
   local a, b, c = table.unpack(input)
   return #input == 3 and a ~= b and (b == c or a <= 4 and c > 4)
@@ -136,11 +138,11 @@ local function moves(found)
   return false
 end
 
----What is to be rearranged between our layout and PyTorch's. A shape that the network refuses is
----refused, and so is one that does not show which axis holds the channels.
+---The parameters to rearrange between Swale's layout and PyTorch's. A shape that the network does
+---not take is refused, and so is one that leaves open which axis has the channels.
 ---@param layer swale.Layer
 ---@param input table|nil         shape of one example: { height, width, channels }, or by name
----@return swale.Arrangements     by path; parameters that lie alike are not in it
+---@return swale.Arrangements     by path, without the parameters that need none
 ---@return integer[]|nil input    if it matters
 function M.pytorch(layer, input)
   if not input then return walk_through(layer, orders.PLAIN, {}).found end
@@ -167,7 +169,7 @@ local function permuted(t, perm)
   return t
 end
 
----Our tensor as it lies in the file.
+---A tensor in the layout of the file.
 ---@param t swale.Tensor
 ---@param a swale.Arrangement
 ---@return swale.Tensor
@@ -175,7 +177,7 @@ function M.to_file(t, a)
   return permuted(t:reshape(a.split), a.perm):contiguous():reshape(a.shape)
 end
 
----The file's tensor as we have it.
+---A tensor of the file in Swale's layout.
 ---@param t swale.Tensor
 ---@param a swale.Arrangement
 ---@return swale.Tensor

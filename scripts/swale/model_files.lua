@@ -28,7 +28,7 @@ local function are_equal(a, b)
     and (a:to("float64") - b:to("float64")):norm() == 0
 end
 
---- Says in a file's metadata for which images its linear layers are arranged: shapes do not tell.
+--- The name in a file's metadata of the input shape that its layout is for: shapes do not show it.
 local NOTE = "swale.layout"
 
 local function note_of(input) return "pytorch " .. table.concat(input, " ") end
@@ -48,7 +48,7 @@ local function check_note(path, note, input)
     .. " the same", path, written)
 end
 
---- Further places of shared parameters, as they lie in a file.
+--- Further places of shared parameters.
 local function ties_of(self) return select(3, segments.of(self.layer)) end
 
 --- PyTorch's state_dict has shared weights under every path.
@@ -59,7 +59,7 @@ local function add_ties(self, tensors, arranged)
   end
 end
 
---- Such a file, or ours: what is there under a further path must be the same.
+--- Removes shared weights under further paths, which must be equal to those under the first.
 local function drop_ties(self, path, tensors, arranged)
   for _, tie in ipairs(ties_of(self)) do
     check_alike(tie, arranged)
@@ -75,12 +75,12 @@ end
 local SAVE = { layout = LAYOUT, input = "table?", metadata = "table?" }
 
 ---@class swale.SaveOptions
----@field layout? "swale"|"pytorch"   "swale"; they differ in kernels, and behind images
----@field input? table                for "pytorch": of an example, { height, width, channels }, or
----by these names
+---@field layout? "swale"|"pytorch"   "swale"; they differ in kernels, and behind flattened images
+---@field input? table                for "pytorch": shape of an example, { height, width,
+---channels }, or by these names
 ---@field metadata? table<string, string>
 
----Writes the weights as safetensors, by path: "0.weight" (out, in), as PyTorch's state_dict.
+---Writes the weights as safetensors, by path, as in PyTorch's state_dict: "0.weight" (out, in).
 ---@param self swale.Model
 ---@param path string
 ---@param o? swale.SaveOptions
@@ -100,7 +100,7 @@ end
 
 -- ------------------------------------------------------------------ loading
 
---- A run's checkpoint has one flat vector, and says in its metadata what lies where.
+--- A run's checkpoint has one flat vector; its metadata has the segments.
 local function slices(flat, list)
   local state = {}
   for _, s in ipairs(list) do
@@ -151,7 +151,7 @@ local function all_segments(self)
   return table.move(self.buffer_segments, 1, #self.buffer_segments, #list + 1, list)
 end
 
---- What fits, and a report of what does not.
+--- Compares the file with the model: a report, and what is wrong with shapes in words.
 local function compare(self, tensors, arranged)
   local report, words = { missing = {}, unexpected = {}, misshapen = {} }, {}
   local left = {}
@@ -174,7 +174,7 @@ end
 
 local function quoted(names) return '"' .. table.concat(names, '", "') .. '"' end
 
---- (out, in, rows, columns) where (out, rows, columns, in) is wanted: a file from PyTorch.
+--- Whether kernels are (out, in, rows, columns) instead of (out, rows, columns, in): PyTorch's.
 local function is_pytorch(self, tensors)
   for _, s in ipairs(self.segments) do
     local t, k = tensors[s.path], s.shape
@@ -213,14 +213,14 @@ local LOAD = { layout = LAYOUT, input = "table?", strict = { "boolean", true },
 
 ---@class swale.WeightsOptions
 ---@field layout? "swale"|"pytorch"   of the file
----@field input? table                for "pytorch": of an example, { height, width, channels }, or
----by these names
----@field strict? boolean             true; false: takes what fits and reports the rest
+---@field input? table                for "pytorch": shape of an example, { height, width,
+---channels }, or by these names
+---@field strict? boolean             true; false: loads what fits and reports the rest
 ---@field which? "weights"|"average"  of a run's checkpoint
 
----Takes the weights of a file that save or PyTorch wrote, or of a run's checkpoint. What is
----missing, unexpected or of another shape is refused by name, and nothing is taken, unless strict
----is false.
+---Loads the weights of a file that save or PyTorch wrote, or of a run's checkpoint. Tensors that
+---are missing, unexpected or of another shape are refused by name, and nothing is loaded, unless
+---strict is false.
 ---@param self swale.Model
 ---@param path string
 ---@param o? swale.WeightsOptions

@@ -25,7 +25,7 @@ local function check_all(list, tensors)
   for _, s in ipairs(list) do
     local t = tensors[s.path]
     if core.type(t) ~= "tensor" then
-      errors.misuse('load_state_dict: "%s" is %s', s.path, t and "no tensor" or "missing")
+      errors.misuse('load_state_dict: "%s" is %s', s.path, t and "not a tensor" or "missing")
     end
     local shape, wanted = errors.shape_text(t:shape()), errors.shape_text(s.shape)
     if shape ~= wanted then
@@ -34,7 +34,7 @@ local function check_all(list, tensors)
   end
 end
 
----Takes parameters and buffers by path: all of them, of the right shapes, or none.
+---Sets parameters and buffers by path: all of them, of the right shapes, or none.
 ---@param self swale.Model
 ---@param tensors table<string, swale.Tensor>
 ---@return swale.Model self

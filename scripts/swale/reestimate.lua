@@ -1,12 +1,11 @@
---- Running statistics of batch norms for given weights, from a pass over data. Every example weighs
---- the same whatever the batches, the last partial one included, and the variance of batch means is
---- not lost. With n_b values a channel in batch b, mean m_b, biased variance v_b, N = sum n_b:
+--- Running statistics of batch norms for given weights, from a pass over data. All examples have
+--- the same weight whatever the batch size, and the variance of the batch means is included. With
+--- n_b values of a channel in batch b, their mean m_b and biased variance v_b, and N = sum n_b:
 ---
 ---    mean = sum n_b m_b / N,    var = sum n_b (v_b + (m_b - mean)^2) / (N - 1)
 ---
---- in double, batch after batch (Chan et al. 1979), so that a mean that is large beside the
---- deviation takes nothing from it; N - 1 as PyTorch's running_var has it. Units are not dropped
---- meanwhile.
+--- in double, batch after batch (Chan et al. 1979), so that a mean that is large compared with the
+--- deviation costs no digits; N - 1 as in PyTorch's running_var. Dropout is off.
 local contexts = require "swale.nn.context"
 local core = require "swale.core"
 local entry = require "swale.entry"
@@ -17,15 +16,15 @@ local segments = require "swale.segments"
 local M = {}
 
 ---@class swale.NormSite          a batch norm in a graph
----@field moments swale.Node      (2, channels) of what comes in
----@field positions integer       values a channel that one example gives
+---@field moments swale.Node      (2, channels) of its input
+---@field positions integer       values of a channel in one example
 ---@field channels integer
 ---@field p table                 its bound parameters and buffers
 
 ---@class swale.Reestimation
 ---@field layer swale.Layer
 ---@field weights swale.Tensor
----@field buffers swale.Tensor          what else is in it stays as it is here
+---@field buffers swale.Tensor          the result has its other values
 ---@field source swale.Source
 ---@field example swale.Example
 ---@field index? swale.Tensor           int32, from 0: examples; nil: all
@@ -39,7 +38,7 @@ local function site_of(layer, x, p)
   return { moments = moments, positions = positions, channels = layer.channels, p = p }
 end
 
---- Where a site's statistics lie in the result.
+--- Gives a site the views of its statistics in the result.
 local function attach(site, nodes, views)
   for path, view in pairs(views) do
     for _, name in ipairs { "running_mean", "running_var", "num_batches_tracked" } do
@@ -48,7 +47,7 @@ local function attach(site, nodes, views)
   end
 end
 
---- A graph whose batch norms are in one mode, with what comes into each that keeps statistics.
+--- A graph with all batch norms in one mode, and a site for each that has statistics.
 local function build(o, mode)
   local graph, sites = core.graph(), {}
   local bound, nodes = segments.nodes(graph, o.layer)
@@ -70,7 +69,7 @@ local function all(n)
   return index
 end
 
---- An example too many for whole batches goes with the last one: alone it has no variance.
+--- A single example left over is added to the last batch: alone it has no variance.
 local function each_batch(o, f)
   local index, first = o.index or all(#o.source), 1
   while first <= #index do
@@ -119,8 +118,8 @@ end
 
 ---The buffers for these weights, as a new vector.
 ---    pooled      one pass in which batch norms normalise by batches, as in training
----    layerwise   a pass for each batch norm, those before it as in evaluation, with what was found
----                for them: exact, whatever the batch size
+---    layerwise   a pass for each batch norm, those before it as in evaluation, with their new
+---                statistics: exact, whatever the batch size
 ---@param o swale.Reestimation
 ---@return swale.Tensor
 function M.buffers(o)
@@ -139,7 +138,7 @@ end
 ---@field method? "pooled"|"layerwise"   "pooled"
 ---@field batch_size? integer            1000
 ---@field weights? swale.Tensor          flat; the model's own
----@field commit? boolean                the model takes the statistics in; false
+---@field commit? boolean                also sets the model's statistics; false
 
 local OPTIONS = { method = { choice = { "pooled", "layerwise" }, "pooled" },
   batch_size = { "count", 1000 }, weights = "tensor?", commit = { "boolean", false } }

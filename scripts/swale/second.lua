@@ -1,9 +1,9 @@
---- Second derivatives of a loss, and what follows from them: Hessian and Gauss-Newton products,
---- slope and curvature along a direction, the gradient of |gradient|^2. Each is more nodes in the
+--- Second derivatives of a loss, and quantities made of them: Hessian and Gauss-Newton products,
+--- slope and curvature along a direction, the gradient of |gradient|^2. Each adds nodes to the
 --- graph of loss and gradient, so it is exact, in float32 or float64, by the type of w.
 ---
---- The functions are methods of what sw.compile gives, f:hvp(w, batch, v), and, without the batch,
---- of model:loss_on: loss:hvp(w, v). Vectors are flat, as long as the weights.
+--- The functions are methods of what sw.compile returns, f:hvp(w, batch, v), and, without the
+--- batch, of model:loss_on: loss:hvp(w, v). Vectors are flat, as long as the weights.
 local core = require "swale.core"
 local errors = require "swale.errors"
 local linearized = require "swale.linearized"
@@ -14,16 +14,16 @@ local M = {}
 
 -- ------------------------------------------------------------------ graphs
 
-local DIRECTION, DUAL = 3, 3 -- the vector that v is; the input that stands for a cotangent
+local DIRECTION, DUAL = 3, 3 -- the vector of v; the input of a cotangent
 
---- v as the parameters' shapes want it.
+--- v, in the shapes of the parameters.
 local function directions(g)
   local v = {}
   for i, s in ipairs(g.segments) do v[i] = g.graph:param(s.offset, s.shape, DIRECTION) end
   return v
 end
 
---- sum_i <a_i, b_i>; nil if there is nothing to add up.
+--- sum_i <a_i, b_i>; nil for an empty sum.
 local function inner(a, b)
   local sum
   for i, x in ipairs(a) do
@@ -62,8 +62,8 @@ local function at_output(g, t)
   return slope, slope and gradient_of(g, slope, { g.output }, t)[1]
 end
 
---- What each kind computes: one node a parameter or false, which go into a vector, and nodes that
---- are given back. g: a CompiledGraph.
+--- What each kind computes: for each parameter a node or false, which go into a vector; and nodes
+--- that are returned. g: a CompiledGraph.
 local KINDS = {}
 
 --- H v = gradient of <gradient, v>
@@ -127,8 +127,8 @@ end
 
 -- ------------------------------------------------------------------ running them
 
---- A program of kind with its inputs. J'u is linear in u: its derivative is the same for any u, but
---- some ops that compute it want to be given one.
+--- A program of a kind with its inputs. J'u is linear in u: its derivative is the same for any u,
+--- but some ops that compute it need one.
 local function prepare(f, kind, batch, dtype)
   local program, inputs, g = f:program(kind, batch, dtype, program_of)
   local shape = g.output:shape()
@@ -147,7 +147,7 @@ local function check_vector(where, name, t, n)
   return t
 end
 
---- Runs kind at w along v; gives the program's outputs and the vector.
+--- Runs a kind at w along v. Returns the vector and the program's outputs.
 local function run(f, kind, w, batch, v)
   local n = f.model:weights():numel()
   local dtype = check_vector(kind, "w", w, n):dtype()
@@ -210,7 +210,7 @@ function M.squared_gradient_norm(f, w, batch)
   return squared:item(), gradient
 end
 
----The squared norms of the gradients of each example's own loss: what the noise scale is made of.
+---The squared norms of the gradients of each example's loss, from which the noise scale follows.
 ---    local each, _, g = f:example_norms(w, batch):mean():item(), f:value_and_gradient(w, batch)
 ---    local noise_scale = (each - g:dot(g)) / g:dot(g)      -- tr(covariance) / |gradient|^2
 ---@param f swale.Compiled
@@ -226,7 +226,8 @@ local LINEARIZE = { kind = { choice = { "hvp", "gauss_newton" }, "hvp" },
   memory = { "positive", 2 ^ 30 } }
 
 ---The Hessian (or kind "gauss_newton") at w, as a linear map: `local L = loss:linearize(w)`, then
----L(v) or L:apply { v1, v2 }. What does not depend on v is computed once, if it fits into memory.
+---L(v) or L:apply { v1, v2 }. Parts that do not depend on v are computed once, if they fit into
+---memory.
 ---@param f swale.Compiled
 ---@param w swale.Tensor
 ---@param batch swale.Batch

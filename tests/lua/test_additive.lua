@@ -41,7 +41,7 @@ function TestAdditive:test_its_parts_are_refused_with_a_remedy()
     valid = { x = sw.randn { 9, 1 }, y = sw.randn { 9, 1 } } }
   lu.assert_error_msg_contains("data.valid, 9 examples 8 at a time", make,
     { data = data, eval_batch = 8 })
-  lu.assert_error_msg_contains("no mean over examples", make,
+  lu.assert_error_msg_contains("not a mean over examples", make,
     { measure = { noise_scale = sw.every { steps = 1 } } })
 end
 
@@ -52,7 +52,7 @@ function TestAdditive:test_kinds()
     function(o, y) return ops.square(mse(o, y)) end,
     function(o, y) return ops.max(ops.square(o - y)):reshape {} end,
     function(o, y) return mse(o - ops.mean(o), y) end } do
-    lu.assert_error_msg_contains("no mean over examples", make, { loss = loss, micro_batch = 2 })
+    lu.assert_error_msg_contains("not a mean over examples", make, { loss = loss, micro_batch = 2 })
   end
 end
 

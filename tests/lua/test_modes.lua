@@ -119,7 +119,7 @@ function TestBuffers:test_what_may_be_set()
         { x = sw.zeros { 1, 1 }, y = sw.zeros { 1, 1 } })
     end)
   end
-  refuses("no buffer of a layer", function(x, p, c) c:set(p.w, p.b) return x * p.w end)
+  refuses("not a buffer of a layer", function(x, p, c) c:set(p.w, p.b) return x * p.w end)
   refuses('"b" is set twice', function(x, p, c)
     c:set(p.b, p.b + 1)
     c:set(p.b, p.b + 2)
@@ -338,7 +338,7 @@ function TestTrainingModes:test_checkpoints_hold_them()
   lu.assert_str_contains(last.metadata.buffer_segments, 'num_batches_tracked","shape":[]')
   lu.assert_error_msg_contains("Trainer:evaluate: 3 buffers, the model has 25", t.evaluate, t,
     "last", { buffers = sw.zeros { 3 } })
-  lu.assert_error_msg_contains("which one? data.train", m.loss_on, m, t.data)
+  lu.assert_error_msg_contains("one split of a data set, such as data.train", m.loss_on, m, t.data)
   lu.assert_not_nil(run.best[1].tensors.buffers)
 end
 
@@ -363,7 +363,7 @@ function TestTrainingModes:test_micro_batches_and_batch_norm()
   end, nn.Linear(64, 10) }, 16)
   local coupled = new { micro_batch = { size = 16, couple = true } }
   lu.assert_equals(coupled:fit({ steps = 3 }):state().step, 3)
-  lu.assert_error_msg_contains("leaves one example of a batch of 33 to itself", new,
+  lu.assert_error_msg_contains("leaves one example of a batch of 33 alone", new,
     { model = ghost(8), micro_batch = 16, batch_size = 33 })
   local function trained(micro)
     local t = new { model = ghost(8), micro_batch = micro }:fit { steps = 10 }

@@ -507,7 +507,7 @@ function TestTrainer:test_a_loss_that_gives_a_mean_is_evaluated_too()
 end
 
 function TestTrainer:test_a_loss_that_gives_a_sum_is_refused()
-  lu.assert_error_msg_contains("a loss function that gives one number gives the mean", new,
+  lu.assert_error_msg_contains("a loss function that returns one number must return the mean", new,
     { loss = function(output, target) return sw.loss.cross_entropy(output, target):sum() end })
 end
 

@@ -1,13 +1,13 @@
---- In which order the values between two layers lie, compared with PyTorch's. Images here are
---- (height, width, channels), PyTorch's (channels, height, width), and so are the rows that
---- flattening makes of them: that permutes the weights of a linear layer or of a norm behind it.
+--- The order of the values between two layers, compared with PyTorch. Images are (height, width,
+--- channels) here and (channels, height, width) in PyTorch, and so are flattened images: that
+--- permutes the weights of a linear layer or of a norm behind them.
 local errors = require "swale.errors"
 
 local M = {}
 
 ---@class swale.Order
 ---@field flattened? integer[]      a flattened image, in one axis: its height, width and channels
----@field unknown? swale.Layer      not known, since this layer
+---@field unknown? swale.Layer      unknown, because of this layer
 
 ---@class swale.Arrangement         of a parameter or buffer
 ---@field split integer[]     our tensor is reshaped to this,
@@ -22,7 +22,7 @@ M.PLAIN = {}
 ---@type swale.Order
 M.IMAGE = {}
 
----The order after an image was flattened.
+---The order behind a flattened image.
 ---@param shape integer[]     height, width, channels
 ---@return swale.Order
 function M.flattened(shape)
@@ -31,7 +31,7 @@ function M.flattened(shape)
   return { flattened = shape }
 end
 
----The order after a layer of which nothing is known.
+---The order behind a layer whose order is unknown.
 ---@param layer swale.Layer
 ---@return swale.Order
 function M.unknown(layer) return { unknown = layer } end

@@ -1,12 +1,12 @@
---- Loss functions that give one number for a batch: what may be cut into parts and put together.
---- The mean over a batch is the mean of the means of its parts; a root of it is not.
+--- Whether a loss function that returns one number for a batch may be computed in parts: the mean
+--- over a batch is the mean of the means of its parts; a root of it is not.
 local core = require "swale.core"
 local errors = require "swale.errors"
 
 local M = {}
 
 local EXAMPLES = 6
-local SPREAD = 0.05     -- of the weights beside those at hand, which may be all alike
+local SPREAD = 0.05     -- of the other weights: the model's may be all equal
 local TOLERANCE = 1e-9  -- a sum of six losses in float64, in another order
 
 local function loss_of(program, vectors, source, index)
@@ -14,7 +14,7 @@ local function loss_of(program, vectors, source, index)
   return errors.check(program:run { inputs = { x, y }, vectors = vectors }):item()
 end
 
---- The model's weights, and others near by, in float64.
+--- The model's weights, and others close to them, in float64.
 local function vectors_of(model)
   local weights, buffers = model:weights():to "float64", model:buffers()
   local moved = weights:clone()
@@ -23,7 +23,7 @@ local function vectors_of(model)
   return { { weights, buffers }, { moved:add(1, weights), buffers } }
 end
 
---- Positions from first on, of EXAMPLES spread over the source.
+--- Positions first … last of EXAMPLES that are spread over the source.
 local function spread(source, first, last)
   local index = {}
   for i = first, last do
@@ -34,30 +34,30 @@ end
 
 local function differ(a, b) return math.abs(a - b) > TOLERANCE * (math.abs(a) + math.abs(b)) end
 
---- Of two examples a loss may be 0 but for rounding whatever they are, as 1 - r is of a correlation
---- r: more are taken.
+--- Refuses a sum. Two examples would not do: 1 - r, r being their correlation, is 0 up to rounding.
 local function check_twice(program, vectors, source)
   local index = spread(source, 1, EXAMPLES)
   local once = loss_of(program, vectors, source, index)
   table.move(index, 1, EXAMPLES, EXAMPLES + 1)
   local twice = loss_of(program, vectors, source, index)
   if math.abs(twice - once) > 1e-3 * math.abs(once) then
-    errors.misuse("Trainer: a loss function that gives one number gives the mean over the batch:"
-      .. " of %d examples this one gives %.4g, of the same taken twice %.4g", EXAMPLES, once, twice)
+    errors.misuse("Trainer: a loss function that returns one number must return the mean over the"
+      .. " batch: of %d examples this one is %.4g, of the same taken twice %.4g", EXAMPLES, once,
+      twice)
   end
 end
 
----@class swale.Uneven     a loss that its parts do not make
+---@class swale.Uneven     a loss that is not the mean of its parts
 ---@field whole number     of a batch
 ---@field parts number     the mean of its parts' losses, by their sizes
 
----Refuses a loss that is a sum over the batch: its gradient would grow with it. Says whether it is
----the mean of the losses of parts, by computing it for one batch, whole and in two parts. Where
----the network couples examples even in evaluation, that would tell nothing of the loss.
+---Refuses a loss that is a sum over the batch: its gradient would grow with it. Checks whether it
+---is the mean of the losses of parts, by computing it for one batch, whole and in two parts; but
+---not where the network couples examples in evaluation, too.
 ---@param graph swale.CompiledGraph     of mode "eval"
 ---@param model swale.Model
 ---@param source swale.Source
----@return swale.Uneven|nil             nil: parts make the whole
+---@return swale.Uneven|nil             nil: it is that mean
 function M.check(graph, model, source)
   if graph.each or graph.ratio then return nil end
   local program, coupled = graph:evaluation "float64", graph.output:dependence() == "mixed"
@@ -74,14 +74,14 @@ function M.check(graph, model, source)
   return nil
 end
 
----Raises: what was asked for would cut a batch.
+---Raises the error of an option that would cut a batch.
 ---@param uneven swale.Uneven
 ---@param where string     "Trainer: micro_batch = 2"
----@param instead string   what can be set
+---@param instead string   the remedy
 function M.refuse(uneven, where, instead)
-  errors.misuse("%s: the loss is no mean over examples: of a batch it is %.5g, of its parts %.5g"
-    .. " on average. A loss function that returns one value an example may be cut; else %s", where,
-    uneven.whole, uneven.parts, instead)
+  errors.misuse("%s: the loss is not a mean over examples: of a batch it is %.5g, of its parts %.5g"
+    .. " on average. A loss function that returns one value for each example may be cut; else %s",
+    where, uneven.whole, uneven.parts, instead)
 end
 
 return M

@@ -1,5 +1,5 @@
---- Micro-batches: large batches computed in parts. Where examples are coupled, as under
---- batch norm, the parts are not the whole.
+--- Micro-batches: large batches computed in parts. Where examples are coupled, as by batch norm,
+--- the parts do not give the result of the whole.
 local additive = require "swale.trainer.additive"
 local errors = require "swale.errors"
 local options = require "swale.options"
@@ -11,7 +11,7 @@ local M = {}
 ---@field size integer
 ---@field couple? boolean   batch norms normalise over micro-batches instead of batches; false
 
---- The first layer that couples more examples than micro-batches of that size keep together.
+--- The first layer that couples examples of different micro-batches of that size.
 local function unfit(network, size)
   return tree.find(network, function(layer)
     local coupled = layer:couples()
@@ -30,8 +30,8 @@ local REMEDY = "\n  Ghost batches that divide it are independent of the cut"
 local function refuse(layer, path, size)
   if not layer then
     errors.misuse("Trainer: micro_batch = %d: the loss of an example depends on the others of its"
-      .. " batch, which would be cut; leave micro_batch out, or micro_batch = { size = %d,"
-      .. " couple = true } takes the loss within micro-batches", size, size)
+      .. " batch, which would be cut; leave micro_batch out, or take the loss within micro-batches:"
+      .. " micro_batch = { size = %d, couple = true }", size, size)
   end
   local coupled = layer:couples()
   local ghost = coupled == "batch" and "the whole batch"
@@ -41,19 +41,19 @@ local function refuse(layer, path, size)
     REMEDY:format(size, size))
 end
 
---- A part of one example has no variance, or that of its pixels alone; in the whole batch it goes
---- with the ghost before it.
+--- A part of one example has no variance, or only that of its pixels; in the whole batch it is
+--- merged with the ghost before it.
 local function check_rest(batch, size)
   if type(batch) == "number" and batch > size and batch % size == 1 then
-    errors.misuse("Trainer: micro_batch = %d leaves one example of a batch of %d to itself, where"
-      .. " batch norms have nothing to normalise over", size, batch)
+    errors.misuse("Trainer: micro_batch = %d leaves one example of a batch of %d alone, of which"
+      .. " batch norms have no variance", size, batch)
   end
 end
 
 ---@param value integer|swale.MicroBatch|nil
 ---@param graph swale.CompiledGraph    of mode "train"
 ---@param batch swale.Hyperparameter   the batch size
----@param uneven swale.Uneven|nil     the loss is no mean over examples
+---@param uneven swale.Uneven|nil     the loss is not a mean over examples
 ---@return integer|nil size
 function M.size(value, graph, batch, uneven)
   if value == nil then return nil end
@@ -61,8 +61,8 @@ function M.size(value, graph, batch, uneven)
   local o = options.check("Trainer: micro_batch", value,
     { size = "count", couple = { "boolean", false } })
   if graph.ratio then
-    errors.misuse("Trainer: micro_batch = %d: the parts of a batch would each divide by a sum of"
-      .. " their own%s", o.size, graph.loss_facts.coupled or "; leave micro_batch out")
+    errors.misuse("Trainer: micro_batch = %d: each part of a batch would divide by a sum of its own"
+      .. "%s", o.size, graph.loss_facts.coupled or "; leave micro_batch out")
   end
   if uneven and not (type(batch) == "number" and batch <= o.size) then
     additive.refuse(uneven, ("Trainer: micro_batch = %d"):format(o.size), "leave micro_batch out")

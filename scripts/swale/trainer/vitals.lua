@@ -1,14 +1,13 @@
---- How a network is, looked at cheaply at an epoch's end: dead units, sizes of updates, margins.
---- Everything is computed by programs of their own, on samples drawn from streams of their own: a
---- training that is looked at has the bits of one that is not.
+--- Cheap statistics of a network at the end of an epoch: dead units, sizes of updates, margins.
+--- They have their own programs, samples and random streams, and change no bit of the training.
 local core = require "swale.core"
 local errors = require "swale.errors"
 local ops = require "swale.ops"
 
 local M = {}
 
-local TRAINED = 512   -- training examples that dead units are looked for on
-local HELD_OUT = 1000 -- validation examples that margins are taken of
+local TRAINED = 512   -- training examples for dead units
+local HELD_OUT = 1000 -- validation examples for margins
 
 ---@class swale.Vitals
 ---@field engine swale.Engine
@@ -25,7 +24,8 @@ local function sample(source, n, seed)
   return { x = x, y = y }
 end
 
---- Goes through a network layer by layer; visit(path, output) where a ReLU follows the layer at it.
+--- Calls a network layer by layer, and visit(path, output) for each rectifying layer: path is that
+--- of the layer with parameters before it.
 local function walk(layer, x, p, visit, prefix, at)
   local chain = layer:chain()
   if not chain then
@@ -41,7 +41,7 @@ local function walk(layer, x, p, visit, prefix, at)
   return x
 end
 
---- The fraction of each ReLU's units that give 0 for the whole batch.
+--- The fraction of the units of each ReLU that are 0 for the whole batch.
 local function dead_outputs(graph)
   local names, outputs = {}, {}
   walk(graph.layer, graph.x, graph.bound, function(path, y)
@@ -111,7 +111,7 @@ local function update_ratios(self, line)
   for i, s in ipairs(engine.graph.segments) do line.update_ratio[s.path] = ratios[i] end
 end
 
----Adds what it sees to the record of an epoch: dead_units, update_ratio, margin_mean, margin_low
+---Adds the statistics to the record of an epoch: dead_units, update_ratio, margin_mean, margin_low
 ---(the 10 % quantile).
 ---@param line table
 function Vitals:look(line)
