@@ -60,8 +60,7 @@ const swi_op_row swi_row_flip = {
       after = "const swi_op_row swi_row_flip = {", text = "    .power = swi_power_of_first,\n",
       dropped = "swi_row_flip: has no power" },
     { name = "method", file = "scripts/swale/ops.lua",
-      before = "-- ------------------------------------------------------------------ rows and classes",
-      text = [[
+      before = "---Rows of x by index, counted from 0", text = [[
 ---The elements of an axis that is not the batch in reverse order.
 ---@param x swale.Value
 ---@param axis? integer         the last
@@ -82,7 +81,8 @@ h.add(TestOpTable, { op = "flip", attrs = { axes = { 2 } }, inputs = { { B, 3, 2
 
 ]], dropped = "no row for flip" },
     { name = "line of docs", file = "docs/architecture.md", part = "docs",
-      after = "| slice pad concat |", text = "| flip | twice and more | an axis in reverse order |\n",
+      after = "| slice pad concat |",
+      text = "| flip | twice and more | an axis in reverse order |\n",
       dropped = "docs/architecture.md has no line for the op flip" },
   },
   tests = { { "core", "test_op_rows" }, { "lua", "^test_ops%.TestOpTable%.test_[fh][la][is]" } },
