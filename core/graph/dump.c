@@ -80,7 +80,7 @@ static void put_attrs(swi_text *t, const swi_node *n) {
   put_window(t, &a->window);
 }
 
-void swi_put_node(swi_text *t, const sw_graph *g, int32_t i) {
+static void put_line(swi_text *t, const sw_graph *g, int32_t i) {
   char text[120];
   const swi_node *n = &g->nodes[i];
   const swi_op_row *row = swi_op(n->op);
@@ -105,32 +105,32 @@ static void put_box(swi_text *t, const sw_graph *g, int32_t i) {
     swi_put(t, "  n%" PRId32 " -> n%" PRId32 ";\n", n->in[k].node, i);
 }
 
+typedef void (*put_one)(swi_text *t, const sw_graph *g, int32_t node);
+
+/* All nodes that the outputs need, between head and tail. 0: no memory. */
+static size_t put_graph(const sw_graph *g, const sw_edge *outputs, int n_outputs, swi_text *t,
+                        const char *head, put_one put, const char *tail) {
+  size_t n = (size_t)g->n_nodes;
+  unsigned char *needed = swi_alloc_zeroed(g->ctx, n);
+  if (t->size > 0) t->text[0] = '\0';
+  if (!needed) return 0;
+  swi_mark_needed(g, outputs, n_outputs, needed);
+  swi_put(t, "%s", head);
+  for (int32_t i = 0; i < g->n_nodes; i++)
+    if (needed[i]) put(t, g, i);
+  swi_put(t, "%s", tail);
+  swi_free(g->ctx, needed, n);
+  return t->used;
+}
+
 size_t sw_graph_dot(const sw_graph *g, const sw_edge *outputs, int n_outputs, char *text,
                     size_t size) {
   swi_text t = {text, size, 0};
-  size_t n = (size_t)g->n_nodes;
-  unsigned char *needed = swi_alloc_zeroed(g->ctx, n);
-  if (size > 0) text[0] = '\0';
-  if (!needed) return 0;
-  swi_mark_needed(g, outputs, n_outputs, needed);
-  swi_put(&t, "digraph {\n  node [shape=box];\n");
-  for (int32_t i = 0; i < g->n_nodes; i++)
-    if (needed[i]) put_box(&t, g, i);
-  swi_put(&t, "}\n");
-  swi_free(g->ctx, needed, n);
-  return t.used;
+  return put_graph(g, outputs, n_outputs, &t, "digraph {\n  node [shape=box];\n", put_box, "}\n");
 }
 
 size_t sw_graph_dump(const sw_graph *g, const sw_edge *outputs, int n_outputs, char *text,
                      size_t size) {
   swi_text t = {text, size, 0};
-  size_t n = (size_t)g->n_nodes;
-  unsigned char *needed = swi_alloc_zeroed(g->ctx, n);
-  if (size > 0) text[0] = '\0';
-  if (!needed) return 0;
-  swi_mark_needed(g, outputs, n_outputs, needed);
-  for (int32_t i = 0; i < g->n_nodes; i++)
-    if (needed[i]) swi_put_node(&t, g, i);
-  swi_free(g->ctx, needed, n);
-  return t.used;
+  return put_graph(g, outputs, n_outputs, &t, "", put_line, "");
 }

@@ -1,4 +1,4 @@
-/* dump_int.h: pieces of text dumps, shared by graphs and programs. */
+/* dump_int.h: text that is written piece by piece, for dumps of graphs and programs. */
 #ifndef SW_DUMP_INT_H
 #define SW_DUMP_INT_H
 
@@ -10,6 +10,5 @@ typedef struct swi_text {
 } swi_text;
 
 void swi_put(swi_text *t, const char *format, ...) SW_PRINTF(2, 3);
-void swi_put_node(swi_text *t, const sw_graph *g, int32_t node);
 
 #endif
