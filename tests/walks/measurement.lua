@@ -1,12 +1,12 @@
---- A measurement: the length of the path that the weights have gone, in straight lines from one look
---- to the next.
+--- A measurement: the length of the path of the weights, in straight lines from one look to the
+--- next.
 local FILE = "scripts/swale/measure/travel.lua"
 
 return {
   adds = "measurement travel",
   pieces = {
-    { name = "file", file = FILE, create = true, dropped = "module 'swale.measure.travel' not found",
-      text = [[
+    { name = "file", file = FILE, create = true,
+      dropped = "module 'swale.measure.travel' not found", text = [[
 --- The length of the path of the weights, in straight lines from one look to the next.
 local M = { options = {} }
 
