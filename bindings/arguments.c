@@ -1,4 +1,4 @@
-/* arguments.c: reading what a script gave. No conversions, no calls of Lua code. */
+/* arguments.c: reads arguments of scripts, without conversions and without calling Lua code. */
 #include <limits.h>
 #include <math.h>
 #include <string.h>

@@ -1,9 +1,9 @@
-/* errors.c: how failures reach the script. */
+/* errors.c: raises errors, and returns faults of the environment. */
 #include <string.h>
 
 #include "support.h"
 
-/* Whether the function is of Swale's own Lua files: its source lies below the library's folder. */
+/* Whether the function is of Swale's own Lua files: its source is below the library's folder. */
 static int in_library(const char *source, const char *library, size_t length) {
   return source[0] == '@' && strncmp(source + 1, library, length) == 0 && source[1 + length] == '/';
 }
@@ -28,7 +28,7 @@ static void push_position(lua_State *L) {
 }
 
 /* The stack may hold a million values, a frame of a Lua function at most 255 of them: with fewer
- * than 3000 frames it is memory that is lacking. */
+ * than 3000 frames, the fault is lack of memory. */
 void lx_reserve(lua_State *L, int n) {
   if (lua_checkstack(L, n)) return;
   lua_Debug frame;

@@ -34,7 +34,7 @@ static int bytes(lua_State *L) {
   sw_status st = sw_tensor_new(lx_context(L), SW_U8, &shape, out);
   if (st != SW_OK) return lx_retry(L, st, 2, bytes);
   void *to = NULL;
-  (void)sw_tensor_writable(*out, &to); /* new, so it is */
+  (void)sw_tensor_writable(*out, &to); /* writable: it is new */
   for (size_t i = 0; i < n; i++)
     ((unsigned char *)to)[i] = map ? (unsigned char)map[text[i]] : text[i];
   return 1;
@@ -77,7 +77,7 @@ static int count_entries(lua_State *L, int index, const char *what) {
   return n;
 }
 
-/* A name must not be converted in place, as lua_tostring would, under lua_next's feet. */
+/* A name must not be converted in place, as lua_tostring does: that would confuse lua_next. */
 static const char *check_name(lua_State *L, const char *what) {
   if (lua_type(L, -2) != LUA_TSTRING) {
     lx_error(L, "safetensors_write: names of %s must be strings, got %s", what,
@@ -117,8 +117,8 @@ static void read_metadata(lua_State *L, int index, sw_pair *list, int n) {
   qsort(list, (size_t)n, sizeof *list, by_key);
 }
 
-/* safetensors_write(path, tensors, metadata). The lists are Lua's memory, and filled after the last
- * allocation, so that no finaliser comes between a tensor and its being written. */
+/* safetensors_write(path, tensors, metadata). The lists are Lua's memory and are filled after the
+ * last allocation, so that no finaliser can free a tensor before it is written. */
 static int safetensors_write(lua_State *L) {
   lua_settop(L, 3);
   const char *path = lx_check_text(L, 1, "safetensors_write", "path");

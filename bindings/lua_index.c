@@ -1,10 +1,11 @@
-/* lua_index.c: object[key]: methods, elements of tensors and nodes, names that are not there. */
+/* lua_index.c: object[key]: methods, elements of tensors and nodes, unknown names. */
 #include <string.h>
 
 #include "lua_graph.h"
 
-/* Calls what core.on_missing was given: f(class, key, methods), which raises. Without it the
- * message is ours. Names such as __gc are nil: libraries that look at values ask for them. */
+/* Calls the function given to core.on_missing: f(class, key, methods), which raises. Without one,
+ * raises a message of its own. Names such as __gc give nil: libraries that inspect values ask for
+ * them. */
 static int missing(lua_State *L, const char *name, int methods) {
   if (lua_type(L, 2) == LUA_TSTRING && strncmp(lua_tostring(L, 2), "__", 2) == 0) {
     lua_pushnil(L);
@@ -38,8 +39,8 @@ static int no_assignment(lua_State *L) {
   return lx_error(L, "a %s has no fields to set, got [%s]", name, words);
 }
 
-/* Reads the index at 2 of an axis of size n, from 1 or negative from the end: its place from 0, or
- * -1 past the end, where reading gives nil. */
+/* Reads the index at 2 of an axis of size n, from 1 or negative from the end. Returns its place
+ * from 0, or -1 past the end, where reading gives nil. */
 static int64_t read_place(lua_State *L, const char *what, int64_t n) {
   int whole;
   lua_Integer i = lua_tointegerx(L, 2, &whole);
@@ -78,7 +79,7 @@ static int tensor_element(lua_State *L) {
   return 1;
 }
 
-/* The method that the key at 2 names, else nil. */
+/* Pushes the method that the key at 2 names, else nil. */
 static int push_method(lua_State *L) {
   lua_pushvalue(L, 2);
   return lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL;
@@ -181,8 +182,8 @@ static void set_closure(lua_State *L, int module, int index, const char *name, l
   lua_setfield(L, -2, name);
 }
 
-/* Stack: metatable, methods, which it takes off. Elements want the object, which the __index of a
- * table of methods is not given, so that tensors and nodes look methods up by a function. */
+/* Stack: metatable, methods; pops the methods. Elements need the object, which the __index of a
+ * table of methods does not get, so tensors and nodes look methods up by a function. */
 void lx_define_index(lua_State *L, int module, lx_class c) {
   int meta = lua_gettop(L) - 1, methods = meta + 1, name = meta + 2;
   lua_pushvalue(L, methods);

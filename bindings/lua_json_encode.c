@@ -1,10 +1,10 @@
 /* lua_json_encode.c: Lua values to JSON.
  *
- * Written by hand and not through jansson for three things that it cannot do: floats in as few
- * digits as give them back (0.1, not 0.10000000000000001), the path to a value that is no JSON, and
- * no memory but Lua's, so that an error may be raised anywhere. Bytes of values that are not UTF-8
- * become U+FFFD: a record is not lost for a stray byte in a message. In keys they are refused, as
- * two keys could become one, and so are zero bytes, which no reader of C strings takes.
+ * Not written with jansson, which cannot do three things: floats in the fewest digits that restore
+ * them (0.1, not 0.10000000000000001), the path to a value that cannot be JSON, and memory of Lua
+ * alone, so that an error may be raised anywhere. Bytes of values that are not UTF-8 become U+FFFD:
+ * a stray byte in a message does not lose a record. In keys they are refused, because two keys
+ * could become one, as are zero bytes, which readers of C strings do not accept.
  */
 #include <locale.h>
 #include <math.h>
@@ -16,8 +16,7 @@
 
 enum { DEEPEST = 200 };
 
-/* What is written so far lies in a userdata at index OUT of the stack, replaced when it has to
- * grow. */
+/* The text so far is in a userdata at index OUT of the stack, replaced when it must grow. */
 enum { VALUE = 1, INDENT, OUT };
 
 typedef struct writer {
@@ -27,7 +26,7 @@ typedef struct writer {
   int indent; /* -1: one line */
 } writer;
 
-/* The way from the root to a value, for messages and to find cycles. */
+/* The path from the root to a value, for messages and to find cycles. */
 typedef struct place {
   const struct place *up;
   int table;       /* stack index of the table that it is in */
@@ -58,7 +57,7 @@ static void put_line(writer *w, int depth) {
   for (int i = 0; i < depth * w->indent; i++) put(w, " ", 1);
 }
 
-/* Leaves "params.rates[3]" on the stack. */
+/* Pushes the path: "params.rates[3]". */
 static const char *push_place(lua_State *L, const place *p) {
   lx_reserve(L, 4);
   if (!p->up) return lua_pushliteral(L, "");
@@ -128,7 +127,8 @@ static void put_string(writer *w, const char *text, size_t size) {
 
 /* ---- numbers */
 
-/* The shortest of 15, 16, 17 digits that gives x back; with a point, so that it stays a float. */
+/* The shortest of 15, 16, 17 digits that restores x; with a point, so that it is read as a float.
+ * */
 static void put_float(writer *w, double x) {
   char text[40];
   if (!isfinite(x)) {
@@ -207,7 +207,7 @@ typedef struct name {
   size_t size;
 } name;
 
-/* By bytes; a prefix comes first. */
+/* Compares bytes; a prefix comes first. */
 static int by_bytes(const void *a, const void *b) {
   const name *x = a, *y = b;
   size_t shorter = x->size < y->size ? x->size : y->size;
@@ -238,7 +238,7 @@ static const name *push_names(lua_State *L, int table, int *n) {
   return names;
 }
 
-/* Whether a key comes back from a file as it is. */
+/* Refuses keys that a file would not restore. */
 static void check_key(lua_State *L, const place *p, const name *key) {
   const unsigned char *s = (const unsigned char *)key->text, *end = s + key->size;
   if (memchr(s, 0, key->size)) refuse(L, p, "a key has a zero byte");

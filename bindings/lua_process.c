@@ -1,4 +1,4 @@
-/* lua_process.c: the process: threads, memory, where the library lies, what a value is. */
+/* lua_process.c: the process: threads, memory, the library's folder, types of values. */
 #include "base/parallel.h"
 #include "kernels/open.h"
 #include "support.h"
@@ -38,7 +38,7 @@ static int cores(lua_State *L) {
   return 1;
 }
 
-/* Kept without slashes at its end. */
+/* Stored without slashes at its end. */
 static int set_library(lua_State *L) {
   const char *path = lx_check_text(L, 1, "set_library", "path");
   size_t n = lua_rawlen(L, 1);
@@ -80,7 +80,8 @@ static int type(lua_State *L) {
   return 1;
 }
 
-/* All is checked before anything is added. Stack: class, methods, the class' table of methods. */
+/* Everything is checked before anything is added. Stack: class, methods, the class' table of
+ * methods. */
 static void check_methods(lua_State *L, const char *class) {
   for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1)) {
     if (lua_type(L, -2) != LUA_TSTRING || !lua_isfunction(L, -1)) {

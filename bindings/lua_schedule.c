@@ -23,7 +23,7 @@ static double number_or(lua_State *L, int index, const char *what, double fallba
   return lua_isnil(L, index) ? fallback : lx_check_number(L, index, "schedule", what);
 }
 
-/* The list at index in a userdata that is pushed, count elements of bytes each. */
+/* Pushes a userdata with the list at index, count elements of bytes each. */
 static void *push_list(lua_State *L, int index, const char *what, size_t bytes, int *count) {
   *count = 0;
   if (lua_isnil(L, index)) {
@@ -55,7 +55,7 @@ static const sw_duration *push_durations(lua_State *L, int index, const char *wh
   return list;
 }
 
-/* Last of all: nothing may run in between that could free one of them. */
+/* Called last: no Lua code may run before the call that could free one of them. */
 static sw_schedule *const *push_parts(lua_State *L, int index, int *count) {
   sw_schedule **list = push_list(L, index, "schedules", sizeof *list, count);
   for (int i = 0; i < *count; i++) {
@@ -119,7 +119,7 @@ static void read_shape(lua_State *L, int at, sw_schedule_spec *s) {
   s->three_phase = lx_check_boolean(L, at + THREE_PHASE, "schedule", "three_phase");
 }
 
-/* What is not given stands on the scale of what is. */
+/* A duration not given is 0 in the unit of a given one; down is as long as period. */
 static void read_durations(lua_State *L, int at, sw_schedule_spec *s) {
   s->period = duration(L, at + PERIOD, "period", (sw_duration){0, SW_EPOCHS});
   s->down = duration(L, at + DOWN, "down", s->period);

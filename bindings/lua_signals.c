@@ -1,9 +1,9 @@
 /* lua_signals.c: Ctrl-C, SIGTERM and SIGHUP as a flag, and as an error in Lua code.
  *
- * The handler sets the flag, at which the core's loops look, and as the stand-alone interpreter
- * does, a hook, which raises core.INTERRUPTED once, so that what runs after it (saving, closing
- * files) is left in peace. A hook that is there all the time would make Lua code up to twice as
- * slow. It is the main coroutine's: code in another one goes on until it resumes or calls the core.
+ * The handler sets a flag, which the core's loops read, and, like the stand-alone interpreter, a
+ * hook, which raises core.INTERRUPTED once, so that code after it (saving, closing files) is not
+ * interrupted again. A permanent hook would make Lua code up to twice as slow. The hook belongs to
+ * the main coroutine: code in another one continues until it resumes or calls the core.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -15,13 +15,13 @@
  * or SIGHUP within this time is the same one. */
 #define AGAIN_SECONDS 0.25
 
-static volatile sig_atomic_t interrupted; /* Ctrl-C was pressed, or the like */
+static volatile sig_atomic_t interrupted; /* an interrupt came */
 static volatile sig_atomic_t last_signal; /* the first of the latest interrupt; 0: none yet */
 static struct timespec first_time;        /* when it came; of the handler */
-static volatile sig_atomic_t deferred;    /* the hook waits */
-static volatile sig_atomic_t told;        /* and the script knows */
-static enum { NONE, ONLY_SIGINT, ALL } catching; /* what catch_signals was called for */
-static lua_State *volatile listener; /* whose main coroutine hears of it; for the handler only */
+static volatile sig_atomic_t deferred;    /* the hook is set */
+static volatile sig_atomic_t told;        /* the script was told */
+static enum { NONE, ONLY_SIGINT, ALL } catching; /* the signals of catch_signals */
+static lua_State *volatile listener; /* whose main coroutine is interrupted; for the handler only */
 static pthread_t listening;          /* the thread that it runs in */
 
 const volatile int *lx_interrupt_flag(void) { return &interrupted; }
@@ -41,14 +41,14 @@ static double seconds_since_first(void) {
          1e-9 * (double)(now.tv_nsec - first_time.tv_nsec);
 }
 
-/* The second one ends the process: the signal is delivered when its handler returns. */
+/* The second interrupt ends the process: the signal is delivered when its handler returns. */
 static void end_at_once(int signal_number) {
   set_action(signal_number, SIG_DFL, 0);
   (void)raise(signal_number);
 }
 
-/* lua_sethook may be called at any moment, but by the thread that runs the state. A hook that is
- * there already (a debugger's, a profiler's) stays: then only the core is interrupted. */
+/* lua_sethook may be called at any moment, but only by the thread that runs the state. An existing
+ * hook (a debugger's, a profiler's) stays: then only the core is interrupted. */
 static void set_hook(void) {
   if (lua_gethook(listener)) return;
   lua_sethook(listener, hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
@@ -71,7 +71,7 @@ static int is_ignored(int signal_number) {
   return sigaction(signal_number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
-/* nohup(1) has SIGHUP ignored, and so it stays. */
+/* nohup(1) ignores SIGHUP; it stays ignored. */
 static void take(int signal_number) {
   if (!is_ignored(signal_number)) set_action(signal_number, on_interrupt, SA_RESTART);
 }
@@ -133,11 +133,12 @@ static int clear_interrupt(lua_State *L) {
   (void)L;
   interrupted = 0;
   told = 0;
-  if (catching) arm(); /* libuv, if it had the signals meanwhile, leaves them without a handler */
+  if (catching) arm(); /* libuv leaves signals that it handled without a handler */
   return 0;
 }
 
-/* defer_interrupt(on): while on, a signal sets the flag and nothing is raised. What it was. */
+/* defer_interrupt(on): while on, a signal sets the flag and nothing is raised. Returns the previous
+ * value. */
 static int defer_interrupt(lua_State *L) {
   int on = lx_check_boolean(L, 1, "defer_interrupt", "on");
   lua_pushboolean(L, deferred);
@@ -146,7 +147,7 @@ static int defer_interrupt(lua_State *L) {
   return 1;
 }
 
-/* The exit status of a process that ends by the latest interrupt. */
+/* The exit status of a process ended by the latest interrupt. */
 static int interrupt_status(lua_State *L) {
   lua_pushinteger(L, 128 + (last_signal ? last_signal : SIGINT));
   return 1;

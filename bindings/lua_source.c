@@ -1,4 +1,4 @@
-/* lua_source.c: class source: data sets as the training sees them. */
+/* lua_source.c: class source: data sets as inputs of a training. */
 #include "lua_source.h"
 #include "support.h"
 
@@ -127,7 +127,7 @@ static int gather(lua_State *L) {
   st = new_rows(lx_context(L), s, n, x, y);
   if (st != SW_OK) return lx_retry(L, st, 4, gather);
   void *to_x = NULL, *to_y = NULL;
-  (void)sw_tensor_writable(*x, &to_x); /* new, so they are */
+  (void)sw_tensor_writable(*x, &to_x); /* writable: they are new */
   if (*y) (void)sw_tensor_writable(*y, &to_y);
   const sw_draw *draws = drawn ? &draw : NULL;
   if (n > 0) sw_source_gather(s, sw_tensor_data(*rows), n, sizeof(float), draws, to_x, to_y);

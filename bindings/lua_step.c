@@ -1,21 +1,21 @@
-/* lua_step.c: single steps of a loop, for trainings that ask Lua before or tell it after each.
+/* lua_step.c: single steps of a loop, for trainings with Lua code before or after each step.
  *
- * The function that makes them knows its loop and the names of the numbers that it is given, so a
- * step is one call with no table in it: what it changes is returned, and Lua stores it.
+ * The step function is a closure over its loop and the names of its arguments, so a step is one
+ * call without a table: the changed numbers are returned, and Lua stores them.
  */
 #include <math.h>
 
 #include "lua_loop.h"
 
 typedef struct stepper {
-  lx_loop *loop; /* lives in the user value */
+  lx_loop *loop; /* kept alive by the user value */
   int n;         /* numbers that come with each step */
   sw_hyper hyper[SW_HYPER_COUNT];
-  int64_t measurements; /* told of last, and so are these: what seldom changes; -1: nothing yet */
+  int64_t measurements; /* reported last; as are the following, they seldom change; -1: none yet */
   double momentum, weight_decay;
 } stepper;
 
-/* Takes a value that a script made: false for one that no loop can have. */
+/* Sets a value that a script computed; false for one that no loop can have. */
 static int take(lua_State *L, const stepper *me, int i) {
   if (lua_type(L, i + 1) != LUA_TNUMBER) return 0;
   double value = lua_tonumber(L, i + 1);
@@ -31,7 +31,7 @@ static int refuse(lua_State *L, int i) {
   return 3;
 }
 
-/* Whether more has changed than is returned. */
+/* Whether more numbers have changed than are returned. */
 static int has_news(stepper *me, const sw_loop_state *s) {
   if (s->measurements == me->measurements && s->momentum == me->momentum &&
       s->weight_decay == me->weight_decay) {

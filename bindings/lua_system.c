@@ -11,8 +11,8 @@
 
 #include "support.h"
 
-/* Opens those of descriptors 0 to 2 that are closed: else the next file that is opened gets one,
- * and what is meant for the standard stream goes there. */
+/* Opens those of descriptors 0 to 2 that are closed: otherwise the next opened file would get one,
+ * and output of the standard stream would be written to it. */
 void lx_open_standard(void) {
   for (int fd = 0; fd <= 2; fd++)
     if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) != fd) return;
@@ -21,7 +21,7 @@ void lx_open_standard(void) {
 /* ---- locks */
 
 typedef struct lock {
-  const char *held; /* NULL: given back */
+  const char *held; /* NULL: released */
   int fd;
 } lock;
 
@@ -33,7 +33,7 @@ static int fault(lua_State *L, const char *path, int error) {
   return 3;
 }
 
-/* hold(path): the lock, which ends with the process at the latest; children do not inherit it. */
+/* hold(path) -> lock, which ends with the process at the latest; children do not inherit it. */
 static int hold(lua_State *L) {
   lua_settop(L, 1);
   lock *box = lx_push_shell(L, LX_LOCK);
@@ -49,7 +49,7 @@ static int hold(lua_State *L) {
   return fault(L, path, error);
 }
 
-/* is_held(path): true, false; nil, message, code where that cannot be told. */
+/* is_held(path) -> true or false; nil, message, code where that cannot be found out. */
 static int is_held(lua_State *L) {
   const char *path = lx_check_text(L, 1, "is_held", "path");
   int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -76,7 +76,7 @@ const lx_class_spec lx_lock_class = {
 
 /* ---- the parent */
 
-/* die_with_parent(pid): SIGTERM comes when the parent ends, however it ends. */
+/* die_with_parent(pid): the process gets SIGTERM when the parent ends, however it ends. */
 static int die_with_parent(lua_State *L) {
   lua_Integer parent = lx_check_integer(L, 1, "die_with_parent", "pid", 1, INT32_MAX);
 #ifdef __linux__

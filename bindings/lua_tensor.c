@@ -1,4 +1,4 @@
-/* lua_tensor.c: class tensor: looking at tensors, views of them, arithmetic in place. */
+/* lua_tensor.c: class tensor: elements, views, arithmetic in place. */
 #include "support.h"
 
 static void shape_words(const sw_tensor *t, char text[96]) {
@@ -75,7 +75,7 @@ static int item(lua_State *L) {
   return 1;
 }
 
-/* Reads one index an axis, from argument 2 on, of n that were given. */
+/* Reads one index for each axis, from argument 2 on; n were given. */
 static void check_indices(lua_State *L, const sw_tensor *t, int n, const char *who,
                           int64_t index[SW_MAX_DIMS]) {
   const sw_shape *shape = sw_tensor_shape(t);

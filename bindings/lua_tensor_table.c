@@ -3,7 +3,7 @@
 
 #include "support.h"
 
-/* One conversion: where it is, for messages, and where its elements go. */
+/* One conversion: its position, for messages, and the place of the next element. */
 typedef struct reader {
   sw_shape shape;
   sw_dtype dtype;
@@ -67,7 +67,7 @@ unfit:;
            sw_dtype_name(r->dtype));
 }
 
-/* Where the value on top does not belong there: say what was expected. */
+/* Raises for a value on top of the wrong type, with the expected one. */
 static int mismatch(lua_State *L, const reader *r, int depth) {
   const char *expected = depth < r->shape.ndim ? "a table" : "a number";
   int value = lua_gettop(L);
@@ -87,7 +87,7 @@ static int ragged(lua_State *L, reader *r, int depth) {
   return lx_error(L, "tensor: %s has %I elements, the first of its kind has %I", path, have, want);
 }
 
-/* Refuses what the table on top has besides elements 1 … n, at [0] say. */
+/* Refuses keys of the table on top besides 1 … n, [0] say. */
 static void check_keys(lua_State *L, const reader *r, int depth) {
   int64_t n = r->shape.dim[depth];
   const char *stray = lx_push_stray(L, -1, n);
@@ -97,7 +97,8 @@ static void check_keys(lua_State *L, const reader *r, int depth) {
   }
 }
 
-/* Stores the value on top. Nothing here allocates, so no finaliser runs and the data stays put. */
+/* Stores the value on top. Nothing here allocates, so no finaliser runs that could free the data.
+ * */
 static void read_value(lua_State *L, reader *r, int depth) {
   if (depth == r->shape.ndim) {
     if (lua_type(L, -1) != LUA_TNUMBER) mismatch(L, r, depth);
@@ -157,7 +158,7 @@ static void push_values(lua_State *L, reader *r, int depth) {
   }
 }
 
-/* tensor:table(). Reads a view of its own, which no finaliser can free meanwhile. */
+/* tensor:table(). Reads through a view of its own, which no finaliser can free meanwhile. */
 int lx_tensor_table(lua_State *L) {
   lua_settop(L, 1);
   sw_tensor **view = lx_push_tensor(L);

@@ -1,8 +1,8 @@
 /* module.c: luaopen_swale_core.
  *
  * The module is one userdata in the registry, the first upvalue of every function. It holds a
- * reference to the context, which its finaliser gives back; since every object of the core holds
- * one too, the order in which a closing state finalises them is of no account.
+ * reference to the context, which its finaliser releases; every object of the core holds one, too,
+ * so a closing state may finalise them in any order.
  */
 #include <math.h>
 
@@ -10,8 +10,8 @@
 #include "kernels/open.h"
 #include "support.h"
 
-/* Afterwards the system may take this code away. An object that a finaliser makes while the state
- * closes is never finalised itself and keeps the context, so that the threads are ended by name. */
+/* Afterwards the system may unload this code. An object that a finaliser makes while the state
+ * closes is never finalised and keeps the context, so the threads are ended explicitly. */
 static int module_end(lua_State *L) {
   lx_module *m = lua_touserdata(L, 1);
   sw_context *ctx = m->ctx;

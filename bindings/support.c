@@ -29,10 +29,11 @@ static int64_t live_bytes(const lx_module *m) {
   return m->ctx ? sw_context_alloc_stats(m->ctx).live_bytes : 0;
 }
 
-/* Lua sees a tensor as a few bytes. So that garbage does not pile up, the collector is made to work
- * when the core's memory has grown: first as if that memory were Lua's own, and if this finds
- * nothing (in generational mode old garbage stays) once in full. The mark then rises with what is
- * in use, as one collection for every few megabytes would be slow beside gigabytes of live data. */
+/* To Lua a tensor is a few bytes. So that garbage does not pile up, the collector runs when the
+ * core's memory has grown: first a step as if that memory were Lua's own, and if that frees nothing
+ * (in generational mode old garbage stays) a full collection. The threshold then rises with the
+ * memory in use, because a collection for every few megabytes would be slow beside gigabytes of
+ * live data. */
 static void relieve_pressure(lua_State *L, lx_module *m) {
   enum { SLACK = 16 << 20, MOST_KB = 1 << 20 };
   int64_t live = live_bytes(m);

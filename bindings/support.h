@@ -1,12 +1,12 @@
 /* support.h: what the files of the Lua module share: objects, arguments, errors.
  *
- * Every function has four beats. Shell: an empty userdata, which Lua owns; check: arguments, may
+ * Every function has four steps. Shell: an empty userdata, which Lua owns; check: arguments, may
  * raise and owns nothing; call: the core writes into the shell, with no Lua in between; report. The
- * shell comes before the checks, since any allocation of Lua's may run a finaliser of the script's,
- * and that may free the very tensor that was just checked.
+ * shell comes before the checks because any allocation of Lua may run a finaliser of the script,
+ * which may free the tensor that was just checked.
  *
- * Every function is a closure whose first upvalue is the module; objects know their class by their
- * metatable, which the module keeps.
+ * Every function is a closure whose first upvalue is the module; the class of an object is found by
+ * its metatable, which the module keeps.
  */
 #ifndef SW_SUPPORT_H
 #define SW_SUPPORT_H
@@ -34,19 +34,19 @@ typedef enum lx_class {
   LX_CLASS_COUNT
 } lx_class;
 
-/* What the module userdata holds besides the class' metatables. */
+/* The module userdata, besides the classes' metatables. */
 enum {
   LX_LIBRARY = LX_CLASS_COUNT + 1,
   LX_INTERRUPTED,
-  LX_MISSING, /* called for names that no method has */
+  LX_MISSING, /* called for unknown names */
   LX_CORE,
   LX_VALUES = LX_CORE
 };
 
 typedef struct lx_module {
   sw_context *ctx;     /* NULL once the state is closing */
-  int64_t quiet_bytes; /* the core's live bytes up to which the collector is left alone */
-  int retrying;        /* a call that found no memory is being made again */
+  int64_t quiet_bytes; /* the core's live bytes up to which the collector is not run */
+  int retrying;        /* a call that found no memory is being repeated */
 } lx_module;
 
 /* A class, as its file describes it. */
@@ -77,8 +77,8 @@ sw_context *lx_context(lua_State *L); /* raises while the state is closing */
 
 /* ---- objects */
 
-/* Pushes an empty object, all zero; raises while the state is closing. First the collector may get
- * some work to do. */
+/* Pushes an empty object, all zero; raises while the state is closing. May run the collector first.
+ * */
 void *lx_push_shell(lua_State *L, lx_class c);
 void *lx_push_shell_sized(lua_State *L, lx_class c, size_t size);
 sw_tensor **lx_push_tensor(lua_State *L);
@@ -86,7 +86,7 @@ sw_tensor **lx_push_tensor(lua_State *L);
 /* Whether an object holds nothing: not filled yet, or freed. */
 int lx_is_empty(const void *box);
 
-/* The object at arg if it is of class c, freed or not, else NULL. Raises nothing. */
+/* The object at arg if it is of class c, freed or not, else NULL. Never raises. */
 void *lx_test(lua_State *L, int arg, lx_class c);
 
 /* The same, raising if it is of another class or freed. what names the argument, "self" a method's
@@ -126,7 +126,7 @@ sw_shape lx_check_shape(lua_State *L, int arg, const char *who, lua_Integer lowe
  * first is then at the index returned. Raises on other fields. */
 int lx_push_options(lua_State *L, int arg, const char *who, const char *const *names);
 
-/* Pushes the value at index in words, for messages: 3, "abc", nil, a table, a tensor. */
+/* Pushes a text for the value at index, for messages: 3, "abc", nil, a table, a tensor. */
 const char *lx_push_words(lua_State *L, int index);
 
 /* Pushes {dim, …}. */
@@ -135,7 +135,7 @@ void lx_push_shape(lua_State *L, const sw_shape *shape);
 /* ---- errors */
 
 /* Raises the message, with the position of the first caller outside of Swale's own files. As
- * lua_pushfstring: %s %d %I %f. The results are there for `return lx_error(…)`. */
+ * lua_pushfstring: %s %d %I %f. The result is for `return lx_error(…)`. */
 _Noreturn int lx_error(lua_State *L, const char *format, ...);
 
 /* Makes room for n more values, or raises. luaL_checkstack says "stack overflow" where there was
@@ -145,8 +145,8 @@ void lx_reserve(lua_State *L, int n);
 /* Raises the core's last message, whatever the status. */
 _Noreturn int lx_raise(lua_State *L, sw_status status);
 
-/* After a call on the first n arguments that failed: where memory was lacking, collects all garbage
- * and calls f once again, else raises. */
+/* After a failed call on the first n arguments: if memory was lacking, collects all garbage and
+ * calls f once again, else raises. */
 int lx_retry(lua_State *L, sw_status status, int n, lua_CFunction f);
 
 /* For faults of the environment pushes nil, message, code and returns 3; raises misuse. */
@@ -174,7 +174,7 @@ extern const luaL_Reg lx_tensor_functions[], lx_graph_functions[], lx_apply_func
     lx_file_functions[], lx_table_functions[], lx_index_functions[], lx_json_functions[],
     lx_process_functions[], lx_signal_functions[], lx_system_functions[];
 
-/* Set by Ctrl-C once core.catch_signals was called; the core looks at it. */
+/* Set by Ctrl-C once core.catch_signals was called; the core reads it. */
 const volatile int *lx_interrupt_flag(void);
 
 #endif

@@ -24,7 +24,7 @@
     if (!(condition)) fail_msg("%s is not true", #condition); \
   } while (0)
 
-/* Before the comparison, words that say where a loop stands: CHECK_AT(i == 3, "row %d", i). */
+/* With a text that says where in a loop the check failed: CHECK_AT(i == 3, "row %d", i). */
 #define CHECK_AT(condition, ...)                \
   do {                                          \
     if (!(condition)) {                         \

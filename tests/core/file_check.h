@@ -1,4 +1,4 @@
-/* file_check.h: tests that write files: each in a folder of its own, gone afterwards. */
+/* file_check.h: for tests that write files: each gets a folder of its own, removed afterwards. */
 #ifndef SW_FILE_CHECK_H
 #define SW_FILE_CHECK_H
 
@@ -17,7 +17,7 @@ static inline int file_setup(void **state) {
   return mkdtemp(folder) == NULL ? -1 : setup(state);
 }
 
-/* A path in the folder; good until the fourth call from now. */
+/* A path in the folder; valid until the fourth call from now. */
 static inline const char *path_of(const char *name) {
   static char paths[4][600];
   static int next;
@@ -37,7 +37,7 @@ static inline int file_teardown(void **state) {
 }
 
 static inline void write_bytes(const char *name, const void *bytes, size_t n) {
-  (void)unlink(path_of(name)); /* else some file systems sync when it is closed: 20 s, not 1 */
+  (void)unlink(path_of(name)); /* otherwise some file systems sync on close: 20 s, not 1 */
   FILE *f = fopen(path_of(name), "wb");
   assert_non_null(f);
   assert_int_equal(fwrite(bytes, 1, n, f), n);
@@ -65,7 +65,7 @@ static inline void assert_holds(const char *name, const void *expected, size_t n
   test_free(bytes);
 }
 
-/* The folder holds this file and no leavings. */
+/* Checks that the folder holds this file alone. */
 static inline void assert_only_file(const char *name) {
   DIR *d = opendir(folder);
   assert_non_null(d);
@@ -82,7 +82,7 @@ static inline void check_no_temporary_files(void) {
   assert_int_equal(closedir(d), 0);
 }
 
-/* Writes beyond so many bytes fail, and would bring SIGXFSZ; 0: as far as allowed again. */
+/* Makes writes beyond so many bytes fail and raise SIGXFSZ; 0: removes the limit. */
 static inline void limit_file_size(rlim_t bytes) {
   struct rlimit limit;
   assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);

@@ -1,4 +1,5 @@
-/* least_squares.h: a problem to do by hand: the loss of example i is (w'x_i - y_i)^2 / 2. */
+/* least_squares.h: a problem with a solution by hand: the loss of example i is (w'x_i - y_i)^2 / 2.
+ * */
 #ifndef SW_LEAST_SQUARES_H
 #define SW_LEAST_SQUARES_H
 

@@ -1,10 +1,9 @@
-/* lua_faults.c: memory that runs out in the middle of Lua's dealings with the core.
+/* lua_faults.c: out of memory while Lua and the core work together.
  *
- * Each scenario (tests/core/faults_*.lua) is run again and again while the n-th allocation fails, n
- * rising until none is left to fail: once Lua's allocator, once the core's for a single time (where
- * the bindings collect garbage and try again) and once the core's from then on. Whatever happens,
- * after a collection the core holds the blocks that it held before, and Lua's are all given back
- * when the state closes.
+ * Each scenario (tests/core/faults_*.lua) runs with the n-th allocation failing, for n from 1 until
+ * none fails: in Lua's allocator, in the core's once (the bindings then collect garbage and try
+ * again), and in the core's from the n-th on. Each time, after a collection, the core must hold the
+ * blocks that it held before, and Lua's must all be freed when the state closes.
  *
  * The module is found through LUA_CPATH, or SWALE_LUA_CPATH, or the first argument.
  */
@@ -113,7 +112,7 @@ static void load(lua_State *L, const char *scenario) {
   if (luaL_loadfile(L, path) != LUA_OK) fail_with_message(L);
 }
 
-/* Runs the chunk at 1. An error must be about memory. Returns whether there was one. */
+/* Runs the chunk at 1. An error must be one of memory. Returns whether there was one. */
 static int run(lua_State *L, const char *scenario, int64_t n) {
   lua_pushvalue(L, 1);
   lua_pushstring(L, folder);
@@ -167,7 +166,7 @@ static void test_scenario(void **scenario) {
   assert_non_null(L);
   if (run_open(L) != LUA_OK) fail_with_message(L);
   load(L, *scenario);
-  if (run(L, *scenario, 0)) fail_with_message(L); /* once in peace: caches are filled */
+  if (run(L, *scenario, 0)) fail_with_message(L); /* once without failures: fills caches */
   lua_settop(L, 1);
   collect(L);
   fail_core_allocations(L, *scenario, 0);
@@ -195,7 +194,7 @@ static void test_open(void **unused) {
 #define SCENARIO(name) \
   { "faults: " name, test_scenario, NULL, NULL, (void *)(uintptr_t)name }
 
-/* A write that fails half-way leaves its file. */
+/* A write that fails half-way leaves the file unchanged. */
 static int remove_entry(const char *path, const struct stat *s, int type, struct FTW *at) {
   (void)s, (void)type, (void)at;
   return remove(path);

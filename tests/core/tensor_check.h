@@ -1,5 +1,5 @@
-/* tensor_check.h: what the tests of tensors and files share: a context in which nothing may be
- * left, checks that print both sides, short ways to make tensors. */
+/* tensor_check.h: for the tests of tensors and files: a context that must be empty at the end,
+ * checks that print both sides, short ways to make tensors. */
 #ifndef SW_TENSOR_CHECK_H
 #define SW_TENSOR_CHECK_H
 
@@ -27,7 +27,7 @@ static inline int setup(void **state) {
   return 0;
 }
 
-/* What each test must leave behind: nothing. */
+/* Checks that a test left nothing behind. */
 static inline int teardown(void **state) {
   (void)state;
   int64_t blocks = sw_context_alloc_stats(ctx).live_blocks, references = ctx->references;
@@ -114,8 +114,9 @@ static inline void assert_prints(const sw_tensor *t, const char *expected) {
   assert_int_equal(n, strlen(expected));
 }
 
-/* Scenario runs with the n-th allocation failing (and, persistent, all after it), n rising until it
- * succeeds; each time it must free what it made. At least `expected` allocations are seen. */
+/* Scenario runs with the n-th allocation failing (and, persistent, all after it), for n from 1
+ * until it succeeds; each time it must free what it made. At least `expected` allocations are seen.
+ * */
 static inline void check_every_allocation(sw_status (*scenario)(void), int64_t expected) {
   for (int persistent = 0; persistent < 2; persistent++) {
     int64_t blocks = sw_context_alloc_stats(ctx).live_blocks, references = ctx->references, n = 0;

@@ -1,4 +1,4 @@
-/* test_augment.c: images moved and mirrored on their way. */
+/* test_augment.c: random crops and flips of training images. */
 #include "train_check.h"
 
 #include "base/parallel.h"
@@ -64,7 +64,7 @@ static double framed(const images *m, int image, int i, int j, int channel) {
   return m->bytes ? ((uint8_t *)data_of(m->x))[at] : (double)((float *)data_of(m->x))[at];
 }
 
-/* What a value is to be, from the words of the example's block of Philox. */
+/* The expected value, from the words of the example's block of Philox. */
 static double augmented(const images *m, int image, int64_t position, int i, int j, int channel) {
   uint64_t stream = sw_stream("augment", 0);
   uint32_t word[4], counter[4] = {(uint32_t)position, (uint32_t)(position >> 32), (uint32_t)stream,
@@ -122,7 +122,7 @@ TEST(test_without_a_draw_images_are_as_they_are) {
   free_images(&m);
 }
 
-/* All places and both directions come, each about as often. */
+/* All offsets and both directions occur, each about equally often. */
 TEST(test_every_move_is_as_likely) {
   enum { MANY = 40000 };
   images m = make_images(4, 4, 1, 1, 1, 1);

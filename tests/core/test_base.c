@@ -308,8 +308,7 @@ static void write_cells(void *arg, int64_t piece) {
   for (int i = 0; i < 100; i++) cell[piece * 100 + i]++;
 }
 
-/* Plain memory written by pieces is the caller's to read afterwards, also after the workers
- * slept. */
+/* The caller may read memory written by pieces without atomics, also after the workers slept. */
 TEST(pool_hands_memory_back) {
   static int cell[6400];
   sw_context *ctx = swi_context_new(0);

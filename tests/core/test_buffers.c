@@ -1,7 +1,7 @@
-/* test_buffers.c: params that a step gives new values: a running mean, against one by hand.
+/* test_buffers.c: buffers that a step updates: a running mean, against one by hand.
  *
  * Example i's loss is (w'(x_i - m) - y_i)^2 / 2; m is the running mean of x, which the batch's own
- * mean changes for the next one. Buffers: m, and one more element that is nobody's.
+ * mean changes for the next batch. Buffers: m, and one more element that no part writes.
  */
 #include "least_squares.h"
 
@@ -119,7 +119,7 @@ static void check_steps(int batch, int part, int64_t measure_every) {
     assert_near(weights_of(&s.p)[f], w[f], 1e-13);
     assert_near(got[f], m[f], 1e-13);
   }
-  assert_true(got[F] == 0.5 + F); /* nobody writes it, in no part */
+  assert_true(got[F] == 0.5 + F); /* no part writes it */
   finish(&s);
 }
 
@@ -151,7 +151,7 @@ static void check_not_committed(int64_t part) {
   char text[200];
   CHECK_OK(ctx, sw_loop_blame(s.loop, text, sizeof text));
   assert_memory_equal(m, sw_tensor_data(s.buffers), sizeof m);
-  /* the same examples come again, and with sound weights the step is made from the same values */
+  /* the same examples come again, and with finite weights the step starts from the same values */
   int64_t at = state_of(s.loop).examples;
   memset(data_of(s.p.weights), 0, sizeof m);
   advance(s.loop, 1);

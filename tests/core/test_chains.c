@@ -6,7 +6,7 @@ static sw_schedule *line(double from, double to, sw_duration period) {
       (sw_schedule_spec){.kind = SW_SCHEDULE_LINEAR, .from = from, .to = to, .period = period});
 }
 
-/* Gives the parts away: the tree keeps them. */
+/* Releases the parts: the tree keeps them. */
 static sw_schedule *made_of(sw_schedule_spec spec, int n, sw_schedule *const *parts) {
   spec.n_parts = n;
   spec.parts = parts;
@@ -157,7 +157,7 @@ TEST(test_refuses_numbers) {
           SW_ERANGE, "a mark must be 0 or more and finite, got -1");
 }
 
-/* Two parts that are the same one, again and again: few nodes, but a tree of 2^n. */
+/* Both parts are the same schedule, n levels deep: few nodes, but a tree of 2^n. */
 TEST(test_refuses_trees_that_are_too_large) {
   sw_schedule *s = line(0, 1, steps(5));
   sw_schedule_spec wide = {.kind = SW_SCHEDULE_PRODUCT, .n_parts = 2};

@@ -1,4 +1,4 @@
-/* test_cifar.c: the binary files of CIFAR, and files that are not what they should be. */
+/* test_cifar.c: the binary files of CIFAR, and malformed ones. */
 #include "file_check.h"
 #include "io/cifar.h"
 

@@ -60,7 +60,7 @@ static void run_with_threads(convolve f, const swi_convolution *c, numbers *out,
   const size_t more = squares ? (size_t)squares->n * sizeof(float) : 0;
   float *first = malloc(size), *norms = malloc(more + 1);
   for (int t = 0; t < 3; t++) {
-    for (int64_t i = 0; i < out->n; i++) out->f[i] = NAN; /* what was there must not matter */
+    for (int64_t i = 0; i < out->n; i++) out->f[i] = NAN; /* the old content must not matter */
     f(contexts[t], 4, c);
     if (t == 0) memcpy(first, out->f, size);
     if (t == 0 && squares) memcpy(norms, squares->f, more);
@@ -118,7 +118,7 @@ static void check_weight(problem *p, double terms) {
   swi_kernels_scalar_f64.conv2d_weight(&p->d);
   run_with_threads(swi_conv2d_weight, &p->f, &p->w, &p->squares);
   check_near("conv2d_weight", &p->f, &p->w, terms * (double)p->f.images);
-  CHECK(memcmp(alone, p->w.f, size) == 0); /* squares move no bit */
+  CHECK(memcmp(alone, p->w.f, size) == 0); /* squares change no bit */
   for (int64_t i = 0; i < p->squares.n; i++) p->squares.f[i] /= (float)(terms * (double)p->w.n);
   for (int64_t i = 0; i < p->squares.n; i++) p->squares.d[i] /= terms * (double)p->w.n;
   check_near("squares", &p->f, &p->squares, terms + (double)p->w.n); /* w.n squares are added */
@@ -210,8 +210,8 @@ static void large(void) {
     }
 }
 
-/* More images than the weights' sums take in one piece: apart and together, in groups, and with
- * more outputs than are held at a time. */
+/* More images than are summed in one piece: large and small ones, in groups, and with more outputs
+ * than are held at a time. */
 static void many_images(void) {
   static const int64_t shapes[][5] = {/* side, channels, outputs, groups, window */
                                       {7, 1, 3, 1, 0},

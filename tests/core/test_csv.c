@@ -1,5 +1,5 @@
-/* test_csv.c: tables as text: what is read, what is refused and where, and that numbers come back
- * bit for bit. */
+/* test_csv.c: tables as text: what is read, what is refused and where; numbers are restored bit for
+ * bit. */
 #include <float.h>
 #include <locale.h>
 #include <stdlib.h>
@@ -59,7 +59,8 @@ static void test_numbers_in_quotes(void **state) {
   FAILS(SW_ECORRUPT, "an empty field", read_csv("1\n\" \"\n", &usual, &csv));
 }
 
-/* The line of names may have numbers besides the label's name; words are labels, not names. */
+/* The line of names may have numbers besides the label's name; texts in the label's column are
+ * labels, not names. */
 static void test_names_are_told_from_labels(void **state) {
   (void)state;
   sw_csv_options o = {.dtype = SW_F32, .label_column = 1};

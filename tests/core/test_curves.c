@@ -1,5 +1,5 @@
-/* test_curves.c: the shapes of schedules against forms written another way: where PyTorch has a
- * recursion beside its closed form, the recursion. Combinations are in test_chains.c. */
+/* test_curves.c: the shapes of schedules against other formulas: PyTorch's recursion where it has
+ * one beside the closed form. Combinations are in test_chains.c. */
 #include "schedule_check.h"
 
 static const double pi = 3.14159265358979323846;
@@ -212,7 +212,7 @@ TEST(test_one_cycle_is_pytorchs) {
       }
 }
 
-/* The values that are known of N = 100, max = 1; and where PyTorch goes wrong. */
+/* Known values for N = 100, max = 1; and cases where PyTorch is wrong. */
 TEST(test_one_cycle_at_its_corners) {
   sw_schedule *s = one_cycle(100, 0.3, 0, SW_DECAY_COSINE);
   assert_true(at(s, 0) == 0.04 && at(s, 29) == 1 && at(s, 99) == 0.04 / 1e4);

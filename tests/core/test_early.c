@@ -1,4 +1,4 @@
-/* test_early.c: updates behind their gradients, or all at the end: nothing but the time differs. */
+/* test_early.c: updates right after their gradients, or all at the end: only the time differs. */
 #include "base/parallel.h"
 #include "train/loop.h"
 #include "train_check.h"
@@ -140,7 +140,7 @@ TEST(test_early_and_late_have_the_same_bits) {
   end(&t);
 }
 
-/* The step after a rate that throws the weights away: nothing of it is committed. */
+/* The step after a rate that makes the weights overflow: nothing of it is committed. */
 static sw_loop_state diverge(const training *t, double max_norm) {
   static float before[WEIGHTS];
   sw_tensor *w = tensor(SW_F32, 1, WEIGHTS, 0);

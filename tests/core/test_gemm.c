@@ -66,7 +66,7 @@ static void check_product(const swi_gemm_args *g, int bytes, const void *before)
   }
 }
 
-/* What lies between and behind the rows of C is as it was. */
+/* Memory between and behind the rows of C is unchanged. */
 static void check_gaps(const swi_gemm_args *g, int bytes, const void *before, int64_t size) {
   for (int64_t i = 0; i < size + 16; i++)
     if (i % g->ldc >= g->n || i / g->ldc >= g->m)
@@ -86,7 +86,7 @@ static void run_with_threads(const swi_gemm_args *g, int bytes, const void *befo
   free(first);
 }
 
-/* extra: elements that each row is longer than it need be */
+/* extra: elements that each row is longer than necessary */
 static void check_shape(int bytes, int ta, int tb, int64_t m, int64_t n, int64_t k, int extra,
                         int accumulate, int bias, swi_activation activation) {
   swi_gemm_args g = {.transpose_a = ta, .transpose_b = tb, .m = m, .n = n, .k = k};
@@ -172,7 +172,7 @@ static void not_a_number(void) {
                      .ldb = 3,
                      .ldc = 3,
                      .activation = SWI_ACT_RELU};
-  for (int i = 0; i < 9; i++) c[i] = NAN; /* what C held must not matter */
+  for (int i = 0; i < 9; i++) c[i] = NAN; /* the old content of C must not matter */
   swi_gemm(contexts[0], 4, &g);
   for (int i = 0; i < 9; i++) CHECK(i / 3 == 1 ? isnan(c[i]) : c[i] == 4);
 }
@@ -239,7 +239,7 @@ static void long_shapes(void) {
 
 TEST(long_products) { with_each_variant(long_shapes); }
 
-/* Cutting C moves no bit: one column of a long product, made alone, by the same route. */
+/* Cutting C changes no bit: one column of a long product, computed alone, by the same route. */
 static void parts_of_a_long_product(void) {
   enum { M = 150, N = 140, K = 8195 };
   float *a = random_matrix(M * K, 4), *b = random_matrix(K * N, 4);

@@ -1,4 +1,4 @@
-/* test_idx.c: IDX files: round trips, and files that are not what they should be. */
+/* test_idx.c: IDX files: round trips, and malformed files. */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -165,7 +165,7 @@ static void test_messages_say_what_was_expected_and_found(void **state) {
   test_free(gz);
 }
 
-/* The header may promise anything: nothing of that is allocated. */
+/* A header may announce any size: that much is not allocated. */
 static void test_absurd_promises_cost_nothing(void **state) {
   (void)state;
   unsigned char huge[] = {0, 0, 8, 2, 0, 0x7f, 0xff, 0xff, 0, 0x7f, 0xff, 0xff, 1};

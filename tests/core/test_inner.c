@@ -54,7 +54,7 @@ TEST(float64_has_a_norm_at_any_size) {
   CHECK(swi_vector_norm(&swi_kernels_scalar_f64, N, v.f64) == 71 * 0x1p-1074);
 }
 
-/* 5002 squares of 1e-40 are lost beside one of 4e-38, unless the sum is made again. */
+/* 5002 squares of 1e-40 are lost beside one of 4e-38, unless the sum is computed again. */
 TEST(what_is_lost_beside_something_larger_counts) {
   fill(1e-20);
   v.f32[N - 1] = 2e-19F;

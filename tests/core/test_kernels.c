@@ -180,7 +180,7 @@ static void unary_body(int64_t n) {
 
 TEST(unary_kernels) { everywhere(unary_body); }
 
-/* Valgrind does not know this mode of the processor; whoever runs it says so. */
+/* Valgrind does not know this mode of the processor; its caller says so. */
 static void skip_without_flush(void) {
   if (getenv("WITHOUT_FLUSH")) skip();
 }
@@ -280,7 +280,7 @@ static void combine_body(int64_t n) {
 
 TEST(where_fill_scale_axpy_lerp) { everywhere(combine_body); }
 
-/* An element's result must not depend on where in the vector it stands. */
+/* An element's result must not depend on its position in the vector. */
 static void position_body(int64_t n) {
   void *x = operand(0), *y = operand(1), *one = operand(2);
   if (n > 100) return;
@@ -304,9 +304,8 @@ static double units_off(float got, double exact) {
   return fabs((double)got - exact) / ldexp(1, (exponent < -125 ? -125 : exponent) - 24);
 }
 
-/* Every 997th float of all that there are. Ours are within 1.5 units, sigmoid and softplus, made of
- * exp, within 2.2; the C library's tanhf is 2.1 off at worst. sigmoid_slope and erfc have more
- * steps. */
+/* Every 997th float. Ours are within 1.5 units, sigmoid and softplus, made of exp, within 2.2; the
+ * C library's tanhf is 2.1 off at worst. sigmoid_slope and erfc have more steps. */
 TEST(functions_are_accurate_over_all_floats) {
   const int functions[] = {SWI_UNARY_exp,     SWI_UNARY_log,          SWI_UNARY_tanh,
                            SWI_UNARY_sigmoid, SWI_UNARY_softplus,     SWI_UNARY_erf,
@@ -478,7 +477,8 @@ TEST(softmax_of_what_is_not_finite) {
   }
 }
 
-/* Probabilities of which every third is 0, where x is -inf; a row that is sure of itself. */
+/* Probabilities of which every third is 0, where x is -inf; a row with one class at probability 1.
+ * */
 static void soft_body(int64_t n) {
   void *x = operand(0), *q = operand(1), *prob = operand(2), *loss = operand(3);
   if (n == 0 || n > 1000) return;
@@ -547,7 +547,7 @@ static void sgd_case(int64_t n, const swi_sgd_hyper *h) {
   for (int64_t i = 0; i < n; i++) {
     w0[i] = get(w, i);
     m0[i] = h->first ? (double)NAN : get(m, i);
-    if (h->first) set(m, i, (double)NAN); /* nothing there yet: must not be read */
+    if (h->first) set(m, i, (double)NAN); /* uninitialised: must not be read */
     squares += get(g, i) * get(g, i);
   }
   set_canary(w, n);
@@ -581,7 +581,7 @@ static void sgd_body(int64_t n) {
 
 TEST(sgd) { everywhere(sgd_body); }
 
-/* What one step makes of a weight, in double. */
+/* One step of one weight, in double. */
 static double adam_exact(const swi_adam_hyper *h, double w, double *m, double *v, double g) {
   g *= h->grad_scale;
   if (h->decoupled)

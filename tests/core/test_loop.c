@@ -158,8 +158,8 @@ TEST(test_stops_where_it_is_told) {
   free_problem(&p);
 }
 
-/* A rate that throws the weights away: the update after the loss has overflowed is refused, and
- * once the weights are back the loop goes on with the batch that it refused. */
+/* A rate that makes the weights overflow: the update after the infinite loss is refused, and once
+ * the weights are restored the loop continues with the refused batch. */
 TEST(test_refuses_a_loss_that_is_not_finite) {
   problem p;
   make_problem(&p, SW_F64);

@@ -31,7 +31,8 @@ static sw_status retried(sw_status status, int *failures) {
   return status;
 }
 
-/* Trains with the n-th allocation failing; what failed is done again. Whether anything failed. */
+/* Trains with the n-th allocation failing and repeats what failed. Returns whether anything failed.
+ * */
 static int train_with_failure(const problem *p, sw_loop_options o, int n, double *out) {
   const double batch[] = {4, 4, 11, 2, 20, 20};
   int failures = 0, sgd = o.optimizer.kind == SW_OPTIMIZER_SGD;
@@ -247,7 +248,7 @@ TEST(test_names_a_number_that_is_out_of_range) {
   assert_message("batch_size must be 1 to");
   CHECK_EQ_INT(sw_loop_set(l, SW_HYPER_MOMENTUM, (double)NAN), SW_ERANGE);
   assert_message("momentum");
-  advance(l, 1); /* the values before still stand */
+  advance(l, 1); /* the old values are unchanged */
   sw_schedule *falls = NULL;
   CHECK_OK(ctx, sw_schedule_new(
                     ctx,

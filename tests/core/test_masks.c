@@ -1,12 +1,12 @@
-/* test_masks.c: random masks: the generator's words at their places, the same for any cut of a
- * batch, for any number of threads and for every instruction set. */
+/* test_masks.c: random masks: the generator's words in their order, the same for any cut of a
+ * batch, any number of threads and every instruction set. */
 #include "graph/op_int.h"
 #include "graph/program.h"
 #include "train_check.h"
 
 /* ------------------------------------------------------------------ the kernel */
 
-/* Element i, by the generator as it is published. */
+/* Element i, by the published generator. */
 static int is_kept(int64_t i, const uint32_t key[2], const uint32_t counter[4],
                    uint32_t threshold) {
   uint32_t word[4];
@@ -116,7 +116,7 @@ static int differences(const float *x) {
   return n;
 }
 
-/* Masks of another seed, step, node or example agree as often as chance has it: 1 - 2 p (1 - p). */
+/* Masks of another seed, step, node or example agree with probability 1 - 2 p (1 - p). */
 TEST(test_streams_are_apart) {
   draw_whole(ctx, 0);
   sw_program *p = masks(ctx, 0.3);

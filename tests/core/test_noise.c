@@ -136,7 +136,7 @@ TEST(test_keeps_the_last_32) {
   assert_near(s, 6, 1e-12);
 }
 
-/* Pairs of neighbours, wherever the ring begins: a sequence that alternates has no spread. */
+/* Pairs of neighbours, wherever the ring begins: an alternating sequence has no spread. */
 TEST(test_blocks_are_neighbours) {
   sw_noise e;
   sw_noise_init(&e, SW_TARGET_POPULATION, 1000);

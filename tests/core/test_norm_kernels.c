@@ -1,6 +1,6 @@
-/* norm kernels: those of normalisation and of pools, every table against plain double arithmetic:
- * channels around the vectors' ends, rows around the chunks', rows that stand apart, results that
- * are overwritten, and NaN around what may be read. */
+/* norm kernels: the kernels of normalisation and of pools, every table against plain double
+ * arithmetic: sizes around the ends of vectors and chunks, rows with gaps, results in place, and
+ * NaN around the memory that may be read. */
 #include <stdlib.h>
 
 #include "check.h"
@@ -79,7 +79,7 @@ static void moments_body(int64_t rows, int64_t cols, int64_t ld) {
   for (int64_t j = 0; j < cols; j++) sum[j] = 0.5;
   k->add_cols(rows, cols, ld, x, sum);
   for (int64_t j = 0; j < cols; j++) {
-    double q = 0, from_58 = 0; /* so that what is exact here is exact */
+    double q = 0, from_58 = 0; /* so that exact sums stay exact */
     for (int64_t i = 0; i < rows; i++) from_58 += get(x, i * ld + j) - 58;
     const double s = 58 * (double)rows + from_58;
     for (int64_t i = 0; i < rows; i++) q += pow(get(x, i * ld + j) - s / (double)rows, 2);

@@ -1,5 +1,5 @@
-/* test_npy.c: npy files: round trips, every form of the header, files that are not what they should
- * be. NumPy itself is asked by tests/lua/test_files.lua. */
+/* test_npy.c: npy files: round trips, every form of the header, malformed files.
+ * tests/lua/test_files.lua compares with NumPy itself. */
 #include <stdlib.h>
 #include <unistd.h>
 

@@ -1,4 +1,4 @@
-/* test_op_rows.c: what every row of the op table must have. A message names the op. */
+/* test_op_rows.c: requirements on every row of the op table. A message names the op. */
 #include <string.h>
 
 #include "check.h"

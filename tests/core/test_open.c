@@ -1,4 +1,4 @@
-/* open: how a context gets its kernels, and the ways in which it does not. */
+/* open: how a context gets its kernels, and each failure. */
 #include <stdlib.h>
 
 #include "check.h"
@@ -25,7 +25,7 @@ TEST(open_refuses_unknown_variants) {
   unsetenv("SWALE_CPU");
 }
 
-/* What the build holds and this machine cannot run is refused, not replaced. */
+/* A variant of the build that this machine cannot run is refused, not replaced. */
 TEST(open_refuses_what_cannot_run_here) {
   char reason[256] = "";
   sw_context *ctx = NULL;
@@ -56,7 +56,7 @@ static const swi_blas *real_one(void) {
   return swi_blas_open(NULL, reason, sizeof reason);
 }
 
-/* Right but for one element of products that reach a kernel's edge. */
+/* Right except for one element at the edge of a kernel's tile. */
 static void wrong_sgemm(int order, int ta, int tb, int m, int n, int k, float alpha, const float *a,
                         int lda, const float *b, int ldb, float beta, float *c, int ldc) {
   real_one()->sgemm(order, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
@@ -71,7 +71,7 @@ static void wide_dgemm(int order, int ta, int tb, int m, int n, int k, double al
   c[n] = 99;
 }
 
-/* Takes every matrix as it lies. */
+/* Ignores the transposes. */
 static void straight_sgemm(int order, int ta, int tb, int m, int n, int k, float alpha,
                            const float *a, int lda, const float *b, int ldb, float beta, float *c,
                            int ldc) {

@@ -266,7 +266,7 @@ TEST(test_update_ratios) {
   assert_near(ratio[0], change / hypot(before[0], before[1]), 1e-14);
   CHECK(ratio[1] == 0);
   advance(l, 1);
-  assert_memory_equal(w, plain, sizeof plain); /* watching changed nothing */
+  assert_memory_equal(w, plain, sizeof plain); /* evaluating changed nothing */
   sw_loop_free(l);
   free_problem(&p);
 }

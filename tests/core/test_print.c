@@ -1,4 +1,4 @@
-/* test_print.c: tensors as text, against golden texts in NumPy's manner. */
+/* test_print.c: tensors as text, against expected texts in NumPy's format. */
 #include "tensor_check.h"
 
 static void test_prints_integers_and_scalars(void **state) {

@@ -1,6 +1,6 @@
 /* products: the three product kernels of every table against a triple loop in double, at sizes
  * around the tiles' and blocks' edges, any transposes and strides, misaligned; and against each
- * other, for what is promised about bits. */
+ * other where the bits must agree. */
 #include <stdlib.h>
 
 #include "check.h"
@@ -62,7 +62,7 @@ static void run(const swi_product *p, const float *before) {
   table->gemm_packed(p);
 }
 
-/* The others are for some strides only, and know neither bias nor relu. */
+/* The other kernels take some strides only, and neither bias nor relu. */
 static void check_others(const swi_product *p, const float *before) {
   const size_t size = (size_t)(p->m * p->ldc + GUARD) * sizeof *before;
   if (p->bias || p->relu) return;
@@ -190,7 +190,7 @@ static void pieces(void) {
 
 TEST(cutting_moves_no_bit) { each_table(pieces); }
 
-/* NaN and infinity stay in their row and column; what C held does not matter. */
+/* NaN and infinity stay in their row and column; the old content of C does not matter. */
 static void not_finite(void) {
   enum { SIDE = 40 };
   static float a[SIDE * SIDE], b[SIDE * SIDE], c[SIDE * SIDE];

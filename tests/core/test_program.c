@@ -101,8 +101,8 @@ TEST(float32_is_near_float64) {
   sw_workspace_free(w32);
 }
 
-/* Any order of batch sizes in one workspace gives what a new workspace gives, and allocates only to
- * grow. */
+/* Any order of batch sizes in one workspace gives the results of a new workspace, and allocates
+ * only to grow. */
 TEST(batch_sizes_change) {
   sw_workspace *w = workspace(SW_NO_EDGE, SW_F64);
   const int64_t sizes[] = {64, 3, 64, 1, 17, 63, 2, 64};
@@ -410,7 +410,7 @@ TEST(chains_have_the_bits_of_single_ops) {
   CHECK_OK(n.ctx, sw_context_set_threads(n.ctx, 1));
 }
 
-/* With everything spoilt that may not be read, the results are the same: nothing else was read. */
+/* With all memory that may not be read poisoned, the results are the same: it is not read. */
 TEST(poison_is_not_tasted) {
   double plain[NET_WEIGHTS];
   sw_edge norms;
@@ -535,7 +535,7 @@ TEST(eager_equals_compiled) {
   sw_workspace_free(w);
 }
 
-/* BLAS counts in int; empty matrices show it without their memory. */
+/* BLAS sizes are int; empty matrices test it without memory. */
 TEST(products_too_long_for_blas_are_refused) {
   const sw_shape tall = {2, {INT64_C(1) << 32, 0}}, none = {2, {0, 0}};
   sw_tensor *in[2], *result;

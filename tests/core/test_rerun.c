@@ -82,7 +82,7 @@ static void end_net(void) {
   sw_context_release(n.ctx);
 }
 
-/* Again and again, in any order, with a poisoned workspace, and beside a plain program. */
+/* Repeated runs, in any order, with a poisoned workspace, and beside a plain program. */
 TEST(rerun_is_a_whole_run) {
   setup_net();
   for (int64_t batch = 1; batch < 40; batch += 13) {
@@ -101,7 +101,7 @@ TEST(rerun_is_a_whole_run) {
   end_net();
 }
 
-/* The program says where its parts meet; the second has fewer instructions than the whole. */
+/* The program tells where its second part begins, which has fewer instructions than the whole. */
 TEST(parts) {
   setup_net();
   sw_program *p = product_program(SW_F32, 2), *plain = product_program(SW_F32, -1);

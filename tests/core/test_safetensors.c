@@ -6,7 +6,7 @@ static sw_status open_file(const char *name, int mapped, sw_safetensors **f) {
   return sw_safetensors_open(ctx, path_of(name), mapped, f);
 }
 
-/* Opens the file and takes every tensor out of it, touching every element. */
+/* Opens the file and reads every tensor of it, each element. */
 static sw_status read_all(const char *name, int mapped) {
   sw_safetensors *f;
   SW_TRY(open_file(name, mapped, &f));
@@ -95,7 +95,7 @@ static void test_round_trip(void **state) {
     }
     assert_null(sw_safetensors_name(f, 5));
     assert_null(sw_safetensors_metadata(f, -1).key);
-    sw_safetensors_close(f); /* the tensors live on */
+    sw_safetensors_close(f); /* the tensors stay valid */
     ELEMENTS(t[0], 0, 1, 2);
     ELEMENTS(t[1], 0, 1, 2, 3);
     ELEMENTS(t[2], 0, 3, 1, 4, 2, 5);
@@ -126,13 +126,13 @@ static void test_mapped_views_outlive_the_file_under_its_name(void **state) {
   free_sample(&s);
 }
 
-/* A second reader that shares nothing with the first: it looks for `"name":{…}` in the header. */
+/* A second reader that shares no code with the first: it searches the header for `"name":{…}`. */
 typedef struct found {
   char dtype[8];
   long dim[2], begin, end;
 } found;
 
-/* The numbers in the brackets after key; those that are not there stay as they are. */
+/* The numbers in the brackets after key; missing ones are left unchanged. */
 static void numbers(const char *at, const char *key, long *out, int n) {
   at = strstr(at, key);
   assert_non_null(at);

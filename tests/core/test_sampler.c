@@ -1,4 +1,4 @@
-/* test_sampler.c: which examples come next. */
+/* test_sampler.c: the order of examples. */
 #include <stdlib.h>
 
 #include "train/sampler.h"
@@ -86,7 +86,7 @@ TEST(test_sequential) {
   sw_sampler_free(s);
 }
 
-/* Of any batch sizes, from anywhere: draw p is draw p. */
+/* Draw p does not depend on batch sizes, nor on where drawing began. */
 TEST(test_draws_can_be_sought) {
   enum { DRAWS = 300 };
   int32_t all[DRAWS], some[DRAWS], other[DRAWS];

@@ -1,4 +1,4 @@
-/* test_schedule.c: schedules against closed forms written another way. */
+/* test_schedule.c: schedules against other closed forms. */
 #include "train_check.h"
 
 #include "train/schedule.h"

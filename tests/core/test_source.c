@@ -114,7 +114,7 @@ TEST(test_targets_take_the_programs_type) {
   free_data(&d);
 }
 
-/* The source keeps views: the tensors may go. */
+/* The source keeps views: the tensors may be freed. */
 TEST(test_outlives_its_tensors) {
   data d = make_data();
   sw_source *s = source_of(&(sw_source_options){.x = d.bytes, .scale = d.scale, .shift = d.shift});
@@ -123,7 +123,7 @@ TEST(test_outlives_its_tensors) {
   sw_source_free(s);
 }
 
-/* Labels in a column of a table are not contiguous; the source copes. */
+/* Labels may be a column of a table, not contiguous. */
 TEST(test_takes_a_column_as_labels) {
   data d = make_data();
   sw_tensor *table = tensor(SW_I32, 2, N, 2), *column = NULL;

@@ -1,7 +1,7 @@
-/* test_steady.c: after the first step at a capacity, training asks the system for no memory.
+/* test_steady.c: after the first step at a capacity, training allocates no memory.
  *
- * Counted process-wide: this program's own malloc, free, mmap and the like stand before those of
- * the C library, for OpenBLAS, too, which is loaded later.
+ * Allocations are counted process-wide: this program's malloc, free, mmap and the like replace
+ * those of the C library, also for OpenBLAS, which is loaded later.
  */
 #include <dlfcn.h>
 #include <stdatomic.h>
@@ -253,7 +253,7 @@ TEST(measured_steps) {
   check_schedule(&(sw_schedule_spec){.kind = SW_SCHEDULE_CONSTANT, .value = 64}, 1, 1);
 }
 
-/* Every option that has memory of its own, all at once; the batch is a tree. */
+/* Every option that has memory of its own, all at once; the batch size is a tree of schedules. */
 static void check_options(sw_loop_options o) {
   training t;
   sw_schedule *grows = NULL, *batch = NULL;

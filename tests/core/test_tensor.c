@@ -119,7 +119,7 @@ static void test_reshape_is_a_view_where_strides_allow(void **state) {
   ELEMENTS(pairs, 1, 2, 3, 4, 7, 8, 9, 10, 13, 14, 15, 16, 19, 20, 21, 22);
   sw_tensor *turned = transposed(t);
   OK(sw_tensor_reshape(turned, &whole, &flat));
-  assert_ptr_not_equal(sw_tensor_data(flat), sw_tensor_data(t)); /* no strides can show that */
+  assert_ptr_not_equal(sw_tensor_data(flat), sw_tensor_data(t)); /* no strides give this shape */
   assert_near(get(flat, AT(1)), 6, 0);
   assert_true(sw_tensor_is_contiguous(flat));
   sw_tensor *all[] = {t, v, part, pairs, turned, flat};
@@ -211,7 +211,7 @@ static void test_wrapped_data_is_released_with_the_last_view(void **state) {
   assert_int_equal(released, 1);
 }
 
-/* Everything that allocates, in one go; whatever fails, what was made is freed. */
+/* Everything that allocates; on each failure, what was made is freed. */
 static sw_status allocate_everything(void) {
   sw_shape s = DIMS(4, 6), flat = DIMS(24), wide = DIMS(2, 4, 6), whole = DIMS(24);
   sw_tensor *v[16] = {NULL};

@@ -83,7 +83,7 @@ TEST(test_a_new_rate_acts_on_old_momentum) {
   assert_near(w, 1 - 0.25 * (0.5 * 2), 1e-15);
 }
 
-/* As in PyTorch: neither the buffer nor dampening is looked at. */
+/* As in PyTorch, neither the buffer nor dampening is used. */
 TEST(test_without_momentum_the_buffer_stays) {
   double w = 1, m = 7;
   (void)update_one((sgd){.lr = 0.1, .dampening = 0.5}, &w, &m, 2, 0);
@@ -237,7 +237,8 @@ TEST(test_last_points) {
   sw_average_free(avg);
 }
 
-/* Whatever the kind and wherever the ring stands: saved, restored, and on to the same bits. */
+/* For each kind and each position of the ring: saved, restored and continued, the bits are the
+ * same. */
 TEST(test_averages_go_on_from_their_state) {
   const sw_average_options kinds[] = {{.kind = SW_AVERAGE_SWA},
                                       {.kind = SW_AVERAGE_EMA, .decay = 0.9},
@@ -295,7 +296,7 @@ TEST(test_averages_refuse_options_and_states) {
 
 typedef sw_status (*maker)(void);
 
-/* Whichever allocation fails, the maker says so and leaves nothing; it ends when none does. */
+/* Each failing allocation is reported and leaves nothing behind; ends when none fails. */
 static void survives_failing_memory(maker make) {
   int64_t before = sw_context_alloc_stats(ctx).live_blocks;
   for (int64_t n = 1;; n++) {

@@ -47,7 +47,7 @@ static void everywhere(void (*f)(int adam)) {
   }
 }
 
-/* The first weight that was not updated; none behind it may be. */
+/* The first weight that was not updated; none behind it may be updated. */
 static int64_t first_untouched(int adam) {
   int64_t first = 0;
   while (first < N && get(0, first) != 1) first++;
@@ -59,8 +59,8 @@ static int64_t first_untouched(int adam) {
   return first;
 }
 
-/* An element here and there: the blocks before its own are updated, none from there on is. A block
- * is 512 vectors, at most 4096 elements. */
+/* A NaN in one element: the blocks before its block are updated, no later one. A block is 512
+ * vectors, at most 4096 elements. */
 static void odd_element(int adam) {
   static const double odd[] = {(double)NAN, HUGE_VAL, -HUGE_VAL};
   for (int64_t at = 5; at < N; at += BLOCK / 2 + 33) {
@@ -92,7 +92,7 @@ static void far_squares(int adam) {
 
 TEST(squares_beyond_the_float_type) { everywhere(far_squares); }
 
-/* A weight at the end of its range takes a step over it. */
+/* A weight at the end of its range steps beyond it. */
 static void overflow(int adam) {
   const double largest = k->element_bytes == 4 ? (double)FLT_MAX : DBL_MAX;
   begin(0.25);
@@ -104,7 +104,7 @@ static void overflow(int adam) {
 
 TEST(an_update_that_overflows) { everywhere(overflow); }
 
-/* A second moment that overflows would hold its weight for ever. */
+/* A second moment that overflows would freeze its weight. */
 TEST(a_second_moment_that_overflows) {
   const swi_kernels *const *all = swi_kernels_available();
   for (int i = 0; all[i]; i++) {

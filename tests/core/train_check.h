@@ -1,4 +1,4 @@
-/* train_check.h: one context for all tests of a program, and what the tests of train share. */
+/* train_check.h: for the tests of core/train: one context for all tests of a program. */
 #ifndef SW_TRAIN_CHECK_H
 #define SW_TRAIN_CHECK_H
 
@@ -21,7 +21,7 @@ static inline int close_context(void **state) {
   return 0;
 }
 
-/* After a test: no block of it is left. */
+/* Checks after a test that no block of it is left. */
 static inline int nothing_lives(void **state) {
   (void)state;
   sw_context_fail_allocation(ctx, 0, 0);

@@ -1,5 +1,5 @@
-/* fuzz.h: what the fuzz targets share: one bare context, inputs as files, and a look at the books
- * after each of them. A target is a function of bytes; libFuzzer calls it (fuzz_*), and so does
+/* fuzz.h: for the fuzz targets: one bare context, inputs as files, and a check of the allocator's
+ * books after each input. A target is a function of bytes; libFuzzer calls it (fuzz_*), and so does
  * replay.c, with the committed corpus (replay_*, a normal test). */
 #ifndef SW_FUZZ_H
 #define SW_FUZZ_H
@@ -26,7 +26,7 @@ static inline sw_context *fuzz_context(void) {
   return ctx;
 }
 
-/* The bytes as a regular file in memory; good until the next call. */
+/* The bytes as a regular file in memory; valid until the next call. */
 static inline const char *fuzz_file(const uint8_t *data, size_t size) {
   static int fd = -1;
   static char path[64];
@@ -36,14 +36,14 @@ static inline const char *fuzz_file(const uint8_t *data, size_t size) {
   return path;
 }
 
-/* Every element is read, so that a sanitizer sees one that is not there. NULL is fine. */
+/* Reads every element, so that a sanitizer notices invalid ones. NULL is fine. */
 static inline void fuzz_use(const sw_tensor *t) {
   const volatile unsigned char *bytes = t != NULL ? sw_tensor_data(t) : NULL;
   int64_t n = t != NULL ? sw_tensor_numel(t) * sw_dtype_bytes(sw_tensor_dtype(t)) : 0;
   for (int64_t i = 0; i < n; i++) (void)bytes[i];
 }
 
-/* Nothing may be left of an input, and no failure goes without words. */
+/* Checks that nothing is left of an input and that each failure has a message. */
 static inline void fuzz_end(const sw_context *ctx, sw_status st) {
   if (sw_context_alloc_stats(ctx).live_blocks != 0 || ctx->references != 1) abort();
   if (st != SW_OK && sw_message(ctx)[0] == '\0') abort();

@@ -1,5 +1,5 @@
-/* fuzz_json.c: JSON as the Lua module reads it: what it reads it writes, and that is read again as
- * the same. */
+/* fuzz_json.c: JSON as the Lua module reads it: a value that was read is written and must be read
+ * again as the same. */
 #include <lauxlib.h>
 #include <lualib.h>
 
@@ -7,7 +7,7 @@
 
 int luaopen_swale_core(lua_State *L);
 
-/* What cannot be written, a key with a zero byte say, is refused. */
+/* Values that cannot be written, a key with a zero byte say, are refused. */
 static const char script[] = "local core = ...\n"
                              "return function(text)\n"
                              "  local value, message = core.json_decode(text)\n"
@@ -37,6 +37,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     abort();
   }
   lua_settop(L, -2);
-  lua_gc(L, LUA_GCCOLLECT); /* what is left then is a leak, and libFuzzer looks for one */
+  lua_gc(L, LUA_GCCOLLECT); /* anything left then is a leak, which libFuzzer reports */
   return 0;
 }

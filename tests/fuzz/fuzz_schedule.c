@@ -1,4 +1,4 @@
-/* fuzz_schedule.c: schedules of any numbers, three deep, asked for any progress. */
+/* fuzz_schedule.c: schedules of any numbers, three levels deep, evaluated at any progress. */
 #include <string.h>
 
 #include "fuzz.h"

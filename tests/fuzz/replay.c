@@ -1,5 +1,5 @@
-/* replay.c: a fuzz target without a fuzzer: each file of the folders named on the command line is
- * given to it once, so that what was found stays found. */
+/* replay.c: runs a fuzz target without a fuzzer on each file of the folders named on the command
+ * line, so that faults found once are tested for ever. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>

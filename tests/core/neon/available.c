@@ -1,4 +1,4 @@
-/* The two tables of an aarch64, for the tests of kernels; select.c would bring OpenBLAS along. */
+/* The two tables of an aarch64, for the tests of kernels; select.c would need OpenBLAS. */
 #include "kernels/kernels_int.h"
 
 const swi_kernels *const *swi_kernels_available(void) {

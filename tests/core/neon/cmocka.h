@@ -1,4 +1,4 @@
-/* cmocka.h: what check.h needs of cmocka, for a program that has nothing but a C library. */
+/* cmocka.h: the part of cmocka that check.h uses, for programs with only a C library. */
 #ifndef SW_NEON_CMOCKA_H
 #define SW_NEON_CMOCKA_H
 
