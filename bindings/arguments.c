@@ -210,6 +210,60 @@ int lx_push_options(lua_State *L, int arg, const char *who, const char *const *n
   return first;
 }
 
+int lx_push_option(lua_State *L, int arg, const char *name) {
+  arg = lua_absindex(L, arg);
+  lua_pushstring(L, name);
+  return lua_rawget(L, arg);
+}
+
+void lx_read_option(lua_State *L, int arg, const char *who, const lx_option *row, void *into) {
+  char *field = (char *)into + row->offset;
+  lx_reserve(L, 4);
+  if (lx_push_option(L, arg, row->name) != LUA_TNIL || row->needed) {
+    int at = lua_gettop(L);
+    double number;
+    int64_t whole;
+    int choice;
+    switch (row->type) {
+    case LX_NUMBER:
+      number = lx_check_number(L, at, who, row->name);
+      memcpy(field, &number, sizeof number);
+      break;
+    case LX_WHOLE:
+      whole = lx_check_integer(L, at, who, row->name, row->least, row->most);
+      memcpy(field, &whole, sizeof whole);
+      break;
+    case LX_BOOLEAN:
+      choice = lx_check_boolean(L, at, who, row->name);
+      memcpy(field, &choice, sizeof choice);
+      break;
+    case LX_CHOICE:
+      choice = lx_check_choice(L, at, who, row->name, row->choices, -1);
+      memcpy(field, &choice, sizeof choice);
+      break;
+    case LX_VALUE: break;
+    }
+  }
+  lua_pop(L, 1);
+}
+
+static void check_options(lua_State *L, int arg, const char *who, const lx_option *rows) {
+  int n = 0;
+  while (rows[n].name) n++;
+  const char **names = lua_newuserdatauv(L, ((size_t)n + 1) * sizeof *names, 0);
+  for (int i = 0; i <= n; i++) names[i] = rows[i].name;
+  check_known(L, arg, who, names);
+  lua_pop(L, 1);
+}
+
+void lx_read_options(lua_State *L, int arg, const char *who, const lx_option *rows, void *into) {
+  arg = lua_absindex(L, arg);
+  lx_check_table(L, arg, who, "the argument");
+  lx_reserve(L, 8);
+  check_options(L, arg, who, rows);
+  for (; rows->name; rows++) lx_read_option(L, arg, who, rows, into);
+}
+
 void lx_push_shape(lua_State *L, const sw_shape *shape) {
   lua_createtable(L, shape->ndim, 0);
   for (int i = 0; i < shape->ndim; i++) {

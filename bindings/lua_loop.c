@@ -27,138 +27,146 @@ static void keep(lx_loop *loop, sw_program *program, sw_program *measured, lx_so
   (void)lx_source_keep(source);
 }
 
-enum {
-  PROGRAM,
-  MEASURED,
-  WEIGHTS,
-  SOURCE,
-  SEED,
-  ORDER,
-  SUBSET,
-  OPTIMIZER,
-  DAMPENING,
-  NESTEROV,
-  BETA2,
-  EPS,
-  MAX_NORM,
-  SEGMENTS,
-  MICRO_BATCH,
-  COUPLING,
-  REFERENCE_BATCH,
-  BUFFERS
-};
+static const char *const orders[] = {"shuffled", "independent", "sequential", NULL};
+static const char *const couplings[] = {"none", "linear", "sqrt", NULL};
 
-static const char *const option_names[] = {
-    "program",     "measured",  "weights",         "source",  "seed", "order",    "subset",
-    "optimizer",   "dampening", "nesterov",        "beta2",   "eps",  "max_norm", "segments",
-    "micro_batch", "coupling",  "reference_batch", "buffers", NULL};
+/* The optimizer's own are read by its row, see lx_read_optimizer. */
+static const lx_option loop_options[] = {
+    {.name = "program", .type = LX_VALUE},
+    {.name = "measured", .type = LX_VALUE},
+    {.name = "weights", .type = LX_VALUE},
+    {.name = "buffers", .type = LX_VALUE},
+    {.name = "source", .type = LX_VALUE},
+    {.name = "subset", .type = LX_VALUE},
+    {.name = "segments", .type = LX_VALUE},
+    {.name = "optimizer", .type = LX_VALUE},
+    {.name = "seed",
+     .type = LX_WHOLE,
+     .offset = offsetof(sw_loop_options, seed),
+     .least = LUA_MININTEGER,
+     .most = LUA_MAXINTEGER},
+    {.name = "order",
+     .type = LX_CHOICE,
+     .offset = offsetof(sw_loop_options, order),
+     .choices = orders},
+    {.name = "max_norm", .type = LX_NUMBER, .offset = offsetof(sw_loop_options, max_norm)},
+    {.name = "micro_batch",
+     .type = LX_WHOLE,
+     .offset = offsetof(sw_loop_options, micro_batch),
+     .least = 1,
+     .most = INT32_MAX},
+    {.name = "coupling",
+     .type = LX_CHOICE,
+     .offset = offsetof(sw_loop_options, coupling),
+     .choices = couplings},
+    {.name = "reference_batch",
+     .type = LX_NUMBER,
+     .offset = offsetof(sw_loop_options, reference_batch)},
+    {.name = NULL}};
 
-static double number_or(lua_State *L, int index, const char *what, double fallback) {
-  return lua_isnil(L, index) ? fallback : lx_check_number(L, index, "loop", what);
-}
+static const lx_option segment_options[] = {
+    {.name = "first",
+     .type = LX_WHOLE,
+     .offset = offsetof(sw_range, first),
+     .least = 1,
+     .most = LUA_MAXINTEGER,
+     .needed = 1},
+    {.name = "length",
+     .type = LX_WHOLE,
+     .offset = offsetof(sw_range, length),
+     .most = LUA_MAXINTEGER,
+     .needed = 1},
+    {.name = "lr_factor", .type = LX_NUMBER, .offset = offsetof(sw_range, lr_factor)},
+    {.name = "weight_decay_factor",
+     .type = LX_NUMBER,
+     .offset = offsetof(sw_range, weight_decay_factor)},
+    {.name = "frozen", .type = LX_BOOLEAN, .offset = offsetof(sw_range, frozen)},
+    {.name = NULL}};
 
-static void read_optimizer(lua_State *L, int at, sw_optimizer_options *o) {
-  static const char *const kinds[] = {"sgd", "adam", "adamw", NULL};
-  o->kind = (sw_optimizer_kind)lx_check_choice(L, at + OPTIMIZER, "loop", "optimizer", kinds, 0);
-  o->dampening = number_or(L, at + DAMPENING, "dampening", 0);
-  o->nesterov = lx_check_boolean(L, at + NESTEROV, "loop", "nesterov");
-  o->beta2 = number_or(L, at + BETA2, "beta2", 0.999);
-  o->eps = number_or(L, at + EPS, "eps", 1e-8);
-}
-
-static void read_order(lua_State *L, int at, sw_loop_options *o) {
-  static const char *const orders[] = {"shuffled", "independent", "sequential", NULL};
-  o->order = (sw_order)lx_check_choice(L, at + ORDER, "loop", "order", orders, 0);
-  if (!lua_isnil(L, at + SEED))
-    o->seed = (uint64_t)lx_check_integer(L, at + SEED, "loop", "seed", LX_ANY_INTEGER);
-}
-
-static void read_step(lua_State *L, int at, sw_loop_options *o) {
-  static const char *const couplings[] = {"none", "linear", "sqrt", NULL};
-  o->max_norm = number_or(L, at + MAX_NORM, "max_norm", 0);
-  if (!lua_isnil(L, at + MAX_NORM) && !(o->max_norm > 0))
-    lx_error(L, "loop: max_norm must be above 0, got %f", o->max_norm);
-  if (!lua_isnil(L, at + MICRO_BATCH))
-    o->micro_batch = lx_check_integer(L, at + MICRO_BATCH, "loop", "micro_batch", 1, INT32_MAX);
-  o->coupling = (sw_coupling)lx_check_choice(L, at + COUPLING, "loop", "coupling", couplings, 0);
-  o->reference_batch = number_or(L, at + REFERENCE_BATCH, "reference_batch", 0);
-}
-
-/* { first =, length =, lr_factor =, weight_decay_factor =, frozen = } on top of the stack. */
+/* A segment on top of the stack. */
 static sw_range read_segment(lua_State *L) {
-  static const char *const names[] = {"first",  "length", "lr_factor", "weight_decay_factor",
-                                      "frozen", NULL};
-  int top = lua_gettop(L);
-  int at = lx_push_options(L, top, "loop: a segment", names);
-  sw_range r = {
-      .first = lx_check_integer(L, at, "loop", "a segment's first", 1, LUA_MAXINTEGER) - 1,
-      .length = lx_check_integer(L, at + 1, "loop", "a segment's length", 0, LUA_MAXINTEGER),
-      .lr_factor = number_or(L, at + 2, "lr_factor", 1),
-      .weight_decay_factor = number_or(L, at + 3, "weight_decay_factor", 1),
-      .frozen = lx_check_boolean(L, at + 4, "loop", "frozen")};
-  lua_settop(L, top);
+  sw_range r = {.lr_factor = 1, .weight_decay_factor = 1};
+  lx_read_options(L, -1, "loop: a segment", segment_options, &r);
+  r.first--; /* Lua counts from 1 */
   return r;
 }
 
-static void read_segments(lua_State *L, int index, sw_loop_options *o) {
+/* Stack indices of the options that are objects. */
+typedef struct objects {
+  int program, measured, weights, source, buffers, subset;
+} objects;
+
+static int push_object(lua_State *L, const char *name) {
+  lx_push_option(L, 1, name);
+  return lua_gettop(L);
+}
+
+static objects push_objects(lua_State *L) {
+  return (objects){.program = push_object(L, "program"),
+                   .measured = push_object(L, "measured"),
+                   .weights = push_object(L, "weights"),
+                   .source = push_object(L, "source"),
+                   .buffers = push_object(L, "buffers"),
+                   .subset = push_object(L, "subset")};
+}
+
+static sw_tensor *optional_tensor(lua_State *L, int index, const char *what) {
+  return lua_isnil(L, index) ? NULL : lx_check_tensor(L, index, "loop", what);
+}
+
+/* Last of all, when nothing runs any more that could free one of them. */
+static void check_objects(lua_State *L, const objects *at, sw_loop_options *o) {
+  const lx_program *program = lx_check(L, at->program, LX_PROGRAM, "loop", "program");
+  const lx_program *measured = NULL;
+  if (!lua_isnil(L, at->measured))
+    measured = lx_check(L, at->measured, LX_PROGRAM, "loop", "measured");
+  const lx_source *source = lx_check(L, at->source, LX_SOURCE, "loop", "source");
+  o->program = program->p;
+  o->measured = measured ? measured->p : NULL;
+  o->source = source->p;
+  o->weights = lx_check_tensor(L, at->weights, "loop", "weights");
+  o->buffers = optional_tensor(L, at->buffers, "buffers");
+  o->subset = optional_tensor(L, at->subset, "subset");
+  lx_check_extents(L, "loop", program, o->weights);
+  if (measured) lx_check_extents(L, "loop", measured, o->weights);
+}
+
+static void read_segments(lua_State *L, sw_loop_options *o) {
   enum { MOST = 1 << 20 };
-  if (lua_isnil(L, index)) return;
-  o->n_ranges = lx_check_list(L, index, "loop", "segments", MOST);
+  if (lx_push_option(L, 1, "segments") == LUA_TNIL) return;
+  int at = lua_gettop(L);
+  o->n_ranges = lx_check_list(L, at, "loop", "segments", MOST);
   sw_range *ranges = lua_newuserdatauv(L, ((size_t)o->n_ranges + 1) * sizeof *ranges, 0);
   for (int i = 0; i < o->n_ranges; i++) {
-    lua_rawgeti(L, index, i + 1);
+    lua_rawgeti(L, at, i + 1);
     ranges[i] = read_segment(L);
     lua_pop(L, 1);
   }
   o->ranges = ranges;
 }
 
-/* The objects last of all: what ran before could have freed one. */
-static void read_objects(lua_State *L, int at, sw_loop_options *o) {
-  const lx_program *program = lx_check(L, at + PROGRAM, LX_PROGRAM, "loop", "program");
-  const lx_program *measured = NULL;
-  if (!lua_isnil(L, at + MEASURED))
-    measured = lx_check(L, at + MEASURED, LX_PROGRAM, "loop", "measured");
-  const lx_source *source = lx_check(L, at + SOURCE, LX_SOURCE, "loop", "source");
-  o->program = program->p;
-  o->measured = measured ? measured->p : NULL;
-  o->source = source->p;
-  o->weights = lx_check_tensor(L, at + WEIGHTS, "loop", "weights");
-  if (!lua_isnil(L, at + BUFFERS)) o->buffers = lx_check_tensor(L, at + BUFFERS, "loop", "buffers");
-  if (!lua_isnil(L, at + SUBSET)) o->subset = lx_check_tensor(L, at + SUBSET, "loop", "subset");
-  lx_check_extents(L, "loop", program, o->weights);
-  if (measured) lx_check_extents(L, "loop", measured, o->weights);
-}
-
 /* loop { program =, weights =, source =, … } */
 static int new_loop(lua_State *L) {
   lua_settop(L, 1);
   lx_loop *loop = lx_push_shell(L, LX_LOOP);
-  int at = lx_push_options(L, 1, "loop", option_names);
   sw_loop_options o = {0};
-  read_optimizer(L, at, &o.optimizer);
-  read_order(L, at, &o);
-  read_step(L, at, &o);
-  read_segments(L, at + SEGMENTS, &o);
-  read_objects(L, at, &o);
-  lua_pushvalue(L, at + SOURCE);
+  lx_read_options(L, 1, "loop", lx_push_with_optimizer(L, loop_options), &o);
+  if (lx_push_option(L, 1, "max_norm") != LUA_TNIL && !(o.max_norm > 0))
+    lx_error(L, "loop: max_norm must be above 0, got %f", o.max_norm);
+  lx_read_optimizer(L, 1, "loop", &o.optimizer);
+  read_segments(L, &o);
+  const objects at = push_objects(L);
+  check_objects(L, &at, &o);
+  lua_pushvalue(L, at.source);
   lua_setiuservalue(L, 2, 1);
   sw_status st = sw_loop_new(lx_context(L), &o, &loop->p);
   if (st != SW_OK) return lx_retry(L, st, 1, new_loop);
-  keep(loop, o.program, o.measured, lx_test(L, at + SOURCE, LX_SOURCE));
+  keep(loop, o.program, o.measured, lx_test(L, at.source, LX_SOURCE));
   lua_settop(L, 2);
   return 1;
 }
 
 /* ---- setting */
-
-static const char *const hyper_names[] = {"lr", "batch_size", "momentum", "weight_decay", NULL};
-
-sw_hyper lx_check_hyper(lua_State *L, int arg, const char *who) {
-  static const sw_hyper hypers[] = {SW_HYPER_LR, SW_HYPER_BATCH_SIZE, SW_HYPER_MOMENTUM,
-                                    SW_HYPER_WEIGHT_DECAY};
-  return hypers[lx_check_choice(L, arg, who, "name", hyper_names, -1)];
-}
 
 /* loop:set(name, value or schedule) */
 static int set(lua_State *L) {

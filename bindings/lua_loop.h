@@ -3,6 +3,7 @@
 #define SW_LUA_LOOP_H
 
 #include "lua_graph.h"
+#include "lua_optimizer.h"
 #include "lua_source.h"
 #include "train/loop.h"
 
@@ -16,9 +17,6 @@ sw_loop *lx_check_loop(lua_State *L, const char *who); /* the first argument */
 
 /* What the core cannot see from bare pointers: that params and gradients lie within the weights. */
 void lx_check_extents(lua_State *L, const char *who, const lx_program *p, const sw_tensor *weights);
-
-/* "lr", "batch_size", … */
-sw_hyper lx_check_hyper(lua_State *L, int arg, const char *who);
 
 /* Fills the table at an absolute index with the loop's state. */
 void lx_loop_show(lua_State *L, int table, const sw_loop *l);

@@ -1,5 +1,6 @@
 /* lua_loop_state.c: what a loop tells of itself, and how it goes on after a break. */
 #include <math.h>
+#include <string.h>
 
 #include "lua_loop.h"
 
@@ -42,10 +43,13 @@ void lx_loop_show(lua_State *L, int table, const sw_loop *l) {
   put_number(L, table, "epoch", s.epoch);
   put_number(L, table, "loss", s.loss);
   put_number(L, table, "grad_norm", s.grad_norm);
-  put_number(L, table, "lr", s.lr);
-  put_number(L, table, "momentum", s.momentum);
-  put_number(L, table, "weight_decay", s.weight_decay);
-  put_integer(L, table, "batch_size", s.batch_size);
+  for (int h = 0; h < SW_HYPER_COUNT; h++) {
+    const sw_hyper_row *row = sw_hyper_row_of(h);
+    if (row->whole)
+      put_integer(L, table, row->name, (int64_t)s.hyper[h]);
+    else
+      put_number(L, table, row->name, s.hyper[h]);
+  }
   put_integer(L, table, "measurements", s.measurements);
   put_number(L, table, "loss_sum", s.loss_sum);
   put_integer(L, table, "loss_examples", s.loss_examples);
@@ -126,61 +130,63 @@ int lx_loop_blame(lua_State *L) {
 
 int lx_loop_state_vectors(lua_State *L) {
   lua_settop(L, 1);
-  sw_tensor **view[SW_LOOP_VECTORS];
-  for (int i = 0; i < SW_LOOP_VECTORS; i++) view[i] = lx_push_tensor(L);
-  lua_createtable(L, 0, SW_LOOP_VECTORS);
-  sw_state_vector vectors[SW_LOOP_VECTORS];
+  sw_tensor **view[SW_MOMENTS];
+  for (int i = 0; i < SW_MOMENTS; i++) view[i] = lx_push_tensor(L);
+  lua_createtable(L, 0, SW_MOMENTS);
+  sw_state_vector vectors[SW_MOMENTS];
   int n = 0;
   sw_status st = sw_loop_state_vectors(lx_check_loop(L, "loop:state_vectors"), vectors, &n);
   if (st != SW_OK) return lx_retry(L, st, 1, lx_loop_state_vectors);
-  for (int i = 0; i < SW_LOOP_VECTORS && i < n; i++) *view[i] = vectors[i].view;
-  for (int i = 0; i < SW_LOOP_VECTORS && i < n; i++) {
+  for (int i = 0; i < SW_MOMENTS && i < n; i++) *view[i] = vectors[i].view;
+  for (int i = 0; i < SW_MOMENTS && i < n; i++) {
     lua_pushvalue(L, 2 + i);
-    lua_setfield(L, 2 + SW_LOOP_VECTORS, vectors[i].name);
+    lua_setfield(L, 2 + SW_MOMENTS, vectors[i].name);
   }
   return 1;
 }
 
 /* The field `vectors` at index: tensors by their names. */
 static void read_vectors(lua_State *L, int index, const sw_loop *l, sw_resume *r) {
-  const char *names[SW_LOOP_VECTORS + 1] = {NULL};
+  const sw_optimizer_row *row = sw_loop_optimizer(l);
+  const char *names[SW_MOMENTS + 1] = {NULL};
   if (lua_isnil(L, index)) return;
-  for (int i = 0; i < SW_LOOP_VECTORS; i++) names[i] = sw_loop_vector_name(l, i);
+  memcpy(names, row->moment, sizeof row->moment);
   int at = lx_push_options(L, index, "loop:restore: vectors", names);
   for (int i = 0; names[i]; i++)
     if (!lua_isnil(L, at + i)) r->vectors[i] = lx_check_tensor(L, at + i, "loop:restore", names[i]);
 }
 
-static int64_t count_or_0(lua_State *L, int index, const char *what) {
-  if (lua_isnil(L, index)) return 0;
-  return lx_check_integer(L, index, "loop:restore", what, 0, SW_LARGEST_COUNT);
-}
-
-static double number_or(lua_State *L, int index, const char *what, double fallback) {
-  return lua_isnil(L, index) ? fallback : lx_check_number(L, index, "loop:restore", what);
-}
+static const lx_option resume_options[] = {
+    {.name = "step",
+     .type = LX_WHOLE,
+     .offset = offsetof(sw_resume, step),
+     .most = SW_LARGEST_COUNT,
+     .needed = 1},
+    {.name = "examples",
+     .type = LX_WHOLE,
+     .offset = offsetof(sw_resume, examples),
+     .most = SW_LARGEST_COUNT,
+     .needed = 1},
+    {.name = "loss", .type = LX_NUMBER, .offset = offsetof(sw_resume, loss)},
+    {.name = "grad_norm", .type = LX_NUMBER, .offset = offsetof(sw_resume, grad_norm)},
+    {.name = "loss_sum", .type = LX_NUMBER, .offset = offsetof(sw_resume, loss_sum)},
+    {.name = "loss_examples",
+     .type = LX_WHOLE,
+     .offset = offsetof(sw_resume, loss_examples),
+     .most = SW_LARGEST_COUNT},
+    {.name = "vectors", .type = LX_VALUE},
+    {.name = NULL}};
 
 /* loop:restore { step =, examples =, … } */
 int lx_loop_restore(lua_State *L) {
-  static const char *const names[] = {"step",       "examples", "loss",          "grad_norm",
-                                      "batch_size", "lr",       "momentum",      "weight_decay",
-                                      "loss_sum",   "vectors",  "loss_examples", NULL};
-  const double none = (double)NAN;
   lua_settop(L, 2);
   sw_loop *l = lx_check_loop(L, "loop:restore");
-  int at = lx_push_options(L, 2, "loop:restore", names);
-  sw_resume r = {.step = lx_check_integer(L, at, "loop:restore", "step", 0, SW_LARGEST_COUNT),
-                 .examples =
-                     lx_check_integer(L, at + 1, "loop:restore", "examples", 0, SW_LARGEST_COUNT),
-                 .loss = number_or(L, at + 2, "loss", none),
-                 .grad_norm = number_or(L, at + 3, "grad_norm", none),
-                 .batch_size = count_or_0(L, at + 4, "batch_size"),
-                 .lr = number_or(L, at + 5, "lr", none),
-                 .momentum = number_or(L, at + 6, "momentum", none),
-                 .weight_decay = number_or(L, at + 7, "weight_decay", none),
-                 .loss_sum = number_or(L, at + 8, "loss_sum", 0),
-                 .loss_examples = count_or_0(L, at + 10, "loss_examples")};
-  read_vectors(L, at + 9, l, &r);
+  sw_resume r = {.loss = (double)NAN, .grad_norm = (double)NAN};
+  for (int h = 0; h < SW_HYPER_COUNT; h++) r.hyper[h] = h == SW_HYPER_BATCH_SIZE ? 0 : (double)NAN;
+  lx_read_options(L, 2, "loop:restore",
+                  lx_push_with_hyper(L, resume_options, offsetof(sw_resume, hyper)), &r);
+  lx_push_option(L, 2, "vectors");
+  read_vectors(L, lua_gettop(L), l, &r);
   l = lx_check_loop(L, "loop:restore");
   sw_status st = sw_loop_restore(l, &r);
   return st == SW_OK ? 0 : lx_retry(L, st, 2, lx_loop_restore);

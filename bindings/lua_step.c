@@ -4,23 +4,24 @@
  * call without a table: the changed numbers are returned, and Lua stores them.
  */
 #include <math.h>
+#include <string.h>
 
 #include "lua_loop.h"
 
 typedef struct stepper {
   lx_loop *loop; /* kept alive by the user value */
   int n;         /* numbers that come with each step */
-  sw_hyper hyper[SW_HYPER_COUNT];
+  sw_hyper given[SW_HYPER_COUNT];
   int64_t measurements; /* reported last; as are the following, they seldom change; -1: none yet */
-  double momentum, weight_decay;
+  double hyper[SW_HYPER_COUNT];
 } stepper;
 
 /* Sets a value that a script computed; false for one that no loop can have. */
 static int take(lua_State *L, const stepper *me, int i) {
   if (lua_type(L, i + 1) != LUA_TNUMBER) return 0;
   double value = lua_tonumber(L, i + 1);
-  if (me->hyper[i] == SW_HYPER_BATCH_SIZE) value = floor(value);
-  return sw_loop_set(me->loop->p, me->hyper[i], value) == SW_OK;
+  if (sw_hyper_row_of((int)me->given[i])->whole) value = floor(value);
+  return sw_loop_set(me->loop->p, me->given[i], value) == SW_OK;
 }
 
 static int refuse(lua_State *L, int i) {
@@ -33,14 +34,12 @@ static int refuse(lua_State *L, int i) {
 
 /* Whether more numbers have changed than are returned. */
 static int has_news(stepper *me, const sw_loop_state *s) {
-  if (s->measurements == me->measurements && s->momentum == me->momentum &&
-      s->weight_decay == me->weight_decay) {
-    return 0;
-  }
+  int news = s->measurements != me->measurements;
+  for (int h = 0; h < SW_HYPER_COUNT; h++)
+    news |= h != SW_HYPER_LR && h != SW_HYPER_BATCH_SIZE && s->hyper[h] != me->hyper[h];
   me->measurements = s->measurements;
-  me->momentum = s->momentum;
-  me->weight_decay = s->weight_decay;
-  return 1;
+  memcpy(me->hyper, s->hyper, sizeof s->hyper);
+  return news;
 }
 
 static int tell(lua_State *L, stepper *me) {
@@ -52,8 +51,8 @@ static int tell(lua_State *L, stepper *me) {
   lx_push_number(L, s.epoch);
   lx_push_number(L, s.loss);
   lx_push_number(L, s.grad_norm);
-  lx_push_number(L, s.lr);
-  lua_pushinteger(L, s.batch_size);
+  lx_push_number(L, s.hyper[SW_HYPER_LR]);
+  lua_pushinteger(L, (lua_Integer)s.hyper[SW_HYPER_BATCH_SIZE]);
   return 8;
 }
 
@@ -86,7 +85,7 @@ int lx_loop_stepper(lua_State *L) {
   *me = (stepper){.loop = (lx_loop *)lx_check(L, 1, LX_LOOP, "loop:stepper", "self"),
                   .n = n,
                   .measurements = -1};
-  for (int i = 0; i < n; i++) me->hyper[i] = lx_check_hyper(L, i + 2, "loop:stepper");
+  for (int i = 0; i < n; i++) me->given[i] = lx_check_hyper(L, i + 2, "loop:stepper");
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);
   lua_pushcclosure(L, step, 2);

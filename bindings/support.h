@@ -126,6 +126,32 @@ sw_shape lx_check_shape(lua_State *L, int arg, const char *who, lua_Integer lowe
  * first is then at the index returned. Raises on other fields. */
 int lx_push_options(lua_State *L, int arg, const char *who, const char *const *names);
 
+typedef enum lx_option_type {
+  LX_NUMBER,  /* double */
+  LX_WHOLE,   /* int64_t, from least to most */
+  LX_BOOLEAN, /* int */
+  LX_CHOICE,  /* an enum or int: the position in choices */
+  LX_VALUE    /* anything: for lx_push_option */
+} lx_option_type;
+
+/* An option, and the field that it is read into. */
+typedef struct lx_option {
+  const char *name; /* NULL ends a list */
+  lx_option_type type;
+  size_t offset;
+  lua_Integer least, most;
+  const char *const *choices;
+  int needed; /* nil is refused as any other value is */
+} lx_option;
+
+/* Reads the options table at arg into the struct; what is not given leaves its field alone. Raises
+ * on other options than those of the rows. */
+void lx_read_options(lua_State *L, int arg, const char *who, const lx_option *rows, void *into);
+/* Reads one of them. */
+void lx_read_option(lua_State *L, int arg, const char *who, const lx_option *row, void *into);
+/* Pushes an option of a table; returns its type. */
+int lx_push_option(lua_State *L, int arg, const char *name);
+
 /* Pushes a text for the value at index, for messages: 3, "abc", nil, a table, a tensor. */
 const char *lx_push_words(lua_State *L, int index);
 
@@ -172,7 +198,7 @@ extern const luaL_Reg lx_tensor_functions[], lx_graph_functions[], lx_apply_func
     lx_program_functions[], lx_loop_functions[], lx_evaluate_functions[], lx_source_functions[],
     lx_schedule_functions[], lx_average_functions[], lx_noise_functions[], lx_random_functions[],
     lx_file_functions[], lx_table_functions[], lx_index_functions[], lx_json_functions[],
-    lx_process_functions[], lx_signal_functions[], lx_system_functions[];
+    lx_process_functions[], lx_signal_functions[], lx_system_functions[], lx_optimizer_functions[];
 
 /* Set by Ctrl-C once core.catch_signals was called; the core reads it. */
 const volatile int *lx_interrupt_flag(void);

@@ -341,7 +341,7 @@ sw_status sw_program_new(sw_graph *g, const sw_program_options *o, sw_program **
   p->references = 1;
   p->dtype = real;
   p->late = o->late > 0 ? o->late : 0;
-  p->k = swi_kernels_of(g->ctx, (int)sw_dtype_bytes(real));
+  p->k = swi_kernels_of(g->ctx, sw_dtype_bytes(real));
   p->bytes = p->k->element_bytes;
   for (int i = 0; i < SW_MAX_SLOTS; i++) p->input_buffer[i] = -1;
   compiler c = {.g = g, .p = p, .outputs = o->outputs, .n_outputs = o->n_outputs, .n = g->n_nodes};

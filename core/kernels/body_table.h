@@ -39,8 +39,11 @@ const swi_kernels TABLE = {
     .gather_u8 = gather_u8,
     .gather_f32 = gather_f32,
     .squares = squares,
-    .sgd = sgd,
-    .adam = adam,
+    .update =
+        {
+#define OPTIMIZER(name) [SWI_OPTIMIZER_##name] = update_##name,
+#include "kernels/optimizers.def"
+        },
     .deviations = deviations,
     .normalise = normalise,
     .add_cols = add_cols,

@@ -1,5 +1,5 @@
-/* body_update.h: optimizer updates. Bytes of traffic per float weight: SGD 20, without momentum 12;
- * Adam 28.
+/* body_update.h: update_NAME for each line of optimizers.def. Bytes of traffic per float
+ * weight: SGD 20, without momentum 12; Adam 28.
  *
  * The squares of a block are summed before it is written: a block whose gradient is not finite is
  * not changed, nor are those after it. SGD is bound by memory, so it sums the squares of a block
@@ -76,14 +76,24 @@ static double squares(int64_t n, const void *px) {
   return total;
 }
 
-typedef struct update {
+/* -------------------------------------------------------------- none */
+
+static double update_none(int64_t n, void *w, void *const *moment, const void *g,
+                          const swi_update *h) {
+  (void)w, (void)moment, (void)h;
+  return squares(n, g);
+}
+
+/* -------------------------------------------------------------- SGD */
+
+typedef struct sgd_update {
   vec lr, momentum, fresh, decay; /* -lr, momentum, 1 - dampening, weight decay */
   vec factor;                     /* the gradient's */
   int has_momentum, first, nesterov;
-} update;
+} sgd_update;
 
 /* One vector of weights; *m is read and written if there is momentum. */
-INLINE vec updated(const update *u, vec w, vec *m, vec gradient) {
+INLINE vec sgd_step(const sgd_update *u, vec w, vec *m, vec gradient) {
   const vec g = v_fma(u->decay, w, v_mul(u->factor, gradient));
   if (!u->has_momentum) return v_fma(u->lr, g, w);
   *m = u->first ? g : v_fma(u->momentum, *m, v_mul(u->fresh, g));
@@ -91,16 +101,16 @@ INLINE vec updated(const update *u, vec w, vec *m, vec gradient) {
 }
 
 /* One vector of the block; odd becomes NaN where a new weight is not finite (inf - inf). */
-INLINE vec update_at(real *w, real *m, const real *g, const update *u, vec odd) {
+INLINE vec sgd_at(real *w, real *m, const real *g, const sgd_update *u, vec odd) {
   vec old = u->has_momentum ? v_load(m) : odd;
-  const vec fresh = updated(u, v_load(w), &old, v_load(g));
+  const vec fresh = sgd_step(u, v_load(w), &old, v_load(g));
   v_store(w, fresh);
   if (u->has_momentum) v_store(m, old);
   return v_add(odd, v_sub(fresh, fresh));
 }
 
 /* Returns 0, or NaN where a new weight is not finite. */
-INLINE double update_block(int64_t n, real *w, real *m, const real *g, const update *u,
+INLINE double sgd_block(int64_t n, real *w, real *m, const real *g, const sgd_update *u,
                            ahead *next) {
   const vec zero = v_set1(0);
   const real *behind = next->g;
@@ -109,15 +119,15 @@ INLINE double update_block(int64_t n, real *w, real *m, const real *g, const upd
   for (; i + 4 * V_N <= n; i += 4 * V_N)
     for (int k = 0; k < 4; k++) {
       const int64_t at = i + k * V_N;
-      odd[k] = update_at(w + at, m ? m + at : NULL, g + at, u, odd[k]);
+      odd[k] = sgd_at(w + at, m ? m + at : NULL, g + at, u, odd[k]);
       if (behind) s[k] = add_square(v_load(behind + at), NULL, s[k]);
     }
   if (behind) next->squares = add_four(s);
-  for (; i + V_N <= n; i += V_N) odd[0] = update_at(w + i, m ? m + i : NULL, g + i, u, odd[0]);
+  for (; i + V_N <= n; i += V_N) odd[0] = sgd_at(w + i, m ? m + i : NULL, g + i, u, odd[0]);
   if (i < n) {
     const vec gradient = v_load_part(g + i, n - i);
     if (u->has_momentum) old = v_load_part(m + i, n - i);
-    const vec fresh = updated(u, v_load_part(w + i, n - i), &old, gradient);
+    const vec fresh = sgd_step(u, v_load_part(w + i, n - i), &old, gradient);
     v_store_part(w + i, fresh, n - i);
     if (u->has_momentum) v_store_part(m + i, old, n - i);
     odd[3] = v_fma(v_select(v_head(n - i), fresh, zero), zero, odd[3]);
@@ -126,7 +136,7 @@ INLINE double update_block(int64_t n, real *w, real *m, const real *g, const upd
 }
 
 /* The flags are constants here; otherwise the compiler tests them for each vector. */
-INLINE double update_all(int64_t n, real *w, real *m, const real *g, update u, int has_momentum,
+INLINE double sgd_all(int64_t n, real *w, real *m, const real *g, sgd_update u, int has_momentum,
                          int first, int nesterov) {
   double total = 0, squares = sound_squares(block_at(0, n), g);
   u.has_momentum = has_momentum;
@@ -136,23 +146,31 @@ INLINE double update_all(int64_t n, real *w, real *m, const real *g, update u, i
     ahead next = look_ahead(n - i, g + i);
     total += squares;
     if (total != total) return total;
-    if (update_block(block_at(i, n), w + i, has_momentum ? m + i : NULL, g + i, &u, &next) != 0)
+    if (sgd_block(block_at(i, n), w + i, has_momentum ? m + i : NULL, g + i, &u, &next) != 0)
       return -__builtin_inf();
     squares = squares_behind(&next, n - i, g + i);
   }
   return total;
 }
 
-static double sgd(int64_t n, void *w, void *m, const void *g, const swi_sgd_hyper *h) {
-  const update u = {.lr = v_set1(-h->lr),
+/* PyTorch's order: g *= grad_scale; g += weight_decay w;
+ * m = momentum m + (1 - dampening) g (m = g at first);
+ * d = nesterov ? g + momentum m : m; w -= lr d. Without momentum m is neither read nor written. */
+static double update_sgd(int64_t n, void *w, void *const *moment, const void *g,
+                         const swi_update *h) {
+  void *m = moment[0];
+  const int nesterov = h->nesterov && h->momentum > 0;
+  const sgd_update u = {.lr = v_set1(-h->lr),
                     .momentum = v_set1(h->momentum),
                     .fresh = v_set1(1 - h->dampening),
                     .decay = v_set1(h->weight_decay),
                     .factor = v_set1(h->grad_scale)};
-  if (h->momentum == 0) return update_all(n, w, NULL, g, u, 0, 0, 0);
-  if (h->first) return update_all(n, w, m, g, u, 1, 1, h->nesterov);
-  return h->nesterov ? update_all(n, w, m, g, u, 1, 0, 1) : update_all(n, w, m, g, u, 1, 0, 0);
+  if (h->momentum == 0) return sgd_all(n, w, NULL, g, u, 0, 0, 0);
+  if (h->first) return sgd_all(n, w, m, g, u, 1, 1, nesterov);
+  return nesterov ? sgd_all(n, w, m, g, u, 1, 0, 1) : sgd_all(n, w, m, g, u, 1, 0, 0);
 }
+
+/* -------------------------------------------------------------- Adam */
 
 typedef struct adam_update {
   vec beta1, fresh1, beta2, fresh2; /* beta, 1 - beta */
@@ -209,20 +227,25 @@ INLINE double adam_block(int64_t n, real *w, real *m, real *v, const real *g, co
   return (double)v_reduce_add(odd);
 }
 
-static double adam(int64_t n, void *pw, void *pm, void *pv, const void *pg,
-                   const swi_adam_hyper *h) {
-  const double decay = h->weight_decay, step = (double)h->step;
-  const adam_update u = {.beta1 = v_set1(h->beta1),
-                         .fresh1 = v_set1(1 - h->beta1),
+/* PyTorch's order: g *= grad_scale; g += weight_decay w, or decoupled: w -= lr weight_decay w;
+ * m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2;
+ * w -= lr / (1 - beta1^step) m / (sqrt(v / (1 - beta2^step)) + eps).
+ * Where beta1 (the momentum) is scheduled, beta1^step is that of the present value. An infinite v
+ * is reported as a weight is. */
+static double adam_all(int64_t n, void *pw, void *const *moment, const void *pg,
+                       const swi_update *h, int decoupled) {
+  const double beta1 = h->momentum, decay = h->weight_decay, step = (double)h->step;
+  const adam_update u = {.beta1 = v_set1(beta1),
+                         .fresh1 = v_set1(1 - beta1),
                          .beta2 = v_set1(h->beta2),
                          .fresh2 = v_set1(1 - h->beta2),
-                         .rate = v_set1(-h->lr / (1 - pow(h->beta1, step))),
+                         .rate = v_set1(-h->lr / (1 - pow(beta1, step))),
                          .root = v_set1(1 / sqrt(1 - pow(h->beta2, step))),
                          .eps = v_set1(h->eps),
-                         .coupled = v_set1(h->decoupled ? 0 : decay),
-                         .decoupled = v_set1(h->decoupled ? 1 - h->lr * decay : 1),
+                         .coupled = v_set1(decoupled ? 0 : decay),
+                         .decoupled = v_set1(decoupled ? 1 - h->lr * decay : 1),
                          .factor = v_set1(h->grad_scale)};
-  real *w = pw, *m = pm, *v = pv;
+  real *w = pw, *m = moment[0], *v = moment[1];
   const real *g = pg;
   double total = 0;
   for (int64_t i = 0; i < n; i += BLOCK) {
@@ -233,6 +256,16 @@ static double adam(int64_t n, void *pw, void *pm, void *pv, const void *pg,
       return -__builtin_inf();
   }
   return total;
+}
+
+static double update_adam(int64_t n, void *w, void *const *moment, const void *g,
+                          const swi_update *h) {
+  return adam_all(n, w, moment, g, h, 0);
+}
+
+static double update_adamw(int64_t n, void *w, void *const *moment, const void *g,
+                           const swi_update *h) {
+  return adam_all(n, w, moment, g, h, 1);
 }
 
 #endif

@@ -38,21 +38,21 @@ typedef struct swi_binary_kernels {
   swi_binary_kernel vv, vs, sv;
 } swi_binary_kernels;
 
-/* The numbers of one SGD update; each may change from step to step. */
-typedef struct swi_sgd_hyper {
-  double lr, momentum, dampening, weight_decay;
-  int nesterov;
-  int first;         /* the buffer holds nothing yet: m = g, without dampening */
-  double grad_scale; /* multiplies the gradient: 1, or the factor of clipping */
-} swi_sgd_hyper;
+typedef enum swi_optimizer {
+#define OPTIMIZER(name) SWI_OPTIMIZER_##name,
+#include "kernels/optimizers.def"
+  SWI_OPTIMIZER_COUNT
+} swi_optimizer;
 
-/* The same for Adam, or AdamW if decoupled. */
-typedef struct swi_adam_hyper {
-  double lr, beta1, beta2, eps, weight_decay;
-  int decoupled;
-  int64_t step; /* from 1; at 1 the buffers hold nothing yet and are not read */
-  double grad_scale;
-} swi_adam_hyper;
+/* What an update needs to know, whatever the optimizer. */
+typedef struct swi_update {
+  double lr, momentum, weight_decay;
+  double dampening, beta2, eps;
+  int nesterov;
+  double grad_scale; /* multiplies the gradient: 1, or the factor of clipping */
+  int64_t step;      /* this one's number, from 1 */
+  int first;         /* the moments hold nothing yet and are not read */
+} swi_update;
 
 /* C = act(op(A) op(B) + bias), or C += op(A) op(B) */
 typedef struct swi_product {
@@ -179,19 +179,13 @@ typedef struct swi_kernels {
    * infinite: the sum is beyond double. */
   double (*squares)(int64_t n, const void *x);
 
-  /* PyTorch's order: g *= grad_scale; g += weight_decay w;
-   * m = momentum m + (1 - dampening) g (m = g at first);
-   * d = nesterov ? g + momentum m : m; w -= lr d. m may be NULL when momentum is 0. One pass;
-   * returns the gradient's squares as it came in. NaN: it is not finite; the block (512 vectors, at
-   * most 4096 elements) where it is not, and those after it, were left alone. -inf: new weights are
-   * not finite; the blocks after theirs were left alone. g is not changed. */
-  double (*sgd)(int64_t n, void *w, void *m, const void *g, const swi_sgd_hyper *hyper);
-
-  /* PyTorch's order: g *= grad_scale; g += weight_decay w, or decoupled: w -= lr weight_decay w; m
-   * = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2; w -= lr / (1 - beta1^step) m /
-   * (sqrt(v / (1 - beta2^step)) + eps). Returns as sgd does; an infinite v is reported as a weight
-   * is. */
-  double (*adam)(int64_t n, void *w, void *m, void *v, const void *g, const swi_adam_hyper *hyper);
+  /* One pass over n weights by each optimizer, for its formula see its body; moment[i] are the
+   * vectors that it keeps, and may be NULL where its row keeps none. g is not changed. Returns the
+   * gradient's squares as it came in. NaN: it is not finite; the block (512 vectors, at most 4096
+   * elements) where it is not, and those after it, were left alone. -inf: new weights or moments
+   * are not finite; the blocks after theirs were left alone. */
+  double (*update[SWI_OPTIMIZER_COUNT])(int64_t n, void *w, void *const *moment, const void *g,
+                                        const swi_update *u);
 
   /* sums[0] += sum of d, sums[1] += sum of d^2, d = x - about; y = (d - off) r */
   void (*deviations)(int64_t n, double about, const void *x, double sums[2]);

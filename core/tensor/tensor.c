@@ -99,7 +99,7 @@ void sw_tensor_free(sw_tensor *t) {
 }
 
 const struct swi_kernels *swi_tensor_kernels(const sw_tensor *t) {
-  return swi_kernels_of(t->storage->ctx, (int)sw_dtype_bytes(t->dtype));
+  return swi_kernels_of(t->storage->ctx, sw_dtype_bytes(t->dtype));
 }
 
 sw_context *sw_tensor_context(const sw_tensor *t) { return t->storage->ctx; }

@@ -96,7 +96,7 @@ static sw_status move(sw_average *avg, double t, const sw_tensor *w) {
   SW_TRY(sw_tensor_writable(avg->mean, &mean));
   SW_TRY(sw_tensor_writable(avg->carry, &carry));
   if (!sw_tensor_is_contiguous(w)) SW_TRY(sw_tensor_clone(w, &copy));
-  const swi_kernels *k = swi_kernels_of(avg->ctx, (int)sw_dtype_bytes(sw_tensor_dtype(w)));
+  const swi_kernels *k = swi_kernels_of(avg->ctx, sw_dtype_bytes(sw_tensor_dtype(w)));
   k->lerp_carry(sw_tensor_numel(w), t, sw_tensor_data(copy ? copy : w), mean, carry);
   sw_tensor_free(copy);
   return SW_OK;

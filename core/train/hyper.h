@@ -1,6 +1,8 @@
-/* hyper.h: the numbers that may change from step to step. */
+/* hyper.h: the hyperparameters, numbers that may change from step to step. */
 #ifndef SW_HYPER_H
 #define SW_HYPER_H
+
+#include "base/context.h"
 
 typedef enum sw_hyper {
   SW_HYPER_LR,
@@ -9,5 +11,24 @@ typedef enum sw_hyper {
   SW_HYPER_WEIGHT_DECAY,
   SW_HYPER_COUNT
 } sw_hyper;
+
+typedef struct sw_interval {
+  double least, most;
+  int open; /* most itself is outside */
+} sw_interval;
+
+/* SW_ERANGE: "who: name must be …, got …"; who may be NULL. */
+SW_API sw_status sw_interval_check(sw_context *ctx, const char *who, const char *name,
+                                   sw_interval range, double x);
+
+typedef struct sw_hyper_row {
+  const char *name;
+  sw_interval range;
+  int whole;       /* counts examples: rounded down to a whole number */
+  double fallback; /* until it is set; NaN: it must be set. An optimizer has its own momentum */
+} sw_hyper_row;
+
+/* NULL outside of the hyperparameters. */
+SW_API const sw_hyper_row *sw_hyper_row_of(int hyper);
 
 #endif

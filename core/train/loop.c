@@ -2,6 +2,7 @@
 #include "train/loop.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/alloc_int.h"
 #include "kernels/kernels_int.h"
@@ -107,13 +108,10 @@ sw_status sw_loop_new(sw_context *ctx, const sw_loop_options *o, sw_loop **out) 
   sw_loop *l = swi_alloc(ctx, sizeof *l);
   if (!l) return SW_ENOMEM;
   const double none = (double)NAN;
-  const swi_number unset = {.value = none}, zero = {0};
-  const swi_number momentum = {.value = o->optimizer.kind == SW_OPTIMIZER_SGD ? 0 : 0.9};
   *l = (sw_loop){.ctx = sw_context_retain(ctx),
                  .real = sw_tensor_dtype(o->weights),
                  .source = o->source,
                  .seed = o->seed,
-                 .hyper = {unset, unset, momentum, zero},
                  .optimizer = o->optimizer,
                  .max_norm = o->max_norm,
                  .micro_batch = o->micro_batch,
@@ -124,7 +122,9 @@ sw_status sw_loop_new(sw_context *ctx, const sw_loop_options *o, sw_loop **out) 
                            .bad_range = -1,
                            .bad_loss = none,
                            .bad_grad_norm = none}};
-  l->k = swi_kernels_of(ctx, (int)sw_dtype_bytes(l->real));
+  for (int h = 0; h < SW_HYPER_COUNT; h++) l->hyper[h].value = sw_hyper_row_of(h)->fallback;
+  l->hyper[SW_HYPER_MOMENTUM].value = sw_loop_optimizer(l)->momentum;
+  l->k = swi_kernels_of(ctx, sw_dtype_bytes(l->real));
   sw_status status = fill_loop(l, o);
   if (status == SW_OK)
     *out = l;
@@ -159,7 +159,7 @@ void sw_loop_free(sw_loop *l) {
   sw_tensor_free(l->part);
   swi_buffers_free(l);
   sw_tensor_free(l->before);
-  for (int i = 0; i < SW_LOOP_VECTORS; i++) sw_tensor_free(l->moment[i]);
+  for (int i = 0; i < SW_MOMENTS; i++) sw_tensor_free(l->moment[i]);
   for (int h = 0; h < SW_HYPER_COUNT; h++) sw_schedule_release(l->hyper[h].schedule);
   sw_sampler_free(l->sampler);
   swi_free(ctx, l->index, (size_t)l->capacity * sizeof *l->index);
@@ -174,11 +174,8 @@ void sw_loop_measure(sw_loop *l, int64_t every_steps) {
 }
 
 static void note_plan(sw_loop *l, const swi_step_plan *p) {
-  sw_loop_state *s = &l->state;
-  s->lr = p->rule.lr;
-  s->momentum = p->rule.momentum;
-  s->weight_decay = p->rule.weight_decay;
-  s->batch_size = p->batch;
+  memcpy(l->state.hyper, p->hyper, sizeof p->hyper);
+  l->state.hyper[SW_HYPER_BATCH_SIZE] = (double)p->batch;
   l->has_values = 1;
 }
 
@@ -242,12 +239,9 @@ sw_status sw_loop_advance(sw_loop *l, int64_t steps, int64_t stop_examples,
 void sw_loop_state_get(const sw_loop *l, sw_loop_state *out) {
   *out = l->state;
   if (l->has_values && l->state.step > 0) return;
-  double value[SW_HYPER_COUNT];
-  swi_coming_values(l, value);
-  out->lr = value[SW_HYPER_LR];
-  out->momentum = value[SW_HYPER_MOMENTUM];
-  out->weight_decay = value[SW_HYPER_WEIGHT_DECAY];
-  out->batch_size = swi_whole_batch(value[SW_HYPER_BATCH_SIZE]);
+  double *batch = &out->hyper[SW_HYPER_BATCH_SIZE];
+  swi_coming_values(l, out->hyper);
+  *batch = (double)swi_whole_batch(*batch);
 }
 
 int64_t sw_loop_epoch_examples(const sw_loop *l) { return sw_sampler_size(l->sampler); }
@@ -269,13 +263,17 @@ int sw_loop_norms_at(const sw_loop *l, int64_t i, sw_norms *out) {
 
 sw_status sw_loop_momentum(const sw_loop *l, sw_tensor **out) {
   if (!l->has_moments)
-    return sw_fail(l->ctx, SW_EEMPTY, "loop: no update with momentum was made yet");
+    return sw_fail(l->ctx, SW_EEMPTY, "loop: no update was made yet that keeps a vector");
   return sw_tensor_view(l->moment[0], out);
 }
 
 sw_status sw_loop_gradient(const sw_loop *l, sw_tensor **out) {
   if (!l->has_gradient) return sw_fail(l->ctx, SW_EEMPTY, "loop: no step was made yet");
   return sw_tensor_view(l->gradient, out);
+}
+
+const sw_optimizer_row *sw_loop_optimizer(const sw_loop *l) {
+  return sw_optimizer_row_of((int)l->optimizer.kind);
 }
 
 int sw_loop_ranges(const sw_loop *l) { return swi_ranges_count(l->ranges); }

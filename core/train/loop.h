@@ -50,8 +50,7 @@ typedef struct sw_loop_options {
 SW_API sw_status sw_loop_new(sw_context *ctx, const sw_loop_options *o, sw_loop **out);
 SW_API void sw_loop_free(sw_loop *l);
 
-/* SW_ERANGE: a batch size below 1, a negative rate, … (names it). A batch size is rounded down to a
- * whole number. lr and batch size have no default; momentum is 0, Adam's 0.9. */
+/* SW_ERANGE: outside of the range in its row. A batch size is rounded down to a whole number. */
 SW_API sw_status sw_loop_set(sw_loop *l, sw_hyper h, double value);
 SW_API void sw_loop_set_schedule(sw_loop *l, sw_hyper h, sw_schedule *s); /* kept */
 /* Steps every, 2 every, … run the measured program; 0: never. */
@@ -85,8 +84,7 @@ typedef struct sw_loop_state {
   double epoch;     /* examples / N, N that of the subset if there is one */
   double loss;      /* of the last batch, before its update; NaN before the first */
   double grad_norm; /* of its gradient, before weight decay and clipping; NaN before the first */
-  double lr, momentum, weight_decay; /* of the last update (before the first: of the coming one) */
-  int64_t batch_size;                /* of the last update, likewise */
+  double hyper[SW_HYPER_COUNT]; /* of the last update (before the first: of the coming one) */
   double loss_sum; /* sum of batch losses times batch sizes since the last sw_loop_take_mean */
   int64_t loss_examples;
   int64_t measurements; /* made so far: tells when there is a new one */
@@ -127,42 +125,39 @@ SW_API int sw_loop_ranges(const sw_loop *l); /* how many there are */
  * nothing moved; returns that step, 0: there was none. */
 SW_API int64_t sw_loop_update_ratios(const sw_loop *l, double *ratio);
 
-/* The momentum buffer (Adam: the first moment): a view the caller owns; SW_EEMPTY if no update with
- * momentum was made. */
+/* The first vector that the optimizer keeps: a view the caller owns; SW_EEMPTY if no update kept
+ * one. */
 SW_API sw_status sw_loop_momentum(const sw_loop *l, sw_tensor **out);
 /* Computes the last run again and looks at every result: sw_workspace_blame's text. Overwrites what
  * sw_loop_gradient shows. SW_EEMPTY before the first step. */
 SW_API sw_status sw_loop_blame(sw_loop *l, char *text, size_t size);
 
-/* The gradient of the last step, before clipping, a view. SW_EEMPTY before the first. */
+/* The gradient of the last step, a view; before clipping, but for an external optimizer.
+ * SW_EEMPTY before the first. */
 SW_API sw_status sw_loop_gradient(const sw_loop *l, sw_tensor **out);
 
-enum { SW_LOOP_VECTORS = 2 };
 typedef struct sw_state_vector {
-  const char *name; /* "momentum"; Adam: "exp_avg", "exp_avg_sq" */
+  const char *name; /* of its row */
   sw_tensor *view;  /* the caller owns it */
 } sw_state_vector;
 
 /* All that the optimizer keeps; *n is 0 before the first update that keeps something. */
-SW_API sw_status sw_loop_state_vectors(const sw_loop *l, sw_state_vector out[SW_LOOP_VECTORS],
-                                       int *n);
+SW_API sw_status sw_loop_state_vectors(const sw_loop *l, sw_state_vector out[SW_MOMENTS], int *n);
 
-/* The name of vector i that this optimizer may keep; NULL: it keeps no more. */
-SW_API const char *sw_loop_vector_name(const sw_loop *l, int i);
+SW_API const sw_optimizer_row *sw_loop_optimizer(const sw_loop *l);
 
 typedef struct sw_resume {
-  int64_t step, examples;            /* 0 to SW_LARGEST_COUNT */
-  double loss, grad_norm;            /* NaN if they are not known */
-  int64_t batch_size;                /* of the last update; 0: it is not known, nor are */
-  double lr, momentum, weight_decay; /* these of it */
-  double loss_sum;                   /* since the last sw_loop_take_mean */
+  int64_t step, examples;       /* 0 to SW_LARGEST_COUNT */
+  double loss, grad_norm;       /* NaN if they are not known */
+  double hyper[SW_HYPER_COUNT]; /* of the last update; a batch size of 0: they are not known */
+  double loss_sum;              /* since the last sw_loop_take_mean */
   int64_t loss_examples;
-  const sw_tensor *vectors[SW_LOOP_VECTORS]; /* in the order of names; copied; NULL: none */
+  const sw_tensor *vectors[SW_MOMENTS]; /* in the order of names; copied; NULL: none */
 } sw_resume;
 
 /* Goes on after that many steps as the loop would have that made them; the weights are the caller's
- * to set. SW_ERANGE, SW_EARG: Adam without its vectors, SW_ESHAPE, SW_EDTYPE, SW_ENOMEM: then it is
- * as it was. */
+ * to set. SW_ERANGE, SW_EARG: vectors that it always keeps are missing, SW_ESHAPE, SW_EDTYPE,
+ * SW_ENOMEM: then it is as it was. */
 SW_API sw_status sw_loop_restore(sw_loop *l, const sw_resume *r);
 
 #endif

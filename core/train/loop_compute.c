@@ -41,7 +41,7 @@ sw_status swi_make_room(sw_loop *l, const swi_step_plan *p) {
     SW_TRY(need_vector(l, &l->part));
     SW_TRY(swi_buffers_room(l));
   }
-  for (int i = 0; i < swi_rule_moments(&p->rule); i++) SW_TRY(need_vector(l, &l->moment[i]));
+  for (int i = 0; i < swi_moments(l, p); i++) SW_TRY(need_vector(l, &l->moment[i]));
   return SW_OK;
 }
 

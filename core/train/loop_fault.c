@@ -39,7 +39,8 @@ static sw_status tell_loss(const sw_loop *l) {
   if (s->step > 0)
     snprintf(last, sizeof last, "last finite %.6g at step %lld; ", s->loss, (long long)s->step);
   return sw_fail(l->ctx, SW_ENAN, "step %lld: the loss is %g (%slr %g, gradient norm %.3g)",
-                 (long long)s->bad_step, s->bad_loss, last, s->lr, s->bad_grad_norm);
+                 (long long)s->bad_step, s->bad_loss, last, s->hyper[SW_HYPER_LR],
+                 s->bad_grad_norm);
 }
 
 static sw_status tell(const sw_loop *l) {
@@ -50,9 +51,10 @@ static sw_status tell(const sw_loop *l) {
   char where[32] = "";
   if (s->fault == SW_FAULT_LOSS) return tell_loss(l);
   if (s->bad_range >= 0) snprintf(where, sizeof where, " in segment %d", s->bad_range + 1);
-  return sw_fail(
-      l->ctx, SW_ENAN, "step %lld: the %s not finite%s (loss %.6g, lr %g, gradient norm %.3g)",
-      (long long)s->bad_step, subject[s->fault], where, s->bad_loss, s->lr, s->bad_grad_norm);
+  return sw_fail(l->ctx, SW_ENAN,
+                 "step %lld: the %s not finite%s (loss %.6g, lr %g, gradient norm %.3g)",
+                 (long long)s->bad_step, subject[s->fault], where, s->bad_loss,
+                 s->hyper[SW_HYPER_LR], s->bad_grad_norm);
 }
 
 sw_status swi_refuse(sw_loop *l, const swi_outcome *o) {

@@ -26,7 +26,8 @@ typedef struct swi_runner {
 typedef struct swi_step_plan {
   int64_t batch;
   int64_t part; /* most examples a run */
-  swi_rule rule;
+  double hyper[SW_HYPER_COUNT];
+  swi_update update;
   int measured;
 } swi_step_plan;
 
@@ -45,17 +46,17 @@ struct sw_loop {
   int64_t measuring_capacity;
   sw_dtype real;
   const swi_kernels *k;
-  sw_tensor *weights;                 /* a view */
-  sw_tensor *gradient;                /* of the last step */
-  sw_tensor *buffers;                 /* a view; NULL: none */
-  sw_tensor *fresh[2];                /* their values behind this step, and behind its last part */
-  int merged;                         /* parts that are in fresh[0] */
-  sw_tensor *part;                    /* of a part of a batch; NULL until one is cut */
-  sw_tensor *moment[SW_LOOP_VECTORS]; /* NULL until an update wants them */
-  sw_tensor *before;                  /* weights before a watched update; NULL until one is */
-  int has_gradient;                   /* a step has written it */
-  int has_moments;                    /* an update has written them */
-  int has_values;                     /* an update has left its numbers in the state */
+  sw_tensor *weights;            /* a view */
+  sw_tensor *gradient;           /* of the last step */
+  sw_tensor *buffers;            /* a view; NULL: none */
+  sw_tensor *fresh[2];           /* their values behind this step, and behind its last part */
+  int merged;                    /* parts that are in fresh[0] */
+  sw_tensor *part;               /* of a part of a batch; NULL until one is cut */
+  sw_tensor *moment[SW_MOMENTS]; /* NULL until an update wants them */
+  sw_tensor *before;             /* weights before a watched update; NULL until one is */
+  int has_gradient;              /* a step has written it */
+  int has_moments;               /* an update has written them */
+  int has_values;                /* an update has left its numbers in the state */
   swi_ranges *ranges;
   char *done; /* of each range: updated in this step */
   const sw_source *source;
@@ -80,10 +81,10 @@ struct sw_loop {
 };
 
 /* loop_numbers.c: the numbers that are set, and the plan that they make for the coming step. */
-sw_status swi_check_hyper(sw_context *ctx, sw_hyper h, double x);
 void swi_coming_values(const sw_loop *l, double value[SW_HYPER_COUNT]);
-int64_t swi_whole_batch(double x); /* 0 for what check_hyper refuses */
+int64_t swi_whole_batch(double x); /* 0: it is outside of its range */
 sw_status swi_plan_step(const sw_loop *l, swi_step_plan *p);
+int swi_moments(const sw_loop *l, const swi_step_plan *p); /* that the step will keep */
 
 /* loop_compute.c: loss and gradient of a batch, in as many runs as it takes. */
 sw_status swi_grow_index(sw_loop *l, int64_t batch);

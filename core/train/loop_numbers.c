@@ -3,18 +3,9 @@
 
 #include "train/loop_int.h"
 
-static const char *const hyper_names[SW_HYPER_COUNT] = {"lr", "batch_size", "momentum",
-                                                        "weight_decay"};
-
-sw_status swi_check_hyper(sw_context *ctx, sw_hyper h, double x) {
-  if (h == SW_HYPER_BATCH_SIZE) {
-    if (x >= 1 && x <= INT32_MAX) return SW_OK;
-    return sw_fail(ctx, SW_ERANGE, "batch_size must be 1 to %d, got %g", INT32_MAX, x);
-  }
-  if (h == SW_HYPER_MOMENTUM && x > 1)
-    return sw_fail(ctx, SW_ERANGE, "momentum must be 0 to 1, got %g", x);
-  if (x >= 0 && isfinite(x)) return SW_OK;
-  return sw_fail(ctx, SW_ERANGE, "%s must be finite and not negative, got %g", hyper_names[h], x);
+static sw_status check_hyper(sw_context *ctx, int h, double x) {
+  const sw_hyper_row *row = sw_hyper_row_of(h);
+  return sw_interval_check(ctx, NULL, row->name, row->range, x);
 }
 
 static void replace(sw_loop *l, sw_hyper h, swi_number number) {
@@ -23,7 +14,7 @@ static void replace(sw_loop *l, sw_hyper h, swi_number number) {
 }
 
 sw_status sw_loop_set(sw_loop *l, sw_hyper h, double value) {
-  SW_TRY(swi_check_hyper(l->ctx, h, value));
+  SW_TRY(check_hyper(l->ctx, (int)h, value));
   replace(l, h, (swi_number){NULL, value});
   return SW_OK;
 }
@@ -34,7 +25,8 @@ void sw_loop_set_schedule(sw_loop *l, sw_hyper h, sw_schedule *s) {
 
 /* Rounded down, but 31.999999999999996 is a schedule's 32. */
 int64_t swi_whole_batch(double x) {
-  return x >= 1 && x <= INT32_MAX ? (int64_t)(x * (1 + 1e-12)) : 0;
+  const sw_interval range = sw_hyper_row_of(SW_HYPER_BATCH_SIZE)->range;
+  return x >= range.least && x <= range.most ? (int64_t)(x * (1 + 1e-12)) : 0;
 }
 
 static double value_at(const swi_number *number, const sw_progress *p) {
@@ -67,21 +59,20 @@ static sw_status check_room(const sw_loop *l, int64_t batch) {
 }
 
 sw_status swi_plan_step(const sw_loop *l, swi_step_plan *p) {
-  double value[SW_HYPER_COUNT];
-  swi_coming_values(l, value);
-  for (int h = 0; h < SW_HYPER_COUNT; h++) SW_TRY(swi_check_hyper(l->ctx, (sw_hyper)h, value[h]));
-  int64_t batch = swi_whole_batch(value[SW_HYPER_BATCH_SIZE]);
-  SW_TRY(check_room(l, batch));
-  *p = (swi_step_plan){
-      .batch = batch,
-      .part = l->micro_batch > 0 && l->micro_batch < batch ? l->micro_batch : batch,
-      .rule = {.optimizer = &l->optimizer,
-               .lr = value[SW_HYPER_LR],
-               .momentum = value[SW_HYPER_MOMENTUM],
-               .weight_decay = value[SW_HYPER_WEIGHT_DECAY],
-               .grad_scale = 1,
-               .step = l->state.step + 1,
-               .first = !l->has_moments},
-      .measured = l->measure_every > 0 && (l->state.step + 1) % l->measure_every == 0};
-  return swi_rule_check(l->ctx, &p->rule);
+  *p = (swi_step_plan){.measured =
+                           l->measure_every > 0 && (l->state.step + 1) % l->measure_every == 0};
+  swi_coming_values(l, p->hyper);
+  for (int h = 0; h < SW_HYPER_COUNT; h++) SW_TRY(check_hyper(l->ctx, h, p->hyper[h]));
+  SW_TRY(swi_optimizer_check_hyper(l->ctx, l->optimizer.kind, p->hyper));
+  p->batch = swi_whole_batch(p->hyper[SW_HYPER_BATCH_SIZE]);
+  SW_TRY(check_room(l, p->batch));
+  p->part = l->micro_batch > 0 && l->micro_batch < p->batch ? l->micro_batch : p->batch;
+  p->update = swi_update_of(&l->optimizer, p->hyper);
+  p->update.step = l->state.step + 1;
+  p->update.first = !l->has_moments;
+  return SW_OK;
+}
+
+int swi_moments(const sw_loop *l, const swi_step_plan *p) {
+  return sw_optimizer_moments(l->optimizer.kind, p->hyper[SW_HYPER_MOMENTUM]);
 }

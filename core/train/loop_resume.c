@@ -1,20 +1,19 @@
 /* loop_resume.c: what a loop would have to know to go on where another one stopped. */
 #include <math.h>
+#include <string.h>
 
 #include "train/loop_int.h"
 
 static int most_vectors(const sw_loop *l) {
-  return l->optimizer.kind == SW_OPTIMIZER_SGD ? 1 : SW_LOOP_VECTORS;
+  return sw_optimizer_moments(l->optimizer.kind, 1); /* with momentum */
 }
 
-const char *sw_loop_vector_name(const sw_loop *l, int i) {
-  return i >= 0 && i < most_vectors(l) ? swi_moment_name(&l->optimizer, i) : NULL;
-}
+static const char *vector_name(const sw_loop *l, int i) { return sw_loop_optimizer(l)->moment[i]; }
 
-sw_status sw_loop_state_vectors(const sw_loop *l, sw_state_vector out[SW_LOOP_VECTORS], int *n) {
+sw_status sw_loop_state_vectors(const sw_loop *l, sw_state_vector out[SW_MOMENTS], int *n) {
   int count = l->has_moments ? most_vectors(l) : 0;
   for (int i = 0; i < count; i++) {
-    out[i].name = swi_moment_name(&l->optimizer, i);
+    out[i].name = vector_name(l, i);
     sw_status status = sw_tensor_view(l->moment[i], &out[i].view);
     if (status == SW_OK) continue;
     while (i-- > 0) sw_tensor_free(out[i].view);
@@ -25,7 +24,7 @@ sw_status sw_loop_state_vectors(const sw_loop *l, sw_state_vector out[SW_LOOP_VE
 }
 
 static sw_status check_vector(const sw_loop *l, int i, const sw_tensor *v) {
-  const char *name = swi_moment_name(&l->optimizer, i);
+  const char *name = vector_name(l, i);
   if (sw_tensor_dtype(v) != l->real)
     return sw_fail(l->ctx, SW_EDTYPE, "loop: %s is %s, the weights are %s", name,
                    sw_dtype_name(sw_tensor_dtype(v)), sw_dtype_name(l->real));
@@ -49,20 +48,21 @@ static sw_status check_resume(const sw_loop *l, const sw_resume *r, int *given) 
     SW_TRY(check_vector(l, i, r->vectors[i]));
     ++*given;
   }
-  int adam = l->optimizer.kind != SW_OPTIMIZER_SGD;
-  if (adam && *given != (r->step > 0 ? most_vectors(l) : 0))
-    return sw_fail(l->ctx, SW_EARG, "loop: adam goes on from step %lld with %d vectors, got %d",
-                   (long long)r->step, r->step > 0 ? most_vectors(l) : 0, *given);
+  const sw_optimizer_row *row = sw_loop_optimizer(l);
+  int wanted = r->step > 0 ? most_vectors(l) : 0;
+  if (!row->only_with_momentum && *given != wanted)
+    return sw_fail(l->ctx, SW_EARG, "loop: %s goes on from step %lld with %d vectors, got %d",
+                   row->name, (long long)r->step, wanted, *given);
   return SW_OK;
 }
 
 /* Copies first, so that a failure changes nothing. */
 static sw_status take_vectors(sw_loop *l, const sw_resume *r) {
-  sw_tensor *copy[SW_LOOP_VECTORS] = {NULL};
+  sw_tensor *copy[SW_MOMENTS] = {NULL};
   sw_status status = SW_OK;
   for (int i = 0; i < most_vectors(l) && status == SW_OK; i++)
     if (r->vectors[i]) status = sw_tensor_clone(r->vectors[i], &copy[i]);
-  for (int i = 0; i < SW_LOOP_VECTORS; i++) {
+  for (int i = 0; i < SW_MOMENTS; i++) {
     if (status == SW_OK && copy[i]) {
       sw_tensor_free(l->moment[i]);
       l->moment[i] = copy[i];
@@ -78,7 +78,7 @@ sw_status sw_loop_restore(sw_loop *l, const sw_resume *r) {
   SW_TRY(check_resume(l, r, &given));
   SW_TRY(take_vectors(l, r));
   l->has_moments = given > 0;
-  l->has_values = r->batch_size > 0;
+  l->has_values = r->hyper[SW_HYPER_BATCH_SIZE] > 0;
   l->has_gradient = 0;
   l->ratios_step = 0;
   l->state = (sw_loop_state){.step = r->step,
@@ -86,14 +86,11 @@ sw_status sw_loop_restore(sw_loop *l, const sw_resume *r) {
                              .epoch = (double)r->examples / (double)sw_sampler_size(l->sampler),
                              .loss = r->loss,
                              .grad_norm = r->grad_norm,
-                             .lr = r->lr,
-                             .momentum = r->momentum,
-                             .weight_decay = r->weight_decay,
-                             .batch_size = r->batch_size,
                              .loss_sum = r->loss_sum,
                              .loss_examples = r->loss_examples,
                              .bad_range = -1,
                              .bad_loss = (double)NAN,
                              .bad_grad_norm = (double)NAN};
+  memcpy(l->state.hyper, r->hyper, sizeof r->hyper);
   return SW_OK;
 }

@@ -47,32 +47,24 @@ sw_status swi_runner_map(sw_loop *l, swi_runner *r) {
 typedef struct job {
   sw_loop *l;
   const swi_runner *runner;
-  swi_rule rule;
-  swi_slices all; /* whole vectors */
-  double unit;    /* the gradient has been multiplied by it; 1, or a power of two */
-  int odd;        /* the range that was found to be not finite, where updates end; -1: none */
+  swi_update update;
+  swi_vectors all;
+  double unit; /* the gradient has been multiplied by it; 1, or a power of two */
+  int odd;     /* the range that was found to be not finite, where updates end; -1: none */
 } job;
-
-static void *advanced(const void *p, int64_t bytes) {
-  return p ? (char *)(uintptr_t)p + bytes : NULL;
-}
 
 static double update_piece(void *arg, const sw_range *range, int64_t first, int64_t n) {
   const job *j = arg;
-  int64_t at = first * j->l->k->element_bytes;
-  swi_slices s = {advanced(j->all.w, at),
-                  {advanced(j->all.moment[0], at), advanced(j->all.moment[1], at)},
-                  advanced(j->all.g, at)};
-  swi_rule rule = j->rule;
-  rule.lr *= range->lr_factor;
-  rule.weight_decay *= range->weight_decay_factor;
-  return swi_rule_update(j->l->k, &rule, n, &s);
+  swi_update u = j->update;
+  u.lr *= range->lr_factor;
+  u.weight_decay *= range->weight_decay_factor;
+  return swi_update_piece(j->l->k, j->l->optimizer.kind, &u, &j->all, first, n);
 }
 
 static sw_status prepare(sw_loop *l, const swi_step_plan *p, job *j) {
-  *j = (job){l, p->measured ? &l->measuring : &l->plain, p->rule, {0}, 1, -1};
+  *j = (job){l, p->measured ? &l->measuring : &l->plain, p->update, {0}, 1, -1};
   SW_TRY(sw_tensor_writable(l->weights, &j->all.w));
-  for (int i = 0; i < swi_rule_moments(&p->rule); i++)
+  for (int i = 0; i < swi_moments(l, p); i++)
     SW_TRY(sw_tensor_writable(l->moment[i], &j->all.moment[i]));
   j->all.g = sw_tensor_data(l->gradient);
   for (int i = 0; i < swi_ranges_count(l->ranges); i++) l->done[i] = 0;
@@ -136,21 +128,26 @@ static sw_status clip(job *j, swi_outcome *o) {
     return SW_ENAN;
   }
   double factor = l->max_norm / (o->grad_norm + 1e-6);
-  j->rule.grad_scale = factor < 1 ? factor : 1;
+  j->update.grad_scale = factor < 1 ? factor : 1;
   return SW_OK;
 }
 
 /* A factor of float32 below its normal numbers would be taken for 0: the gradient is then made
- * smaller by a power of two while the update lasts. */
+ * smaller by a power of two while the update lasts. An external optimizer finds it clipped. */
 static sw_status update_clipped(job *j) {
   const sw_loop *l = j->l;
+  const int external = sw_loop_optimizer(l)->external;
+  int64_t n = sw_tensor_numel(l->gradient);
   void *g;
   SW_TRY(sw_tensor_writable(l->gradient, &g));
-  if (l->real == SW_F32 && j->rule.grad_scale < 0x1p-126) j->unit = 0x1p-64;
-  if (j->unit != 1) l->k->scale(sw_tensor_numel(l->gradient), j->unit, g, g);
-  j->rule.grad_scale /= j->unit;
+  if (l->real == SW_F32 && j->update.grad_scale < 0x1p-126) j->unit = 0x1p-64;
+  if (j->unit != 1) l->k->scale(n, j->unit, g, g);
+  j->update.grad_scale /= j->unit;
   update_rest(j);
-  if (j->unit != 1) l->k->scale(sw_tensor_numel(l->gradient), 1 / j->unit, g, g);
+  if (external && j->update.grad_scale != 1)
+    l->k->scale(n, j->update.grad_scale, g, g);
+  else if (j->unit != 1)
+    l->k->scale(n, 1 / j->unit, g, g);
   return SW_OK;
 }
 
@@ -232,14 +229,14 @@ sw_status swi_train_step(sw_loop *l, const swi_step_plan *p, swi_outcome *o) {
   job j;
   SW_TRY(prepare(l, p, &j));
   const sw_updater early = {check_loss, update_output, &j};
-  int watched = l->watch_every > 0 && p->rule.step % l->watch_every == 0;
+  int watched = l->watch_every > 0 && p->update.step % l->watch_every == 0;
   if (watched) SW_TRY(sw_tensor_copy(l->before, l->weights));
   sw_status status = swi_compute(l, p, may_update_early(l, p) ? &early : NULL, o);
   if (status == SW_ENAN) return refuse_early(l, p, o);
   if (status != SW_OK) return status;
   if (!isfinite(o->loss)) return refuse_loss(o);
   SW_TRY(finish(&j, o));
-  if (swi_rule_moments(&p->rule) > 0) l->has_moments = 1;
+  if (swi_moments(l, p) > 0) l->has_moments = 1;
   if (watched) note_ratios(l);
   return SW_OK;
 }

@@ -1,72 +1,134 @@
-/* optimizer.c: the update rules, on pieces of flat vectors. */
+/* optimizer.c: the row of each native optimizer. Their arithmetic is in kernels/body_update.h. */
 #include "train/optimizer_int.h"
 
 #include <math.h>
+#include <string.h>
 
-#include "kernels/kernels_int.h"
+/* -------------------------------------------------------------- rows */
+
+static const sw_optimizer_field no_fields[] = {{.name = NULL}};
+
+static const sw_optimizer_field sgd_fields[] = {
+    {.name = "dampening",
+     .type = SW_FIELD_NUMBER,
+     .offset = offsetof(sw_optimizer_options, dampening),
+     .fallback = 0,
+     .range = {0, 1, 0}},
+    {.name = "nesterov", .type = SW_FIELD_FLAG, .offset = offsetof(sw_optimizer_options, nesterov)},
+    {.name = NULL}};
+
+static sw_status check_sgd(sw_context *ctx, const sw_optimizer_options *o) {
+  if (!o->nesterov || o->dampening == 0) return SW_OK;
+  return sw_fail(ctx, SW_ERANGE, "sgd: nesterov allows no dampening, got %g", o->dampening);
+}
+
+static const sw_optimizer_row row_sgd = {.name = "sgd",
+                                         .moment = {"momentum"},
+                                         .only_with_momentum = 1,
+                                         .momentum_range = {0, 1, 0},
+                                         .fields = sgd_fields,
+                                         .check = check_sgd};
+
+static const sw_optimizer_field adam_fields[] = {
+    {.name = "beta2",
+     .type = SW_FIELD_NUMBER,
+     .offset = offsetof(sw_optimizer_options, beta2),
+     .fallback = 0.999,
+     .range = {0, 1, 1}},
+    {.name = "eps", /* added to the root of the corrected second moment */
+     .type = SW_FIELD_NUMBER,
+     .offset = offsetof(sw_optimizer_options, eps),
+     .fallback = 1e-8,
+     .range = {0, HUGE_VAL, 1}},
+    {.name = NULL}};
+
+static const sw_optimizer_row row_adam = {.name = "adam", /* weight decay goes into the gradient */
+                                          .moment = {"exp_avg", "exp_avg_sq"},
+                                          .momentum = 0.9, /* beta1 */
+                                          .momentum_range = {0, 1, 1},
+                                          .fields = adam_fields};
+
+static const sw_optimizer_row row_adamw = {.name = "adamw", /* weight decay is apart from it */
+                                           .moment = {"exp_avg", "exp_avg_sq"},
+                                           .momentum = 0.9,
+                                           .momentum_range = {0, 1, 1},
+                                           .fields = adam_fields};
+
+static const sw_optimizer_row row_none = {
+    .name = "none", .external = 1, .momentum_range = {0, 1, 0}, .fields = no_fields};
+
+static const sw_optimizer_row *const rows[SW_OPTIMIZER_COUNT] = {
+#define OPTIMIZER(name) [SW_OPTIMIZER_##name] = &row_##name,
+#include "kernels/optimizers.def"
+};
+
+const sw_optimizer_row *sw_optimizer_row_of(int kind) {
+  return kind >= 0 && kind < SW_OPTIMIZER_COUNT ? rows[kind] : NULL;
+}
+
+/* -------------------------------------------------------------- options */
+
+static void *field_of(sw_optimizer_options *o, const sw_optimizer_field *f) {
+  return (char *)o + f->offset;
+}
+
+sw_optimizer_options sw_optimizer_defaults(sw_optimizer_kind kind) {
+  sw_optimizer_options o = {.kind = kind};
+  for (const sw_optimizer_field *f = rows[kind]->fields; f->name; f++)
+    if (f->type == SW_FIELD_NUMBER) memcpy(field_of(&o, f), &f->fallback, sizeof f->fallback);
+  return o;
+}
 
 sw_status swi_optimizer_check(sw_context *ctx, const sw_optimizer_options *o) {
-  if (o->kind == SW_OPTIMIZER_SGD) {
-    if (!(o->dampening >= 0 && o->dampening <= 1))
-      return sw_fail(ctx, SW_ERANGE, "sgd: dampening must be 0 to 1, got %g", o->dampening);
-    if (o->nesterov && o->dampening > 0)
-      return sw_fail(ctx, SW_ERANGE, "sgd: nesterov allows no dampening, got %g", o->dampening);
-    return SW_OK;
+  const sw_optimizer_row *row = sw_optimizer_row_of((int)o->kind);
+  if (!row) return sw_fail(ctx, SW_EARG, "optimizer: unknown kind %d", (int)o->kind);
+  sw_optimizer_options copy = *o;
+  for (const sw_optimizer_field *f = row->fields; f->name; f++) {
+    if (f->type != SW_FIELD_NUMBER) continue;
+    double x;
+    memcpy(&x, field_of(&copy, f), sizeof x);
+    SW_TRY(sw_interval_check(ctx, row->name, f->name, f->range, x));
   }
-  if (o->kind != SW_OPTIMIZER_ADAM && o->kind != SW_OPTIMIZER_ADAMW)
-    return sw_fail(ctx, SW_EARG, "optimizer: unknown kind %d", (int)o->kind);
-  if (!(o->beta2 >= 0 && o->beta2 < 1))
-    return sw_fail(ctx, SW_ERANGE, "adam: beta2 must be 0 or more and below 1, got %g", o->beta2);
-  if (!(o->eps >= 0 && isfinite(o->eps)))
-    return sw_fail(ctx, SW_ERANGE, "adam: eps must be finite and not negative, got %g", o->eps);
-  return SW_OK;
+  return row->check ? row->check(ctx, o) : SW_OK;
 }
 
-static int is_sgd(const swi_rule *r) { return r->optimizer->kind == SW_OPTIMIZER_SGD; }
-
-sw_status swi_rule_check(sw_context *ctx, const swi_rule *r) {
-  const double number[] = {r->lr, r->momentum, r->weight_decay};
-  const char *const name[] = {"lr", "momentum", "weight_decay"};
-  for (int i = 0; i < 3; i++)
-    if (!(number[i] >= 0 && isfinite(number[i])))
-      return sw_fail(ctx, SW_ERANGE, "%s must be finite and not negative, got %g", name[i],
-                     number[i]);
-  if (is_sgd(r) || r->momentum < 1) return SW_OK;
-  return sw_fail(ctx, SW_ERANGE, "adam: momentum (beta1) must be below 1, got %g", r->momentum);
+sw_status swi_optimizer_check_hyper(sw_context *ctx, sw_optimizer_kind kind,
+                                    const double hyper[SW_HYPER_COUNT]) {
+  const sw_optimizer_row *row = rows[kind];
+  return sw_interval_check(ctx, row->name, "momentum", row->momentum_range,
+                           hyper[SW_HYPER_MOMENTUM]);
 }
 
-int swi_rule_moments(const swi_rule *r) { return is_sgd(r) ? r->momentum > 0 : 2; }
-
-const char *swi_moment_name(const sw_optimizer_options *o, int i) {
-  if (o->kind == SW_OPTIMIZER_SGD) return "momentum";
-  return i == 0 ? "exp_avg" : "exp_avg_sq";
+int sw_optimizer_moments(sw_optimizer_kind kind, double momentum) {
+  const sw_optimizer_row *row = rows[kind];
+  int n = 0;
+  if (row->only_with_momentum && !(momentum > 0)) return 0;
+  while (n < SW_MOMENTS && row->moment[n]) n++;
+  return n;
 }
 
-/* Nesterov without momentum, where a schedule goes that far, is the plain update. */
-static double sgd(const swi_kernels *k, const swi_rule *r, int64_t n, const swi_slices *s) {
-  const swi_sgd_hyper h = {.lr = r->lr,
-                           .momentum = r->momentum,
-                           .dampening = r->optimizer->dampening,
-                           .weight_decay = r->weight_decay,
-                           .nesterov = r->optimizer->nesterov && r->momentum > 0,
-                           .first = r->first,
-                           .grad_scale = r->grad_scale};
-  return k->sgd(n, s->w, s->moment[0], s->g, &h);
+/* -------------------------------------------------------------- updates */
+
+swi_update swi_update_of(const sw_optimizer_options *o, const double hyper[SW_HYPER_COUNT]) {
+  return (swi_update){.lr = hyper[SW_HYPER_LR],
+                      .momentum = hyper[SW_HYPER_MOMENTUM],
+                      .weight_decay = hyper[SW_HYPER_WEIGHT_DECAY],
+                      .dampening = o->dampening,
+                      .beta2 = o->beta2,
+                      .eps = o->eps,
+                      .nesterov = o->nesterov,
+                      .grad_scale = 1,
+                      .step = 1};
 }
 
-/* Where beta1 is scheduled, beta1^t is that of the present value, as in PyTorch. */
-static double adam(const swi_kernels *k, const swi_rule *r, int64_t n, const swi_slices *s) {
-  const swi_adam_hyper h = {.lr = r->lr,
-                            .beta1 = r->momentum,
-                            .beta2 = r->optimizer->beta2,
-                            .eps = r->optimizer->eps,
-                            .weight_decay = r->weight_decay,
-                            .decoupled = r->optimizer->kind == SW_OPTIMIZER_ADAMW,
-                            .step = r->step,
-                            .grad_scale = r->grad_scale};
-  return k->adam(n, s->w, s->moment[0], s->moment[1], s->g, &h);
+static void *advanced(const void *p, int64_t bytes) {
+  return p ? (char *)(uintptr_t)p + bytes : NULL;
 }
 
-double swi_rule_update(const swi_kernels *k, const swi_rule *r, int64_t n, const swi_slices *s) {
-  return is_sgd(r) ? sgd(k, r, n, s) : adam(k, r, n, s);
+double swi_update_piece(const swi_kernels *k, sw_optimizer_kind kind, const swi_update *u,
+                        const swi_vectors *v, int64_t first, int64_t n) {
+  int64_t at = first * k->element_bytes;
+  void *moment[SW_MOMENTS];
+  for (int i = 0; i < SW_MOMENTS; i++) moment[i] = advanced(v->moment[i], at);
+  return k->update[kind](n, advanced(v->w, at), moment, advanced(v->g, at), u);
 }

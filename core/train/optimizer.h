@@ -1,19 +1,69 @@
-/* optimizer.h: optimizers, and what is fixed when a loop is made. */
+/* optimizer.h: the native optimizers: what each keeps and reads, and one update of a vector. */
 #ifndef SW_OPTIMIZER_H
 #define SW_OPTIMIZER_H
 
+#include <stddef.h>
+
+#include "tensor/tensor.h"
+#include "train/hyper.h"
+
 typedef enum sw_optimizer_kind {
-  SW_OPTIMIZER_SGD,
-  SW_OPTIMIZER_ADAM, /* weight decay goes into the gradient */
-  SW_OPTIMIZER_ADAMW /* weight decay is apart from it */
+#define OPTIMIZER(name) SW_OPTIMIZER_##name,
+#include "kernels/optimizers.def"
+  SW_OPTIMIZER_COUNT
 } sw_optimizer_kind;
 
+/* What is fixed when a loop is made; an optimizer looks at the fields of its row alone. */
 typedef struct sw_optimizer_options {
   sw_optimizer_kind kind;
-  double dampening; /* sgd */
-  int nesterov;     /* sgd */
-  double beta2;     /* adam, adamw: 0 … below 1 */
-  double eps;       /* likewise: added to the root of the corrected second moment */
+  double dampening, beta2, eps;
+  int nesterov;
 } sw_optimizer_options;
+
+typedef enum sw_field_type { SW_FIELD_NUMBER, SW_FIELD_FLAG } sw_field_type; /* double, int */
+
+typedef struct sw_optimizer_field {
+  const char *name; /* NULL ends a list */
+  sw_field_type type;
+  size_t offset; /* in sw_optimizer_options */
+  double fallback;
+  sw_interval range; /* of a number */
+} sw_optimizer_field;
+
+enum { SW_MOMENTS = 2 }; /* most vectors that an optimizer keeps beside the weights */
+
+typedef struct sw_optimizer_row {
+  const char *name;
+  const char *moment[SW_MOMENTS]; /* the vectors it keeps, as checkpoints name them; NULL: fewer */
+  int only_with_momentum;         /* it keeps them only where the momentum is above 0 */
+  int external;                   /* it updates nothing: the caller does, with sw_loop_gradient */
+  double momentum;                /* until it is set */
+  sw_interval momentum_range;
+  const sw_optimizer_field *fields;
+  /* What no field says by itself; NULL: nothing. SW_ERANGE, SW_EARG. */
+  sw_status (*check)(sw_context *ctx, const sw_optimizer_options *o);
+} sw_optimizer_row;
+
+/* NULL outside of the kinds. */
+SW_API const sw_optimizer_row *sw_optimizer_row_of(int kind);
+/* Of a kind, with the defaults of its fields. */
+SW_API sw_optimizer_options sw_optimizer_defaults(sw_optimizer_kind kind);
+/* How many vectors it keeps with this momentum. */
+SW_API int sw_optimizer_moments(sw_optimizer_kind kind, double momentum);
+
+/* One update of w by g, which has w's shape and float type. */
+typedef struct sw_update {
+  sw_tensor *w;
+  const sw_tensor *g;
+  sw_tensor *moment[SW_MOMENTS]; /* like w, as many as sw_optimizer_moments says; else NULL */
+  int first;                     /* they hold nothing yet */
+  int64_t step;                  /* the update's number, from 1 */
+  double hyper[SW_HYPER_COUNT];  /* the batch size is not read */
+} sw_update;
+
+/* The same bits as a step of a loop that clips nothing. All tensors are contiguous. SW_ENAN: g or
+ * what became of w or a moment is not finite; w is then updated in part, as sw_loop_advance tells.
+ * SW_ERANGE, SW_EARG, SW_ESHAPE, SW_EDTYPE, SW_ENOMEM. */
+SW_API sw_status sw_optimizer_update(const sw_optimizer_options *o, const sw_update *u);
 
 #endif

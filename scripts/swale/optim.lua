@@ -1,6 +1,7 @@
---- Optimizers, as descriptions: the Trainer does the work, natively, on the flat weights. Each is a
---- function as well, for loops of one's own: opt(w, g, state, { lr = 0.1 }).
+--- Constructors of optimizers. A Trainer runs them natively on the flat weights; each is a function
+--- as well, for loops of one's own: opt(w, g, state, { lr = 0.1 }).
 local class = require "swale.class"
+local core = require "swale.core"
 local errors = require "swale.errors"
 local options = require "swale.options"
 
@@ -13,7 +14,9 @@ local M = {}
 ---@field frozen? boolean            not trained, and not in the gradient's norm; false
 
 ---@class swale.Optimizer
----@field kind "sgd"|"adam"|"adamw"|"function"
+---@field kind string               its name in core.optimizers; "function" for one written in Lua
+---@field row swale.OptimizerRow    of core.optimizers; "none" for one written in Lua
+---@field title string
 ---@field momentum swale.Hyperparameter|nil     of Adam: beta1
 ---@field weight_decay swale.Hyperparameter|nil
 ---@field lr? swale.Hyperparameter
@@ -21,39 +24,78 @@ local M = {}
 ---@field groups? swale.ParameterGroup[]
 ---@field defaults table             of momentum and weight_decay, where nobody says them
 ---@field step? function             of an optimizer written in Lua
----@field dampening? number
+---@field dampening? number          this and what follows: fields of its row
 ---@field nesterov? boolean
 ---@field beta2? number
 ---@field eps? number
 local Optimizer = class.new("optimizer", { fields = {
-  "kind", "momentum", "weight_decay", "lr", "clip_norm", "groups", "defaults", "step",
-  "dampening", "nesterov", "beta2", "eps" } })
+  "kind", "title", "row", "momentum", "weight_decay", "lr", "clip_norm", "groups", "defaults",
+  "step", "dampening", "nesterov", "beta2", "eps" } })
 
-local TITLES = { sgd = "SGD", adam = "Adam", adamw = "AdamW", ["function"] = "a Lua function" }
+local ROWS <const> = core.optimizers()
 
 function Optimizer:__tostring()
   local function shown(name)
     local x = self[name] or self.defaults[name]
     return type(x) == "number" and ("%g"):format(x) or "scheduled"
   end
-  return ("%s { momentum = %s, weight_decay = %s%s }"):format(TITLES[self.kind], shown "momentum",
+  return ("%s { momentum = %s, weight_decay = %s%s }"):format(self.title, shown "momentum",
     shown "weight_decay", self.nesterov and ", nesterov = true" or "")
 end
 
---- One update of w, in place, in a loop of one's own.
+---The optimizer as core.loop and core.update take it, put into their options.
+---@param o? table
+---@return table o
+function Optimizer:options(o)
+  o = o or {}
+  o.optimizer = self.row.name
+  for _, field in ipairs(self.row.fields) do o[field.name] = self[field.name] end
+  return o
+end
+
+local function number(self, hyper, name)
+  local value = hyper[name] or self[name] or self.defaults[name]
+  if type(value) ~= "number" then
+    errors.misuse("optim: %s must be a number in a loop of one's own: opt(w, g, state, { %s = … })",
+      name, name)
+  end
+  return value
+end
+
+---One update of w, in place, in a loop of one's own; the same bits as in a Trainer.
+---@param w swale.Tensor       contiguous; updated
+---@param g swale.Tensor       like w; left as it is
+---@param state table          its memory, empty at first: the vectors it keeps, by name, and step
+---@param hyper table          lr; momentum, weight_decay and step, which have defaults
 function Optimizer:__call(w, g, state, hyper)
   options.value("optimizer", "w", w, "tensor")
   options.value("optimizer", "g", g, "tensor")
   options.value("optimizer", "state", state, "table")
   options.value("optimizer", "hyper", hyper, "table")
-  return (self.step or require("swale.optim_step")[self.kind])(w, g, state, hyper, self)
+  if self.step then return self.step(w, g, state, hyper) end
+  local numbers = { step = hyper.step or (state.step or 0) + 1 }
+  for _, name in ipairs { "lr", "momentum", "weight_decay" } do
+    numbers[name] = number(self, hyper, name)
+  end
+  errors.check(core.update(self:options(), w, g, state, numbers))
+  state.step = numbers.step
 end
 
 local HYPER = "nonnegative|Schedule|Rule|function"
 
-local function new(kind, o, defaults)
-  o.kind, o.defaults = kind, defaults
+--- An optimizer of a row of the core's. decay is the weight decay where nobody says one.
+local function new(title, kind, o, decay)
+  o.kind, o.title, o.row = kind, title, ROWS[kind]
+  o.defaults = { momentum = o.row.momentum.default, weight_decay = decay }
   return setmetatable(o, Optimizer)
+end
+
+--- The default of a field that a row has.
+local function default(kind, name)
+  for _, field in ipairs(ROWS[kind].fields) do
+    if field.name == name then return field.default end
+  end
+  error("optim: no field " .. name)
 end
 
 ---@class swale.SGDOptions
@@ -65,9 +107,9 @@ end
 ---@field clip_norm? number                     likewise: the gradient is scaled down to this norm
 ---@field groups? swale.ParameterGroup[]        likewise; the first one that matches counts
 
-local SGD = { momentum = { HYPER, 0 }, dampening = { "nonnegative", 0 },
-  nesterov = { "boolean", false }, weight_decay = { HYPER, 0 }, lr = HYPER .. "?",
-  clip_norm = "positive?", groups = "table?" }
+local SGD = { momentum = { HYPER, 0 },
+  dampening = { "nonnegative", default("sgd", "dampening") }, nesterov = { "boolean", false },
+  weight_decay = { HYPER, 0 }, lr = HYPER .. "?", clip_norm = "positive?", groups = "table?" }
 
 ---Stochastic gradient descent, in PyTorch's order:
 ---    g = gradient + weight_decay w
@@ -85,21 +127,22 @@ function M.SGD(o)
   if o.nesterov and (o.momentum == 0 or o.dampening ~= 0) then
     errors.misuse("optim.SGD: nesterov wants a momentum above 0 and no dampening")
   end
-  return new("sgd", o, { momentum = 0, weight_decay = 0 })
+  return new("SGD", "sgd", o, 0)
 end
 
-local ADAM = { betas = "table?", eps = { "positive", 1e-8 }, weight_decay = HYPER .. "?",
-  lr = HYPER .. "?", clip_norm = "positive?", groups = "table?" }
+local ADAM = { betas = "table?", eps = { "positive", default("adam", "eps") },
+  weight_decay = HYPER .. "?", lr = HYPER .. "?", clip_norm = "positive?", groups = "table?" }
 
-local function adam(kind, where, o, decay)
-  o = options.check(where, o, ADAM)
+--- Options with betas: the first is the momentum, the second the field beta2.
+local function with_betas(where, o, spec, kind)
+  o = options.check(where, o, spec)
   local betas = o.betas or {}
   for i = 1, 2 do
     local beta = options.value(where, ("betas[%d]"):format(i), betas[i], "nonnegative?")
     if beta and beta >= 1 then errors.misuse("%s: betas are below 1, not %g", where, beta) end
   end
-  o.momentum, o.beta2, o.betas = betas[1], betas[2] or 0.999, nil
-  return new(kind, o, { momentum = 0.9, weight_decay = decay })
+  o.momentum, o.beta2, o.betas = betas[1], betas[2] or default(kind, "beta2"), nil
+  return o
 end
 
 ---@class swale.AdamOptions
@@ -115,13 +158,17 @@ end
 ---    w = w - lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
 ---@param o? swale.AdamOptions
 ---@return swale.Optimizer
-function M.Adam(o) return adam("adam", "optim.Adam", o, 0) end
+function M.Adam(o)
+  return new("Adam", "adam", with_betas("optim.Adam", o, ADAM, "adam"), 0)
+end
 
 ---Adam with weight decay apart from the gradient (Loshchilov & Hutter 2019):  w = w (1 - lr
 ---weight_decay)  before the update.
 ---@param o? swale.AdamOptions
 ---@return swale.Optimizer
-function M.AdamW(o) return adam("adamw", "optim.AdamW", o, 0.01) end
+function M.AdamW(o)
+  return new("AdamW", "adamw", with_betas("optim.AdamW", o, ADAM, "adamw"), 0.01)
+end
 
 ---An optimizer written in Lua; a Trainer takes the bare function, too. After each gradient it is
 ---called as f(w, g, state, hyper): it changes w in place and may change g; state is its own, empty
@@ -130,7 +177,9 @@ function M.AdamW(o) return adam("adamw", "optim.AdamW", o, 0.01) end
 ---@return swale.Optimizer
 function M.of(f)
   options.value("optim.of", "f", f, "function")
-  return new("function", { step = f }, { momentum = 0, weight_decay = 0 })
+  local optimizer = new("a Lua function", "none", { step = f }, 0)
+  optimizer.kind = "function"
+  return optimizer
 end
 
 return M

@@ -125,9 +125,10 @@ TEST(test_early_and_late_have_the_same_bits) {
   sw_loop_state want, got;
   start(&t);
   sw_tensor *a = tensor(SW_F32, 1, WEIGHTS, 0), *b = tensor(SW_F32, 1, WEIGHTS, 0);
-  for (int kind = SW_OPTIMIZER_SGD; kind <= SW_OPTIMIZER_ADAMW; kind += 2) {
+  for (int kind = 0; kind < SW_OPTIMIZER_COUNT; kind++) {
     train(&t, (sw_optimizer_kind)kind, late, 1, a, &want);
-    CHECK(want.loss < 2 && want.grad_norm > 0);
+    const int external = sw_optimizer_row_of(kind)->external;
+    CHECK((external || want.loss < 2) && want.grad_norm > 0);
     for (int threads = 1; threads <= 4; threads *= 2)
       for (int early = 0; early < 2; early++) {
         train(&t, (sw_optimizer_kind)kind, early ? 0 : late, threads, b, &got);
@@ -144,7 +145,7 @@ TEST(test_early_and_late_have_the_same_bits) {
 static sw_loop_state diverge(const training *t, double max_norm) {
   static float before[WEIGHTS];
   sw_tensor *w = tensor(SW_F32, 1, WEIGHTS, 0);
-  sw_loop *l = loop_of(t, w, SW_OPTIMIZER_SGD, max_norm);
+  sw_loop *l = loop_of(t, w, SW_OPTIMIZER_sgd, max_norm);
   sw_loop_state s;
   sw_stop why;
   sw_status status = SW_OK;

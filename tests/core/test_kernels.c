@@ -537,101 +537,99 @@ static void gather_body(int64_t n) {
 
 TEST(gather) { everywhere(gather_body); }
 
-static void sgd_case(int64_t n, const swi_sgd_hyper *h) {
-  void *w = operand(0), *m = operand(1), *g = operand(2);
-  static double w0[MAX], m0[MAX];
-  double squares = 0;
-  randomise(w, n, 0);
-  randomise(m, n, 0);
-  randomise(g, n, 0);
-  for (int64_t i = 0; i < n; i++) {
-    w0[i] = get(w, i);
-    m0[i] = h->first ? (double)NAN : get(m, i);
-    if (h->first) set(m, i, (double)NAN); /* uninitialised: must not be read */
-    squares += get(g, i) * get(g, i);
-  }
-  set_canary(w, n);
-  set_canary(m, n);
-  const double got = k->sgd(n, w, h->momentum != 0 ? m : NULL, g, h);
-  check_canary(w, n);
-  check_canary(m, n);
-  CHECK_NEAR(got, squares, 110 * half_ulp * squares);
-  for (int64_t i = 0; i < n; i++) {
-    const double d = h->grad_scale * get(g, i) + h->weight_decay * w0[i];
-    const double b = h->first ? d : h->momentum * m0[i] + (1 - h->dampening) * d;
-    const double step = h->momentum == 0 ? d : h->nesterov ? d + h->momentum * b : b;
-    /* some six roundings of numbers below 16, and the hyperparameters' own */
-    if (h->momentum != 0) CHECK_NEAR(get(m, i), b, 100 * half_ulp);
-    CHECK_NEAR(get(w, i), w0[i] - h->lr * step, 200 * half_ulp);
-  }
+/* What an update makes of a weight and of what is kept of it, in double. */
+typedef double exact_update(const swi_update *u, double w, double m[2], double g);
+
+static double sgd_exact(const swi_update *u, double w, double m[2], double g) {
+  const double d = u->grad_scale * g + u->weight_decay * w;
+  if (u->momentum == 0) return w - u->lr * d;
+  m[0] = u->first ? d : u->momentum * m[0] + (1 - u->dampening) * d;
+  return w - u->lr * (u->nesterov ? d + u->momentum * m[0] : m[0]);
 }
 
-static void sgd_body(int64_t n) {
-  for (int bits = 0; bits < 16; bits++) {
-    const swi_sgd_hyper h = {.lr = 0.1,
-                             .momentum = bits & 1 ? 0.9 : 0,
-                             .dampening = bits & 2 ? 0.3 : 0,
-                             .weight_decay = bits & 4 ? 0.01 : 0,
-                             .nesterov = (bits & 8) != 0,
-                             .first = n % 3 == 1,
-                             .grad_scale = n % 2 ? 1 : 0.3};
-    sgd_case(n, &h);
-  }
+static double adam_step(const swi_update *u, double w, double m[2], double g) {
+  const double beta1 = u->momentum, step = (double)u->step;
+  for (int i = 0; i < 2 && u->step == 1; i++) m[i] = 0;
+  m[0] = beta1 * m[0] + (1 - beta1) * g;
+  m[1] = u->beta2 * m[1] + (1 - u->beta2) * g * g;
+  const double root = sqrt(m[1] / (1 - pow(u->beta2, step)));
+  return w - u->lr / (1 - pow(beta1, step)) * m[0] / (root + u->eps);
 }
 
-TEST(sgd) { everywhere(sgd_body); }
-
-/* One step of one weight, in double. */
-static double adam_exact(const swi_adam_hyper *h, double w, double *m, double *v, double g) {
-  g *= h->grad_scale;
-  if (h->decoupled)
-    w -= h->lr * h->weight_decay * w;
-  else
-    g += h->weight_decay * w;
-  *m = h->beta1 * *m + (1 - h->beta1) * g;
-  *v = h->beta2 * *v + (1 - h->beta2) * g * g;
-  const double root = sqrt(*v / (1 - pow(h->beta2, (double)h->step)));
-  return w - h->lr / (1 - pow(h->beta1, (double)h->step)) * *m / (root + h->eps);
+static double adam_exact(const swi_update *u, double w, double m[2], double g) {
+  return adam_step(u, w, m, u->grad_scale * g + u->weight_decay * w);
 }
 
-static void adam_case(int64_t n, const swi_adam_hyper *h) {
-  void *w = operand(0), *m = operand(1), *v = operand(2), *g = operand(3);
+static double adamw_exact(const swi_update *u, double w, double m[2], double g) {
+  return adam_step(u, w - u->lr * u->weight_decay * w, m, u->grad_scale * g);
+}
+
+static double none_exact(const swi_update *u, double w, double m[2], double g) {
+  (void)u, (void)m, (void)g;
+  return w;
+}
+
+static const struct {
+  exact_update *exact;
+  int moments;
+} updates[SWI_OPTIMIZER_COUNT] = {
+    [SWI_OPTIMIZER_sgd] = {sgd_exact, 1},
+    [SWI_OPTIMIZER_adam] = {adam_exact, 2},
+    [SWI_OPTIMIZER_adamw] = {adamw_exact, 2},
+    [SWI_OPTIMIZER_none] = {none_exact, 0},
+};
+
+/* Operands: the weights, two moments, the gradient. */
+static void update_case(int which, int64_t n, const swi_update *u) {
   static double exact[3][MAX];
+  void *const moment[] = {operand(1), operand(2)};
   double squares = 0;
-  const int first = h->step == 1;
   for (int i = 0; i < 4; i++) randomise(operand(i), n, 0);
   for (int64_t i = 0; i < n; i++) {
-    set(v, i, fabs(get(v, i)));
-    exact[1][i] = first ? 0 : get(m, i);
-    exact[2][i] = first ? 0 : get(v, i);
-    exact[0][i] = adam_exact(h, get(w, i), &exact[1][i], &exact[2][i], get(g, i));
-    if (first) set(m, i, (double)NAN); /* nothing there yet: must not be read */
-    if (first) set(v, i, (double)NAN);
-    squares += get(g, i) * get(g, i);
+    const double g = get(operand(3), i);
+    set(operand(2), i, fabs(get(operand(2), i))); /* as Adam's second moment is */
+    double m[2] = {get(operand(1), i), get(operand(2), i)};
+    exact[0][i] = updates[which].exact(u, get(operand(0), i), m, g);
+    for (int at = 0; at < 2; at++) exact[1 + at][i] = m[at];
+    /* nothing there yet: must not be read */
+    for (int at = 0; at < updates[which].moments && u->first; at++)
+      if (u->momentum != 0) set(operand(1 + at), i, (double)NAN);
+    squares += g * g;
   }
   for (int i = 0; i < 3; i++) set_canary(operand(i), n);
-  CHECK_NEAR(k->adam(n, w, m, v, g, h), squares, 110 * half_ulp * squares);
-  /* some ten roundings of numbers below 16, of a quotient that is at most 30 */
+  const double got = k->update[which](n, operand(0), moment, operand(3), u);
+  CHECK_NEAR(got, squares, 110 * half_ulp * squares);
   for (int i = 0; i < 3; i++) check_canary(operand(i), n);
+  /* some ten roundings of numbers below 16, of a quotient that is at most 30 */
   for (int i = 0; i < 3; i++)
     for (int64_t j = 0; j < n; j++) CHECK_NEAR(get(operand(i), j), exact[i][j], 300 * half_ulp);
 }
 
-static void adam_body(int64_t n) {
-  for (int bits = 0; bits < 8; bits++) {
-    const swi_adam_hyper h = {.lr = 0.01,
-                              .beta1 = 0.9,
-                              .beta2 = 0.999,
-                              .eps = 1e-8,
-                              .weight_decay = bits & 1 ? 0.1 : 0,
-                              .decoupled = (bits & 2) != 0,
-                              .step = bits & 4 ? 7 : 1,
-                              .grad_scale = n % 2 ? 1 : 0.3};
-    adam_case(n, &h);
+static void updates_body(int64_t n) {
+  for (int which = 0; which < SWI_OPTIMIZER_COUNT; which++)
+    for (int bits = 0; bits < 16; bits++) {
+      const swi_update u = {.lr = 0.01,
+                            .momentum = bits & 1 ? 0.9 : 0,
+                            .weight_decay = bits & 4 ? 0.1 : 0,
+                            .dampening = bits & 2 ? 0.3 : 0,
+                            .beta2 = bits & 2 ? 0.999 : 0.9,
+                            .eps = 1e-8,
+                            .nesterov = (bits & 8) != 0,
+                            .step = n % 3 == 1 ? 1 : 7,
+                            .first = n % 3 == 1,
+                            .grad_scale = n % 2 ? 1 : 0.3};
+      update_case(which, n, &u);
+    }
+}
+
+TEST(an_optimizer_has_an_exact_update) {
+  for (int which = 0; which < SWI_OPTIMIZER_COUNT; which++) {
+    if (!updates[which].exact) printf("optimizer %d of optimizers.def has no row here\n", which);
+    CHECK(updates[which].exact != NULL);
   }
 }
 
-TEST(adam) { everywhere(adam_body); }
+TEST(exact_updates) { everywhere(updates_body); }
 
 TEST(flush_mode_is_set_and_restored) {
   skip_without_flush();
@@ -653,4 +651,5 @@ RUN_TESTS(T(unary_kernels), T(unary_kernels_that_flush), T(binary_kernels),
           T(values_do_not_depend_on_position), T(functions_are_accurate_over_all_floats),
           T(sum_and_dot), T(max_and_argmax), T(sums_of_rows_and_columns),
           T(softmax_and_cross_entropy), T(softmax_of_what_is_not_finite), T(soft_cross_entropy),
-          T(gather), T(sgd), T(adam), T(flush_mode_is_set_and_restored))
+          T(gather), T(an_optimizer_has_an_exact_update), T(exact_updates),
+          T(flush_mode_is_set_and_restored))

@@ -71,10 +71,10 @@ TEST(test_is_the_step_by_hand) {
     sw_loop_state s = state_of(l);
     assert_int_equal(s.step, i + 1);
     assert_int_equal(s.examples, examples);
-    assert_int_equal(s.batch_size, batch);
+    assert_int_equal((int64_t)s.hyper[SW_HYPER_BATCH_SIZE], batch);
     assert_near(s.epoch, (double)examples / N, 1e-15);
-    assert_true(s.lr == sw_schedule_at(lr, &at) && s.momentum == momentum &&
-                s.weight_decay == 0.01);
+    assert_true(s.hyper[SW_HYPER_LR] == sw_schedule_at(lr, &at) &&
+                s.hyper[SW_HYPER_MOMENTUM] == momentum && s.hyper[SW_HYPER_WEIGHT_DECAY] == 0.01);
     assert_near(s.loss, h.loss, 1e-12);
     assert_near(s.grad_norm, norm(h.g), 1e-12);
     for (int f = 0; f < F; f++) assert_near(weights_of(&p)[f], h.w[f], 1e-12);
@@ -92,7 +92,8 @@ TEST(test_state_before_the_first_step) {
   sw_tensor *view = NULL;
   sw_loop_state s = state_of(l);
   assert_true(s.step == 0 && s.examples == 0 && isnan(s.loss) && isnan(s.grad_norm));
-  assert_true(s.lr == 0.1 && s.batch_size == 4); /* of the coming one */
+  assert_true(s.hyper[SW_HYPER_LR] == 0.1 &&
+              s.hyper[SW_HYPER_BATCH_SIZE] == 4); /* of the coming one */
   assert_true(isnan(sw_loop_take_mean(l)));
   assert_int_equal(sw_loop_gradient(l, &view), SW_EEMPTY);
   assert_int_equal(sw_loop_momentum(l, &view), SW_EEMPTY);

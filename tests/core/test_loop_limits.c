@@ -35,7 +35,7 @@ static sw_status retried(sw_status status, int *failures) {
  * */
 static int train_with_failure(const problem *p, sw_loop_options o, int n, double *out) {
   const double batch[] = {4, 4, 11, 2, 20, 20};
-  int failures = 0, sgd = o.optimizer.kind == SW_OPTIMIZER_SGD;
+  int failures = 0, sgd = o.optimizer.kind == SW_OPTIMIZER_sgd;
   sw_stop why;
   sw_loop *l = NULL;
   o.program = p->program;
@@ -80,7 +80,7 @@ TEST(test_out_of_memory_leaves_a_loop_that_goes_on) {
   const sw_range ranges[] = {{0, 2, 1, 1, 0}, {2, 1, 1, 1, 0}};
   sw_tensor *subset = tensor(SW_I32, 1, 5, 0);
   survive(&p, (sw_loop_options){.first_batch_hint = 3});
-  survive(&p, (sw_loop_options){.optimizer = {.kind = SW_OPTIMIZER_ADAM, .beta2 = 0.9, .eps = 1e-8},
+  survive(&p, (sw_loop_options){.optimizer = {.kind = SW_OPTIMIZER_adam, .beta2 = 0.9, .eps = 1e-8},
                                 .ranges = ranges,
                                 .n_ranges = 2,
                                 .micro_batch = 3,

@@ -67,19 +67,19 @@ static void check_adam(sw_optimizer_kind kind) {
   adam a = {{0}, {0}};
   sw_loop *l =
       loop_with(&p, (sw_loop_options){.optimizer = {.kind = kind, .beta2 = 0.99, .eps = 1e-3}});
-  CHECK(state_of(l).momentum == 0.9); /* unless it is set */
+  CHECK(state_of(l).hyper[SW_HYPER_MOMENTUM] == 0.9); /* unless it is set */
   CHECK_OK(ctx, sw_loop_set(l, SW_HYPER_WEIGHT_DECAY, 0.2));
   for (int t = 1; t <= 30; t++) {
     double lr = 0.1 / t, beta1 = t < 15 ? 0.9 : 0.5; /* both may change from step to step */
     CHECK_OK(ctx, sw_loop_set(l, SW_HYPER_LR, lr));
     CHECK_OK(ctx, sw_loop_set(l, SW_HYPER_MOMENTUM, beta1));
     coming_gradient(&p, 4 * (t - 1), 4, g);
-    adam_by_hand(&a, hand, g, t, lr, beta1, 0.2, kind == SW_OPTIMIZER_ADAMW);
+    adam_by_hand(&a, hand, g, t, lr, beta1, 0.2, kind == SW_OPTIMIZER_adamw);
     advance(l, 1);
     assert_near(state_of(l).grad_norm, norm(g), 1e-13);
     for (int i = 0; i < F; i++) assert_near(w[i], hand[i], 1e-12);
   }
-  sw_state_vector v[SW_LOOP_VECTORS];
+  sw_state_vector v[SW_MOMENTS];
   int n = 0;
   CHECK_OK(ctx, sw_loop_state_vectors(l, v, &n));
   CHECK_EQ_INT(n, 2);
@@ -94,8 +94,8 @@ static void check_adam(sw_optimizer_kind kind) {
   free_problem(&p);
 }
 
-TEST(test_adam_by_hand) { check_adam(SW_OPTIMIZER_ADAM); }
-TEST(test_adamw_by_hand) { check_adam(SW_OPTIMIZER_ADAMW); }
+TEST(test_adam_by_hand) { check_adam(SW_OPTIMIZER_adam); }
+TEST(test_adamw_by_hand) { check_adam(SW_OPTIMIZER_adamw); }
 
 /* Without eps, the first step is lr in the direction of the gradient's signs. */
 TEST(test_first_step_of_adam_is_the_rate) {
@@ -104,7 +104,7 @@ TEST(test_first_step_of_adam_is_the_rate) {
   double *w = start_at(&p, 0.5), g[F];
   coming_gradient(&p, 0, 4, g);
   sw_loop *l =
-      loop_with(&p, (sw_loop_options){.optimizer = {.kind = SW_OPTIMIZER_ADAM, .beta2 = 0.999}});
+      loop_with(&p, (sw_loop_options){.optimizer = {.kind = SW_OPTIMIZER_adam, .beta2 = 0.999}});
   advance(l, 1);
   for (int i = 0; i < F; i++) assert_near(w[i], 0.5 - copysign(0.1, g[i]), 1e-12);
   sw_loop_free(l);
@@ -131,6 +131,27 @@ TEST(test_clips_the_norm) {
     for (int i = 0; i < F; i++) assert_near(w[i], hand[i], 1e-12);
   }
   CHECK(clipped > 3 && clipped < 37);
+  sw_loop_free(l);
+  free_problem(&p);
+}
+
+/* An external optimizer: weights stay, the gradient is left clipped. */
+TEST(test_an_external_optimizer_finds_the_clipped_gradient) {
+  problem p;
+  make_problem(&p, SW_F64);
+  double *w = start_at(&p, 3), g[F];
+  coming_gradient(&p, 0, 4, g);
+  sw_loop *l = loop_with(
+      &p, (sw_loop_options){.optimizer = {.kind = SW_OPTIMIZER_none}, .max_norm = norm(g) / 2});
+  sw_tensor *view = NULL;
+  advance(l, 1);
+  CHECK_OK(ctx, sw_loop_gradient(l, &view));
+  for (int i = 0; i < F; i++) {
+    assert_true(w[i] == 3);
+    assert_near(((const double *)sw_tensor_data(view))[i], g[i] / 2, 1e-5);
+  }
+  assert_near(state_of(l).grad_norm, norm(g), 1e-12);
+  sw_tensor_free(view);
   sw_loop_free(l);
   free_problem(&p);
 }
@@ -229,12 +250,12 @@ TEST(test_rate_follows_the_batch) {
         loop_with(&p, (sw_loop_options){.coupling = (sw_coupling)coupling, .reference_batch = 4});
     for (int batch = 1; batch <= 16; batch *= 4) {
       CHECK_OK(ctx, sw_loop_set(l, SW_HYPER_BATCH_SIZE, batch));
-      double before = state_of(l).lr, want = 0.1;
+      double before = state_of(l).hyper[SW_HYPER_LR], want = 0.1;
       if (coupling == SW_COUPLING_LINEAR) want *= batch / 4.0;
       if (coupling == SW_COUPLING_SQRT) want *= sqrt(batch / 4.0);
       if (batch == 1) assert_near(before, want, 1e-15); /* of the coming step */
       advance(l, 1);
-      assert_near(state_of(l).lr, want, 1e-15);
+      assert_near(state_of(l).hyper[SW_HYPER_LR], want, 1e-15);
     }
     sw_loop_free(l);
   }
@@ -279,7 +300,7 @@ static void check_restore(sw_optimizer_options optimizer) {
   double want[F], w[F];
   start_at(&p, 0.3);
   sw_loop *first = loop_with(&p, (sw_loop_options){.optimizer = optimizer});
-  sw_state_vector v[SW_LOOP_VECTORS];
+  sw_state_vector v[SW_MOMENTS];
   int n = 0;
   CHECK_OK(ctx, sw_loop_set(first, SW_HYPER_MOMENTUM, 0.8));
   advance(first, 9);
@@ -294,7 +315,8 @@ static void check_restore(sw_optimizer_options optimizer) {
   sw_loop *second = loop_with(&p, (sw_loop_options){.optimizer = optimizer});
   CHECK_OK(ctx, sw_loop_set(second, SW_HYPER_MOMENTUM, 0.8));
   CHECK_OK(ctx, sw_loop_restore(second, &r));
-  CHECK(state_of(second).step == 9 && state_of(second).epoch == 1.5 && state_of(second).lr == 0.1);
+  CHECK(state_of(second).step == 9 && state_of(second).epoch == 1.5 &&
+        state_of(second).hyper[SW_HYPER_LR] == 0.1);
   advance(second, 5);
   assert_memory_equal(weights_of(&p), want, sizeof want);
   r.step = -1;
@@ -310,7 +332,7 @@ static void check_restore(sw_optimizer_options optimizer) {
 
 TEST(test_goes_on_where_another_stopped) {
   check_restore((sw_optimizer_options){0});
-  check_restore((sw_optimizer_options){.kind = SW_OPTIMIZER_ADAMW, .beta2 = 0.99, .eps = 1e-8});
+  check_restore((sw_optimizer_options){.kind = SW_OPTIMIZER_adamw, .beta2 = 0.99, .eps = 1e-8});
 }
 
 /* Counters end at 2^53: nothing above is restored, and no step counts beyond it. */
@@ -343,7 +365,7 @@ TEST(test_refuses_to_go_on_without_vectors) {
   problem p;
   make_problem(&p, SW_F64);
   sw_loop *l = loop_with(
-      &p, (sw_loop_options){.optimizer = {.kind = SW_OPTIMIZER_ADAM, .beta2 = 0.9, .eps = 1}});
+      &p, (sw_loop_options){.optimizer = {.kind = SW_OPTIMIZER_adam, .beta2 = 0.9, .eps = 1}});
   CHECK_EQ_INT(sw_loop_restore(l, &(sw_resume){.step = 3}), SW_EARG);
   assert_message("adam goes on from step 3 with 2 vectors, got 0");
   sw_tensor *narrow = tensor(SW_F32, 1, F, 0), *longer = tensor(SW_F64, 1, F + 1, 0);
@@ -354,13 +376,14 @@ TEST(test_refuses_to_go_on_without_vectors) {
   CHECK_OK(ctx, sw_loop_set(l, SW_HYPER_MOMENTUM, 1));
   sw_stop why;
   CHECK_EQ_INT(sw_loop_advance(l, 1, 0, NULL, &why), SW_ERANGE);
-  assert_message("beta1");
+  assert_message("adam: momentum must be 0 or more and below 1");
   sw_loop_free(l);
   free_problem(&p);
 }
 
 RUN_CLEAN_TESTS(CLEAN(test_adam_by_hand), CLEAN(test_adamw_by_hand),
                 CLEAN(test_first_step_of_adam_is_the_rate), CLEAN(test_clips_the_norm),
+                CLEAN(test_an_external_optimizer_finds_the_clipped_gradient),
                 CLEAN(test_segments_have_factors), CLEAN(test_refuses_segments),
                 CLEAN(test_micro_batches_are_the_batch), CLEAN(test_rate_follows_the_batch),
                 CLEAN(test_update_ratios), CLEAN(test_goes_on_where_another_stopped),

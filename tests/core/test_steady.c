@@ -284,7 +284,7 @@ TEST(options) {
   const sw_range ranges[] = {{0, HIDDEN * IN, 1, 1, 0},
                              {HIDDEN * IN, HIDDEN, 1, 0, 0},
                              {HIDDEN * IN + HIDDEN, WEIGHTS - HIDDEN * IN - HIDDEN, 2, 1, 0}};
-  const sw_optimizer_options adam = {.kind = SW_OPTIMIZER_ADAMW, .beta2 = 0.99, .eps = 1e-8};
+  const sw_optimizer_options adam = {.kind = SW_OPTIMIZER_adamw, .beta2 = 0.99, .eps = 1e-8};
   for (int order = SW_SHUFFLED; order <= SW_SEQUENTIAL; order++) {
     check_options((sw_loop_options){.optimizer = adam,
                                     .ranges = ranges,

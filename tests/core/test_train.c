@@ -22,14 +22,13 @@ typedef struct sgd {
 static double update_many(const swi_kernels *k, sgd h, int64_t n, void *w, void *m, const void *g,
                           int first) {
   const sw_optimizer_options o = {
-      .kind = SW_OPTIMIZER_SGD, .dampening = h.dampening, .nesterov = h.nesterov};
-  const swi_rule r = {.optimizer = &o,
-                      .lr = h.lr,
-                      .momentum = h.momentum,
-                      .weight_decay = h.weight_decay,
-                      .grad_scale = 1,
-                      .first = first};
-  return swi_rule_update(k, &r, n, &(swi_slices){w, {m, NULL}, g});
+      .kind = SW_OPTIMIZER_sgd, .dampening = h.dampening, .nesterov = h.nesterov};
+  const double hyper[SW_HYPER_COUNT] = {[SW_HYPER_LR] = h.lr,
+                                        [SW_HYPER_MOMENTUM] = h.momentum,
+                                        [SW_HYPER_WEIGHT_DECAY] = h.weight_decay};
+  swi_update u = swi_update_of(&o, hyper);
+  u.first = first;
+  return swi_update_piece(k, o.kind, &u, &(swi_vectors){w, {m, NULL}, g}, 0, n);
 }
 
 static double update_one(sgd h, double *w, double *m, double g, int first) {
@@ -116,25 +115,62 @@ TEST(test_float32_follows_float64) {
   sw_tensor_free(narrow);
 }
 
-static void refused(swi_rule r, const char *name) {
-  const sw_optimizer_options o = {.kind = SW_OPTIMIZER_SGD};
-  r.optimizer = &o;
-  assert_int_equal(swi_rule_check(ctx, &r), SW_ERANGE);
-  assert_message(name);
-}
-
 static void refused_options(sw_optimizer_options o, const char *message) {
   assert_int_equal(swi_optimizer_check(ctx, &o), SW_ERANGE);
   assert_message(message);
 }
 
-TEST(test_sgd_refuses) {
-  refused((swi_rule){.lr = -1}, "lr");
-  refused((swi_rule){.lr = (double)NAN}, "lr");
-  refused((swi_rule){.momentum = HUGE_VAL}, "momentum");
-  refused((swi_rule){.weight_decay = -0.5}, "weight_decay");
-  refused_options((sw_optimizer_options){.dampening = -0.5}, "dampening");
+TEST(test_fields_outside_of_their_range) {
+  refused_options((sw_optimizer_options){.dampening = -0.5}, "sgd: dampening must be 0 to 1");
   refused_options((sw_optimizer_options){.nesterov = 1, .dampening = 0.1}, "no dampening");
+  refused_options((sw_optimizer_options){.kind = SW_OPTIMIZER_adam, .beta2 = 1},
+                  "adam: beta2 must be 0 or more and below 1");
+  refused_options((sw_optimizer_options){.kind = SW_OPTIMIZER_adamw, .eps = HUGE_VAL},
+                  "adamw: eps must be finite and not negative");
+}
+
+/* -------------------------------------------------------------- one update of a vector */
+
+/* Numbers of one update, refused by name. */
+static void refused_update(int h, double x, sw_optimizer_kind kind, const char *message) {
+  sw_tensor *w = doubles(2, (double[]){1, 2}), *g = doubles(2, (double[]){1, 1});
+  const sw_optimizer_options o = sw_optimizer_defaults(kind);
+  sw_update u = {.w = w, .g = g, .step = 1};
+  u.hyper[h] = x;
+  assert_int_equal(sw_optimizer_update(&o, &u), SW_ERANGE);
+  assert_message(message);
+  sw_tensor_free(w);
+  sw_tensor_free(g);
+}
+
+TEST(test_numbers_outside_of_their_range) {
+  refused_update(SW_HYPER_LR, -1, SW_OPTIMIZER_sgd, "lr must be finite and not negative");
+  refused_update(SW_HYPER_LR, (double)NAN, SW_OPTIMIZER_sgd, "lr");
+  refused_update(SW_HYPER_MOMENTUM, 1.5, SW_OPTIMIZER_sgd, "momentum must be 0 to 1");
+  refused_update(SW_HYPER_MOMENTUM, 1, SW_OPTIMIZER_adam, "momentum must be 0 or more and below 1");
+  refused_update(SW_HYPER_WEIGHT_DECAY, -0.5, SW_OPTIMIZER_none, "weight_decay");
+}
+
+TEST(test_an_update_of_a_vector) {
+  sw_tensor *w = doubles(2, (double[]){1, 2}), *g = doubles(2, (double[]){1, -1});
+  sw_tensor *m = doubles(2, (double[]){7, 7});
+  double *weight = data_of(w), *kept = data_of(m), *gradient = data_of(g);
+  const sw_optimizer_options o = {.kind = SW_OPTIMIZER_sgd};
+  sw_update u = {.w = w, .g = g, .step = 1, .first = 1};
+  u.hyper[SW_HYPER_LR] = 0.5;
+  u.hyper[SW_HYPER_MOMENTUM] = 0.5;
+  assert_int_equal(sw_optimizer_update(&o, &u), SW_EARG);
+  assert_message("sgd keeps momentum, none was given");
+  u.moment[0] = m;
+  CHECK_OK(ctx, sw_optimizer_update(&o, &u));
+  assert_true(kept[0] == 1 && kept[1] == -1);
+  assert_true(weight[0] == 0.5 && weight[1] == 2.5);
+  gradient[1] = HUGE_VAL;
+  assert_int_equal(sw_optimizer_update(&o, &u), SW_ENAN);
+  assert_true(weight[0] == 0.5 && weight[1] == 2.5);
+  sw_tensor_free(w);
+  sw_tensor_free(g);
+  sw_tensor_free(m);
 }
 
 /* -------------------------------------------------------------- averages */
@@ -332,14 +368,13 @@ TEST(test_out_of_memory) {
   survives_failing_memory(make_last);
 }
 
-RUN_CLEAN_TESTS(CLEAN(test_plain), CLEAN(test_momentum),
-                CLEAN(test_dampening_starts_with_the_second_update), CLEAN(test_nesterov),
-                CLEAN(test_nesterov_without_momentum_is_plain),
-                CLEAN(test_weight_decay_comes_before_momentum),
-                CLEAN(test_a_new_rate_acts_on_old_momentum),
-                CLEAN(test_without_momentum_the_buffer_stays), CLEAN(test_float32_follows_float64),
-                CLEAN(test_sgd_refuses), CLEAN(test_average_is_the_arithmetic_mean),
-                CLEAN(test_average_goes_on_from_what_was_saved),
-                CLEAN(test_average_refuses_and_stays), CLEAN(test_ema_forgets),
-                CLEAN(test_last_points), CLEAN(test_averages_go_on_from_their_state),
-                CLEAN(test_averages_refuse_options_and_states), CLEAN(test_out_of_memory))
+RUN_CLEAN_TESTS(
+    CLEAN(test_plain), CLEAN(test_momentum), CLEAN(test_dampening_starts_with_the_second_update),
+    CLEAN(test_nesterov), CLEAN(test_nesterov_without_momentum_is_plain),
+    CLEAN(test_weight_decay_comes_before_momentum), CLEAN(test_a_new_rate_acts_on_old_momentum),
+    CLEAN(test_without_momentum_the_buffer_stays), CLEAN(test_float32_follows_float64),
+    CLEAN(test_fields_outside_of_their_range), CLEAN(test_numbers_outside_of_their_range),
+    CLEAN(test_an_update_of_a_vector), CLEAN(test_average_is_the_arithmetic_mean),
+    CLEAN(test_average_goes_on_from_what_was_saved), CLEAN(test_average_refuses_and_stays),
+    CLEAN(test_ema_forgets), CLEAN(test_last_points), CLEAN(test_averages_go_on_from_their_state),
+    CLEAN(test_averages_refuse_options_and_states), CLEAN(test_out_of_memory))

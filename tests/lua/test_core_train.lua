@@ -242,6 +242,6 @@ function TestLoopOptions:test_refuses()
   raises("coupling wants a reference batch", loop, { coupling = "sqrt" })
   raises("segments must cover the 2 weights", loop, { segments = { { first = 2, length = 1 } } })
   raises("the subset's number 1 is example 3", loop, { subset = core.tensor({ 3 }, "int32") })
-  raises('optimizer must be "sgd", "adam" or "adamw"', loop, { optimizer = "rmsprop" })
+  raises('optimizer must be "sgd", "adam", "adamw" or "none"', loop, { optimizer = "rmsprop" })
   raises("beta2", loop, { optimizer = "adam", beta2 = 1 })
 end

@@ -44,7 +44,7 @@ function TestNonsense:test_schedules_at_the_trainer()
   refused("it is 0 to 1", { momentum = sch.linear { from = 0.5, to = 2, epochs = 10 } })
   refused("momentum is 1.25", { momentum = sch.constant(1.25) })
   refused("momentum", { momentum = sch.piecewise { values = { 0.9, 2 }, at = { 4000 } } })
-  refused("beta1, below 1", { optimizer = sw.optim.Adam {},
+  refused("of adam it is 0 or more and below 1", { optimizer = sw.optim.Adam {},
     momentum = sch.linear { from = 0.5, to = 1, steps = 100 } })
   refused("lr is -", { lr = sch.cosine { from = 0.1, to = -0.1, epochs = 3 } })
   refused("weight_decay is -1", { weight_decay = sch.scale(sch.constant(1), -1) })

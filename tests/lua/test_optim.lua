@@ -1,5 +1,6 @@
 local core = require "swale.core"
 local lu = require "luaunit"
+local oracle = require "optim_oracle"
 local sw = require "swale"
 
 TestOptim = {}
@@ -113,6 +114,90 @@ function TestOptim:test_an_optimizer_is_a_function()
   end
 end
 
+-- ------------------------------------------------------------------ every native one
+
+-- By the name of its row: what its constructor makes.
+local function made_by_name()
+  local made = {}
+  for name, maker in pairs(sw.optim) do
+    if name:find "^%u" then
+      local optimizer = maker {}
+      made[optimizer.kind] = optimizer
+    end
+  end
+  return made
+end
+
+function TestOptim:test_each_row_has_a_constructor()
+  local made = made_by_name()
+  for kind, row in pairs(core.optimizers()) do
+    lu.assert_true(row.external or made[kind] ~= nil, "sw.optim makes no " .. kind)
+  end
+end
+
+local function normal(n, seed)
+  return core.random(seed, "optim"):fill_normal(core.zeros { n }, 0, 1)
+end
+
+local HYPER = { lr = 0.01, momentum = 0.8, weight_decay = 0.1 }
+
+function TestOptim:test_each_updates_as_the_oracle()
+  for kind, optimizer in pairs(made_by_name()) do
+    lu.assert_not_nil(oracle[kind], "optim_oracle.lua has no " .. kind)
+    local w, v, state, kept = normal(100, 1), normal(100, 1), {}, {}
+    for step = 1, 5 do
+      local g = normal(100, 1 + step)
+      optimizer(w, g, state, HYPER)
+      oracle[kind](v, g, kept, HYPER, optimizer)
+    end
+    lu.assert_equals(state.step, 5)
+    -- five float32 updates of size one
+    lu.assert_true((w - v):norm() < 2e-6, kind .. " differs from its oracle")
+    for _, name in ipairs(core.optimizers()[kind].moments) do
+      lu.assert_true((state[name] - kept[name]):norm() < 1e-5, kind .. ": " .. name)
+    end
+  end
+end
+
+-- The loss is the mean of f(<example, weights>), f(y) = y if nil.
+local function loop_of(optimizer, w, x, f)
+  local n = w:numel()
+  local graph = core.graph()
+  local input, param = graph:input(1, "real", { "batch", n }), graph:param(1, { n })
+  local y = core.apply("sum", { axes = { 2 } }, core.apply("mul", nil, input, param))
+  local loss = core.apply("mean", { axes = { 1 } }, f and core.apply(f, nil, y) or y)
+  return core.loop(optimizer:options { weights = w, source = core.source { x = x },
+    order = "sequential",
+    program = core.program(graph, { loss, graph:gradient(loss, { param })[1] },
+      { offsets = { false, 1 } }) })
+end
+
+function TestOptim:test_each_updates_as_in_training_to_the_bit()
+  local x = normal(4 * 50, 9):reshape { 4, 50 }
+  for kind, optimizer in pairs(made_by_name()) do
+    local w, v, state = normal(50, 1), normal(50, 1), {}
+    local loop = loop_of(optimizer, w, x)
+    for name, value in pairs(HYPER) do loop:set(name, value) end
+    loop:set("batch_size", 4)
+    for _ = 1, 5 do
+      assert(loop:advance(1))
+      optimizer(v, loop:gradient(), state, HYPER)
+    end
+    lu.assert_equals(v:table(), w:table(), kind)
+  end
+end
+
+function TestOptim:test_an_update_is_refused_by_name()
+  local sgd, w, g = sw.optim.SGD { momentum = 0.9 }, sw.ones { 2 }, sw.ones { 2 }
+  lu.assert_error_msg_contains("lr must be a number", sgd, w, g, {}, {})
+  lu.assert_error_msg_contains("g has shape (3), the weights have (2)", sgd, w, sw.ones { 3 }, {},
+    { lr = 1 })
+  lu.assert_error_msg_contains("lr must be finite and not negative", sgd, w, g, {}, { lr = -1 })
+  lu.assert_error_msg_contains("step must be", sgd, w, g, {}, { lr = 1, step = 0 })
+  lu.assert_error_msg_contains("gradient is not finite", sgd, w, g / 0, {}, { lr = 1 })
+  lu.assert_equals(w:table(), { 1, 1 })
+end
+
 -- ------------------------------------------------------------------ written in Lua
 
 local function momentum_sgd(w, g, state, hyper)
@@ -168,4 +253,57 @@ function TestOptim:test_refusals_of_adam()
     model = sw.nn.Linear(1, 1), lr = 1, weight_decay = 1,
     data = sw.data.from_tensors { train = { x = sw.ones { 1, 1 }, y = sw.ones { 1, 1 } } },
     optimizer = sw.optim.AdamW { weight_decay = 0.1 }, loss = sw.loss.mse })
+end
+
+-- sqrt'(0) is infinite: the function is not called, no weight changes.
+function TestOptim:test_an_infinite_gradient_leaves_the_weights_alone()
+  local calls, seen = 0, nil
+  local w = sw.ones { 2 }
+  local inner = loop_of(sw.optim.of(print), w, sw.tensor { { 1, 2 } }, "sqrt")
+  local loop = require("swale.trainer.custom").new(inner, function(v, g, _, hyper)
+    calls, seen = calls + 1, hyper.lr
+    v:add(-hyper.lr, g)
+  end, w)
+  loop:set("lr", 0.5)
+  loop:set("batch_size", 1)
+  lu.assert_equals(loop:advance(1), "steps")
+  w:fill(0)
+  local why, message = loop:advance(1)
+  lu.assert_nil(why)
+  lu.assert_str_contains(message, "the gradient is not finite")
+  lu.assert_equals({ calls, seen, w:table() }, { 1, 0.5, { 0, 0 } })
+end
+
+-- Names that a checkpoint uses itself.
+function TestOptim:test_what_one_written_in_lua_keeps_may_have_any_name()
+  local names = { "m", "average", "average.swa", "buffers", "buffers.average", "weights",
+    "optimizer.m" }
+  local w = sw.zeros { 2 }
+  local function keep(_, g, state)
+    for i, name in ipairs(names) do state[name] = state[name] or g * 0 + i end
+  end
+  local function make()
+    local loop = loop_of(sw.optim.of(keep), w, sw.ones { 1, 2 })
+    loop = require("swale.trainer.custom").new(loop, keep, w)
+    loop:set("lr", 0)
+    loop:set("batch_size", 1)
+    return loop
+  end
+  local first, second = make(), make()
+  first:advance(1)
+  local vectors = first:state_vectors()
+  lu.assert_not_nil(vectors.m)
+  for name in pairs(vectors) do
+    lu.assert_false(name:find "^weights" or name:find "^buffers" or name:find "^average" or false)
+  end
+  second:restore { step = 1, examples = 1, vectors = vectors }
+  for i, name in ipairs(names) do lu.assert_equals(second.kept[name]:table(), { i, i }, name) end
+end
+
+function TestOptim:test_hyperparameters_are_annotated()
+  local folder = debug.getinfo(1, "S").source:match "^@(.*/)" or "./"
+  local file <close> = assert(io.open(folder .. "../../scripts/swale/meta/core.lua"))
+  local line, names = file:read "a":match "%-%-%-@alias swale%.Hyper ([^\n]*)", {}
+  for i, row in ipairs(core.hyperparameters()) do names[i] = ("%q"):format(row.name) end
+  lu.assert_equals(line, table.concat(names, "|"))
 end

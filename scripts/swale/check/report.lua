@@ -1,5 +1,6 @@
 --- What `swale check` prints of a fit that was planned.
 local footprint = require "swale.trainer.footprint"
+local hyper = require "swale.trainer.hyper"
 local layers = require "swale.check.layers"
 local look = require "swale.data.look"
 local measured = require "swale.check.measured"
@@ -124,7 +125,7 @@ end
 function M.lines(fit, timed)
   local lines = data_lines(fit.engine.data)
   lines[#lines + 1] = work(fit)
-  for _, name in ipairs { "lr", "batch_size", "momentum", "weight_decay" } do
+  for _, name in ipairs(hyper.NAMES) do
     lines[#lines + 1] = setting(fit, name)
   end
   lines[#lines + 1] = memory(fit.engine, fit.plan)

@@ -457,6 +457,42 @@ function Average:count() end
 ---@return swale.Tensor             a copy; raises before the first update
 function Average:mean() end
 
+---@class swale.Interval
+---@field least number
+---@field most number
+---@field open boolean               most itself is outside
+
+---@class swale.HyperRow: swale.Interval   a number that may change from step to step
+---@field name swale.Hyper
+---@field whole boolean              rounded down to a whole number
+
+---@return swale.HyperRow[]
+function core.hyperparameters() end
+
+---@class swale.OptimizerField: swale.Interval
+---@field name string                an option of core.loop
+---@field default number|boolean
+
+---@class swale.OptimizerRow
+---@field name string
+---@field moments string[]           the vectors that it keeps, by their names in checkpoints
+---@field only_with_momentum boolean  it keeps them only where the momentum is above 0
+---@field external boolean           it updates nothing: a script does, after each step
+---@field momentum swale.OptimizerField   its range may be narrower than that of the hyperparameter
+---@field fields swale.OptimizerField[]
+
+---@return table<string, swale.OptimizerRow>   by name
+function core.optimizers() end
+
+---One update of w, the same bits as a step of a loop that clips nothing.
+---@param o table                    optimizer, and the fields of its row
+---@param w swale.Tensor             contiguous; updated
+---@param g swale.Tensor             like w
+---@param state table                holds its moments by name; those that are missing are made
+---@param numbers { lr: number, momentum?: number, weight_decay?: number, step: integer }
+---@return true|nil ok, string? message, string? code    nil, message, "ENAN": g or new weights are not finite
+function core.update(o, w, g, state, numbers) end
+
 ---@class swale.Loop
 local Loop = {}
 ---@class swale.LoopSegment         a range of the weights; together they cover them, in order
@@ -474,11 +510,8 @@ local Loop = {}
 ---@field seed? integer             of the order of examples, and of random numbers in the programs
 ---@field order? "shuffled"|"independent"|"sequential"   shuffled; independent draws are with replacement
 ---@field subset? swale.Tensor      int32, from 0: the examples that are trained on; they make an epoch
----@field optimizer? "sgd"|"adam"|"adamw"   sgd. adam: weight decay into the gradient; adamw: apart from it
----@field dampening? number         sgd
----@field nesterov? boolean         sgd
----@field beta2? number             adam, adamw: 0.999; beta1 is the hyper "momentum" (set it: it starts as 0.9)
----@field eps? number               adam, adamw: 1e-8
+---@field optimizer? string       of core.optimizers; sgd
+---@field [string] any             and the fields of its row, by name
 ---@field max_norm? number          the whole gradient is scaled down to this norm (state.grad_norm is before); nil: never
 ---@field segments? swale.LoopSegment[]     nil: all the weights are one
 ---@field micro_batch? integer      most examples a program run; larger batches are accumulated, in order; nil: none is
@@ -525,9 +558,9 @@ function Loop:watch_updates(every) end
 ---@param t number[]                filled; 0 for what did not move
 ---@return integer|nil step         nil: not noted yet
 function Loop:update_ratios(t) end
----@return swale.Tensor|nil         the momentum buffer (Adam: the first moment), a view; nil before the first update with momentum
+---@return swale.Tensor|nil         the first vector that the optimizer keeps, a view; nil before the first update that keeps one
 function Loop:momentum() end
----@return table<string, swale.Tensor>   views of what the optimizer keeps: momentum; adam: exp_avg, exp_avg_sq. Empty before the first update
+---@return table<string, swale.Tensor>   views of the moments that the optimizer keeps. Empty before the first update
 function Loop:state_vectors() end
 ---Continues after that many steps, with what state_vectors gave then; the weights are the caller's to set.
 ---@class swale.LoopResume          as state and state_vectors gave them
@@ -544,7 +577,7 @@ function Loop:state_vectors() end
 ---@field vectors? table<string, swale.Tensor>
 ---@param o swale.LoopResume
 function Loop:restore(o) end
----@return swale.Tensor|nil         the last gradient, before clipping, a view
+---@return swale.Tensor|nil         the last gradient, a view: before clipping; of optimizer "none": clipped
 function Loop:gradient() end
 ---Looks at weights and buffers, whoever wrote them.
 ---@return true|nil fine, string? message, string? code    nil, message, "ENAN": they are not finite

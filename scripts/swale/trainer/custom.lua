@@ -1,5 +1,6 @@
---- A loop whose optimizer is a Lua function. The native loop below it draws batches, computes loss,
---- gradient and norms, and updates with a rate of 0; the function does the rest.
+--- A loop whose optimizer is a Lua function. The native loop below it has the optimizer "none": it
+--- draws batches, computes loss, gradient and norms, clips and follows schedules; the function
+--- updates the weights.
 local copies = require "swale.copies"
 local core = require "swale.core"
 local errors = require "swale.errors"
@@ -8,31 +9,27 @@ local rules = require "swale.trainer.hyper"
 local M = {}
 
 ---@class swale.CustomLoop
----@field inner swale.Loop
+---@field inner swale.Loop        of the optimizer "none"
 ---@field f fun(w: swale.Tensor, g: swale.Tensor, state: table, hyper: table)
----@field o table                 see new
+---@field weights swale.Tensor
+---@field kept table              the function's state
+---@field s table                 the loop's state after the last step
+---@field hyper table             what the function is given
 local Loop = {}
 Loop.__index = Loop
 
-local OWN = { "lr", "momentum", "weight_decay" }
-
 ---@param inner swale.Loop
 ---@param f function
----@param o table       weights, max_norm, coupling, reference, n: examples in an epoch
+---@param weights swale.Tensor
 ---@return swale.CustomLoop
-function M.new(inner, f, o)
-  for _, name in ipairs(OWN) do inner:set(name, 0) end
-  return setmetatable({ inner = inner, f = f, o = o, kept = {}, given = {}, s = {},
-    hyper = { lr = 0, momentum = 0, weight_decay = 0 } }, Loop)
+function M.new(inner, f, weights)
+  return setmetatable({ inner = inner, f = f, weights = weights, kept = {}, s = {}, hyper = {} },
+    Loop)
 end
 
 ---@param name swale.Hyper
 ---@param value number|swale.NativeSchedule
-function Loop:set(name, value)
-  if name == "batch_size" then return self.inner:set(name, value) end
-  self.given[name] = value
-  if self.s.step == nil and type(value) == "number" then self.hyper[name] = value end
-end
+function Loop:set(name, value) self.inner:set(name, value) end
 
 local function refuse(self)
   local info = debug.getinfo(self.f, "S")
@@ -60,7 +57,7 @@ end
 --- The first call with a rate above 0 is watched: a function that computes new weights and does not
 --- write them into w trains nothing.
 local function apply(self, g, now)
-  local w = self.o.weights
+  local w = self.weights
   if self.watched or now.lr == 0 then return self.f(w, g, self.kept, now) end
   self.watched = true
   local before = w:clone()
@@ -69,36 +66,12 @@ local function apply(self, g, now)
   if (rebound or other) and (w - before):norm() == 0 then refuse(self) end
 end
 
-local function rate_factor(o, batch)
-  if o.coupling == "linear" then return batch / o.reference end
-  return o.coupling == "sqrt" and math.sqrt(batch / o.reference) or 1
-end
-
---- The numbers of the update that follows a gradient: of the last batch, or of one that was
---- refused.
-local function settle(self, refused)
-  local s, now = self.inner:state(self.s), self.hyper
-  local step, before = s.step - 1, s.examples - s.batch_size
-  if refused then step, before = s.step, s.examples end
-  for _, name in ipairs(OWN) do
-    local value = self.given[name]
-    now[name] = type(value) == "number" and value
-      or value:at(step, before, before + s.batch_size, self.o.n)
-  end
-  now.lr = now.lr * rate_factor(self.o, s.batch_size)
-  now.batch_size, now.step = s.batch_size, s.step
-  return s, now
-end
-
+--- The update that follows a gradient. Gives the examples seen so far.
 local function update(self)
-  local s, now = settle(self)
-  local g = self.inner:gradient()
-  local most = self.o.max_norm
-  if most and s.grad_norm > most then -- twice: one factor may be below the numbers of float32
-    local root = math.sqrt(most / s.grad_norm)
-    g:scale(root):scale(root)
-  end
-  apply(self, g, now)
+  local s, now = self.inner:state(self.s), self.hyper
+  for _, name in ipairs(rules.NAMES) do now[name] = s[name] end
+  now.step = s.step
+  apply(self, self.inner:gradient(), now)
   local sound, message, code = self.inner:check()
   if not sound then return nil, message, code end
   return s.examples
@@ -107,7 +80,6 @@ end
 local function advance(self, steps, stop)
   for _ = 1, steps do
     local why, message, code = self.inner:advance(1, stop)
-    if code == "ENAN" then settle(self, true) end
     if not why or why == "interrupted" then return why, message, code end
     local examples, fault, kind = update(self)
     if not examples then return nil, fault, kind end
@@ -126,42 +98,41 @@ function Loop:advance(steps, stop, t)
   return why, message, code
 end
 
-local function take(self, names, ...)
-  for i, name in ipairs(names) do
-    local value = select(i, ...)
-    if not rules.is_valid(name, value) then return i, value end
-    self:set(name, name == "batch_size" and math.floor(value) or value)
-  end
-end
-
 ---As the native loop's.
 ---@param ... swale.Hyper
 ---@return fun(...: number): boolean|nil, ...
 function Loop:stepper(...)
-  local names, s = { ... }, {}
-  return function(...)
-    local i, value = take(self, names, ...)
-    if i then return nil, i, value end
-    local why, message, code = self:advance(1, nil, s)
-    if not why then return nil, message, code end
-    if why == "interrupted" then return nil, why, "EINTERRUPTED" end
-    return true, s.step, s.examples, s.epoch, s.loss, s.grad_norm, s.lr, s.batch_size
+  local step = self.inner:stepper(...)
+  local function updated(news, ...)
+    if news == nil then return nil, ... end
+    local examples, message, code = update(self)
+    if not examples then return nil, message, code end
+    return news, ...
   end
+  return function(...) return updated(step(...)) end
 end
 
 ---@param t table
 ---@return table t
-function Loop:state(t)
-  self.inner:state(t)
-  for _, name in ipairs(OWN) do t[name] = self.hyper[name] end
-  return t
+function Loop:state(t) return self.inner:state(t) end
+
+--- Names in a checkpoint that are not the function's to use.
+local RESERVED = { "^weights", "^buffers", "^average", "^optimizer%." }
+
+local function saved_name(name)
+  for _, pattern in ipairs(RESERVED) do
+    if name:find(pattern) then return "optimizer." .. name end
+  end
+  return name
 end
 
 ---@return table<string, swale.Tensor>   the tensors that the function keeps
 function Loop:state_vectors()
   local found = {}
   for name, value in pairs(self.kept) do
-    if core.type(value) == "tensor" and type(name) == "string" then found[name] = value end
+    if core.type(value) == "tensor" and type(name) == "string" then
+      found[saved_name(name)] = value
+    end
   end
   return found
 end
@@ -179,9 +150,10 @@ function Loop:restore(o)
   self.inner:restore(inner)
   self.kept = o.memory and copies.deep(o.memory) or {}
   if not o.memory then
-    for name, value in pairs(o.vectors) do self.kept[name] = value:clone() end
+    for name, value in pairs(o.vectors) do
+      self.kept[name:match "^optimizer%.(.*)" or name] = value:clone()
+    end
   end
-  for _, name in ipairs(OWN) do self.hyper[name] = o[name] or self.hyper[name] end
 end
 
 ---@return number

@@ -45,12 +45,10 @@ local function data_bytes(data)
   return n
 end
 
---- Vectors of the weights' size: Adam keeps two moments, SGD a buffer if there is momentum. What
---- an optimizer in Lua keeps is not known.
+--- Vectors of the weights' size that the optimizer keeps; unknown of one written in Lua.
 local function vectors_kept(engine)
-  local kind = engine.optimizer.kind
-  if kind == "adam" or kind == "adamw" then return 2 end
-  return kind == "sgd" and engine.settings.momentum ~= 0 and 1 or 0
+  local row = engine.optimizer.row
+  return row.only_with_momentum and engine.settings.momentum == 0 and 0 or #row.moments
 end
 
 ---The averages that a trainer keeps.

@@ -1,11 +1,15 @@
---- The numbers a user can set: learning rate, batch size, momentum, weight decay. Fixed values and
+--- The hyperparameters, numbers that a user can set: core.hyperparameters. Fixed values and
 --- native schedules are handed to the loop once; Lua functions are asked before each step.
+local core = require "swale.core"
 local errors = require "swale.errors"
 local schedule = require "swale.schedule"
 
 local M = {}
 
-M.NAMES = { "lr", "batch_size", "momentum", "weight_decay" }
+M.NAMES = {}
+
+local ROWS <const> = {}
+for i, row in ipairs(core.hyperparameters()) do M.NAMES[i], ROWS[row.name] = row.name, row end
 
 --- A function that is asked before each step.
 ---@class swale.LiveRule
@@ -21,32 +25,45 @@ local function place_of(f)
   return ("%s:%d"):format(info.short_src, info.linedefined)
 end
 
-local LARGEST_BATCH = 2 ^ 31 - 1
-
----Whether a loop can have this value.
----@param name swale.Hyper
----@param value any
+---@param name any
 ---@return boolean
-function M.is_valid(name, value)
-  if type(value) ~= "number" or value - value ~= 0 then return false end
-  if name == "batch_size" then return value >= 1 and value < LARGEST_BATCH + 1 end
-  return value >= 0 and (name ~= "momentum" or value <= 1)
+function M.is_name(name) return ROWS[name] ~= nil end
+
+--- As the loop takes it: a batch size is a whole number.
+local function taken(name, value) return ROWS[name].whole and math.floor(value) or value end
+
+local function is_within(range, value)
+  return value >= range.least and (value < range.most or value == range.most and not range.open)
 end
 
-local WANTED = { batch_size = "a batch has 1 to 2147483647 examples", momentum = "it is 0 to 1" }
+local function is_finite(value) return type(value) == "number" and value - value == 0 end
 
---- Of Adam, momentum is beta1, and 1 - beta1 is divided by.
-local function fits(name, value, kind)
-  local is_beta = name == "momentum" and (kind == "adam" or kind == "adamw")
-  return M.is_valid(name, value) and not (is_beta and value == 1)
+--- An optimizer's row may narrow the range of momentum.
+local function fits(name, value, optimizer)
+  return is_finite(value) and is_within(ROWS[name], taken(name, value))
+    and (name ~= "momentum" or is_within(optimizer.momentum, value))
+end
+
+--- A number of the range in words: all digits of a whole one.
+local function shown(x) return math.type(x) == "float" and ("%.10g"):format(x) or tostring(x) end
+
+local function interval_words(range)
+  local from, to = shown(range.least), shown(range.most)
+  if range.open then return ("%s or more and below %s"):format(from, to) end
+  return ("%s to %s"):format(from, to)
 end
 
 --- What it would have to be.
-local function wanted(name, value, kind)
-  if name == "momentum" and value == 1 and fits(name, 0.5, kind) then
-    return "of Adam it is beta1, below 1"
+local function wanted(name, value, optimizer)
+  local row = ROWS[name]
+  if name == "momentum" and is_within(row, value) then
+    return ("of %s it is %s"):format(optimizer.name, interval_words(optimizer.momentum))
+  elseif name == "batch_size" then
+    return ("a batch has %s examples"):format(interval_words(row))
+  elseif row.most < math.huge then
+    return "it is " .. interval_words(row)
   end
-  return WANTED[name] or "it must be a finite number that is not negative"
+  return "it must be a finite number that is not negative"
 end
 
 ---Raises for a value that a schedule will have.
@@ -54,11 +71,11 @@ end
 ---@param value number
 ---@param from swale.Schedule
 ---@param step integer    the update it is for, from 1
----@param kind string     of the optimizer
-function M.check_scheduled(name, value, from, step, kind)
-  if fits(name, value, kind) then return end
+---@param optimizer swale.OptimizerRow
+function M.check_scheduled(name, value, from, step, optimizer)
+  if fits(name, value, optimizer) then return end
   errors.misuse("Trainer: %s is %g at step %d (%s): %s", name, value, step, tostring(from),
-    wanted(name, value, kind))
+    wanted(name, value, optimizer))
 end
 
 ---Raises for a value that no loop can have.
@@ -66,15 +83,13 @@ end
 ---@param value any
 ---@param s swale.State
 function M.refuse(rule, value, s)
-  local words = "a batch has 1 to 2147483647 examples"
-  if type(value) ~= "number" or value - value ~= 0 then
+  local row, words = ROWS[rule.name]
+  if not is_finite(value) then
     words = "a rule returns a finite number"
-  elseif rule.name == "momentum" then
-    words = "it is 0 to 1"
-  elseif rule.name ~= "batch_size" then
-    words = "it must not be negative"
-  elseif value < 1 then
-    words = "a batch has at least 1 example"
+  elseif rule.name == "batch_size" then
+    words = value < 1 and "a batch has at least 1 example" or wanted(rule.name, value)
+  else
+    words = row.most < math.huge and "it is " .. interval_words(row) or "it must not be negative"
   end
   errors.misuse("the %s rule (%s) gave %s for step %d: %s", rule.name, place_of(rule.f),
     errors.shown(value), s.step + 1, words)
@@ -112,36 +127,32 @@ function M.stepper(loop, rules)
   return loop:stepper(table.unpack(names))
 end
 
---- What the loop starts from where a function will say what comes: never used.
-local PLACEHOLDER = { lr = 0, batch_size = 1, momentum = 0, weight_decay = 0 }
-
-local function check_number(name, value, kind)
+local function check_number(name, value, optimizer)
   if name == "batch_size" and value < 1 then
     errors.misuse("Trainer: batch_size is %s; a batch has at least 1 example", tostring(value))
-  elseif not fits(name, value, kind) then
-    errors.misuse("Trainer: %s is %s; %s", name, tostring(value), wanted(name, value, kind))
+  elseif not fits(name, value, optimizer) then
+    errors.misuse("Trainer: %s is %s; %s", name, tostring(value), wanted(name, value, optimizer))
   end
-  return name == "batch_size" and math.floor(value) or value
 end
 
 ---Checks a setting without a loop.
 ---@param name swale.Hyper
 ---@param x swale.Hyperparameter
----@param kind? string    of the optimizer
-function M.check(name, x, kind)
-  if type(x) == "number" then check_number(name, x, kind) end
-  if schedule.is_rule(x) then check_number(name, x.initial, kind) end
+---@param optimizer swale.OptimizerRow
+function M.check(name, x, optimizer)
+  if type(x) == "number" then check_number(name, x, optimizer) end
+  if schedule.is_rule(x) then check_number(name, x.initial, optimizer) end
 end
 
 local function attach(loop, name, x, rules)
   if type(x) == "number" then
-    loop:set(name, check_number(name, x))
+    loop:set(name, taken(name, x))
   elseif schedule.is_rule(x) then
-    loop:set(name, check_number(name, x.initial))
+    loop:set(name, taken(name, x.initial))
     rules[#rules + 1] = { name = name, f = x.f, mem = {}, held = true,
       initial = x.initial }
   elseif type(x) == "function" or x.f then
-    loop:set(name, PLACEHOLDER[name])
+    loop:set(name, ROWS[name].least) -- never used: the function is asked before the first step
     rules[#rules + 1] = { name = name, f = type(x) == "function" and x or x.f, mem = {},
       held = false }
   else

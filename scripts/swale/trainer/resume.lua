@@ -5,9 +5,6 @@ local snapshot = require "swale.trainer.snapshot"
 
 local M = {}
 
-local KEPT = { sgd = { "momentum" }, adam = { "exp_avg", "exp_avg_sq" },
-  adamw = { "exp_avg", "exp_avg_sq" } }
-
 local function whole(metadata, name)
   local n = math.tointeger(tonumber(metadata[name] or ""))
   return n or errors.misuse("Trainer:restore: the metadata have no %s: no checkpoint of a training",
@@ -48,10 +45,9 @@ local function kept_by_function(saved)
 end
 
 local function vectors(engine, saved)
-  local names = KEPT[engine.optimizer.kind]
-  if not names then return kept_by_function(saved) end
-  local found = {}
-  for _, name in ipairs(names) do found[name] = saved[name] end
+  local row, found = engine.optimizer.row, {}
+  if row.external then return kept_by_function(saved) end
+  for _, name in ipairs(row.moments) do found[name] = saved[name] end
   return found
 end
 

@@ -17,9 +17,9 @@ local function natives(settings)
 end
 
 --- Update number step + 1, after so many examples.
-local function look(entry, kind, step, examples, batch, n)
+local function look(entry, optimizer, step, examples, batch, n)
   local value = entry.schedule.native:at(step, examples, examples + batch, n)
-  hyper.check_scheduled(entry.name, value, entry.schedule, step + 1, kind)
+  hyper.check_scheduled(entry.name, value, entry.schedule, step + 1, optimizer)
 end
 
 local function batch_of(settings)
@@ -41,9 +41,9 @@ end
 ---@param name swale.Hyper
 ---@param x swale.Hyperparameter
 ---@param settings table<swale.Hyper, swale.Hyperparameter>
----@param kind string    of the optimizer
+---@param optimizer swale.OptimizerRow
 ---@param n integer      examples in an epoch
-function M.setting(name, x, settings, kind, n)
+function M.setting(name, x, settings, optimizer, n)
   if not (object.is_schedule(x) and x.native) then return end
   local batch, entry = batch_of(settings), { name = name, schedule = x }
   local list = ends(x, batch, n)
@@ -51,9 +51,9 @@ function M.setting(name, x, settings, kind, n)
     local before = list[i - 1] or at
     for k = 0, 8 do
       local step = before + (at - before) * k // 8
-      look(entry, kind, step, step * batch, batch, n)
+      look(entry, optimizer, step, step * batch, batch, n)
     end
-    if at > 0 then look(entry, kind, at - 1, (at - 1) * batch, batch, n) end
+    if at > 0 then look(entry, optimizer, at - 1, (at - 1) * batch, batch, n) end
   end
 end
 
@@ -69,7 +69,7 @@ function M.fit(engine, s, goal)
   for _, entry in ipairs(updates > 0 and natives(engine.settings) or {}) do
     for i = 0, points - 1 do
       local k = points > 1 and i * (updates - 1) // (points - 1) or 0
-      look(entry, engine.optimizer.kind, s.step + k, s.examples + k * batch, batch,
+      look(entry, engine.optimizer.row, s.step + k, s.examples + k * batch, batch,
         s.epoch_examples)
     end
   end

@@ -19,19 +19,17 @@ local function either(o, optimizer, name)
   return optimizer.defaults[name]
 end
 
----The four numbers, from the trainer's options and the optimizer's.
+---The hyperparameters, from the trainer's options and the optimizer's.
 ---@param o swale.TrainerOptions
 ---@param optimizer swale.Optimizer
 ---@return table<swale.Hyper, swale.Hyperparameter>
 function M.settings(o, optimizer)
-  local settings = { batch_size = o.batch_size }
-  for _, name in ipairs { "lr", "momentum", "weight_decay" } do
-    settings[name] = either(o, optimizer, name)
-  end
+  local settings = {}
+  for _, name in ipairs(hyper.NAMES) do settings[name] = either(o, optimizer, name) end
   if settings.lr == nil then
     errors.misuse("Trainer: needs lr, a number, a schedule or a function of the state")
   end
-  for _, name in ipairs(hyper.NAMES) do hyper.check(name, settings[name], optimizer.kind) end
+  for _, name in ipairs(hyper.NAMES) do hyper.check(name, settings[name], optimizer.row) end
   if optimizer.nesterov and settings.momentum == 0 then
     errors.misuse("Trainer: nesterov wants a momentum above 0")
   end

@@ -1,6 +1,7 @@
 --- The live state that rules see: one table, filled anew after every step.
 local errors = require "swale.errors"
 local estimate = require "swale.estimate"
+local hyper = require "swale.trainer.hyper"
 local measure = require "swale.measure"
 local values = require "swale.measure.values"
 
@@ -20,8 +21,9 @@ local M = {}
 ---@field fault "loss"|"gradient"|"weights"|"buffers"|false   what was not finite, where it stopped
 ---@field [string] swale.Measured   by name, what `measure` asks for; see swale.measure
 
-M.FIELDS = { "step", "examples", "epoch", "loss", "grad_norm", "lr", "batch_size", "momentum",
-  "weight_decay", "epoch_examples", "fault" }
+M.FIELDS = { "step", "examples", "epoch", "loss", "grad_norm" }
+table.move(hyper.NAMES, 1, #hyper.NAMES, #M.FIELDS + 1, M.FIELDS)
+table.move({ "epoch_examples", "fault" }, 1, 2, #M.FIELDS + 1, M.FIELDS)
 
 local function text(self)
   return ("step %d, epoch %.2f: loss %.4g, lr %.4g, batch %d"):format(self.step, self.epoch,
