@@ -43,7 +43,7 @@ static sw_status check_groups(const swi_shape_args *a, const char *what, int64_t
   const int64_t groups = a->attrs->window.groups;
   if (n % groups == 0) return SW_OK;
   return sw_fail(a->ctx, SW_ESHAPE,
-                 "%s: %" PRId64 " %s cannot be parted into %" PRId64 " equal groups", a->op, n,
+                 "%s: %" PRId64 " %s cannot be divided into %" PRId64 " equal groups", a->op, n,
                  what, groups);
 }
 

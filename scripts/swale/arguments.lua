@@ -1,8 +1,8 @@
---- Checks of arguments that go by position, declared for a whole table of functions:
+--- Checks positional arguments, declared for a whole table of functions:
 ---
 ---     arguments.check_all(M, "ops", { pad = "x: value, axis: integer, value: float?" })
 ---
---- The functions are replaced by ones that name the argument, what it must be and what was given.
+--- The functions are replaced by ones whose errors name the argument, its type and the value given.
 local errors = require "swale.errors"
 local types = require "swale.types"
 
@@ -22,14 +22,14 @@ local function refuse(where, i, p, value)
     method and ("; methods are called with a colon: t:%s()"):format(method) or "")
 end
 
---- Whether a value may stand there.
+--- Whether a value is allowed there.
 local function takes(p)
   local type_takes = p.type.takes
   if not p.optional then return type_takes end
   return function(v) return v == nil or type_takes(v) end
 end
 
---- By the number of arguments: a list of them takes three times as long.
+--- One function a number of arguments: a list of them takes three times as long.
 local WRAPPERS = {
   function(f, refused, p)
     local first = p[1]
@@ -69,7 +69,7 @@ end
 
 local inner = setmetatable({}, { __mode = "k" }) -- by the functions that check
 
----The function, checking its arguments first.
+---Returns f with a check of its arguments in front.
 ---@param where string     in messages: "ops.pad"
 ---@param f function
 ---@param text string      "x: value, axis: integer?", with the types of swale.types
@@ -84,12 +84,12 @@ function M.checked(where, f, text)
   return checked
 end
 
----The function that a checked one calls; any other is itself.
+---Returns the function that a checked one calls; any other function itself.
 ---@param f function
 ---@return function
 function M.inner(f) return inner[f] or f end
 
----An axis, counted from 1 whatever it was counted from.
+---Returns an axis, which may count from the end, as counted from 1.
 ---@param where string
 ---@param axis integer
 ---@param ndim integer

@@ -1,4 +1,4 @@
---- Averages of weights along the way.
+--- Averages of weights during a training.
 local class = require "swale.class"
 local core = require "swale.core"
 local errors = require "swale.errors"
@@ -6,7 +6,7 @@ local options = require "swale.options"
 
 local M = {}
 
---- Captured weights are kept up to this many bytes, for a look at them afterwards.
+--- Captured weights are kept up to this many bytes, so that a report can evaluate them.
 local KEPT_BYTES = 2 ^ 28
 
 ---@class swale.Averaging
@@ -38,7 +38,7 @@ function Averaging:__tostring()
     self.every, self.count)
 end
 
----What it is called where its trainer was given no name for it.
+---Its name in a trainer that was given none.
 ---@return string
 function methods:default_name() return NAMES[self.kind] end
 
@@ -60,7 +60,7 @@ local function new_mean(self, weights)
     { kind = self.kind, decay = self.decay, k = self.k })
 end
 
----Takes weights in.
+---Adds weights to the average.
 ---@param weights swale.Tensor   flat
 function methods:update(weights)
   options.value("average:update", "weights", weights, "tensor")
@@ -71,7 +71,7 @@ end
 
 local function check_captured(self)
   if self.count == 0 then
-    errors.misuse("average.%s: nothing was captured yet", TITLES[self.kind])
+    errors.misuse("average.%s: nothing has been captured yet", TITLES[self.kind])
   end
 end
 
@@ -82,14 +82,14 @@ function methods:weights()
   return self.mean:mean()
 end
 
----What restore takes: the mean; of LastK the points it keeps, (points, n).
+---Returns the state for restore: the mean; for LastK the points it keeps, (points, n).
 ---@return swale.Tensor
 function methods:state()
   check_captured(self)
   return self.mean:state()
 end
 
----What is below the last digit of the mean; with it, restore gives the same bits.
+---Returns the part of the mean that float32 cannot hold; with it, restore gives the same bits.
 ---@return swale.Tensor
 function methods:carry()
   check_captured(self)
@@ -107,10 +107,10 @@ function methods:restore(state, count, carry)
   self.kept = self.keep and {} or nil
 end
 
----Begins anew.
+---Resets the average.
 function methods:clear() self.mean, self.kept = nil, self.keep and {} or nil end
 
----The captured weights that are still there, kept or not; nil if there were too many.
+---Returns the captured weights that are kept; nil if there were too many.
 ---@return swale.Tensor[]|nil
 function methods:iterates() return self.kept end
 
@@ -130,10 +130,10 @@ function M.is_average(value) return getmetatable(value) == Averaging end
 
 ---Stochastic weight averaging (Izmailov et al. 2018, algorithm 1):
 ---    mean += (w - mean) / (count + 1)
----Weights are captured after the update that reaches or crosses a mark k * every (k = 1, 2, …) that
----lies after start: with a start of 6 epochs and every epoch, at the ends of epochs 7, 8, …: over
----12 epochs, six captures, the second half. With a cyclic rate whose period is every, that is where
----the rate is lowest.
+---Weights are captured after the update that reaches or crosses a mark k * every (k = 1, 2, …)
+---that lies after start. With start = 6 epochs and every = 1 epoch that is at the ends of epochs 7,
+---8, …, six captures in 12 epochs. With a cyclic rate whose period is every, the rate is lowest
+---there.
 ---@param o? swale.SWAOptions
 ---@return swale.Averaging
 function M.SWA(o)
@@ -142,7 +142,7 @@ function M.SWA(o)
 end
 
 ---@class swale.EMAOptions
----@field decay? number               what stays of the mean at each capture; 0.999
+---@field decay? number               part of the mean that stays at each capture; 0.999
 ---@field start? swale.DurationLike   0
 ---@field every? swale.DurationLike   1 step
 ---@field keep? boolean               false
@@ -155,7 +155,7 @@ function M.EMA(o)
   o = options.check("average.EMA", o, { decay = { "positive", 0.999 }, start = { "duration", 0 },
     every = { "period", { steps = 1 } }, keep = { "boolean", false } })
   if o.decay >= 1 then
-    errors.misuse("average.EMA: decay is what stays of the mean, above 0 and below 1, not %g",
+    errors.misuse("average.EMA: decay, what stays of the mean, is above 0 and below 1, not %g",
       o.decay)
   end
   return new("ema", o, o.keep and {} or nil)

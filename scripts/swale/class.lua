@@ -1,5 +1,6 @@
---- Classes of objects that a script meets. Their methods check self, so that `t.sum()` is told from
---- `t:sum()`, and reading a name that an object does not have is an error, not a nil.
+--- Classes of the objects that scripts use. Their methods check self, so that `t.sum()` is not
+--- taken for `t:sum()`, and reading a name that an object does not have raises instead of giving
+--- nil.
 ---
 ---     local Model = class.new("model", { fields = { "seed" } })
 ---     function Model:weights() return self.flat end -- wrapped as it is assigned
@@ -43,8 +44,7 @@ local function refuse_self(what, method, self)
     got == "nil" and "missing" or errors.with_article(tostring(got)), what, method)
 end
 
---- A function that looks at self before f runs, by f's number of arguments: passing `...` on takes
---- twice as long.
+--- A function that checks self and calls f, by f's number of arguments: `...` takes twice as long.
 local WRAPPERS = {
   function(class, refuse, f)
     return function(self)
@@ -73,7 +73,7 @@ local function wrap_any(class, refuse, f)
   end
 end
 
---- The method, refusing a self that is not of the class or of one with its name.
+--- The method, which refuses a self that is not of the class or of one with its name.
 local function checked(class, what, method, f)
   local info = debug.getinfo(f, "u")
   local wrap = not info.isvararg and WRAPPERS[info.nparams] or wrap_any
@@ -85,7 +85,7 @@ local function checked(class, what, method, f)
   end, f)
 end
 
----Makes what is assigned to a table of methods check its self.
+---Makes the functions that are assigned to a table of methods check their self.
 ---@param what string      in messages: "trainer"
 ---@param class table      the metatable of the objects
 ---@return fun(t: table, key: string, value: any)   a __newindex
@@ -98,11 +98,11 @@ function M.checking(what, class)
   end
 end
 
----What reading a name gives that is neither field nor method: nil to Swale's own files and for
----names that begin with "__", else an error.
+---Returns the handler for reading a name that is neither field nor method: it gives nil to Swale's
+---own files and for names that begin with "__", and raises otherwise.
 ---@param what string
 ---@param key any
----@param class table      its methods are offered
+---@param class table      its methods are suggested
 ---@param fields table<string, boolean>   and these, which are nil where an object has none
 ---@param remedy? fun(key: any): string|nil   what a message says instead of the names
 function M.missing(what, key, class, fields, remedy)

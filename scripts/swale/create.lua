@@ -1,10 +1,10 @@
---- Making tensors.
+--- Constructors of tensors.
 local core = require "swale.core"
 local errors = require "swale.errors"
 
 local M = {}
 
---- sw.zeros(3, 4), as in NumPy's rand: the second size stands where dtype or stream would.
+--- Refuses sw.zeros(3, 4), as in NumPy's rand: the second size is in the place of dtype or stream.
 local function shape_of(where, shape, second)
   if math.type(second) == "integer" then
     errors.misuse("%s: shapes go in a table: { %s, %d }", where, errors.shown(shape), second)
@@ -45,15 +45,14 @@ local function script_stream()
   return script
 end
 
----Sets the seed that models, trainers and the script's random numbers take when they are given
----none, and begins the stream of rand and randn anew. A run does this with its own seed.
+---Sets the default seed of models, trainers and the script's random numbers, and restarts the
+---stream of rand and randn. A run does this with its own seed.
 ---@param value integer
 function M.set_default_seed(value)
   seed, script = value, nil
 end
 
----Puts another stream where rand and randn draw from, and gives the one before: nil, it was not
----begun.
+---Makes rand and randn draw from another stream, and returns the one before; nil: none was begun.
 ---@param stream swale.Random|nil
 ---@return swale.Random|nil
 function M.exchange_stream(stream)
@@ -65,7 +64,7 @@ end
 ---@return integer
 function M.default_seed() return seed end
 
----A stream of random numbers of its own: the same seed, name and n give the same numbers.
+---Returns a new stream of random numbers: the same seed, name and n give the same numbers.
 ---@param own? integer            the default seed
 ---@param name? string            "script"
 ---@param n? integer
@@ -74,7 +73,7 @@ function M.random(own, name, n) return core.random(own or seed, name or "script"
 
 local FLOATS = { float32 = true, float64 = true }
 
---- dtype and stream may come in either order, and each may be left out.
+--- Parses dtype and stream, which may come in either order and be left out.
 local function draw(where, fill, shape, first, second)
   local dtype, stream = "float32", nil
   shape = shape_of(where, shape, first)
@@ -96,7 +95,7 @@ local function draw(where, fill, shape, first, second)
   return stream[fill](stream, core.zeros(shape, dtype), 0, 1)
 end
 
----Uniform in [0, 1). A float64 draw has 53 random bits, a float32 one is the same draw, rounded:
+---Uniform in [0, 1). A float64 draw has 53 random bits; a float32 one is the same draw, rounded, so
 ---the numbers of a stream do not depend on the dtype.
 ---@param shape integer|integer[]
 ---@param dtype? "float32"|"float64"|swale.Random    float32; the stream may stand here too
@@ -104,7 +103,7 @@ end
 ---@return swale.Tensor
 function M.rand(shape, dtype, stream) return draw("rand", "fill_uniform", shape, dtype, stream) end
 
----Normal, mean 0, deviation 1; of either dtype as rand is.
+---Normal, with mean 0 and deviation 1; dtypes as in rand.
 ---@param shape integer|integer[]
 ---@param dtype? "float32"|"float64"|swale.Random
 ---@param stream? swale.Random

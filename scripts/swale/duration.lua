@@ -1,5 +1,5 @@
 --- Positions and durations: { steps = 100 }, { examples = 1e6 } or { epochs = 2 }; a bare number
---- means epochs. Steps and epochs differ once the batch grows, so the unit always goes along.
+--- means epochs. Steps and epochs differ once the batch grows, so a duration keeps its unit.
 local class = require "swale.class"
 local errors = require "swale.errors"
 
@@ -20,13 +20,13 @@ function Duration:__tostring()
   return ("%g %s"):format(self.amount, unit)
 end
 
---- 0.1 * 3 epochs of 10 examples are 3: a whole number within rounding counts as that number.
+--- Rounds to a whole number that is within rounding errors: 0.1 * 3 epochs of 10 examples are 3.
 local function rounded(x)
   local whole = math.floor(x + 0.5)
   return math.abs(x - whole) <= math.max(1e-6, 1e-15 * x) and whole or x
 end
 
----Its length in examples.
+---Returns its length in examples.
 ---@param epoch_examples integer   size of the training set
 ---@return number                  nil for steps: that depends on the batch size
 function Duration:examples(epoch_examples)
@@ -53,7 +53,7 @@ local function check_amount(amount, unit, where)
   return amount
 end
 
----Raises for a part of an example: nothing could happen after it.
+---Raises for a duration of less than one example.
 ---@param d swale.Duration
 ---@param epoch_examples integer
 ---@param where string
@@ -100,7 +100,7 @@ function M.of(value, where)
     .. " epochs, not %s", where, errors.shown(value))
 end
 
----How often: `sw.every { steps = 5 }`. At least one step or example.
+---Returns an interval: `sw.every { steps = 5 }`. At least one step or example.
 ---@param value swale.DurationLike
 ---@return swale.Duration
 function M.every(value)

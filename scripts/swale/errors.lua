@@ -1,13 +1,13 @@
---- How Swale's Lua half says that something is wrong. Two kinds: misuse (a wrong argument) raises
---- with the position of the caller's line; a fault of the environment (a file, the network) raises
---- its message alone, and `sw.try` turns it into nil, message, code.
+--- Errors of Swale's Lua half. There are two kinds: misuse (a wrong argument) raises with the
+--- position of the caller's line; a fault of the environment (a file, the network) raises its
+--- message alone, and `sw.try` turns it into nil, message, code.
 
 local M = {}
 
---- Chunks that begin so are Swale's own: no user wants to read their line numbers.
+--- The sources of Swale's own chunks begin with this; messages do not show their lines.
 local LIBRARY = debug.getinfo(1, "S").source:gsub("errors%.lua$", "")
 
---- What people type who come from elsewhere.
+--- Names in other frameworks, and common misspellings.
 local SYNONYMS = {
   learning_rate = "lr", learningRate = "lr", eta = "lr", epsilon = "lr", rate = "lr",
   batch = "batch_size", batchsize = "batch_size", batchSize = "batch_size", bs = "batch_size",
@@ -26,8 +26,8 @@ local SYNONYMS = {
 
 local script, launcher -- the file that a command runs, and the source of the command itself
 
----Says which file is run. `return sw.experiment { … }` is a tail call: its line is not on the stack
----any more, and the first file above Swale's own is the command's.
+---Sets the file that is run. `return sw.experiment { … }` is a tail call, whose line is not on the
+---stack any more, and the first file above Swale's own is the command's.
 ---@param path string
 function M.set_script(path)
   local level = 2
@@ -48,7 +48,7 @@ function M.is_library(level)
   return info ~= nil and info.source:sub(1, #LIBRARY) == LIBRARY
 end
 
----The line of the first caller that is not one of Swale's own files.
+---Returns the line of the first caller outside of Swale's own files.
 ---@return string position   "file:line: ", "file: " if the line is not known, "" if there is none
 function M.position()
   local level = 2
@@ -78,7 +78,7 @@ local Error = { __name = "swale.Error" }
 function Error:__tostring() return self.message end
 function Error.__concat(a, b) return tostring(a) .. tostring(b) end
 
---- The methods of its message: what a script does with a text, it may do with the error.
+--- The methods of strings, applied to the message: scripts may treat the error as a text.
 function Error:__index(key)
   local f = string[key]
   return f and function(first, ...)
@@ -100,8 +100,7 @@ end
 ---@return string|nil
 function M.code(value) return getmetatable(value) == Error and value.code or nil end
 
----Passes its arguments through, or raises the nil, message of a core function as misuse: what was
----asked for is not possible.
+---Returns its arguments, or raises the nil, message of a core function as misuse.
 ---@param ok any
 ---@param message? any
 ---@param ... any
@@ -111,7 +110,7 @@ function M.possible(ok, message, ...)
   return ok, message, ...
 end
 
-local last_fault = {} -- the fault raised last: try tells it from other errors by its message
+local last_fault = {} -- the fault raised last; try recognises it by its message
 
 ---Raises a fault of the environment: the message alone, without a position.
 ---@param message string
@@ -133,7 +132,7 @@ end
 ---@return string
 function M.with_article(noun) return (noun:find "^[aeioAEIO]" and "an " or "a ") .. noun end
 
---- Tables and userdata: what they say of themselves in one line, or the name of their class.
+--- Tables and userdata: their text, if it is one line, or the name of their class.
 local function shown_object(value)
   local class = type(value) == "userdata" and require("swale.core").type(value)
   if class then return M.with_article(class) end
@@ -159,7 +158,7 @@ function M.shown(value)
   return tostring(value)
 end
 
----What was raised, as text, whatever it is: a script may raise tables, or nothing.
+---Returns what was raised as text; scripts may raise tables or nil.
 ---@param value any
 ---@return string
 function M.failure(value)
@@ -186,7 +185,7 @@ function M.shape_text(shape)
   return "(" .. table.concat(sizes, ", ") .. ")"
 end
 
----Passes its arguments through, or raises what a core function gave as nil, message, code.
+---Returns its arguments, or raises the nil, message, code of a core function.
 ---@param ok any
 ---@param message? any
 ---@param code? any
@@ -223,7 +222,7 @@ local diverged = { __name = "swale.Diverged" }
 
 function diverged:__tostring() return self.message end
 
----The error value for a loss that is not finite: a run that ends so is kept as "diverged".
+---Returns the error value for a loss that is not finite, which ends a run as "diverged".
 ---@param message string
 ---@return swale.Diverged
 function M.diverged(message)
@@ -236,7 +235,7 @@ local function is_swap(a, i, b, j)
   return i > 1 and j > 1 and a:byte(i) == b:byte(j - 1) and a:byte(i - 1) == b:byte(j)
 end
 
----Insertions, deletions, replacements and swaps of neighbours from a to b.
+---Returns the number of insertions, deletions, replacements and swaps of neighbours from a to b.
 ---@param a string
 ---@param b string
 ---@return integer
@@ -286,7 +285,7 @@ local function is_start(a, b)
   return math.min(#a, #b) >= 3 and (a:sub(1, #b) == b or b:sub(1, #a) == a)
 end
 
----The known name that somebody meant, if one is near enough.
+---Returns the nearest known name, if one is near enough.
 ---@param name string
 ---@param names table                          a list, or a table whose keys are the names
 ---@param synonyms? table<string, string>      besides the usual ones
@@ -325,7 +324,7 @@ function M.no_name(what, name, names)
     table.concat(M.sorted(names), ", "))
 end
 
----A table where reading a name that is not there is an error, instead of a nil that shows later.
+---Makes reading an unknown name of a table raise, instead of giving a nil that fails later.
 ---@param t table
 ---@param what string    as for no_name
 ---@return table t

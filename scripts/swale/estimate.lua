@@ -1,5 +1,5 @@
---- A measured number with its uncertainty. It is always there and never nil: before there is
---- enough to go by it is "pending" and sure of nothing.
+--- A measured number with a confidence interval. It is never nil: before there are enough
+--- measurements its status is "pending", and above and below give false.
 local class = require "swale.class"
 local core = require "swale.core"
 local errors = require "swale.errors"
@@ -21,7 +21,7 @@ local function check(method, x)
   end
 end
 
----Whether it is surely above x: low > x.
+---Returns whether the whole interval is above x: low > x.
 ---@param x number
 ---@return boolean
 function Estimate:above(x)
@@ -29,7 +29,7 @@ function Estimate:above(x)
   return self.low > x
 end
 
----Whether it is surely below x: high < x.
+---Returns whether the whole interval is below x: high < x.
 ---@param x number
 ---@return boolean
 function Estimate:below(x)
@@ -37,7 +37,7 @@ function Estimate:below(x)
   return self.high < x
 end
 
----Takes new values, in place.
+---Sets new values, in place.
 ---@param status "pending"|"unresolved"|"resolved"
 ---@param value number
 ---@param low number
@@ -56,9 +56,9 @@ function Estimate:because(reason)
   return self
 end
 
---- An interval is above a number, below it, or neither: `<` could not say so.
+--- An interval is above a number, below it, or neither, which `<` cannot express.
 local function refuse()
-  errors.misuse("an estimate is compared by what is sure: use s.noise_scale:above(64), or"
+  errors.misuse("an estimate has an interval: compare it by s.noise_scale:above(64), or"
     .. " :below(64); s.noise_scale.value is the number alone")
 end
 
@@ -73,7 +73,7 @@ function Estimate:__tostring()
   return ("%.4g (95 %%: %.4g to %.4g)"):format(self.value, self.low, self.high)
 end
 
----A pending estimate, or one with the values given.
+---Returns a pending estimate, or one with the given values.
 ---@param status? "pending"|"unresolved"|"resolved"
 ---@param value? number
 ---@param low? number
@@ -88,12 +88,12 @@ end
 ---@return boolean
 function M.is_estimate(value) return getmetatable(value) == Estimate end
 
----A copy that updates of the other leave alone.
+---Returns a copy, which does not change with the original.
 ---@param e swale.Estimate
 ---@return swale.Estimate
 function M.copy(e) return M.new(e.status, e.value, e.low, e.high):because(e.reason) end
 
----Raises: a rule reads a measurement that nobody asked for.
+---Raises, because a rule reads a measurement that the trainer does not make.
 ---@param name string   "noise_scale"
 function M.unasked(name)
   errors.misuse("s.%s is not measured; ask for it: Trainer { measure = { %s = sw.every {"

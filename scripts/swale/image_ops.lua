@@ -1,5 +1,5 @@
---- Ops on images (B, height, width, channels): pools, borders, enlarging. They are found in
---- swale.ops, and are methods too.
+--- Ops on images (B, height, width, channels): pooling, padding, upsampling. They are part of
+--- swale.ops, and methods as well.
 local core = require "swale.core"
 local errors = require "swale.errors"
 local options = require "swale.options"
@@ -10,7 +10,7 @@ local M = {}
 local apply = core.apply
 
 ---@class swale.PoolAttributes            pairs are { rows, columns }; one number stands for both
----@field stride? integer|integer[]     the kernel's size: windows lie side by side
+---@field stride? integer|integer[]     the kernel's size, so that windows do not overlap
 ---@field padding? integer|integer[]    pixels on each side; 0
 ---@field dilation? integer|integer[]   pixels from one tap of the window to the next; 1
 
@@ -32,7 +32,7 @@ local function window(where, x, kernel, o)
   return w
 end
 
----The largest of each window; padding is never the largest. Of equal ones the first gets the
+---The largest value of each window, without the padding. Of equal ones the first gets the
 ---derivative.
 ---@param x swale.Value
 ---@param kernel integer|integer[]
@@ -70,7 +70,7 @@ function M.zero_pad2d(x, padding)
   return columns > 0 and x:pad(3, columns, columns) or x
 end
 
----A border that mirrors the image; its edge is not repeated.
+---Pads by reflection; the edge is not repeated.
 ---@param x swale.Value
 ---@param padding integer|integer[]     pixels on each side, or { rows, columns }
 ---@return swale.Value
@@ -80,7 +80,7 @@ function M.reflect_pad2d(x, padding)
   return (apply("reflect_pad2d", { padding = padding }, x))
 end
 
----Each pixel becomes factor x factor equal ones.
+---Repeats each pixel factor x factor times.
 ---@param x swale.Value
 ---@param factor integer|integer[]      or { rows, columns }
 ---@return swale.Value

@@ -1,7 +1,7 @@
 --- Swale: a laboratory for the dynamics of stochastic gradient descent.
 ---
---- `local sw = require "swale"`. What a name stands for is loaded when it is used first, so that a
---- script which only looks at a schedule starts at once.
+--- `local sw = require "swale"`. A module is loaded when its name is used first, so that a script
+--- that only prints a schedule starts fast.
 if _VERSION ~= "Lua 5.4" then error("swale runs under Lua 5.4, this is " .. _VERSION, 0) end
 
 local core = require "swale.core"

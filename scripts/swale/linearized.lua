@@ -14,9 +14,9 @@ local Linearized = class.new("linearized", { fields = { "kind", "kept", "bytes" 
 
 ---@class swale.LinearizedParts
 ---@field kind "hvp"|"gauss_newton"
----@field late swale.Program        v is its late vector; nobody else runs it
+---@field late swale.Program        v is its late vector; only this object runs it
 ---@field plain swale.Program       the same, whole each time
----@field point swale.ProgramRun    inputs, batch, and what random numbers are drawn by
+---@field point swale.ProgramRun    inputs, batch, and the keys of random numbers
 ---@field vectors swale.Tensor[]    weights and buffers, copies of its own
 ---@field memory number             bytes that may be kept
 

@@ -1,5 +1,5 @@
---- Normalisation by statistics of the values themselves: of a batch, of an example, of a group of
---- channels. Channels are the last axis. They are found in swale.ops, and are methods too.
+--- Normalisation by the statistics of a batch, of an example or of a group of channels. Channels
+--- are the last axis. The functions are part of swale.ops, and methods as well.
 local core = require "swale.core"
 local errors = require "swale.errors"
 local options = require "swale.options"
@@ -58,7 +58,7 @@ function M.group_norm(x, groups, gamma, beta, eps)
   local channels, positions = shape[#shape], 1
   for axis = 2, #shape - 1 do positions = positions * shape[axis] end
   if #shape < 2 or channels % groups ~= 0 then
-    errors.misuse("group_norm: %s channels cannot be parted into %d equal groups",
+    errors.misuse("group_norm: %s channels cannot be divided into %d equal groups",
       tostring(channels), groups)
   end
   local parts = apply("reshape", { shape = { shape[1], positions, groups, channels // groups } }, x)

@@ -1,8 +1,8 @@
---- The ops, the same for tensors and for nodes of a graph: given tensors they compute, given nodes
---- they build, and numbers join in. Most of them are methods too: `x:relu()` is `ops.relu(x)`.
+--- The ops, the same for tensors and for nodes of a graph: with tensors they compute, with nodes
+--- they add nodes; numbers may be operands. Most are methods as well: `x:relu()` is `ops.relu(x)`.
 ---
 --- Shapes in brackets: (B, n) has the batch as its first axis. Axes count from 1, negative ones
---- from the end. Operands of different shapes are stretched to a common one, as in NumPy.
+--- from the end. Operands of different shapes are broadcast, as in NumPy.
 local arguments = require "swale.arguments"
 local core = require "swale.core"
 local errors = require "swale.errors"
@@ -77,7 +77,7 @@ function M.sign(x) return (apply("sign", nil, x)) end
 ---@return swale.Value
 function M.erf(x) return (apply("erf", nil, x)) end
 
----1 - erf(x), whose digits are not lost where that is small.
+---1 - erf(x), with full precision where it is small.
 ---@param x swale.Value
 ---@return swale.Value
 function M.erfc(x) return (apply("erfc", nil, x)) end
@@ -98,7 +98,7 @@ function M.silu(x) return x * M.sigmoid(x) end
 ---@return swale.Value
 function M.gelu(x) return x * (M.erfc(x * -0.5 ^ 0.5) * 0.5) end
 
----x where it is positive, slope x elsewhere (at 0, too, for the derivative).
+---x if it is positive, else slope x (also for the derivative at 0).
 ---@param x swale.Value
 ---@param slope? swale.Value|number    0.01
 ---@return swale.Value
@@ -110,25 +110,25 @@ function M.leaky_relu(x, slope) return M.where(M.gt(x, 0), x, x * (slope or 0.01
 ---@return swale.Value
 function M.pow(x, y) return (apply("pow", nil, x, y)) end
 
----The larger of two; equal ones share the derivative.
+---The larger of two values; equal ones share the derivative.
 ---@param x swale.Value|number
 ---@param y swale.Value|number
 ---@return swale.Value
 function M.maximum(x, y) return (apply("maximum", nil, x, y)) end
 
----The smaller of two; equal ones share the derivative.
+---The smaller of two values; equal ones share the derivative.
 ---@param x swale.Value|number
 ---@param y swale.Value|number
 ---@return swale.Value
 function M.minimum(x, y) return (apply("minimum", nil, x, y)) end
 
----x kept within low and high, of which one may be nil.
+---x limited to low … high, of which one may be nil.
 ---@param x swale.Value
 ---@param low? swale.Value|number
 ---@param high? swale.Value|number
 ---@return swale.Value
 function M.clamp(x, low, high)
-  if not low and not high then errors.misuse("clamp: wants low, high or both") end
+  if not low and not high then errors.misuse("clamp: needs low, high or both") end
   if low then x = M.maximum(x, low) end
   return high and M.minimum(x, high) or x
 end
@@ -171,7 +171,7 @@ function M.eq(x, y) return (apply("eq", nil, x, y)) end
 ---@return swale.Value
 function M.ne(x, y) return (apply("ne", nil, x, y)) end
 
----a where mask is not 0, b where it is. Nothing flows back into the mask.
+---a where mask is not 0, else b. There is no derivative in the mask.
 ---@param mask swale.Value
 ---@param a swale.Value|number
 ---@param b swale.Value|number
@@ -265,7 +265,7 @@ end
 ---@return swale.Value
 function M.sumsq(x, axes, keepdim) return reduce("sumsq", x, axes, keepdim) end
 
----Where the largest is along an axis, counted from 0 as in the files; the first of equal ones.
+---The index of the largest along an axis, from 0 as in files; of equal ones the first.
 ---@param x swale.Value
 ---@param axis? integer         the last
 ---@return swale.Value          int32
@@ -303,11 +303,11 @@ function M.dot(a, b) return (apply("dot", nil, a, b)) end
 ---@field stride? integer|integer[]     1
 ---@field padding? integer|integer[]    pixels of zeros on each side; 0
 ---@field dilation? integer|integer[]   pixels from one tap of the kernel to the next; 1
----@field groups? integer               parts of the channels that do not see each other; 1
+---@field groups? integer               groups of channels that are convolved separately; 1
 
 local CONV2D = { stride = "any?", padding = "any?", dilation = "any?", groups = "any?" }
 
----A convolution (in fact a correlation: the kernel is not turned over) of images:
+---A convolution of images (a correlation: the kernel is not flipped):
 ---(B, height, width, channels), (outputs, kernel height, kernel width, channels / groups)
 ----> (B, height', width', outputs), with
 ---height' = floor((height + 2 padding - dilation (kernel height - 1) - 1) / stride) + 1.
@@ -361,7 +361,7 @@ end
 ---@return swale.Value          (n, m)
 function M.t(x) return M.transpose(x, -2, -1) end
 
----Stretches axes of size 1, and adds some in front.
+---Broadcasts axes of size 1, and adds axes in front.
 ---@param x swale.Value
 ---@param shape swale.size[]
 ---@return swale.Value
@@ -377,7 +377,7 @@ function M.slice(x, axis, first, n)
   return (apply("slice", { axes = { axis }, first = first, n = n }, x))
 end
 
----Puts elements before and behind along an axis that is not the batch.
+---Pads an axis that is not the batch with elements before and behind.
 ---@param x swale.Value
 ---@param axis integer
 ---@param before integer
@@ -393,26 +393,26 @@ function M.pad(x, axis, before, behind, value)
     value = value or 0 }, x))
 end
 
----Two or more, one behind the other along an axis that is not the batch.
+---Concatenates values along an axis that is not the batch.
 ---@param list swale.Value[]
 ---@param axis? integer         the last
 ---@return swale.Value
 function M.concat(list, axis)
   local joined = list[1]
   for i = 2, #list do joined = apply("concat", { axes = { axis or -1 } }, joined, list[i]) end
-  if not joined then errors.misuse("concat: wants a list of values") end
+  if not joined then errors.misuse("concat: needs a list of values") end
   return joined
 end
 
 -- ------------------------------------------------------------------ rows and classes
 
----Rows of x by index, counted from 0: (n, …), (m) -> (m, …)
+---Rows of x by index, from 0: (n, …), (m) -> (m, …)
 ---@param x swale.Value
 ---@param index swale.Value     int32
 ---@return swale.Value
 function M.gather(x, index) return (apply("gather_rows", nil, x, index)) end
 
----Adds rows up where index says: (m, …), (m) -> (n, …), the transpose of gather.
+---Adds rows at the indices: (m, …), (m) -> (n, …), the transpose of gather.
 ---@param x swale.Value
 ---@param index swale.Value     int32, from 0
 ---@param n integer             rows of the result
@@ -428,18 +428,18 @@ function M.one_hot(labels, n, ignored)
   return (apply("one_hot", { n = n, ignored = ignored }, labels))
 end
 
----Whole numbers as real ones.
+---Converts integers to real numbers.
 ---@param x swale.Value         int32
 ---@return swale.Value
 function M.cast(x) return (apply("cast", nil, x)) end
 
----x, through which no derivative passes: a constant for what is differentiated.
+---x as a constant: derivatives do not pass through it.
 ---@param x swale.Value
 ---@return swale.Value
 function M.detach(x) return (apply("detach", nil, x)) end
 
----x with each element set to 0 with probability p, and the others divided by 1 - p. Drawn anew in
----every step, from a stream of its own. Only for nodes: on tensors there is no step.
+---x with each element set to 0 with probability p, and the others divided by 1 - p. The mask is
+---drawn in every step, from a stream of its own. Only for nodes: tensors have no step.
 ---@param x swale.Node
 ---@param p number              from 0 to below 1, exact to 2^-32
 ---@return swale.Node
@@ -460,14 +460,14 @@ end
 ---@return swale.Value
 function M.softmax(x) return (apply("softmax", nil, x)) end
 
----Attention's weights where nothing looks ahead: (…, T, T) -> the same, row t being the softmax of
----scale x[t, 1 … t], and zeros behind.
+---Weights of causal attention: (…, T, T) -> the same shape; row t is the softmax of
+---scale x[t, 1 … t], followed by zeros.
 ---@param x swale.Value
 ---@param scale? number         1
 ---@return swale.Value
 function M.causal_softmax(x, scale) return (apply("causal_softmax", { value = scale or 1 }, x)) end
 
----log softmax(x), without loss of digits where it is small.
+---log softmax(x), with full precision where it is small.
 ---@param x swale.Value
 ---@return swale.Value
 function M.log_softmax(x) return (apply("log_softmax", nil, x)) end
@@ -509,7 +509,7 @@ function M.distance(a, b)
   return (a - b):norm()
 end
 
---- Of the ops that compute with their arguments here; the others leave the check to the core.
+--- Arguments of the ops that use them here; the core checks those of the others.
 local REDUCE = "x: value, axes: axes?, keepdim: boolean?"
 arguments.check_all(M, "ops", {
   square = "x: value", silu = "x: value", gelu = "x: value",
@@ -535,12 +535,12 @@ arguments.check_all(M, "ops", {
 
 -- ------------------------------------------------------------------ methods
 
---- What tensors have of their own under such a name: in place, or views.
+--- Names of methods that tensors define themselves: in place, or views.
 local NATIVE = { dot = true, reshape = true, transpose = true, broadcast = true }
---- What would read strangely as a method of logits or labels, or of nothing in particular.
+--- Functions that are no methods: of logits or labels, or of several values.
 local FUNCTION_ONLY = { scatter = true, one_hot = true, cross_entropy = true,
   soft_cross_entropy = true, concat = true }
---- What gives a number at once.
+--- Functions that return a number of Lua.
 local TENSOR_ONLY = { distance = true }
 
 local tensor_methods, node_methods = {}, {}

@@ -1,5 +1,5 @@
---- Tables of options, checked: unknown keys, wrong types and missing ones are refused by name, with
---- what was meant and what is taken. Every table a user writes comes through here.
+--- Checks tables of options. Unknown keys, wrong types and missing options are refused by name,
+--- with the nearest known one. Every table of options that a user writes is checked here.
 local errors = require "swale.errors"
 local types = require "swale.types"
 
@@ -11,7 +11,7 @@ local function choice_words(choices)
   return "one of " .. table.concat(quoted, ", ")
 end
 
---- What an entry of a spec asks for: alternatives, whether it may be left out, its default.
+--- Parses an entry of a spec: alternatives, whether it is optional, its default.
 local function parse(entry)
   if type(entry) == "string" then entry = { entry } end
   if entry.choice then return { choices = entry.choice, default = entry[1], optional = true } end
@@ -56,13 +56,13 @@ end
 local function refuse_unknown(where, key, spec)
   local takes = " It takes: " .. table.concat(errors.sorted(spec), ", ") .. "."
   if type(key) ~= "string" then
-    errors.misuse("%s: options go by name; there is a value without one at [%s].%s", where,
+    errors.misuse("%s: options have names; there is a value without one at [%s].%s", where,
       errors.shown(key), takes)
   end
   errors.misuse('%s: unknown option "%s"%s%s', where, key, errors.suggestion(key, spec), takes)
 end
 
----A type by its expression, for single values: "positive", "schedule|number".
+---Checks a single value by a type expression: "positive", "schedule|number".
 ---@param where string
 ---@param name string
 ---@param value any
@@ -102,9 +102,9 @@ local function take(where, name, rule, value)
 end
 
 ---Checks a table of options. An entry of spec is
----    "number"             wanted
----    "number?"            may be left out
----    { "number", 0.9 }    with a default
+---    "number"             required
+---    "number?"            optional
+---    { "number", 0.9 }    optional, with a default
 ---    { choice = { "a", "b" }, "a" }
 ---Types are those of swale.types: number, count, duration, …, and classes by their names (Schedule,
 ---Rule, Model); "number|Schedule|function" takes any of these. Durations come back as

@@ -1,4 +1,4 @@
---- A method of models: answers for many rows. The network is compiled for evaluation, and run a
+--- A method of models: outputs for many rows. The network is compiled for evaluation and run a
 --- batch at a time.
 local contexts = require "swale.nn.context"
 local core = require "swale.core"
@@ -43,8 +43,8 @@ end
 
 local PREDICT = { batch = { "count", 1000 } }
 
----The outputs for many rows, a batch at a time. A split's rows are normalised, as in training; a
----tensor's and a batch's are taken as they are. Batch norms use the running statistics.
+---Returns the outputs for many rows. The rows of a split are normalised, as in training; those of a
+---tensor or a batch are used as they are. Batch norms use the running statistics.
 ---@param self swale.Model
 ---@param x swale.Split|swale.Batch|swale.Tensor     (N, …)
 ---@param o? { batch?: integer }         1000

@@ -1,6 +1,6 @@
---- What lies where in flat vectors. A network has two: its weights, which are trained, and its
---- buffers, which layers keep beside them (running statistics). Neither has padding; segments stand
---- in the order in which the layers list them.
+--- The layout of flat vectors. A network has two: its weights, which are trained, and its buffers,
+--- which layers update themselves (running statistics). There is no padding; segments have the
+--- order in which the layers list them.
 local core = require "swale.core"
 local ties = require "swale.nn.ties"
 
@@ -33,7 +33,7 @@ end
 ---@field path string
 ---@field first string              where its segment is
 
---- firsts: the prefix of each layer's first place. In a further one there is nothing new.
+--- firsts: the prefix of each layer's first place. Further places add no segments.
 local function collect(layer, prefix, all, firsts)
   local id = ties.identity(layer)
   local first = firsts[id]
@@ -52,7 +52,7 @@ local function collect(layer, prefix, all, firsts)
   end
 end
 
----The segments of a description's two vectors.
+---Returns the segments of a description's two vectors.
 ---@param layer swale.Layer
 ---@return swale.Segment[] weights
 ---@return swale.Segment[] buffers
@@ -70,7 +70,7 @@ function M.size(list)
   return last and last.offset + last.size - 1 or 0
 end
 
----Views of the segments, by path.
+---Returns views of the segments, by path.
 ---@param flat swale.Tensor|nil   nil where there are no segments
 ---@param list swale.Segment[]
 ---@return table<string, swale.Tensor>
@@ -97,8 +97,8 @@ local function bind(layer, get, prefix, firsts)
   return p
 end
 
----The table that a layer's forward takes, parameters and buffers by name, made of what get gives
----for each path.
+---Returns the table that a layer's forward takes: parameters and buffers by name, as get returns
+---them for each path.
 ---@param layer swale.Layer
 ---@param get fun(path: string): swale.Value
 ---@return table
@@ -108,7 +108,7 @@ local function add_nodes(graph, list, vector, by_path)
   for _, s in ipairs(list) do by_path[s.path] = graph:param(s.offset, s.shape, vector) end
 end
 
----Params of a graph for a layer: vector 1 has the weights, 2 the buffers.
+---Adds the params of a layer to a graph: vector 1 has the weights, 2 the buffers.
 ---@param graph swale.Graph
 ---@param layer swale.Layer
 ---@return table bound                        as the layer's forward takes them
@@ -121,8 +121,8 @@ function M.nodes(graph, layer)
   return M.bind(layer, function(path) return by_path[path] end), by_path
 end
 
----What checkpoints say of a vector: [{"path":, "offset":, "shape":}], in JSON, where the shape of a
----scalar, an empty table, would be an object.
+---Returns the layout of a vector for checkpoints, in JSON: [{"path":, "offset":, "shape":}]. The
+---shape of a scalar is [], which JSON's encoder would write as an object.
 ---@param list swale.Segment[]
 ---@return string
 function M.json(list)

@@ -1,4 +1,4 @@
---- Types of arguments and options: in words, whether a value is of it, and as what it is kept.
+--- Types of arguments and options: a description, a test of values, a conversion.
 local core = require "swale.core"
 local duration = require "swale.duration"
 
@@ -97,7 +97,7 @@ local function add_class(name)
   end)
 end
 
----The type of a name: one of the above, or a class, which begins with a capital.
+---Returns the type of a name: one of the above, or a class, which begins with a capital.
 ---@param name string
 ---@return swale.Type
 function M.named(name)
@@ -108,7 +108,7 @@ function M.named(name)
   return types[name]
 end
 
----The value as a type keeps it, or nil.
+---Returns the value as the type converts it, or nil.
 ---@param t swale.Type
 ---@param value any
 ---@param where string

@@ -57,7 +57,7 @@ function TestArguments:test_functions_of_points_and_weights()
     { 1, 2 })
   refuses("w[2] must be a number, got \"a\"", problem.loss_at, problem, { 1, "a", 2 })
   local average = sw.average.SWA {}
-  refuses("average.SWA: nothing was captured yet", average.state, average)
+  refuses("average.SWA: nothing has been captured yet", average.state, average)
   refuses("average:update: weights must be a tensor, not 3", average.update, average, 3)
   local trainer = sw.Trainer { model = sw.nn.Linear(3, 1), lr = 0.1, loss = sw.loss.mse,
     data = sw.data.from_tensors { train = { x = sw.zeros { 4, 3 }, y = sw.zeros { 4, 1 } } } }

@@ -41,7 +41,7 @@ function TestAverage:test_continues_from_a_mean()
 end
 
 function TestAverage:test_refusals()
-  lu.assert_error_msg_contains("nothing was captured yet", function()
+  lu.assert_error_msg_contains("nothing has been captured yet", function()
     sw.average.SWA {}:weights()
   end)
   lu.assert_error_msg_contains('unknown option "strat"; did you mean "start"?', sw.average.SWA,

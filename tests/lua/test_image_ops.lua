@@ -122,7 +122,7 @@ function TestImageOps:test_group_norm()
   local y = both(function(v) return v:group_norm(3) end, x)
   local want = normalised(flat(x), shape, 1e-5, function(b, _, _, c) return b * 10 + c // 2 end)
   lu.assert_almost_equals(flat(y), want, 1e-13)
-  lu.assert_error_msg_contains("6 channels cannot be parted into 4", x.group_norm, x, 4)
+  lu.assert_error_msg_contains("6 channels cannot be divided into 4", x.group_norm, x, 4)
 end
 
 -- Large enough to be cut into pieces.

@@ -44,7 +44,7 @@ function TestOptions:test_unknown_ones_are_refused_with_what_was_meant()
     'Thing: unknown option "learning_rate"; did you mean "lr"? It takes: flag, lr, name, period,'
     .. ' size, start, w, which.', check, { learning_rate = 1 })
   lu.assert_error_msg_contains('unknown option "zzz". It takes', check, { zzz = 1 })
-  lu.assert_error_msg_contains("options go by name", check, { 5 })
+  lu.assert_error_msg_contains("options have names", check, { 5 })
 end
 
 function TestOptions:test_missing_ones_are_named()
