@@ -65,7 +65,7 @@ static sw_status find_kernels(const char *name, const swi_kernels **out, char *r
     const size_t used = strlen(names);
     snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", built[i]->name);
   }
-  snprintf(reason, size, "no kernels are called \"%s\"; there are: %s", name, names);
+  snprintf(reason, size, "there is no instruction set \"%s\"; there are: %s", name, names);
   return SW_EARG;
 }
 

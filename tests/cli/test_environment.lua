@@ -98,6 +98,15 @@ function TestLocale:test_plots_are_drawn()
   lu.assert_str_contains(command.read(self.dir .. "/a.svg"), "falling")
 end
 
+TestInstructionSets = {}
+
+function TestInstructionSets:test_an_unknown_one_is_refused_in_one_line()
+  local result = command.swale(".", { "--version" }, { SWALE_CPU = "foo" })
+  lu.assert_equals(result.code, 1)
+  lu.assert_str_matches(result.err,
+    'swale: swale.core: there is no instruction set "foo"; there are: [%w, ]+scalar\n')
+end
+
 TestHome = {}
 
 function TestHome:setUp() self.dir = command.folder() end

@@ -45,7 +45,7 @@ function TestEstimate:test_comparing_says_what_to_use()
   lu.assert_error_msg_contains("compare it by s.noise_scale:above(64)", function()
     return estimate.new() > 3
   end)
-  lu.assert_error_msg_contains("use s.noise_scale:above(64)", function()
+  lu.assert_error_msg_contains("compare it by s.noise_scale:above(64)", function()
     return estimate.new() <= 3
   end)
 end
