@@ -241,10 +241,10 @@ function TestProblems:test_the_teacher_is_not_the_student()
 end
 
 function TestProblems:test_wrong_options()
-  lu.assert_error_msg_contains("wants sizes, or a model", sw.data.teacher, {})
-  lu.assert_error_msg_contains("either sizes or model", sw.data.teacher,
+  lu.assert_error_msg_contains("needs sizes, or a model", sw.data.teacher, {})
+  lu.assert_error_msg_contains("takes either sizes or model", sw.data.teacher,
     { sizes = { 2, 2 }, model = sw.nn.Linear(2, 2) })
-  lu.assert_error_msg_contains("the teacher's class is not the likeliest", sw.data.teacher,
+  lu.assert_error_msg_contains("the teacher's class is not the most likely one", sw.data.teacher,
     { sizes = { 2, 2 }, noise = 0.6 })
   lu.assert_error_msg_contains("at least two classes", sw.data.gaussian_mixture, { classes = 1 })
   lu.assert_error_msg_contains('unknown option "nose"; did you mean "noise"?', sw.data.two_spirals,

@@ -62,7 +62,7 @@ function TestText:test_a_file()
 end
 
 function TestText:test_what_is_refused()
-  lu.assert_error_msg_contains("train: 6 characters are too few for a window of 64 and the next",
+  lu.assert_error_msg_contains("train: 6 characters are too few for a window of 64 and one more",
     sw.data.text, "abcde\n", { valid = 0 })
   lu.assert_error_msg_contains("valid: 17 characters are too few", sw.data.text, TEXT,
     { valid = 0.01 })
@@ -95,7 +95,7 @@ end
 function TestText:test_labels_are_not_made_wrong_several_at_a_time()
   local data = sw.data.text(("to be or not\n"):rep(20), { length = 4 })
   for _, f in ipairs { "label_noise", "random_labels", "subset" } do
-    lu.assert_error_msg_contains("wants one label an example, the data has (4)", data[f], data,
+    lu.assert_error_msg_contains("one label for each example, the data has (4)", data[f], data,
       { rate = f == "label_noise" and 0.1 or nil, n = f == "subset" and 5 or nil,
         stratified = f == "subset" or nil })
   end

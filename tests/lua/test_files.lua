@@ -150,7 +150,7 @@ function TestCsv:test_splits_are_drawn_from_one_file()
   end
   table.sort(seen)
   lu.assert_equals(seen, { 1, 3, 5, 7 })
-  lu.assert_error_msg_contains("valid and test are 4 rows, but there are 4", sw.data.csv,
+  lu.assert_error_msg_contains("valid and test take 4 rows, but there are 4", sw.data.csv,
     self:options { valid = 4 })
 end
 
@@ -167,7 +167,7 @@ end
 function TestCsv:test_files_must_have_the_same_columns()
   local other = self.folder .. "/other.csv"
   write(other, "length,width,kind\n10,1,rose\n")
-  lu.assert_error_msg_contains("other.csv: other columns than", sw.data.csv,
+  lu.assert_error_msg_contains("other.csv: other columns than in", sw.data.csv,
     self:options { test = other })
 end
 

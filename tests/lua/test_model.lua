@@ -122,7 +122,7 @@ function TestCompile:test_refusals()
   local batch = { x = sw.zeros { 3, 2 }, y = sw.zeros({ 3 }, "int32") }
   local function value(loss) return sw.compile(loss, model):value(model:weights(), batch) end
   lu.assert_error_msg_contains("the loss function returned nil", value, function() end)
-  lu.assert_error_msg_contains("one value for each example, (batch), or their mean, (), not (batch, 2)",
+  lu.assert_error_msg_contains("for each example, (batch), or their mean, (), not (batch, 2)",
     value, function(output) return output end)
   local f = sw.compile(sw.loss.cross_entropy, model)
   lu.assert_error_msg_contains("a batch is { x = tensor, y = tensor }", f.value, f,

@@ -1,6 +1,6 @@
---- Where data sets are on this machine. Each is converted once, from its files into one file of
---- tensors below SWALE_DATA (the user's cache folder, unless set), written under a temporary name
---- and renamed; from then on it is mapped, so that forty runs share one copy and start at once.
+--- Data sets on this machine. Each is converted once, from its files into one file of tensors below
+--- SWALE_DATA (by default the user's cache folder), written under a temporary name and renamed;
+--- from then on it is mapped, so that all runs share one copy and start at once.
 local core = require "swale.core"
 local digest = require "swale.data.digest"
 local download = require "swale.data.download"
@@ -11,7 +11,7 @@ local manifests = require "swale.data.manifests"
 
 local M = {}
 
-local FORMAT = 1 -- of the converted files; a change of what is in them changes their names
+local FORMAT = 1 -- of the converted files, part of their names
 
 local function set(name) return manifests.sets[name] end
 
@@ -24,17 +24,17 @@ function M.folder()
   return cache .. "/swale"
 end
 
----The converted file of a data set, there or not.
+---The path of a data set's converted file, whether it exists or not.
 ---@param name string
 ---@return string
 function M.path(name) return ("%s/%s-v%d.safetensors"):format(M.folder(), name, FORMAT) end
 
---- Files of Swale's own lie beside this one.
+--- Files that are part of Swale are beside this one.
 local function shipped_folder()
   return debug.getinfo(1, "S").source:match "^@(.*)/[^/]*$"
 end
 
---- The path of a file in folder, plain or gzipped; or in the folder that an archive unpacks to.
+--- The path of a file, plain or gzipped, in a folder or in the one that an archive unpacks to.
 local function find_file(folder, file, manifest)
   local inside = folder .. "/" .. (manifest.archive and manifest.archive.folder or ".")
   for _, place in ipairs { folder, inside } do
@@ -54,8 +54,8 @@ local function has_files(folder, manifest)
   end)
 end
 
----The folder of this machine that has all the files of a data set, if there is one. SWALE_DATA_URL
----means: from there and from nowhere else.
+---The folder of this machine that has the files of a data set, if there is one. With SWALE_DATA_URL
+---set, only the user's own is searched.
 ---@param name string
 ---@return string|nil
 function M.local_folder(name)
@@ -71,7 +71,7 @@ function M.local_folder(name)
   return nil
 end
 
----"cached", "shipped", "here" (files that get converted on first use) or "missing".
+---"cached", "shipped", "here" (files to be converted on first use) or "missing".
 ---@param name string
 ---@return "cached"|"shipped"|"here"|"missing" state, string|nil where
 function M.state(name)
@@ -98,8 +98,8 @@ local function say_once(text)
   said[text] = true
 end
 
---- The files of a set by its keys, decompressed, and whether all are there and as published. A
---- format that reads no others refuses what is not.
+--- The files of a set by its keys, decompressed, and whether all exist and are as published. A
+--- format that reads published files only refuses others.
 local function find_files(folder, manifest, scratch)
   local paths, whole, strict = {}, true, format_of(manifest).as_published
   for key, file in pairs(manifest.files) do
@@ -150,7 +150,7 @@ local function missing(name, why)
     .. " %s."):format(name, why, name, remedy)
 end
 
---- Scratch folders of processes that were killed: ours, and nobody holds their lock.
+--- Removes scratch folders of killed processes: the user's own, whose lock is free.
 local function clear_scratch(parent)
   local uv = require "luv"
   for _, name in ipairs(folders.entries(parent)) do
@@ -162,7 +162,7 @@ local function clear_scratch(parent)
   end
 end
 
---- Work in a scratch folder that is gone afterwards, whatever happens.
+--- Calls f with a scratch folder, which is removed afterwards, also on errors.
 local function with_scratch(parent, f)
   clear_scratch(parent)
   local scratch = errors.check(folders.temporary_folder(parent))
@@ -190,7 +190,7 @@ local function obtain(name, scratch)
   return read_set(name, folder, scratch)
 end
 
---- From the files themselves; into the cache if that can be written.
+--- Converts the files of a set, into the cache if that can be written.
 local function convert(name)
   local ok, message = folders.make_folder(M.folder())
   local parent = M.folder()
@@ -246,7 +246,7 @@ function M.load(name, path)
   return parts, metadata
 end
 
----Fetches and converts a data set; one that is cached and whole is left as it is.
+---Fetches and converts a data set, unless it is cached already.
 ---@param name string
 ---@return string|nil path   of the cached file; nil where nothing is cached
 function M.get(name)

@@ -1,4 +1,4 @@
---- CIFAR-10 and CIFAR-100: their binary files as tensors, and how they are split.
+--- CIFAR-10 and CIFAR-100: their binary files as tensors, and their splits.
 ---
 --- Training images get one fixed order, the permutation of stream ("cifar", 0) of seed 1 for their
 --- number, and the last of that order are validation. The cache holds all of them in that order, so
@@ -9,7 +9,7 @@ local normalise = require "swale.data.normalise"
 
 local M = {}
 
---- Some images are taken at a time: rows that are gathered are float32 in between.
+--- Gathers rows, a chunk at a time: gathered rows are float32 in between.
 local function rows(t, index)
   local shape, chunk = t:shape(), 1000
   local source, out = core.source { x = t, shaped = true }, core.zeros(shape, "uint8")
@@ -60,10 +60,10 @@ function M.format.read(paths, manifest)
   return tensors
 end
 
---- How many images are validation, unless told, of n for training.
+--- The default number of validation images, out of n for training.
 function M.format.valid(n) return n // 10 end
 
---- Mean and deviation of each channel, of the training images unless told otherwise.
+--- Mean and deviation of each channel, of the training images of the default split.
 function M.format.metadata(tensors)
   local x = tensors["train.x"]
   local moments = normalise.of("channel", x:narrow(1, 1, #x - M.format.valid(#x)))

@@ -1,6 +1,6 @@
---- Data sets from csv files: a row an example, a column a feature, one column of labels or some of
---- targets. Where there is one file alone, valid and test are drawn from its rows at random. What
---- is a number, a name or a missing value is told in core/io/csv.h.
+--- Data sets from csv files: rows are examples, columns are features, and one column has labels or
+--- some have targets. From a single file, valid and test are drawn at random. core/io/csv.h defines
+--- numbers, names and missing values.
 local core = require "swale.core"
 local errors = require "swale.errors"
 local normalise = require "swale.data.normalise"
@@ -12,14 +12,14 @@ local M = {}
 
 ---@class swale.CsvOptions
 ---@field train string
----@field valid? string|integer       a file, or how many rows of train
+---@field valid? string|integer       a file, or a number of rows of train
 ---@field test? string|integer
----@field label? string|integer       the column of class labels: its name, or its place (-1: last)
----@field classes? string[]|integer   the labels' words; or how many, where labels are numbers
+---@field label? string|integer       the column of class labels: its name, or its number (-1: last)
+---@field classes? string[]|integer   the labels' words; or their number, where labels are numbers
 ---@field target? string|string[]     or the columns of numbers to be predicted
----@field separator? string           found from the first line
+---@field separator? string           inferred from the first line
 ---@field header? boolean             whether the first line has names; inferred
----@field seed? integer               of the rows drawn for valid and test (1)
+---@field seed? integer               for drawing valid and test (1)
 ---@field name? string
 ---@field standardise? swale.Standardise    "feature"
 
@@ -62,7 +62,7 @@ local function columns(x, places)
   return t
 end
 
---- Moves the target's columns from x to y.
+--- Moves the target columns from x to y.
 local function take_targets(file, target)
   local wanted, others, names, at = {}, {}, {}, {}
   for k, name in ipairs(type(target) == "table" and target or { target }) do
@@ -72,7 +72,7 @@ local function take_targets(file, target)
   for i, name in ipairs(file.names) do
     if not at[i] then others[#others + 1], names[#names + 1] = i, name end
   end
-  if #others == 0 then errors.misuse "data.csv: target: no column is left to predict it from" end
+  if #others == 0 then errors.misuse "data.csv: target: no columns are left for the input" end
   file.x, file.y, file.names = columns(file.x, others), columns(file.x, wanted), names
 end
 
@@ -85,7 +85,7 @@ end
 local function check_same_columns(first, other)
   local a, b = table.concat(first.names, ", "), table.concat(other.names, ", ")
   if first.x:shape()[2] ~= other.x:shape()[2] or a ~= b and a ~= "" and b ~= "" then
-    errors.environment(("%s: other columns than %s: %s"):format(other.path, first.path, b),
+    errors.environment(("%s: other columns than in %s: %s"):format(other.path, first.path, b),
       "ECORRUPT")
   end
 end
@@ -103,7 +103,7 @@ local function parts_of(o)
   local valid, test = number(o.valid), number(o.test)
   local parts, n = { train = whole }, #whole.x - valid - test
   if n < 1 then
-    errors.misuse("data.csv: valid and test are %d rows, but there are %d", valid + test, #whole.x)
+    errors.misuse("data.csv: valid and test take %d rows, but there are %d", valid + test, #whole.x)
   elseif valid + test > 0 then
     local order = core.random(o.seed, "csv"):permutation(#whole.x)
     parts.train = drawn(whole, order, 1, n)
@@ -129,8 +129,8 @@ local function classes_of(o, parts)
   return most + 1
 end
 
----See sw.data.csv. Labels without words are whole numbers from 0, their classes as many as the
----largest says unless told.
+---See sw.data.csv. Labels without words are whole numbers from 0; by default their largest gives
+---the number of classes.
 ---@param o swale.CsvOptions
 ---@return swale.Data
 function M.load(o)
@@ -139,7 +139,7 @@ function M.load(o)
   end
   o = options.check("data.csv", o, CSV)
   local kind = normalise.kind("data.csv", o.standardise)
-  if o.label and o.target then errors.misuse "data.csv: either label or target" end
+  if o.label and o.target then errors.misuse "data.csv: takes either label or target" end
   if math.type(o.classes) == "integer" and o.classes > 2 ^ 31 - 1 then
     errors.misuse("data.csv: classes may be at most 2147483647, got %d", o.classes)
   end

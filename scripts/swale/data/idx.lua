@@ -14,7 +14,7 @@ local M = {}
 ---@field test_labels? string
 ---@field valid? integer          0
 ---@field classes? integer        10
----@field images? boolean|integer[]        models see rows as images, (height, width, 1), else flat
+---@field images? boolean|integer[]        models get rows as images, (height, width, 1), else flat
 ---@field augment? swale.Augmentation
 ---@field name? string
 ---@field standardise? swale.Standardise    true
@@ -33,7 +33,7 @@ local function read_pair(images, labels)
   return x, y
 end
 
---- A label outside the classes is a fault of the file, which has a name.
+--- A label outside the classes is a fault of the file: the message names it.
 local function assemble_named(o, parts, kind)
   return sets.new { name = o.name, parts = parts, classes = o.classes,
     images = o.images, augment = o.augment,
@@ -71,7 +71,7 @@ end
 
 local function narrow(t, first, count) return t:narrow(1, first, count) end
 
---- Training files hold train, then valid, then, where there are no test files, test.
+--- Training files have train, then valid, then, without test files, test.
 local function split_up(manifest, files)
   local sizes, parts = manifest.split, {}
   local function part(split, x, y, first)

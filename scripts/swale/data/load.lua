@@ -11,10 +11,10 @@ local M = {}
 
 ---@class swale.LoadOptions
 ---@field standardise? swale.Standardise   true; of colour images "channel"; false: not at all
----@field path? string                     a folder that has the files; they are read each time
----@field images? boolean|integer[]        models see rows in their shape (CIFAR), else flat
+---@field path? string                     a folder with the files, which are read each time
+---@field images? boolean|integer[]        models get rows in their shape (CIFAR), else flat
 ---@field augment? swale.Augmentation      of the training images: { crop = 4, flip = true }
----@field valid? integer                   CIFAR: how many training images are validation (a tenth)
+---@field valid? integer                   CIFAR: number of validation images (a tenth)
 ---@field labels? "fine"|"coarse"          of cifar100: its 100 classes or their 20 groups
 
 local LOAD = { standardise = "boolean|string?", path = "string?", images = "boolean|table?",
@@ -30,7 +30,7 @@ function M.check_name(name)
   end
 end
 
---- Names of the sets whose manifest has something, as text.
+--- The names of the sets for whose manifest `has` is true, as text.
 local function those_with(has)
   local names = {}
   for _, name in ipairs(errors.sorted(manifests.sets)) do
@@ -42,7 +42,7 @@ end
 local function lets_choose(manifest) return formats[manifest.format].valid ~= nil end
 local function has_labels(manifest) return manifest.labels ~= nil end
 
---- Which labels of an image are taken.
+--- The labels to take, of images that have several.
 local function labels_of(manifest, wanted)
   local names = {}
   for i, labels in ipairs(manifest.labels or {}) do names[i] = labels.name end
@@ -62,7 +62,7 @@ local function refuse_others(name, manifest, o)
   end
 end
 
---- The cache keeps moments of the usual training images.
+--- The moments in the cache are of the default training split.
 local function normalisation_of(kind, manifest, x, metadata, o)
   local kept = not o.valid and formats[manifest.format].normalisation(kind, metadata)
   return kept or normalise.of(kind, x)

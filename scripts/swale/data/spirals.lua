@@ -29,7 +29,7 @@ local function point(turns, r, arm)
   return { r * math.cos(angle), r * math.sin(angle) }
 end
 
---- What is on an arm has the arm's angle, but for rounding.
+--- Points of an arm have its angle, up to rounding.
 local function exact_rule(turns)
   return function(x)
     local labels = {}
@@ -41,8 +41,8 @@ local function exact_rule(turns)
   end
 end
 
---- log sum_k e^(-|x - c_k|^2 / (2 noise^2)) for the points c_k of an arm; -|x|^2 / (2 noise^2),
---- which both arms share, is left out.
+--- log sum_k e^(-|x - c_k|^2 / (2 noise^2)) for the points c_k of an arm, without -|x|^2 /
+--- (2 noise^2), which is the same for both arms.
 local function log_density(x, arm, noise)
   local exponent = (ops.matmul(x, arm.points, { transpose_b = true }) - arm.half) / noise ^ 2
   local largest = ops.max(exponent, 2, true)

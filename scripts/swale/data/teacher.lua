@@ -22,7 +22,7 @@ local M = {}
 
 ---@class swale.TeacherOptions: swale.SizeOptions
 ---@field sizes? integer[]          { inputs, …, outputs } of a ReLU network, He's initialisation
----@field model? swale.Layer|swale.Model    or a network of one's own, with
+---@field model? swale.Layer|swale.Model    or a network of your own, with
 ---@field features? integer         its inputs
 ---@field noise? number             0
 
@@ -39,13 +39,13 @@ local function relu_network(sizes)
   return nn.Sequential(list)
 end
 
---- A seed of its own: a student of the same shape and seed must not begin as the teacher.
+--- Its own seed: a student of the same shape and seed must not start as the teacher.
 local function network(o)
-  if o.sizes and o.model then errors.misuse "teacher: either sizes or model" end
+  if o.sizes and o.model then errors.misuse "teacher: takes either sizes or model" end
   local seed = core.random(o.seed, "teacher"):integer(1 << 31)
   if o.sizes then return model.of("teacher", relu_network(o.sizes), seed), o.sizes[1] end
   if not o.model or not o.features then
-    errors.misuse "teacher: wants sizes, or a model with features, the number of its inputs"
+    errors.misuse "teacher: needs sizes, or a model with features, the number of its inputs"
   end
   return model.of("teacher", o.model, seed), o.features
 end
@@ -62,7 +62,7 @@ end
 local function classifier(teacher, features, classes, o)
   local function rule(x) return ops.argmax(teacher:forward(x)) end
   if o.noise > (classes - 1) / classes then
-    errors.misuse("teacher: with noise %g the teacher's class is not the likeliest", o.noise)
+    errors.misuse("teacher: with noise %g the teacher's class is not the most likely one", o.noise)
   end
   return rule, function(n, stream)
     local x = sampling.normal({ n, features }, stream, 1)

@@ -1,9 +1,9 @@
---- A text, character by character (bytes): an example is a window of it, x its characters as class
---- indices, y the characters that follow each of them:
+--- A text by characters (bytes). An example is a window of it; x has its characters as class
+--- indices, y the character after each of them:
 ---
 ---     x = c[i] … c[i + length - 1],   y = c[i + 1] … c[i + length],   i = 0, stride, 2 stride, …
 ---
---- Training is the text's beginning, then come validation and test: no window spans two of them.
+--- Training is the beginning of the text, followed by validation and test; no window spans two.
 local core = require "swale.core"
 local errors = require "swale.errors"
 local options = require "swale.options"
@@ -13,11 +13,11 @@ local M = {}
 
 ---@class swale.TextOptions
 ---@field length? integer         64, characters in a window
----@field stride? integer         from one window to the next: length. Below it windows overlap, and
----                               each keeps its own copy
+---@field stride? integer         from one window to the next: length. With less, windows overlap,
+---                               and each has its own copy
 ---@field valid? number           0.1, share of the text; 0: none
 ---@field test? number            0
----@field alphabet? "occurring"|"all"   the bytes that occur, in their order; or all 256
+---@field alphabet? "occurring"|"all"   the bytes that occur, in order; or all 256
 ---@field name? string
 
 local TEXT = { length = { "count", 64 }, stride = "count?", valid = { "nonnegative", 0.1 },
@@ -32,7 +32,7 @@ local function read(source)
   local text = file and file:read "a"
   if file then file:close() end
   if text then return text, source:match "[^/]*$" end
-  errors.environment(("%s (what names a file; a text itself has a line break)")
+  errors.environment(("%s (this names a file; a text must have a line break)")
     :format(message or source .. ": cannot be read"), "EIO")
 end
 
@@ -50,7 +50,7 @@ local function all_bytes()
   return table.concat(list)
 end
 
---- For each byte its index in the alphabet; 0 for what is not in it.
+--- The index in the alphabet of each byte; 0 for those not in it.
 local function map_of(alphabet)
   local at = {}
   for i = 1, #alphabet do at[alphabet:byte(i)] = i - 1 end
@@ -59,8 +59,8 @@ local function map_of(alphabet)
   return table.concat(map)
 end
 
---- Windows of t (n) from element first (from 1): (count, length). A stride of length needs no copy;
---- else stride columns at a time are copied, all windows' at once.
+--- Windows of t (n) from element first (from 1): (count, length). A stride equal to length needs no
+--- copy; else all windows are copied at once, stride columns at a time.
 local function windows(t, first, count, length, stride)
   if stride == length then
     return t:narrow(1, first, count * length):reshape { count, length }
@@ -93,7 +93,7 @@ local function parts_of(t, o)
   for _, split in ipairs(sets.SPLITS) do
     parts[split] = part(t:narrow(1, first, sizes[split]), o)
     if not parts[split] and (split == "train" or sizes[split] > 0) then
-      errors.misuse("data.text: %s: %d characters are too few for a window of %d and the next one",
+      errors.misuse("data.text: %s: %d characters are too few for a window of %d and one more",
         split, sizes[split], o.length)
     end
     first = first + sizes[split]
@@ -101,8 +101,8 @@ local function parts_of(t, o)
   return parts
 end
 
----See sw.data.text. Data has `vocabulary` and `classes`, as many as there are characters, and
----encode and decode.
+---See sw.data.text. The data set has `vocabulary` and `classes`, the size of the alphabet, and the
+---methods encode and decode.
 ---@param source string   a file; or the text itself, if it has a line break
 ---@param o? swale.TextOptions
 ---@return swale.Data

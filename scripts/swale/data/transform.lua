@@ -1,5 +1,5 @@
---- Data sets made from others. Random choices come from streams named after what is done, and the
---- split it is done to: they change nothing else.
+--- Data sets derived from others. Random choices have streams named after the method and the split:
+--- they change nothing else.
 local core = require "swale.core"
 local errors = require "swale.errors"
 local options = require "swale.options"
@@ -27,7 +27,7 @@ end
 ---@field known? table
 ---@field augment? swale.Augmentation|false
 
----The same data set with something else in its place.
+---The same data set with some parts replaced.
 ---@param data swale.Data
 ---@param new swale.Change
 ---@return swale.Data
@@ -40,7 +40,7 @@ function M.change(data, new)
     refuse = function(split, why) errors.misuse("data: %s: %s", split, why) end }
 end
 
---- What is known, and some more.
+--- Known facts, with more added.
 local function knowing(data, more)
   local known = {}
   for k, v in pairs(data.known or {}) do known[k] = v end
@@ -56,7 +56,7 @@ local function check_classes(where, data)
   elseif data.ignore_index then
     errors.misuse("%s: the data has labels that do not count, %d", where, data.ignore_index)
   elseif data.train.y:ndim() > 1 then
-    errors.misuse("%s: wants one label an example, the data has %s", where,
+    errors.misuse("%s: needs one label for each example, the data has %s", where,
       errors.shape_text(table.move(data.train.y:shape(), 2, data.train.y:ndim(), 1, {})))
   end
 end
@@ -78,7 +78,7 @@ local function relabel(where, data, o, f)
 end
 
 ---@class swale.LabelNoiseOptions
----@field rate number               share of labels that become wrong, 0 to 1
+---@field rate number               share of labels to change, 0 to 1
 ---@field on? "train"|"all"         "train": the other splits keep their labels
 ---@field seed? integer             1
 
@@ -103,7 +103,7 @@ function M.label_noise(data, o)
 end
 
 ---@class swale.RandomLabelsOptions
----@field keep_counts? boolean      false: every class as likely as any; true: labels shuffled
+---@field keep_counts? boolean      false: all classes equally likely; true: labels are shuffled
 ---@field on? "train"|"all"         "train"
 ---@field seed? integer             1
 
@@ -129,9 +129,9 @@ end
 
 -- ------------------------------------------------------------------ subsets
 
-local LARGEST = math.maxinteger >> 32 -- of int32, so that any labels and indices are below it
+local LARGEST = math.maxinteger >> 32 -- of int32: labels and indices are below it
 
----Rows of a tensor, whatever its type; integers from 0.
+---Rows of a tensor of any type; integers must be from 0.
 ---@param t swale.Tensor              (N, …)
 ---@param index swale.Tensor          int32, from 0
 ---@return swale.Tensor
@@ -146,7 +146,7 @@ function M.rows(t, index)
   return (dtype == "float32" and x or x:to(dtype)):reshape(shape)
 end
 
---- How many of each class, n in all: largest remainders, the first of equal ones.
+--- Numbers of examples for each class, n in all, by largest remainders; the first of equal ones.
 local function quotas(labels, classes, n)
   local counts, quota, order, left = {}, {}, {}, n
   for c = 1, classes do counts[c] = 0 end
@@ -164,7 +164,7 @@ local function quotas(labels, classes, n)
   return quota
 end
 
---- Indices in the order given, as long as their classes have room.
+--- Takes indices in the given order until the quota of their class is full.
 local function stratify(order, labels, classes, n)
   local quota, chosen = quotas(labels, classes, n), {}
   for _, i in ipairs(order:table()) do

@@ -6,13 +6,13 @@ local M = {}
 
 ---@class swale.CharTransformerOptions
 ---@field vocabulary? integer  different characters (256: bytes)
----@field length? integer      of the text that it sees at once (64)
+---@field length? integer      of its context (64)
 ---@field layers? integer      blocks (4)
 ---@field heads? integer       4
 ---@field size? integer        of the vector of a character, a multiple of heads (64)
----@field mlp? number          width of a block's inner layer, in sizes (4)
+---@field mlp? number          width of a block's hidden layer, in units of size (4)
 ---@field dropout? number      0
----@field bias? boolean        of the products in blocks (true)
+---@field bias? boolean        of the linear layers in blocks (true)
 ---@field name? string
 
 local OPTIONS = { vocabulary = { "count", 256 }, length = { "count", 64 }, layers = { "count", 4 },
@@ -29,10 +29,10 @@ local function blocks(o)
   return nn.Sequential(list)
 end
 
----A decoder in the manner of GPT-2, for text as numbers: (B, T) -> (B, T, vocabulary), the logits
----of what comes next; T is at most length. Norms come before the branches, GELU is exact. Weights
----begin as GPT-2's: normal with deviation 0.02, and 0.02 / sqrt(2 layers) where a branch ends. The
----last product shares no weights with the first. As it is here, 236,928 parameters.
+---A decoder like GPT-2, for texts as indices: (B, T) -> (B, T, vocabulary), the logits of the next
+---character; T is at most length. Norms come before the branches, GELU is exact. Weights are
+---initialised as in GPT-2: normal with deviation 0.02, and 0.02 / sqrt(2 layers) at the end of a
+---branch. Embedding and output do not share weights. By default it has 236,928 parameters.
 ---@param o? swale.CharTransformerOptions
 ---@return swale.Layer
 function M.char_transformer(o)

@@ -8,7 +8,7 @@ local M = {}
 ---@field features? integer    of an example
 ---@field classes? integer
 ---@field norm? swale.ZooNorm  "none", but "batch" in F1 and F2
----@field scale? number        the widths of the hidden layers times this (1)
+---@field scale? number        factor of the hidden widths (1)
 ---@field name? string
 
 local function check(name, o, features, classes, norm, more)
@@ -29,12 +29,12 @@ local function network(o, widths)
 end
 
 ---Logistic regression: 784-10, 7,850 parameters; Smith and Le 2018 train it on two classes, where
----one output would do.
+---one output would suffice.
 ---@param o? swale.DenseOptions
 ---@return swale.Layer
 function M.logreg(o) return network(check("logreg", o, 784), {}) end
 
----784-100-10, 79,510 parameters: what the benchmarks call mlp_small.
+---784-100-10, 79,510 parameters: mlp_small of the benchmarks.
 ---@param o? swale.DenseOptions
 ---@return swale.Layer
 function M.mlp_small(o) return network(check("mlp_small", o, 784), { 100 }) end
@@ -42,7 +42,7 @@ function M.mlp_small(o) return network(check("mlp_small", o, 784), { 100 }) end
 ---@class swale.MLPOptions: swale.DenseOptions
 ---@field layers? integer      hidden ones, of 800 units (2)
 
----784-800-800-10, 1,276,810 parameters: what the benchmarks call mlp_800. The network of Smith and
+---784-800-800-10, 1,276,810 parameters: mlp_800 of the benchmarks. The network of Smith and
 ---Le 2018 has one hidden layer of 800: `zoo.mlp { layers = 1 }`, 636,010 parameters.
 ---@param o? swale.MLPOptions
 ---@return swale.Layer

@@ -1,9 +1,9 @@
---- The networks of the papers, by the papers' names:
+--- Networks from the papers, by their names there:
 ---
 ---     local net = sw.zoo.resnet20 { classes = data.classes, norm = sw.nn.GhostBatchNorm(64) }
 ---
---- Each is a function of options and gives a layer. Those on images take (B, height, width,
---- channels); scale makes all widths smaller, for tests and small machines.
+--- Each is a function of options that returns a layer. Those for images take (B, height, width,
+--- channels); scale reduces all widths, for tests and small machines.
 local dense = require "swale.zoo.dense"
 local preresnet = require "swale.zoo.preresnet"
 local resnet = require "swale.zoo.resnet"
@@ -11,26 +11,6 @@ local shallow = require "swale.zoo.shallow"
 local vgg = require "swale.zoo.vgg"
 
 ---@class swale.zoo
----@field logreg fun(o?: swale.DenseOptions): swale.Layer
----@field mlp_small fun(o?: swale.DenseOptions): swale.Layer
----@field mlp fun(o?: swale.DenseOptions): swale.Layer
----@field F1 fun(o?: swale.DenseOptions): swale.Layer
----@field F2 fun(o?: swale.DenseOptions): swale.Layer
----@field lenet5 fun(o?: swale.ZooOptions): swale.Layer
----@field cnn_small fun(o?: swale.ZooOptions): swale.Layer
----@field C1 fun(o?: swale.KeskarOptions): swale.Layer
----@field C2 fun(o?: swale.KeskarOptions): swale.Layer
----@field C3 fun(o?: swale.KeskarOptions): swale.Layer
----@field C4 fun(o?: swale.KeskarOptions): swale.Layer
----@field vgg16 fun(o?: swale.VggOptions): swale.Layer
----@field resnet20 fun(o?: swale.ZooOptions): swale.Layer
----@field resnet56 fun(o?: swale.ZooOptions): swale.Layer
----@field preresnet110 fun(o?: swale.ZooOptions): swale.Layer
----@field preresnet164 fun(o?: swale.ZooOptions): swale.Layer
----@field wrn fun(o?: swale.WrnOptions): swale.Layer
----@field wrn_16_4 fun(o?: swale.WrnOptions): swale.Layer
----@field wrn_28_10 fun(o?: swale.WrnOptions): swale.Layer
----@field char_transformer fun(o?: swale.CharTransformerOptions): swale.Layer
 local M = {
   logreg = dense.logreg, mlp_small = dense.mlp_small, mlp = dense.mlp, F1 = dense.F1,
   F2 = dense.F2,

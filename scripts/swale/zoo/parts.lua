@@ -1,4 +1,4 @@
---- What the networks of the zoo share: their options, and convolutions with what follows them.
+--- Shared by the networks of the zoo: options, and blocks of convolution, norm and ReLU.
 local errors = require "swale.errors"
 local nn = require "swale.nn"
 local options = require "swale.options"
@@ -11,11 +11,11 @@ local M = {}
 ---@class swale.ZooOptions
 ---@field classes? integer     outputs (10)
 ---@field input? integer[]     of an image: { height, width, channels }, as data.shape
----@field norm? swale.ZooNorm  the network's own unless told; sw.nn.GhostBatchNorm(128) is one, too
----@field scale? number        all widths times this, for small experiments (1)
+---@field norm? swale.ZooNorm  each network has its default; or sw.nn.GhostBatchNorm(128)
+---@field scale? number        factor of all widths, for small experiments (1)
 ---@field name? string
 
---- Those that all networks on images take.
+--- Options of all networks for images.
 local IMAGES = { classes = { "count", 10 }, input = { "table", { 32, 32, 3 } },
   norm = { "string|function", "batch" }, scale = { "positive", 1 }, name = "string?" }
 
@@ -38,10 +38,10 @@ local function norm_factory(where, norm)
   return norm
 end
 
----Checks the options of a network. What comes back has norm as a function, or nil.
+---Checks the options of a network. The result has norm as a function, or nil.
 ---@param where string
 ---@param o table|nil
----@param own? table        what this network takes beside the rest, or with another default
+---@param own? table        options of this network alone, or with other defaults
 ---@return table
 function M.check(where, o, own)
   local spec = {}
@@ -59,7 +59,7 @@ end
 ---@return integer
 function M.width(o, channels) return math.max(1, math.floor(channels * o.scale + 0.5)) end
 
----A list to which named layers are added, and what becomes of it.
+---A list of named layers, which becomes a network.
 ---@class swale.ZooList
 ---@field o table
 local List = {}
@@ -79,7 +79,7 @@ function List:add(name, layer)
   return self
 end
 
----A layer of the norm that was asked for, if any.
+---Adds a norm, if the options have one.
 ---@param name string
 ---@param channels integer
 ---@return swale.ZooList self
@@ -105,7 +105,7 @@ function List:conv(n, from, to, kernel, o)
   return self:norm("norm" .. n, to):add(nil, nn.ReLU())
 end
 
----Values that the layers so far give for an image. A norm of one's own keeps the shape.
+---The number of values that the layers so far give for an image. Custom norms keep the shape.
 ---@return integer
 function List:values()
   local shape = self.o.input
@@ -115,7 +115,7 @@ end
 
 ---Linear, norm, ReLU: fc<n>, and norm_fc<n>.
 ---@param n integer|string
----@param from integer|nil      the values so far
+---@param from integer|nil      by default self:values()
 ---@param to integer
 ---@return swale.ZooList self
 function List:dense(n, from, to)

@@ -6,7 +6,7 @@ local parts = require "swale.zoo.parts"
 
 local M = {}
 
---- Normal with deviation sqrt(2 / (k k outputs)); no bias, but where there is no norm at all.
+--- Normal with deviation sqrt(2 / (k k outputs)); a bias only if there is no norm.
 local function conv(o, from, to, kernel, stride)
   return nn.Conv2d(from, to, kernel, { stride = stride, padding = kernel // 2, bias = o.norm == nil,
     init = { "normal", std = (2 / (kernel * kernel * to)) ^ 0.5 } })
@@ -25,7 +25,7 @@ local function body(o, from, convolutions, bare)
   return list:done()
 end
 
---- 1 x 1, 3 x 3 and 1 x 1; a convolution in the shortcut takes the block's own input.
+--- 1 x 1, 3 x 3 and 1 x 1; a convolution in the shortcut takes the block's input.
 local function bottleneck(o, from, width, stride)
   local to = 4 * width
   local shortcut
@@ -34,8 +34,8 @@ local function bottleneck(o, from, width, stride)
   return nn.Residual { body = body(o, from, convolutions), shortcut = shortcut }, to
 end
 
---- Two of 3 x 3, the first with the stride; a convolution in the shortcut takes what the first norm
---- and ReLU give.
+--- Two of 3 x 3, the first with the stride; a convolution in the shortcut takes the output of the
+--- first norm and ReLU.
 local function basic(o, from, to, stride)
   local convolutions = { { to, 3, stride }, { to, 3, 1 } }
   if from == to and stride == 1 then return nn.Residual { body(o, from, convolutions) }, to end
@@ -102,8 +102,8 @@ end
 ---@return swale.Layer
 function M.wrn(o) return wide("wrn", o, 16, 4) end
 
----WRN-16-4, the network of Smith et al. 2018: 2,748,890 parameters. Theirs has ghost batch norm, to
----hold its noise fixed as the batch grows: norm = nn.GhostBatchNorm(128).
+---WRN-16-4, the network of Smith et al. 2018: 2,748,890 parameters. Theirs has ghost batch norm,
+---which keeps its noise fixed as the batch grows: norm = nn.GhostBatchNorm(128).
 ---@param o? swale.WrnOptions
 ---@return swale.Layer
 function M.wrn_16_4(o) return wide("wrn_16_4", o, 16, 4) end

@@ -1,4 +1,4 @@
---- Convolutional networks of few layers.
+--- Shallow convolutional networks.
 local nn = require "swale.nn"
 local parts = require "swale.zoo.parts"
 
@@ -20,7 +20,7 @@ function M.lenet5(o)
 end
 
 ---Four 3 x 3 convolutions with batch norm, two poolings, a layer of 256, for CIFAR: 1,117,354
----parameters with its norms. What the benchmarks call cnn_small.
+---parameters with its norms. cnn_small of the benchmarks.
 ---@param o? swale.ZooOptions
 ---@return swale.Layer
 function M.cnn_small(o)
@@ -49,7 +49,7 @@ end
 ---@class swale.KeskarOptions: swale.ZooOptions
 ---@field dropout? number   of the linear layers, and of the convolutions in proportion (0.5)
 
----C1 of Keskar et al. 2017, for CIFAR-10: shallow, in the manner of AlexNet; 1,757,834 parameters.
+---C1 of Keskar et al. 2017, for CIFAR-10: shallow, like AlexNet; 1,757,834 parameters.
 ---@param o? swale.KeskarOptions
 ---@return swale.Layer
 function M.C1(o) return shallow("C1", o, 10) end

@@ -12,7 +12,7 @@ local function conv_options(width)
   return { init = { "normal", std = (2 / (9 * width)) ^ 0.5 }, bias_init = "zeros" }
 end
 
---- The convolutions; behind each but the last of a stage, dropout at the rate of its stage.
+--- The convolutions, with dropout at the rate of the stage after each but the last of a stage.
 local function convolutions(o, rates)
   local list, last, n = parts.list(o), o.input[3], 0
   for s, stage in ipairs(STAGES) do
@@ -34,7 +34,7 @@ end
 
 ---VGG-16 (Simonyan and Zisserman 2015) in the form for CIFAR of Izmailov et al. 2018: 15,245,130
 ---parameters, norm = "none" being theirs; with "batch" 15,253,578. With hidden = {} and batch norm
----14,728,266: what the benchmarks call vgg16_cifar.
+---14,728,266: vgg16_cifar of the benchmarks.
 ---@param o? swale.VggOptions   norm "none"
 ---@return swale.Layer
 function M.vgg16(o)
@@ -60,7 +60,7 @@ local function deep(name, o, classes)
     :add("fc2", nn.Linear(width, o.classes)):done()
 end
 
----C2 of Keskar et al. 2017, for CIFAR-10: deep, in the manner of VGG, with batch norm and dropout;
+---C2 of Keskar et al. 2017, for CIFAR-10: deep, like VGG, with batch norm and dropout;
 ---14,991,946 parameters.
 ---@param o? swale.KeskarOptions
 ---@return swale.Layer
