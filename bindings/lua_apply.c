@@ -4,7 +4,7 @@
 
 enum { MOST_INPUTS = 8, MOST_OUTPUTS = 3 };
 
-/* One call, as the functions below share it. */
+/* One call of an op. */
 typedef struct call {
   const char *who;
   sw_op op;
@@ -132,7 +132,7 @@ static void read_groups(lua_State *L, call *c, int index) {
   c->attrs.window.groups = lx_check_integer(L, index, c->who, "groups", 1, 1 << 20);
 }
 
-/* What attributes are called in Lua. An op takes those of which it reads the field. */
+/* Attributes by their names in Lua. An op takes those whose fields it reads. */
 static const struct attribute {
   const char *name;
   uint32_t field; /* SW_ATTR_… */
@@ -199,7 +199,7 @@ static sw_dtype number_dtype(lua_State *L, const call *c) {
   return SW_F32;
 }
 
-/* No Lua in it: numbers[i] is the shell of an input that is a number, else NULL. */
+/* Calls no Lua. numbers[i] is the shell of an input that is a number, else NULL. */
 static sw_status run_eager(sw_context *ctx, const call *c, sw_dtype dtype, sw_tensor **numbers[],
                            const double values[], sw_tensor *in[], sw_tensor **out[]) {
   const sw_shape scalar = {0};
@@ -347,7 +347,7 @@ static int div_(lua_State *L) { return operate(L, "/", SW_OP_div, 2, div_); }
 static int pow_(lua_State *L) { return operate(L, "^", SW_OP_pow, 2, pow_); }
 static int unm(lua_State *L) { return operate(L, "-", SW_OP_neg, 1, unm); }
 
-/* Lua would turn the result into true or false. */
+/* Lua converts the result of a comparison to true or false. */
 static int lt(lua_State *L) {
   return lx_error(L, "'<' and '>' give no tensor or node: compare elements by a:lt(b), a:gt(b)");
 }

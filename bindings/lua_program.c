@@ -221,7 +221,7 @@ static void read_random(lua_State *L, run *r, int index) {
 
 static void keep(void *arg) { (void)arg; }
 
-/* Into the workspace's buffer, converted and made contiguous on the way. */
+/* Copies an input into the workspace's buffer, converted and contiguous. */
 static sw_status copy_input(const run *r, sw_workspace *w, int slot) {
   void *buffer = sw_workspace_input(w, slot);
   if (!buffer || !r->input[slot]) return SW_OK;
@@ -235,7 +235,7 @@ static sw_status copy_input(const run *r, sw_workspace *w, int slot) {
   return st;
 }
 
-/* Output i as a tensor of its own. */
+/* Copies output i to a new tensor. */
 static sw_status copy_output(const run *r, const sw_workspace *w, int i, sw_tensor **to) {
   sw_shape shape;
   const void *from = sw_workspace_output(w, i, &shape);
@@ -256,7 +256,7 @@ static sw_status give_inputs(const run *r, sw_workspace *w) {
   return SW_OK;
 }
 
-/* text: room for what sw_workspace_blame says instead of results. */
+/* text: what sw_workspace_blame writes, in place of results. */
 static sw_status run_program(run *r, sw_tensor **const results[], char *text, size_t size) {
   sw_workspace *w;
   const void *vectors[SW_MAX_SLOTS] = {NULL};

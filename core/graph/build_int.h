@@ -1,7 +1,7 @@
 /* build_int.h: ops as functions of edges, for rules that are written in ops.
  *
  * The builder remembers its first error in the graph, so that calls may nest and are checked once,
- * at the end. None in gives none out: a missing cotangent passes through.
+ * at the end. If an input is none, so is the result: a missing cotangent passes through.
  */
 #ifndef SW_BUILD_INT_H
 #define SW_BUILD_INT_H

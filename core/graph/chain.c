@@ -2,7 +2,7 @@
  *
  * A tile goes through the whole chain while it is in the L1 cache; what only the chain itself reads
  * is never written to memory. An input that is one row for many is repeated over a tile once a
- * piece; tiles are whole rows then. Kernels are those of whole tensors, so the bits are, too.
+ * piece; tiles are whole rows then. The kernels are those of whole tensors, and so are the bits.
  */
 #include "graph/chain_int.h"
 
@@ -24,7 +24,7 @@ _Static_assert((SCRATCH + ROWS) * TILE * sizeof(double) <= SWI_SCRATCH, "TILE is
 
 static int is_single(const swi_buffer *b) { return b->numel.n == 1 && !b->numel.batch; }
 
-/* Rows that a chain reads: buffers of one size, each one once. */
+/* Rows that a chain reads: different buffers of one size. */
 typedef struct row_list {
   int n;
   int32_t buffer[ROWS];
@@ -46,7 +46,7 @@ static int add_row(row_list *r, int32_t buffer, int64_t size) {
   return 1;
 }
 
-/* The length of the rows of which out has many and x is one; 0: it is not so. */
+/* The length of x, if it is one row and out is many of that length; else 0. */
 static int64_t row_size(const sw_type *x, const sw_type *out) {
   if (x->ndim == 0 || x->ndim > out->ndim) return 0;
   sw_dim last = x->dim[x->ndim - 1];
@@ -80,7 +80,7 @@ static int32_t end_of_chain(const sw_program *p, int32_t first, row_list *rows) 
   return end;
 }
 
-/* Tiles of a chain pass at different times, so what it touches is alive throughout. */
+/* A chain's instructions alternate, tile by tile, so its buffers are alive throughout it. */
 static void keep_throughout(swi_buffer *b, int32_t first, int32_t end) {
   if (b->first > first) b->first = first;
   if (b->last < end - 1) b->last = end - 1;
@@ -118,7 +118,7 @@ static void make_chain(sw_program *p, int32_t first, int32_t end) {
   }
 }
 
-/* A single instruction is worth it where it has rows: short ones are slow one by one. */
+/* A single instruction is a chain if it has rows: calls on short rows are slow. */
 void swi_find_chains(sw_program *p) {
   for (int32_t i = 0; i < p->n_code; i++) {
     row_list rows = {0};
@@ -137,7 +137,7 @@ typedef struct chain_job {
   int32_t first, end;
   int64_t n, tile; /* tile: whole rows */
   row_list rows;
-  const char *row[ROWS]; /* where they lie */
+  const char *row[ROWS]; /* their elements */
   int32_t *nan;
 } chain_job;
 
@@ -153,7 +153,7 @@ static char *row_at(const chain_job *j, double *scratch, int32_t buffer) {
   return tile_number(j, scratch, SCRATCH + find_row(&j->rows, buffer));
 }
 
-/* Each row over a tile's length, or as much of it as the piece has. */
+/* Repeats each row over a tile, or over the piece if that is shorter. */
 static void repeat_rows(const chain_job *j, int64_t n, double *scratch) {
   int64_t size = j->rows.size * j->p->bytes, all = n * j->p->bytes;
   for (int i = 0; i < j->rows.n; i++) {

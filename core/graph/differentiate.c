@@ -1,8 +1,9 @@
 /* differentiate.c: reverse mode, as a transformation of the graph.
  *
- * Nodes are visited from the result backwards; each that lies on a path to what is asked for hands
- * its cotangents to its inputs by its op's rule. Nodes come after their inputs, so one sweep is
- * enough. What the rules build beyond what is asked for is dropped when a program is compiled.
+ * Nodes are visited backwards from the result. A node on a path to a requested input passes its
+ * cotangents to its inputs by the rule of its op. Nodes come after their inputs, so one sweep is
+ * enough. Nodes that the rules build beyond what is requested are dropped when a program is
+ * compiled.
  */
 #include <string.h>
 
@@ -12,7 +13,7 @@
 typedef struct sweep {
   sw_graph *g;
   int32_t n;           /* nodes 0 … n-1 existed before */
-  unsigned char *path; /* whether a node depends on what is asked for */
+  unsigned char *path; /* whether a node depends on a requested input */
   sw_edge (*cotangent)[SWI_MAX_OUT];
 } sweep;
 

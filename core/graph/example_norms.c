@@ -1,15 +1,15 @@
 /* example_norms.c: per-example squared gradient norms, read off the gradient's own graph.
  *
  * The gradient of a parameter ends in the node that adds up the examples; behind it come ops that
- * change no norm, or by a factor. Example i's share of that node is
+ * keep the norm or scale it. Example i's share of that node is
  *   D^T X over rows of the batch   d_i x_i^T (Goodfellow 2015); with T rows an example, sum_t d_t
  *                                  x_t^T, of which |.|^2 = sum_ts <d_t, d_s> <x_t, x_s>
  *   scattered rows (embeddings)    of which |.|^2 = sum_ts [index_t = index_s] <d_t, d_s>
  *   weights of a convolution       it gives the squares itself
  *   sums over the batch            the summand: such parameters are small, so shares are made
  *                                  whole, and may be added up and multiplied by constants.
- * What each op does is said by its row: share, squares and pass.
- * A product added to anything is a parameter with two uses, whose cross terms are not had this way.
+ * The rows of the ops hold these rules: share, squares and pass. A product that is added to
+ * something is a parameter with two uses; its cross terms are not in these operands.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -102,7 +102,7 @@ static sw_edge param_squares(sw_graph *g, sw_edge grad) {
 
 /* -------------------------------------------------------------- refusals */
 
-/* Whether something that e is made of has a row an example, which depends on other examples. */
+/* Whether a node that e depends on has rows for examples that depend on other examples. */
 static sw_status couples_examples(const sw_graph *g, sw_edge e, int *answer) {
   size_t size = (size_t)g->n_nodes;
   unsigned char *needed = swi_alloc_zeroed(g->ctx, size);

@@ -1,14 +1,14 @@
-/* graph.h: how anything differentiable is said.
+/* graph.h: computation graphs and their derivatives.
  *
- * A graph is a growing list of nodes; an edge names one output of one node. Nodes are added in an
- * order in which every node comes after its inputs, never change, and equal nodes are one.
- * Differentiation adds nodes to the same graph, so a derivative can be differentiated again.
- * Nothing is computed here: program.h compiles chosen edges, eager.h evaluates one op on tensors.
+ * A graph is a growing list of nodes; an edge names one output of one node. A node comes after its
+ * inputs and never changes; equal nodes are merged. Differentiation adds nodes to the same graph,
+ * so a derivative can be differentiated again. Nothing is computed here: program.h compiles chosen
+ * edges, eager.h evaluates one op on tensors.
  *
  * Types. A node's elements are real (the float type of the program that runs it) or index (int32).
  * One dimension may be n*B, B being the batch size that is known only when a program runs; sizes
- * that are not linear in B are refused here. Each edge knows how it depends on the examples of the
- * batch.
+ * that are not linear in B are refused here. The type of an edge says how its values depend on the
+ * examples of the batch.
  *
  * Inputs, outputs, axes, slots and elements count from 0 in this interface, and from 1 in messages.
  */
@@ -21,7 +21,7 @@
 typedef struct sw_graph sw_graph;
 
 typedef struct sw_edge {
-  int32_t node; /* -1: none. "No cotangent" is this, never a tensor of zeros. */
+  int32_t node; /* -1: none. A missing cotangent is this, not a tensor of zeros. */
   int32_t out;
 } sw_edge;
 
@@ -71,7 +71,7 @@ typedef struct sw_attrs {
   int keepdim;   /* reduced axes stay, with size 1 */
   int transpose_a, transpose_b;
   int ndim;                /* of dim */
-  sw_dim dim[SW_MAX_DIMS]; /* a wanted shape; reshape: n = -1 once */
+  sw_dim dim[SW_MAX_DIMS]; /* a wanted shape; reshape: one may have n = -1 */
   int perm[SW_MAX_DIMS];   /* transpose: output axis i is input axis perm[i] */
   double value;            /* a constant, a factor, an eps, a probability */
   int batch_power;         /* scale: times B to this power */
@@ -120,7 +120,7 @@ SW_API sw_op sw_op_find(const char *name); /* SW_OP_COUNT if there is none */
 SW_API uint32_t sw_op_attrs(sw_op op);     /* SW_ATTR_…: what it reads */
 SW_API int sw_op_is_leaf(sw_op op);        /* not for sw_graph_apply */
 
-/* The caller owns *out; counted, like a context. */
+/* The caller owns a reference to *out. */
 SW_API sw_status sw_graph_new(sw_context *ctx, sw_graph **out);
 SW_API sw_graph *sw_graph_retain(sw_graph *g);
 SW_API void sw_graph_release(sw_graph *g);
@@ -142,8 +142,8 @@ SW_API sw_status sw_graph_fill(sw_graph *g, double value, sw_edge *out); /* a sc
 SW_API sw_status sw_graph_apply(sw_graph *g, sw_op op, const sw_edge *in, int n_in,
                                 const sw_attrs *attrs, sw_edge *out);
 
-/* Nodes that are added from now on are called so in messages ("": by nothing); derivatives are
- * called like what they are derivatives of. At most 79 bytes of it count. SW_ENOMEM. */
+/* The name in messages of the nodes that are added from now on ("": none). Derivatives get the name
+ * of what they are derivatives of. At most 79 bytes are kept. SW_ENOMEM. */
 SW_API sw_status sw_graph_label(sw_graph *g, const char *label);
 SW_API const char *sw_graph_get_label(const sw_graph *g); /* borrowed until the next one */
 
@@ -159,20 +159,20 @@ SW_API sw_status sw_graph_gradient(sw_graph *g, sw_edge of, sw_edge seed, const 
 
 /* Per-example squared gradient norms. grads are the gradients of a loss that is the mean over
  * examples, as sw_graph_gradient gave them for params. *out: (batch), sum over the params of
- * |g_i|^2, g_i being the gradient of example i's own loss. How, is said in example_norms.c.
+ * |g_i|^2, g_i being the gradient of example i's own loss. example_norms.c describes the method.
  * SW_EUNSUPPORTED, with the param's position in *culprit (may be NULL) and a message about "its
  * gradient": a param of products or embeddings with several uses, a penalty, or examples that are
  * coupled. SW_EUNSUPPORTED too, and no culprit: two params of vector 0 share elements, or the loss
- * is another multiple of the mean for each batch size, such as the sum. */
+ * is not a mean over the examples but, say, their sum. */
 SW_API sw_status sw_graph_example_norms(sw_graph *g, const sw_edge *grads, int n_grads,
                                         sw_edge *out, int *culprit);
 
-/* One line a node, those that the outputs need: "%3 = matmul(%0, %1^T) : (batch, 100)". Returns the
- * length the text wants, as snprintf does. */
+/* One line for each node that the outputs need: "%3 = matmul(%0, %1^T) : (batch, 100)". Returns the
+ * length of the whole text, as snprintf does. */
 SW_API size_t sw_graph_dump(const sw_graph *g, const sw_edge *outputs, int n_outputs, char *text,
                             size_t size);
 
-/* The same for Graphviz: a digraph with a box a node. */
+/* The same as a digraph for Graphviz, with a box for each node. */
 SW_API size_t sw_graph_dot(const sw_graph *g, const sw_edge *outputs, int n_outputs, char *text,
                            size_t size);
 

@@ -1,4 +1,4 @@
-/* label.c: what nodes are called in messages: the layer that they come from. */
+/* label.c: names of nodes in messages: the layers that they come from. */
 #include <stdio.h>
 #include <string.h>
 

@@ -19,7 +19,7 @@ static void find_lifetimes(sw_program *p) {
   }
 }
 
-/* The second part may run again, so what it reads of the first lives on. */
+/* The second part may run again: what it reads of the first part is kept. */
 static void keep_for_rerun(sw_program *p) {
   for (int32_t i = 0; i < p->n_buffers && p->late > 0; i++) {
     swi_buffer *b = &p->buffers[i];
@@ -37,7 +37,7 @@ static void drop_unread(sw_program *p) {
     }
 }
 
-/* As far as a scratch rule looks. */
+/* Arguments with the fields that a scratch rule reads. */
 static int64_t scratch_of(const sw_program *p, swi_instruction *code, int64_t batch) {
   swi_eval_args e = {
       .ctx = p->ctx, .row = swi_op(code->op), .k = p->k, .attrs = &code->attrs, .batch = batch};
@@ -88,7 +88,7 @@ static void work_in_place(sw_program *p, int32_t *renamed) {
     if (in < 0) continue;
     p->buffers[in].last = p->buffers[out].last;
     p->buffers[in].kept = p->buffers[out].kept;
-    p->buffers[out].numel = (sw_dim){0, 0}; /* nothing lies there any more */
+    p->buffers[out].numel = (sw_dim){0, 0}; /* no longer used */
     renamed[out] = in;
     p->code[i].out[0] = in;
   }
@@ -170,7 +170,7 @@ static int32_t written_by(const sw_program *p, int32_t buffer) {
 }
 
 /* An update may be made once its gradient is whole and its param has been read for the last time,
- * and not before the loss has been looked at. */
+ * and the loss has been checked. */
 static void find_ready(sw_program *p, int32_t *touched, span *spans) {
   int n = list_gradients(p, spans);
   p->loss_ready = written_by(p, p->outputs[0].buffer);

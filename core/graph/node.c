@@ -1,4 +1,4 @@
-/* node.c: the graph's list of nodes: new ones, and finding equal ones.
+/* node.c: the graph's list of nodes: adding new ones, finding equal ones.
  *
  * Equal nodes are found by a hash table of node numbers. A node that fails its shape rule, or for
  * which there is no memory, leaves the graph as it was.
@@ -48,7 +48,7 @@ static int nodes_equal(const swi_node *a, const swi_node *b) {
   if (a->op != b->op) return 0;
   for (int i = 0; i < swi_op(a->op)->n_in; i++)
     if (a->in[i].node != b->in[i].node || a->in[i].out != b->in[i].out) return 0;
-  /* two leaves of one place but of two shapes are two nodes */
+  /* leaves of one place but of two shapes are different nodes */
   return swi_attrs_equal(&a->attrs, &b->attrs) && swi_type_same_shape(&a->type[0], &b->type[0]) &&
          a->type[0].kind == b->type[0].kind;
 }
@@ -61,7 +61,7 @@ static uint32_t node_hash(const swi_node *n) {
   return (uint32_t)(h ^ h >> 32);
 }
 
-/* The table's place for n: holds its equal, or is empty. */
+/* The table's slot for n: it holds an equal node, or is empty. */
 static int32_t *find_place(const sw_graph *g, const swi_node *n) {
   uint32_t mask = (uint32_t)g->cap_table - 1;
   uint32_t i = node_hash(n) & mask;
@@ -110,7 +110,7 @@ sw_status swi_add_node(sw_graph *g, const swi_node *n, int32_t *number) {
 /* ------------------------------------------------------------------ ops */
 
 static sw_status check_kinds(sw_context *ctx, sw_op op, const sw_type *const *in) {
-  if (swi_op(op)->flags & SWI_INDEX) return SW_OK; /* its shape rule looks at them */
+  if (swi_op(op)->flags & SWI_INDEX) return SW_OK; /* its shape rule checks them */
   for (int i = 0; i < swi_op(op)->n_in; i++)
     if (in[i]->kind != SW_REAL)
       return sw_fail(ctx, SW_EDTYPE, "%s: expected real numbers, got indices (cast them first)",

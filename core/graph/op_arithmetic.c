@@ -105,8 +105,8 @@ static int is_row(const sw_graph *g, sw_edge e, const sw_type *whole) {
   return 1;
 }
 
-/* An input that is a broadcast scalar or row may be that itself: elementwise ops broadcast by
- * themselves, and a product takes a row along as its bias. */
+/* Replaces an input that broadcasts a scalar or a row by that scalar or row: elementwise ops
+ * broadcast by themselves, and a product adds a row as its bias. */
 static void use_unbroadcast(const sw_graph *g, swi_node *n) {
   for (int i = 0; i < 2; i++) {
     const swi_node *b = swi_made_by(g, n->in[i], SW_OP_broadcast);

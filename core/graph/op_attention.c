@@ -1,5 +1,5 @@
-/* op_attention.c: what attention is made of: many small products, and the softmax of rows that see
- * only what came before them. */
+/* op_attention.c: the ops of attention: many small products, and the softmax of each row over the
+ * columns up to its own. */
 #include <math.h>
 
 #include "base/parallel_int.h"

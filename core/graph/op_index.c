@@ -1,7 +1,7 @@
 /* op_index.c: ops that read indices: rows gathered and scattered, classes as rows of ones and
  * zeros.
  *
- * Indices count from 0 and are looked at before anything is computed from them.
+ * Indices count from 0 and are checked before anything is computed from them.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -36,7 +36,7 @@ static void place_text(const sw_shape *s, int64_t i, char *text, size_t size) {
   }
 }
 
-/* one_hot may have a label that does not count. */
+/* one_hot may have a label that is ignored. */
 static int is_ignored(const swi_eval_args *e, int32_t index) {
   return e->attrs->ignores && index == e->attrs->ignored;
 }
@@ -128,8 +128,8 @@ static sw_status scatter_shape(swi_shape_args *a) {
   return SW_OK;
 }
 
-/* A row of the result that takes many is put aside now and then, and added up in double. Rows are
- * counted in the thread's scratch, so many at a time. */
+/* A row of the result that receives many additions is moved to a sum in double now and then. Rows
+ * are counted in the thread's scratch, so many at a time. */
 enum { ROWS_ADDED = 512, ROWS_COUNTED = 8192 };
 
 typedef struct aside {

@@ -11,7 +11,7 @@
 #include "kernels/gemm_int.h"
 #include "kernels/kernels_int.h"
 
-enum { SWI_LABEL = 80 }; /* room for a label */
+enum { SWI_LABEL = 80 }; /* bytes of a label */
 
 enum { SWI_MAX_IN = 7, SWI_MAX_OUT = 3 };
 
@@ -53,7 +53,7 @@ typedef struct swi_shape_args {
   sw_type out[SWI_MAX_OUT];
 } swi_shape_args;
 
-/* Where a run's random numbers stand, see sw_run. */
+/* Which random numbers a run draws, see sw_run. */
 typedef struct swi_draws {
   uint64_t seed;
   int64_t step, first_example;
@@ -78,8 +78,8 @@ typedef struct swi_eval_args {
 } swi_eval_args;
 
 /* A rule for cotangents: cotangent[] of the outputs (each may be none) gives grad[] of the inputs,
- * which start as none. All of them edges of g. Errors stay in the graph's builder and are looked at
- * by the caller. */
+ * which start as none. All of them edges of g. Errors stay in the graph's builder; the caller
+ * checks them. */
 typedef struct swi_vjp_args {
   const sw_attrs *attrs;
   sw_edge in[SWI_MAX_IN], out[SWI_MAX_OUT], cotangent[SWI_MAX_OUT];
@@ -113,11 +113,11 @@ struct swi_op_row {
   sw_status (*eval)(const swi_eval_args *e);
   /* Of elementwise ops, which may overwrite an input of their output's size, and may be evaluated
    * tile by tile: n elements from pointers to their first ones. Bit i of single: input i is one
-   * value for all of them. Bits are those of eval. */
+   * value for all of them. The bits are those of eval. */
   void (*part)(const swi_eval_args *e, int64_t n, const void *const *in, uint32_t single,
                void *out);
-  /* Real elements of scratch that eval works with: always as many, or so many for each example.
-   * out[] says no more than which outputs are wanted. NULL: none. */
+  /* Real elements of scratch that eval works with: always as many, or so many for each example. Of
+   * out[] it may ask only whether an output is wanted. NULL: none. */
   int64_t (*scratch)(const swi_eval_args *e);
 
   /* Cotangents of the inputs, in terms of other ops; NULL: not differentiable. */
@@ -150,8 +150,8 @@ const swi_node *swi_node_of(const sw_graph *g, sw_edge e);
 /* Adds n, whose types are known, or finds its equal. */
 sw_status swi_add_node(sw_graph *g, const swi_node *n, int32_t *number);
 
-/* Fields of attributes: whether all are equal, a hash, and the name of one that is not 0 although
- * read (SW_ATTR_…) does not have it; NULL: there is none. */
+/* Whether all fields are equal; a hash of them; the name of a field that is not 0 though its
+ * SW_ATTR_… is not in read, NULL if there is none. */
 int swi_attrs_equal(const sw_attrs *a, const sw_attrs *b);
 uint64_t swi_attrs_hash(const sw_attrs *a);
 const char *swi_attrs_unread(const sw_attrs *a, uint32_t read);
@@ -195,7 +195,7 @@ sw_status swi_same_shape(swi_shape_args *a);
 sw_status swi_copy_eval(const swi_eval_args *e);
 extern const sw_op swi_copy_op; /* the alias that stands for a copy in a program */
 
-/* Looks at the indices of an input: SW_ERANGE "what 5 at [2] is outside 0 … 3". */
+/* Checks the indices of an input: SW_ERANGE "what 5 at [2] is outside 0 … 3". */
 sw_status swi_check_indices(const swi_eval_args *e, const char *what, int input, int64_t limit);
 
 /* Windows over images. complete: a stride, dilation or groups of 0 become 1, and all is checked but

@@ -12,8 +12,8 @@
  *     of x:      -gamma r^2 ((A - U K / n) xh + K ut + U ct) / n + p r ct
  *
  * Each is sums over rows and then a combination of x, c and u, by the kernels of body_norm.h. The
- * rows of a ghost are cut into strips, and ghosts come in waves; both by the shape alone. What is
- * added up over strips and over ghosts is added in their order, in double.
+ * rows of a ghost are cut into strips, and ghosts come in waves; both by the shape alone. Sums over
+ * strips and over ghosts are made in their order, in double.
  *
  * A ReLU behind the norm may be fused: then y = relu(…), and grad's c counts only where that is
  * positive (beta is its bias).
@@ -32,7 +32,7 @@ enum {
   STRIP_ELEMENTS = 1 << 15, /* fewer are not worth another strip */
   STRIP_ROWS = 128,         /* a strip's rows are a multiple: the kernels' own chunks */
   AT_A_TIME = 1 << 13,      /* elements of each operand */
-  WAVE = 16                 /* ghosts that are under way at a time */
+  WAVE = 16                 /* ghosts computed at a time */
 };
 
 /* ------------------------------------------------------------------ ghosts */
@@ -356,7 +356,7 @@ static void run_ghosts(const swi_eval_args *e, ghost_function f, int averaged, v
     for (w->first = 0; w->first < w->g.count; w->first += WAVE) {
       int64_t n = w->g.count - w->first < WAVE ? w->g.count - w->first : WAVE;
       if (n == 1)
-        run_ghost(w, 0); /* its strips may then be several threads' */
+        run_ghost(w, 0); /* its strips may then run on several threads */
       else
         swi_parallel(e->ctx, n, run_ghost, w);
       for (int64_t i = 0; i < n; i++) {

@@ -1,4 +1,4 @@
-/* op_normalise.c: values by the mean and variance of their group: of an example's channels, or of
+/* op_normalise.c: normalisation by the mean and variance of a group: an example's channels, or
  * groups of them. Layer and group norm are made of it.
  *
  *   y = (x - mean) r,   r = 1 / sqrt(var + eps),   over the axes that are named

@@ -1,4 +1,4 @@
-/* op_random.c: random masks, which a run draws anew.
+/* op_random.c: random masks, drawn in each run.
  *
  * An element is a function of (seed, step, position of the example in the stream of examples,
  * stream of the node, position in the example): the same mask however a batch is cut, for any

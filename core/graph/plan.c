@@ -1,4 +1,4 @@
-/* plan.c: where each buffer lies, so that memory is shared by those that are never alive together.
+/* plan.c: places buffers so that those that are never alive together share memory.
  *
  * Largest first, each at the lowest place that is free for all of its life. A search is linear in
  * the number of buffers placed, so very large programs are planned in windows of buffers: a window
@@ -13,7 +13,7 @@
 enum {
   ALIGN = 64,
   WINDOW = 8192, /* no network of the zoo has as many buffers */
-  SPANS = 1024   /* stretches of instructions for which the skyline is kept */
+  SPANS = 1024   /* spans of instructions for which the skyline is kept */
 };
 
 size_t swi_buffer_bytes(const swi_buffer *b, int64_t batch, int real_bytes) {

@@ -2,7 +2,7 @@
  *
  *   needed nodes -> epilogues fused -> instructions -> outputs bound -> lifetimes, work in place
  *
- * Every step keeps bits: a fused epilogue does what the ops would have done, one after another.
+ * No step changes a bit: a fused epilogue does the arithmetic of the separate ops in their order.
  */
 #include <string.h>
 
@@ -58,7 +58,7 @@ static void mark_late(compiler *c, int vector) {
   for (int32_t i = 0; i < c->n && vector > 0; i++) {
     const swi_node *n = &c->g->nodes[i];
     if (n->op == SW_OP_param) c->late[i] = n->attrs.slot == vector;
-    if (swi_op(n->op)->flags & SWI_RANDOM) continue; /* a shape depends on nothing */
+    if (swi_op(n->op)->flags & SWI_RANDOM) continue; /* it reads a shape, no value */
     for (int k = 0; k < swi_op(n->op)->n_in; k++) c->late[i] |= c->late[n->in[k].node];
   }
 }
@@ -114,7 +114,7 @@ static sw_status emit_leaf(compiler *c, int32_t i) {
   return add_buffer(c->p, &b, &c->buffer[i][0]);
 }
 
-/* The constants go with the program, not with the views through which they are written. */
+/* A view of the constants does not own them. */
 static void keep(void *arg) { (void)arg; }
 
 static sw_status write_constant(const compiler *c, const swi_node *n, void *to) {
@@ -166,7 +166,7 @@ static sw_status emit_op(compiler *c, int32_t i, const swi_node *n, sw_edge bias
                           .n_out = row->n_out,
                           .bias = -1,
                           .scratch = -1};
-  if (row->flags & SWI_RANDOM) code.n_in = 0; /* a shape is no reason to keep an input alive */
+  if (row->flags & SWI_RANDOM) code.n_in = 0; /* the shape is enough */
   for (int k = 0; k < code.n_in; k++) {
     code.in[k] = buffer_of(c, n->in[k]);
     code.in_type[k] = *sw_graph_type(c->g, n->in[k]);
@@ -226,8 +226,8 @@ static sw_status emit_copy(compiler *c, int32_t from, const sw_type *t, int32_t 
   return add_instruction(c->p, &code);
 }
 
-/* An output lives where it was asked for, or where it was computed; what cannot be moved there is
- * copied. */
+/* An output lies where it was requested, or where it was computed. It is copied if its buffer
+ * cannot be moved there. */
 static sw_status bind_output(compiler *c, int i) {
   sw_program *p = c->p;
   const sw_output *o = &c->outputs[i];
@@ -239,7 +239,7 @@ static sw_status bind_output(compiler *c, int i) {
                    "program: output %d cannot go into a vector: it must be real, without a batch "
                    "axis",
                    i + 1);
-  /* what the first part has made would be missing from a vector that only the second is given */
+  /* results of the first part would be missing from a vector that only a rerun is given */
   int early = p->late > 0 && b->first < p->late_from && o->offset >= 0;
   int is_free = b->place == SWI_ARENA && b->last != INT32_MAX && !early;
   if (!is_free && (o->offset >= 0 || b->place != SWI_ARENA)) {

@@ -1,9 +1,9 @@
 /* program.h: a graph's chosen outputs, compiled and run.
  *
  * A program is immutable: nodes in order, epilogues fused, lifetimes known. A workspace is the
- * memory of one running of it, planned for a capacity (the largest batch so far): a batch of
- * another size up to that costs microseconds and allocates nothing. Several workspaces may run one
- * program at the same time.
+ * memory of one execution, planned for a capacity, the largest batch so far: a change to a batch
+ * size up to that takes microseconds and allocates nothing. Several workspaces may run one program
+ * at the same time.
  */
 #ifndef SW_PROGRAM_H
 #define SW_PROGRAM_H
@@ -31,8 +31,8 @@ typedef struct sw_program_options {
                     sw_workspace_rerun; else none */
 } sw_program_options;
 
-/* The graph may go or grow afterwards. SW_EARG for an output that is not there, SW_EDTYPE,
- * SW_ENOMEM. */
+/* The graph may be changed or released afterwards. SW_EARG for an output that is not there,
+ * SW_EDTYPE, SW_ENOMEM. */
 SW_API sw_status sw_program_new(sw_graph *g, const sw_program_options *o, sw_program **out);
 SW_API sw_program *sw_program_retain(sw_program *p);
 SW_API void sw_program_release(sw_program *p);
@@ -65,16 +65,17 @@ SW_API sw_program *sw_workspace_program(const sw_workspace *w); /* borrowed */
 SW_API sw_status sw_workspace_batch(sw_workspace *w, int64_t batch);
 SW_API int64_t sw_workspace_bytes(const sw_workspace *w);
 
-/* Where input slot is read from in the current batch, row-major, real or int32. NULL: nothing reads
- * it. */
+/* The buffer from which runs read input slot at the current batch size: row-major, real or int32.
+ * NULL: nothing reads it. */
 SW_API void *sw_workspace_input(sw_workspace *w, int slot);
 
 typedef struct sw_run {
   const void *const *vectors; /* of params, by slot, in the program's float type; read only */
   int n_vectors;
-  void *out, *state; /* SW_TO_OUT's and SW_TO_STATE's: elements that are no output stay as they are;
-                        NULL if no output goes there. They overlap nothing else */
-  uint64_t seed;     /* of random numbers; what follows says which of its stream a run draws */
+  /* Of SW_TO_OUT and SW_TO_STATE; NULL if no output goes there. Elements that no output writes keep
+   * their values. They overlap no other vector. */
+  void *out, *state;
+  uint64_t seed; /* of random numbers; step and first_example say which of them a run draws */
   int64_t step, first_example;
 } sw_run;
 
@@ -92,9 +93,9 @@ SW_API int64_t sw_workspace_kept_bytes(const sw_workspace *w); /* at the current
 
 /* A run that makes its updates early, while gradients are still in the cache. Output 0 must be a
  * real scalar, the loss: check(arg, loss) sees it before any update, and ends the run by a status
- * that is not SW_OK. update(arg, i) is called once for every output with an offset in `out`, when
- * it lies finished there and this run reads its elements of vectors[0] no more; so those may be
- * written, and nothing else. Results are those of sw_workspace_run. */
+ * that is not SW_OK. update(arg, i) is called once for every output with an offset in `out`, once
+ * it is complete there and the run does not read its elements of vectors[0] again; update may write
+ * those, and nothing else. Results are those of sw_workspace_run. */
 typedef struct sw_updater {
   sw_status (*check)(void *arg, double loss);
   void (*update)(void *arg, int output);
@@ -104,9 +105,8 @@ typedef struct sw_updater {
 SW_API sw_status sw_workspace_run_updating(sw_workspace *w, const sw_run *run,
                                            const sw_updater *updater);
 
-/* Runs once more at the same inputs and looks at every result: text says which op made the first
- * NaN, from what shapes and in which layer, or which input held one; it is empty if there was
- * none. */
+/* Runs again on the same inputs and checks every result. text says which op made the first NaN,
+ * from what shapes and in which layer, or which input held one; it is empty if there was none. */
 SW_API sw_status sw_workspace_blame(sw_workspace *w, const sw_run *run, char *text, size_t size);
 
 /* Output i of the last run, which has offset -1: elements (borrowed until the next run or batch)

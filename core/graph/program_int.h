@@ -12,7 +12,7 @@ typedef enum swi_place {
   SWI_VECTOR,   /* in one of the vectors given to a run */
   SWI_CONSTANT, /* in the program */
   SWI_OUT,      /* in one of the vectors that a run's outputs go to */
-  SWI_TILE      /* never whole: a tile at a time, see chain.c */
+  SWI_TILE      /* one tile at a time, see chain.c */
 } swi_place;
 
 typedef struct swi_buffer {
@@ -62,11 +62,11 @@ struct sw_program {
   int n_outputs;
   int32_t *by_ready;                  /* outputs, by rising `ready` */
   int32_t loss_ready;                 /* the instruction that completes output 0 */
-  int n_inputs, n_vectors;            /* what a run must give */
+  int n_inputs, n_vectors;            /* what a run is given */
   int needs[2];                       /* whether an output goes to `out`, to `state` */
   int32_t input_buffer[SW_MAX_SLOTS]; /* -1: nothing reads the slot */
   sw_type input_type[SW_MAX_SLOTS];
-  char (*labels)[SWI_LABEL]; /* the graph's */
+  char (*labels)[SWI_LABEL]; /* copied from the graph */
   int32_t n_labels;
   void *constants;
   size_t constant_bytes;

@@ -1,4 +1,4 @@
-/* type.c: the types of edges: sizes that may hold the batch, and what a type depends on. */
+/* type.c: the types of edges: sizes, which may be multiples of the batch, and dependence. */
 #include <inttypes.h>
 #include <stdio.h>
 

@@ -111,7 +111,7 @@ static void prepare(sw_workspace *w, int32_t i) {
   call->out_bytes = code->out_type[0].kind == SW_INDEX ? (int)sizeof(int32_t) : w->p->bytes;
 }
 
-/* Sizes are known to fit for a batch of one; here for all of it. */
+/* Sizes were checked for a batch of one; this checks them for all of it. */
 static sw_status check_batch(const sw_workspace *w, int64_t batch) {
   if (batch < 1 || batch > INT32_MAX)
     return sw_fail(w->p->ctx, SW_ERANGE, "the batch must have 1 to %d examples, got %lld",
@@ -200,13 +200,13 @@ static sw_status update_behind(sw_workspace *w, int32_t i, const sw_updater *u, 
   return SW_OK;
 }
 
-/* A failure with the layer that it was in. */
+/* Adds the name of the layer to the message of a failure. */
 static sw_status name_layer(const sw_program *p, const swi_instruction *c, sw_status st) {
   if (st == SW_OK || !c->label) return st;
   return sw_fail(p->ctx, st, "%s (in %s)", sw_message(p->ctx), p->labels[c->label - 1]);
 }
 
-/* An instruction, or the chain that begins with it. */
+/* Runs an instruction, or the chain that begins with it. */
 static sw_status run_one(const sw_workspace *w, int32_t i, int32_t *nan) {
   const swi_instruction *c = &w->p->code[i];
   if (c->chain_end > 0) {
@@ -221,21 +221,21 @@ static sw_status run_one(const sw_workspace *w, int32_t i, int32_t *nan) {
   return name_layer(w->p, c, st);
 }
 
-/* Bytes that are NaN as numbers, and no index. */
+/* Fills a buffer with bytes that are NaN as numbers and invalid as indices. */
 static void poison(const sw_workspace *w, int32_t buffer) {
   const swi_buffer *b = &w->p->buffers[buffer];
   if (b->place == SWI_ARENA)
     memset(fixed_place(w, buffer), 0xff, swi_buffer_bytes(b, w->batch, w->p->bytes));
 }
 
-/* Spoils what instructions first … end - 1 were the last to read. */
+/* Overwrites what instructions first … end - 1 were the last to read. */
 static void poison_dead(const sw_workspace *w, int32_t first, int32_t end) {
   for (int32_t b = 0; b < w->p->n_buffers; b++)
     if (w->p->buffers[b].last >= first && w->p->buffers[b].last < end) poison(w, b);
 }
 
-/* From instruction i on. nan (may be NULL): ends at the first instruction that makes a NaN, whose
- * number it gets. */
+/* Runs from instruction i on. nan may be NULL; else the run ends at the first instruction that
+ * makes a NaN, and *nan is its number. */
 static sw_status execute(sw_workspace *w, int32_t i, const sw_updater *u, int32_t *nan) {
   sw_status st = SW_OK;
   int next = 0;
