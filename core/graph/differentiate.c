@@ -70,11 +70,11 @@ static sw_status check_result(sw_graph *g, sw_edge of, sw_edge seed) {
   char text[120], seed_text[120];
   const sw_type *t = sw_graph_type(g, of);
   if (seed.node >= 0 && !swi_type_same_shape(t, sw_graph_type(g, seed)))
-    return sw_fail(g->ctx, SW_ESHAPE, "gradient: the seed %s has not the shape of the result %s",
+    return sw_fail(g->ctx, SW_ESHAPE, "gradient: the seed has shape %s, expected %s",
                    sw_type_text(sw_graph_type(g, seed), seed_text, sizeof seed_text),
                    sw_type_text(t, text, sizeof text));
   if (seed.node < 0 && (t->ndim != 0 || t->kind != SW_REAL))
-    return sw_fail(g->ctx, SW_ESHAPE, "gradient: wants a scalar, got %s (take its mean or its sum)",
+    return sw_fail(g->ctx, SW_ESHAPE, "gradient: needs a scalar, got %s (take its mean or its sum)",
                    sw_type_text(t, text, sizeof text));
   return SW_OK;
 }

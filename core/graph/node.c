@@ -133,7 +133,7 @@ sw_status swi_infer(sw_context *ctx, sw_op op, const sw_type *const *in, int n_i
   const swi_op_row *row = swi_op(op);
   swi_shape_args a = {.ctx = ctx, .op = sw_op_name(op), .attrs = attrs};
   if (row->flags & SWI_LEAF)
-    return sw_fail(ctx, SW_EARG, "%s: leaves have functions of their own", a.op);
+    return sw_fail(ctx, SW_EARG, "%s: is a leaf; leaves are not made by apply", a.op);
   if (n_in != row->n_in)
     return sw_fail(ctx, SW_EARG, "%s: expected %d inputs, got %d", a.op, row->n_in, n_in);
   for (int i = 0; i < n_in; i++) a.in[i] = in[i];

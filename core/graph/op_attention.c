@@ -123,7 +123,7 @@ static sw_status causal_softmax_shape(swi_shape_args *a) {
   char text[120];
   int last = x->ndim - 1;
   if (last < 1 || !swi_dim_equal(x->dim[last - 1], x->dim[last]) || x->dim[last].batch)
-    return sw_fail(a->ctx, SW_ESHAPE, "%s: takes (…, T, T), got %s", a->op,
+    return sw_fail(a->ctx, SW_ESHAPE, "%s: expected (…, T, T), got %s", a->op,
                    sw_type_text(x, text, sizeof text));
   if (!isfinite(a->attrs->value) || a->attrs->value == 0)
     return sw_fail(a->ctx, SW_ERANGE, "%s: its scale (value) must be finite and not 0, got %g",

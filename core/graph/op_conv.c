@@ -77,7 +77,7 @@ static sw_status conv2d_shape(swi_shape_args *a) {
   if (w->dim[3].n != x->dim[3].n / window->groups)
     return sw_fail(a->ctx, SW_ESHAPE,
                    "%s: images of %" PRId64 " channels in %" PRId64
-                   " groups want weights of %" PRId64 " channels, got %" PRId64,
+                   " groups need weights of %" PRId64 " channels, got %" PRId64,
                    a->op, x->dim[3].n, window->groups, x->dim[3].n / window->groups, w->dim[3].n);
   SW_TRY(swi_window_out(a->ctx, a->op, window, out));
   a->out[0] = images_of(x->dim[0], out, w->dim[0].n, dependence_of(a));
@@ -103,11 +103,11 @@ static sw_status conv2d_input_shape(swi_shape_args *a) {
   take_pair(window->kernel, w);
   SW_TRY(swi_window_complete(a->ctx, a->op, window));
   if (window->size[0] < 1 || window->size[1] < 1)
-    return sw_fail(a->ctx, SW_EARG, "%s: wants the images' size = {height, width}", a->op);
+    return sw_fail(a->ctx, SW_EARG, "%s: needs the images' size = {height, width}", a->op);
   SW_TRY(check_groups(a, "outputs", w->dim[0].n));
   if (dy->dim[3].n != w->dim[0].n)
     return sw_fail(a->ctx, SW_ESHAPE,
-                   "%s: weights of %" PRId64 " outputs want a cotangent of as many channels, got "
+                   "%s: weights of %" PRId64 " outputs need a cotangent of as many channels, got "
                    "%" PRId64,
                    a->op, w->dim[0].n, dy->dim[3].n);
   SW_TRY(check_results(a, dy));
@@ -122,7 +122,7 @@ static sw_status conv2d_weight_shape(swi_shape_args *a) {
   SW_TRY(check_images(a, "images", x));
   SW_TRY(check_images(a, "cotangents", dy));
   if (window->kernel[0] < 1 || window->kernel[1] < 1)
-    return sw_fail(a->ctx, SW_EARG, "%s: wants a kernel = {height, width}", a->op);
+    return sw_fail(a->ctx, SW_EARG, "%s: needs a kernel = {height, width}", a->op);
   take_pair(window->size, x);
   SW_TRY(swi_window_complete(a->ctx, a->op, window));
   SW_TRY(check_groups(a, "channels", x->dim[3].n));

@@ -18,7 +18,7 @@ static int one_axis(const swi_shape_args *a) {
 
 static sw_status no_axis(swi_shape_args *a) {
   char text[120];
-  return sw_fail(a->ctx, SW_EARG, "%s: wants one axis of %s that is not the batch", a->op,
+  return sw_fail(a->ctx, SW_EARG, "%s: needs one axis of %s that is not the batch", a->op,
                  sw_type_text(a->in[0], text, sizeof text));
 }
 
@@ -102,9 +102,9 @@ static sw_status pad_shape(swi_shape_args *a) {
   int64_t size = a->in[0]->dim[axis].n, before = a->attrs->offset, n = a->attrs->n;
   if (before < 0 || n < size || before > n - size)
     return sw_fail(a->ctx, SW_ERANGE,
-                   "%s: %" PRId64 " elements of axis %d do not fit into %" PRId64
-                   " behind %" PRId64,
-                   a->op, size, axis + 1, n, before);
+                   "%s: axis %d has %" PRId64 " elements; with %" PRId64
+                   " before them they do not fit into %" PRId64,
+                   a->op, axis + 1, size, before, n);
   a->out[0] = *a->in[0];
   a->out[0].dim[axis].n = n;
   return SW_OK;

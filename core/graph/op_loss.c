@@ -15,7 +15,8 @@ static sw_status check_last_axis(swi_shape_args *a) {
   char text[120];
   const sw_type *x = a->in[0];
   if (x->ndim >= 1 && !x->dim[x->ndim - 1].batch && x->dim[x->ndim - 1].n >= 1) return SW_OK;
-  return sw_fail(a->ctx, SW_ESHAPE, "%s: the last axis of %s cannot be the classes", a->op,
+  return sw_fail(a->ctx, SW_ESHAPE,
+                 "%s: the last axis of %s must be the classes: at least one, not the batch", a->op,
                  sw_type_text(x, text, sizeof text));
 }
 
@@ -89,7 +90,7 @@ static sw_status cross_entropy_shape(swi_shape_args *a) {
   rows.dependence = swi_dependence_max(x->dependence, y->dependence);
   if (!swi_type_same_shape(&rows, y))
     return sw_fail(a->ctx, SW_ESHAPE,
-                   "%s: logits %s want labels of their shape without the last axis, got %s", a->op,
+                   "%s: logits %s need labels of their shape without the last axis, got %s", a->op,
                    sw_type_text(x, tx, sizeof tx), sw_type_text(y, ty, sizeof ty));
   a->out[0] = rows;
   a->out[1] = *x;
@@ -145,7 +146,7 @@ static sw_status soft_cross_entropy_shape(swi_shape_args *a) {
   char tx[120], tq[120];
   SW_TRY(check_last_axis(a));
   if (!swi_type_same_shape(x, q))
-    return sw_fail(a->ctx, SW_ESHAPE, "%s: logits %s want probabilities of their shape, got %s",
+    return sw_fail(a->ctx, SW_ESHAPE, "%s: logits %s need probabilities of their shape, got %s",
                    a->op, sw_type_text(x, tx, sizeof tx), sw_type_text(q, tq, sizeof tq));
   a->out[0] = a->out[1] = *x;
   a->out[0].ndim--;

@@ -29,10 +29,10 @@ static sw_status normalise_shape(swi_shape_args *a) {
   char text[120];
   int batch = sw_type_batch_axis(x), changes = 0, in = 0;
   uint32_t axes = a->attrs->axes;
-  if (axes == 0) return sw_fail(a->ctx, SW_EARG, "%s: takes an axis at least", a->op);
+  if (axes == 0) return sw_fail(a->ctx, SW_EARG, "%s: needs at least one axis", a->op);
   if (batch >= 0 && (axes >> batch & 1))
-    return sw_fail(a->ctx, SW_ESHAPE, "%s: the batch of %s is batch_norm's axis", a->op,
-                   sw_type_text(x, text, sizeof text));
+    return sw_fail(a->ctx, SW_ESHAPE, "%s: cannot normalise over the batch of %s; batch_norm does",
+                   a->op, sw_type_text(x, text, sizeof text));
   if (!(a->attrs->value >= 0 && a->attrs->value < HUGE_VAL))
     return sw_fail(a->ctx, SW_ERANGE,
                    "%s: eps (value) must be 0 or a small positive number, got %g", a->op,
@@ -46,7 +46,8 @@ static sw_status normalise_shape(swi_shape_args *a) {
     in = named;
   }
   if (changes > 3)
-    return sw_fail(a->ctx, SW_EUNSUPPORTED, "%s: the axes of %s are in more than two places", a->op,
+    return sw_fail(a->ctx, SW_EUNSUPPORTED,
+                   "%s: the axes of %s form more than two groups of adjacent ones", a->op,
                    sw_type_text(x, text, sizeof text));
   return SW_OK;
 }

@@ -43,7 +43,7 @@ static int sees_nothing(const sw_window *w, int axis, int64_t out) {
 static sw_status check_window(const swi_shape_args *a, int64_t out[2]) {
   sw_window *w = &a->attrs->window;
   if (w->kernel[0] < 1 || w->kernel[1] < 1)
-    return sw_fail(a->ctx, SW_EARG, "%s: wants a kernel = {height, width}", a->op);
+    return sw_fail(a->ctx, SW_EARG, "%s: needs a kernel = {height, width}", a->op);
   SW_TRY(swi_window_complete(a->ctx, a->op, w));
   if (w->kernel[0] * w->kernel[1] > MOST_TAPS)
     return sw_fail(a->ctx, SW_ERANGE, "%s: a kernel of %" PRId64 " x %" PRId64 " is too large",
@@ -51,8 +51,8 @@ static sw_status check_window(const swi_shape_args *a, int64_t out[2]) {
   SW_TRY(swi_window_out(a->ctx, a->op, w, out));
   if (!sees_nothing(w, 0, out[0]) && !sees_nothing(w, 1, out[1])) return SW_OK;
   return sw_fail(a->ctx, SW_ESHAPE,
-                 "%s: a window would see nothing but padding (%" PRId64 " x %" PRId64
-                 "); half of the kernel is enough",
+                 "%s: a window lies in the padding (%" PRId64 " x %" PRId64
+                 "); pad at most half of the kernel",
                  a->op, w->padding[0], w->padding[1]);
 }
 
@@ -77,7 +77,7 @@ static sw_status unpool_shape(swi_shape_args *a) {
   int64_t out[2];
   SW_TRY(check_images(a, 0));
   if (w->size[0] < 1 || w->size[1] < 1)
-    return sw_fail(a->ctx, SW_EARG, "%s: wants the images' size = {height, width}", a->op);
+    return sw_fail(a->ctx, SW_EARG, "%s: needs the images' size = {height, width}", a->op);
   SW_TRY(check_window(a, out));
   if (a->in[0]->dim[1].n != out[0] || a->in[0]->dim[2].n != out[1])
     return sw_fail(a->ctx, SW_ESHAPE,

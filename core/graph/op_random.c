@@ -54,7 +54,7 @@ static sw_status keep_mask_eval(const swi_eval_args *e) {
   int64_t n = swi_numel(&e->out_shape[0]);
   if (!e->draws)
     return sw_fail(e->ctx, SW_EARG,
-                   "keep_mask: only a program draws random numbers, tensors have none");
+                   "keep_mask: only a program draws random numbers; it does not work on tensors");
   if (n == 0) return SW_OK;
   mask_job j = {.e = e, .examples = e->out_by_example ? e->batch : 1};
   const uint64_t key = sw_stream("dropout", e->draws->seed);

@@ -35,8 +35,8 @@ static sw_status check_padding(const swi_shape_args *a, const int64_t size[2]) {
     if (p[i] < 0 || p[i] >= size[i])
       return sw_fail(a->ctx, SW_ESHAPE,
                      "%s: a padding of %" PRId64 " x %" PRId64
-                     " mirrors more than images of %" PRId64 " x %" PRId64
-                     " have (at most one pixel less than their size)",
+                     " is too large for images of %" PRId64 " x %" PRId64
+                     " (at most one pixel less than their size)",
                      a->op, p[0], p[1], size[0], size[1]);
   return SW_OK;
 }

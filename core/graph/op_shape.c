@@ -13,7 +13,7 @@
 
 static sw_status no_fit(swi_shape_args *a, const sw_type *wanted) {
   char x[120], y[120];
-  return sw_fail(a->ctx, SW_ESHAPE, "%s: %s has not as many elements as %s", a->op,
+  return sw_fail(a->ctx, SW_ESHAPE, "%s: the numbers of elements differ: %s and %s", a->op,
                  sw_type_text(a->in[0], x, sizeof x), sw_type_text(wanted, y, sizeof y));
 }
 
@@ -24,7 +24,7 @@ static sw_status complete(swi_shape_args *a, sw_type *t) {
   int open = -1;
   for (int i = 0; i < t->ndim; i++) {
     if (t->dim[i].n < -1 || (t->dim[i].n == -1 && open >= 0))
-      return sw_fail(a->ctx, SW_ESHAPE, "%s: only one axis may be -1, and none less", a->op);
+      return sw_fail(a->ctx, SW_ESHAPE, "%s: one axis may be -1, no other one negative", a->op);
     if (t->dim[i].n == -1)
       open = i;
     else

@@ -332,7 +332,7 @@ static sw_status compile(compiler *c) {
 sw_status sw_program_new(sw_graph *g, const sw_program_options *o, sw_program **out) {
   sw_dtype real = o->real;
   if (real != SW_F32 && real != SW_F64)
-    return sw_fail(g->ctx, SW_EDTYPE, "program: its numbers are float32 or float64, not %s",
+    return sw_fail(g->ctx, SW_EDTYPE, "program: the dtype must be float32 or float64, not %s",
                    sw_dtype_name(real));
   if (o->n_outputs < 1) return sw_fail(g->ctx, SW_EARG, "program: has no outputs");
   sw_program *p = swi_alloc_zeroed(g->ctx, sizeof *p);

@@ -11,8 +11,8 @@ sw_status swi_reduce_shape(swi_shape_args *a) {
   const sw_type *in = a->in[0];
   sw_type t = {.kind = SW_REAL, .dependence = reduced_dependence(in, a->attrs->axes)};
   if (a->attrs->axes >> in->ndim != 0)
-    return sw_fail(a->ctx, SW_ERANGE, "%s: there are %d axes, axis %d was asked for", a->op,
-                   in->ndim, 32 - __builtin_clz(a->attrs->axes));
+    return sw_fail(a->ctx, SW_ERANGE, "%s: axis %d is outside 1 … %d", a->op,
+                   32 - __builtin_clz(a->attrs->axes), in->ndim);
   for (int i = 0; i < in->ndim; i++) {
     if (!(a->attrs->axes >> i & 1))
       t.dim[t.ndim++] = in->dim[i];

@@ -120,7 +120,7 @@ static sw_status check_batch(const sw_workspace *w, int64_t batch) {
     sw_dim n = w->p->buffers[i].numel;
     if (n.batch && (double)n.n * (double)batch > SWI_MOST_ELEMENTS)
       return sw_fail(w->p->ctx, SW_ERANGE,
-                     "a batch of %lld examples is too large: %lld numbers for each at one place",
+                     "a batch of %lld examples is too large: a buffer has %lld numbers for each",
                      (long long)batch, (long long)n.n);
   }
   return SW_OK;
@@ -179,9 +179,9 @@ static sw_status check_run(const sw_workspace *w, const sw_run *r) {
     if (!r->vectors[i] && sw_program_vector_extent(p, i) > 0)
       return sw_fail(ctx, SW_EARG, "program: vector %d is missing", i + 1);
   if (p->needs[SW_TO_OUT] && !r->out)
-    return sw_fail(ctx, SW_EARG, "program: wants an output vector");
+    return sw_fail(ctx, SW_EARG, "program: needs an output vector");
   if (p->needs[SW_TO_STATE] && !r->state)
-    return sw_fail(ctx, SW_EARG, "program: wants a vector for the new state");
+    return sw_fail(ctx, SW_EARG, "program: needs a vector for the new state");
   return SW_OK;
 }
 
@@ -275,7 +275,7 @@ sw_status sw_workspace_rerun(sw_workspace *w, const sw_run *run) {
     return sw_fail(w->p->ctx, SW_EARG, "program: has no late vector, there is nothing to rerun");
   if (!w->whole)
     return sw_fail(w->p->ctx, SW_EARG,
-                   "program: rerun wants a whole run at the same batch and inputs before it");
+                   "program: rerun needs a whole run at the same batch and inputs before it");
   SW_TRY(check_run(w, run));
   point(w, run);
   return execute(w, w->p->late_from, NULL, NULL);

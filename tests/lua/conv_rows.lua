@@ -112,7 +112,7 @@ local WRONG = {
     says = "images must have 4 axes (batch, height, width, channels)" },
   { { B, 4, 4, 2 }, { 3, 3, 2 }, says = "weights must have 4 axes" },
   { { B, 4, 4, 3 }, { 2, 3, 3, 2 },
-    says = "3 channels in 1 groups want weights of 3 channels, got 2" },
+    says = "3 channels in 1 groups need weights of 3 channels, got 2" },
   { { B, 4, 4, 3 }, { 2, 3, 3, 1 }, attrs = { groups = 2 },
     says = "3 channels cannot be divided into 2 equal groups" },
   { { B, 4, 4, 2 }, { 3, 3, 3, 1 }, attrs = { groups = 2 },
@@ -123,11 +123,11 @@ local WRONG = {
 }
 local WRONG_INPUT = {
   { { B, 4, 4, 3 }, { 3, 3, 3, 2 }, attrs = {}, says = "size = {height, width}" },
-  { { B, 2, 2, 2 }, { 3, 3, 3, 2 }, says = "weights of 3 outputs want a cotangent of as many" },
+  { { B, 2, 2, 2 }, { 3, 3, 3, 2 }, says = "weights of 3 outputs need a cotangent of as many" },
   { { B, 3, 2, 3 }, { 3, 3, 3, 2 }, says = "the cotangent must have 2 x 2 pixels" },
 }
 local WRONG_WEIGHT = {
-  { { B, 4, 4, 2 }, { B, 2, 2, 3 }, attrs = {}, says = "wants a kernel = {height, width}" },
+  { { B, 4, 4, 2 }, { B, 2, 2, 3 }, attrs = {}, says = "needs a kernel = {height, width}" },
   { { B, 4, 4, 2 }, { B, 2, 3, 3 }, says = "the cotangent must have 2 x 2 pixels" },
   { { B, 4, 4, 2 }, { 7, 2, 2, 3 }, says = "batches differ" },
 }

@@ -114,11 +114,11 @@ local CASES = {
 
 local WRONG = {
   { { B, 4, 4 }, says = "images have 4 axes" },
-  { { B, 4, 4, 2 }, attrs = {}, says = "wants a kernel = {height, width}" },
+  { { B, 4, 4, 2 }, attrs = {}, says = "needs a kernel = {height, width}" },
   { { B, 4, 4, 2 }, attrs = { kernel = 5 }, says = "does not fit into images of 4 x 4" },
-  { { B, 4, 4, 2 }, attrs = { kernel = 2, padding = 2 }, says = "nothing but padding" },
+  { { B, 4, 4, 2 }, attrs = { kernel = 2, padding = 2 }, says = "lies in the padding" },
   { { B, 1, 1, 2 }, attrs = { kernel = 2, padding = 1, dilation = 2 },
-    says = "nothing but padding" },
+    says = "lies in the padding" },
 }
 
 local function add_pools(class)
@@ -176,13 +176,13 @@ local function add_reflections(class)
     local ph, pw = table.unpack(case)
     h.add(class, { op = "reflect_pad2d", name = "reflect_pad2d_" .. name,
       attrs = { padding = case }, inputs = { { B, 3, 4, 2 } }, reference = reflect_pad(ph, pw),
-      wrong = name == "most" and { { { B, 2, 4, 2 }, says = "mirrors more than images of 2 x 4" },
+      wrong = name == "most" and { { { B, 2, 4, 2 }, says = "is too large for images of 2 x 4" },
         { { B, 3, 4 }, says = "images have 4 axes" } } })
     h.add(class, { op = "reflect_fold2d", name = "reflect_fold2d_" .. name,
       attrs = { padding = case }, inputs = { { B, 3 + 2 * ph, 4 + 2 * pw, 2 } },
       reference = reflect_fold(ph, pw),
       wrong = name == "most" and {
-        { { B, 6, 10, 2 }, says = "mirrors more than images of 2 x 4" } } })
+        { { B, 6, 10, 2 }, says = "is too large for images of 2 x 4" } } })
   end
 end
 

@@ -43,7 +43,7 @@ function TestAttention:test_causal_softmax_of_many_rows()
   local want = ops.softmax(masked)
   lu.assert_true((y - want):abs():max():item() < 1e-6)
   lu.assert_error_msg_contains("finite and not 0, got 0", ops.causal_softmax, x, 0)
-  lu.assert_error_msg_contains("takes (…, T, T), got (20, 70)", ops.causal_softmax,
+  lu.assert_error_msg_contains("expected (…, T, T), got (20, 70)", ops.causal_softmax,
     normal({ 20, 70 }, 1))
 end
 
