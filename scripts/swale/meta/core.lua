@@ -31,12 +31,12 @@ function core.cores() end
 function core.set_library(path) end
 ---@return { live_bytes: integer, live_blocks: integer, peak_bytes: integer, calls: integer }
 function core.memory() end
----For tests: the n-th allocation of the core from now fails, and with persistent all after it. 0 ends it.
+---For tests: makes the n-th allocation of the core from now fail, with persistent also all after it. 0 ends it.
 ---@param n integer
 ---@param persistent? boolean
 function core.fail_allocation(n, persistent) end
----From now on Ctrl-C sets a flag instead of ending the process (a second one ends it), Lua code of the main
----coroutine raises core.INTERRUPTED at once, and a full disk or closed pipe is an error instead of a signal.
+---Makes Ctrl-C set a flag instead of ending the process (a second one ends it). Lua code of the main coroutine then
+---raises core.INTERRUPTED at once, and a full disk or closed pipe is an error instead of a signal.
 ---@param only_sigint? boolean      false: SIGTERM and SIGHUP, too, unless they are ignored
 function core.catch_signals(only_sigint) end
 ---@return boolean
@@ -55,7 +55,7 @@ function core.is_ignored(signal) end
 local Lock = {}
 function Lock:release() end
 
----@param path string                made if it is not there
+---@param path string                created if it does not exist
 ---@return swale.Lock|nil, string? message, string? code   nil: another process holds it, or a fault
 function core.hold(path) end
 ---@param path string
@@ -65,7 +65,7 @@ function core.is_held(path) end
 function core.die_with_parent(pid) end
 ---The error value raised after Ctrl-C.
 core.INTERRUPTED = {}
----A NaN that is shown as nan: that of 0 / 0 has a sign on some machines.
+---A NaN that is printed as nan: that of 0 / 0 has a sign on some machines.
 core.NAN = 0 / 0
 ---Writes to a temporary name in the same folder, syncs, renames.
 ---@param path string
@@ -176,7 +176,7 @@ function Tensor:scale(c) end
 function Tensor:dot(x) end
 ---@return number                   Euclidean
 function Tensor:norm() end
----Gives the memory back now; using the tensor afterwards raises. Also on `<close>` and collection.
+---Frees the memory now; using the tensor afterwards raises. Also done on `<close>` and on collection.
 function Tensor:free() end
 
 ---@class swale.Random
@@ -228,7 +228,7 @@ function Node:ndim() end
 function Node:kind() end
 ---@return "constant"|"by_example"|"mixed"
 function Node:dependence() end
----Nodes that are added to its graph from now on, and their derivatives, are called so in messages; "" ends it.
+---Names the nodes that are added to its graph from now on, and their derivatives, in messages; "" ends it.
 ---@param text string
 ---@return string before
 function Node:label(text) end
@@ -249,7 +249,7 @@ function Graph:input(slot, kind, shape) end
 function Graph:param(first, shape, vector) end
 ---@param of swale.Node             a scalar, unless there is a seed
 ---@param wrt swale.Node[]
----@param seed? swale.Node          of of's shape: the gradient of <of, seed>, seed being held fixed
+---@param seed? swale.Node          of of's shape: the gradient of <of, seed>, seed held fixed
 ---@return (swale.Node|false)[]|nil grads, string? message, string? code   false where there is no
 ---path; nil, why, "EUNSUPPORTED" where an op has no derivative
 function Graph:gradient(of, wrt, seed) end
@@ -261,12 +261,12 @@ function Graph:example_norms(grads) end
 ---@return string
 function Graph:dump(outputs) end
 
----The same for Graphviz.
+---The graph in the language of Graphviz.
 ---@param outputs swale.Node[]
 ---@return string
 function Graph:dot(outputs) end
 
----Each op takes some of them and refuses the others.
+---Each op reads some of them and refuses the others.
 ---@class swale.Attributes
 ---@field axes? integer[]
 ---@field keepdim? boolean
@@ -287,7 +287,7 @@ function Graph:dot(outputs) end
 ---@field size? integer|integer[]    of an image
 ---@field groups? integer            of channels, 1
 
----One op of the op table on nodes (builds) or on tensors (computes). Numbers join in.
+---Applies an op of the op table to nodes (adds a node) or to tensors (computes). Numbers may be operands.
 ---@param op string
 ---@param attributes swale.Attributes|nil
 ---@param ... swale.Node|swale.Tensor|number
@@ -299,7 +299,7 @@ function core.ops() end
 ---@param class "tensor"|"node"
 ---@param methods table<string, function>
 function core.extend(class, methods) end
----Sets what is called for a name that no method of a class has: f(class, name, methods). It raises.
+---Sets the function that is called for an unknown name: f(class, name, methods). It raises.
 ---@param f fun(class: string, key: any, methods: table<string, function>)
 function core.on_missing(f) end
 ---@param value any
@@ -333,7 +333,7 @@ function Program:rerun(o) end
 ---@param batch integer
 ---@return integer                  bytes that a run keeps for :rerun
 function Program:kept_bytes(batch) end
----Runs as :run does and looks at every result.
+---Runs as :run does and checks every result.
 ---@param o swale.ProgramRun
 ---@return string|nil               which op made the first NaN, or what was given with one; nil: none
 function Program:blame(o) end
@@ -366,7 +366,7 @@ function core.source(o) end
 function Source:features() end
 ---@return integer[]                of a row
 function Source:shape() end
----With a seed: as a training sees them that has seen so many examples before, moved and mirrored.
+---With a seed: cropped and flipped as in a training that has seen position examples before.
 ---@param index swale.Tensor        int32, from 0
 ---@param seed? integer
 ---@param position? integer         from 0
@@ -384,9 +384,9 @@ local NativeSchedule = {}
 ---    multi_step           value, [gamma 1], marks              value gamma^(number of marks <= t); factors above 1 grow
 ---    piecewise            values, marks                        values[1 + number of marks <= t]; one value more than marks
 ---    exponential          value, gamma, period                 value gamma^(t / period), without stairs
----    linear               from, to, period                     then it holds
----    polynomial           from, [to 0], [power 1], period      (from - to) (1 - t / period)^power + to, then it holds
----    cosine               from, [to 0], period                 half a wave, then it holds (PyTorch's goes up again)
+---    linear               from, to, period                     then constant
+---    polynomial           from, [to 0], [power 1], period      (from - to) (1 - t / period)^power + to, then constant
+---    cosine               from, [to 0], period                 half a wave, then constant (PyTorch's rises again)
 ---    cosine_restarts      from, [to 0], period, [multiplier 1] each wave multiplier (whole) times as long as the last
 ---    cyclic               max, min, period                     Izmailov et al. 2018, section 3.1; counts the coming update in
 ---    triangular           max, min, period (up), [down]        CyclicLR; triangular2 halves the height at each cycle,
@@ -443,10 +443,10 @@ local Average = {}
 function core.average(n, dtype, o) end
 ---@param weights swale.Tensor
 function Average:update(weights) end
----Continues from what state gave, after count points.
+---Continues from the result of state, after count points.
 ---@param state swale.Tensor        swa, ema: the mean; last: (points kept, n), oldest first
 ---@param count integer
----@param carry? swale.Tensor       what carry gave; zeros
+---@param carry? swale.Tensor       the result of carry; zeros
 function Average:restore(state, count, carry) end
 ---@return swale.Tensor             a copy of what restore takes
 function Average:state() end
@@ -528,7 +528,7 @@ function Loop:set(name, value) end
 ---Steps every, 2 every, … run the measured program, whose norms are kept: the last 32.
 ---@param every integer             steps; 0: never
 function Loop:measure(every) end
----Measurement i, from 1; nil: it was not made yet, or is not kept any more.
+---Measurement i, from 1; nil: not made yet, or not kept any more.
 ---@param i integer
 ---@return integer|nil step, integer batch, number sum_sumsq, number grad_sumsq    sums over the batch of |g_i|^2; |g|^2 of their mean
 function Loop:norms(i) end
@@ -537,7 +537,7 @@ function Loop:norms(i) end
 ---@param t? table                  filled as by state
 ---@return "steps"|"examples"|"interrupted"|nil why, string? message, string? code    nil, message, "ENAN": loss, gradient, weights or buffers are not finite, see state; but for the loss it goes on only after restore
 function Loop:advance(steps, stop_examples, t) end
----A function that sets these numbers to those it is called with, and makes one step. It gives step, examples, epoch,
+---Returns a function that sets these numbers to those it is called with, and makes one step. It returns step, examples, epoch,
 ---loss, grad_norm, lr and batch_size; before them, whether anything else that state gives has changed since it gave
 ---the last: true the first time. Without a step: nil, i, value if value i is none that a loop can have; or nil, message, code.
 ---@param ... swale.Hyper           a batch_size is rounded down
@@ -562,7 +562,7 @@ function Loop:update_ratios(t) end
 function Loop:momentum() end
 ---@return table<string, swale.Tensor>   views of the moments that the optimizer keeps. Empty before the first update
 function Loop:state_vectors() end
----Continues after that many steps, with what state_vectors gave then; the weights are the caller's to set.
+---Continues after that many steps, with the result of state_vectors there. The caller sets the weights.
 ---@class swale.LoopResume          as state and state_vectors gave them
 ---@field step integer
 ---@field examples integer
@@ -579,10 +579,10 @@ function Loop:state_vectors() end
 function Loop:restore(o) end
 ---@return swale.Tensor|nil         the last gradient, a view: before clipping; of optimizer "none": clipped
 function Loop:gradient() end
----Looks at weights and buffers, whoever wrote them.
+---Checks that weights and buffers are finite.
 ---@return true|nil fine, string? message, string? code    nil, message, "ENAN": they are not finite
 function Loop:check() end
----After a loss that is not finite: computes it again and looks at every result.
+---After a loss that is not finite: computes it again and checks every result.
 ---@return string|nil               which op made the first NaN, or what was given with one; nil: none
 function Loop:blame() end
 
