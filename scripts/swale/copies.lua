@@ -1,5 +1,5 @@
---- Copies of what a script keeps: tables all the way down, tensors by their values. What cannot be
---- copied (functions with their upvalues, streams of random numbers) is shared.
+--- Deep copies of Lua values. Tensors are cloned; functions, and objects of the core other than
+--- tensors, are shared.
 local core = require "swale.core"
 
 local M = {}
@@ -19,7 +19,7 @@ end
 ---@return T
 function M.deep(value) return copy(value, {}) end
 
----A copy of a tensor, in the tensor that is there already or in a new one; nil of nothing.
+---Returns a copy of a tensor, in `into` if it is given; nil for nil.
 ---@param from swale.Tensor|nil
 ---@param into? swale.Tensor
 ---@return swale.Tensor|nil

@@ -1,4 +1,4 @@
---- The trainer: a model, data, and numbers that may change as it goes.
+--- The Trainer: a model, data, and hyperparameters that may change during the training.
 local additive = require "swale.trainer.additive"
 local averages = require "swale.trainer.averages"
 local class = require "swale.class"
@@ -25,22 +25,22 @@ local M = {}
 ---@field model swale.Layer|swale.Model       a description, or an instance, whose weights it trains
 ---@field data swale.Data
 ---@field loss? swale.LossFunction            loss.cross_entropy
----@field optimizer? swale.Optimizer|function   optim.SGD {}; or a function, see optim.of
----@field lr? swale.Hyperparameter            wanted, here or in the optimizer
+---@field optimizer? swale.Optimizer|function   optim.SGD {}; a function: see optim.of
+---@field lr? swale.Hyperparameter            required, here or in the optimizer
 ---@field batch_size? swale.Hyperparameter    32; rounded down to a whole number
----@field momentum? swale.Hyperparameter      here or in the optimizer; of Adam: beta1
+---@field momentum? swale.Hyperparameter      here or in the optimizer; for Adam: beta1
 ---@field weight_decay? swale.Hyperparameter  likewise
 ---@field clip_norm? number                   likewise: gradients are scaled down to this norm
----@field groups? swale.ParameterGroup[]      likewise: factors of rate and decay, what is frozen
+---@field groups? swale.ParameterGroup[]      likewise: factors of rate and decay; frozen ones
 ---@field lr_scaling? "none"|"linear"|"sqrt"  lr times batch_size / reference_batch, or its root
 ---@field reference_batch? integer            the batch size at the start
 ---@field micro_batch? integer|swale.MicroBatch   most examples computed at a time; nil: all
 ---@field sampler? "shuffle"|"independent"|"sequential"   shuffle; independent: with replacement
----@field subset? integer[]|swale.Tensor      of data.train, as gather takes it; makes an epoch
+---@field subset? integer[]|swale.Tensor      the examples of data.train to train on
 ---@field average? swale.Averaging|table      one, or several: { SWA {}, ema = EMA {} }
 ---@field measure? table<string, any>          by name: how often, { every =, … }, or a measurement
----@field seed? integer                       the run's; of weights and of the order of examples
----@field eval_batch? integer                 of evaluation and re-estimation; 1000
+---@field seed? integer                       of the initial weights and the order of examples
+---@field eval_batch? integer                 for evaluation and re-estimation; 1000
 ---@field batch_norm? swale.BatchNormMethod   statistics of averages: "pooled"; see new
 ---@field record? swale.DurationLike          between lines of metrics; 10 steps
 
@@ -69,7 +69,7 @@ local OPTIONS = {
   record = { "period", duration.of { steps = 10 } },
 }
 
---- The graph of training, and that of evaluation where it is another one.
+--- The graph for training, and the one for evaluation: the same if the layers have no modes.
 local function compiled(model, o, example)
   local graph = compile.graph(model.layer, o.loss, example, "train")
   local other = graph
@@ -92,13 +92,13 @@ local function optimizer_of(x)
   return optim.of(x)
 end
 
----A trainer. `lr`, `batch_size`, `momentum` and `weight_decay` take a number, a schedule, a
+---Makes a trainer. `lr`, `batch_size`, `momentum` and `weight_decay` take a number, a schedule, a
 ---function of the state, or sw.rule(initial, f). Functions are called before each step.
----Batch norm's running statistics belong to the weights that were trained with them. Averages, and
----vectors that evaluate is given, get statistics of their own, re-estimated on the training set by
----the method `batch_norm` (see model:reestimate), or with "running" those of the last weights. That
----costs a pass over the training set, once for what an average has captured; the checkpoint at the
----end of a fit has them.
+---The running statistics of batch norms belong to the weights that they were gathered with. For
+---averages, and for vectors given to evaluate, they are re-estimated on the training set by the
+---method `batch_norm` (see model:reestimate); with "running" those of the last weights are used.
+---Re-estimation is a pass over the training set, made once for each state of an average. The
+---checkpoint at the end of a fit contains the statistics.
 ---@param o swale.TrainerOptions
 ---@return swale.Trainer
 function M.new(o)
@@ -170,10 +170,10 @@ end
 
 local FIT = { epochs = "positive?", steps = "count?", examples = "count?", run = "Run?" }
 
----Trains on: `fit { epochs = 12 }`, or steps, or examples. Called again, it goes on from the end of
----the fit before: ten fits of an epoch make the updates of one fit of ten epochs, though a batch
----may cross each end; one whose end is passed already makes none. After an interrupt, a fault or
----restore it goes on from where the trainer is. With a run, what happens is recorded there.
+---Trains: `fit { epochs = 12 }`, or steps, or examples. Another fit continues from the end of the
+---one before: ten fits of an epoch make the updates of one fit of ten epochs, although a batch may
+---cross each end; a fit whose end has passed already makes none. After an interrupt, a fault or a
+---restore it continues from the trainer's position. With `run` the training is recorded there.
 ---@param o { epochs?: number, steps?: integer, examples?: integer, run?: swale.Run }
 ---@param ... nil   refused: a run goes into o
 ---@return swale.Trainer self
@@ -192,9 +192,9 @@ function methods:fit(o, ...)
   return self
 end
 
----Goes on from a checkpoint: `trainer:restore(sw.load "runs/…/step-00000400.safetensors")`.
----Weights, running statistics, what the optimizer keeps, the position and averages are as they were
----then; but a LastK begins anew, and so do measurements. Rules keep their memory.
+---Returns to a checkpoint: `trainer:restore(sw.load "runs/…/step-00000400.safetensors")`.
+---Restores weights, running statistics, the optimizer's state, the position and the averages.
+---A LastK and measurements start again. Rules keep their memory.
 ---@param saved table<string, swale.Tensor>    the tensors of the file
 ---@param metadata table<string, string>
 ---@return swale.Trainer self
@@ -203,22 +203,21 @@ function methods:restore(saved, metadata)
   return self
 end
 
----What such a fit would come to, from here, without training: updates, examples, batch sizes,
----bytes.
+---Plans a fit from the present position without training: updates, examples, batch sizes, bytes.
 ---@param o { epochs?: number, steps?: integer, examples?: integer }
 ---@return swale.Plan
 function methods:plan(o) return require("swale.trainer.plan").of(self.engine, o) end
 
 ---@class swale.EvaluateOptions
 ---@field on? "train"|"valid"|"test"|swale.Split   "valid"; without one, "train"
----@field batch_norm? swale.BatchNormMethod   of averages and weight vectors, the trainer's; of the
----last and the best ones, those that they were trained with
----@field buffers? swale.Tensor     running statistics of one's own: those of a checkpoint
+---@field batch_norm? swale.BatchNormMethod   for averages and vectors: the trainer's; for the last
+---and the best weights: the statistics that they were trained with
+---@field buffers? swale.Tensor     running statistics to use, such as those of a checkpoint
 
 local EVALUATE = { on = "any?", batch_norm = { choice = statistics.METHODS },
   buffers = "tensor?" }
 
----Loss and accuracy of weights on a split.
+---Computes loss and accuracy of weights on a split.
 ---@param which? "last"|"best"|string|swale.Tensor   "last"; or an average: "swa", "ema", "last_k"
 ---@param o? swale.EvaluateOptions
 ---@return swale.Metrics
@@ -236,7 +235,7 @@ function methods:evaluate(which, o)
   return evaluator:evaluate(weights, o.buffers or buffers, split.source, name)
 end
 
----Asks for a measurement, before the first step, or for another interval of one:
+---Adds a measurement, before the first step, or changes the interval of one:
 ---`trainer:measure("noise_scale", sw.every { steps = 20 })`.
 ---@param name string
 ---@param what any   how often; { every =, … }; or what sw.measurement makes
@@ -245,8 +244,8 @@ function methods:measure(name, what)
   self.engine:measure(name, what)
 end
 
----Calls f(s, trainer, line) whenever something has happened: "step" (an update), "epoch",
----"capture", "batch_size" (it has changed), "end" (of a fit). line is what is recorded of it.
+---Calls f(s, trainer, line) after each event of a kind: "step" (an update), "epoch", "capture",
+---"batch_size" (a change), "end" (of a fit). line is the record of the event.
 ---@param event "step"|"epoch"|"capture"|"batch_size"|"end"
 ---@param f fun(s: swale.State, trainer: swale.Trainer, line?: table)
 ---@return swale.Trainer self
@@ -257,22 +256,22 @@ function methods:on(event, f)
   return self
 end
 
----The state after the last step, as rules see it: a copy.
+---Returns a copy of the state after the last step, as rules see it.
 ---@return swale.State
 function methods:state()
   self.engine:ready()
   return states.copy(self.engine.state)
 end
 
----The epoch whose end had the best weights on valid; nil if there was none.
+---Returns the epoch at whose end the weights were best on valid; nil before the first one.
 ---@return number|nil
 function methods:best_epoch()
   local best = self.engine.evaluator.best
   return best and best.epoch
 end
 
----The flat weight vector that is trained, not a copy.
----@param ... nil    takes nothing: averages have weights of their own
+---Returns the flat weight vector that is trained, not a copy.
+---@param ... nil    takes no argument: averages have weights of their own
 ---@return swale.Tensor
 function methods:weights(...)
   if select("#", ...) > 0 then
@@ -283,8 +282,8 @@ function methods:weights(...)
   return self.engine.weights
 end
 
----Prints the closing table: train loss, test loss and test accuracy of the last weights, the best
----on valid, the captured iterates (the mean of theirs) and their average.
+---Prints a table of train loss, test loss and test accuracy: of the last weights, of the best on
+---valid, the mean over the captured iterates, and of their average.
 ---@param run? swale.Run
 ---@return swale.ReportRow[]
 function methods:report(run)

@@ -74,7 +74,7 @@ function TestCheck:test_a_live_rule_cannot_be_planned()
   trainer.batch_size = function(s) return s.loss > 1 and 8 or 16 end
   plan = trainer:plan(1)
   lu.assert_equals({ plan.live, plan.updates, plan.at_initial }, { true, nil, nil })
-  lu.assert_str_contains(tostring(plan), "a live rule decides")
+  lu.assert_str_contains(tostring(plan), "a live rule chooses")
 end
 
 function TestCheck:test_a_function_that_fails_says_so()

@@ -25,7 +25,8 @@ function TestHelp:test_options_of_the_class_that_is_extended()
 end
 
 function TestHelp:test_methods_and_classes()
-  for name, part in pairs { ["Trainer:fit"] = "goes on", Model = "weights", ["Tensor:sum"] = "axes",
+  for name, part in pairs { ["Trainer:fit"] = "continues", Model = "weights",
+    ["Tensor:sum"] = "axes",
     ["Compiled:hvp"] = "batch", ["sw.nn"] = "Conv2d" } do
     local r = said(name)
     lu.assert_equals(r.code, 0, name .. r.err)

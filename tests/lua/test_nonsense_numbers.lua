@@ -35,7 +35,7 @@ function TestNonsense:test_numbers()
   for _, value in ipairs { 0, 1, -0.5, 1.5, 0 / 0 } do
     lu.assert_error_msg_contains("decay", sw.average.EMA, { decay = value })
   end
-  refused('"last" is no name for an average: trainer:evaluate',
+  refused('an average cannot be called "last": trainer:evaluate',
     { average = { last = sw.average.SWA {} } })
   make { momentum = 1 } -- without friction
 end

@@ -47,7 +47,7 @@ function TestNotFinite:test_it_does_not_go_on()
   local trainer = root()
   diverges(trainer, { steps = 1 })
   lu.assert_error_msg_contains("stopped at step 1", trainer.fit, trainer, { steps = 1 })
-  lu.assert_error_msg_contains("not to be used", trainer.evaluate, trainer, "last")
+  lu.assert_error_msg_contains("must not be used", trainer.evaluate, trainer, "last")
 end
 
 -- At the root's zero only the first layer's own penalty has a bad derivative.

@@ -50,7 +50,7 @@ end
 function TestTraining:test_names_of_averages()
   local swa = sw.average.SWA
   lu.assert_error_msg_contains('two averages are called "swa"', new, { average = { swa(), swa() } })
-  lu.assert_error_msg_contains('"best" is no name', new, { average = { best = swa() } })
+  lu.assert_error_msg_contains('cannot be called "best"', new, { average = { best = swa() } })
   lu.assert_error_msg_contains("average must be an average (sw.average.SWA { … })", new,
     { average = { 3 } })
   local trainer = new()
@@ -114,7 +114,7 @@ function TestTraining:test_the_rate_follows_the_batch()
   lu.assert_almost_equals(rate { lr_scaling = "sqrt", reference_batch = 128 }, 0.05, 1e-12)
   lu.assert_almost_equals(rate { lr_scaling = "linear",
     optimizer = function() end }, 0.2, 1e-12)
-  lu.assert_error_msg_contains("wants a reference_batch", new,
+  lu.assert_error_msg_contains("needs a reference_batch", new,
     { lr_scaling = "sqrt", batch_size = function() return 3 end })
   lu.assert_error_msg_contains("goes with lr_scaling", new, { reference_batch = 3 })
 end

@@ -1,5 +1,5 @@
---- An experiment carried out without training. Trainers are real, but their runner plans instead of
---- training, and evaluations give nan. The run keeps nothing.
+--- Executes an experiment without training: trainers have a runner that plans, evaluations return
+--- nan, and the run keeps nothing.
 local class = require "swale.class"
 local create = require "swale.create"
 local errors = require "swale.errors"
@@ -15,7 +15,7 @@ local runners = require "swale.trainer.runner"
 local M = {}
 
 local NAN = require("swale.core").NAN
-local MOST_CAPTURES = 8 -- weights that stand for those that an average would have captured
+local MOST_CAPTURES = 8 -- made in place of those of a training, at most
 
 ---@class swale.DryFit
 ---@field engine swale.Engine
@@ -31,7 +31,8 @@ local function captures(average, engine)
   return math.floor((s.examples - start:examples(n)) / every:examples(n) + 1e-9)
 end
 
---- What a script may ask for afterwards is there, with the weights as they began.
+--- Sets what a script may read after a fit: the position, averages and the best, with the first
+--- weights.
 local function pretend(engine, plan)
   local s = engine.state
   s.step = s.step + (plan.updates or plan.at_initial or 1)
@@ -55,14 +56,14 @@ local function begin_state(engine)
   for name, x in pairs(engine.settings) do s[name] = plans.value(x, p) or NAN end
 end
 
---- A loop that makes no steps. The state is what begin and pretend put into it.
+--- A loop that makes no steps. The state has what begin_state and pretend have set.
 local function dry_loop()
   return { set = function() end, measure = function() end,
     state = function(_, t) return t end,
     restore = function(_, o) return o end }
 end
 
---- Evaluations give nan, at no cost.
+--- An evaluator that computes nothing and returns nan.
 local function dry_evaluator(o)
   local dry = evaluators.new(o)
   function dry.reestimate() return o.buffers end
@@ -72,7 +73,7 @@ local function dry_evaluator(o)
   return dry
 end
 
---- The runner of trainers that only plan: on_fit is told of each fit.
+--- A runner that plans; on_fit is called with each fit.
 local function planner(on_fit)
   local runner = { begin = begin_state, new_loop = dry_loop, new_evaluator = dry_evaluator }
   function runner.fit(engine, length)
@@ -84,7 +85,7 @@ local function planner(on_fit)
   return runner
 end
 
---- A run of which nothing stays; its directory is there while it lasts.
+--- A run that writes nothing; its directory is removed at the end.
 local DryRun = class.new("run", { parent = Run, fields = { "dir", "seed", "status" } })
 for name, method in next, Run do
   if type(method) == "function" then DryRun[name] = function(_) end end

@@ -1,5 +1,5 @@
---- What an experiment will come to: the layers, weights, memory, updates and time of each training
---- in it, without training.
+--- Plans an experiment without training: layers, weights, memory, updates and time of each training
+--- in it.
 local dry = require "swale.check.dry"
 local report = require "swale.check.report"
 

@@ -1,4 +1,4 @@
---- What comes out of each layer of a model, and how many weights are in it.
+--- The output shape and the number of weights of each layer of a model.
 local core = require "swale.core"
 local entry = require "swale.entry"
 local listen = require("swale.nn.listen").listen
@@ -34,7 +34,7 @@ end
 function M.rows(layer, example)
   local graph, rows = core.graph(), {}
   local bound = segments.nodes(graph, layer)
-  local counted = {} -- a shared layer's weights, in its first place
+  local counted = {} -- weights of a shared layer count at its first place
   local function note(l, path, _, y)
     local weights, id = weights_of(l), ties.identity(l)
     if #l:children() > 0 and weights == 0 then return end

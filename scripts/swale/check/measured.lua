@@ -1,11 +1,11 @@
---- What the measurements of a fit will cost: how often each is made, and the seconds of one.
+--- The cost of the measurements of a fit: how often each is made, and the seconds of one.
 local isolated = require "swale.measure.isolated"
 local progress = require "swale.progress"
 local timing = require "swale.check.timing"
 
 local M = {}
 
---- How often it is due in a plan; nil where that is not known.
+--- How often a measurement is due in a plan; nil if unknown.
 local function times(entry, plan, epoch_examples)
   local updates, examples = plan.updates or plan.at_initial, plan.examples or plan.examples_wanted
   local length = entry.every:examples(epoch_examples)
@@ -13,7 +13,7 @@ local function times(entry, plan, epoch_examples)
   return examples and examples // length
 end
 
---- Seconds of one, and the error in it, if there was one.
+--- The seconds of one measurement, and its error, if any.
 local function once(engine, entry, plan)
   if entry.row.along then return timing.measured_step(engine, math.max(1, plan.smallest)), nil end
   local ok, fault, seconds = isolated.call(entry.name, entry.row.read, entry.kept, {
@@ -31,7 +31,7 @@ local function text(entry, n, seconds, fault)
   return line
 end
 
----A line for each measurement.
+---Returns a line for each measurement.
 ---@param fit swale.DryFit
 ---@param timed boolean    makes each of them once
 ---@return string[]

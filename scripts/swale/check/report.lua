@@ -1,4 +1,4 @@
---- What `swale check` prints of a fit that was planned.
+--- The text that `swale check` prints for a planned fit.
 local footprint = require "swale.trainer.footprint"
 local hyper = require "swale.trainer.hyper"
 local layers = require "swale.check.layers"
@@ -22,7 +22,7 @@ local function size(bytes)
   return ("%.2f GiB"):format(bytes / 2 ^ 30)
 end
 
----The layers of a model as a table.
+---Returns the layers of a model as a table.
 ---@param engine swale.Engine
 ---@return string
 function M.layers(engine)
@@ -100,7 +100,7 @@ local function time(fit)
     each, progress.seconds(t.evaluations))
 end
 
---- What is read as what, and what in it may be a mistake.
+--- How the data are read, and what may be wrong with them.
 local function data_lines(data)
   local kind, train = data.normalisation and data.normalisation.kind, data.train
   local lines = { ("data: %s%s"):format(tostring(data), data.vocabulary and "" or

@@ -1,4 +1,4 @@
---- How long a training will take, from a few steps and an evaluation on a copy of the weights.
+--- Estimates the time of a training from a few steps and an evaluation on a copy of the weights.
 local loops = require "swale.trainer.loops"
 local metrics = require "swale.trainer.metrics"
 
@@ -10,7 +10,7 @@ local EVALUATED = 2000    -- examples that are evaluated, at most
 
 local function clock() return require "luv".hrtime() / 1e9 end
 
---- A loop whose steps cost what the training's do, and change nothing.
+--- A loop with the cost of the training's steps; it changes nothing.
 local function scratch_loop(engine)
   local loop = loops.scratch(engine)
   loop:set("lr", 0) -- nothing diverges
@@ -18,7 +18,7 @@ local function scratch_loop(engine)
   return loop
 end
 
---- Seconds that a step takes, and the number of steps that were timed.
+--- The seconds of a step, and the number of timed steps.
 local function step_time(loop, batch)
   loop:set("batch_size", batch)
   assert(loop:advance(1))
@@ -55,7 +55,7 @@ local function evaluation_seconds(engine)
   return (clock() - begun) * #valid / #part
 end
 
----What measuring a step's norms adds to it.
+---Returns the seconds that measuring norms adds to a step.
 ---@param engine swale.Engine
 ---@param batch integer
 ---@return number seconds

@@ -1,6 +1,6 @@
---- Measurements beside a training: the registry. A measurement is a row in a file of this folder,
---- or a function of the user's own, of which `sw.measurement` makes a row. Trainer, state, journal,
---- `swale check` and plots know a measurement by its row alone.
+--- The registry of measurements. A measurement is a row, in a file of this folder, or made of a
+--- user's function by `sw.measurement`. Trainer, state, journal, `swale check` and plots use the
+--- row alone.
 local class = require "swale.class"
 local duration = require "swale.duration"
 local errors = require "swale.errors"
@@ -13,23 +13,23 @@ M.NAMES = { "noise_scale" }
 
 ---@class swale.MeasurementRow
 ---@field options table          of swale.options, besides every
----@field along? "norms"         made of measured steps, each of which is given to take. Otherwise
----read is called alone whenever the measurement is due, with copies (measure.isolated)
----@field estimate? boolean      gives estimates: the state has a pending one before the first value
----@field check? fun(m: swale.MeasurementFacts, o: table)    raises where it cannot be measured
----@field prepare? fun(m: swale.MeasurementFacts, o: table): any   what is kept between calls
+---@field along? "norms"         made of measured steps, each of which is given to take. Without it
+---read is called at the marks of every, with copies (measure.isolated)
+---@field estimate? boolean      its values are estimates, pending before the first one
+---@field check? fun(m: swale.MeasurementFacts, o: table)    raises if it cannot be measured
+---@field prepare? fun(m: swale.MeasurementFacts, o: table): any   returns what it keeps
 ---@field take? fun(kept: any, seen: swale.MeasuredStep)     with along: one measured step
----@field read fun(kept: any, m: table): swale.Measured      along: with the facts; else with copies
----@field save? fun(kept: any): any       plain data, from which load goes on
+---@field read fun(kept: any, m: table): swale.Measured      m: with along the facts, else copies
+---@field save? fun(kept: any): any       returns plain data for load
 ---@field load? fun(kept: any, saved: any)
 
 ---@alias swale.Measured number|swale.Estimate|table<string, number|swale.Estimate>
 
----@class swale.MeasurementFacts   what a measurement may know of its training
+---@class swale.MeasurementFacts   what a row may read of its training
 ---@field name string
 ---@field state swale.State        the live one
 ---@field graph swale.CompiledGraph
----@field uneven swale.Uneven|nil  the loss is not the mean over its parts
+---@field uneven swale.Uneven|nil  set if the loss is not the mean over parts of a batch
 ---@field order "shuffled"|"independent"|"sequential"   how batches are drawn
 ---@field epoch_examples integer
 ---@field seed integer
@@ -57,7 +57,7 @@ local OWN = { every = "period", estimate = { "boolean", false } }
 ---@field every swale.DurationLike   measured at the marks every, 2 every, …
 ---@field estimate? boolean          it returns estimates; false
 
----@class swale.Measuring          what the function gets: copies, made when they are read first
+---@class swale.Measuring          the argument of the function: copies, made on first use
 ---@field name string
 ---@field weights swale.Tensor     the weights now
 ---@field start swale.Tensor       the weights before the first step
@@ -104,7 +104,7 @@ end
 ---@return swale.MeasurementRow
 function M.row(name) return require("swale.measure." .. name) end
 
---- A row's interval; one along the steps counts in whole steps.
+--- The interval of a row; along the steps it is a whole number of steps.
 local function interval(where, row, value)
   local every = duration.every(value)
   if row.along and not (every.unit == "steps" and math.tointeger(every.amount)) then
@@ -128,7 +128,7 @@ end
 
 local ENDINGS = { "_low", "_high", "_status", "_seconds" } -- of columns
 
---- A name that is free: what is measured has a field in the state and columns in the record.
+--- Raises for a name that the state or the record uses already.
 local function check_name(where, name, taken)
   if taken[name] then
     errors.misuse('%s: "%s" is a name of the state or the record; this one is free: measure = {'
@@ -150,7 +150,7 @@ local function unknown(name, what)
     table.concat(M.NAMES, ", "), own)
 end
 
----The row and options of what a trainer is asked to measure. Raises for what cannot be.
+---Returns row, options and interval of an entry of `measure`. Raises for an invalid one.
 ---@param name any
 ---@param what any                 how often; options with every; or a swale.Measurement
 ---@param taken table<string, boolean>   names that a measurement of the user's own cannot have

@@ -1,5 +1,5 @@
---- Calls a measurement beside the training, so that it cannot change the run: it is given copies,
---- draws random numbers of its own, and its errors and seconds are returned.
+--- Calls a measurement so that it cannot change the run: it gets copies and random numbers of its
+--- own; its errors and seconds are returned.
 local core = require "swale.core"
 local create = require "swale.create"
 local errors = require "swale.errors"
@@ -18,7 +18,7 @@ local COPIES = {
   state = function(o) return states.copy(o.state) end,
 }
 
---- What the function gets: copies, made when they are read first.
+--- The argument of the function: copies, made on first use.
 local function view(name, o)
   return setmetatable({ name = name }, { __name = "swale.Measuring", __index = function(m, key)
     local make = COPIES[key]
@@ -30,7 +30,7 @@ local function view(name, o)
   end })
 end
 
---- In a coroutine of its own: one that yields would leave its random numbers to others.
+--- Runs it in a coroutine: if it yielded, others would draw its random numbers.
 local function run(f, ...)
   local thread = coroutine.create(f)
   local ok, value = coroutine.resume(thread, ...)

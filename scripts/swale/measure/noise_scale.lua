@@ -1,5 +1,5 @@
---- The gradient noise scale, from per-example gradient norms of every so many steps: an estimate of
---- tr(Sigma) / |G|^2 with a 95 % interval (core/measure/noise.h).
+--- The gradient noise scale tr(Sigma) / |G|^2 with a 95 % interval, from per-example gradient norms
+--- of measured steps (core/measure/noise.h).
 local additive = require "swale.trainer.additive"
 local core = require "swale.core"
 local estimate = require "swale.estimate"
@@ -10,7 +10,7 @@ local M = {
   along = "norms", estimate = true,
 }
 
---- Why it is not known, in words; nil where it is.
+--- Why it is not resolved; nil if it is.
 local function reason(m, status)
   local s, n = m.state, m.order ~= "independent" and m.epoch_examples or math.huge
   if status == "resolved" then return nil end
@@ -32,7 +32,7 @@ function M.check(m)
   m.graph:norms(asks)
 end
 
----Batches drawn with replacement see the training set as a population, whatever the target.
+---For batches drawn with replacement the training set is the population, whatever the target.
 ---@param m swale.MeasurementFacts
 ---@param o { target: "train"|"population" }
 ---@return { noise: swale.Noise, estimate: swale.Estimate } kept

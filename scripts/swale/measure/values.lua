@@ -1,4 +1,4 @@
---- What a measurement gives: a number, an estimate, or a table of them by name.
+--- Values of measurements: a number, an estimate, or a table of them by name.
 local errors = require "swale.errors"
 local estimate = require "swale.estimate"
 
@@ -12,7 +12,7 @@ local function check_key(key)
     errors.shown(key))
 end
 
----Raises for anything else.
+---Raises unless value is one.
 ---@param value any
 ---@return swale.Measured value
 function M.check(value)
@@ -35,7 +35,7 @@ local function copy_of(value)
   return estimate.is_estimate(value) and estimate.copy(value) or value
 end
 
----A copy that later measurements leave alone.
+---Returns a copy that later measurements do not change.
 ---@param value swale.Measured
 ---@return swale.Measured
 function M.copy(value)

@@ -1,5 +1,5 @@
---- The panels of a run's picture that show what was measured beside the training: a panel a
---- measurement, a curve a column, with its interval as a band.
+--- The panels of measurements in the picture of a run: a panel for each measurement, a curve for
+--- each column, a band for its interval.
 local measure = require "swale.measure"
 
 local M = {}
@@ -19,7 +19,7 @@ local COLOURS = { "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E
 
 local function is_finite(v) return type(v) == "number" and v - v == 0 end
 
---- Names of Swale's own in the lines of steps, of any measurement in lines of its own.
+--- Measurements of the registry are in the lines of steps, others in lines of their own.
 local function names_in(record)
   if record.kind == "measurement" then return { record.name } end
   return record.kind == "step" and measure.NAMES or {}
@@ -70,7 +70,7 @@ local function take(panels, record, name)
   end
 end
 
---- Curves that have a point, and no more of them than can be told apart.
+--- The curves that have a point, as many as there are colours.
 local function drawable(panel)
   local curves = {}
   for _, curve in ipairs(sorted(panel.curves, "column")) do
@@ -79,7 +79,7 @@ local function drawable(panel)
   return curves
 end
 
----What was measured, by the records of a run; measurements without a finite value are left out.
+---Returns the panels for the records of a run. Measurements without a finite value have none.
 ---@param records table[]
 ---@return swale.MeasuredPanel[]
 function M.panels(records)
@@ -121,7 +121,7 @@ local function block(lines, name, rows, fmt)
   lines[#lines + 1] = "EOD"
 end
 
---- Stretches one below the other, with an empty line between.
+--- All stretches, with an empty line between two.
 local function joined(bands)
   local rows = {}
   for i, band in ipairs(bands) do
@@ -131,8 +131,8 @@ local function joined(bands)
   return rows
 end
 
----Adds the commands that draw a panel. Names of columns are values of variables in texts, which no
----command can be made of.
+---Adds the commands that draw a panel. Names of columns go into texts, the values of gnuplot
+---variables, so that they cannot be commands.
 ---@param lines string[]
 ---@param panel swale.MeasuredPanel
 ---@param i integer                    its number, from 1

@@ -6,7 +6,7 @@ local errors = require "swale.errors"
 local M = {}
 
 ---@class swale.NamedAverage
----@field name string                 "swa", "ema", "last_k", or what it was given
+---@field name string                 "swa", "ema", "last_k", or the name in the option
 ---@field average swale.Averaging
 
 local TAKEN = { last = true, best = true }
@@ -18,8 +18,8 @@ local function add(list, seen, name, value)
   end
   name = name or value:default_name()
   if TAKEN[name] then
-    errors.misuse('Trainer: "%s" is no name for an average: trainer:evaluate "%s" is of the %s'
-      .. " weights; name it otherwise: average = { mine = … }", name, name, name)
+    errors.misuse('Trainer: an average cannot be called "%s": trainer:evaluate "%s" means the %s'
+      .. " weights; choose another name: average = { mine = … }", name, name, name)
   end
   if seen[name] then
     errors.misuse('Trainer: two averages are called "%s"; name one: average = { mine = … }', name)
@@ -28,7 +28,8 @@ local function add(list, seen, name, value)
   list[#list + 1] = { name = name, average = value }
 end
 
----What a user wrote, one average or several, as a list: unnamed ones first.
+---Makes a list of the option `average`, which is one average or a table of several. Those without
+---names come first.
 ---@param value swale.Averaging|table|nil
 ---@return swale.NamedAverage[]
 function M.list(value)
@@ -43,7 +44,7 @@ function M.list(value)
   return list
 end
 
----Those that have captured something.
+---Returns the averages that have captured something.
 ---@param list swale.NamedAverage[]
 ---@return swale.NamedAverage[]
 function M.with_captures(list)
@@ -78,7 +79,7 @@ local function state_of(one)
     kept = copies.deep(one.kept) }
 end
 
----Copies of what the averages hold, by name.
+---Returns copies of the averages' contents, by name.
 ---@param list swale.NamedAverage[]
 ---@return table<string, table>
 function M.state(list)
@@ -87,7 +88,7 @@ function M.state(list)
   return found
 end
 
----Averages go on from what state gave; those that it has nothing of begin anew.
+---Restores what state returned. Averages that are not in it start again.
 ---@param list swale.NamedAverage[]
 ---@param saved table<string, table>
 function M.restore(list, saved)

@@ -1,4 +1,4 @@
---- What the end of a training has to say about itself, in words; mostly nothing.
+--- Messages about a training that has ended: dead units, updates too small or large, overfitting.
 local M = {}
 
 local DEAD = 0.3        -- of a layer's units

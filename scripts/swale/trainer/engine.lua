@@ -1,5 +1,5 @@
---- What a trainer is made of: its parts, its settings, and the loop once it is there. How a fit is
---- carried out is its runner's (swale.trainer.training).
+--- The engine of a trainer: its parts, its settings and its loop. The runner carries out a fit
+--- (swale.trainer.training).
 local core = require "swale.core"
 local duration = require "swale.duration"
 local errors = require "swale.errors"
@@ -38,7 +38,7 @@ local M = {}
 ---@field goal swale.Goal|nil      where the last fit ended, or was to end
 ---@field loop swale.Loop|swale.CustomLoop|nil      made at the first step
 ---@field rules swale.LiveRule[]|nil      likewise
----@field stepwise boolean|nil     something is to be done after every single step
+---@field stepwise boolean|nil     each step is made alone
 ---@field last_batch integer|nil
 ---@field fitting table            the coroutine of a fit, while it lasts
 local Engine = {}
@@ -120,7 +120,7 @@ function Engine:set(name, value)
   self:pace()
 end
 
----Measures something beside the training.
+---Adds a measurement, or changes the interval of one.
 ---@param name string
 ---@param what any      as Trainer's `measure` has it
 function Engine:measure(name, what)
@@ -132,7 +132,7 @@ function Engine:measure(name, what)
   self.loop, self.rules = nil, nil
 end
 
----Finds out whether something is to be done after every single step.
+---Decides whether each step is made alone, because a rule, a hook or the record needs it.
 function Engine:pace()
   local watched = self.journal and self.journal.run or #self.hooks.batch_size > 0
   self.stepwise = self.rules and #self.rules > 0 or #self.hooks.step > 0
@@ -141,15 +141,15 @@ end
 
 -- ------------------------------------------------------------------ fits
 
----Whether a fit of this trainer is on the stack of a coroutine. One that waits within a fit and is
----dropped never comes to its end: then its fit is over once it is collected.
+---Whether a fit of this trainer is on the stack of a coroutine. The fit of a coroutine that was
+---dropped ends when it is collected.
 ---@return boolean
 function Engine:is_running()
   if self.fitting[1] then collectgarbage() end
   return self.fitting[1] ~= nil
 end
 
----Trains for so long, from the end of the fit before (see marks.goal).
+---Trains for a length, which counts from the end of the fit before (see marks.goal).
 ---@param length swale.Duration
 ---@param run table|nil
 function Engine:fit(length, run)

@@ -1,5 +1,4 @@
---- Evaluates weights, and owns what evaluations need and find: the averages, the running statistics
---- that go with weights, and the best weights on valid.
+--- Evaluates weights. Owns the averages, their running statistics and the best weights on valid.
 local averages = require "swale.trainer.averages"
 local copies = require "swale.copies"
 local metrics = require "swale.trainer.metrics"
@@ -72,7 +71,7 @@ local function keep_best(self, found, epoch)
   return true
 end
 
----Evaluates the last weights and every average on valid, into a line of the record.
+---Evaluates the last weights and every average on valid, and adds the results to a line.
 ---@param line table
 ---@param epoch number
 ---@return boolean   the last weights are the best so far
@@ -92,10 +91,10 @@ function Evaluator:validate(line, epoch)
   return is_best
 end
 
----Forgets the statistics that were re-estimated.
+---Forgets re-estimated statistics.
 function Evaluator:forget() self.statistics = setmetatable({}, { __mode = "k" }) end
 
----What a snapshot keeps of it; averages are a part of their own.
+---Returns copies for restore. Averages are another part of a snapshot.
 ---@return table
 function Evaluator:state()
   return { best = copies.deep(self.best), valid_is_nan = self.valid_is_nan }

@@ -1,4 +1,4 @@
---- What is due as a training goes: captures, measurements, lines of the record, ends of epochs.
+--- Events of a training: captures, measurements, lines of the record, ends of epochs.
 local averages = require "swale.trainer.averages"
 local duration = require "swale.duration"
 local faults = require "swale.trainer.faults"
@@ -23,7 +23,7 @@ local function end_epoch(fit)
   hooks.call(fit.hooks.epoch, s, fit.trainer, line)
 end
 
---- Marks that lie after the start capture; on another scale than the start's, positions do.
+--- Whether a mark is after an average's start. If their scales differ, the position decides.
 local function is_after_start(average, at, s)
   local start, n = average.start, s.epoch_examples
   if (start.unit == "steps") == (average.every.unit == "steps") then
@@ -33,14 +33,14 @@ local function is_after_start(average, at, s)
   return position > (start:examples(n) or start.amount)
 end
 
---- An average that captures every few steps is not worth a line each time.
+--- Captures of an average every few steps are not recorded.
 local function is_recorded(average)
   return average.every.unit == "epochs" or average.kind == "swa"
 end
 
 local function capture(fit, entry, at)
   local average, s, evaluator = entry.average, fit.state, fit.evaluator
-  if averages.find(evaluator.averages, entry.name) ~= average then return end -- taken away since
+  if averages.find(evaluator.averages, entry.name) ~= average then return end -- was replaced
   if not is_after_start(average, at, s) then return end
   average:update(evaluator.weights)
   local line = { n = average.count }
@@ -49,7 +49,7 @@ local function capture(fit, entry, at)
   hooks.call(fit.hooks.capture, s, fit.trainer, line)
 end
 
---- A value goes into the record; so does an error, which is printed once, too.
+--- Records the value or the error of a measurement; the first error is printed, too.
 local function measure(fit, entry)
   local line, fault = fit.measurements:make(entry)
   fit.journal:event("measurement", fit.state, line)
@@ -68,8 +68,8 @@ local function wants_epochs(fit)
   return fit.journal.run or fit.evaluator.data.valid or #fit.hooks.epoch > 0
 end
 
----The marks of a training, in the order in which they fire at one position: captures and
----measurements come before the epoch's end tells of them.
+---Returns the marks of a fit, in the order in which they fire at one position: captures and
+---measurements before the end of the epoch, which evaluates and records them.
 ---@param fit swale.Fit
 ---@return swale.Mark[]
 function M.plan(fit)
@@ -89,7 +89,7 @@ function M.plan(fit)
   return list
 end
 
----The last step had another batch size than the one before.
+---Records that the batch size of the last step differs from the one before.
 ---@param fit swale.Fit
 ---@param from integer
 function M.batch_changed(fit, from)

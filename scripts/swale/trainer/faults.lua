@@ -1,4 +1,4 @@
---- How a training ends that does not reach its target.
+--- Errors that end a training: divergence, lack of memory, interrupts.
 local core = require "swale.core"
 local errors = require "swale.errors"
 
@@ -9,15 +9,15 @@ local function number_text(x)
   return x == math.huge and "infinite" or ("%.4g"):format(x)
 end
 
---- The first operation that gave what is not finite, if the core can tell. Not after an update:
---- what is computed again from other weights is another thing.
+--- The first operation whose result was not finite, if the core finds it. Not after an update,
+--- which has changed the weights.
 local function blame(fit)
   local fault = fit.state.fault
   local text = (fault == "loss" or fault == "gradient") and fit.loop:blame()
   return text and "\n" .. text or ""
 end
 
---- Data that are not finite make a loss that is none.
+--- Values of the data that are not finite, which may be the cause.
 local function data_faults(fit)
   local faults = require("swale.data.look").split(fit.train)
   return faults and "\ndata.train." .. faults or ""
@@ -40,17 +40,17 @@ local FAULTS = {
   buffers = "the running statistics%s are not finite; the loss is %s (%s)",
 }
 
---- What was not finite, and what led there.
+--- What was not finite, with the last finite step.
 local function words(fit)
   local s = fit.state
-  local loss, last = number_text(rawget(s, "bad_loss") or 0 / 0), last_step(s)
+  local loss, last = number_text(s.bad_loss), last_step(s)
   local fmt = FAULTS[s.fault]
   if not fmt then return ("step %d: the loss is %s (%s)."):format(s.step + 1, loss, last) end
   return ("step %d: "):format(s.bad_step) .. fmt:format(segment_of(fit), loss, last) .. "."
 end
 
----Whether a fault left weights that are not to be used: only a loss that is not finite is seen
----before anything is changed.
+---Whether a fault left weights that must not be used. A loss that is not finite is found before the
+---update; any other fault is found after part of it.
 ---@param s swale.State
 ---@return boolean
 function M.is_spoiled(s)
@@ -58,24 +58,24 @@ function M.is_spoiled(s)
   return fault ~= nil and fault ~= false and fault ~= "loss"
 end
 
----Raises where a fault has left weights that are not to be used.
+---Raises if a fault has left weights that must not be used.
 ---@param s swale.State
 ---@param where string
 function M.refuse_spoiled(s, where)
   if not M.is_spoiled(s) then return end
-  errors.misuse("%s: the training stopped at step %d, and its last weights are not to be used: the"
+  errors.misuse("%s: the training stopped at step %d, and its last weights must not be used: the"
     .. " update was not finite, or was made in part. trainer:restore(sw.load(checkpoint)) goes back"
     .. " to a checkpoint; \"best\" and averages are as they were", where, s.bad_step)
 end
 
---- What led there is kept first; weights only where they are whole.
+--- Records the last steps first, and a checkpoint if the weights are whole.
 local function diverge(fit)
   fit.journal:step(fit.state, fit.loop)
   if not M.is_spoiled(fit.state) then fit.journal:checkpoint(fit.loop, fit.goal) end
   error(errors.diverged(words(fit) .. blame(fit) .. data_faults(fit)), 0)
 end
 
----Raises for what advance gave instead of a reason to go on.
+---Raises for the fault or interrupt that advance returned.
 ---@param fit swale.Fit
 ---@param why string|nil
 ---@param message? string
@@ -91,8 +91,7 @@ function M.stopped(fit, why, message, code)
   errors.environment(message, code)
 end
 
----Looks at the last weights, which hooks and scripts may have written: raises where they are not
----finite.
+---Raises if the last weights are not finite, which hooks and scripts may have written.
 ---@param fit swale.Fit
 function M.check(fit)
   local sound, message, code = fit.loop:check()
@@ -101,8 +100,8 @@ function M.check(fit)
   M.stopped(fit, nil, message, code)
 end
 
----An interrupt ends a training in good order: what there is, is written. The run remembers, so that
----a script which catches the error does not go on to its next training.
+---Raises what ended a fit. On an interrupt the last steps and a checkpoint are written first, and
+---the run is marked, so that a script that catches the error does not start its next training.
 ---@param fit swale.Fit
 ---@param fault any
 function M.conclude(fit, fault)

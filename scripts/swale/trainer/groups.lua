@@ -1,4 +1,4 @@
---- Groups of parameters: which rates and decays are whose.
+--- Groups of parameters, each with factors of rate and decay of its own.
 local errors = require "swale.errors"
 local options = require "swale.options"
 
@@ -47,7 +47,7 @@ local function checked(groups, segments)
   end
 end
 
----The segments as the loop takes them: one a parameter.
+---Returns the segments as the loop takes them, one for each parameter.
 ---@param segments swale.Segment[]
 ---@param groups swale.ParameterGroup[]|nil
 ---@return swale.LoopSegment[]

@@ -1,4 +1,4 @@
---- Functions of a user's that are called when something has happened: f(s, trainer, line).
+--- Hooks: functions of the user, f(s, trainer, line), that are called after events.
 local errors = require "swale.errors"
 local options = require "swale.options"
 
@@ -24,7 +24,7 @@ function M.add(hooks, event, f)
   table.insert(hooks[event], options.value("Trainer:on", "f", f, "function"))
 end
 
----Raises for a hook that returned something: nothing comes of it.
+---Raises for a hook that returned a value, which nothing uses.
 ---@param f function
 ---@param value any
 function M.refuse(f, value)
@@ -34,7 +34,7 @@ function M.refuse(f, value)
     info.linedefined, errors.shown(value))
 end
 
----Calls those of an event in the order in which they came.
+---Calls the hooks of an event in the order in which they were added.
 ---@param list function[]
 ---@param s swale.State
 ---@param trainer swale.Trainer

@@ -1,4 +1,5 @@
---- What a training writes down: lines of metrics, checkpoints, progress. Without a run, nothing.
+--- The record of a training: lines of metrics, checkpoints, progress. Without a run it writes
+--- nothing.
 local averages = require "swale.trainer.averages"
 local copies = require "swale.copies"
 local marks = require "swale.trainer.marks"
@@ -12,9 +13,9 @@ local M = {}
 ---@field live swale.State
 ---@field evaluator swale.Evaluator
 ---@field measurements swale.Measurements
----@field line table        the line that is written next: one table, so that recording makes none
+---@field line table        the next line of steps; one table, reused
 ---@field history table[]   the records of the epochs
----@field said table        what a diagnosis has said already
+---@field said table        kinds of diagnoses that were printed
 ---@field written integer   the step of the last line of steps; -1: none
 ---@field saved integer     the step of the last checkpoint; likewise
 ---@field taken integer     examples up to the last line
@@ -36,7 +37,7 @@ function M.new(o)
     history = {} }, Journal)
 end
 
---- Mean loss since the last line; it goes into the epoch's mean as well.
+--- Mean loss since the last line; also added to the epoch's sums.
 local function take_loss(self, s, loop)
   local mean, n = loop:take_mean(), s.examples - self.taken
   self.taken = s.examples
@@ -46,7 +47,7 @@ local function take_loss(self, s, loop)
   return mean
 end
 
----Mean loss of the examples since the last call.
+---Returns the mean loss of the examples since the last call.
 ---@return number
 function Journal:epoch_loss()
   local mean = self.loss_sum / self.loss_examples
@@ -54,7 +55,8 @@ function Journal:epoch_loss()
   return mean
 end
 
----The line of some steps: mean loss since the last one, and what the last update used.
+---Writes the line of the steps since the last one: their mean loss, and the values of the last
+---update.
 ---@param s swale.State
 ---@param loop swale.Loop
 function Journal:step(s, loop)
@@ -69,7 +71,7 @@ function Journal:step(s, loop)
   self.written = s.step
 end
 
----A line of another kind; step and examples are added.
+---Writes a line of another kind; step, examples and epoch are added.
 ---@param kind string
 ---@param s swale.State
 ---@param fields table
@@ -94,14 +96,14 @@ function Journal:progress(s, target)
   self.run:progress { done = s[target.scale], total = math.ceil(target.at - 1e-6), text = text }
 end
 
----Keeps the record of an epoch, for the diagnosis at the end.
+---Keeps the line of an epoch for the diagnosis at the end.
 ---@param line table
 function Journal:remember(line) self.history[#self.history + 1] = line end
 
 -- ------------------------------------------------------------------ checkpoints
 
---- One average stands under "average", several under "average.NAME"; what is below its last digit
---- under "average_carry", statistics that were re-estimated for it under "buffers.average".
+--- One average is named "average", several "average.NAME"; "average_carry" is what float32 cannot
+--- hold of it, "buffers.average" its re-estimated statistics.
 local function add_averages(tensors, data, evaluator)
   local captured = averages.with_captures(evaluator.averages)
   for _, entry in ipairs(captured) do
@@ -113,7 +115,7 @@ local function add_averages(tensors, data, evaluator)
   end
 end
 
---- With the end of the fit, where it is reached: the next one begins there.
+--- With the end of the fit if it is reached, from which the next one counts.
 local function metadata(self, goal)
   local s = self.live
   local reached = goal and marks.is_reached(goal, s)
@@ -122,8 +124,8 @@ local function metadata(self, goal)
     goal = reached and ("%s %.17g"):format(goal.scale, goal.at) or nil }
 end
 
----The checkpoint that a training ends with: averages have the statistics that go with them in it.
----It is there before the pass over the data that these may take.
+---Writes the last checkpoint of a fit, then once more with the re-estimated statistics of averages,
+---which may take a pass over the data.
 ---@param loop swale.Loop|swale.CustomLoop
 ---@param goal swale.Goal
 function Journal:conclude(loop, goal)
@@ -148,7 +150,7 @@ function Journal:checkpoint(loop, goal)
   self.saved = s.step
 end
 
----Keeps the best weights on valid so far, as checkpoints/best.safetensors.
+---Writes the best weights on valid to checkpoints/best.safetensors.
 ---@param goal swale.Goal
 function Journal:best(goal)
   if not self.run then return end
@@ -161,7 +163,7 @@ end
 
 local KEPT = { "written", "saved", "taken", "loss_sum", "loss_examples" }
 
----Plain data from which a journal goes on: sums of what was not written yet, what was said.
+---Returns plain data for restore: sums of what is not written yet, what was printed.
 ---@return table
 function Journal:state()
   local found = { said = copies.deep(self.said), history = copies.deep(self.history) }
@@ -175,7 +177,7 @@ function Journal:restore(saved)
   self.said, self.history = copies.deep(saved.said), copies.deep(saved.history)
 end
 
----Begins anew after as many examples: nothing before them is in the coming lines.
+---Starts again after so many examples: coming lines count from there.
 ---@param examples integer
 function Journal:begin_anew(examples)
   self.written, self.saved, self.taken = -1, -1, examples

@@ -1,5 +1,5 @@
---- Durations that a trainer is given, against the size of its training set: each is nothing, or one
---- example at least.
+--- Checks the durations among a trainer's options: each is 0, or at least one example of the
+--- training set.
 local duration = require "swale.duration"
 local object = require "swale.schedule.object"
 

@@ -1,4 +1,4 @@
---- Makes the loop of a training: the one place where the options of core.loop are put together.
+--- Makes the loop of a training: collects the options of core.loop.
 local core = require "swale.core"
 local custom = require "swale.trainer.custom"
 
@@ -28,7 +28,7 @@ function M.new(engine)
   return f and custom.new(loop, f, engine.weights) or loop
 end
 
----A native loop on copies of the weights, to time steps by. An update in Lua is left out.
+---Returns a native loop on copies of the weights, for timing. An update in Lua is left out.
 ---@param engine swale.Engine
 ---@return swale.Loop
 function M.scratch(engine)

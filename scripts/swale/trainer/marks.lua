@@ -4,16 +4,16 @@ local M = {}
 
 ---@class swale.Mark
 ---@field scale "step"|"examples"
----@field every number      between marks; infinite: there is but one
+---@field every number      between marks; infinite: there is only one
 ---@field at number         the next one
----@field count integer     which it is: at = count * every
+---@field count integer     its number: at = count * every
 ---@field fire fun(at: number)
 
 ---@class swale.Goal
 ---@field scale "step"|"examples"
 ---@field at number
 
----Marks at every, 2 every, …, beginning after the state's position.
+---Returns marks at every, 2 every, …, those after the state's position.
 ---@param every swale.Duration
 ---@param epoch_examples integer
 ---@param s swale.State
@@ -26,7 +26,7 @@ function M.repeating(every, epoch_examples, s, fire)
   return { scale = scale, every = length, count = count, at = count * length, fire = fire }
 end
 
----One mark.
+---Returns a single mark.
 ---@param scale "step"|"examples"
 ---@param at number
 ---@param fire fun(at: number)
@@ -35,8 +35,9 @@ function M.once(scale, at, fire)
   return { scale = scale, every = math.huge, count = 1, at = at, fire = fire }
 end
 
----Where a fit is to end. It begins at the end of the one before, if that was reached, else where
----the trainer is: ten fits of an epoch are one of ten epochs, though batches cross the ends.
+---Returns where a fit ends. Its length counts from the end of the fit before if that was reached,
+---else from the trainer's position: ten fits of an epoch are one of ten epochs, although batches
+---cross the ends.
 ---@param s { step: integer, examples: integer, epoch_examples: integer }
 ---@param before swale.Goal|nil   of the fit before
 ---@param length swale.Duration
@@ -62,12 +63,12 @@ local function move_on(mark, s)
   end
 end
 
----Fires what is due, in the order of the list.
+---Fires the marks that are due, in the order of the list.
 ---@param marks swale.Mark[]
 ---@param s swale.State
 function M.fire(marks, s)
   for _, mark in ipairs(marks) do
-    if M.is_reached(mark, s) then -- rounding of count * every must not put it one example further
+    if M.is_reached(mark, s) then -- rounding of count * every must not move it by one example
       local at = mark.at
       move_on(mark, s)
       mark.fire(at)
@@ -75,7 +76,7 @@ function M.fire(marks, s)
   end
 end
 
----The nearest mark on a scale, as a whole number.
+---Returns the nearest mark on a scale, as a whole number.
 ---@param marks swale.Mark[]
 ---@param scale "step"|"examples"
 ---@return integer

@@ -1,5 +1,5 @@
---- What one trainer measures beside its training: when each is due, what it keeps, its last value
---- in the state. Rows are of swale.measure; nothing here knows one by name.
+--- The measurements of one trainer: when they are due, what they keep, their values in the state.
+--- The rows come from swale.measure; nothing here depends on their names.
 local errors = require "swale.errors"
 local estimate = require "swale.estimate"
 local isolated = require "swale.measure.isolated"
@@ -72,7 +72,7 @@ local function entry_of(self, name)
   return entry
 end
 
---- What stands in the state before the first value.
+--- The value in the state before the first measurement.
 local function blank(entry)
   if not entry.row.estimate then return 0 / 0 end
   return estimate.new():because "nothing was measured yet"
@@ -91,7 +91,7 @@ local function begin(self, row)
   end
 end
 
----Asks for a measurement, or for another interval of one.
+---Adds a measurement, or changes the interval of one.
 ---@param name string
 ---@param what any    as Trainer's `measure` has it
 ---@return swale.AskedMeasurement
@@ -126,7 +126,7 @@ function Measurements:period()
   return period
 end
 
----Tells the loop which steps to measure.
+---Sets which steps the loop measures.
 ---@param loop swale.Loop|swale.CustomLoop
 function Measurements:attach(loop)
   local period = self:period()
@@ -145,7 +145,7 @@ local function take(self)
   end
 end
 
----Takes in the steps that were measured since the last time, and refreshes the state.
+---Takes the steps that the loop has measured since the last call, and updates the state.
 ---@param loop swale.Loop|swale.CustomLoop
 ---@param s swale.State
 function Measurements:read(loop, s)
@@ -161,7 +161,7 @@ function Measurements:read(loop, s)
   end
 end
 
----Adds the columns of what is measured along the steps to a line of the record.
+---Adds the columns of measurements along the steps to a line of the record.
 ---@param line table
 ---@param s swale.State
 function Measurements:add_columns(line, s)
@@ -172,7 +172,7 @@ end
 
 -- ------------------------------------------------------------------ at marks of their own
 
----Makes a measurement that is due; its value goes into the state.
+---Makes a measurement that is due, and puts its value into the state.
 ---@param entry swale.AskedMeasurement
 ---@return table line       of the record: columns and seconds, or the error
 ---@return any fault        the error; nil: there was none
@@ -194,7 +194,7 @@ function Measurements:make(entry)
   return line, value
 end
 
----Those that are called at marks of their own.
+---Returns the measurements that are called at marks of their own.
 ---@return swale.AskedMeasurement[]
 function Measurements:called()
   local list = {}
@@ -204,7 +204,7 @@ function Measurements:called()
   return list
 end
 
----Raises while a measurement is being made: it must not change its training.
+---Raises while a measurement is being made.
 ---@param where string
 function Measurements:refuse(where)
   if not self.running then return end
@@ -214,7 +214,7 @@ end
 
 -- ------------------------------------------------------------------ state
 
----Plain data from which another trainer of the same measurements goes on.
+---Returns copies for restore, in a trainer with the same measurements.
 ---@return table<string, table>
 function Measurements:state()
   local found = {}
@@ -234,7 +234,7 @@ local function restore_one(self, entry, saved)
   self.o.state[entry.name] = saved and values.copy(saved.value) or blank(entry)
 end
 
----Goes on from what state gave; nil: measurements begin anew.
+---Restores what state returned; nil: measurements start again.
 ---@param saved table|nil
 function Measurements:restore(saved)
   self.taken = 0

@@ -7,7 +7,7 @@ local errors = require "swale.errors"
 local M = {}
 
 ---@class swale.Metrics
----@field loss number          mean over the examples, or by the weights of the loss
+---@field loss number          mean over the examples; with weights, the weighted mean
 ---@field accuracy number|nil  fraction of hits among labels that count; nil without class labels
 ---@field examples integer
 ---@field on string            name of the split
@@ -37,7 +37,7 @@ local function named(names, sums)
   return found
 end
 
---- For loss functions that give a mean only: batch by batch.
+--- Sums for loss functions that return only the mean of a batch.
 local function sums_of_means(program, vectors, source, batch)
   local loss, hits
   for first = 1, #source, batch do
@@ -51,7 +51,8 @@ local function sums_of_means(program, vectors, source, batch)
   return { loss = loss, hit = hits }
 end
 
---- Where a norm is over the batch even now, one example left to itself would have no variance.
+--- A batch size that leaves no batch of one example where a norm is over the batch in evaluation,
+--- too.
 local function fitting(graph, n, batch)
   local values = graph.ratio and graph.ratio.value or graph.each or graph.output
   if values:dependence() ~= "mixed" then return batch end
@@ -67,7 +68,7 @@ local function loss_couples(graph)
   return ratio.value:dependence() == "mixed" or ratio.weight:dependence() == "mixed"
 end
 
----Raises where a loss that its parts do not make would be evaluated in parts.
+---Raises where evaluation would cut a batch whose loss is not the mean over its parts.
 ---@param graph swale.CompiledGraph   of mode "eval"
 ---@param data swale.Split|swale.Source|nil
 ---@param batch integer
@@ -108,7 +109,7 @@ function M.evaluate(graph, weights, buffers, source, batch, on)
     accuracy = sums.hit and sums.hit / (sums.counted or n), examples = n, on = on }, Metrics)
 end
 
----Whether a is better than b: by accuracy where there is one, else by loss. NaN never is.
+---Whether a is better than b: by accuracy if there is one, else by loss. NaN is never better.
 ---@param a swale.Metrics
 ---@param b swale.Metrics|nil
 ---@return boolean

@@ -1,5 +1,5 @@
---- What a training will come to, without training: its updates, examples and batch sizes, and the
---- memory it takes. Exact where the batch size depends on nothing but how far things are.
+--- Plans a training: its updates, examples, batch sizes and memory. Exact if the batch size depends
+--- on the progress alone.
 local class = require "swale.class"
 local duration = require "swale.duration"
 local errors = require "swale.errors"
@@ -11,24 +11,24 @@ local schedule = require "swale.schedule"
 local M = {}
 
 ---@class swale.Plan
----@field updates integer|nil       nil where a live rule decides on the batch size
+---@field updates integer|nil       nil where a live rule chooses the batch size
 ---@field examples integer|nil      likewise
----@field batch_sizes table<integer, integer>   updates by batch size; of a live rule, its initial
+---@field batch_sizes table<integer, integer>   updates by batch size
 ---@field smallest integer          of the batch sizes
 ---@field largest integer           likewise; 0: none is known
 ---@field last_batch integer|nil
 ---@field live boolean              the batch size depends on the live state
----@field at_initial integer|nil    with a live rule: the updates, if the batch stays as it begins
+---@field at_initial integer|nil    with a live rule: the updates if the batch size does not change
 ---@field bytes swale.PlanBytes
----@field steps number|nil          what was asked for: this, or examples_wanted
+---@field steps number|nil          the length: this or examples_wanted
 ---@field examples_wanted number|nil
----@field memory table|nil          what the batch size's function remembers at the end
+---@field memory table|nil          memory of the batch size's function at the end
 local Plan = class.new("plan", { fields = {
   "updates", "examples", "last_batch", "at_initial", "steps", "examples_wanted" } })
 
 function Plan:__tostring()
   if self.live then
-    return "a live rule decides on the batch size" .. (self.at_initial
+    return "a live rule chooses the batch size" .. (self.at_initial
       and ("; %d updates if it stays at %d"):format(self.at_initial, self.largest) or "")
   end
   local sizes = self.smallest == self.largest and tostring(self.largest)
@@ -42,7 +42,7 @@ end
 ---@field next_examples? integer    examples, once the coming update is made
 ---@field epoch_examples integer
 
---- A function may read how far things are; one that reads more is live.
+--- A function that reads more than the progress is live.
 local function ask(x, p, mem)
   local at = type(x) == "function" and schedule.of(x) or x
   local ok, value
@@ -57,8 +57,8 @@ local function ask(x, p, mem)
   error(value, 0)
 end
 
----What a setting will be for the update that follows; nil where that depends on the live state. A
----rule gives its initial value before the first update.
+---Returns the value of a setting for the coming update; nil if it depends on the live state. A rule
+---has its initial value before the first update.
 ---@param x swale.Hyperparameter
 ---@param p swale.PlanPosition
 ---@param mem? table    where every update is gone through: a function's memory
@@ -102,8 +102,7 @@ local function copied(value)
   return setmetatable(copy, getmetatable(value))
 end
 
---- What the batch size's function remembers by now: in a training, or behind fits that were
---- planned.
+--- The memory of the batch size's function: after training, or after fits that were planned.
 local function memory(engine)
   if engine.remembered then return copied(engine.remembered) end
   for _, rule in ipairs(engine.rules or {}) do
@@ -127,7 +126,7 @@ local function of_schedule(plan, x, target, begun, mem)
   return true
 end
 
---- What it would be with the batch that the rule begins with, if it says so.
+--- The plan with the initial batch size of a rule, if it has one.
 local function of_rule(plan, x, target)
   plan.live, plan.updates, plan.examples, plan.batch_sizes = true, nil, nil, {}
   if not schedule.is_rule(x) then return end

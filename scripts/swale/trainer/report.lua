@@ -1,4 +1,4 @@
---- The closing table of a training: last weights, best on valid, the captured iterates, their mean.
+--- The table at the end of a training: last weights, best on valid, captured iterates, averages.
 local averages = require "swale.trainer.averages"
 local errors = require "swale.errors"
 local faults = require "swale.trainer.faults"
@@ -14,7 +14,7 @@ local M = {}
 
 local function counted(n, noun) return ("%d %s%s"):format(n, noun, n == 1 and "" or "s") end
 
---- buffers: statistics that go with a vector of weights; evaluate finds those of names.
+--- buffers: the statistics of a vector of weights; for names evaluate finds them itself.
 local function row(trainer, name, which, buffers)
   local function on(split) return trainer:evaluate(which, { on = split, buffers = buffers }) end
   local train = on "train"
@@ -25,7 +25,7 @@ end
 
 local COLUMNS = { "train_loss", "test_loss", "test_accuracy" }
 
---- The mean of the metrics of the iterates, not the metrics of their mean.
+--- The mean of the iterates' metrics, not the metrics of their mean.
 local function mean_row(trainer, iterates)
   local mean = { name = "mean of " .. counted(#iterates, "captured iterate") }
   for _, weights in ipairs(iterates) do
@@ -37,7 +37,7 @@ local function mean_row(trainer, iterates)
   return mean
 end
 
---- "SWA of 6 captures"; a name of its user's stands before it.
+--- "SWA of 6 captures"; with a name of the user's: "mine (SWA of 6 captures)".
 local function title(entry)
   local text = ("%s of %s"):format(entry.average:title(), counted(entry.average.count, "capture"))
   local own = entry.name ~= entry.average:default_name()

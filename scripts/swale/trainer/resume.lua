@@ -1,4 +1,4 @@
---- Going on from a checkpoint: the parts of a snapshot that are in its file.
+--- Restores a checkpoint: the parts of a snapshot that its file contains.
 local core = require "swale.core"
 local errors = require "swale.errors"
 local snapshot = require "swale.trainer.snapshot"
@@ -34,7 +34,7 @@ local function check(engine, saved, metadata)
   end
 end
 
---- Everything that is none of the trainer's own: the tensors that a Lua optimizer keeps.
+--- The tensors that an optimizer in Lua kept: all that the trainer did not write itself.
 local function kept_by_function(saved)
   local found = {}
   for name, value in pairs(saved) do
@@ -51,8 +51,7 @@ local function vectors(engine, saved)
   return found
 end
 
---- By the names of the averages that the trainer has. A LastK begins anew: its points are not in
---- the file.
+--- Averages by name. A LastK starts again: the file does not contain its points.
 local function averages_of(engine, saved, metadata)
   local found, list = {}, engine.evaluator.averages
   for _, entry in ipairs(list) do

@@ -1,11 +1,11 @@
---- Who carries out what trainers are asked for: the real one trains; `swale check` has one that
---- plans. A trainer takes the runner that is current when it is made, and keeps it.
+--- Runners carry out fits: the usual one trains (swale.trainer.training), that of `swale check`
+--- plans. A trainer keeps the runner that is current when it is made.
 local M = {}
 
 ---@class swale.Runner
----@field new_loop fun(engine: swale.Engine): table     what steps
----@field new_evaluator fun(o: table): table            what evaluates
----@field begin fun(engine: swale.Engine)               an engine was made
+---@field new_loop fun(engine: swale.Engine): table     makes the loop
+---@field new_evaluator fun(o: table): table            makes the evaluator
+---@field begin fun(engine: swale.Engine)               called with each new engine
 ---@field fit fun(engine: swale.Engine, length: swale.Duration, run: table|nil)
 
 local current
@@ -13,7 +13,7 @@ local current
 ---@return swale.Runner
 function M.current() return current or require "swale.trainer.training" end
 
----Calls f(...) with a runner for the trainers that are made in it.
+---Calls f(...); trainers made meanwhile have this runner.
 ---@param runner swale.Runner
 ---@param f function
 ---@param ... any

@@ -1,11 +1,12 @@
---- Native schedules, looked at before they are followed: a momentum of 2 at step 40,000 is refused
---- at the start. Over their own lengths when a trainer is made, over each fit when it begins.
+--- Checks the values of native schedules in advance, so that a momentum of 2 at step 40,000 is
+--- refused at the start: over their own lengths when a trainer is made, over each fit when it
+--- starts.
 local hyper = require "swale.trainer.hyper"
 local object = require "swale.schedule.object"
 
 local M = {}
 
-local POINTS = 4096 -- most that a fit is looked at
+local POINTS = 4096 -- checked in a fit, at most
 
 local function natives(settings)
   local list = {}
@@ -16,8 +17,8 @@ local function natives(settings)
   return list
 end
 
---- Update number step + 1, after so many examples.
-local function look(entry, optimizer, step, examples, batch, n)
+--- Checks update step + 1, after so many examples.
+local function check_at(entry, optimizer, step, examples, batch, n)
   local value = entry.schedule.native:at(step, examples, examples + batch, n)
   hyper.check_scheduled(entry.name, value, entry.schedule, step + 1, optimizer)
 end
@@ -37,7 +38,7 @@ local function ends(schedule, batch, n)
   return list
 end
 
----Looks at where a schedule's parts begin and end, and between.
+---Checks a schedule at the ends of its parts and between them.
 ---@param name swale.Hyper
 ---@param x swale.Hyperparameter
 ---@param settings table<swale.Hyper, swale.Hyperparameter>
@@ -51,13 +52,13 @@ function M.setting(name, x, settings, optimizer, n)
     local before = list[i - 1] or at
     for k = 0, 8 do
       local step = before + (at - before) * k // 8
-      look(entry, optimizer, step, step * batch, batch, n)
+      check_at(entry, optimizer, step, step * batch, batch, n)
     end
-    if at > 0 then look(entry, optimizer, at - 1, (at - 1) * batch, batch, n) end
+    if at > 0 then check_at(entry, optimizer, at - 1, (at - 1) * batch, batch, n) end
   end
 end
 
----Looks at the updates of a fit: all of them, or so many evenly spread.
+---Checks the updates of a fit, all of them or POINTS spread evenly.
 ---@param engine swale.Engine
 ---@param s { step: integer, examples: integer, epoch_examples: integer }
 ---@param goal swale.Goal
@@ -69,7 +70,7 @@ function M.fit(engine, s, goal)
   for _, entry in ipairs(updates > 0 and natives(engine.settings) or {}) do
     for i = 0, points - 1 do
       local k = points > 1 and i * (updates - 1) // (points - 1) or 0
-      look(entry, engine.optimizer.row, s.step + k, s.examples + k * batch, batch,
+      check_at(entry, engine.optimizer.row, s.step + k, s.examples + k * batch, batch,
         s.epoch_examples)
     end
   end

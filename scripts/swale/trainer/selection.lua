@@ -1,4 +1,4 @@
---- What an evaluation is of: which weights, which examples.
+--- Chooses the weights and the examples of an evaluation.
 local averages = require "swale.trainer.averages"
 local core = require "swale.core"
 local errors = require "swale.errors"
@@ -7,7 +7,7 @@ local statistics = require "swale.trainer.statistics"
 
 local M = {}
 
---- Weights that have statistics of their own keep them, unless others are asked for.
+--- For weights that have statistics of their own, unless others are requested.
 local function own(evaluator, weights, buffers, how)
   if how and how ~= "running" then buffers = statistics.of(evaluator, weights, how) end
   return weights, buffers
@@ -21,7 +21,7 @@ local function best(evaluator, how)
       .. " data.valid was NaN. Values of data.valid that are not finite make it so, or weights"
       .. " that have diverged")
   elseif not evaluator.best then
-    errors.misuse('Trainer:evaluate: there is no "best" yet: it is looked for at an epoch\'s end')
+    errors.misuse('Trainer:evaluate: there is no "best" yet: it is chosen at the ends of epochs')
   end
   return own(evaluator, evaluator.best.weights, evaluator.best.buffers, how)
 end
@@ -35,7 +35,7 @@ local function averaged(evaluator, name, average, how)
   return weights, statistics.of_average(evaluator, average, weights, how)
 end
 
---- Any other vector of weights.
+--- A vector of weights given by the user.
 local function given(evaluator, which, how)
   if which:numel() ~= evaluator.weights:numel() then
     errors.misuse("Trainer:evaluate: %d weights, the model has %d", which:numel(),
@@ -45,7 +45,7 @@ local function given(evaluator, which, how)
   return weights, statistics.of(evaluator, weights, how)
 end
 
---- What evaluate takes by name, and what might be meant.
+--- Raises with the names that evaluate takes.
 local function refuse(evaluator, which)
   local names = averages.names(evaluator.averages)
   table.insert(names, 1, "last")
@@ -58,11 +58,11 @@ local function refuse(evaluator, which)
     table.concat(names, '", "'), errors.shown(which), errors.suggestion(which, names))
 end
 
----Weights, and the running statistics that go with them.
+---Returns weights and their running statistics.
 ---@param evaluator swale.Evaluator
 ---@param s swale.State
 ---@param which "last"|"best"|string|swale.Tensor|nil
----@param how? swale.BatchNormMethod    of averages and vectors the trainer's; of others none
+---@param how? swale.BatchNormMethod    for averages and vectors the trainer's; for others none
 ---@return swale.Tensor weights
 ---@return swale.Tensor|nil buffers
 function M.weights(evaluator, s, which, how)

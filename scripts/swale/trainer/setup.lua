@@ -1,4 +1,4 @@
---- The options of a trainer, brought together and checked.
+--- Combines and checks the options of a trainer and its optimizer.
 local core = require "swale.core"
 local entry = require "swale.entry"
 local errors = require "swale.errors"
@@ -8,7 +8,7 @@ local micro = require "swale.trainer.micro"
 
 local M = {}
 
---- Of the optimizer and the trainer, one may say it.
+--- The value of an option that the trainer or the optimizer may have, but not both.
 local function either(o, optimizer, name)
   local theirs = optimizer[name]
   if o[name] ~= nil and theirs ~= nil and theirs ~= 0 then
@@ -19,7 +19,7 @@ local function either(o, optimizer, name)
   return optimizer.defaults[name]
 end
 
----The hyperparameters, from the trainer's options and the optimizer's.
+---Returns the hyperparameters, from the trainer's options and the optimizer's.
 ---@param o swale.TrainerOptions
 ---@param optimizer swale.Optimizer
 ---@return table<swale.Hyper, swale.Hyperparameter>
@@ -31,12 +31,12 @@ function M.settings(o, optimizer)
   end
   for _, name in ipairs(hyper.NAMES) do hyper.check(name, settings[name], optimizer.row) end
   if optimizer.nesterov and settings.momentum == 0 then
-    errors.misuse("Trainer: nesterov wants a momentum above 0")
+    errors.misuse("Trainer: nesterov needs a momentum above 0")
   end
   return settings
 end
 
---- The batch size that lr is meant for.
+--- The batch size that lr is given for.
 local function reference(o, settings)
   if o.lr_scaling == "none" then
     if o.reference_batch then errors.misuse "Trainer: reference_batch goes with lr_scaling" end
@@ -47,7 +47,7 @@ local function reference(o, settings)
   if type(batch) == "number" then return math.max(1, math.floor(batch)) end
   if type(batch) == "table" and batch.initial then return batch.initial end
   if type(batch) == "table" and batch.native then return batch:at(0) end
-  errors.misuse("Trainer: lr_scaling wants a reference_batch where batch_size is a function")
+  errors.misuse("Trainer: lr_scaling needs a reference_batch where batch_size is a function")
 end
 
 local ORDERS = { shuffle = "shuffled", independent = "independent", sequential = "sequential" }
@@ -67,7 +67,7 @@ local function subset(o, n)
   return core.tensor(index, "int32")
 end
 
----What the loop is made with and keeps: groups of parameters, order of examples, clipping, batches.
+---Returns the fixed options of the loop: parameter groups, order of examples, clipping, batches.
 ---@param o swale.TrainerOptions
 ---@param optimizer swale.Optimizer
 ---@param settings table<swale.Hyper, swale.Hyperparameter>
@@ -86,7 +86,7 @@ function M.fixed(o, optimizer, settings, graph, uneven)
     max_norm = either(o, optimizer, "clip_norm") }
 end
 
---- What a split's targets look like: "labels", "targets (2)".
+--- A split's targets in words: "labels", "targets (2)".
 local function target_text(split)
   if not split.y then return "neither labels nor targets" end
   local shape = errors.shape_text(table.move(split.y:shape(), 2, split.y:ndim(), 1, {}))
@@ -94,12 +94,12 @@ local function target_text(split)
   return split.y:ndim() == 1 and "labels" or "labels " .. shape
 end
 
---- What is evaluated at an epoch's end must fit what is trained on, now.
+--- Raises if a split's targets differ in kind from those of data.train.
 local function check_like_train(data, name)
   local split = data[name]
   if not split then return end
   if type(split) ~= "table" or core.type(split.source) ~= "source" then
-    errors.misuse("Trainer: data.%s is no split; sw.data.load and from_tensors make data", name)
+    errors.misuse("Trainer: data.%s is not a split; sw.data.load and from_tensors make data", name)
   end
   local found, wanted = target_text(split), target_text(data.train)
   if found ~= wanted then
@@ -119,7 +119,7 @@ local function check_data(data)
   return train
 end
 
----What an example looks like to the graph.
+---Returns the shapes and types of an example, for the graph.
 ---@param data swale.Data
 ---@param layer swale.Layer
 ---@return swale.Example
@@ -133,7 +133,7 @@ function M.example(data, layer)
     labels = train.y:dtype() ~= "float32", target = target }
 end
 
----A model with fewer outputs than classes is refused.
+---Raises if the model has fewer outputs than the data has classes.
 ---@param graph swale.CompiledGraph
 ---@param data swale.Data
 function M.check_outputs(graph, data)
@@ -146,7 +146,7 @@ function M.check_outputs(graph, data)
     return
   end
   if outputs == 1 and data.classes == 2 then
-    if not graph.loss_facts.name then return end -- a function of one's own
+    if not graph.loss_facts.name then return end -- a loss of the user's own
     errors.misuse("Trainer: the model has 1 output, the data 2 classes: loss = sw.loss.logistic"
       .. " tells them by its sign, or the model has 2 outputs")
   elseif outputs and data.classes and outputs < data.classes then

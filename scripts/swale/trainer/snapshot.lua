@@ -1,25 +1,24 @@
---- A training at one moment, as the list of its parts. Restored into a trainer that was made with
---- the same options, it goes on to the bit; best weights, checkpoints and copies of trainers are
---- made of it.
+--- Snapshots: the state of a training, as a list of parts. A trainer that was made with the same
+--- options and restores one continues to the same bits. Checkpoints are restored as snapshots.
 ---
---- Not in it, for nothing can copy them: upvalues of functions (rules, optimizers, measurements,
---- hooks), streams of random numbers that they keep, and the last ratios of updates, which are
---- noted anew. Settings are the trainer's own.
+--- Not included: settings and hooks, which belong to the trainer; upvalues of functions and random
+--- streams that functions keep, which cannot be copied; the last update ratios, which are measured
+--- again.
 local averages = require "swale.trainer.averages"
 local copies = require "swale.copies"
 local errors = require "swale.errors"
 
 local M = {}
 
----@class swale.Snapshot      a table by the names of parts; nil: that part begins anew, or stays
----@field sampler? table      which examples come: a position in an order, which its seed decides
+---@class swale.Snapshot      by the names of parts; nil: the part starts again or stays
+---@field sampler? table      seed and order of the examples
 ---@field vectors? table      weights and buffers
----@field loop? table         position, last values, what the optimizer keeps
+---@field loop? table         position, last values, the optimizer's state
 ---@field rules? table        memories
 ---@field averages? table
 ---@field measurements? table
 ---@field evaluator? table    the best weights
----@field progress? table     where the last fit ended
+---@field progress? table     the end of the last fit
 ---@field journal? table      of the run that is written
 
 -- ------------------------------------------------------------------ parts
@@ -31,7 +30,7 @@ function sampler.state(engine)
     epoch_examples = engine.state.epoch_examples }
 end
 
---- The loop's count of examples is the position; the order is the trainer's own, and must be that.
+--- The position is the loop's count of examples. The order belongs to the trainer and must agree.
 function sampler.restore(engine, saved)
   if not saved then return end
   for name, value in pairs(sampler.state(engine)) do
@@ -61,7 +60,7 @@ local POSITION = { "step", "examples", "loss", "grad_norm", "batch_size", "lr", 
 function loop.state(engine)
   local s, found = engine.loop:state {}, { vectors = copies.deep(engine.loop:state_vectors()) }
   for _, name in ipairs(POSITION) do found[name] = s[name] end
-  if s.step == 0 then found.batch_size = nil end -- nothing was used yet
+  if s.step == 0 then found.batch_size = nil end -- there was no update
   if engine.optimizer.step then found.memory = engine.loop:memory() end
   return found
 end
@@ -104,7 +103,7 @@ function journal.state(engine)
   return engine.journal and engine.journal.run and engine.journal:state() or nil
 end
 
---- A trainer that writes no run yet takes it when it begins to.
+--- A trainer without a record keeps it until its next fit with a run.
 function journal.restore(engine, saved)
   engine.journal_state = saved
   if not engine.journal then return end
@@ -115,7 +114,7 @@ function journal.restore(engine, saved)
   end
 end
 
---- An object that is a part itself.
+--- A field of the engine that has state and restore itself.
 local function own(name)
   return { state = function(engine) return engine[name]:state() end,
     restore = function(engine, saved) engine[name]:restore(saved) end }

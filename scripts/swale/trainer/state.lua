@@ -1,4 +1,4 @@
---- The live state that rules see: one table, filled anew after every step.
+--- The live state that rules see: one table, updated after every step.
 local errors = require "swale.errors"
 local estimate = require "swale.estimate"
 local hyper = require "swale.trainer.hyper"
@@ -13,13 +13,13 @@ local M = {}
 ---@field epoch number              examples / size of the training set
 ---@field loss number               of the last batch, before its update; nan before the first
 ---@field grad_norm number          of its gradient, without weight decay; nan before the first
----@field lr number                 of the last update (before the first: what is set)
+---@field lr number                 of the last update; before the first, the setting
 ---@field batch_size integer        likewise
 ---@field momentum number           likewise
 ---@field weight_decay number       likewise
 ---@field epoch_examples integer    size of the training set
----@field fault "loss"|"gradient"|"weights"|"buffers"|false   what was not finite, where it stopped
----@field [string] swale.Measured   by name, what `measure` asks for; see swale.measure
+---@field fault "loss"|"gradient"|"weights"|"buffers"|false   what was not finite at the end
+---@field [string] swale.Measured   measurements, by name; see swale.measure
 
 M.FIELDS = { "step", "examples", "epoch", "loss", "grad_norm" }
 table.move(hyper.NAMES, 1, #hyper.NAMES, #M.FIELDS + 1, M.FIELDS)
@@ -30,7 +30,7 @@ local function text(self)
     self.loss, self.lr, self.batch_size)
 end
 
---- A name that the state does not have: perhaps of a measurement that nobody asked for.
+--- Raises for a name that the state does not have, such as a measurement that is not in `measure`.
 local function refuse(key, measured)
   if measure.is_registered(key) then estimate.unasked(key) end
   local names = table.move(M.FIELDS, 1, #M.FIELDS, 1, {})
@@ -39,8 +39,8 @@ local function refuse(key, measured)
   errors.no_name("the state has", key, names)
 end
 
----An empty state. What is measured beside the training stands in it by name, too.
----@param measured table<string, any>   whose keys are these names, at any time
+---Returns an empty state. Measurements are fields of it, too.
+---@param measured table<string, any>   whose keys are their names; it may change later
 ---@return swale.State
 function M.new(measured)
   return setmetatable({}, { __name = "swale.State", __tostring = text, measured = measured,
@@ -50,7 +50,7 @@ function M.new(measured)
     end })
 end
 
----A copy that later steps leave alone.
+---Returns a copy that later steps do not change.
 ---@param s swale.State
 ---@return swale.State
 function M.copy(s)

@@ -1,13 +1,12 @@
---- Which running statistics go with which weights. Those that the training keeps belong to its last
---- weights; an average of weights, or any other vector, gets its own, re-estimated on what it was
---- trained on.
+--- Chooses the running statistics for weights. Those that the training keeps belong to the last
+--- weights; for an average, or any other vector, they are re-estimated on the training set.
 local M = {}
 
 M.METHODS = { "pooled", "layerwise", "running" }
 
 ---@alias swale.BatchNormMethod "pooled"|"layerwise"|"running"
 
----Statistics for these weights.
+---Returns statistics for weights.
 ---@param evaluator swale.Evaluator
 ---@param weights swale.Tensor
 ---@param how? swale.BatchNormMethod    the trainer's; "running": those of the last weights
@@ -18,7 +17,7 @@ function M.of(evaluator, weights, how)
   return evaluator:reestimate(weights, how)
 end
 
---- What is known of an average as it is: another mean, or another capture, and it is forgotten.
+--- The statistics known for an average in its present state.
 local function cached(evaluator, average)
   local cache = evaluator.statistics[average]
   local mean = rawget(average, "mean")
@@ -29,7 +28,7 @@ local function cached(evaluator, average)
   return cache.by_method
 end
 
----Likewise for an average, kept until it captures again.
+---Returns the statistics of an average; they are kept until its next capture.
 ---@param evaluator swale.Evaluator
 ---@param average swale.Averaging
 ---@param weights? swale.Tensor     its own, where they are at hand
@@ -43,7 +42,7 @@ function M.of_average(evaluator, average, weights, how)
   return cache[how]
 end
 
----What is there already for an average, without computing anything.
+---Returns the statistics of an average if they are known; computes nothing.
 ---@param evaluator swale.Evaluator
 ---@param average swale.Averaging
 ---@return swale.Tensor|nil
@@ -51,10 +50,10 @@ function M.known(evaluator, average)
   return cached(evaluator, average)[evaluator.batch_norm]
 end
 
----Makes what is not known yet of averages that have captured something.
+---Computes the unknown statistics of averages that have captured something.
 ---@param evaluator swale.Evaluator
 ---@param list swale.NamedAverage[]
----@return boolean   whether there was any
+---@return boolean   whether any were computed
 function M.complete(evaluator, list)
   local any = false
   for _, entry in ipairs(evaluator.buffers and evaluator.batch_norm ~= "running" and list or {}) do

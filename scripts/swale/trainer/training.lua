@@ -1,4 +1,4 @@
---- The runner that trains: steps up to the next mark, what is due there, until the fit's end.
+--- The runner that trains: makes steps up to the next mark, then what is due there, until the end.
 local diagnosis = require "swale.trainer.diagnosis"
 local evaluator = require "swale.trainer.evaluator"
 local events = require "swale.trainer.events"
@@ -13,7 +13,7 @@ local vitals = require "swale.trainer.vitals"
 
 local M = {}
 
-local WATCHED = 50 -- steps between two looks at how far the weights moved, at most
+local WATCHED = 50 -- steps between two measurements of update ratios, at most
 
 ---@param engine swale.Engine
 ---@return swale.Loop|swale.CustomLoop
@@ -23,10 +23,10 @@ function M.new_loop(engine) return loops.new(engine) end
 ---@return swale.Evaluator
 function M.new_evaluator(o) return evaluator.new(o) end
 
----An engine was made: nothing is to be done.
+---Called with each new engine.
 function M.begin() end
 
----@class swale.Fit        what one fit needs, beside the engine that steps
+---@class swale.Fit        what events and faults of one fit need
 ---@field state swale.State
 ---@field loop swale.Loop|swale.CustomLoop
 ---@field evaluator swale.Evaluator
@@ -39,9 +39,9 @@ function M.begin() end
 ---@field target swale.Mark         the end
 ---@field segments swale.Segment[]  of the weights
 ---@field train swale.Split
----@field look fun(line: table)     adds what is seen of the network at an epoch's end
+---@field look fun(line: table)     adds vitals to the line of an epoch
 
---- Looks at the network, for the record; the programs for it are made at the first time.
+--- Adds the vitals of the network to a line; compiles their programs at the first call.
 local function look_of(self)
   return function(line)
     self.vitals = self.vitals or vitals.new(self)
@@ -66,7 +66,7 @@ end
 
 -- ------------------------------------------------------------------ steps
 
---- Many steps at once, up to one of the two positions.
+--- Makes many steps at once, up to one of the two positions.
 local function stride(self, fit, next_step, next_examples)
   local s = self.state
   local steps = math.min(next_step - s.step, self.measurements.most_steps)
@@ -76,21 +76,22 @@ local function stride(self, fit, next_step, next_examples)
   if s.batch_size ~= self.last_batch then note_batch(self, fit, s.batch_size) end
 end
 
---- For what a stepper gave in place of a step: a rule and what it said, or a message and its code.
+--- Raises for what a stepper returned in place of a step: a rule and its value, or message and
+--- code.
 local function stumble(self, fit, rules, what, detail)
   if math.type(what) then hyper.refuse(rules[what], detail, self.state) end
   self.loop:state(self.state)
   faults.stopped(fit, nil, what, detail)
 end
 
---- What the stepper does not return itself.
+--- Reads what the stepper does not return.
 local function read_rest(self, s)
   self.loop:state(s)
   self.measurements:read(self.loop, s)
 end
 
---- Step by step, up to one of the two positions, or until another rule is set. Short, and without a
---- look at what cannot have changed: this is the price of rules and hooks in Lua.
+--- Makes single steps, up to one of the two positions, or until a rule is replaced. This loop is
+--- the cost of rules and hooks in Lua: it reads only what may have changed.
 local function walk(self, fit, next_step, next_examples)
   local s, on_step, trainer, rules = self.state, self.hooks.step, self.trainer, self.rules
   local step, ask, mem = hyper.stepper(self.loop, rules), hyper.asker(rules)
@@ -108,7 +109,7 @@ local function walk(self, fit, next_step, next_examples)
   until n >= next_step or examples >= next_examples or self.rules ~= rules
 end
 
---- Steps until the target fires.
+--- Makes steps until the target fires.
 local function drive(self, fit, list)
   while not fit.reached do
     local go = self.stepwise and walk or stride
@@ -119,7 +120,7 @@ end
 
 -- ------------------------------------------------------------------ a fit
 
---- Tells a run what there is to say, each thing once.
+--- Prints the diagnosis, each kind once in a run.
 local function diagnose(journal)
   if not journal.run then return end
   diagnosis.give(journal.history, function(kind, fmt, ...)
@@ -140,8 +141,8 @@ local function run_to(self, fit)
   diagnose(fit.journal)
 end
 
---- Where a run begins to write: means and looks begin anew, but where a snapshot was restored. An
---- epoch has at least one look.
+--- Starts the record of a run. Means start at 0, unless a snapshot was restored. Update ratios are
+--- measured at least once an epoch.
 local function begin_record(self, run)
   self.journal = journals.new { run = run, graph = self.graph, state = self.state,
     measurements = self.measurements, evaluator = self.evaluator }
