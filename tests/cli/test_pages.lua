@@ -3,7 +3,7 @@
 ---     ```lua            runs; the blocks of a page share their locals; `swale run` executes
 ---                       experiments
 ---     ```lua fragment   part of a file or of a table: it compiles
----     ```sh             commands, run in the source tree but for those in ELSEWHERE
+---     ```sh             commands, run in an empty folder but for those in ELSEWHERE
 ---     ```text, ```c …   are not run
 local command = require "command"
 local folders = require "swale.folders"
@@ -15,6 +15,7 @@ local HOME = os.getenv "SWALE_HOME"
 
 --- Commands that are not run here: what a pattern matches, and why.
 local ELSEWHERE = {
+  ["^%./swale run experiments/quickstart"] = "test_the_table_of_the_quickstart runs it",
   ["^%./swale test"] = "it runs this file",
   ["^%./swale setup"] = "it may install packages",
   ["^cmake %-%-install"] = "tests/cli/test_install.lua runs it",
@@ -158,12 +159,66 @@ function TestPages:test_commands_run()
       line = line:gsub("%s+#.*$", "")
       if line ~= "" and not is_elsewhere(line) then
         n = n + 1
-        local r = command.shell(self.dir, 'cd "$SWALE_HOME" && ' .. line, {})
+        local r = command.shell(self.dir, (line:gsub("^%./swale", '"$SWALE_HOME/swale"')), {})
         lu.assert_equals(r.code, 0, ("%s: %s\n%s"):format(block.where, line, r.err))
       end
     end
   end)
   lu.assert_true(n > 0)
+end
+
+-- ------------------------------------------------------------------ README's numbers
+
+--- Label and numbers of the lines of a table: "last" = { 0.2020, 0.3229, 0.8846 }.
+local function table_of(lines)
+  local rows = {}
+  for _, line in ipairs(lines) do
+    local label, numbers = line:match "^(%S.-)  +([%d%. ]+)$"
+    if label then
+      rows[label] = {}
+      for number in numbers:gmatch "%S+" do table.insert(rows[label], tonumber(number)) end
+    end
+  end
+  return rows
+end
+
+local function lines_of(text)
+  local list = {}
+  for line in text:gmatch "[^\n]+" do list[#list + 1] = line end
+  return list
+end
+
+--- Other instruction sets round otherwise, so that losses and accuracies differ a little, and the
+--- epoch that was best may be another one.
+local CLOSE = 0.015
+
+function TestPages:test_the_table_of_the_quickstart()
+  if not require("swale.data").is_here "fashion-mnist" then lu.skip "there is no Fashion-MNIST" end
+  local r = command.swale(self.dir, { "run", HOME .. "/experiments/quickstart.lua" })
+  local printed, block = table_of(lines_of((r.out:gsub("%(epoch %d+%)", "")))), nil
+  each_block("text", function(b, page) block = page == "README.md" and b or block end)
+  local said = table_of(lines_of((table.concat(block.lines, "\n"):gsub("%(epoch %d+%)", ""))))
+  lu.assert_not_nil(said["SWA of 6 captures"])
+  for label, numbers in pairs(said) do
+    for i, number in ipairs(numbers) do
+      lu.assert_almost_equals(printed[label][i], number, CLOSE, label)
+    end
+  end
+end
+
+--- "here 0.1514 and 0.1413 with accuracy 0.9667", below the ten lines.
+function TestPages:test_what_the_ten_lines_print()
+  local text, lines = folders.read(HOME .. "/README.md"), nil
+  each_block("lua", function(b, page)
+    if page == "README.md" and not lines then lines = b.lines end
+  end)
+  command.write(self.dir .. "/first.lua", table.concat(lines, "\n"))
+  local r = command.swale(self.dir, { "lua", "first.lua" })
+  local printed = { r.out:match(("loss (%S+), accuracy (%S+) .-"):rep(2)) }
+  local last, swa, accuracy = text:match "here (%S+) and (%S+) with accuracy (%d%.%d+)"
+  for i, number in ipairs { last, accuracy, swa, accuracy } do
+    lu.assert_almost_equals(tonumber(printed[i]), tonumber(number), CLOSE)
+  end
 end
 
 -- ------------------------------------------------------------------ links

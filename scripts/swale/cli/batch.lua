@@ -12,9 +12,9 @@ local function build_parser()
     .. " that declare them."):argname "FILE|FOLDER|key=value":args "+"
   parser:option("--jobs", "Processes at a time (the number of cores)."):argname "N"
     :convert(cli.whole(1, 4096))
-  parser:option("--seeds", "Seeds: 3 for 1..3, 5..9, or 1,5,9 (the seed 1)."):argname "SEEDS"
+  parser:option("--seeds", "Seeds: 3 for 1..3, 5..9, or 1,5,9."):argname "SEEDS"
     :convert(require("swale.batch.seeds").parse):default "1"
-  parser:option("--threads", "Threads of each process (1)."):argname "N"
+  parser:option("--threads", "Threads of each process."):argname "N"
     :convert(cli.thread_count):default "1"
   return parser
 end

@@ -231,7 +231,7 @@ function M.experiment_parser(name, summary)
   local parser = M.parser(name, summary)
   parser:argument("file", "The script."):argname "FILE"
   parser:argument("overrides", "Parameters, such as lr=0.2."):argname "key=value":args "*"
-  parser:option("--seed", "Seed of all that is random (1)."):argname "N":convert(M.whole(0))
+  parser:option("--seed", "Seed of all random numbers."):argname "N":convert(M.whole(0))
     :default "1"
   M.add_threads(parser)
   parser:flag("--traceback", "Show where an error came from.")
