@@ -135,23 +135,23 @@ TEST(refuses) {
   sw_workspace *w = workspace(2, 5), *plain = workspace(0, 5);
   CHECK_EQ_INT(sw_workspace_kept_bytes(w), sw_program_kept_bytes(sw_workspace_program(w), 5));
   check_refused(plain, "has no late vector");
-  check_refused(w, "wants a whole run");
+  check_refused(w, "needs a whole run");
   product(w, sw_workspace_run, 1);
   product(w, sw_workspace_rerun, 2);
   CHECK_OK(n.ctx, sw_workspace_batch(w, 5)); /* the same one changes nothing */
   product(w, sw_workspace_rerun, 3);
   CHECK_OK(n.ctx, sw_workspace_batch(w, 4));
-  check_refused(w, "wants a whole run");
+  check_refused(w, "needs a whole run");
   product(w, sw_workspace_run, 1);
   (void)sw_workspace_input(w, 0);
-  check_refused(w, "wants a whole run");
+  check_refused(w, "needs a whole run");
   product(w, sw_workspace_run, 1);
   char text[100];
   double v[NET_WEIGHTS] = {0}, out[2 * NET_WEIGHTS];
   const void *vectors[3] = {weights, NULL, v};
   CHECK_OK(n.ctx, sw_workspace_blame(w, &(sw_run){.vectors = vectors, .n_vectors = 3, .out = out},
                                      text, sizeof text));
-  check_refused(w, "wants a whole run");
+  check_refused(w, "needs a whole run");
   sw_workspace_free(w);
   sw_workspace_free(plain);
   end_net();

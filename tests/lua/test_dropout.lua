@@ -68,7 +68,7 @@ function TestDropout:test_rerun()
   local o, out = run_options(4), core.zeros({ 37 }, "float64")
   o.vectors[2], o.out = o.vectors[1], core.zeros({ 37 }, "float64")
   local again = { vectors = { o.vectors[1], o.vectors[1] * 2 }, out = out }
-  lu.assert_error_msg_contains("wants a whole run", p.rerun, p, again)
+  lu.assert_error_msg_contains("needs a whole run", p.rerun, p, again)
   p:run(o)
   p:rerun(again)
   lu.assert_equals(out:table(), (o.out * 2):table())
