@@ -288,7 +288,7 @@ function TestLauncher:test_another_lua_is_refused()
   self:stub("lua", [[case $1 in -e) exit 1 ;; -v) echo "Lua 5.5.0  Copyright" ;; esac]])
   local output, status = self:shell 'PATH="$PWD/bin:$PWD/tools"; "a home/swale" run'
   lu.assert_equals(status, 1)
-  lu.assert_str_contains(output, "swale: Swale runs under Lua 5.4; Lua 5.5 is what is here.")
+  lu.assert_str_contains(output, "swale: Swale runs under Lua 5.4; Lua 5.5 is installed.")
 end
 
 function TestLauncher:test_a_child_runs_the_build_that_it_was_given()
