@@ -247,7 +247,26 @@ void lx_read_option(lua_State *L, int arg, const char *who, const lx_option *row
   lua_pop(L, 1);
 }
 
-static void check_options(lua_State *L, int arg, const char *who, const lx_option *rows) {
+void lx_check_options(lua_State *L, int arg, const char *who, const char *const *names) {
+  lx_check_table(L, arg, who, "the argument");
+  lx_reserve(L, 8);
+  check_known(L, arg, who, names);
+}
+
+lx_option lx_option_of(const sw_field *f) {
+  static const lx_option_type types[] = {[SW_FIELD_NUMBER] = LX_NUMBER,
+                                         [SW_FIELD_WHOLE] = LX_WHOLE,
+                                         [SW_FIELD_FLAG] = LX_BOOLEAN,
+                                         [SW_FIELD_CHOICE] = LX_CHOICE};
+  return (lx_option){.name = f->name,
+                     .type = types[f->type],
+                     .offset = f->offset,
+                     .least = f->type == SW_FIELD_WHOLE ? (lua_Integer)f->range.least : 0,
+                     .most = f->type == SW_FIELD_WHOLE ? (lua_Integer)f->range.most : 0,
+                     .choices = f->choices};
+}
+
+static void check_rows(lua_State *L, int arg, const char *who, const lx_option *rows) {
   int n = 0;
   while (rows[n].name) n++;
   const char **names = lua_newuserdatauv(L, ((size_t)n + 1) * sizeof *names, 0);
@@ -260,7 +279,7 @@ void lx_read_options(lua_State *L, int arg, const char *who, const lx_option *ro
   arg = lua_absindex(L, arg);
   lx_check_table(L, arg, who, "the argument");
   lx_reserve(L, 8);
-  check_options(L, arg, who, rows);
+  check_rows(L, arg, who, rows);
   for (; rows->name; rows++) lx_read_option(L, arg, who, rows, into);
 }
 

@@ -34,7 +34,7 @@ const lx_option *lx_push_with_hyper(lua_State *L, const lx_option *rows, size_t 
 static int count_fields(void) {
   int n = 0;
   for (int kind = 0; kind < SW_OPTIMIZER_COUNT; kind++)
-    for (const sw_optimizer_field *f = sw_optimizer_row_of(kind)->fields; f->name; f++) n++;
+    for (const sw_field *f = sw_optimizer_row_of(kind)->fields; f->name; f++) n++;
   return n;
 }
 
@@ -48,7 +48,7 @@ const lx_option *lx_push_with_optimizer(lua_State *L, const lx_option *rows) {
   int n;
   lx_option *all = push_rows(L, rows, count_fields(), &n);
   for (int kind = 0; kind < SW_OPTIMIZER_COUNT; kind++)
-    for (const sw_optimizer_field *f = sw_optimizer_row_of(kind)->fields; f->name; f++)
+    for (const sw_field *f = sw_optimizer_row_of(kind)->fields; f->name; f++)
       if (!has_option(all, n, f->name)) all[n++] = (lx_option){.name = f->name, .type = LX_VALUE};
   return all;
 }
@@ -64,10 +64,8 @@ static sw_optimizer_kind check_kind(lua_State *L, int arg, const char *who) {
 
 void lx_read_optimizer(lua_State *L, int arg, const char *who, sw_optimizer_options *o) {
   *o = sw_optimizer_defaults(check_kind(L, arg, who));
-  for (const sw_optimizer_field *f = sw_optimizer_row_of((int)o->kind)->fields; f->name; f++) {
-    const lx_option row = {.name = f->name,
-                           .type = f->type == SW_FIELD_FLAG ? LX_BOOLEAN : LX_NUMBER,
-                           .offset = f->offset};
+  for (const sw_field *f = sw_optimizer_row_of((int)o->kind)->fields; f->name; f++) {
+    const lx_option row = lx_option_of(f);
     lx_read_option(L, arg, who, &row, o);
   }
 }
@@ -109,7 +107,7 @@ static int hyperparameters(lua_State *L) {
   return 1;
 }
 
-static void push_fields(lua_State *L, const sw_optimizer_field *f) {
+static void push_fields(lua_State *L, const sw_field *f) {
   lua_newtable(L);
   for (int i = 1; f->name; f++, i++) {
     lua_createtable(L, 0, 5);

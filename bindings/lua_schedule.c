@@ -1,155 +1,117 @@
 /* lua_schedule.c: class schedule: values as functions of progress. */
-#include <math.h>
+#include <string.h>
 
 #include "support.h"
 #include "train/schedule.h"
 
 /* ---- reading the fields */
 
-/* { amount =, unit = } at index, or nothing. */
-static sw_duration duration(lua_State *L, int index, const char *what, sw_duration fallback) {
-  static const char *const fields[] = {"amount", "unit", NULL};
-  static const char *const units[] = {"steps", "examples", "epochs", NULL};
-  if (lua_isnil(L, index)) return fallback;
+static const char *const units[] = {"steps", "examples", "epochs", NULL};
+
+static const lx_option duration_options[] = {
+    {.name = "amount", .type = LX_NUMBER, .offset = offsetof(sw_duration, amount), .needed = 1},
+    {.name = "unit",
+     .type = LX_CHOICE,
+     .offset = offsetof(sw_duration, unit),
+     .choices = units,
+     .needed = 1},
+    {.name = NULL}};
+
+static sw_duration check_duration(lua_State *L, int index, const char *what) {
+  sw_duration d;
   lx_check_table(L, index, "schedule", what);
-  int at = lx_push_options(L, index, "schedule", fields);
-  sw_duration d = {.amount = lx_check_number(L, at, "schedule", "amount")};
-  d.unit = (sw_unit)lx_check_choice(L, at + 1, "schedule", "unit", units, -1);
-  lua_settop(L, at - 1);
+  lx_read_options(L, index, "schedule", duration_options, &d);
   return d;
 }
 
-static double number_or(lua_State *L, int index, const char *what, double fallback) {
-  return lua_isnil(L, index) ? fallback : lx_check_number(L, index, "schedule", what);
+static size_t element_bytes(sw_field_type type) {
+  if (type == SW_FIELD_NUMBERS) return sizeof(double);
+  return type == SW_FIELD_DURATIONS ? sizeof(sw_duration) : sizeof(sw_schedule *);
 }
 
-/* Pushes a userdata with the list at index, count elements of bytes each. */
-static void *push_list(lua_State *L, int index, const char *what, size_t bytes, int *count) {
-  *count = 0;
-  if (lua_isnil(L, index)) {
-    lua_pushnil(L);
-    return NULL;
+/* One element of a list, at the top of the stack. */
+static void read_element(lua_State *L, const sw_field *f, void *to) {
+  int at = lua_gettop(L);
+  if (f->type == SW_FIELD_NUMBERS) {
+    *(double *)to = lx_check_number(L, at, "schedule", f->name);
+  } else if (f->type == SW_FIELD_DURATIONS) {
+    *(sw_duration *)to = check_duration(L, at, f->name);
+  } else {
+    *(sw_schedule **)to = *(sw_schedule **)lx_check(L, at, LX_SCHEDULE, "schedule", "a part");
   }
-  *count = lx_check_list(L, index, "schedule", what, SW_SCHEDULE_SIZE);
-  return lua_newuserdatauv(L, ((size_t)*count + 1) * bytes, 0);
 }
 
-static const double *push_values(lua_State *L, int index, const char *what, int *count) {
-  double *list = push_list(L, index, what, sizeof *list, count);
-  for (int i = 0; i < *count; i++) {
-    lua_rawgeti(L, index, i + 1);
-    list[i] = lx_check_number(L, -1, "schedule", what);
+/* Leaves the table and the list's memory on the stack. */
+static void read_list(lua_State *L, const sw_field *f, sw_schedule_spec *s) {
+  if (lx_push_option(L, 1, f->name) == LUA_TNIL) return;
+  int at = lua_gettop(L);
+  int n = lx_check_list(L, at, "schedule", f->name, SW_SCHEDULE_SIZE);
+  size_t bytes = element_bytes(f->type);
+  char *list = lua_newuserdatauv(L, ((size_t)n + 1) * bytes, 0);
+  for (int i = 0; i < n; i++) {
+    lua_rawgeti(L, at, i + 1);
+    read_element(L, f, list + (size_t)i * bytes);
     lua_pop(L, 1);
   }
-  return list;
+  memcpy((char *)s + f->offset, &list, sizeof list);
+  memcpy((char *)s + f->count, &n, sizeof n);
 }
 
-static const sw_duration *push_durations(lua_State *L, int index, const char *what, int *count) {
-  sw_duration *list = push_list(L, index, what, sizeof *list, count);
-  for (int i = 0; i < *count; i++) {
-    lua_rawgeti(L, index, i + 1);
-    lx_check_table(L, -1, "schedule", what);
-    list[i] = duration(L, lua_gettop(L), what, (sw_duration){0});
-    lua_pop(L, 1);
+static void read_duration(lua_State *L, const sw_field *f, sw_schedule_spec *s) {
+  if (lx_push_option(L, 1, f->name) != LUA_TNIL) {
+    const sw_duration d = check_duration(L, lua_gettop(L), f->name);
+    memcpy((char *)s + f->offset, &d, sizeof d);
   }
-  return list;
+  lua_pop(L, 1);
 }
 
-/* Called last: no Lua code may run before the call that could free one of them. */
-static sw_schedule *const *push_parts(lua_State *L, int index, int *count) {
-  sw_schedule **list = push_list(L, index, "schedules", sizeof *list, count);
-  for (int i = 0; i < *count; i++) {
-    lua_rawgeti(L, index, i + 1);
-    list[i] = *(sw_schedule **)lx_check(L, -1, LX_SCHEDULE, "schedule", "a part");
-    lua_pop(L, 1);
+static void read_field(lua_State *L, const sw_field *f, sw_schedule_spec *s) {
+  if (f->type == SW_FIELD_DURATION) {
+    read_duration(L, f, s);
+  } else if (f->type <= SW_FIELD_CHOICE) {
+    const lx_option row = lx_option_of(f);
+    lx_read_option(L, 1, "schedule", &row, s);
+  } else {
+    read_list(L, f, s);
   }
-  return list;
 }
 
-enum {
-  KIND,
-  VALUE,
-  FROM,
-  TO,
-  MAX,
-  MIN,
-  GAMMA,
-  POWER,
-  FRACTION,
-  MULTIPLIER,
-  SHAPE,
-  THREE_PHASE,
-  PERIOD,
-  DOWN,
-  WARMUP,
-  STABLE,
-  DECAY,
-  VALUES,
-  MARKS,
-  DURATIONS,
-  SCHEDULES
-};
-
-static const char *const names[] = {
-    "kind",     "value",      "from",  "to",          "max",       "min",  "gamma",  "power",
-    "fraction", "multiplier", "shape", "three_phase", "period",    "down", "warmup", "stable",
-    "decay",    "values",     "marks", "durations",   "schedules", NULL};
-
-/* clamp has no bounds unless they are given. */
-static void read_numbers(lua_State *L, int at, sw_schedule_spec *s) {
-  int clamp = s->kind == SW_SCHEDULE_CLAMP;
-  s->value = number_or(L, at + VALUE, "value", 0);
-  s->from = number_or(L, at + FROM, "from", 0);
-  s->to = number_or(L, at + TO, "to", 0);
-  s->max = number_or(L, at + MAX, "max", clamp ? HUGE_VAL : 0);
-  s->min = number_or(L, at + MIN, "min", clamp ? -HUGE_VAL : 0);
-  s->gamma = number_or(L, at + GAMMA, "gamma", 1);
-  s->power = number_or(L, at + POWER, "power", 1);
-  s->fraction = number_or(L, at + FRACTION, "fraction", 0.3);
-  s->multiplier = 1;
-  if (!lua_isnil(L, at + MULTIPLIER))
-    s->multiplier = lx_check_integer(L, at + MULTIPLIER, "schedule", "multiplier", 1, INT32_MAX);
-}
-
-static void read_shape(lua_State *L, int at, sw_schedule_spec *s) {
-  static const char *const shapes[] = {"cosine", "linear", "1-sqrt", NULL};
-  int usual =
-      s->kind == SW_SCHEDULE_WARMUP_STABLE_DECAY ? SW_DECAY_ONE_MINUS_SQRT : SW_DECAY_COSINE;
-  s->shape = (sw_decay)lx_check_choice(L, at + SHAPE, "schedule", "shape", shapes, usual);
-  s->three_phase = lx_check_boolean(L, at + THREE_PHASE, "schedule", "three_phase");
-}
-
-/* A duration not given is 0 in the unit of a given one; down is as long as period. */
-static void read_durations(lua_State *L, int at, sw_schedule_spec *s) {
-  s->period = duration(L, at + PERIOD, "period", (sw_duration){0, SW_EPOCHS});
-  s->down = duration(L, at + DOWN, "down", s->period);
-  s->decay = duration(L, at + DECAY, "decay", (sw_duration){0, SW_EPOCHS});
-  s->warmup = duration(L, at + WARMUP, "warmup", (sw_duration){0, s->decay.unit});
-  s->stable = duration(L, at + STABLE, "stable", (sw_duration){0, s->decay.unit});
-}
-
-static int check_kind(lua_State *L, int index) {
+static sw_schedule_kind read_kind(lua_State *L) {
   const char *kinds[SW_SCHEDULE_KIND_COUNT + 1];
   for (int i = 0; i <= SW_SCHEDULE_KIND_COUNT; i++) kinds[i] = sw_schedule_kind_name(i);
-  return lx_check_choice(L, index, "schedule", "kind", kinds, -1);
+  lx_push_option(L, 1, "kind");
+  return (sw_schedule_kind)lx_check_choice(L, lua_gettop(L), "schedule", "kind", kinds, -1);
 }
 
-/* schedule { kind =, … } */
+/* Raises on options that no schedule has. */
+static void check_names(lua_State *L) {
+  enum { MOST = 64 };
+  const char *names[MOST] = {"kind"};
+  int n = 1;
+  for (const sw_field *f = sw_schedule_fields(); f->name && n < MOST - 1; f++) names[n++] = f->name;
+  lx_check_options(L, 1, "schedule", names);
+}
+
+/* schedule { kind =, … }. The parts are the last field: what ran before could have freed one. */
 static int new_schedule(lua_State *L) {
   lua_settop(L, 1);
   sw_schedule **out = lx_push_shell(L, LX_SCHEDULE);
-  int at = lx_push_options(L, 1, "schedule", names);
-  sw_schedule_spec s = {.kind = (sw_schedule_kind)check_kind(L, at + KIND)};
-  read_numbers(L, at, &s);
-  read_shape(L, at, &s);
-  read_durations(L, at, &s);
-  s.values = push_values(L, at + VALUES, "values", &s.n_values);
-  s.marks = push_durations(L, at + MARKS, "marks", &s.n_marks);
-  s.durations = push_durations(L, at + DURATIONS, "durations", &s.n_durations);
-  s.parts = push_parts(L, at + SCHEDULES, &s.n_parts);
+  check_names(L);
+  sw_schedule_spec s = sw_schedule_defaults(read_kind(L));
+  for (const sw_field *f = sw_schedule_fields(); f->name; f++) read_field(L, f, &s);
   sw_status st = sw_schedule_new(lx_context(L), &s, out);
   if (st != SW_OK) return lx_retry(L, st, 1, new_schedule);
   lua_settop(L, 2);
+  return 1;
+}
+
+/* schedule_kinds() -> { "constant", … } */
+static int schedule_kinds(lua_State *L) {
+  lua_createtable(L, SW_SCHEDULE_KIND_COUNT, 0);
+  for (int i = 0; i < SW_SCHEDULE_KIND_COUNT; i++) {
+    lua_pushstring(L, sw_schedule_kind_name(i));
+    lua_rawseti(L, -2, i + 1);
+  }
   return 1;
 }
 
@@ -183,4 +145,5 @@ static const luaL_Reg methods[] = {{"at", at_progress}, {NULL, NULL}};
 const lx_class_spec lx_schedule_class = {
     .name = "schedule", .size = sizeof(sw_schedule *), .end = end, .methods = methods};
 
-const luaL_Reg lx_schedule_functions[] = {{"schedule", new_schedule}, {NULL, NULL}};
+const luaL_Reg lx_schedule_functions[] = {
+    {"schedule", new_schedule}, {"schedule_kinds", schedule_kinds}, {NULL, NULL}};

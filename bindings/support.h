@@ -15,6 +15,7 @@
 #include <lua.h>
 
 #include "tensor/tensor.h"
+#include "train/field.h"
 
 typedef enum lx_class {
   LX_TENSOR,
@@ -147,8 +148,12 @@ typedef struct lx_option {
 /* Reads the options table at arg into the struct; what is not given leaves its field alone. Raises
  * on other options than those of the rows. */
 void lx_read_options(lua_State *L, int arg, const char *who, const lx_option *rows, void *into);
+/* Raises on options that are not among the names. */
+void lx_check_options(lua_State *L, int arg, const char *who, const char *const *names);
 /* Reads one of them. */
 void lx_read_option(lua_State *L, int arg, const char *who, const lx_option *row, void *into);
+/* The option that a field of the core is, of a number, a flag or a choice. */
+lx_option lx_option_of(const sw_field *f);
 /* Pushes an option of a table; returns its type. */
 int lx_push_option(lua_State *L, int arg, const char *name);
 

@@ -2,7 +2,7 @@
 #ifndef SW_HYPER_H
 #define SW_HYPER_H
 
-#include "base/context.h"
+#include "train/field.h"
 
 typedef enum sw_hyper {
   SW_HYPER_LR,
@@ -11,15 +11,6 @@ typedef enum sw_hyper {
   SW_HYPER_WEIGHT_DECAY,
   SW_HYPER_COUNT
 } sw_hyper;
-
-typedef struct sw_interval {
-  double least, most;
-  int open; /* most itself is outside */
-} sw_interval;
-
-/* SW_ERANGE: "who: name must be …, got …"; who may be NULL. */
-SW_API sw_status sw_interval_check(sw_context *ctx, const char *who, const char *name,
-                                   sw_interval range, double x);
 
 typedef struct sw_hyper_row {
   const char *name;

@@ -6,9 +6,9 @@
 
 /* -------------------------------------------------------------- rows */
 
-static const sw_optimizer_field no_fields[] = {{.name = NULL}};
+static const sw_field no_fields[] = {{.name = NULL}};
 
-static const sw_optimizer_field sgd_fields[] = {
+static const sw_field sgd_fields[] = {
     {.name = "dampening",
      .type = SW_FIELD_NUMBER,
      .offset = offsetof(sw_optimizer_options, dampening),
@@ -29,7 +29,7 @@ static const sw_optimizer_row row_sgd = {.name = "sgd",
                                          .fields = sgd_fields,
                                          .check = check_sgd};
 
-static const sw_optimizer_field adam_fields[] = {
+static const sw_field adam_fields[] = {
     {.name = "beta2",
      .type = SW_FIELD_NUMBER,
      .offset = offsetof(sw_optimizer_options, beta2),
@@ -68,13 +68,11 @@ const sw_optimizer_row *sw_optimizer_row_of(int kind) {
 
 /* -------------------------------------------------------------- options */
 
-static void *field_of(sw_optimizer_options *o, const sw_optimizer_field *f) {
-  return (char *)o + f->offset;
-}
+static void *field_of(sw_optimizer_options *o, const sw_field *f) { return (char *)o + f->offset; }
 
 sw_optimizer_options sw_optimizer_defaults(sw_optimizer_kind kind) {
   sw_optimizer_options o = {.kind = kind};
-  for (const sw_optimizer_field *f = rows[kind]->fields; f->name; f++)
+  for (const sw_field *f = rows[kind]->fields; f->name; f++)
     if (f->type == SW_FIELD_NUMBER) memcpy(field_of(&o, f), &f->fallback, sizeof f->fallback);
   return o;
 }
@@ -83,7 +81,7 @@ sw_status swi_optimizer_check(sw_context *ctx, const sw_optimizer_options *o) {
   const sw_optimizer_row *row = sw_optimizer_row_of((int)o->kind);
   if (!row) return sw_fail(ctx, SW_EARG, "optimizer: unknown kind %d", (int)o->kind);
   sw_optimizer_options copy = *o;
-  for (const sw_optimizer_field *f = row->fields; f->name; f++) {
+  for (const sw_field *f = row->fields; f->name; f++) {
     if (f->type != SW_FIELD_NUMBER) continue;
     double x;
     memcpy(&x, field_of(&copy, f), sizeof x);

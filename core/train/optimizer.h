@@ -2,8 +2,6 @@
 #ifndef SW_OPTIMIZER_H
 #define SW_OPTIMIZER_H
 
-#include <stddef.h>
-
 #include "tensor/tensor.h"
 #include "train/hyper.h"
 
@@ -20,16 +18,6 @@ typedef struct sw_optimizer_options {
   int nesterov;
 } sw_optimizer_options;
 
-typedef enum sw_field_type { SW_FIELD_NUMBER, SW_FIELD_FLAG } sw_field_type; /* double, int */
-
-typedef struct sw_optimizer_field {
-  const char *name; /* NULL ends a list */
-  sw_field_type type;
-  size_t offset; /* in sw_optimizer_options */
-  double fallback;
-  sw_interval range; /* of a number */
-} sw_optimizer_field;
-
 enum { SW_MOMENTS = 2 }; /* most vectors that an optimizer keeps beside the weights */
 
 typedef struct sw_optimizer_row {
@@ -39,7 +27,7 @@ typedef struct sw_optimizer_row {
   int external;                   /* it updates nothing: the caller does, with sw_loop_gradient */
   double momentum;                /* until it is set */
   sw_interval momentum_range;
-  const sw_optimizer_field *fields;
+  const sw_field *fields; /* of sw_optimizer_options that it reads */
   /* What no field says by itself; NULL: nothing. SW_ERANGE, SW_EARG. */
   sw_status (*check)(sw_context *ctx, const sw_optimizer_options *o);
 } sw_optimizer_row;

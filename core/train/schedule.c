@@ -1,7 +1,6 @@
 /* schedule.c: trees of schedules: making, sharing, evaluating. */
 #include "train/schedule.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "base/alloc_int.h"
@@ -43,7 +42,7 @@ static void copy_lists(sw_schedule *s) {
 
 /* Where a part begins is known on the chain's own scale only. */
 static sw_status check_chain(sw_context *ctx, const sw_schedule_spec *spec, int clocks) {
-  for (int i = 1; spec->kind == SW_SCHEDULE_CHAIN && i < spec->n_parts; i++) {
+  for (int i = 1; spec->n_durations > 0 && i < spec->n_parts; i++) {
     if (!(spec->parts[i]->clocks & ~clocks)) continue;
     int steps = clocks == SWI_CLOCK_STEPS;
     return sw_fail(ctx, SW_EARG,
@@ -106,47 +105,12 @@ void sw_schedule_release(sw_schedule *s) {
 
 /* -------------------------------------------------------------- evaluating */
 
-static double tree_at(const sw_schedule *s, const swi_progress *p);
-
-static double chain_at(const sw_schedule_spec *s, const swi_progress *p) {
-  int i = 0;
-  double begin = 0;
-  swi_progress here = *p;
-  for (; i < s->n_parts - 1; i++) {
-    sw_duration d = s->durations[i];
-    double end = swi_snap(begin + swi_duration_length(d, p->epoch_examples));
-    if ((d.unit == SW_STEPS ? p->step : p->examples) < end) break;
-    begin = end;
-  }
-  if (i > 0 && s->durations[0].unit == SW_STEPS) {
-    here.step -= begin;
-  } else {
-    here.examples -= begin;
-    here.next_examples -= begin;
-  }
-  return tree_at(s->parts[i], &here);
-}
-
-static double product_at(const sw_schedule_spec *s, const swi_progress *p) {
-  double product = 1;
-  for (int i = 0; i < s->n_parts; i++) product *= tree_at(s->parts[i], p);
-  return product;
-}
-
-static double tree_at(const sw_schedule *s, const swi_progress *p) {
-  const sw_schedule_spec *spec = &s->spec;
-  switch (spec->kind) {
-  case SW_SCHEDULE_CHAIN: return chain_at(spec, p);
-  case SW_SCHEDULE_SCALE: return spec->value * tree_at(spec->parts[0], p);
-  case SW_SCHEDULE_PRODUCT: return product_at(spec, p);
-  case SW_SCHEDULE_CLAMP: return fmin(spec->max, fmax(spec->min, tree_at(spec->parts[0], p)));
-  case SW_SCHEDULE_FLOOR: return floor(swi_snap(tree_at(spec->parts[0], p)));
-  default: return swi_curve_at(spec, p);
-  }
+double swi_schedule_at(const sw_schedule *s, const swi_progress *p) {
+  return swi_schedule_row_of((int)s->spec.kind)->at(&s->spec, p);
 }
 
 double sw_schedule_at(const sw_schedule *s, const sw_progress *p) {
   swi_progress here = {(double)p->step, (double)p->examples, (double)p->next_examples,
                        p->epoch_examples};
-  return tree_at(s, &here);
+  return swi_schedule_at(s, &here);
 }

@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#include "base/context.h"
+#include "train/field.h"
 
 typedef enum sw_unit { SW_STEPS, SW_EXAMPLES, SW_EPOCHS } sw_unit;
 
@@ -27,60 +27,10 @@ typedef struct sw_progress {
   int64_t epoch_examples; /* the size of the training set, >= 1 */
 } sw_progress;
 
-/* t is the schedule's clock: updates made, or examples seen by them; d what the coming update adds
- * to it; x = min(1, t / period). Where PyTorch has a schedule of that kind, the numbers are
- * PyTorch's, but for the notes.
- *
- * constant             value
- * step                 value gamma^floor(t / period)
- * multi_step           value gamma^(number of marks <= t)
- * piecewise            values[number of marks <= t]
- * exponential          value gamma^(t / period)
- * linear               from + (to - from) x
- * polynomial           (from - to) (1 - x)^power + to
- * cosine               to + (from - to) (1 + cos pi x) / 2
- *                      (holds; PyTorch's turns back after the end)
- * cosine_restarts      the same from each restart on, a wave multiplier times as long as the last
- *                      (waves are counted off; PyTorch's logarithm misses some restarts)
- * cyclic               (1 - u) max + u min,  u = min(1, (t + d - k c) / c),  k = floor(t / c),
- *                      c the period (Izmailov et al. 2018, section 3.1: with c a whole number of
- *                      batches u = (mod(i-1, c) + 1) / c; an update that crosses the end has u = 1)
- * triangular           min + (max - min) s,  s going 0 -> 1 -> 0 over period and down  (CyclicLR)
- * triangular2          the height max - min halves with each cycle
- * exp_range            the height times gamma^t, t from the very start, in the unit of period
- * one_cycle            from -> max -> to; the top is at fraction * period - d, the end at
- *                      period - d, so that the last update has the last value  (OneCycleLR)
- *                      three_phase: back to from as fast as it came, then to
- *                      (a phase of no length is skipped, where PyTorch divides by zero; the end
- *                      holds, where PyTorch's turns back)
- * warmup_stable_decay  from -> max, max, max -> to in the given shape, then it holds
- * inverse_sqrt         from -> value over period, then value sqrt(period / t)
- * chain                one after another, each with a clock that starts at 0; the last goes on
- * scale, product       of values
- * clamp                into min ... max
- * floor                the whole number below (or just above, by rounding) */
+/* Each kind's curve and formula are in schedule_curve.c and schedule_combine.c. */
 typedef enum sw_schedule_kind {
-  SW_SCHEDULE_CONSTANT,
-  SW_SCHEDULE_STEP,
-  SW_SCHEDULE_MULTI_STEP,
-  SW_SCHEDULE_PIECEWISE,
-  SW_SCHEDULE_EXPONENTIAL,
-  SW_SCHEDULE_LINEAR,
-  SW_SCHEDULE_POLYNOMIAL,
-  SW_SCHEDULE_COSINE,
-  SW_SCHEDULE_COSINE_RESTARTS,
-  SW_SCHEDULE_CYCLIC,
-  SW_SCHEDULE_TRIANGULAR,
-  SW_SCHEDULE_TRIANGULAR2,
-  SW_SCHEDULE_EXP_RANGE,
-  SW_SCHEDULE_ONE_CYCLE,
-  SW_SCHEDULE_WARMUP_STABLE_DECAY,
-  SW_SCHEDULE_INVERSE_SQRT,
-  SW_SCHEDULE_CHAIN,
-  SW_SCHEDULE_SCALE,
-  SW_SCHEDULE_PRODUCT,
-  SW_SCHEDULE_CLAMP,
-  SW_SCHEDULE_FLOOR,
+#define SCHEDULE(name) SW_SCHEDULE_##name,
+#include "train/schedules.def"
   SW_SCHEDULE_KIND_COUNT
 } sw_schedule_kind;
 
@@ -88,7 +38,7 @@ typedef enum sw_decay { SW_DECAY_COSINE, SW_DECAY_LINEAR, SW_DECAY_ONE_MINUS_SQR
 
 typedef struct sw_schedule sw_schedule;
 
-/* What a schedule is made of; a kind looks at its own fields alone. */
+/* What a schedule is made of; a kind reads the fields of its row alone. */
 typedef struct sw_schedule_spec {
   sw_schedule_kind kind;
   double value, from, to, max, min;
@@ -98,8 +48,9 @@ typedef struct sw_schedule_spec {
   int64_t multiplier;                /* cosine_restarts: >= 1 */
   sw_decay shape;                    /* one_cycle: cosine or linear; warmup_stable_decay: any */
   int three_phase;                   /* one_cycle */
-  sw_duration period, down;          /* positive */
-  sw_duration warmup, stable, decay; /* the first two may be of 0 */
+  sw_duration period;                /* positive */
+  sw_duration down;                  /* 0: as long as period */
+  sw_duration warmup, stable, decay; /* the first two may be 0 */
   int n_values, n_marks, n_durations, n_parts;
   const double *values;         /* piecewise: one more than marks */
   const sw_duration *marks;     /* >= 0 */
@@ -121,6 +72,10 @@ SW_API double sw_schedule_at(const sw_schedule *s, const sw_progress *p);
 
 /* "cosine", …; NULL outside of the kinds. */
 SW_API const char *sw_schedule_kind_name(int kind);
+/* All fields of a spec but its kind. */
+SW_API const sw_field *sw_schedule_fields(void);
+/* A spec of a kind in which fields have their defaults; no parts, no marks. */
+SW_API sw_schedule_spec sw_schedule_defaults(sw_schedule_kind kind);
 
 /* Examples at which a duration (not one in steps) is reached. */
 SW_API double sw_duration_examples(sw_duration d, int64_t epoch_examples);

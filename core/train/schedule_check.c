@@ -1,146 +1,147 @@
-/* schedule_check.c: whether a spec is good, by a row for each kind. */
+/* schedule_check.c: the fields of a spec, and whether one is good, by the row of its kind. */
+#include <float.h>
 #include <math.h>
-#include <stddef.h>
+#include <string.h>
 
 #include "train/schedule_int.h"
 
-typedef struct field {
-  const char *name;
-  size_t offset;
-} field;
-
-#define FIELD(name) \
-  { #name, offsetof(sw_schedule_spec, name) }
-static const field numbers[] = {FIELD(value), FIELD(from),  FIELD(to),   FIELD(max),
-                                FIELD(min),   FIELD(gamma), FIELD(power)};
-static const field durations[] = {FIELD(period), FIELD(down), FIELD(warmup), FIELD(stable),
-                                  FIELD(decay)};
-
-enum { VALUE = 1, FROM = 2, TO = 4, MAX = 8, MIN = 16, GAMMA = 32, POWER = 64 };
-enum { PERIOD = 1, DOWN = 2, WARMUP = 4, STABLE = 8, DECAY = 16 };
-enum { ONE = 1, MANY = 2 }; /* parts */
-
-static const struct row {
-  const char *name;
-  int numbers, durations, marks, parts;
-} rows[SW_SCHEDULE_KIND_COUNT] = {
-    [SW_SCHEDULE_CONSTANT] = {"constant", VALUE, 0, 0, 0},
-    [SW_SCHEDULE_STEP] = {"step", VALUE | GAMMA, PERIOD, 0, 0},
-    [SW_SCHEDULE_MULTI_STEP] = {"multi_step", VALUE | GAMMA, 0, 1, 0},
-    [SW_SCHEDULE_PIECEWISE] = {"piecewise", 0, 0, 1, 0},
-    [SW_SCHEDULE_EXPONENTIAL] = {"exponential", VALUE | GAMMA, PERIOD, 0, 0},
-    [SW_SCHEDULE_LINEAR] = {"linear", FROM | TO, PERIOD, 0, 0},
-    [SW_SCHEDULE_POLYNOMIAL] = {"polynomial", FROM | TO | POWER, PERIOD, 0, 0},
-    [SW_SCHEDULE_COSINE] = {"cosine", FROM | TO, PERIOD, 0, 0},
-    [SW_SCHEDULE_COSINE_RESTARTS] = {"cosine_restarts", FROM | TO, PERIOD, 0, 0},
-    [SW_SCHEDULE_CYCLIC] = {"cyclic", MAX | MIN, PERIOD, 0, 0},
-    [SW_SCHEDULE_TRIANGULAR] = {"triangular", MAX | MIN, PERIOD | DOWN, 0, 0},
-    [SW_SCHEDULE_TRIANGULAR2] = {"triangular2", MAX | MIN, PERIOD | DOWN, 0, 0},
-    [SW_SCHEDULE_EXP_RANGE] = {"exp_range", MAX | MIN | GAMMA, PERIOD | DOWN, 0, 0},
-    [SW_SCHEDULE_ONE_CYCLE] = {"one_cycle", FROM | MAX | TO, PERIOD, 0, 0},
-    [SW_SCHEDULE_WARMUP_STABLE_DECAY] = {"warmup_stable_decay", FROM | MAX | TO,
-                                         WARMUP | STABLE | DECAY, 0, 0},
-    [SW_SCHEDULE_INVERSE_SQRT] = {"inverse_sqrt", FROM | VALUE, PERIOD, 0, 0},
-    [SW_SCHEDULE_CHAIN] = {"chain", 0, 0, 0, MANY},
-    [SW_SCHEDULE_SCALE] = {"scale", VALUE, 0, 0, ONE},
-    [SW_SCHEDULE_PRODUCT] = {"product", 0, 0, 0, MANY},
-    [SW_SCHEDULE_CLAMP] = {"clamp", 0, 0, 0, ONE},
-    [SW_SCHEDULE_FLOOR] = {"floor", 0, 0, 0, ONE},
+static const char *const shapes[] = {
+    [SW_DECAY_COSINE] = "cosine",
+    [SW_DECAY_LINEAR] = "linear",
+    [SW_DECAY_ONE_MINUS_SQRT] = "1-sqrt",
+    NULL,
 };
 
+#define AT(field) .name = #field, .offset = offsetof(sw_schedule_spec, field)
+#define LIST(field) AT(field), .count = offsetof(sw_schedule_spec, n_##field)
+#define FINITE .range = {-HUGE_VAL, HUGE_VAL, 1}
+/* Durations: the upper bound keeps counts exact in a double and products with the epoch finite. */
+#define POSITIVE .range = {DBL_TRUE_MIN, 0x1p53, 0}
+#define FROM_ZERO .range = {0, 0x1p53, 0}
+
+static const sw_field fields[SWI_SCHEDULE_FIELDS + 1] = {
+    [SWI_VALUE] = {AT(value), FINITE},
+    [SWI_FROM] = {AT(from), FINITE},
+    [SWI_TO] = {AT(to), FINITE},
+    [SWI_MAX] = {AT(max), FINITE},
+    [SWI_MIN] = {AT(min), FINITE},
+    [SWI_GAMMA] = {AT(gamma), FINITE, .fallback = 1},
+    [SWI_POWER] = {AT(power), .fallback = 1, .range = {0, HUGE_VAL, 1}},
+    [SWI_FRACTION] = {AT(fraction), .fallback = 0.3, .range = {0, 1, 0}},
+    [SWI_MULTIPLIER] = {AT(multiplier), .type = SW_FIELD_WHOLE, .fallback = 1,
+                        .range = {1, INT32_MAX, 0}},
+    [SWI_SHAPE] = {AT(shape), .type = SW_FIELD_CHOICE, .choices = shapes},
+    [SWI_THREE_PHASE] = {AT(three_phase), .type = SW_FIELD_FLAG},
+    [SWI_PERIOD] = {AT(period), .type = SW_FIELD_DURATION, POSITIVE},
+    [SWI_DOWN] = {AT(down), .type = SW_FIELD_DURATION, FROM_ZERO},
+    [SWI_WARMUP] = {AT(warmup), .type = SW_FIELD_DURATION, FROM_ZERO},
+    [SWI_STABLE] = {AT(stable), .type = SW_FIELD_DURATION, FROM_ZERO},
+    [SWI_DECAY] = {AT(decay), .type = SW_FIELD_DURATION, POSITIVE},
+    [SWI_VALUES] = {LIST(values), .type = SW_FIELD_NUMBERS, FINITE},
+    [SWI_MARKS] = {LIST(marks), .type = SW_FIELD_DURATIONS, FROM_ZERO},
+    [SWI_DURATIONS] = {LIST(durations), .type = SW_FIELD_DURATIONS, POSITIVE},
+    [SWI_SCHEDULES] = {.name = "schedules",
+                       .type = SW_FIELD_SCHEDULES,
+                       .offset = offsetof(sw_schedule_spec, parts),
+                       .count = offsetof(sw_schedule_spec, n_parts)},
+};
+
+const sw_field *sw_schedule_fields(void) { return fields + 1; }
+
+static const swi_schedule_row *const rows[SW_SCHEDULE_KIND_COUNT] = {
+#define SCHEDULE(name) [SW_SCHEDULE_##name] = &swi_schedule_##name,
+#include "train/schedules.def"
+};
+
+const swi_schedule_row *swi_schedule_row_of(int kind) {
+  return kind >= 0 && kind < SW_SCHEDULE_KIND_COUNT ? rows[kind] : NULL;
+}
+
 const char *sw_schedule_kind_name(int kind) {
-  return kind >= 0 && kind < SW_SCHEDULE_KIND_COUNT ? rows[kind].name : NULL;
+  const swi_schedule_row *row = swi_schedule_row_of(kind);
+  return row ? row->name : NULL;
 }
 
-static sw_status check_finite(sw_context *ctx, const char *what, double x) {
-  if (isfinite(x)) return SW_OK;
-  return sw_fail(ctx, SW_ERANGE, "schedule: %s must be finite, got %g", what, x);
+sw_schedule_spec sw_schedule_defaults(sw_schedule_kind kind) {
+  sw_schedule_spec s = {.kind = kind};
+  for (const sw_field *f = sw_schedule_fields(); f->name; f++) {
+    char *at = (char *)&s + f->offset;
+    int64_t whole = (int64_t)f->fallback;
+    if (f->type == SW_FIELD_NUMBER) memcpy(at, &f->fallback, sizeof f->fallback);
+    if (f->type == SW_FIELD_WHOLE) memcpy(at, &whole, sizeof whole);
+  }
+  if (rows[kind]->defaults) rows[kind]->defaults(&s);
+  return s;
 }
 
-/* The upper bound keeps counts exact in a double and products with the epoch finite. */
-static sw_status check_duration(sw_context *ctx, const char *what, sw_duration d, int may_be_zero,
-                                int *clocks) {
+/* -------------------------------------------------------------- checking */
+
+/* No clock is read where the duration is 0. */
+static sw_status check_duration(sw_context *ctx, const sw_field *f, sw_duration d, int *clocks) {
   if (d.unit != SW_STEPS && d.unit != SW_EXAMPLES && d.unit != SW_EPOCHS)
-    return sw_fail(ctx, SW_EARG, "schedule: %s has no known unit", what);
-  if (!(d.amount >= 0 && d.amount <= 0x1p53) || (d.amount == 0 && !may_be_zero))
-    return sw_fail(ctx, SW_ERANGE, "schedule: %s must be %s and finite, got %g", what,
-                   may_be_zero ? "0 or more" : "positive", d.amount);
-  *clocks |= d.unit == SW_STEPS ? SWI_CLOCK_STEPS : SWI_CLOCK_EXAMPLES;
+    return sw_fail(ctx, SW_EARG, "schedule: %s has no known unit", f->name);
+  if (!(d.amount >= f->range.least && d.amount <= f->range.most))
+    return sw_fail(ctx, SW_ERANGE, "schedule: %s must be %s and finite, got %g", f->name,
+                   f->range.least > 0 ? "positive" : "0 or more", d.amount);
+  if (d.amount > 0) *clocks |= d.unit == SW_STEPS ? SWI_CLOCK_STEPS : SWI_CLOCK_EXAMPLES;
   return SW_OK;
 }
 
-static sw_status check_fields(sw_context *ctx, const sw_schedule_spec *s, int *clocks) {
-  const struct row *row = &rows[s->kind];
-  for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-    if (!(row->numbers & 1 << i)) continue;
-    const double *x = (const void *)((const char *)s + numbers[i].offset);
-    SW_TRY(check_finite(ctx, numbers[i].name, *x));
-  }
-  for (size_t i = 0; i < sizeof durations / sizeof *durations; i++) {
-    if (!(row->durations & 1 << i)) continue;
-    const sw_duration *d = (const void *)((const char *)s + durations[i].offset);
-    SW_TRY(check_duration(ctx, durations[i].name, *d, (WARMUP | STABLE) & 1 << i, clocks));
-  }
+static sw_status check_number(sw_context *ctx, const sw_field *f, double x) {
+  return sw_interval_check(ctx, "schedule", f->name, f->range, x);
+}
+
+/* What lies at an offset of the spec. */
+static const void *at_offset(const sw_schedule_spec *s, size_t offset) {
+  return (const char *)s + offset;
+}
+
+static sw_status check_list(sw_context *ctx, const sw_schedule_spec *s, const sw_field *f,
+                            int *clocks) {
+  int n = *(const int *)at_offset(s, f->count);
+  const double *values = s->values;
+  const sw_duration *durations = *(const sw_duration *const *)at_offset(s, f->offset);
+  for (int i = 0; i < n; i++)
+    if (f->type == SW_FIELD_NUMBERS)
+      SW_TRY(check_number(ctx, f, values[i]));
+    else
+      SW_TRY(check_duration(ctx, f, durations[i], clocks));
   return SW_OK;
 }
 
-static sw_status check_lists(sw_context *ctx, const sw_schedule_spec *s, int *clocks) {
-  const struct row *row = &rows[s->kind];
-  for (int i = 0; row->marks && i < s->n_marks; i++)
-    SW_TRY(check_duration(ctx, "a mark", s->marks[i], 1, clocks));
-  if (s->kind == SW_SCHEDULE_PIECEWISE && s->n_values != s->n_marks + 1)
-    return sw_fail(ctx, SW_EARG, "schedule: %d marks want %d values, got %d", s->n_marks,
-                   s->n_marks + 1, s->n_values);
-  for (int i = 0; s->kind == SW_SCHEDULE_PIECEWISE && i < s->n_values; i++)
-    SW_TRY(check_finite(ctx, "a value", s->values[i]));
-  if (row->parts == ONE && s->n_parts != 1)
+static sw_status check_parts(sw_context *ctx, const sw_schedule_spec *s) {
+  const swi_schedule_row *row = rows[s->kind];
+  if (row->one_part && s->n_parts != 1)
     return sw_fail(ctx, SW_EARG, "schedule: %s is of one schedule, got %d", row->name, s->n_parts);
-  if (row->parts == MANY && s->n_parts < 1)
-    return sw_fail(ctx, SW_EARG, "schedule: %s is of one schedule or more", row->name);
-  if (s->kind != SW_SCHEDULE_CHAIN) return SW_OK;
-  if (s->n_durations != s->n_parts && s->n_durations != s->n_parts - 1)
-    return sw_fail(ctx, SW_EARG, "schedule: a chain of %d wants %d durations, got %d", s->n_parts,
-                   s->n_parts - 1, s->n_durations);
-  for (int i = 0; i < s->n_durations; i++)
-    SW_TRY(check_duration(ctx, "a duration", s->durations[i], 0, clocks));
-  return SW_OK;
+  if (s->n_parts >= 1) return SW_OK;
+  return sw_fail(ctx, SW_EARG, "schedule: %s is of one schedule or more", row->name);
 }
 
-/* What is particular to one kind. */
-static sw_status check_kind(sw_context *ctx, const sw_schedule_spec *s) {
-  switch (s->kind) {
-  case SW_SCHEDULE_EXPONENTIAL:
-  case SW_SCHEDULE_EXP_RANGE:
-    if (s->gamma > 0) return SW_OK;
-    return sw_fail(ctx, SW_ERANGE, "schedule: gamma must be positive, got %g", s->gamma);
-  case SW_SCHEDULE_POLYNOMIAL:
-    if (s->power >= 0) return SW_OK;
-    return sw_fail(ctx, SW_ERANGE, "schedule: power must not be negative, got %g", s->power);
-  case SW_SCHEDULE_COSINE_RESTARTS:
-    if (s->multiplier >= 1) return SW_OK;
-    return sw_fail(ctx, SW_ERANGE, "schedule: multiplier must be 1 or more, got %lld",
-                   (long long)s->multiplier);
-  case SW_SCHEDULE_ONE_CYCLE:
-    if (s->shape == SW_DECAY_ONE_MINUS_SQRT)
-      return sw_fail(ctx, SW_EARG, "schedule: one_cycle has the shapes cosine and linear");
-    if (s->fraction >= 0 && s->fraction <= 1) return SW_OK;
-    return sw_fail(ctx, SW_ERANGE, "schedule: fraction must be 0 to 1, got %g", s->fraction);
-  case SW_SCHEDULE_CLAMP:
-    if (s->min <= s->max) return SW_OK;
-    return sw_fail(ctx, SW_ERANGE, "schedule: cannot clamp into %g to %g", s->min, s->max);
-  default: return SW_OK;
+static sw_status check_field(sw_context *ctx, const sw_schedule_spec *s, const sw_field *f,
+                             int *clocks) {
+  const void *at = at_offset(s, f->offset);
+  switch (f->type) {
+  case SW_FIELD_NUMBER: return check_number(ctx, f, *(const double *)at);
+  case SW_FIELD_WHOLE: return check_number(ctx, f, (double)*(const int64_t *)at);
+  case SW_FIELD_DURATION: return check_duration(ctx, f, *(const sw_duration *)at, clocks);
+  case SW_FIELD_NUMBERS:
+  case SW_FIELD_DURATIONS: return check_list(ctx, s, f, clocks);
+  case SW_FIELD_SCHEDULES: return check_parts(ctx, s);
+  case SW_FIELD_FLAG:
+  case SW_FIELD_CHOICE: return SW_OK;
   }
+  return SW_OK;
 }
 
 sw_status swi_schedule_check(sw_context *ctx, const sw_schedule_spec *s, int *clocks) {
+  const swi_schedule_row *row = swi_schedule_row_of((int)s->kind);
   *clocks = 0;
-  if (!sw_schedule_kind_name((int)s->kind))
-    return sw_fail(ctx, SW_EARG, "schedule: unknown kind %d", (int)s->kind);
-  SW_TRY(check_fields(ctx, s, clocks));
-  SW_TRY(check_lists(ctx, s, clocks));
-  SW_TRY(check_kind(ctx, s));
+  if (!row) return sw_fail(ctx, SW_EARG, "schedule: unknown kind %d", (int)s->kind);
+  for (const unsigned char *f = row->fields; *f; f++)
+    SW_TRY(check_field(ctx, s, &fields[*f], clocks));
+  if (row->check) SW_TRY(row->check(ctx, s));
   if (*clocks == (SWI_CLOCK_STEPS | SWI_CLOCK_EXAMPLES))
     return sw_fail(ctx, SW_EARG, "schedule: give the durations of a %s all in steps, or none",
-                   rows[s->kind].name);
+                   row->name);
   return SW_OK;
 }

@@ -47,7 +47,7 @@ end
 ---@param o? table
 ---@return table o
 function Optimizer:options(o)
-  o = o or {}
+  o = options.value("optimizer:options", "o", o, "table?") or {}
   o.optimizer = self.row.name
   for _, field in ipairs(self.row.fields) do o[field.name] = self[field.name] end
   return o

@@ -3,7 +3,7 @@
 
 static sw_schedule *line(double from, double to, sw_duration period) {
   return make(
-      (sw_schedule_spec){.kind = SW_SCHEDULE_LINEAR, .from = from, .to = to, .period = period});
+      (sw_schedule_spec){.kind = SW_SCHEDULE_linear, .from = from, .to = to, .period = period});
 }
 
 /* Releases the parts: the tree keeps them. */
@@ -17,7 +17,7 @@ static sw_schedule *made_of(sw_schedule_spec spec, int n, sw_schedule *const *pa
 
 static sw_schedule *chain(int n, sw_schedule *const *parts, const sw_duration *durations) {
   return made_of(
-      (sw_schedule_spec){.kind = SW_SCHEDULE_CHAIN, .n_durations = n - 1, .durations = durations},
+      (sw_schedule_spec){.kind = SW_SCHEDULE_chain, .n_durations = n - 1, .durations = durations},
       n, parts);
 }
 
@@ -51,7 +51,7 @@ TEST(test_chain_while_the_batch_grows) {
 /* 0.1 + 0.2 epochs of 10 examples are 3 examples, and a cyclic part counts from there. */
 TEST(test_chain_of_cycles) {
   sw_schedule *cyclic = make(
-      (sw_schedule_spec){.kind = SW_SCHEDULE_CYCLIC, .max = 1, .min = 0, .period = epochs(0.4)});
+      (sw_schedule_spec){.kind = SW_SCHEDULE_cyclic, .max = 1, .min = 0, .period = epochs(0.4)});
   sw_schedule *s = chain(3, (sw_schedule *[]){line(7, 7, epochs(1)), line(8, 8, epochs(1)), cyclic},
                          (sw_duration[]){epochs(0.1), epochs(0.2)});
   const double want[] = {7, 8, 8, 0.75, 0.5, 0.25, 0, 0.75};
@@ -62,13 +62,13 @@ TEST(test_chain_of_cycles) {
 
 TEST(test_arithmetic) {
   sw_schedule *up = line(0, 10, steps(10));
-  sw_schedule *scaled = made_of((sw_schedule_spec){.kind = SW_SCHEDULE_SCALE, .value = 0.25}, 1,
+  sw_schedule *scaled = made_of((sw_schedule_spec){.kind = SW_SCHEDULE_scale, .value = 0.25}, 1,
                                 (sw_schedule *[]){sw_schedule_retain(up)});
-  sw_schedule *clamped = made_of((sw_schedule_spec){.kind = SW_SCHEDULE_CLAMP, .min = 2, .max = 7},
+  sw_schedule *clamped = made_of((sw_schedule_spec){.kind = SW_SCHEDULE_clamp, .min = 2, .max = 7},
                                  1, (sw_schedule *[]){sw_schedule_retain(up)});
-  sw_schedule *product = made_of((sw_schedule_spec){.kind = SW_SCHEDULE_PRODUCT}, 2,
+  sw_schedule *product = made_of((sw_schedule_spec){.kind = SW_SCHEDULE_product}, 2,
                                  (sw_schedule *[]){sw_schedule_retain(up), line(4, 2, steps(4))});
-  sw_schedule *floored = made_of((sw_schedule_spec){.kind = SW_SCHEDULE_FLOOR}, 1,
+  sw_schedule *floored = made_of((sw_schedule_spec){.kind = SW_SCHEDULE_floor}, 1,
                                  (sw_schedule *[]){sw_schedule_retain(scaled)});
   for (int t = 0; t < 15; t++) {
     double x = t < 10 ? t : 10;
@@ -86,17 +86,17 @@ TEST(test_arithmetic) {
 TEST(test_annealing_is_a_product) {
   const sw_duration marks[] = {epochs(2), epochs(4), epochs(6)};
   sw_schedule *grows = make((sw_schedule_spec){
-      .kind = SW_SCHEDULE_MULTI_STEP, .value = 128, .gamma = 5, .n_marks = 3, .marks = marks});
-  sw_schedule *capped = made_of((sw_schedule_spec){.kind = SW_SCHEDULE_CLAMP, .max = 1000}, 1,
+      .kind = SW_SCHEDULE_multi_step, .value = 128, .gamma = 5, .n_marks = 3, .marks = marks});
+  sw_schedule *capped = made_of((sw_schedule_spec){.kind = SW_SCHEDULE_clamp, .max = 1000}, 1,
                                 (sw_schedule *[]){grows});
   sw_schedule *batch =
-      made_of((sw_schedule_spec){.kind = SW_SCHEDULE_FLOOR}, 1, (sw_schedule *[]){capped});
-  sw_schedule *ratio = make((sw_schedule_spec){.kind = SW_SCHEDULE_MULTI_STEP,
+      made_of((sw_schedule_spec){.kind = SW_SCHEDULE_floor}, 1, (sw_schedule *[]){capped});
+  sw_schedule *ratio = make((sw_schedule_spec){.kind = SW_SCHEDULE_multi_step,
                                                .value = 0.1 / 128,
                                                .gamma = 0.2,
                                                .n_marks = 3,
                                                .marks = marks});
-  sw_schedule *lr = made_of((sw_schedule_spec){.kind = SW_SCHEDULE_PRODUCT}, 2,
+  sw_schedule *lr = made_of((sw_schedule_spec){.kind = SW_SCHEDULE_product}, 2,
                             (sw_schedule *[]){ratio, sw_schedule_retain(batch)});
   const double batches[] = {128, 640, 1000, 1000}, rates[] = {0.1, 0.1, 0.03125, 0.00625};
   for (int k = 0; k < 4; k++) {
@@ -120,7 +120,7 @@ static void refused(sw_schedule_spec spec, sw_status status, const char *part) {
 TEST(test_refuses) {
   sw_schedule *steps_line = line(0, 1, steps(5)), *epochs_line = line(0, 1, epochs(5));
   sw_schedule *const both[] = {epochs_line, steps_line};
-  sw_schedule_spec s = {.kind = SW_SCHEDULE_CHAIN, .n_parts = 2, .parts = both};
+  sw_schedule_spec s = {.kind = SW_SCHEDULE_chain, .n_parts = 2, .parts = both};
   refused(s, SW_EARG, "a chain of 2 wants 1 durations, got 0");
   s.n_durations = 1;
   s.durations = (sw_duration[]){epochs(1)};
@@ -135,39 +135,39 @@ TEST(test_refuses) {
 }
 
 TEST(test_refuses_numbers) {
-  refused((sw_schedule_spec){.kind = SW_SCHEDULE_PRODUCT}, SW_EARG, "one schedule or more");
-  refused((sw_schedule_spec){.kind = SW_SCHEDULE_CLAMP}, SW_EARG, "of one schedule, got 0");
-  refused((sw_schedule_spec){.kind = SW_SCHEDULE_PIECEWISE}, SW_EARG, "want 1 values, got 0");
-  refused((sw_schedule_spec){.kind = SW_SCHEDULE_EXPONENTIAL, .period = steps(1)}, SW_ERANGE,
+  refused((sw_schedule_spec){.kind = SW_SCHEDULE_product}, SW_EARG, "one schedule or more");
+  refused((sw_schedule_spec){.kind = SW_SCHEDULE_clamp}, SW_EARG, "of one schedule, got 0");
+  refused((sw_schedule_spec){.kind = SW_SCHEDULE_piecewise}, SW_EARG, "want 1 values, got 0");
+  refused((sw_schedule_spec){.kind = SW_SCHEDULE_exponential, .period = steps(1)}, SW_ERANGE,
           "gamma must be positive, got 0");
-  refused((sw_schedule_spec){.kind = SW_SCHEDULE_POLYNOMIAL, .power = -1, .period = steps(1)},
+  refused((sw_schedule_spec){.kind = SW_SCHEDULE_polynomial, .power = -1, .period = steps(1)},
           SW_ERANGE, "power");
-  refused((sw_schedule_spec){.kind = SW_SCHEDULE_COSINE_RESTARTS, .period = steps(1)}, SW_ERANGE,
-          "multiplier must be 1 or more, got 0");
-  refused((sw_schedule_spec){.kind = SW_SCHEDULE_ONE_CYCLE, .period = steps(1), .fraction = 1.5},
+  refused((sw_schedule_spec){.kind = SW_SCHEDULE_cosine_restarts, .period = steps(1)}, SW_ERANGE,
+          "multiplier must be 1 to 2147483647, got 0");
+  refused((sw_schedule_spec){.kind = SW_SCHEDULE_one_cycle, .period = steps(1), .fraction = 1.5},
           SW_ERANGE, "fraction");
-  refused((sw_schedule_spec){.kind = SW_SCHEDULE_WARMUP_STABLE_DECAY,
+  refused((sw_schedule_spec){.kind = SW_SCHEDULE_warmup_stable_decay,
                              .warmup = steps(1),
                              .stable = epochs(1),
                              .decay = steps(1)},
           SW_EARG, "all in steps, or none");
-  refused((sw_schedule_spec){.kind = SW_SCHEDULE_MULTI_STEP,
+  refused((sw_schedule_spec){.kind = SW_SCHEDULE_multi_step,
                              .n_marks = 1,
                              .marks = (sw_duration[]){epochs(-1)}},
-          SW_ERANGE, "a mark must be 0 or more and finite, got -1");
+          SW_ERANGE, "marks must be 0 or more and finite, got -1");
 }
 
 /* Both parts are the same schedule, n levels deep: few nodes, but a tree of 2^n. */
 TEST(test_refuses_trees_that_are_too_large) {
   sw_schedule *s = line(0, 1, steps(5));
-  sw_schedule_spec wide = {.kind = SW_SCHEDULE_PRODUCT, .n_parts = 2};
+  sw_schedule_spec wide = {.kind = SW_SCHEDULE_product, .n_parts = 2};
   for (int i = 0; i < 11; i++) s = made_of(wide, 2, (sw_schedule *[]){s, sw_schedule_retain(s)});
   sw_schedule *const twice[] = {s, s};
   wide.parts = twice;
   refused(wide, SW_ERANGE, "too large");
   sw_schedule_release(s);
   s = line(0, 1, steps(5));
-  sw_schedule_spec deep = {.kind = SW_SCHEDULE_SCALE, .value = 1};
+  sw_schedule_spec deep = {.kind = SW_SCHEDULE_scale, .value = 1};
   for (int i = 1; i < SW_SCHEDULE_DEPTH; i++) s = made_of(deep, 1, (sw_schedule *[]){s});
   deep.n_parts = 1;
   sw_schedule *const once[] = {s};
@@ -180,7 +180,7 @@ TEST(test_refuses_trees_that_are_too_large) {
 TEST(test_out_of_memory) {
   sw_schedule *s = line(0, 1, steps(5)), *tree = NULL;
   sw_schedule *const parts[] = {s, s};
-  const sw_schedule_spec spec = {.kind = SW_SCHEDULE_PRODUCT, .n_parts = 2, .parts = parts};
+  const sw_schedule_spec spec = {.kind = SW_SCHEDULE_product, .n_parts = 2, .parts = parts};
   sw_context_fail_allocation(ctx, 1, 0);
   assert_int_equal(sw_schedule_new(ctx, &spec, &tree), SW_ENOMEM);
   CHECK_OK(ctx, sw_schedule_new(ctx, &spec, &tree));

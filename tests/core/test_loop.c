@@ -42,7 +42,7 @@ static double norm(const double *x) { return sqrt(x[0] * x[0] + x[1] * x[1] + x[
 
 static sw_schedule *cyclic_rate(void) {
   const sw_schedule_spec spec = {
-      .kind = SW_SCHEDULE_CYCLIC, .max = 0.2, .min = 0.05, .period = {2, SW_EPOCHS}};
+      .kind = SW_SCHEDULE_cyclic, .max = 0.2, .min = 0.05, .period = {2, SW_EPOCHS}};
   sw_schedule *s = NULL;
   CHECK_OK(ctx, sw_schedule_new(ctx, &spec, &s));
   return s;

@@ -253,7 +253,7 @@ TEST(test_names_a_number_that_is_out_of_range) {
   CHECK_OK(ctx, sw_schedule_new(
                     ctx,
                     &(sw_schedule_spec){
-                        .kind = SW_SCHEDULE_CYCLIC, .max = 1, .min = -1, .period = {4, SW_STEPS}},
+                        .kind = SW_SCHEDULE_cyclic, .max = 1, .min = -1, .period = {4, SW_STEPS}},
                     &falls));
   sw_loop_set_schedule(l, SW_HYPER_WEIGHT_DECAY, falls);
   sw_schedule_release(falls);

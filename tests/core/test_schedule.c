@@ -8,9 +8,9 @@ static sw_duration examples(double amount) { return (sw_duration){amount, SW_EXA
 static sw_duration epochs(double amount) { return (sw_duration){amount, SW_EPOCHS}; }
 
 /* Those that the same fields make; the last one's gamma goes by the unit. */
-static const sw_schedule_kind classic[] = {SW_SCHEDULE_CONSTANT,    SW_SCHEDULE_STEP,
-                                           SW_SCHEDULE_CYCLIC,      SW_SCHEDULE_TRIANGULAR,
-                                           SW_SCHEDULE_TRIANGULAR2, SW_SCHEDULE_EXP_RANGE};
+static const sw_schedule_kind classic[] = {SW_SCHEDULE_constant,    SW_SCHEDULE_step,
+                                           SW_SCHEDULE_cyclic,      SW_SCHEDULE_triangular,
+                                           SW_SCHEDULE_triangular2, SW_SCHEDULE_exp_range};
 enum { N_CLASSIC = sizeof classic / sizeof *classic };
 
 static double at(const sw_schedule_spec *spec, const sw_progress *p) {
@@ -34,7 +34,7 @@ static sw_progress before(int64_t i, int64_t batch, int64_t epoch_examples) {
 }
 
 TEST(test_constant) {
-  const sw_schedule_spec s = {.kind = SW_SCHEDULE_CONSTANT, .value = 0.3};
+  const sw_schedule_spec s = {.kind = SW_SCHEDULE_constant, .value = 0.3};
   for (int i = 1; i < 5; i++) {
     sw_progress p = before(i, 10, 100);
     assert_true(at(&s, &p) == 0.3);
@@ -44,7 +44,7 @@ TEST(test_constant) {
 /* 0.1 for 30 epochs, 0.01 for 30, 0.001: the numbers in PyTorch's own description of StepLR. */
 TEST(test_step_counts_whole_periods) {
   const sw_schedule_spec s = {
-      .kind = SW_SCHEDULE_STEP, .value = 0.1, .gamma = 0.1, .period = epochs(30)};
+      .kind = SW_SCHEDULE_step, .value = 0.1, .gamma = 0.1, .period = epochs(30)};
   for (int i = 1; i <= 900; i++) {
     sw_progress p = before(i, 10, 100); /* ten steps an epoch */
     double want = i <= 300 ? 0.1 : i <= 600 ? 0.01 : 0.001;
@@ -58,7 +58,7 @@ TEST(test_cyclic_is_the_papers) {
   const sw_duration periods[] = {steps(C), examples(C * BATCH), epochs((double)(C * BATCH) / 1000)};
   for (int unit = 0; unit < 3; unit++) {
     sw_schedule_spec s = {
-        .kind = SW_SCHEDULE_CYCLIC, .max = 0.05, .min = 0.01, .period = periods[unit]};
+        .kind = SW_SCHEDULE_cyclic, .max = 0.05, .min = 0.01, .period = periods[unit]};
     for (int i = 1; i <= 10 * C; i++) {
       double t = ((i - 1) % C + 1) / (double)C;
       sw_progress p = before(i, BATCH, 1000);
@@ -72,7 +72,7 @@ TEST(test_cyclic_is_the_papers) {
  * the next one belongs to the cycle it begins in. */
 TEST(test_cyclic_with_batches_that_cross) {
   const sw_schedule_spec s = {
-      .kind = SW_SCHEDULE_CYCLIC, .max = 1, .min = 0, .period = examples(100)};
+      .kind = SW_SCHEDULE_cyclic, .max = 1, .min = 0, .period = examples(100)};
   const double x[] = {0.3, 0.6, 0.9, 1, 0.5, 0.8, 1, 0.4, 0.7, 1, 0.3};
   for (int i = 1; i <= 11; i++) {
     sw_progress p = before(i, 30, 1000);
@@ -83,7 +83,7 @@ TEST(test_cyclic_with_batches_that_cross) {
 /* The batch doubles in the middle of a cycle and is larger than a cycle at last. */
 TEST(test_cyclic_while_the_batch_grows) {
   const sw_schedule_spec s = {
-      .kind = SW_SCHEDULE_CYCLIC, .max = 3, .min = 1, .period = examples(120)};
+      .kind = SW_SCHEDULE_cyclic, .max = 3, .min = 1, .period = examples(120)};
   const int64_t batch[] = {30, 30, 60, 60, 60, 250, 110};
   const double x[] = {0.25, 0.5, 1, 0.5,
                       1,    1,   1}; /* 240 + 250 = 490, in the cycle that began at 480 */
@@ -104,7 +104,7 @@ static double cyclic_lr(double t, double up, double down, double base, double ma
 }
 
 TEST(test_triangular_is_pytorchs) {
-  sw_schedule_spec s = {.kind = SW_SCHEDULE_TRIANGULAR,
+  sw_schedule_spec s = {.kind = SW_SCHEDULE_triangular,
                         .max = 0.4,
                         .min = 0.1,
                         .period = steps(8),
@@ -129,7 +129,7 @@ TEST(test_durations_are_whole_where_they_should_be) {
   assert_true(sw_duration_examples(examples(12.5), 100) == 12.5);
   assert_near(sw_duration_examples(epochs(1.0 / 3), 100), 100.0 / 3, 1e-15);
   const sw_schedule_spec s = {
-      .kind = SW_SCHEDULE_STEP, .value = 1, .gamma = 0.5, .period = epochs(0.07)};
+      .kind = SW_SCHEDULE_step, .value = 1, .gamma = 0.5, .period = epochs(0.07)};
   sw_progress p = {.examples = 7, .epoch_examples = 100};
   assert_true(at(&s, &p) == 0.5);
   p.examples = 21;
@@ -142,7 +142,7 @@ static void assert_refused(sw_schedule_spec s, sw_status status, const char *nam
 }
 
 TEST(test_check_names_what_is_wrong) {
-  const sw_schedule_spec good = {.kind = SW_SCHEDULE_TRIANGULAR,
+  const sw_schedule_spec good = {.kind = SW_SCHEDULE_triangular,
                                  .value = 1,
                                  .gamma = 0.5,
                                  .max = 1,
@@ -154,7 +154,7 @@ TEST(test_check_names_what_is_wrong) {
     CHECK_OK(ctx, make(&s));
   }
   sw_schedule_spec s = good;
-  s.down = epochs(0);
+  s.down = epochs(-1);
   assert_refused(s, SW_ERANGE, "down");
   s.down = steps(3);
   assert_refused(s, SW_EARG, "all in steps");
@@ -162,10 +162,10 @@ TEST(test_check_names_what_is_wrong) {
   s.max = HUGE_VAL;
   assert_refused(s, SW_ERANGE, "max");
   s = (sw_schedule_spec){
-      .kind = SW_SCHEDULE_CYCLIC, .max = 1, .min = (double)NAN, .period = epochs(1)};
+      .kind = SW_SCHEDULE_cyclic, .max = 1, .min = (double)NAN, .period = epochs(1)};
   assert_refused(s, SW_ERANGE, "min");
   s = (sw_schedule_spec){
-      .kind = SW_SCHEDULE_STEP, .value = 1, .gamma = (double)NAN, .period = epochs(1)};
+      .kind = SW_SCHEDULE_step, .value = 1, .gamma = (double)NAN, .period = epochs(1)};
   assert_refused(s, SW_ERANGE, "gamma");
   s.gamma = 1;
   s.period.amount = -1;
@@ -174,7 +174,7 @@ TEST(test_check_names_what_is_wrong) {
   assert_refused(s, SW_EARG, "unit");
   s.kind = (sw_schedule_kind)99;
   assert_refused(s, SW_EARG, "99");
-  assert_refused((sw_schedule_spec){.kind = SW_SCHEDULE_CONSTANT, .value = (double)NAN}, SW_ERANGE,
+  assert_refused((sw_schedule_spec){.kind = SW_SCHEDULE_constant, .value = (double)NAN}, SW_ERANGE,
                  "value");
 }
 

@@ -226,20 +226,20 @@ TEST(the_counter_counts) {
 TEST(constant_batch) {
   skip_without_counters();
   for (int threads = 1; threads <= 2; threads++)
-    check_schedule(&(sw_schedule_spec){.kind = SW_SCHEDULE_CONSTANT, .value = 128}, threads, 0);
+    check_schedule(&(sw_schedule_spec){.kind = SW_SCHEDULE_constant, .value = 128}, threads, 0);
 }
 
 TEST(shrinking_batch) {
   skip_without_counters();
   const sw_schedule_spec halve = {
-      .kind = SW_SCHEDULE_STEP, .value = 128, .gamma = 0.5, .period = {50, SW_STEPS}};
+      .kind = SW_SCHEDULE_step, .value = 128, .gamma = 0.5, .period = {50, SW_STEPS}};
   for (int threads = 1; threads <= 2; threads++) check_schedule(&halve, threads, 0);
 }
 
 /* From 128 down to 8 and up again, twice. */
 TEST(batch_that_grows_back) {
   skip_without_counters();
-  const sw_schedule_spec down_and_up = {.kind = SW_SCHEDULE_TRIANGULAR,
+  const sw_schedule_spec down_and_up = {.kind = SW_SCHEDULE_triangular,
                                         .min = 128,
                                         .max = 8,
                                         .period = {50, SW_STEPS},
@@ -250,7 +250,7 @@ TEST(batch_that_grows_back) {
 /* A measured program has a workspace of its own; the first step measures, too. */
 TEST(measured_steps) {
   skip_without_counters();
-  check_schedule(&(sw_schedule_spec){.kind = SW_SCHEDULE_CONSTANT, .value = 64}, 1, 1);
+  check_schedule(&(sw_schedule_spec){.kind = SW_SCHEDULE_constant, .value = 64}, 1, 1);
 }
 
 /* Every option that has memory of its own, all at once; the batch size is a tree of schedules. */
@@ -259,7 +259,7 @@ static void check_options(sw_loop_options o) {
   sw_schedule *grows = NULL, *batch = NULL;
   start(&t, 2, o);
   CHECK_OK(t.ctx, sw_schedule_new(t.ctx,
-                                  &(sw_schedule_spec){.kind = SW_SCHEDULE_COSINE_RESTARTS,
+                                  &(sw_schedule_spec){.kind = SW_SCHEDULE_cosine_restarts,
                                                       .from = 100,
                                                       .to = 20,
                                                       .multiplier = 2,
@@ -268,7 +268,7 @@ static void check_options(sw_loop_options o) {
   CHECK_OK(t.ctx,
            sw_schedule_new(t.ctx,
                            &(sw_schedule_spec){
-                               .kind = SW_SCHEDULE_CLAMP, .max = 90, .n_parts = 1, .parts = &grows},
+                               .kind = SW_SCHEDULE_clamp, .max = 90, .n_parts = 1, .parts = &grows},
                            &batch));
   sw_loop_set_schedule(t.loop, SW_HYPER_BATCH_SIZE, batch);
   CHECK_OK(t.ctx, sw_loop_watch_updates(t.loop, 7));

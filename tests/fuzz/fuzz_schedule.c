@@ -60,7 +60,7 @@ static sw_schedule *make(sw_context *ctx, bytes *b, int depth) {
   spec.marks = marks;
   spec.durations = durations;
   spec.parts = parts;
-  int wanted = depth < 3 && spec.kind >= SW_SCHEDULE_CHAIN ? 1 + next(b) % PARTS : 0;
+  int wanted = depth < 3 && spec.kind >= SW_SCHEDULE_chain ? 1 + next(b) % PARTS : 0;
   for (int i = 0; i < wanted; i++) {
     sw_schedule *part = make(ctx, b, depth + 1);
     if (part == NULL) break;

@@ -8,6 +8,18 @@ TestSchedule = {}
 
 local function near(got, want) lu.assert_almost_equals(got, want, 1e-12) end
 
+function TestSchedule:test_each_kind_has_a_constructor_and_an_annotation()
+  local folder = debug.getinfo(1, "S").source:match "^@(.*/)" or "./"
+  local file <close> = assert(io.open(folder .. "../../scripts/swale/schedule.lua"))
+  local text = file:read "a"
+  for _, kind in ipairs(core.schedule_kinds()) do
+    local made = kind == "floor" or type(sch[kind]) == "function" -- the core's alone
+    lu.assert_true(made, "sw.schedule has no " .. kind)
+    lu.assert_true(kind == "floor" or text:find("@field " .. kind .. " fun", 1, true) ~= nil,
+      "schedule.lua annotates no " .. kind)
+  end
+end
+
 function TestSchedule:test_constant()
   near(sch.constant(0.3):at(17), 0.3)
 end

@@ -425,6 +425,8 @@ local NativeSchedule = {}
 ---@param o swale.NativeScheduleOptions
 ---@return swale.NativeSchedule
 function core.schedule(o) end
+---@return string[]
+function core.schedule_kinds() end
 ---@param step integer
 ---@param examples integer
 ---@param next_examples integer
