@@ -65,24 +65,24 @@ typedef struct sw_window {
 } sw_window;
 
 /* Everything an op may need besides its inputs. An op reads some fields, see sw_op_attrs; the
- * others must be 0. */
+ * others must be 0. attrs.c has a row for each field; there is no padding between them. */
 typedef struct sw_attrs {
-  uint32_t axes; /* bit i: axis i */
-  int keepdim;   /* reduced axes stay, with size 1 */
-  int transpose_a, transpose_b;
-  int ndim;                /* of dim */
   sw_dim dim[SW_MAX_DIMS]; /* a wanted shape; reshape: one may have n = -1 */
-  int perm[SW_MAX_DIMS];   /* transpose: output axis i is input axis perm[i] */
-  double value;            /* a constant, a factor, an eps, a probability */
-  int batch_power;         /* scale: times B to this power */
-  int64_t n;               /* a count: classes, rows, elements, examples of a ghost */
-  int64_t offset;          /* the first element of a part, or elements before it */
-  int slot;                /* of leaves: which input, which vector, which constant tensor */
-  int stream;              /* of random numbers: set by the graph */
-  uint32_t absent;         /* batch_norm_grad2: bit i: cotangent i is not there */
-  int ignores;             /* one_hot: whether a label is ignored, … */
-  int64_t ignored;         /* … and which */
   sw_window window;
+  double value;          /* a constant, a factor, an eps, a probability */
+  int64_t n;             /* a count: classes, rows, elements, examples of a ghost */
+  int64_t offset;        /* the first element of a part, or elements before it */
+  int64_t ignored;       /* one_hot: the label that is ignored, … */
+  int ignores;           /* … if one is */
+  int perm[SW_MAX_DIMS]; /* transpose: output axis i is input axis perm[i] */
+  int ndim;              /* of dim */
+  uint32_t axes;         /* bit i: axis i */
+  int keepdim;           /* reduced axes stay, with size 1 */
+  int transpose_a, transpose_b;
+  int batch_power; /* scale: times B to this power */
+  int slot;        /* of leaves: which input, which vector, which constant tensor */
+  int stream;      /* of random numbers: set by the graph */
+  uint32_t absent; /* batch_norm_grad2: bit i: cotangent i is not there */
 } sw_attrs;
 
 /* Fields of sw_attrs that an op may read. */

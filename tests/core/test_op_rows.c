@@ -4,8 +4,9 @@
 #include "check.h"
 #include "graph/elementwise_int.h"
 
-#define REQUIRE(op, condition, what) \
-  if (!(condition)) fail_msg("swi_row_%s: %s", sw_op_name(op), what)
+static void require(sw_op op, int condition, const char *what) {
+  if (!condition) fail_msg("swi_row_%s: %s", sw_op_name(op), what);
+}
 
 static const char *const unary_names[] = {
 #define UNARY(name, f) #name,
@@ -24,12 +25,12 @@ TEST(every_row_has_what_its_readers_call) {
     const sw_op op = (sw_op)i;
     const swi_op_row *row = swi_op(op);
     const int leaf = sw_op_is_leaf(op);
-    REQUIRE(op, row->power, "has no power of the batch (.power)");
-    REQUIRE(op, !row->shape == leaf, "has no shape rule (.shape), or is a leaf with one");
-    REQUIRE(op, !row->eval == leaf, "has no evaluation (.eval), or is a leaf with one");
-    REQUIRE(op, row->n_out >= 1 && row->n_out <= SWI_MAX_OUT, "a number of outputs (.n_out)");
-    REQUIRE(op, (row->n_in == 0) == leaf && row->n_in <= SWI_MAX_IN, "a number of inputs (.n_in)");
-    REQUIRE(op, !(row->attrs & SW_ATTR_KEEPDIM) || row->attrs & SW_ATTR_AXES, "keepdim, no axes");
+    require(op, row->power != NULL, "has no power of the batch (.power)");
+    require(op, (row->shape == NULL) == leaf, "has no shape rule (.shape), or is a leaf with one");
+    require(op, (row->eval == NULL) == leaf, "has no evaluation (.eval), or is a leaf with one");
+    require(op, row->n_out >= 1 && row->n_out <= SWI_MAX_OUT, "has no number of outputs (.n_out)");
+    require(op, (row->n_in == 0) == leaf, "has no inputs (.n_in), or is a leaf with some");
+    require(op, row->n_in <= SWI_MAX_IN, "has too many inputs (.n_in)");
   }
 }
 
@@ -38,12 +39,12 @@ TEST(elementwise_rows_name_the_kernel_of_their_op) {
     const sw_op op = (sw_op)i;
     const swi_op_row *row = swi_op(op);
     const int unary = row->eval == swi_unary_eval, binary = row->eval == swi_binary_eval;
-    REQUIRE(op, (row->kernel > 0) == (unary || binary), ".kernel goes with swi_…nary_eval");
+    require(op, (row->kernel > 0) == (unary || binary), ".kernel goes with swi_…nary_eval");
     if (row->kernel == 0) continue;
-    REQUIRE(op, row->part == (unary ? swi_unary_part : swi_binary_part), ".part is another's");
-    REQUIRE(op, row->kernel <= (int)(unary ? SWI_UNARY_COUNT : SWI_BINARY_COUNT), ".kernel");
+    require(op, row->part == (unary ? swi_unary_part : swi_binary_part), ".part is another's");
+    require(op, row->kernel <= (int)(unary ? SWI_UNARY_COUNT : SWI_BINARY_COUNT), ".kernel");
     const char *name = (unary ? unary_names : binary_names)[row->kernel - 1];
-    REQUIRE(op, strcmp(name, sw_op_name(op)) == 0, "has the kernel of another op");
+    require(op, strcmp(name, sw_op_name(op)) == 0, "has the kernel of another op");
   }
 }
 
@@ -55,5 +56,15 @@ TEST(attributes_that_are_not_read_are_named) {
   assert_string_equal(swi_attrs_unread(&padding, SW_ATTR_STRIDE), "window.padding");
 }
 
+/* Else nodes that differ in it alone would be merged. */
+TEST(every_byte_of_the_attributes_is_in_a_row_of_attrs_c) {
+  for (size_t i = 0; i < sizeof(sw_attrs); i++) {
+    sw_attrs a = {0};
+    ((char *)&a)[i] = 1;
+    if (!swi_attrs_unread(&a, 0)) fail_msg("byte %zu of sw_attrs is in no row of attrs.c", i);
+  }
+}
+
 RUN_TESTS(T(every_row_has_what_its_readers_call), T(elementwise_rows_name_the_kernel_of_their_op),
-          T(attributes_that_are_not_read_are_named))
+          T(attributes_that_are_not_read_are_named),
+          T(every_byte_of_the_attributes_is_in_a_row_of_attrs_c))
