@@ -4,7 +4,8 @@ local folders = require "swale.folders"
 
 local M = {}
 
-local HOME = debug.getinfo(1, "S").source:match "^@(.*)annotations%.lua$"
+---The folder of Swale's Lua files, with a slash.
+M.HOME = debug.getinfo(1, "S").source:match "^@(.*)annotations%.lua$"
 
 ---@class swale.Annotation        of a function
 ---@field name string
@@ -112,7 +113,7 @@ local index
 function M.all()
   if index then return index end
   index = { by_place = {}, functions = {}, core = {}, methods = {}, fields = {} }
-  for _, path in ipairs(lua_files(HOME, {})) do read(index, path) end
+  for _, path in ipairs(lua_files(M.HOME, {})) do read(index, path) end
   return index
 end
 

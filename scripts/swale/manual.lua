@@ -107,10 +107,28 @@ local function page_of_table(name, value)
 end
 
 local function page_of_class(class)
-  local lines = { class .. " has the methods:" }
-  local methods = annotations.all().methods[class]
-  for _, key in ipairs(sorted_names(methods)) do
+  local fields, methods = fields_of(class), annotations.all().methods[class] or {}
+  local lines, names = {}, sorted_names(methods)
+  if #fields > 0 then lines = { class .. " has the fields:", rows(fields) } end
+  if #fields > 0 and #names > 0 then lines[#lines + 1] = "" end
+  if #names > 0 then lines[#lines + 1] = class .. " has the methods:" end
+  for _, key in ipairs(names) do
     lines[#lines + 1] = ("  %-20s %s"):format(key, methods[key].text[1])
+  end
+  if class == "Tensor" or class == "Node" then
+    lines[#lines + 1] = "\nMost functions of sw.ops are methods as well: `swale help ops`."
+  end
+  return table.concat(lines, "\n")
+end
+
+--- Of a measurement that Swale has: the comment at the head of its file.
+local function page_of_measurement(name)
+  if not require("swale.measure").is_registered(name) then return nil end
+  local lines = { ("measure = { %s = sw.every { steps = 5 } }"):format(name) }
+  for line in io.lines(annotations.HOME .. "measure/" .. name .. ".lua") do
+    local text = line:match "^%-%-%- (.*)"
+    if not text then break end
+    lines[#lines + 1] = "  " .. text
   end
   return table.concat(lines, "\n")
 end
@@ -157,10 +175,14 @@ local function in_modules(name)
   return list
 end
 
+local function is_class(name)
+  return annotations.all().methods[name] ~= nil or annotations.all().fields[name] ~= nil
+end
+
 --- "Model" for "model", as scripts name their variables.
 local function class_name(name)
-  local methods, capital = annotations.all().methods, name:gsub("^%l", string.upper)
-  return not methods[name] and methods[capital] and capital or name
+  local capital = name:gsub("^%l", string.upper)
+  return not is_class(name) and is_class(capital) and capital or name
 end
 
 local function known_names()
@@ -172,6 +194,7 @@ local function known_names()
     end
   end
   for class in pairs(annotations.all().methods) do list[#list + 1] = class end
+  table.move(require("swale.measure").NAMES, 1, #require("swale.measure").NAMES, #list + 1, list)
   return list
 end
 
@@ -200,8 +223,8 @@ local function page_of_method_named(name, class, method)
   return no_page(name, class .. ":" .. method, full)
 end
 
----Returns a page for a name: "schedule.cyclic" or "cyclic", "nn", "Trainer", "Trainer:fit", with or
----without sw. in front.
+---Returns a page for a name: "schedule.cyclic" or "cyclic", "nn", "Trainer", "Trainer:fit", "State",
+---"noise_scale", with or without sw. in front.
 ---@param name string
 ---@return string|nil page, string? problem    with the nearest name
 function M.page(name)
@@ -218,7 +241,9 @@ function M.page(name)
     return nil, ('"%s" is the name of several: %s'):format(name, table.concat(full, ", "))
   end
   class = class_name(short)
-  if annotations.all().methods[class] then return page_of_class(class) end
+  if is_class(class) then return page_of_class(class) end
+  local measured = page_of_measurement(short)
+  if measured then return measured end
   return no_page(name, short, known_names())
 end
 

@@ -54,6 +54,15 @@ function TestHelp:test_names_without_their_modules()
     '"cross_entropy" is the name of several: loss.cross_entropy, ops.cross_entropy')
 end
 
+--- What rules read: the state, and the measurements of Swale.
+function TestHelp:test_classes_of_fields_and_measurements()
+  for name, parts in pairs { State = { "grad_norm", "epoch_examples" }, noise_scale = { "interval" },
+    Estimate = { "low", "above" }, run = { "dir", "summary" } } do
+    local page = manual.page(name) or ""
+    for _, part in ipairs(parts) do lu.assert_str_contains(page, part) end
+  end
+end
+
 function TestHelp:test_every_public_name_has_a_page()
   for name, value in pairs(sw) do
     if name ~= "_VERSION" then lu.assert_is_string((manual.page(name)), name) end
