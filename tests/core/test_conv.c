@@ -2,21 +2,11 @@
  * number of threads, and nothing written behind the end. */
 #include <stdlib.h>
 
-#include "check.h"
-
 #include "kernels/conv_int.h"
-#include "kernels/open.h"
+#include "uniform.h"
+#include "variant_check.h"
 
 enum { GUARD = 32 };
-
-static sw_context *contexts[3]; /* with 1, 2 and 4 threads */
-
-static uint64_t seed = 1;
-
-static float uniform(void) {
-  seed = seed * 6364136223846793005u + 1442695040888963407u;
-  return (float)((double)(seed >> 11) * 0x1p-52 - 1);
-}
 
 /* Images, weights and results in both precisions; NaN behind, which must be neither used nor
  * changed. */
@@ -28,7 +18,7 @@ typedef struct numbers {
 
 static numbers random_numbers(int64_t n) {
   numbers r = {n, malloc((size_t)(n + GUARD) * sizeof *r.f), malloc((size_t)n * sizeof *r.d)};
-  for (int64_t i = 0; i < n + GUARD; i++) r.f[i] = i < n ? uniform() : NAN;
+  for (int64_t i = 0; i < n + GUARD; i++) r.f[i] = i < n ? (float)uniform(-1, 1) : NAN;
   for (int64_t i = 0; i < n; i++) r.d[i] = (double)r.f[i];
   return r;
 }
@@ -59,7 +49,7 @@ static void run_with_threads(convolve f, const swi_convolution *c, numbers *out,
   const size_t size = (size_t)(out->n + GUARD) * sizeof(float);
   const size_t more = squares ? (size_t)squares->n * sizeof(float) : 0;
   float *first = malloc(size), *norms = malloc(more + 1);
-  for (int t = 0; t < 3; t++) {
+  for (int t = 0; t < CONTEXTS; t++) {
     for (int64_t i = 0; i < out->n; i++) out->f[i] = NAN; /* the old content must not matter */
     f(contexts[t], 4, c);
     if (t == 0) memcpy(first, out->f, size);
@@ -137,11 +127,11 @@ static void check_problem(const swi_convolution *c) {
                .squares = random_numbers(c->images)};
   point(&p);
   check_forward(&p, (double)(taps * depth));
-  for (int64_t i = 0; i < p.y.n; i++) p.y.d[i] = (double)(p.y.f[i] = uniform());
+  for (int64_t i = 0; i < p.y.n; i++) p.y.d[i] = (double)(p.y.f[i] = (float)uniform(-1, 1));
   swi_kernels_scalar_f64.conv2d_input(&p.d);
   run_with_threads(swi_conv2d_input, &p.f, &p.x, NULL);
   check_near("conv2d_input", c, &p.x, (double)(taps * c->outputs / c->groups));
-  for (int64_t i = 0; i < p.x.n; i++) p.x.d[i] = (double)(p.x.f[i] = uniform());
+  for (int64_t i = 0; i < p.x.n; i++) p.x.d[i] = (double)(p.x.f[i] = (float)uniform(-1, 1));
   check_weight(&p, (double)pixels);
   free(p.f.scratch);
   free_numbers(p.x);
@@ -222,17 +212,6 @@ static void many_images(void) {
     swi_convolution c = {
         .images = 1030, .size = {s[0], s[0]}, .channels = s[1], .outputs = s[2], .groups = s[3]};
     if (set_window(&c, windows[s[4]])) check_problem(&c);
-  }
-}
-
-static void with_each_variant(void (*f)(void)) {
-  const swi_kernels *const *all = swi_kernels_available();
-  char reason[256] = "";
-  for (; *all; all++) {
-    for (int i = 0; i < 3; i++)
-      CHECK_EQ_INT(sw_open((*all)->name, 1 << i, &contexts[i], reason, sizeof reason), SW_OK);
-    f();
-    for (int i = 0; i < 3; i++) sw_context_release(contexts[i]);
   }
 }
 

@@ -1,22 +1,11 @@
 /* gemm: against a triple loop in double, for every transpose, both element sizes, both variants. */
 #include <stdlib.h>
 
-#include "check.h"
-
 #include "base/context_int.h"
 #include "kernels/blas_int.h"
 #include "kernels/gemm_int.h"
-#include "kernels/kernels_int.h"
-#include "kernels/open.h"
-
-static sw_context *contexts[3]; /* with 1, 2 and 4 threads */
-
-static uint64_t seed = 1;
-
-static double uniform(void) {
-  seed = seed * 6364136223846793005u + 1442695040888963407u;
-  return (double)(seed >> 11) * 0x1p-52 - 1;
-}
+#include "uniform.h"
+#include "variant_check.h"
 
 static double get(const void *p, int64_t i, int bytes) {
   return bytes == 4 ? (double)((const float *)p)[i] : ((const double *)p)[i];
@@ -26,7 +15,7 @@ static double get(const void *p, int64_t i, int bytes) {
 static void *random_matrix(int64_t n, int bytes) {
   void *p = malloc((size_t)(n + 16) * (size_t)bytes);
   for (int64_t i = 0; i < n + 16; i++) {
-    const double v = i < n ? uniform() : (double)NAN;
+    const double v = i < n ? uniform(-1, 1) : (double)NAN;
     if (bytes == 4)
       ((float *)p)[i] = (float)v;
     else
@@ -77,7 +66,7 @@ static void check_gaps(const swi_gemm_args *g, int bytes, const void *before, in
 static void run_with_threads(const swi_gemm_args *g, int bytes, const void *before, int64_t size) {
   const size_t room = (size_t)(size + 16) * (size_t)bytes;
   void *first = malloc(room);
-  for (int t = 0; t < 3; t++) {
+  for (int t = 0; t < CONTEXTS; t++) {
     memcpy(g->c, before, room);
     swi_gemm(contexts[t], bytes, g);
     if (t == 0) memcpy(first, g->c, room);
@@ -142,17 +131,6 @@ static void large_shapes(void) {
                                  {150, 530, 900}, {640, 190, 450}};
   for (unsigned i = 0; i < sizeof shape / sizeof shape[0]; i++)
     check_all_kinds(shape[i][0], shape[i][1], shape[i][2]);
-}
-
-static void with_each_variant(void (*f)(void)) {
-  const swi_kernels *const *all = swi_kernels_available();
-  char reason[256] = "";
-  for (; *all; all++) {
-    for (int i = 0; i < 3; i++)
-      CHECK_EQ_INT(sw_open((*all)->name, 1 << i, &contexts[i], reason, sizeof reason), SW_OK);
-    f();
-    for (int i = 0; i < 3; i++) sw_context_release(contexts[i]);
-  }
 }
 
 TEST(small_products) { with_each_variant(small_shapes); }
@@ -269,7 +247,7 @@ TEST(parts_of_long_products_have_the_bits_of_the_whole) {
 
 static void without_blas(void) {
   static const swi_blas none;
-  for (int i = 0; i < 3; i++) swi_backend_of(contexts[i])->blas = &none;
+  for (int i = 0; i < CONTEXTS; i++) swi_backend_of(contexts[i])->blas = &none;
   check_all_kinds(3, 5, 7);
   check_all_kinds(0, 4, 2);
   check_all_kinds(4, 3, 0);

@@ -3,33 +3,9 @@
  * NaN around the memory that may be read. */
 #include <stdlib.h>
 
-#include "check.h"
-
-#include "kernels/kernels_int.h"
+#include "kernel_check.h"
 
 enum { MAX = 1 << 16, GUARD = 16 };
-
-static const swi_kernels *k;
-static int64_t bytes;
-static double unit; /* of one rounding */
-
-static double get(const void *p, int64_t i) {
-  return bytes == 4 ? (double)((const float *)p)[i] : ((const double *)p)[i];
-}
-
-static void set(void *p, int64_t i, double v) {
-  if (bytes == 4)
-    ((float *)p)[i] = (float)v;
-  else
-    ((double *)p)[i] = v;
-}
-
-static uint64_t seed = 1;
-
-static double uniform(double low, double high) {
-  seed = seed * 6364136223846793005u + 1442695040888963407u;
-  return low + (high - low) * (double)(seed >> 11) * 0x1p-53;
-}
 
 /* Room for n elements at an odd address, NaN before and behind; the first of them. */
 static void *operand(int which, int64_t n) {
@@ -57,13 +33,7 @@ static void *random_rows(int which, int64_t rows, int64_t cols, int64_t ld, doub
 
 static void everywhere(void (*f)(int64_t rows, int64_t cols, int64_t ld)) {
   const int64_t rows[] = {1, 2, 7, 8, 9, 127, 128, 129, 300}, cols[] = {1, 3, 8, 13, 16, 37};
-  const swi_kernels *tables[8] = {&swi_kernels_scalar_f64};
-  const swi_kernels *const *all = swi_kernels_available();
-  for (int i = 0; all[i] && i < 6; i++) tables[i + 1] = all[i];
-  for (int t = 0; tables[t]; t++) {
-    k = tables[t];
-    bytes = k->element_bytes;
-    unit = bytes == 4 ? 0x1p-24 : 0x1p-53;
+  for (int t = 0; use_table(t); t++) {
     for (int i = 0; i < 9; i++)
       for (int j = 0; j < 6; j++) f(rows[i], cols[j], cols[j] + j % 3);
     f(20, SWI_NORM_COLS, SWI_NORM_COLS + 1);
@@ -83,9 +53,9 @@ static void moments_body(int64_t rows, int64_t cols, int64_t ld) {
     for (int64_t i = 0; i < rows; i++) from_58 += get(x, i * ld + j) - 58;
     const double s = 58 * (double)rows + from_58;
     for (int64_t i = 0; i < rows; i++) q += pow(get(x, i * ld + j) - s / (double)rows, 2);
-    CHECK_NEAR(mean[j], s / (double)rows, 8 * unit * 58);
-    CHECK_NEAR(m2[j], q, 32 * unit * (double)rows);
-    CHECK_NEAR(sum[j], s + 0.5, 32 * unit * s);
+    CHECK_NEAR(mean[j], s / (double)rows, 8 * half_ulp * 58);
+    CHECK_NEAR(m2[j], q, 32 * half_ulp * (double)rows);
+    CHECK_NEAR(sum[j], s + 0.5, 32 * half_ulp * s);
   }
 }
 
@@ -107,7 +77,7 @@ static double open_c(const swi_norm *m, int64_t i, int64_t j) {
   if (!m->gate_factor) return get(m->c, i * m->ld + j);
   double y =
       (get(m->x, i * m->ld + j) - get(m->mean, j)) * get(m->gate_factor, j) + get(m->gate_shift, j);
-  if (fabs(y) < 8 * unit) return (double)NAN;
+  if (fabs(y) < 8 * half_ulp) return (double)NAN;
   return y > 0 ? get(m->c, i * m->ld + j) : 0;
 }
 
@@ -124,7 +94,7 @@ static void check_sums(const swi_norm *m) {
       for (int s = 0; s < SWI_NORM_SUMS; s++) exact[s] += terms[s];
     }
     for (int s = 0; s < SWI_NORM_SUMS && !isnan(exact[0]); s++)
-      CHECK_NEAR(total[s][j], exact[s], 8 * unit * (double)(m->rows + 4));
+      CHECK_NEAR(total[s][j], exact[s], 8 * half_ulp * (double)(m->rows + 4));
   }
 }
 
@@ -161,7 +131,7 @@ static void check_combined(const swi_norm *m, int with_u, int with_c, int relu, 
     if (i % m->ld >= m->cols)
       CHECK(i >= (m->rows - 1) * m->ld || isnan(get(out, i)));
     else if (!isnan(exact[i]))
-      CHECK_NEAR(get(out, i), exact[i], 40 * unit);
+      CHECK_NEAR(get(out, i), exact[i], 40 * half_ulp);
   }
 }
 
@@ -250,8 +220,8 @@ static void check_back(const swi_pool *p, int64_t pixels, int64_t taps, const vo
   k->avg_unpool(p, c, spread);
   check_guards(chosen, image);
   check_guards(spread, image);
-  for (int64_t i = 0; i < image; i++) CHECK_NEAR(get(chosen, i), exact[0][i], 16 * unit);
-  for (int64_t i = 0; i < image; i++) CHECK_NEAR(get(spread, i), exact[1][i], 16 * unit);
+  for (int64_t i = 0; i < image; i++) CHECK_NEAR(get(chosen, i), exact[0][i], 16 * half_ulp);
+  for (int64_t i = 0; i < image; i++) CHECK_NEAR(get(spread, i), exact[1][i], 16 * half_ulp);
 }
 
 static void check_average(const swi_pool *p, int64_t pixels, int64_t taps, const void *x) {
@@ -265,7 +235,7 @@ static void check_average(const swi_pool *p, int64_t pixels, int64_t taps, const
       const int64_t at = under(p, i / p->channels, t, i % p->channels);
       if (at >= 0) sum += get(x, at);
     }
-    CHECK_NEAR(get(y, i), sum / (double)taps, 16 * unit);
+    CHECK_NEAR(get(y, i), sum / (double)taps, 16 * half_ulp);
   }
 }
 

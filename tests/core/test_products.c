@@ -6,22 +6,16 @@
 #include "check.h"
 
 #include "kernels/kernels_int.h"
+#include "uniform.h"
 
 enum { GUARD = 16 };
 
 static const swi_kernels *table;
 static char work[SWI_PRODUCT_WORK] __attribute__((aligned(64)));
-static uint64_t seed = 1;
-
-static float uniform(void) {
-  seed = seed * 6364136223846793005u + 1442695040888963407u;
-  return (float)((double)(seed >> 11) * 0x1p-52 - 1);
-}
-
 /* n random elements, at an odd address, with NaN behind, which must be neither used nor changed */
 static float *random_floats(int64_t n) {
   float *p = malloc((size_t)(n + GUARD + 1) * sizeof *p);
-  for (int64_t i = 0; i < n + GUARD + 1; i++) p[i] = i <= n ? uniform() : NAN;
+  for (int64_t i = 0; i < n + GUARD + 1; i++) p[i] = i <= n ? (float)uniform(-1, 1) : NAN;
   return p + 1;
 }
 

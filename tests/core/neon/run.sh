@@ -14,7 +14,7 @@ folder=${1:-$(mktemp -d)}
 mkdir -p "$folder"
 flags="-std=c11 -D_GNU_SOURCE -O2 -ffp-contract=off -DSWI_HAVE_NEON=1"
 flags="$flags -DSHIFT_STEP=3 -DFLOATS_APART=50021"
-for test in kernels products norm_kernels update inner; do
+for test in kernels row_kernels update_kernels products norm_kernels update inner; do
   $cc $flags -static -I core -I tests/core/neon \
     tests/core/test_$test.c tests/core/neon/available.c \
     core/kernels/kernels_neon.c core/kernels/kernels_scalar.c core/kernels/kernels_scalar_f64.c \
