@@ -32,7 +32,7 @@ local Optimizer = class.new("optimizer", { fields = {
   "kind", "title", "row", "momentum", "weight_decay", "lr", "clip_norm", "groups", "defaults",
   "step", "dampening", "nesterov", "beta2", "eps" } })
 
-local ROWS <const> = core.optimizers()
+local ROWS <const>, HYPERS <const> = core.optimizers(), core.hyperparameters()
 
 function Optimizer:__tostring()
   local function shown(name)
@@ -74,8 +74,8 @@ function Optimizer:__call(w, g, state, hyper)
   options.value("optimizer", "hyper", hyper, "table")
   if self.step then return self.step(w, g, state, hyper) end
   local numbers = { step = hyper.step or (state.step or 0) + 1 }
-  for _, name in ipairs { "lr", "momentum", "weight_decay" } do
-    numbers[name] = number(self, hyper, name)
+  for _, row in ipairs(HYPERS) do
+    if not row.whole then numbers[row.name] = number(self, hyper, row.name) end
   end
   errors.check(core.update(self:options(), w, g, state, numbers))
   state.step = numbers.step

@@ -8,6 +8,7 @@ local duration = require "swale.duration"
 local engines = require "swale.trainer.engine"
 local errors = require "swale.errors"
 local hooks = require "swale.trainer.hooks"
+local hyper = require "swale.trainer.hyper"
 local lengths = require "swale.trainer.lengths"
 local loss = require "swale.loss"
 local metrics = require "swale.trainer.metrics"
@@ -55,11 +56,10 @@ local M = {}
 local Trainer = { __name = "swale.Trainer" }
 local methods = setmetatable({}, { __newindex = class.checking("trainer", Trainer) })
 
-local HYPER = "number|Schedule|Rule|function?"
+local HYPER = "number|Schedule|Rule|function"
 local OPTIONS = {
   model = "Layer|Model", data = "table", loss = { "function", loss.cross_entropy },
-  optimizer = "Optimizer|function?", lr = HYPER,
-  batch_size = { "number|Schedule|Rule|function", 32 }, momentum = HYPER, weight_decay = HYPER,
+  optimizer = "Optimizer|function?",
   clip_norm = "positive?", groups = "table?",
   lr_scaling = { choice = { "none", "linear", "sqrt" }, "none" }, reference_batch = "positive?",
   micro_batch = "count|table?", subset = "table|tensor?", average = "any?",
@@ -68,6 +68,8 @@ local OPTIONS = {
   batch_norm = { choice = statistics.METHODS, "pooled" },
   record = { "period", duration.of { steps = 10 } },
 }
+for _, name in ipairs(hyper.NAMES) do OPTIONS[name] = HYPER .. "?" end
+OPTIONS.batch_size = { HYPER, 32 }
 
 --- The graph for training, and the one for evaluation: the same if the layers have no modes.
 local function compiled(model, o, example)
@@ -126,10 +128,10 @@ end
 -- ------------------------------------------------------------------ fields
 
 local ENGINE_FIELDS = { model = true, data = true, seed = true }
-local NAMES = { "model", "data", "average", "seed", "lr", "batch_size", "momentum", "weight_decay" }
 
 local function all_names()
-  local list = table.move(NAMES, 1, #NAMES, 1, {})
+  local list = { "average", table.unpack(hyper.NAMES) }
+  for name in pairs(ENGINE_FIELDS) do list[#list + 1] = name end
   for name in pairs(methods) do list[#list + 1] = name end
   return list
 end
@@ -144,7 +146,8 @@ function Trainer:__index(key)
   return engine.settings[key]
 end
 
-local SETTABLE = { "lr", "batch_size", "momentum", "weight_decay", "average" }
+local SETTABLE = table.move(hyper.NAMES, 1, #hyper.NAMES, 1, {})
+SETTABLE[#SETTABLE + 1] = "average"
 
 function Trainer:__newindex(key, value)
   local engine = rawget(self, "engine")
@@ -153,8 +156,8 @@ function Trainer:__newindex(key, value)
     local list = averages.list(value)
     lengths.of_averages(list, engine.state.epoch_examples)
     engine.evaluator:set_average(value, list)
-  elseif key == "lr" or key == "batch_size" or key == "momentum" or key == "weight_decay" then
-    engine:set(key, options.value("Trainer", key, value, "number|Schedule|Rule|function"))
+  elseif hyper.is_name(key) then
+    engine:set(key, options.value("Trainer", key, value, HYPER))
   else
     errors.misuse("Trainer: %s cannot be set%s It takes: %s.", errors.shown(key),
       errors.suggestion(key, SETTABLE), table.concat(SETTABLE, ", "))

@@ -350,6 +350,7 @@ function Session:world(number)
   world.pool = nil
   collectgarbage()
   collectgarbage()
+  core.set_threads(1) -- each thread of the pool has memory of its own
   local kept = core.memory().live_bytes
   if kept > KEPT_BYTES then
     self:found(number, 0, "memory", "a world", ("%d bytes of the core's are left"):format(kept))

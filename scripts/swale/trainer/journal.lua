@@ -2,6 +2,7 @@
 --- nothing.
 local averages = require "swale.trainer.averages"
 local copies = require "swale.copies"
+local hyper = require "swale.trainer.hyper"
 local marks = require "swale.trainer.marks"
 local segments = require "swale.segments"
 local statistics = require "swale.trainer.statistics"
@@ -64,8 +65,7 @@ function Journal:step(s, loop)
   local line = self.line
   line.step, line.examples, line.epoch = s.step, s.examples, s.epoch
   line.loss, line.grad_norm = take_loss(self, s, loop), s.grad_norm
-  line.lr, line.batch_size = s.lr, s.batch_size
-  line.momentum, line.weight_decay = s.momentum, s.weight_decay
+  for _, name in ipairs(hyper.NAMES) do line[name] = s[name] end
   self.measurements:add_columns(line, s)
   self.run:record(line)
   self.written = s.step

@@ -7,6 +7,7 @@
 local averages = require "swale.trainer.averages"
 local copies = require "swale.copies"
 local errors = require "swale.errors"
+local hyper = require "swale.trainer.hyper"
 
 local M = {}
 
@@ -54,8 +55,8 @@ end
 
 local loop = {}
 
-local POSITION = { "step", "examples", "loss", "grad_norm", "batch_size", "lr", "momentum",
-  "weight_decay", "loss_sum", "loss_examples" }
+local POSITION = { "step", "examples", "loss", "grad_norm", "loss_sum", "loss_examples",
+  table.unpack(hyper.NAMES) }
 
 function loop.state(engine)
   local s, found = engine.loop:state {}, { vectors = copies.deep(engine.loop:state_vectors()) }
