@@ -30,21 +30,31 @@ function Averaging:__index(key)
   return method
 end
 
-local TITLES = { swa = "SWA", ema = "EMA", last = "LastK" }
-local NAMES = { swa = "swa", ema = "ema", last = "last_k" }
+---@class swale.AveragingKind
+---@field title string          its constructor
+---@field name string           of one without a name
+---@field recorded? boolean     each capture has a line in the record, whatever its interval
+---@field points? boolean       it holds points, which checkpoints do not contain
+
+---@type table<string, swale.AveragingKind>
+M.KINDS = {
+  swa = { title = "SWA", name = "swa", recorded = true },
+  ema = { title = "EMA", name = "ema" },
+  last = { title = "LastK", name = "last_k", points = true },
+}
 
 function Averaging:__tostring()
-  return ("%s { start = %s, every = %s }: %d captures"):format(TITLES[self.kind], self.start,
+  return ("%s { start = %s, every = %s }: %d captures"):format(self:title(), self.start,
     self.every, self.count)
 end
 
 ---Its name in a trainer that was given none.
 ---@return string
-function methods:default_name() return NAMES[self.kind] end
+function methods:default_name() return M.KINDS[self.kind].name end
 
 ---"SWA", "EMA", "LastK"
 ---@return string
-function methods:title() return TITLES[self.kind] end
+function methods:title() return M.KINDS[self.kind].title end
 
 local function keep(self, weights)
   if not self.kept then return end
@@ -71,7 +81,7 @@ end
 
 local function check_captured(self)
   if self.count == 0 then
-    errors.misuse("average.%s: nothing has been captured yet", TITLES[self.kind])
+    errors.misuse("average.%s: nothing has been captured yet", self:title())
   end
 end
 
@@ -102,7 +112,7 @@ end
 ---@param carry? swale.Tensor    zeros
 function methods:restore(state, count, carry)
   options.value("average:restore", "state", state, "tensor")
-  self.mean = new_mean(self, self.kind == "last" and state:select(1, 1) or state)
+  self.mean = new_mean(self, M.KINDS[self.kind].points and state:select(1, 1) or state)
   self.mean:restore(state, count, carry)
   self.kept = self.keep and {} or nil
 end

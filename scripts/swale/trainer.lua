@@ -238,7 +238,8 @@ function methods:evaluate(which, o)
   return evaluator:evaluate(weights, o.buffers or buffers, split.source, name)
 end
 
----Adds a measurement, before the first step, or changes the interval of one:
+---Adds a measurement, before the first step, or changes the interval of one (that of a function
+---from the next fit on):
 ---`trainer:measure("noise_scale", sw.every { steps = 20 })`.
 ---@param name string
 ---@param what any   how often; { every =, … }; or what sw.measurement makes

@@ -288,6 +288,22 @@ function TestMeasure:test_names_that_are_taken()
   lu.assert_error_msg_contains("ask before the first step", late.measure, late, "mine", drift())
 end
 
+-- A field of the state, or a column of the lines that hold measured values, is no name.
+function TestMeasure:test_all_fields_and_columns_are_taken()
+  local run = fake_run()
+  local trainer = new({ measure = { zzz = drift { steps = 1 } } }):fit { steps = 12, run = run }
+  local names = trainer.engine.loop:state {}
+  for _, kind in ipairs { "measurement", "step" } do
+    for name in pairs(run:of(kind)[1]) do names[name] = true end
+  end
+  names.zzz = nil
+  for name in pairs(names) do
+    local ok, message = pcall(new, { measure = { [name] = drift() } })
+    lu.assert_false(ok, name .. " can be the name of a measurement")
+    lu.assert_str_contains(message, "is a name of the state or the record")
+  end
+end
+
 -- ------------------------------------------------------------------ along the steps
 
 -- However far the loop goes between two looks, no measured step is lost.

@@ -130,6 +130,7 @@ local function measured_records()
   for i = 1, 60 do
     list[i].noise_scale, list[i].noise_scale_low = 20 + i, i > 20 and 15 + i or 0
     list[i].noise_scale_high, list[i].noise_scale_status = i > 20 and 30 + i or "inf", "resolved"
+    if i > 10 and i <= 13 then list[i].noise_scale = "nan" end -- a gap in the curve
   end
   for i = 1, 6 do
     list[#list + 1] = { kind = "measurement", name = "drift", step = 10 * i, examples = 320 * i,
@@ -147,11 +148,13 @@ function TestSeries:test_measurements_are_found_by_their_names()
   for i, panel in ipairs(panels) do
     columns[i] = {}
     for k, curve in ipairs(panel.curves) do
-      columns[i][k] = ("%s %d %d"):format(curve.column, #curve.points, #curve.bands)
+      local n = 0
+      for _, stretch in ipairs(curve.points) do n = n + #stretch end
+      columns[i][k] = ("%s %d %d %d"):format(curve.column, #curve.points, n, #curve.bands)
     end
   end
-  lu.assert_equals(columns, { { "drift 6 0" },
-    { "layers.0.weight 6 0", "layers.1.weight 6 1" }, { "noise_scale 60 1" } })
+  lu.assert_equals(columns, { { "drift 1 6 0" },
+    { "layers.0.weight 1 6 0", "layers.1.weight 1 6 1" }, { "noise_scale 2 57 1" } })
   lu.assert_equals(#panels[3].curves[1].bands[1], 40)
 end
 

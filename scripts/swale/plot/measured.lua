@@ -10,7 +10,7 @@ local COLOURS = { "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E
 
 ---@class swale.MeasuredCurve
 ---@field column string
----@field points number[][]     { x, y }; x in thousands of examples
+---@field points number[][][]   stretches of { x, y } with finite y; x in thousands of examples
 ---@field bands number[][][]    stretches of { x, low, high }, where both are finite
 
 ---@class swale.MeasuredPanel
@@ -34,15 +34,22 @@ local function is_value_of(name, column)
   return true
 end
 
-local function add(curve, record)
-  local x, column = record.examples / 1000, curve.column
-  local low, high = record[column .. "_low"], record[column .. "_high"]
-  if is_finite(record[column]) then curve.points[#curve.points + 1] = { x, record[column] } end
-  if is_finite(low) and is_finite(high) then
-    if not curve.open then curve.bands[#curve.bands + 1] = {} end
-    table.insert(curve.bands[#curve.bands], { x, low, high })
+--- Adds a row to the last stretch, or ends it if there is none.
+local function extend(stretches, row)
+  if not row then
+    stretches.open = false
+    return
   end
-  curve.open = is_finite(low) and is_finite(high)
+  if not stretches.open then stretches[#stretches + 1] = {} end
+  stretches.open = true
+  table.insert(stretches[#stretches], row)
+end
+
+local function add(curve, record)
+  local x, y = record.examples / 1000, record[curve.column]
+  local low, high = record[curve.column .. "_low"], record[curve.column .. "_high"]
+  extend(curve.points, is_finite(y) and { x, y })
+  extend(curve.bands, is_finite(low) and is_finite(high) and { x, low, high })
 end
 
 local function curve_of(panel, column)
@@ -100,7 +107,9 @@ end
 local function range(panel)
   local low, high = math.huge, -math.huge
   for _, curve in ipairs(panel.curves) do
-    for _, p in ipairs(curve.points) do low, high = math.min(low, p[2]), math.max(high, p[2]) end
+    for _, points in ipairs(curve.points) do
+      for _, p in ipairs(points) do low, high = math.min(low, p[2]), math.max(high, p[2]) end
+    end
   end
   return low, high
 end
@@ -121,12 +130,13 @@ local function block(lines, name, rows, fmt)
   lines[#lines + 1] = "EOD"
 end
 
---- All stretches, with an empty line between two.
-local function joined(bands)
+--- All stretches, thinned, with an empty line between two.
+local function joined(stretches, thinned)
   local rows = {}
-  for i, band in ipairs(bands) do
+  for i, stretch in ipairs(stretches) do
     if i > 1 then rows[#rows + 1] = {} end
-    table.move(band, 1, #band, #rows + 1, rows)
+    stretch = thinned and thinned(stretch) or stretch
+    table.move(stretch, 1, #stretch, #rows + 1, rows)
   end
   return rows
 end
@@ -150,7 +160,7 @@ function M.draw(lines, panel, i, texts, thinned)
       plots[#plots + 1] = ('$%s_band using 1:2:3 with filledcurves fc rgb "%s" fs transparent'
         .. ' solid 0.2 noborder notitle'):format(name, colour)
     end
-    block(lines, name, thinned(curve.points), "%.7g %.7g")
+    block(lines, name, joined(curve.points, thinned), "%.7g %.7g")
     plots[#plots + 1] = ('$%s using 1:2 with lines lw 1.8 lc rgb "%s" %s'):format(name, colour,
       #panel.curves > 1 and "title " .. title or "notitle")
   end

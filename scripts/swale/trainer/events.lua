@@ -3,6 +3,7 @@ local averages = require "swale.trainer.averages"
 local duration = require "swale.duration"
 local faults = require "swale.trainer.faults"
 local hooks = require "swale.trainer.hooks"
+local kinds = require("swale.average").KINDS
 local marks = require "swale.trainer.marks"
 
 local M = {}
@@ -35,7 +36,7 @@ end
 
 --- Captures of an average every few steps are not recorded.
 local function is_recorded(average)
-  return average.every.unit == "epochs" or average.kind == "swa"
+  return average.every.unit == "epochs" or kinds[average.kind].recorded
 end
 
 local function capture(fit, entry, at)

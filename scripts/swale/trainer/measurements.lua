@@ -39,14 +39,15 @@ function M.new(by_name, o)
     most_steps = math.maxinteger }, Measurements)
 end
 
-local RECORD = { "kind", "valid_loss", "valid_accuracy", "dead_units", "seconds", "name", "error",
-  "measurements", "loss_sum", "loss_examples", "bad_step", "bad_segment", "bad_loss",
-  "bad_grad_norm" }
+--- Names besides the fields of the state: what the loop writes into it, and columns of the lines that
+--- hold values.
+local OTHERS = { "kind", "name", "seconds", "error", "measurements", "loss_sum", "loss_examples",
+  "bad_step", "bad_segment", "bad_loss", "bad_grad_norm" }
 
 local function taken_names()
   local taken = {}
   for _, name in ipairs(states.FIELDS) do taken[name] = true end
-  for _, name in ipairs(RECORD) do taken[name] = true end
+  for _, name in ipairs(OTHERS) do taken[name] = true end
   return taken
 end
 

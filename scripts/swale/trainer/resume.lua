@@ -1,6 +1,7 @@
 --- Restores a checkpoint: the parts of a snapshot that its file contains.
 local core = require "swale.core"
 local errors = require "swale.errors"
+local kinds = require("swale.average").KINDS
 local snapshot = require "swale.trainer.snapshot"
 
 local M = {}
@@ -58,7 +59,7 @@ local function averages_of(engine, saved, metadata)
     local part = saved["average." .. entry.name] and "." .. entry.name or ""
     local mean, count = saved["average" .. part], tonumber(metadata["average_count" .. part])
     local named = part ~= "" or #list == 1
-    if named and mean and count and entry.average.kind ~= "last" then
+    if named and mean and count and not kinds[entry.average.kind].points then
       found[entry.name] = { state = mean, count = math.tointeger(count),
         carry = saved["average_carry" .. part] }
     end

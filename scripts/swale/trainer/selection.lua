@@ -3,6 +3,7 @@ local averages = require "swale.trainer.averages"
 local core = require "swale.core"
 local errors = require "swale.errors"
 local faults = require "swale.trainer.faults"
+local kinds = require("swale.average").KINDS
 local statistics = require "swale.trainer.statistics"
 
 local M = {}
@@ -50,9 +51,11 @@ local function refuse(evaluator, which)
   local names = averages.names(evaluator.averages)
   table.insert(names, 1, "last")
   table.insert(names, 2, "best")
-  if which == "swa" or which == "ema" or which == "last_k" then
-    errors.misuse('Trainer:evaluate: "%s" needs Trainer { average = sw.average.%s { … } }', which,
-      ({ swa = "SWA", ema = "EMA", last_k = "LastK" })[which])
+  for _, kind in pairs(kinds) do
+    if which == kind.name then
+      errors.misuse('Trainer:evaluate: "%s" needs Trainer { average = sw.average.%s { … } }', which,
+        kind.title)
+    end
   end
   errors.misuse('Trainer:evaluate: "%s" or a weight vector, not %s%s',
     table.concat(names, '", "'), errors.shown(which), errors.suggestion(which, names))
