@@ -1,4 +1,4 @@
-/* lua_loop_state.c: what a loop tells of itself, and how it goes on after a break. */
+/* lua_loop_state.c: the state of a loop: reading and restoring it. */
 #include <math.h>
 #include <string.h>
 
@@ -8,7 +8,7 @@ sw_loop *lx_check_loop(lua_State *L, const char *who) {
   return ((lx_loop *)lx_check(L, 1, LX_LOOP, who, "self"))->p;
 }
 
-/* ---- looking */
+/* ---- reading */
 
 static void put_number(lua_State *L, int table, const char *name, double value) {
   lua_pushstring(L, name);
@@ -88,7 +88,7 @@ int lx_loop_norms(lua_State *L) {
   return 4;
 }
 
-/* A view that the loop gives, or nil while there is none. */
+/* A view of one of the loop's vectors, or nil without one. */
 static int give_view(lua_State *L, const char *who, sw_status (*get)(const sw_loop *, sw_tensor **),
                      lua_CFunction f) {
   lua_settop(L, 1);
@@ -126,7 +126,7 @@ int lx_loop_blame(lua_State *L) {
   return 1;
 }
 
-/* ---- what the optimizer keeps */
+/* ---- the optimizer's state */
 
 int lx_loop_state_vectors(lua_State *L) {
   lua_settop(L, 1);
@@ -192,7 +192,7 @@ int lx_loop_restore(lua_State *L) {
   return st == SW_OK ? 0 : lx_retry(L, st, 2, lx_loop_restore);
 }
 
-/* ---- how far segments move */
+/* ---- update ratios */
 
 int lx_loop_watch_updates(lua_State *L) {
   sw_loop *l = lx_check_loop(L, "loop:watch_updates");

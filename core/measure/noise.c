@@ -7,8 +7,8 @@
 /* Student's t, two-sided 95 %, SW_NOISE_BLOCKS - 1 degrees of freedom. */
 static const double student_15 = 2.131449545559323;
 
-/* By Cauchy and Schwarz sum |g_i|^2 is at least B |g|^2. What is below that by more than the
- * roundings of float32 has lost squares to underflow. */
+/* By Cauchy and Schwarz sum |g_i|^2 is at least B |g|^2. A sum below that by more than the rounding
+ * errors of float32 has lost squares to underflow. */
 static const double SLACK = 1e-3;
 
 const char *sw_estimate_status_name(sw_estimate_status s) {
@@ -56,7 +56,7 @@ void sw_noise_parts(const sw_noise *e, double *s, double *g2) {
   *g2 = kept ? sum_g2 / kept : (double)NAN;
 }
 
-/* A block is of neighbours in time, so that what successive steps share stays inside it. */
+/* A block has neighbours in time, so that correlations of successive steps stay inside it. */
 sw_estimate sw_noise_read(const sw_noise *e) {
   enum { SIZE = SW_NOISE_MEASUREMENTS / SW_NOISE_BLOCKS };
   if (e->count < SW_NOISE_MEASUREMENTS) return pending();
@@ -109,7 +109,7 @@ typedef struct ends {
 } ends;
 
 /* The set is { R >= 0 : A R^2 - 2 B R + C <= 0 },  A = b^2 - vbb,  B = a b - vab,  C = a^2 - vaa.
- * B^2 - A C is written out, so that what cancels in it cancels on paper. */
+ * B^2 - A C is written out, so that its cancelling terms cancel exactly. */
 static ends ends_of(const moments *m) {
   const ends all = {0, HUGE_VAL};
   double qa = m->b * m->b - m->vbb, qb = m->a * m->b - m->vab, qc = m->a * m->a - m->vaa;
@@ -117,8 +117,8 @@ static ends ends_of(const moments *m) {
              (m->vaa * m->vbb - m->vab * m->vab);
   double root = sqrt(fmax(d, 0));
   if (qa > 0) {
-    /* |G|^2 surely below zero, which no squared norm is: these are the unlucky draws, or target
-     * "population" of an interpolating network. They tell nothing of R, so nothing is claimed. */
+    /* |G|^2 is significantly negative: unlikely draws, or target "population" of an interpolating
+     * network. They say nothing about R. */
     if (m->b < 0) return all;
     double q = qb >= 0 ? qb + root : qb - root; /* the root in which nothing cancels */
     if (q == 0) return (ends){0, 0};

@@ -5,10 +5,10 @@
  *     S  = (sum |g_i|^2 - B |g|^2) / (B - 1)       unbiased for tr(Sigma), N - 1 in its denominator
  *     G2 = |g|^2 - S (1/B - 1/N)                  target "train": |G_N|^2 of the N examples
  *     G2 = |g|^2 - S / B                          target "population"
- * The batch is drawn without replacement from N examples; of one drawn with replacement the second
- * form gives |G_N|^2, the N examples being its population. Numerator and denominator are averaged
- * apart: over the last 32 measurements, in 16 blocks of two, whose spread gives a 95 % Fieller set
- * for the ratio. A change of batch size begins anew.
+ * The batch is drawn without replacement from N examples. For a batch drawn with replacement the
+ * second form gives |G_N|^2: the N examples are its population. Numerator and denominator are
+ * averaged separately over the last 32 measurements; their spread over 16 blocks of two gives a 95 %
+ * Fieller set for the ratio. A change of the batch size discards the measurements before it.
  */
 #ifndef SW_NOISE_H
 #define SW_NOISE_H
@@ -20,7 +20,7 @@ SW_API const char *sw_estimate_status_name(sw_estimate_status s); /* "pending", 
 
 typedef struct sw_estimate {
   sw_estimate_status status; /* pending: too few measurements; unresolved: high is infinite */
-  double value;              /* NaN while pending; inf if |G|^2 is not seen to be positive */
+  double value;              /* NaN while pending; inf if the estimate of |G|^2 is not positive */
   double low, high;          /* 0 <= low <= high <= inf; 0 and inf while pending */
 } sw_estimate;
 
@@ -38,20 +38,20 @@ typedef struct sw_noise {
 
 SW_API void sw_noise_init(sw_noise *e, sw_noise_target target, int64_t n);
 
-/* sum_sumsq = sum over i of |g_i|^2; grad_sumsq = |g|^2. A batch of one, of N or more, values that
- * are not finite, and norms whose squares underflowed (sum_sumsq below B grad_sumsq) tell nothing:
- * ignored. */
+/* Adds a measurement: sum_sumsq = sum over i of |g_i|^2, grad_sumsq = |g|^2. Ignores a batch of one,
+ * of N or more, values that are not finite, and norms whose squares underflowed (sum_sumsq below
+ * B grad_sumsq). */
 SW_API void sw_noise_add(sw_noise *e, int64_t batch, double sum_sumsq, double grad_sumsq);
 
-/* The means of what is kept (NaN if nothing is). */
+/* The means of S and G2 over the measurements kept; NaN without any. */
 SW_API void sw_noise_parts(const sw_noise *e, double *s, double *g2);
 SW_API sw_estimate sw_noise_read(const sw_noise *e);
 
 /* The Fieller set for a / b from n pairs (their means' ratio), t the two-sided quantile of
  * Student's t with n - 1 degrees of freedom:
  *     { R : (a - R b)^2 <= t^2 (Vaa - 2 R Vab + R^2 Vbb) }, cut to R >= 0
- * Unbounded: high = inf, and low is still its lower end. b surely negative: low = 0, high = inf.
- * Pending where n < 2 or a number is not finite. */
+ * An unbounded set has high = inf and its lower end as low. If b is significantly negative, low = 0
+ * and high = inf. Pending if n < 2 or a number is not finite. */
 SW_API sw_estimate sw_fieller(int n, const double *a, const double *b, double t);
 
 #endif

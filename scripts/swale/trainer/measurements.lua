@@ -39,8 +39,8 @@ function M.new(by_name, o)
     most_steps = math.maxinteger }, Measurements)
 end
 
---- Names besides the fields of the state: what the loop writes into it, and columns of the lines that
---- hold values.
+--- Names besides the fields of the state: what the loop writes into it, and columns of the lines
+--- with values.
 local OTHERS = { "kind", "name", "seconds", "error", "measurements", "loss_sum", "loss_examples",
   "bad_step", "bad_segment", "bad_loss", "bad_grad_norm" }
 
