@@ -243,7 +243,8 @@ function TestMeasure:test_bad_values_are_errors_of_the_measurement()
   says('"a" is "x"', function() return { a = "x" } end)
   says("not a tensor", function(m) return m.weights end)
   says('has no "weigths"; did you mean "weights"?', function(m) return m.weigths end)
-  says("cannot yield", function() coroutine.yield() end)
+  says("attempt to yield", function() coroutine.yield() end)
+  coroutine.wrap(function() says("cannot yield", function() coroutine.yield() end) end)()
 end
 
 function TestMeasure:test_the_trainer_cannot_be_changed_meanwhile()

@@ -64,16 +64,16 @@ local OWN = { every = "period", estimate = { "boolean", false } }
 ---@field buffers swale.Tensor|nil running statistics of batch norms
 ---@field state swale.State
 
----A measurement of one's own: a function that a Trainer calls beside the training, and whose value
----it records, plots, and shows to rules:
+---Makes a measurement from a function of your own. A Trainer calls it at marks beside the training,
+---records and plots its value, and rules read it:
 ---    measure = { drift = sw.measurement { every = { steps = 50 }, function(m)
 ---      return m.weights:distance(m.start)
 ---    end } }
----It returns a number, an estimate, or a table of them by name, and rules read it as `s.drift`:
----before its first value that is nan, or with `estimate = true` a pending estimate. The function
----cannot change the run: it gets copies, math.random and sw.rand draw from a stream of its own, and
----fit and settings of its trainer raise meanwhile. Its seconds are recorded with its value. An
----error in it is printed once and recorded, and the training goes on with the value before it.
+---The function returns a number, an estimate, or a table of them by name; rules read it as
+---`s.drift`. Before the first value that is nan, or with `estimate = true` a pending estimate.
+---The function cannot change the training: it gets copies, math.random and sw.rand draw from a
+---random stream of its own, and fit and settings of its trainer raise meanwhile. An error in it is
+---printed once and recorded, and the training continues. Its seconds are recorded with its value.
 ---@param o swale.MeasurementOptions
 ---@return swale.Measurement
 function M.measurement(o)

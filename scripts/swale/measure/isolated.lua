@@ -30,14 +30,21 @@ local function view(name, o)
   end })
 end
 
---- Runs it in a coroutine: if it yielded, others would draw its random numbers.
-local function run(f, ...)
+--- Within a coroutine f gets another one, whose end is checked: if f yielded, other code would draw
+--- its random numbers. In the main coroutine, where interrupts arrive, no function can yield.
+local function protected(f, ...)
+  if not coroutine.isyieldable() then return pcall(f, ...) end
   local thread = coroutine.create(f)
   local ok, value = coroutine.resume(thread, ...)
   if ok and coroutine.status(thread) ~= "dead" then
     coroutine.close(thread)
     return false, "a measurement cannot yield"
   end
+  return ok, value
+end
+
+local function run(f, ...)
+  local ok, value = protected(f, ...)
   if not ok then return false, value end
   return pcall(values.check, value)
 end
