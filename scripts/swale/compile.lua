@@ -6,7 +6,6 @@ local core = require "swale.core"
 local entry = require "swale.entry"
 local errors = require "swale.errors"
 local loss_facts = require "swale.loss_facts"
-local losses = require "swale.loss"
 local ops = require "swale.ops"
 local segments = require "swale.segments"
 local tree = require "swale.nn.tree"
@@ -85,18 +84,9 @@ end
 
 --- The usual remedy where a loss and the data do not match.
 local function remedy(self, loss, example)
-  local positions = self.output:ndim() - self.y:ndim()
-  if loss == losses.mse and example.labels then
-    return "\n  the data has class labels: loss = sw.loss.cross_entropy, the default, takes them;"
-      .. " sw.loss.mse wants targets of the output's shape"
-  elseif loss == losses.cross_entropy and not example.labels then
-    return "\n  the data has targets, no labels: cross_entropy, the default, takes class labels;"
-      .. " for targets, loss = sw.loss.mse, or sw.loss.soft_cross_entropy of probabilities"
-  elseif loss == losses.cross_entropy and positions > 1 then
-    return "\n  the outputs still have positions: nn.GlobalAvgPool() or nn.Flatten() before the"
-      .. " last nn.Linear makes them (batch, classes)"
-  end
-  return ""
+  local of_loss = loss_facts.of(loss).remedy
+  local text = of_loss and of_loss(example.labels, self.output:ndim() - self.y:ndim())
+  return text and "\n  " .. text or ""
 end
 
 local function loss_name(loss)

@@ -268,9 +268,27 @@ arguments.check_all(M, "loss", {
   logistic = "logit: value, target: value", hinge = "logits: value, labels: value",
 })
 
+local FACTS = { logistic = { one_output = true }, mse = {}, cross_entropy = {} }
+
+function FACTS.mse.remedy(labels)
+  return labels and "the data has class labels: loss = sw.loss.cross_entropy, the default, takes"
+    .. " them; sw.loss.mse takes targets of the output's shape"
+end
+
+function FACTS.cross_entropy.remedy(labels, positions)
+  if not labels then
+    return "the data has targets, not labels: cross_entropy, the default, takes class labels; for"
+      .. " targets, loss = sw.loss.mse, or sw.loss.soft_cross_entropy of probabilities"
+  end
+  return positions > 1 and "the outputs still have positions: nn.GlobalAvgPool() or nn.Flatten()"
+    .. " before the last nn.Linear makes them (batch, classes)"
+end
+
 for name, loss in pairs(M) do
-  if name ~= "label_smoothing" then
-    facts.note(loss, { name = name, one_output = name == "logistic" })
+  if name ~= "label_smoothing" then -- which returns a loss
+    local known = FACTS[name] or {}
+    known.name = name
+    facts.note(loss, known)
   end
 end
 

@@ -6,6 +6,8 @@ local M = {}
 ---@field one_output? boolean      a model with one output tells two classes apart, by its sign
 ---@field ignore_index? integer    labels of this value do not count
 ---@field coupled? string          why examples of a batch depend on each other, and the remedy
+---@field remedy? fun(labels: boolean, positions: integer): string|false|nil   where it and the data
+---do not match: whether these are labels, and how many more axes the outputs have
 
 local facts = setmetatable({}, { __mode = "k" })
 local NONE = {}
@@ -19,7 +21,7 @@ function M.note(loss, known)
 end
 
 ---@param loss function
----@return swale.LossFacts       empty for a function of one's own
+---@return swale.LossFacts       empty for a custom function
 function M.of(loss) return facts[loss] or NONE end
 
 return M
