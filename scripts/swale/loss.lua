@@ -15,9 +15,10 @@ local M = {}
 ---values divided by the sum of the weights.
 
 local function same_shape(name, output, target)
-  local given, wanted = errors.shape_text(output:shape()), errors.shape_text(target:shape())
+  local wanted, given = errors.shape_text(output:shape()), errors.shape_text(target:shape())
   if given ~= wanted then
-    errors.misuse("loss.%s: output %s and target %s must have one shape", name, given, wanted)
+    errors.misuse("loss.%s: the target has shape %s, expected %s, as the output", name, given,
+      wanted)
   end
 end
 

@@ -476,7 +476,7 @@ function TestTrainer:test_splits_must_be_alike()
   refuses("data.train has targets (2), but data.valid has neither labels nor targets", { x = x })
   refuses("but data.valid has targets (1)", { x = x, y = sw.ones { 4, 1 } })
   local flat = sw.data.from_tensors { train = { x = x, y = sw.zeros(4) } }
-  lu.assert_error_msg_contains("output (batch, 1) and target (batch) must have one shape",
+  lu.assert_error_msg_contains("the target has shape (batch), expected (batch, 1), as the output",
     sw.Trainer, { model = sw.nn.Linear(3, 1), data = flat, lr = 0.1, loss = sw.loss.mse })
 end
 
