@@ -599,7 +599,7 @@ static void batch_norm_grad_vjp(sw_graph *g, swi_vjp_args *v) {
     v->grad[1] = swi_broadcast_like(g, q, x); /* dbeta = S(c) */
     return;
   }
-  attrs.absent = (u.node < 0 ? NO_U : 0) | (p.node < 0 ? NO_P : 0) | (q.node < 0 ? NO_Q : 0);
+  attrs.absent = (u.node < 0 ? NO_U : 0u) | (p.node < 0 ? NO_P : 0u) | (q.node < 0 ? NO_Q : 0u);
   sw_edge in[] = {x,
                   v->in[1],
                   gamma,
