@@ -266,15 +266,13 @@ end
 
 ---The squared norms of the per-example gradients, (B). Raises, naming the parameter, if they cannot
 ---be computed.
----@param asks? string     who needs them, for the message: "measure: noise_scale"
+---@param asks string     who needs them, for the message: "measure: noise_scale"
 ---@return swale.Node
 function Graph:norms(asks)
   if self.norm_node then return self.norm_node end
-  if self.ties[1] then refuse_tied(asks or "measure: noise_scale", self.ties[1]) end
+  if self.ties[1] then refuse_tied(asks, self.ties[1]) end
   local node, why, _, culprit = self.graph:example_norms(self.grads)
-  if not node then
-    refuse_norms(self, asks or "measure: noise_scale", why, self.segments[culprit or 0])
-  end
+  if not node then refuse_norms(self, asks, why, self.segments[culprit or 0]) end
   self.norm_node = node
   return node
 end
@@ -283,7 +281,7 @@ end
 ---@param dtype? "float32"|"float64"
 ---@return swale.Program
 function Graph:measured(dtype)
-  return with_gradients(self, { self.loss, self:norms() }, dtype, self.state)
+  return with_gradients(self, { self.loss, self:norms "a measured step" }, dtype, self.state)
 end
 
 ---Whether the examples of a batch depend on each other.

@@ -179,6 +179,32 @@ function TestSnapshot:test_behind_a_fault()
   lu.assert_equals(outcome(trainer), outcome(harness.new():fit { steps = N }:fit { steps = N }))
 end
 
+-- A part that restore leaves out is missed: what the tests above compare is made of all of them.
+function TestSnapshot:test_each_part_is_needed()
+  local function make()
+    return harness.new { average = sw.average.EMA {}, measure = { noise_scale = { steps = 1 } },
+      lr = function(_, mem)
+        mem.n = (mem.n or 0) + 1
+        return 0.05 / mem.n
+      end }
+  end
+  local first = make():fit { epochs = 1 }
+  local function restored(without)
+    local second, taken = make(), snapshot.take(first.engine)
+    taken[without] = nil
+    snapshot.restore(second.engine, taken)
+    local found = outcome(second)
+    found.memory = second.engine.rules[1].mem.n
+    return found
+  end
+  local wanted = outcome(first)
+  wanted.memory = first.engine.rules[1].mem.n
+  lu.assert_equals(restored "nothing", wanted)
+  for _, part in ipairs { "rules", "averages", "measurements", "evaluator" } do
+    lu.assert_not_equals(restored(part), wanted, part)
+  end
+end
+
 function TestSnapshot:test_another_order_is_refused()
   local taken = snapshot.take(harness.new().engine)
   lu.assert_error_msg_contains("seed was 1, this trainer's is 2", snapshot.restore,

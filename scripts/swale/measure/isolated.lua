@@ -22,8 +22,7 @@ local COPIES = {
 local function view(name, o)
   return setmetatable({ name = name }, { __name = "swale.Measuring", __index = function(m, key)
     local make = COPIES[key]
-    if not make then errors.no_name("what is measured has", key, { "name", "weights", "start",
-      "buffers", "state" }) end
+    if not make then errors.no_name("what is measured has", key, COPIES) end
     local value = make(o)
     rawset(m, key, value)
     return value
