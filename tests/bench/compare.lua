@@ -1,11 +1,12 @@
---- `swale bench` beside another program that prints such lines, in turns, so that both meet the
---- same weather. The table has medians of each, and the median of the rounds' ratios.
+--- Runs `swale bench` and another program that prints such lines in turns, so that both meet the
+--- same load. The table has the medians of each and the median of the rounds' ratios.
 ---
 ---     ./swale lua tests/bench/compare.lua --peer "python3 torch_bench.py" --rounds 7
 ---         --only logreg,mlp_small [--threads 1] [--min-time 0.5] [--out lines.jsonl]
 ---
 --- Both programs are given --threads, --only and --min-time. A line is a JSON object with peer,
 --- workload, threads, and median_ms, us or wall_s.
+local cli = require "swale.cli"
 local core = require "swale.core"
 local process = require "swale.process"
 local tables = require "swale.table"
@@ -20,18 +21,12 @@ local function words_of(text)
   return words
 end
 
-local function parts_of(text)
-  local parts = {}
-  for part in text:gmatch "[^,]+" do parts[#parts + 1] = part end
-  return parts
-end
-
 local function options(args)
   local parser = require "argparse"("compare.lua", "swale bench beside another program, in turns.")
   parser:option("--peer", "The other program."):args(1):count(1)
   parser:option("--ours", "Instead of this swale's bench.")
   parser:option("--rounds", "How often."):convert(tonumber):default "7"
-  parser:option("--only", "Names, or parts of them."):convert(parts_of):count(1)
+  parser:option("--only", "Names, or parts of them."):convert(cli.parts):count(1)
   parser:option("--threads", "One number of threads."):default "1"
   parser:option("--min-time", "Seconds for each."):default "0.5"
   parser:option("--out", "Append all lines to this file.")

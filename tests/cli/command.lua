@@ -11,6 +11,13 @@ local TIMEOUT = 240 -- seconds; `swale test` allows a file 300
 M.folder, M.quote = temporary.folder, temporary.quote
 M.remove = folders.remove
 
+---A class of tests, each in a folder of its own, self.dir.
+---@return table
+function M.in_a_folder()
+  return { setUp = function(self) self.dir = M.folder() end,
+    tearDown = function(self) M.remove(self.dir) end }
+end
+
 ---@param path string
 ---@param text string
 function M.write(path, text)

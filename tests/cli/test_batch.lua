@@ -6,14 +6,12 @@ local process = require "swale.process"
 local runs = require "swale.run"
 local seeds = require "swale.batch.seeds"
 
-TestBatch = {}
+TestBatch = command.in_a_folder()
 
 function TestBatch:setUp()
   self.dir = command.folder()
   folders.make_folder(self.dir .. "/many")
 end
-
-function TestBatch:tearDown() command.remove(self.dir) end
 
 function TestBatch:batch(...) return command.swale(self.dir, { "batch", ... }) end
 

@@ -3,10 +3,7 @@ local command = require "command"
 local core = require "swale.core"
 local lu = require "luaunit"
 
-TestBench = {}
-
-function TestBench:setUp() self.dir = command.folder() end
-function TestBench:tearDown() command.remove(self.dir) end
+TestBench = command.in_a_folder()
 
 function TestBench:bench(only)
   local result = command.swale(self.dir, { "bench", "--threads", "1", "--min-time", "0", "--only",

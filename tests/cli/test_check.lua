@@ -4,10 +4,7 @@ local folders = require "swale.folders"
 local lu = require "luaunit"
 local sw = require "swale"
 
-TestCheck = {}
-
-function TestCheck:setUp() self.dir = command.folder() end
-function TestCheck:tearDown() command.remove(self.dir) end
+TestCheck = command.in_a_folder()
 
 function TestCheck:check(...) return command.swale(self.dir, { "check", "a.lua", ... }) end
 

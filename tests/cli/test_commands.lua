@@ -10,10 +10,7 @@ local function contains(result, code, ...)
   lu.assert_equals(result.code, code, text)
 end
 
-TestCommands = {}
-
-function TestCommands:setUp() self.dir = command.folder() end
-function TestCommands:tearDown() command.remove(self.dir) end
+TestCommands = command.in_a_folder()
 function TestCommands:swale(...) return command.swale(self.dir, { ... }) end
 
 function TestCommands:test_help_lists_the_commands()
@@ -107,7 +104,7 @@ function TestCommands:test_a_script_may_come_through_a_pipe()
   contains(command.shell(self.dir, line, { "lua", "/dev/stdin" }), 0, "2\n")
 end
 
-TestTestCommand = {}
+TestTestCommand = command.in_a_folder()
 
 --- A tree of three tests: a C test, a long C test, and a Lua file that prints whether it is to be
 --- long.
@@ -126,8 +123,6 @@ function TestTestCommand:setUp()
     if chosen then print("long: " .. tostring(os.getenv "SWALE_TEST_LONG")) end
     io.open(os.getenv "SWALE_TEST_REPORT", "w"):write(chosen and "1 0 0" or "0 0 0")]])
 end
-
-function TestTestCommand:tearDown() command.remove(self.dir) end
 
 function TestTestCommand:test(...)
   return command.swale(self.dir, { "test", ... },
@@ -160,10 +155,7 @@ function TestTestCommand:test_a_pattern_chooses_of_all_kinds()
   contains(self:test("test_slow", "--long"), 0, "\n1 passed, 0 failed\n")
 end
 
-TestGoodRun = {}
-
-function TestGoodRun:setUp() self.dir = command.folder() end
-function TestGoodRun:tearDown() command.remove(self.dir) end
+TestGoodRun = command.in_a_folder()
 
 function TestGoodRun:test_what_is_left()
   command.write_script(self.dir .. "/small.lua", [[

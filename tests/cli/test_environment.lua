@@ -4,7 +4,7 @@ local folders = require "swale.folders"
 local lu = require "luaunit"
 local process = require "swale.process"
 
-TestLocale = {}
+TestLocale = command.in_a_folder()
 
 --- A locale whose numbers have a decimal comma, made on the spot; a bare system has no sources for
 --- one, not even a character map.
@@ -37,8 +37,6 @@ function TestLocale:setUp()
     { cwd = self.dir })
   self.made = folders.exists(self.dir .. "/xx_XX/LC_NUMERIC")
 end
-
-function TestLocale:tearDown() command.remove(self.dir) end
 
 --- What a script prints that may use the locale "xx_XX".
 function TestLocale:output(script)
@@ -107,10 +105,7 @@ function TestInstructionSets:test_an_unknown_one_is_refused_in_one_line()
     'swale: swale.core: there is no instruction set "foo"; there are: [%w, ]+scalar\n')
 end
 
-TestHome = {}
-
-function TestHome:setUp() self.dir = command.folder() end
-function TestHome:tearDown() command.remove(self.dir) end
+TestHome = command.in_a_folder()
 
 --- The cache is never in the current folder.
 function TestHome:test_a_relative_cache_is_ignored()

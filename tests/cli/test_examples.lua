@@ -3,12 +3,9 @@ local command = require "command"
 local folders = require "swale.folders"
 local lu = require "luaunit"
 
-TestExamples = {}
+TestExamples = command.in_a_folder()
 
 local EXAMPLES = os.getenv "SWALE_HOME" .. "/experiments/examples/"
-
-function TestExamples:setUp() self.dir = command.folder() end
-function TestExamples:tearDown() command.remove(self.dir) end
 
 function TestExamples:run_lua(name, ...)
   local result = command.swale(self.dir, { "lua", EXAMPLES .. name .. ".lua", ... })
@@ -46,12 +43,9 @@ end
 
 -- ------------------------------------------------------------------ experiments
 
-TestExperiments = {}
+TestExperiments = command.in_a_folder()
 
 local EXPERIMENTS = os.getenv "SWALE_HOME" .. "/experiments/"
-
-function TestExperiments:setUp() self.dir = command.folder() end
-function TestExperiments:tearDown() command.remove(self.dir) end
 
 -- Six images of noise in the files' format: a label, then planes of red, green, blue.
 local function write_images(path, n)

@@ -6,14 +6,12 @@ local lu = require "luaunit"
 local process = require "swale.process"
 local runs = require "swale.run"
 
-TestFaults = {}
+TestFaults = command.in_a_folder()
 
 function TestFaults:setUp()
   self.dir = command.folder()
   self.script = self.dir .. "/small.lua"
 end
-
-function TestFaults:tearDown() command.remove(self.dir) end
 
 function TestFaults:run_script(...) return command.swale(self.dir, { "run", "small.lua", ... }) end
 

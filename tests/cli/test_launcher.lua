@@ -45,7 +45,7 @@ local function listed_packages()
   return table.concat(names, "\n") .. "\n"
 end
 
-TestLauncher = {}
+TestLauncher = command.in_a_folder()
 
 function TestLauncher:setUp()
   self.dir = command.folder()
@@ -67,8 +67,6 @@ function TestLauncher:setUp()
     write(self.home .. "/" .. name, "")
   end
 end
-
-function TestLauncher:tearDown() command.remove(self.dir) end
 
 function TestLauncher:stub(name, body)
   local path = self.dir .. "/bin/" .. name

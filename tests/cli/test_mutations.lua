@@ -4,10 +4,7 @@ local core = require "swale.core"
 local lu = require "luaunit"
 local mutations = require "mutations"
 
-TestMutations = {}
-
-function TestMutations:setUp() self.dir = command.folder() end
-function TestMutations:tearDown() command.remove(self.dir) end
+TestMutations = command.in_a_folder()
 
 function TestMutations:test_a_mutant_depends_on_seed_and_number()
   local text = 'local x = f(1, "a") -- a comment\nreturn x + 2'

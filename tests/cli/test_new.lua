@@ -4,10 +4,7 @@ local folders = require "swale.folders"
 local lu = require "luaunit"
 local runs = require "swale.run"
 
-TestNew = {}
-
-function TestNew:setUp() self.dir = command.folder() end
-function TestNew:tearDown() command.remove(self.dir) end
+TestNew = command.in_a_folder()
 
 function TestNew:swale(...) return command.swale(self.dir, { ... }) end
 

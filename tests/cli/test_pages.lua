@@ -9,7 +9,7 @@ local command = require "command"
 local folders = require "swale.folders"
 local lu = require "luaunit"
 
-TestPages = {}
+TestPages = command.in_a_folder()
 
 local HOME = os.getenv "SWALE_HOME"
 
@@ -66,9 +66,6 @@ local function each_block(kind, f)
 end
 
 local KINDS = { lua = true, ["lua fragment"] = true, sh = true, text = true, c = true }
-
-function TestPages:setUp() self.dir = command.folder() end
-function TestPages:tearDown() command.remove(self.dir) end
 
 function TestPages:test_every_block_says_what_it_is()
   for _, page in ipairs(pages()) do

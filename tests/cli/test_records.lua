@@ -12,14 +12,12 @@ local standing = require "swale.run.status"
 local ENDLESS = "trainer:fit { epochs = 1e6, run = run }"
 local LONG = os.getenv "SWALE_TEST_LONG" == "1"
 
-TestRecords = {}
+TestRecords = command.in_a_folder()
 
 function TestRecords:setUp()
   self.dir = command.folder()
   self.script = self.dir .. "/small.lua"
 end
-
-function TestRecords:tearDown() command.remove(self.dir) end
 
 --- `line` of bash, with $@ for `swale run small.lua`; wait_for FILES waits until one has a line.
 function TestRecords:bash(line, args)

@@ -3,10 +3,7 @@ local command = require "command"
 local lu = require "luaunit"
 local process = require "swale.process"
 
-TestRepl = {}
-
-function TestRepl:setUp() self.dir = command.folder() end
-function TestRepl:tearDown() command.remove(self.dir) end
+TestRepl = command.in_a_folder()
 
 function TestRepl:repl(text)
   command.write(self.dir .. "/input", text)

@@ -5,7 +5,7 @@ local lu = require "luaunit"
 local process = require "swale.process"
 local walks = require "walks"
 
-TestWalks = {}
+TestWalks = command.in_a_folder()
 
 --- The toy's `./swale test` wants every shape of shapes.txt in areas.txt as well. It leaves what it
 --- tested in the toy's folder.
@@ -30,7 +30,6 @@ function TestWalks:setUp()
   lu.skipIf(not process.find "git" or not git(self.dir, "init", "-q"), "there is no git")
   command.write(self.dir .. "/.gitignore", "/.build/\n/tested/\n")
 end
-function TestWalks:tearDown() command.remove(self.dir) end
 
 local function piece(changes)
   local p = { name = "area", file = "areas.txt", after = "circle", text = "cube 6 a^2\n",

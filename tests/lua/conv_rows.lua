@@ -1,13 +1,12 @@
 -- The rows of convolutions for op_harness: by plain loops over arrays, images (batch, height,
 -- width, channels), weights (outputs, kernel height, kernel width, channels / groups).
 local h = require "op_harness"
+local windows = require "windows"
+
+local pair, zeros, out_size = windows.pair, windows.zeros, windows.out_size
+local joined, with = windows.joined, windows.with
 
 local B = "batch"
-
-local function pair(value, default)
-  if type(value) == "table" then return value[1], value[2] end
-  return value or default, value or default
-end
 
 -- visit(index into x, index into w, flat position in y, image) for every product of a convolution.
 local function each_product(o, x_shape, w_shape, y_shape, visit)
@@ -25,12 +24,6 @@ local function each_product(o, x_shape, w_shape, y_shape, visit)
       end
     end
   end
-end
-
-local function zeros(shape) return h.array(shape, function() return 0 end) end
-
-local function out_size(size, kernel, stride, padding, dilation)
-  return (size + 2 * padding - (kernel - 1) * dilation - 1) // stride + 1
 end
 
 local function result_shape(o, x, w)
@@ -75,15 +68,6 @@ local function weight(o, w_shape)
     end
     return w, squares
   end
-end
-
-local function with(shape) return { low = -1, high = 1, table.unpack(shape) } end
-
-local function joined(a, b)
-  local all = {}
-  for key, value in pairs(a) do all[key] = value end
-  for key, value in pairs(b) do all[key] = value end
-  return all
 end
 
 -- Each kind of window: its attributes, images and weights.
@@ -138,12 +122,12 @@ return function(class)
     local y = result_shape(o, x, w)
     local plain = name == "plain"
     h.add(class, { op = "conv2d", name = "conv2d_" .. name, attrs = o,
-      inputs = { with(x), with(w) }, reference = forward(o), wrong = plain and WRONG })
+      inputs = { with(x, 1), with(w, 1) }, reference = forward(o), wrong = plain and WRONG })
     h.add(class, { op = "conv2d_input", name = "conv2d_input_" .. name,
-      attrs = joined(o, { size = { x[2], x[3] } }), inputs = { with(y), with(w) },
+      attrs = joined(o, { size = { x[2], x[3] } }), inputs = { with(y, 1), with(w, 1) },
       reference = input(o, x), wrong = plain and WRONG_INPUT })
     h.add(class, { op = "conv2d_weight", name = "conv2d_weight_" .. name,
-      attrs = joined(o, { kernel = { w[2], w[3] } }), inputs = { with(x), with(y) },
+      attrs = joined(o, { kernel = { w[2], w[3] } }), inputs = { with(x, 1), with(y, 1) },
       differentiable = { 1 }, reference = weight(o, w), wrong = plain and WRONG_WEIGHT })
   end
 end

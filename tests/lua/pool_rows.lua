@@ -1,19 +1,12 @@
 -- The rows of pools and mirrored borders for op_harness: by plain loops over arrays, images (batch,
 -- height, width, channels).
 local h = require "op_harness"
+local windows = require "windows"
+
+local pair, zeros, out_size = windows.pair, windows.zeros, windows.out_size
+local joined, with = windows.joined, windows.with
 
 local B = "batch"
-
-local function pair(value, default)
-  if type(value) == "table" then return value[1], value[2] end
-  return value or default, value or default
-end
-
-local function zeros(shape) return h.array(shape, function() return 0 end) end
-
-local function out_size(size, kernel, stride, padding, dilation)
-  return (size + 2 * padding - (kernel - 1) * dilation - 1) // stride + 1
-end
 
 local function pooled_shape(o, x)
   local kh, kw = pair(o.kernel)
@@ -88,15 +81,6 @@ local function avg_unpool(o, x_shape)
     each_tap(o, x.shape, function(at, from) x[at] = x[at] + c[from] / (kh * kw) end)
     return x
   end
-end
-
-local function with(shape, range) return { low = -range, high = range, table.unpack(shape) } end
-
-local function joined(a, b)
-  local all = {}
-  for key, value in pairs(a) do all[key] = value end
-  for key, value in pairs(b) do all[key] = value end
-  return all
 end
 
 -- Each kind of window: its attributes and images; seven channels are a part of a vector.

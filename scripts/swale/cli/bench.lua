@@ -3,15 +3,9 @@ local cli = require "swale.cli"
 
 local M = { summary = "time training steps: swale bench [--only NAME,…]", order = 9 }
 
-local function split(text)
-  local parts = {}
-  for part in text:gmatch "[^,]+" do parts[#parts + 1] = part end
-  return parts
-end
-
 local function threads(text)
   local list = {}
-  for i, part in ipairs(split(text)) do
+  for i, part in ipairs(cli.parts(text)) do
     list[i] = cli.whole(1)(part)
     if not list[i] then return nil, ("'%s' is not a list of numbers such as 1,2"):format(text) end
   end
@@ -30,7 +24,7 @@ local function build_parser()
   parser:option("--threads", "Numbers of threads to measure with."):argname "N,…"
     :convert(threads):default "1,2"
   parser:option("--only", "Only workloads whose names contain one of these; by default all but"
-    .. " the heavy ones."):argname "NAME,…":convert(split)
+    .. " the heavy ones."):argname "NAME,…":convert(cli.parts)
   parser:option("--out", "Append the lines to this file as well."):argname "FILE"
   parser:option("--tag", "A word to write into every line."):argname "WORD":default ""
   parser:option("--min-time", "Seconds to measure each."):argname "S":convert(seconds):default "1"

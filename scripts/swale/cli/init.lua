@@ -114,6 +114,15 @@ function M.whole(least, most)
   end
 end
 
+---For argparse: the parts of a list such as 1,2.
+---@param text string
+---@return string[]
+function M.parts(text)
+  local parts = {}
+  for part in text:gmatch "[^,]+" do parts[#parts + 1] = part end
+  return parts
+end
+
 ---For argparse: a number of threads.
 M.thread_count = M.whole(1, 1024)
 
