@@ -44,8 +44,8 @@ function M.begin() end
 --- Adds the vitals of the network to a line; compiles their programs at the first call.
 local function look_of(self)
   return function(line)
-    self.vitals = self.vitals or vitals.new(self)
-    self.vitals:look(line)
+    self.vitals = self.vitals or vitals.new(self.evaluator, self.seed)
+    self.vitals:look(line, self.loop, self.graph.segments)
   end
 end
 

@@ -10,7 +10,7 @@ local TRAINED = 512   -- training examples for dead units
 local HELD_OUT = 1000 -- validation examples for margins
 
 ---@class swale.Vitals
----@field engine swale.Engine
+---@field evaluator swale.Evaluator   of the weights that are looked at
 ---@field names string[]            of the layers before the ReLUs
 ---@field dead? { program: swale.Program, x: swale.Tensor, y: swale.Tensor }
 ---@field margin? { program: swale.Program, x: swale.Tensor, y: swale.Tensor }
@@ -66,27 +66,28 @@ local function with_program(graph, outputs, data)
   return data
 end
 
----@param engine swale.Engine
+---@param evaluator swale.Evaluator
+---@param seed integer               of the samples
 ---@return swale.Vitals
-function M.new(engine)
-  local graph, data = engine.eval_graph, engine.data
-  local self = setmetatable({ engine = engine, ratios = {} }, Vitals)
+function M.new(evaluator, seed)
+  local graph, data = evaluator.graph, evaluator.data
+  local self = setmetatable({ evaluator = evaluator, ratios = {} }, Vitals)
   local outputs
   self.names, outputs = dead_outputs(graph)
   if #outputs > 0 then
-    self.dead = with_program(graph, outputs, sample(data.train.source, TRAINED, engine.seed))
+    self.dead = with_program(graph, outputs, sample(data.train.source, TRAINED, seed))
   end
   if graph.hit and graph.y:ndim() == 1 and data.valid
     and (graph.output:shape()[2] or 1) ~= 1 and not graph.counted then
     self.margin = with_program(graph, { margin_output(graph) },
-      sample(data.valid.source, HELD_OUT, engine.seed))
+      sample(data.valid.source, HELD_OUT, seed))
   end
   return self
 end
 
 local function run(self, looked)
   return errors.check(looked.program:run { inputs = { looked.x, looked.y },
-    vectors = { self.engine.weights, self.engine.buffers }, batch = #looked.x })
+    vectors = { self.evaluator.weights, self.evaluator.buffers }, batch = #looked.x })
 end
 
 local function dead_units(self, line)
@@ -104,20 +105,22 @@ local function margins(self, line)
 end
 
 --- |change| / |weights| of each parameter at a step of the last epoch.
-local function update_ratios(self, line)
-  local engine, ratios = self.engine, self.ratios
-  if not engine.loop:update_ratios(ratios) then return end
+local function update_ratios(self, line, loop, segments)
+  local ratios = self.ratios
+  if not loop:update_ratios(ratios) then return end
   line.update_ratio = {}
-  for i, s in ipairs(engine.graph.segments) do line.update_ratio[s.path] = ratios[i] end
+  for i, s in ipairs(segments) do line.update_ratio[s.path] = ratios[i] end
 end
 
 ---Adds the statistics to the record of an epoch: dead_units, update_ratio, margin_mean, margin_low
 ---(the 10 % quantile).
 ---@param line table
-function Vitals:look(line)
+---@param loop swale.Loop|swale.CustomLoop
+---@param segments swale.Segment[]    of the weights
+function Vitals:look(line, loop, segments)
   if self.dead then dead_units(self, line) end
   if self.margin then margins(self, line) end
-  update_ratios(self, line)
+  update_ratios(self, line, loop, segments)
 end
 
 return M
