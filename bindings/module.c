@@ -9,6 +9,7 @@
 #include "base/parallel.h"
 #include "kernels/open.h"
 #include "support.h"
+#include "train/loop.h"
 
 /* Afterwards the system may unload this code. An object that a finaliser makes while the state
  * closes is never finalised and keeps the context, so the threads are ended explicitly. */
@@ -83,6 +84,8 @@ static void fill_core(lua_State *L, int module) {
   lua_setfield(L, -2, "INTERRUPTED");
   lua_pushnumber(L, (lua_Number)NAN);
   lua_setfield(L, -2, "NAN");
+  lua_pushinteger(L, SW_LOOP_NORMS);
+  lua_setfield(L, -2, "LOOP_NORMS");
 }
 
 static void open_context(lua_State *L, lx_module *m) {

@@ -7,8 +7,8 @@
  *     G2 = |g|^2 - S / B                          target "population"
  * The batch is drawn without replacement from N examples. For a batch drawn with replacement the
  * second form gives |G_N|^2: the N examples are its population. Numerator and denominator are
- * averaged separately over the last 32 measurements; their spread over 16 blocks of two gives a 95 %
- * Fieller set for the ratio. A change of the batch size discards the measurements before it.
+ * averaged separately over the last 32 measurements; their spread over 16 blocks of two gives a
+ * 95 % Fieller set for the ratio. A change of the batch size discards the measurements before it.
  */
 #ifndef SW_NOISE_H
 #define SW_NOISE_H
@@ -38,9 +38,9 @@ typedef struct sw_noise {
 
 SW_API void sw_noise_init(sw_noise *e, sw_noise_target target, int64_t n);
 
-/* Adds a measurement: sum_sumsq = sum over i of |g_i|^2, grad_sumsq = |g|^2. Ignores a batch of one,
- * of N or more, values that are not finite, and norms whose squares underflowed (sum_sumsq below
- * B grad_sumsq). */
+/* Adds a measurement: sum_sumsq = sum over i of |g_i|^2, grad_sumsq = |g|^2. Ignores a batch of
+ * one, of N or more, values that are not finite, and norms whose squares underflowed (sum_sumsq
+ * below B grad_sumsq). */
 SW_API void sw_noise_add(sw_noise *e, int64_t batch, double sum_sumsq, double grad_sumsq);
 
 /* The means of S and G2 over the measurements kept; NaN without any. */

@@ -67,6 +67,7 @@ function core.die_with_parent(pid) end
 core.INTERRUPTED = {}
 ---A NaN that is printed as nan: that of 0 / 0 has a sign on some machines.
 core.NAN = 0 / 0
+core.LOOP_NORMS = 32 -- measured steps whose norms a loop keeps
 ---Writes to a temporary name in the same folder, syncs, renames.
 ---@param path string
 ---@param text string
@@ -527,7 +528,7 @@ function core.loop(o) end
 ---@param name swale.Hyper          momentum is Adam's beta1, too
 ---@param value number|swale.NativeSchedule
 function Loop:set(name, value) end
----Steps every, 2 every, … run the measured program, whose norms are kept: the last 32.
+---Steps every, 2 every, … run the measured program, whose norms are kept: the last LOOP_NORMS.
 ---@param every integer             steps; 0: never
 function Loop:measure(every) end
 ---Measurement i, from 1; nil: not made yet, or not kept any more.

@@ -1,5 +1,6 @@
 --- The measurements of one trainer: when they are due, what they keep, their values in the state.
 --- The rows come from swale.measure; nothing here depends on their names.
+local core = require "swale.core"
 local errors = require "swale.errors"
 local estimate = require "swale.estimate"
 local isolated = require "swale.measure.isolated"
@@ -8,8 +9,6 @@ local states = require "swale.trainer.state"
 local values = require "swale.measure.values"
 
 local M = {}
-
-local RING = 32 -- measured steps whose norms the loop keeps
 
 ---@class swale.AskedMeasurement
 ---@field name string
@@ -131,7 +130,7 @@ end
 ---@param loop swale.Loop|swale.CustomLoop
 function Measurements:attach(loop)
   local period = self:period()
-  self.most_steps = period > 0 and RING * period or math.maxinteger
+  self.most_steps = period > 0 and core.LOOP_NORMS * period or math.maxinteger
   self.taken = loop:state({}).measurements
   if period > 0 then loop:measure(period) end
 end
