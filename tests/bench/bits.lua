@@ -36,7 +36,7 @@ local function hash(text, h)
   return h
 end
 
---- Of numbers by their bits, of a tensor by its elements'.
+--- The hash of a number's bits, or of all elements of a tensor.
 local function hash_of(value, h)
   if type(value) == "number" then return hash(string.pack("<d", value), h) end
   local numbers = value:reshape { value:numel() }:table()

@@ -11,7 +11,7 @@ local core = require "swale.core"
 local process = require "swale.process"
 local tables = require "swale.table"
 
---- Workloads that others have under another name.
+--- Names of workloads that the other program calls differently.
 local ALIASES = { overhead_LambdaLR_step = "overhead_schedule_and_hook",
   start_python_nothing = "start_lua_nothing" }
 
@@ -33,7 +33,7 @@ local function options(args)
   return parser:parse(args)
 end
 
---- A line; of the parts of a step, each part.
+--- Takes a line; a line of parts of a step gives one row for each part.
 local function take(found, name, record)
   if record.kind ~= "parts" then
     found[name] = record
@@ -45,7 +45,7 @@ local function take(found, name, record)
   end
 end
 
---- What one call measures: lines by workload.
+--- Runs a program once: its lines by workload.
 local function measure(words, o, only, out)
   local argv = table.move(words, 1, #words, 1, {})
   for _, word in ipairs { "--threads", o.threads, "--only", only, "--min-time", o.min_time } do
@@ -67,7 +67,7 @@ local function measure(words, o, only, out)
   return found
 end
 
---- In milliseconds.
+--- The time of a line in milliseconds.
 local function time_of(record)
   return record.median_ms or record.us and record.us / 1e3 or record.wall_s and record.wall_s * 1e3
 end

@@ -1,4 +1,4 @@
--- What a training example costs: against batch size, number of examples, and number of parameters.
+-- The time of a training example against batch size, number of examples, and number of parameters.
 --
 --   ./swale lua tests/bench/cost.lua [SECONDS]    a minute or more; writes docs/cost.{svg,json}
 --

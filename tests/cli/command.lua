@@ -1,4 +1,4 @@
---- What tests of whole commands share: a folder of their own, commands run in it, servers.
+--- For tests of whole commands: a folder of their own, commands run in it, servers.
 local folders = require "swale.folders"
 local process = require "swale.process"
 local temporary = require "temporary"
@@ -51,7 +51,7 @@ function M.swale(dir, args, env)
   return assert(process.run(words(args), o))
 end
 
----The same by way of bash: `line` has "$@" where the command shall be.
+---The same through bash: `line` has "$@" in place of the command.
 ---@param dir string
 ---@param line string
 ---@param args string[]
@@ -84,8 +84,8 @@ end
 ---@param seconds number
 function M.sleep(seconds) require("luv").sleep(math.floor(seconds * 1000)) end
 
---- A small training on the digits, with which a run can go wrong in many ways. %s: what is done
---- with trainer, run and p.
+--- A small training on the digits, for runs that go wrong. %s: statements that use trainer, run and
+--- p.
 local SCRIPT = [[
 local sw = require "swale"
 return sw.experiment {

@@ -1,5 +1,5 @@
---- Runs that are ended at random moments: by a signal, or by a disk that is full. What was recorded
---- before is all there and can be read, and nothing else is left.
+--- Ends runs at random moments, by a signal or a full disk. All that was recorded before must be
+--- there and readable, and nothing else may be left.
 ---
 ---     ./swale lua tests/cli/kills.lua 200 [seed]
 package.path = (os.getenv "SWALE_HOME" or ".") .. "/tests/lua/?.lua;" .. package.path
@@ -13,7 +13,7 @@ local M = {}
 
 local HANGS = 60 -- seconds after a signal
 
---- A record each step, and each epoch a checkpoint and another run.json.
+--- Writes a record each step, and each epoch a checkpoint and run.json.
 local BODY = [[
     local trainer = sw.Trainer {
       model = sw.nn.Linear(data.features, data.classes), data = data, lr = p.lr,
@@ -54,7 +54,7 @@ local function check_checkpoints(dir)
   return steps
 end
 
---- One record for each step from the first on, none lost. The last step.
+--- Checks that there is one record for each step from the first on. Returns the last step.
 local function check_metrics(dir)
   local step = 0
   if not folders.exists(dir .. "/metrics.jsonl") then return step end
@@ -67,7 +67,7 @@ local function check_metrics(dir)
   return step
 end
 
---- No temporary file is left once somebody else has looked at the run.
+--- Checks that no temporary file is left after another process has read the run.
 local function check_litter(dir)
   command.swale(".", { "plot", dir })
   for _, path in ipairs(files_below(dir, {})) do assert(not path:find "%.tmp%.", path) end
@@ -102,7 +102,7 @@ local function environment(dir)
   return process.environment { SWALE_RUNS = dir .. "/runs", CI = "true", SWALE_KILL_PIDS = dir }
 end
 
---- Calls ready() until it holds, at most for some seconds.
+--- Calls ready() until it returns true, at most for some seconds.
 local function wait_for(seconds, ready)
   local uv = require "luv"
   local start = uv.hrtime()
@@ -121,7 +121,7 @@ local function has_records(dir)
 end
 
 --- Starts a command in a folder, sends it a signal some seconds after it has begun, or after there
---- are records. code, signal as libuv gives them.
+--- are records. Returns code and signal as libuv gives them.
 local function killed(dir, args, signal, seconds, after_records)
   local uv, argv, code, by = require "luv", process.swale(), nil, nil
   table.move(args, 1, #args, #argv + 1, argv)
@@ -180,7 +180,7 @@ function M.run(dir, random)
   return only_runs(dir, { [status] = true })
 end
 
----Ends a batch; its children end with it.
+---Ends a batch; its children must end with it.
 ---@param dir string
 ---@param random swale.Random
 function M.batch(dir, random)
@@ -204,7 +204,7 @@ end
 
 -- ------------------------------------------------------------------ a full disk
 
---- A file system of so many KiB, where a process may mount one; else files may not grow beyond.
+--- A file system of so many KiB, if the process may mount one; else a limit on the size of files.
 local SMALL_DISK = [[
 mount -t tmpfs -o size=%dk none runs && "$@"; code=$?; cp -r runs/. kept; exit $code]]
 
@@ -238,7 +238,7 @@ end
 
 -- ------------------------------------------------------------------ many of them
 
----Ends runs, batches and disks in turn; raises at the first that leaves something wrong.
+---Ends runs and batches and fills disks in turn; raises at the first that leaves a fault.
 ---@param o { count: integer, seed: integer, say?: fun(line: string) }
 ---@return integer steps   that all of them had made
 function M.many(o)

@@ -1,10 +1,9 @@
---- Mutants of the scripts that are shipped. Each runs in a process of its own, with little memory
---- and time; whatever was done to it, it ends well or in an error that names a line of the script's
---- own, never by a signal.
+--- Mutants of the shipped scripts. Each runs in a process of its own, with little memory and time;
+--- it must end well or in an error that names a line of the script, never by a signal.
 ---
 ---     ./swale lua tests/cli/mutations.lua 10000 [seed [jobs]]
 ---
---- What a mutant is depends on the seed and its number alone. Those that end wrong are kept.
+--- A mutant depends on the seed and its number alone. Those that end wrong are kept.
 local core = require "swale.core"
 local folders = require "swale.folders"
 local pool = require "swale.batch.pool"
@@ -13,7 +12,7 @@ local process = require "swale.process"
 local M = {}
 
 local MEMORY = 1500 * 1024     -- KiB of address space
-local SECONDS = 10             -- for one mutant; a loop without end is ended then, and no crash
+local SECONDS = 10             -- for one mutant; an endless loop is ended then and is no fault
 
 -- ------------------------------------------------------------------ tokens
 
@@ -28,7 +27,7 @@ local function next_token(text, at)
   end
 end
 
---- The text in pieces, and the positions of those that are neither blank nor comment.
+--- Splits the text into tokens; solid: the positions of those that are neither blank nor comment.
 local function tokens_of(text)
   local tokens, solid, at = {}, {}, 1
   while at <= #text do
@@ -98,10 +97,10 @@ local WAYS = {
   end,
 }
 
---- Numbers are changed most: they are what reaches the core.
+--- Numbers are changed most often: they reach the core.
 local CHOSEN = { 1, 2, 3, 4, 4, 4, 5, 5, 5, 6, 6, 7, 8 }
 
-local TRIES = 5 -- at a mutant that compiles: what does not, tests Lua
+local TRIES = 5 -- at a mutant that compiles: others only test Lua
 
 ---The mutant of that number.
 ---@param text string
@@ -133,7 +132,7 @@ local function scripts_below(folder, list)
   return list
 end
 
---- What `swale new` writes, too.
+--- Includes the script that `swale new` writes.
 local function scripts(home, dir)
   local list = scripts_below(home .. "/experiments", {})
   local words = process.swale()
@@ -143,7 +142,7 @@ local function scripts(home, dir)
   return list
 end
 
---- Small data and short trainings, as long as the mutant leaves them be.
+--- Small data and short trainings, unless the mutation changes that.
 local function shortened(text)
   return (text:gsub('"fashion%-mnist"', '"digits"'):gsub('"mnist"', '"digits"')
     :gsub("epochs = %d+", "epochs = 1"))
@@ -178,8 +177,8 @@ end
 --- done, failed, a parameter, diverged, and the interrupts; a mutant may say os.exit itself.
 local CODES = { [0] = true, true, true, true, [129] = true, [130] = true, [143] = true }
 
---- What is wrong with how a mutant ended: a signal, a status that means nothing, or a message that
---- shows a line inside Swale. nil: nothing.
+--- The fault of a mutant's end: a signal, an unknown status, or a message that shows a line inside
+--- Swale; or nil.
 local function wrong(job, result)
   if result.timed_out then return nil end
   if result.signal ~= 0 or result.problem then return "crashed" end

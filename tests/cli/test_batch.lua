@@ -214,7 +214,7 @@ function TestBatch:test_a_hundred_jobs()
   ends(self:batch("a.lua", "--seeds", "100", "--jobs", "8"), 0, "ran 100, failed 0")
 end
 
---- Two run, one is done, three are to come; Ctrl-C once the two are at work.
+--- One run is done, two are running, three are waiting; Ctrl-C once the two have begun.
 function TestBatch:test_ctrl_c_ends_the_children_in_good_order()
   command.write_script(self.dir .. "/a.lua", [[
     trainer:fit { epochs = run.seed == 1 and 1 or 1e6, run = run }]])

@@ -63,7 +63,7 @@ function TestBench:test_names()
   lu.assert_equals(command.swale(self.dir, { "bench", "--only", "no_such" }).code, 2)
 end
 
---- A peer that is always at 1000 ms.
+--- A peer that always reports 1000 ms.
 function TestBench:test_compare()
   command.write(self.dir .. "/peer.sh", [[
     echo "hello"

@@ -141,7 +141,7 @@ end }]])
   contains(self:check("--no-time").out, "measure: drift: every 0.5 epochs, 4 times\n")
 end
 
---- What scripts do after a training has something to do it with.
+--- Code behind the training finds what a training leaves.
 function TestCheck:test_what_comes_after_the_training()
   command.write_script(self.dir .. "/a.lua", [[
     trainer.average = sw.average.SWA { start = 1, keep = true }
@@ -160,7 +160,7 @@ function TestCheck:test_what_comes_after_the_training()
   contains(result.out, "fit: 3 epochs: 113 updates", "average", "fit: 5 steps: 5 updates")
 end
 
---- No pass over the training set, for the statistics of averages either.
+--- There is no pass over the training set, not even for the statistics of averages.
 function TestCheck:test_averages_are_not_re_estimated()
   local reestimate, calls = require "swale.reestimate", 0
   local buffers = reestimate.buffers

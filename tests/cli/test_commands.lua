@@ -1,4 +1,4 @@
---- The command line itself: help, versions, mistakes; what a run that ends well leaves.
+--- The command line: help, versions, mistakes; the files of a run that ends well.
 local command = require "command"
 local folders = require "swale.folders"
 local lu = require "luaunit"

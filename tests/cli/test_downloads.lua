@@ -1,5 +1,5 @@
---- Data sets that come over a network, by a server of our own that misbehaves on demand; caches
---- that are damaged or cannot be written.
+--- Data sets from a network, by a local server that misbehaves on demand; caches that are damaged
+--- or cannot be written.
 local command = require "command"
 local folders = require "swale.folders"
 local lu = require "luaunit"
@@ -49,7 +49,7 @@ function TestDownloads:get(how, name)
   })
 end
 
---- Nothing half-made is left: no file, no temporary folder.
+--- Nothing unfinished is left: no file, no temporary folder.
 function TestDownloads:fails(result, ...)
   lu.assert_equals(result.code, 1, result.err)
   for _, part in ipairs { "127.0.0.1", "swale data get", self.cache, ... } do
@@ -74,7 +74,7 @@ function TestDownloads:test_a_whole_download()
   self:damaged_cache(environment)
 end
 
---- A cache file cut short is named, and `data get` makes it anew.
+--- A truncated cache file is named, and `data get` makes it again.
 function TestDownloads:damaged_cache(environment)
   local path = self.cache .. "/fashion-mnist-v1.safetensors"
   assert(process.run({ "truncate", "-s", "1000000", path }).code == 0)
@@ -96,7 +96,7 @@ function TestDownloads:test_changed_on_the_way()
   self:fails(self:get "wrong", "t10k-images-idx3-ubyte.gz")
 end
 
---- The first of the files has 7,840,016 bytes: what is longer is given up at that length.
+--- The first of the files has 7,840,016 bytes: a longer download is ended at that length.
 function TestDownloads:test_too_long_when_decompressed()
   self:fails(self:get "bomb",
     "t10k-images-idx3-ubyte.gz: more than 7840016 bytes when decompressed")

@@ -1,4 +1,4 @@
---- What a machine may have set differently: the locale, the home folder, another Lua.
+--- Settings of the machine: the locale, the home folder, another Lua.
 local command = require "command"
 local folders = require "swale.folders"
 local lu = require "luaunit"
@@ -6,8 +6,8 @@ local process = require "swale.process"
 
 TestLocale = command.in_a_folder()
 
---- A locale whose numbers have a decimal comma, made on the spot; a bare system has no sources for
---- one, not even a character map.
+--- Makes a locale whose numbers have a decimal comma; a minimal system has no sources for one, not
+--- even a character map.
 local ASCII = [[
 <code_set_name> ASCII
 <comment_char> %
@@ -38,7 +38,7 @@ function TestLocale:setUp()
   self.made = folders.exists(self.dir .. "/xx_XX/LC_NUMERIC")
 end
 
---- What a script prints that may use the locale "xx_XX".
+--- The output of a script that may use the locale "xx_XX".
 function TestLocale:output(script)
   if not self.made then lu.skip "localedef makes no locale here" end
   command.write(self.dir .. "/script.lua", script)

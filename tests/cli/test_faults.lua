@@ -1,4 +1,4 @@
---- Runs that go wrong: one clear message, the right exit status, nothing lost that was recorded.
+--- Runs that fail: one clear message, the right exit status, no record lost.
 local command = require "command"
 local core = require "swale.core"
 local folders = require "swale.folders"
@@ -21,8 +21,8 @@ local function fails(result, code, ...)
   lu.assert_not_str_contains(result.err, "stack traceback")
 end
 
---- The record of the only run: how it ended; its metrics parse, its checkpoints load. What was
---- being written when a run was killed has another name yet.
+--- Checks the record of the only run: its end; its metrics parse, its checkpoints load. A file that
+--- was being written when a run was killed still has its temporary name.
 function TestFaults:kept(status)
   local dir = command.only_run(self.dir)
   local info, records = runs.read_info(dir), runs.read_metrics(dir)
@@ -160,7 +160,7 @@ function TestFaults:test_a_checkpoint_that_does_not_fit()
   lu.assert_equals(folders.entries(dir .. "/checkpoints"), { "one.safetensors" })
 end
 
---- Nothing can be written any more, run.json neither.
+--- Nothing can be written any more, not even run.json.
 function TestFaults:test_not_even_run_json()
   command.write_script(self.script, [[
     io.open(run.dir .. "/here", "w"):close()
@@ -198,7 +198,7 @@ end
 
 local ENDLESS = "trainer:fit { epochs = 1e6, run = run }"
 
---- Runs in the background, gets a signal once metrics are there; the exit status.
+--- Runs in the background and is sent a signal once there are metrics. Returns the exit status.
 function TestFaults:signalled(signal)
   return command.shell(self.dir, ([[
     "$@" 2>err & pid=$!

@@ -1,5 +1,5 @@
 --- The installed tree: moved after installing, run by stock lua5.4 and built against by a program
---- in C, all from a folder that has nothing to do with the checkout.
+--- in C, all from a folder outside of the checkout.
 local command = require "command"
 local lu = require "luaunit"
 
@@ -24,7 +24,7 @@ TestInstall = {}
 
 local dir
 
--- A shell without anything that tells where the checkout is.
+-- A shell without any variable that names the checkout.
 local function shell(line)
   local pipe = assert(io.popen(string.format([[
     unset SWALE_BUILD SWALE_HOME SWALE_PRESET LUA_PATH LUA_CPATH LUA_PATH_5_4 LUA_CPATH_5_4

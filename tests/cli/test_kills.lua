@@ -1,4 +1,4 @@
---- Runs that are ended at random moments, see kills.lua: some, and with --long many.
+--- Ends runs at random moments, see kills.lua: some, and with --long many.
 local kills = require "kills"
 local lu = require "luaunit"
 

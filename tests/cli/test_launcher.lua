@@ -1,5 +1,5 @@
---- The launcher ./swale, in a checkout of straw: cmake, apt-get and their kin are stubs that write
---- down what they were asked for, so that nothing is compiled or installed and no network is used.
+--- The launcher ./swale in a checkout of stubs: cmake, apt-get and others only record their
+--- arguments, so that nothing is compiled or installed and no network is used.
 local command = require "command"
 local folders = require "swale.folders"
 local lu = require "luaunit"
@@ -76,7 +76,7 @@ function TestLauncher:stub(name, body)
   os.execute("chmod +x " .. command.quote(path))
 end
 
--- Runs a shell command with the stubs; its output with that of its errors, and its exit status.
+-- Runs a shell command with the stubs. Returns its output and errors, and its exit status.
 function TestLauncher:shell(line)
   local pipe = assert(io.popen(string.format([[
     unset SWALE_BUILD SWALE_HOME SWALE_PRESET LUA_PATH LUA_CPATH LUA_PATH_5_4 LUA_CPATH_5_4

@@ -1,6 +1,5 @@
---- What becomes of a run's record when its process is ended, its files are taken away, its streams
---- are closed or its disk is full: nothing that was recorded is lost, and nothing is believed that
---- is not so.
+--- The record of a run whose process is ended, whose files are deleted, whose streams are closed or
+--- whose disk is full: no record is lost, and the status is true.
 local command = require "command"
 local core = require "swale.core"
 local folders = require "swale.folders"
@@ -32,8 +31,8 @@ function TestRecords:bash(line, args)
     ]] .. line, args or { "run", "small.lua" })
 end
 
---- Whatever happened: run.json, metrics and checkpoints can be read; of the last checkpoint's step
---- there is a line. Returns what run.json says and the lines.
+--- Checks that run.json, metrics and checkpoints can be read, and that the last checkpoint's step
+--- has a line. Returns run.json and the lines.
 function TestRecords:readable(dir)
   dir = dir or command.only_run(self.dir)
   local info, records, last = runs.read_info(dir), runs.read_metrics(dir), 0
@@ -117,7 +116,7 @@ function TestRecords:runs_of_children()
   return list
 end
 
---- Whenever it comes, there is no run yet, or one that says "interrupted".
+--- At any moment there is either no run yet, or one that says "interrupted".
 function TestRecords:test_a_signal_at_any_moment()
   command.write_script(self.script, ENDLESS)
   for i = 1, LONG and 100 or 10 do
@@ -134,7 +133,7 @@ function TestRecords:test_a_signal_at_any_moment()
   end
 end
 
---- Patience ends: more signals come while the last checkpoint and the end are being written.
+--- More signals come while the last checkpoint and the end are being written.
 function TestRecords:test_signals_without_end()
   command.write_script(self.script, ENDLESS)
   local result = self:bash [[
@@ -150,7 +149,7 @@ end
 
 -- ------------------------------------------------------------------ kills
 
---- A process that ended but that nobody reaps, as in a container without init, does not live.
+--- A zombie, as in a container without init, counts as ended.
 local function lives(pid)
   local state = (folders.read(("/proc/%d/stat"):format(pid)) or ""):match "%) (%a) "
   return state ~= nil and state ~= "Z" and state ~= "X"
@@ -199,7 +198,7 @@ function TestRecords:test_killed_at_any_moment()
   end
 end
 
---- The reader says so, and takes away what the killed writer was writing.
+--- The reader reports it and removes the killed writer's temporary files.
 function TestRecords:test_a_plot_of_a_killed_run()
   if not process.find "gnuplot" then lu.skip "there is no gnuplot" end
   command.write_script(self.script, ENDLESS)
@@ -280,7 +279,7 @@ function TestRecords:test_the_next_writer_clears_what_a_killed_one_left()
   lu.assert_equals(folders.entries(self.dir), others)
 end
 
---- The lock tells a living writer, whatever its number says here.
+--- The lock shows that the writer lives, whatever its pid is in this namespace.
 function TestRecords:test_a_living_writers_file_is_left_alone()
   local path = self.dir .. "/a.json.tmp.99999999"
   local lock = core.hold(path)
@@ -317,7 +316,7 @@ function TestRecords:test_records_that_are_taken_away()
   end
 end
 
---- Long before its end a run notices that it writes for nothing.
+--- A run notices long before its end that its files were deleted.
 function TestRecords:test_an_endless_run_whose_records_are_deleted_ends()
   command.write_script(self.script, ENDLESS)
   local result = self:bash [[
@@ -353,8 +352,8 @@ end
 
 -- ------------------------------------------------------------------ a full disk
 
---- Runs end as "failed: disk full", with every line whole. A small file system of our own, in a
---- namespace where anybody may mount one.
+--- Runs end as "failed: disk full", with every line whole. On a small file system in a namespace
+--- where any user may mount one.
 function TestRecords:test_a_full_file_system()
   if not process.find "unshare" or process.run { "unshare", "-rm", "true" }.code ~= 0 then
     lu.skip "no namespace can be made here"

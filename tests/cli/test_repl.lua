@@ -1,4 +1,4 @@
---- swale repl, by way of pipes and, where there is python3, on a terminal.
+--- swale repl, through pipes and, with python3, on a terminal.
 local command = require "command"
 local lu = require "luaunit"
 local process = require "swale.process"

@@ -1,4 +1,4 @@
--- Finalisers of the script's own that end and revive objects while memory runs out.
+-- Finalisers of a script that free and revive objects while memory runs out.
 local kept = {}
 do
   local t = core.zeros { 100 }

@@ -1,4 +1,4 @@
--- JSON there and back.
+-- JSON, encoded and decoded.
 local text = core.json_encode({ name = "é\n", rates = { 0.1, 1, 2.0 }, deep = { { { on = true } } },
   none = {} }, 2)
 local value, why = core.json_decode(text)

@@ -2,8 +2,8 @@
 # Fuzzes every parser, and schedules, for so many seconds each (60), one after another:
 #   tests/fuzz/run.sh [SECONDS] [TARGET …]        run.sh 600 csv npy
 # Builds with clang in .build/fuzz, or in $SWALE_FUZZ_BUILD. What is new in the corpus stays in the
-# build folder; an input that crashes is left there as crash-* and named, and the exit code is 1.
-# With SWALE_FUZZ_KEEP=1 what reaches more of the code, minimised, joins the committed corpus.
+# build folder; an input that crashes is kept there as crash-* and named, and the exit code is 1.
+# With SWALE_FUZZ_KEEP=1 inputs that reach more code are minimised and join the committed corpus.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 source=$(cd "$here/../.." && pwd)

@@ -1,5 +1,5 @@
 #!/bin/bash
-# All linters over the whole tree; non-zero if any of them has something to say.
+# All linters over the whole tree; non-zero if any of them finds a fault.
 #   tests/lint/run.sh [NAME…]    one or some of: format tidy cppcheck luacheck shell gcc clang tree
 # The packages come by `./swale setup lint`.
 set -u
@@ -19,13 +19,13 @@ build_with() { # preset
 lint_gcc() { build_with ci; }
 lint_clang() { build_with ci-clang; }
 
-# The kernels' bodies and vector words are tables, aligned by hand.
+# The kernels' bodies and vector primitives are tables, aligned by hand.
 lint_format() {
   c_files | grep -Ev '/(body|vec)_[^/]*\.h$' |
     xargs -r clang-format --dry-run -Werror --ferror-limit=1
 }
 
-# By clang's own compile commands. One file a time: the analyzer remembers too much of the last.
+# By clang's own compile commands, one file at a time: the analyzer keeps state between files.
 tidy() { xargs -r -P "$jobs" -n 1 clang-tidy --quiet -p .build/ci-clang "$@" 2>/dev/null; }
 lint_tidy() {
   cmake --preset ci-clang >/dev/null || return 1

@@ -1,5 +1,5 @@
---- Calls that are right, as a start: random_calls.lua replaces a part of their arguments. A recipe
---- is a function of the pool that gives the arguments; of a method, self comes first.
+--- Valid calls: random_calls.lua replaces a part of their arguments. A recipe is a function of the
+--- pool that returns the arguments; for a method, self comes first.
 local sw = require "swale"
 local values = require "call_values"
 

@@ -1,5 +1,5 @@
---- What random calls are made with: plain values of every kind, and a pool of Swale's objects, to
---- which the results of calls are added. What is drawn depends on the stream alone.
+--- Arguments of random calls: plain values of every kind, and a pool of Swale's objects, to which
+--- the results of calls are added. Draws depend on the stream alone.
 local core = require "swale.core"
 local sw = require "swale"
 
@@ -41,7 +41,7 @@ function Values:whole(n) return self.stream:integer(n) end
 function Values:one_in(n) return self.stream:integer(n) == 1 end
 function Values:any_of(list) return list[self.stream:integer(#list)] end
 
---- Of Swale's objects: "tensor", "swale.Layer"; nil for other values.
+--- The class of an object of Swale: "tensor", "swale.Layer"; nil for other values.
 function M.class_of(value)
   if type(value) ~= "table" and type(value) ~= "userdata" then return nil end
   local meta = debug.getmetatable(value)
@@ -163,7 +163,7 @@ local function small_layer(self)
   }
 end
 
-local ENOUGH = 40 -- steps of all fits of one trainer; a hook ends those that would take longer
+local ENOUGH = 40 -- steps of all fits of one trainer; a hook ends longer ones
 
 ---@return swale.Trainer
 function Values:trainer()
@@ -174,7 +174,7 @@ function Values:trainer()
   return M.limited(trainer)
 end
 
----The same trainer; it raises where it has made many steps.
+---The same trainer; raises after many steps.
 function M.limited(trainer)
   local steps = 0
   return trainer:on("step", function()

@@ -75,7 +75,7 @@ local CASES = {
   plain = { {}, { B, 4, 4, 2 }, { 3, 3, 3, 2 } },
   padded = { { padding = 1 }, { B, 4, 3, 2 }, { 2, 3, 3, 2 } },
   strided = { { stride = 2, padding = 1 }, { B, 5, 5, 2 }, { 3, 3, 3, 2 } },
-  -- the last rows and columns are seen by no window
+  -- the last rows and columns are in no window
   indivisible = { { stride = 3 }, { B, 7, 6, 1 }, { 2, 2, 2, 1 } },
   gaps = { { stride = 3 }, { B, 5, 4, 2 }, { 2, 1, 1, 2 } },
   dilated = { { dilation = 2, padding = 2 }, { B, 4, 5, 1 }, { 2, 3, 3, 1 } },
@@ -87,7 +87,7 @@ local CASES = {
   depthwise_multiplied = { { groups = 2, stride = 2 }, { B, 4, 4, 2 }, { 4, 2, 2, 1 } },
   pointwise = { {}, { B, 3, 2, 4 }, { 3, 1, 1, 4 } },
   pointwise_strided = { { stride = 2 }, { B, 4, 3, 2 }, { 3, 1, 1, 2 } },
-  -- whole taps that see nothing but padding
+  -- taps with padding alone
   far_padded = { { padding = 3 }, { B, 2, 2, 1 }, { 1, 3, 3, 1 } },
 }
 

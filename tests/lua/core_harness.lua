@@ -1,4 +1,4 @@
---- What the tests of swale.core share: errors, folders, scripts in processes of their own.
+--- For the tests of swale.core: errors, folders, scripts in processes of their own.
 local lu = require "luaunit"
 local temporary = require "temporary"
 

@@ -66,7 +66,7 @@ local function mean_and_r(stats, c, g)
   return stats[(g - 1) * 2 * channels + c], stats[(g - 1) * 2 * channels + channels + c]
 end
 
--- Of stats that are whatever they are: the rule's own formulas.
+-- With given stats: the formulas of the derivative.
 local function grad(size)
   return function(x, dy, gamma, stats)
     local dx, dgamma, dbeta = zeros(x.shape), zeros(gamma.shape), zeros(gamma.shape)

@@ -1,5 +1,5 @@
--- What every op has to pass. A row of a table says how the op is called and what it should give, by
--- plain Lua on arrays { shape = {…}, … } in row-major order; the rest is here:
+-- The tests of every op. A row of a table says how the op is called and what it must give, by plain
+-- Lua on arrays { shape = {…}, … } in row-major order; the rest is here:
 --   value      a float64 program against that, for batch sizes that change within one program
 --   eager      on tensors, against the program: equal bits
 --   float32    a float32 program against the float64 one
@@ -184,7 +184,7 @@ local function run(program, inputs, batch)
   return { program:run { inputs = inputs, batch = batch } }
 end
 
--- Without the outputs that have no derivatives: row.differentiable lists those that have.
+-- The outputs with derivatives: row.differentiable lists them if some have none.
 local function differentiable(row, outputs)
   if not row.differentiable then return outputs end
   local list = {}
@@ -203,7 +203,7 @@ local function weighted(graph, row, outputs)
   return total
 end
 
--- Without indices, be they int32 (input.rows) or real (input.taps).
+-- The inputs that are not indices, int32 (input.rows) or real (input.taps).
 local function real_nodes(row, nodes)
   local list, where = {}, {}
   for k, node in ipairs(nodes) do
@@ -339,7 +339,7 @@ function facts.second(row)
   check_gradient_of(row, graph, total, nodes, arrays, 2, 1e-6)
 end
 
--- row.wrong: lists of shapes, each with what the message says.
+-- row.wrong: lists of shapes, each with a part of the message.
 function facts.wrong(row)
   for _, bad in ipairs(row.wrong) do
     local other = { op = row.op, attrs = bad.attrs or row.attrs, inputs = bad }
@@ -350,7 +350,7 @@ function facts.wrong(row)
   end
 end
 
--- Adds a test a fact to a class of LuaUnit's: test_<name>_<fact>.
+-- Adds a test for each fact to a class of LuaUnit: test_<name>_<fact>.
 function M.add(class, row)
   local wanted = { "value", "eager", "float32" }
   if row.smooth ~= false then

@@ -1,4 +1,4 @@
---- What examples in pages and annotations may use: names of objects, and a folder of their own.
+--- The environment of examples in pages and annotations: named objects, and a folder of their own.
 local luv = require "luv"
 local sw = require "swale"
 local temporary = require "temporary"

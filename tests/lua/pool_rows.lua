@@ -86,7 +86,7 @@ end
 -- Each kind of window: its attributes and images; seven channels are a part of a vector.
 local CASES = {
   halves = { { kernel = 2, stride = 2 }, { B, 4, 4, 3 } },
-  rest = { { kernel = 2, stride = 2 }, { B, 5, 3, 2 } }, -- a row and a column that nothing sees
+  rest = { { kernel = 2, stride = 2 }, { B, 5, 3, 2 } }, -- a row and a column in no window
   tiles = { { kernel = { 3, 2 }, stride = { 3, 2 } }, { B, 7, 4, 2 } },
   overlapping = { { kernel = 3, stride = 2, padding = 1 }, { B, 5, 6, 2 } },
   dense = { { kernel = 2, padding = 1 }, { B, 3, 3, 2 } },

@@ -1,12 +1,12 @@
---- Random calls of all that is public: each gives a result or an error that a caller can use.
+--- Random calls of all public functions: each must give a result or a useful error.
 ---
 ---     ./swale lua tests/lua/random_calls.lua COUNT [SEED [FIRST WORLD [verbose]]]
 ---
---- Calls come in worlds of 200. What a world does depends on the seed and its number alone; nothing
---- of it is left for the next one but what Swale keeps. verbose prints each call before it is made.
---- Faults are: an end by a signal; seconds of CPU time for one call; core memory that is not given
---- back; another result of a small training afterwards; and, in a message, an error of Lua's own, a
---- position inside Swale, or none where the caller is to blame.
+--- Calls are made in worlds of 200. A world depends on the seed and its number alone; only Swale's
+--- own state is left for the next one. verbose prints each call before it is made. Faults are: an
+--- end by a signal; seconds of CPU time for one call; core memory that is not released; another
+--- result of a small training afterwards; and, in a message, an error of Lua itself, a position
+--- inside Swale, or no position for a fault of the caller.
 local core = require "swale.core"
 local recipes = require "call_recipes"
 local sw = require "swale"
@@ -17,11 +17,11 @@ local M = { WORLD = 200, WRONG_SELF = true }
 local SECONDS = 30         -- of CPU time
 local KEPT_BYTES = 2 ^ 26  -- of the core's, after a world
 
---- These change what messages look like, how the process ends, or which allocation fails.
+--- These change messages, the end of the process, or which allocation fails.
 local LEFT_OUT = { ["core.set_library"] = true, ["core.extend"] = true,
   ["core.fail_allocation"] = true, ["core.catch_signals"] = true, ["core.interrupted"] = true,
   ["core.clear_interrupt"] = true, ["core.die_with_parent"] = true,
-  -- Of use to Swale's own files alone:
+  -- For Swale's own files alone:
   ["sw.nn.initializers.check"] = true, ["sw.nn.initializers.fill"] = true,
   ["swale.Compiled:program"] = true, ["swale.Compiled:vectors"] = true,
   ["swale.Compiled:drawing"] = true, ["swale.Estimate:update"] = true,
@@ -57,7 +57,7 @@ local function library()
   return list
 end
 
---- Tables of methods: the metatable, its __index, what a function there looks into.
+--- Tables of methods: the metatable, its __index, and the upvalues of an __index function.
 local function method_tables(meta)
   local list, index = { meta }, rawget(meta, "__index")
   if type(index) == "table" and index ~= meta then list[2] = index end
@@ -83,7 +83,7 @@ local function methods_of(known, object)
   return list
 end
 
---- Recipes by their functions; those of names that are not there stay away.
+--- Recipes by their functions; those of unknown names are left out.
 local function right_calls(functions)
   local list, by_name = {}, {}
   for _, entry in ipairs(functions) do by_name[entry.name] = entry.f end
@@ -190,7 +190,7 @@ end
 local KINDS = { recipe_call, recipe_call, recipe_call, recipe_call, recipe_call, method_call,
   method_call, operator_call, function_call, function_call }
 
---- What is called, the function, its arguments.
+--- Returns a name, a function and its arguments.
 local function choose(world)
   local entry, f, args
   repeat entry, f, args = world.pool:any_of(KINDS)(world) until entry
@@ -257,7 +257,7 @@ local function is_fault(message)
   return has_any(message, ENVIRONMENT)
 end
 
----Why a message is none for a caller; nil if it is one.
+---Why a message is not useful to a caller; nil if it is.
 ---@param message any
 ---@param operator boolean   Lua says itself what an operator cannot do
 ---@return string|nil

@@ -7,7 +7,7 @@ function M.folder()
   return assert(require("swale.folders").temporary_folder())
 end
 
----A word for a shell, whatever is in it.
+---Quotes any text as one word for a shell.
 ---@param text string
 ---@return string
 function M.quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end

@@ -1,4 +1,5 @@
--- Losses of one number a batch: which may be cut. And rows of NaN, which are no hits.
+-- Losses that give one number for a batch: which of them may be cut. Rows of NaN, which are no
+-- hits.
 local lu = require "luaunit"
 local ops = require "swale.ops"
 local sw = require "swale"
@@ -45,7 +46,7 @@ function TestAdditive:test_its_parts_are_refused_with_a_remedy()
     { measure = { noise_scale = sw.every { steps = 1 } } })
 end
 
--- Other functions of the batch: each is no mean of its examples'.
+-- Functions of the batch that are no mean over its examples.
 function TestAdditive:test_kinds()
   for _, loss in ipairs { rmse,
     function(o, y) return ops.log(mse(o, y)) end,
@@ -73,7 +74,7 @@ function TestAdditive:test_a_correlation_trains_whole()
     { loss = function(o, y) return ops.sum(ops.square(o - y)) end })
 end
 
--- One value an example, which depends on the others: parts would center by means of their own.
+-- One value an example that depends on the others: each part would be centred by its own mean.
 function TestAdditive:test_a_loss_that_couples_examples_is_evaluated_whole()
   local function centered(o, y)
     local d = o - y

@@ -1,4 +1,4 @@
---- Arguments that go by position: each op and loss names the one that is wrong.
+--- Positional arguments: each op and loss names the wrong one.
 local arguments = require "swale.arguments"
 local lu = require "luaunit"
 local sw = require "swale"

@@ -1,4 +1,4 @@
---- Products of slices, causal softmax and transposes, large enough to be given to several threads.
+--- Products of slices, causal softmax and transposes, large enough for several threads.
 local core = require "swale.core"
 local lu = require "luaunit"
 local ops = require "swale.ops"

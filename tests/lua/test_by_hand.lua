@@ -1,5 +1,5 @@
---- Trainings of a linear model beside the same sums in double precision, by hand: what clipping,
---- decay, momentum, micro-batches and groups do to each other, in which order.
+--- Trainings of a linear model against the same sums in double precision: how clipping, decay,
+--- momentum, micro-batches and groups interact, and in which order.
 local lu = require "luaunit"
 local sw = require "swale"
 

@@ -1,4 +1,4 @@
---- swale.core: objects and their ends, positions in errors, the process, signals.
+--- swale.core: objects and their finalisers, positions in errors, the process, signals.
 package.path = debug.getinfo(1, "S").source:match "^@(.-)[^/]*$" .. "?.lua;" .. package.path
 if os.getenv "SWALE_BUILD" then
   package.cpath = os.getenv "SWALE_BUILD" .. "/lua/?.so;" .. package.cpath
@@ -215,7 +215,7 @@ function TestProcess:test_memory_and_its_lack()
   local before = core.memory()
   local t <close> = core.zeros { 1000 }
   lu.assert_true(core.memory().live_bytes >= before.live_bytes + 4000)
-  core.fail_allocation(1) -- one collection and another try: nobody notices
+  core.fail_allocation(1) -- one collection and another try: no error
   core.zeros({ 10 }):free()
   core.fail_allocation(1, true)
   local ok, why = pcall(core.zeros, { 10 })

@@ -1,4 +1,5 @@
---- swale.core: ops, graphs, programs, sources, schedules, averages and loops at their border.
+--- swale.core: arguments and results of ops, graphs, programs, sources, schedules, averages and
+--- loops.
 package.path = debug.getinfo(1, "S").source:match "^@(.-)[^/]*$" .. "?.lua;" .. package.path
 if os.getenv "SWALE_BUILD" then
   package.cpath = os.getenv "SWALE_BUILD" .. "/lua/?.so;" .. package.cpath

@@ -144,7 +144,7 @@ function TestLoopOptions:test_single_steps_with_numbers_of_their_own()
   raises("at most 4 names, got 5", l.stepper, l, "lr", "lr", "lr", "lr", "lr")
 end
 
---- A running maximum of the first feature, which the loss reads; one buffer is nobody's.
+--- A running maximum of the first feature, which the loss reads; one buffer belongs to no layer.
 local function with_buffers()
   local g = core.graph()
   local x, w, m = g:input(1, "real", { "batch", 2 }), g:param(1, { 2 }), g:param(2, { 2 }, 2)

@@ -376,7 +376,7 @@ function TestQuadratic:test_gradient_descent_contracts()
   end
 end
 
---- At a rate of almost nothing the weights stay; the estimate has to cover the exact value.
+--- At a tiny rate the weights stay; the estimate must cover the exact value.
 function TestQuadratic:test_the_measured_noise_scale_covers_the_exact_one()
   local problem = self.problem
   local trainer = sw.Trainer { model = problem:model(self.w), data = problem.data,

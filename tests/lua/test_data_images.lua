@@ -1,4 +1,4 @@
---- Images: CIFAR's files, shapes that models see, what is done to training images on their way.
+--- Images: CIFAR's files, shapes of inputs, random crops and flips of training images.
 local core = require "swale.core"
 local lu = require "luaunit"
 local sw = require "swale"
@@ -32,7 +32,7 @@ local function records(first, n, labels)
   return table.concat(list)
 end
 
---- Says to nobody what a set in part says.
+--- Silences the message of an incomplete set.
 local function quietly(f, ...)
   local kept = io.stderr
   io.stderr = { write = function() end } -- luacheck: ignore 122
@@ -204,7 +204,7 @@ function TestCifarCache:test_kept_moments()
   lu.assert_equals(kept.deviation:table(), found.deviation:table())
 end
 
---- The archive of its authors, from an address that is a folder of ours.
+--- The authors' archive, from a file:// address.
 function TestCifarCache:test_fetched_and_unpacked()
   local uv, process = require "luv", require "swale.process"
   if not process.find "curl" then lu.skip "there is no curl" end
@@ -229,7 +229,7 @@ function TestCifarCache:test_fetched_and_unpacked()
   lu.assert_equals(folders.entries(self.dir), { "web" })
 end
 
---- What is not a file of the set is passed over, and no member may be longer than it should be.
+--- Other files in the archive are skipped, and no member may be longer than its file.
 function TestCifarCache:test_archives_that_are_too_long()
   local process, download = require "swale.process", require "swale.data.download"
   if not process.find "curl" then lu.skip "there is no curl" end
@@ -296,7 +296,7 @@ function TestShapes:test_tensors()
     { train = { x = sw.zeros { 2, 3 } }, images = true })
 end
 
---- A network takes images that lie flat, and rows that are images, and learns the same.
+--- A network takes images as flat rows, or rows as images, and learns the same.
 function TestShapes:test_models_get_what_they_take()
   local function loss(images)
     local trainer = sw.Trainer { model = sw.nn.Linear(64, 10), lr = 0.1, batch_size = 50,
@@ -363,7 +363,7 @@ function TestAugment:test_an_example_differs_from_epoch_to_epoch_and_not_with_th
 end
 
 --- The training's losses are those of the batches of the same seed, however they are cut. The rate
---- is as good as zero, so that the weights stay.
+--- is tiny, so that the weights stay.
 function TestAugment:test_a_training_sees_the_batches_of_its_seed()
   local model = sw.nn.Sequential { sw.nn.Flatten(), sw.nn.Linear(60, 3) }
   for _, micro in ipairs { false, 3 } do
@@ -391,7 +391,7 @@ function TestAugment:test_what_is_refused()
   lu.assert_error_msg_contains("crop and flip want images", rows.augment, rows, { flip = true })
 end
 
---- Images that lie flat for the model are moved as images.
+--- Images that the model gets as flat rows are cropped as images.
 function TestAugment:test_flat_images()
   local data = sw.data.load("digits", { augment = { crop = 1 } })
   for batch in data.train:batches { size = 3, epochs = 0.01 } do

@@ -1,5 +1,5 @@
---- Data sets made from others, and problems that were made: what is known about them is checked
---- against the data.
+--- Data sets made from others, and synthetic problems: their known properties are checked against
+--- the data.
 local lu = require "luaunit"
 local sampling = require "swale.data.sampling"
 local sw = require "swale"
@@ -251,7 +251,7 @@ function TestProblems:test_wrong_options()
     { nose = 1 })
 end
 
---- All of them are what a Trainer takes.
+--- A Trainer takes all of them.
 function TestProblems:test_they_can_be_learnt()
   local data = sw.data.gaussian_mixture { spread = 0.2, n = 500 }
   local trainer = sw.Trainer { model = sw.nn.Linear(2, 2), data = data, lr = 0.5, batch_size = 10 }

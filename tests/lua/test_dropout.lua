@@ -59,7 +59,7 @@ function TestDropout:test_second_derivative()
   lu.assert_almost_equals(hv:table(), got:table(), 1e-9)
 end
 
---- What a rerun keeps has the masks in it.
+--- The part that a rerun keeps includes the masks.
 function TestDropout:test_rerun()
   local g, _, w, _, loss = masked(0.4)
   local v = g:param(1, { 37 }, 2)

@@ -1,5 +1,5 @@
---- What tensors give at the edges: NaN, nothing, overlapping views, numbers that do not fit. Where
---- PyTorch or NumPy has a convention, it is theirs.
+--- Edge cases of tensors: NaN, no elements, overlapping views, numbers that do not fit. Conventions
+--- are those of PyTorch and NumPy.
 local lu = require "luaunit"
 local sw = require "swale"
 
@@ -63,7 +63,7 @@ function TestEdges:test_nothing()
     { -1, 0 })
 end
 
---- A view and what it is made of: all is read before anything is written.
+--- A view and its source overlap: all is read before anything is written.
 function TestEdges:test_operands_that_overlap()
   local function of(f)
     local w = T { 1, 2, 3, 4 }

@@ -1,4 +1,4 @@
---- Declared parameters, their overrides, what an execution does to the globals.
+--- Declared parameters, their overrides, effects of an execution on the globals.
 local core = require "swale.core"
 local lu = require "luaunit"
 local sw = require "swale"

@@ -1,5 +1,5 @@
---- Tensors in files by the name's end, with NumPy as a witness where it is installed, and data sets
---- from csv files.
+--- Tensors in files by the name's extension, compared with NumPy where it is installed, and data
+--- sets from csv files.
 local folders = require "swale.folders"
 local lu = require "luaunit"
 local process = require "swale.process"

@@ -98,7 +98,7 @@ local function as_weights(loss, labels)
   return value, gradient:reshape { CLASSES, #ROWS }
 end
 
--- Some 20 roundings of values below 10 on either side: 20 * 10 * 2^-53 is 2e-14; most cancel.
+-- About 20 roundings of values below 10 on either side: 20 * 10 * 2^-53 is 2e-14; most cancel.
 function TestLoss:test_class_weights_and_labels_that_do_not_count()
   for _, weight in ipairs { ONES, WEIGHTS } do
     for _, epsilon in ipairs { 0, EPSILON } do

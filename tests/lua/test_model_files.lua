@@ -1,4 +1,4 @@
---- Weights in files: there and back, what does not fit, and PyTorch where it is installed.
+--- Weights in files: written and read, what does not fit, and PyTorch where it is installed.
 local core = require "swale.core"
 local folders = require "swale.folders"
 local lu = require "luaunit"

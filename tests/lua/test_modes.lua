@@ -1,4 +1,4 @@
--- Layers that know whether they train: buffers, dropout, and what a Trainer makes of them.
+-- Layers that differ in training and evaluation: buffers, dropout, and their use by a Trainer.
 local core = require "swale.core"
 local folders = require "swale.folders"
 local harness = require "trainer_harness"
@@ -302,7 +302,7 @@ function TestTrainingModes:test_an_average_that_was_restored_is_another()
   lu.assert_not_equals(t:evaluate("swa").loss, before)
 end
 
--- Nobody looks at the average before the end, where there is nothing to validate on.
+-- Without a validation set the average is not evaluated before the end.
 function TestTrainingModes:test_the_last_checkpoint_has_the_statistics_of_averages()
   local digits = sw.data.load "digits"
   local data = sw.data.from_tensors { classes = 10,

@@ -1,4 +1,4 @@
--- Numbers and functions that make no sense are refused when a trainer is made, or a fit begins.
+-- Nonsensical numbers and functions are refused when a trainer is made, or a fit begins.
 local lu = require "luaunit"
 local sw = require "swale"
 
@@ -110,7 +110,8 @@ function TestNonsense:test_an_optimizer_that_binds_its_vector_anew()
   lu.assert_error_msg_contains("in place", trainer.fit, trainer, { steps = 1 })
 end
 
--- Fine: the vector itself returned; every third step; a rate of 0; a gradient of 0; looking on.
+-- Allowed: the vector itself returned; an update every third step; a rate of 0; a gradient of 0; no
+-- update at all.
 function TestNonsense:test_optimizers_that_may_change_nothing()
   local function plain(w, g, _, hyper) return w:add(-hyper.lr, g) end
   make({ optimizer = plain }):fit { steps = 3 }
@@ -179,7 +180,7 @@ end
 
 -- ------------------------------------------------------------------ functions with memory
 
--- Ten updates of 4, then of 8: as the training makes them, from wherever the plan begins.
+-- Ten updates of 4, then of 8: as in the training, wherever the plan begins.
 local function growing(_, mem)
   mem.n = (mem.n or 0) + 1
   return mem.n <= 10 and 4 or 8

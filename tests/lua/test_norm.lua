@@ -210,7 +210,7 @@ function TestNorm:test_derivatives_of_nothing_are_zero()
   lu.assert_equals(again:table(), { 0, 0, 0 })
 end
 
--- Of other ghosts than the norm's own its ReLU cannot be found again.
+-- With other ghosts than the norm's own, its ReLU cannot be fused.
 function TestNorm:test_a_derivative_with_other_ghosts_keeps_its_gate()
   local given = inputs({ B, 3 }, 8, "float64")
   local function of(x, gamma, beta, c)

@@ -1,5 +1,5 @@
--- Gradients, updates and running statistics that are not finite while the loss is: nothing of them
--- reaches averages or checkpoints, and the training does not go on.
+-- Gradients, updates and running statistics that are not finite while the loss is: none reaches
+-- averages or checkpoints, and the training stops.
 local core = require "swale.core"
 local harness = require "trainer_harness"
 local lu = require "luaunit"

@@ -1,5 +1,5 @@
---- Objects as a script meets them: elements by index, methods with and without a colon, names that
---- are not there, random numbers of both float types.
+--- Objects in scripts: elements by index, methods with and without a colon, unknown names, random
+--- numbers of both float types.
 local core = require "swale.core"
 local lu = require "luaunit"
 local sw = require "swale"
@@ -195,7 +195,7 @@ function TestMethods:test_the_nearest_name_is_offered()
   lu.assert_nil(o.data.test)
 end
 
---- A key that is no name is shown as what it is, without an address.
+--- A key that is not a string is shown by its type, without an address.
 function TestMethods:test_keys_that_are_no_names()
   refuses("the tensor has no [a table];", function() return sw.ones(2)[{ 1, 2 }] end)
   refuses("the model has no [1];", function() return objects().model[1] end)
@@ -284,7 +284,7 @@ end
 
 TestGuards = {}
 
---- What calls with random arguments found.
+--- Faults that calls with random arguments found.
 function TestGuards:test_name_what_is_wrong()
   local layer, model = sw.nn.Linear(2, 1), sw.nn.Linear(2, 1):build()
   local estimate, x = require("swale.estimate").new(), sw.ones { 1, 2 }
@@ -300,7 +300,7 @@ function TestGuards:test_name_what_is_wrong()
   refuses("compiled:drawing: a batch is", function() f:drawing(1, {}) end)
 end
 
---- What a reader of the README tries first.
+--- First steps of a reader of the README.
 function TestGuards:test_makers_and_descriptions_taken_for_what_they_make()
   refuses('the nn.Linear has no "load"; weights belong to an instance: trainer.model, or'
     .. " layer:build()", function() sw.nn.Linear(2, 1):load "weights.safetensors" end)

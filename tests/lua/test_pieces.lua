@@ -1,5 +1,5 @@
--- A training in pieces: where each begins and ends, durations of less than an example, and going on
--- from a checkpoint.
+-- A training in pieces: where each begins and ends, durations of less than an example, and
+-- continuing from a checkpoint.
 local harness = require "trainer_harness"
 local lu = require "luaunit"
 local sw = require "swale"

@@ -1,4 +1,4 @@
---- Pictures: which records become which curves, and that gnuplot takes them.
+--- Pictures: which records become which curves, and that gnuplot accepts them.
 local folders = require "swale.folders"
 local lu = require "luaunit"
 local plot = require "swale.plot"
@@ -167,7 +167,7 @@ function TestPicture:test_measurements_have_panels()
     tostring(800 + 3 * 152))
 end
 
---- One record, constant curves, losses of zero: gnuplot is easily upset by empty ranges.
+--- One record, constant curves, losses of zero: gnuplot refuses empty ranges.
 function TestPicture:test_degenerate_runs()
   lu.assert_not_nil(self:draw { { kind = "step", step = 1, examples = 32, epoch = 0.1, loss = 0,
     lr = 0, batch_size = 32 } })
@@ -178,7 +178,7 @@ end
 
 -- ------------------------------------------------------------------ texts are data
 
---- Texts that would run a command wherever a text became code.
+--- Texts that would run a command if they became code.
 local function hostile(marker)
   local run = "touch " .. marker
   return { "\n!" .. run .. "\n", "`" .. run .. "`", '";system "' .. run .. '";x="',
@@ -269,7 +269,7 @@ function TestPicture:test_schedules_cannot_run_commands()
   end
 end
 
---- A path is never seen by gnuplot: a file of that very name is written, or none.
+--- gnuplot never gets a path: a file of exactly that name is written, or none.
 function TestPicture:test_paths_cannot_run_commands()
   if not process.find "gnuplot" then lu.skip "there is no gnuplot" end
   local schedule = require "swale.schedule"

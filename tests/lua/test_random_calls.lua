@@ -1,4 +1,5 @@
---- Random calls of all that is public, see random_calls.lua: a few thousand, with --long a million.
+--- Random calls of all public functions, see random_calls.lua: a few thousand, with --long a
+--- million.
 local folders = require "swale.folders"
 local lu = require "luaunit"
 local process = require "swale.process"
@@ -12,7 +13,7 @@ local CALLS = 20000        -- of one process
 local MEMORY = 2000        -- MiB of address space
 local SECONDS = 600        -- for one process, which takes two where nothing hangs
 
---- No other program can be started, and nothing is fetched. The address sanitizer reserves
+--- Other programs cannot be started and nothing is downloaded. The address sanitizer reserves
 --- terabytes, so it limits each allocation itself.
 local LIMITED = 'ulimit -c 0; %s; ulimit -f 200000; PATH=/nowhere; exec "$@"'
 local SANITIZED = os.getenv "SWALE_PRESET" == "asan" or os.getenv "SWALE_PRESET" == "tsan"
@@ -26,7 +27,7 @@ end
 
 function TestRandomCalls:tearDown() folders.remove(self.dir) end
 
---- The calls of one process, and what it found.
+--- Makes the calls of one process. Returns the faults found.
 function TestRandomCalls:calls(seed, first, count)
   local home = os.getenv "SWALE_HOME"
   local words = { "bash", "-c", LINE, "bash", process.find(process.interpreter()),
@@ -51,7 +52,7 @@ function TestRandomCalls:test_each_gives_a_result_or_a_message_for_its_caller()
   end
 end
 
---- What is found where something is to be found.
+--- Known faults are found.
 function TestRandomCalls:test_messages_are_told_apart()
   local calls = require "random_calls"
   local here = debug.getinfo(calls.fault, "S").short_src

@@ -76,7 +76,7 @@ local SIZES = { 1000, 43, 42, 21, 16, 7, 2 }
 
 local function prepared(case)
   local set, model = data(case.shape), case.net():build { seed = 2 }
-  model:buffers():copy(sw.rand { model:buffers():numel() } + 0.5) -- nothing of it may matter
+  model:buffers():copy(sw.rand { model:buffers():numel() } + 0.5) -- none of it may matter
   return set, model, direct(model:clone(), set.train.x)
 end
 

@@ -88,7 +88,7 @@ function TestRun:test_a_record_that_is_no_object()
   end
 end
 
---- A slip at one call must not make the record unwritable for good.
+--- One wrong call must not make the record unwritable from then on.
 function TestRun:test_a_summary_has_names()
   self.run:summary { accuracy = 0.9 }
   for _, values in ipairs { { 0.8 }, { accuracy = 1, 0.8 }, { [1.5] = 2 }, { [true] = 2 } } do
@@ -109,7 +109,7 @@ function TestRun:test_a_summary_has_names()
   lu.assert_equals(runs.read_info(self.run.dir).summary, { accuracy = 0.9 })
 end
 
---- What is noted is what it was at that moment, whatever becomes of the table.
+--- A table is recorded as it was at the call, whatever changes it later.
 function TestRun:test_notes_are_copies()
   local rates = { 0.1, 0.2 }
   self.run:note("rates", rates)
@@ -122,7 +122,7 @@ function TestRun:test_notes_are_copies()
   lu.assert_nil(info.left_out)
 end
 
---- Should a field be unwritable all the same, the rest is written, and says so.
+--- If a field cannot be written all the same, the rest is written, with a note.
 function TestRun:test_a_run_ends_whatever_is_in_its_record()
   self.run.info.odd = { 1, x = print }
   lu.assert_true(self.run:finish "done")

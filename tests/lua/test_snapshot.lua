@@ -11,7 +11,7 @@ TestSnapshot = {}
 local fake_run = harness.fake_run
 local N = 37
 
---- All that a training has come to, as plain numbers.
+--- The whole state of a training, as plain numbers.
 local function outcome(trainer)
   local s = trainer:state()
   local found = { weights = trainer:weights():table(), step = s.step, examples = s.examples,
@@ -213,7 +213,7 @@ function TestSnapshot:test_another_order_is_refused()
     harness.new({ sampler = "independent" }).engine, taken)
 end
 
--- What restore changes is a copy: neither side sees the other's later steps.
+-- restore copies: neither side sees the other's later steps.
 function TestSnapshot:test_nothing_is_shared()
   local trainer = harness.new { average = sw.average.EMA {}, lr = function(_, mem)
     mem.n = (mem.n or 0) + 1

@@ -1,4 +1,4 @@
--- What a trainer takes besides the four numbers, and what it tells.
+-- Options of a trainer besides the four numbers, and its messages.
 local harness = require "trainer_harness"
 local lu = require "luaunit"
 local sw = require "swale"

@@ -1,4 +1,4 @@
--- What the tests of trainers share: a trainer on the digits, a run that keeps what it is told.
+-- For the tests of trainers: a trainer on the digits, a run that stores what it is given.
 local sw = require "swale"
 
 local M = {}
@@ -9,7 +9,7 @@ function M.net()
   return sw.nn.Sequential { sw.nn.Linear(64, 16), sw.nn.ReLU(), sw.nn.Linear(16, 10) }
 end
 
--- A trainer on the digits; changes go over the defaults.
+-- A trainer on the digits; changes override the defaults.
 function M.new(changes)
   digits = digits or sw.data.load "digits"
   local o = { model = M.net(), data = digits, lr = 0.05, batch_size = 32, seed = 1,

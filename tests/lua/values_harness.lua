@@ -1,4 +1,4 @@
--- Tensors of known values, and their values again.
+-- Tensors of known values, and back to their values.
 local core = require "swale.core"
 local h = require "op_harness"
 
