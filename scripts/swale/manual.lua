@@ -223,8 +223,8 @@ local function page_of_method_named(name, class, method)
   return no_page(name, class .. ":" .. method, full)
 end
 
----Returns a page for a name: "schedule.cyclic" or "cyclic", "nn", "Trainer", "Trainer:fit", "State",
----"noise_scale", with or without sw. in front.
+---Returns a page for a name: "schedule.cyclic" or "cyclic", "nn", "Trainer", "Trainer:fit",
+---"State", "noise_scale", with or without sw. in front.
 ---@param name string
 ---@return string|nil page, string? problem    with the nearest name
 function M.page(name)

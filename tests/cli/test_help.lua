@@ -56,8 +56,8 @@ end
 
 --- What rules read: the state, and the measurements of Swale.
 function TestHelp:test_classes_of_fields_and_measurements()
-  for name, parts in pairs { State = { "grad_norm", "epoch_examples" }, noise_scale = { "interval" },
-    Estimate = { "low", "above" }, run = { "dir", "summary" } } do
+  for name, parts in pairs { State = { "grad_norm", "epoch_examples" },
+    noise_scale = { "interval" }, Estimate = { "low", "above" }, run = { "dir", "summary" } } do
     local page = manual.page(name) or ""
     for _, part in ipairs(parts) do lu.assert_str_contains(page, part) end
   end
