@@ -53,7 +53,8 @@ static void read_outputs(lua_State *L, int index, const sw_graph *g, plan *p, sw
 }
 
 static void note_extents(lx_program *p) {
-  for (int i = 0; i < SW_MAX_SLOTS; i++) p->extent[i] = sw_program_vector_extent(p->p, i);
+  for (int i = 0; i < sw_program_vectors(p->p); i++)
+    p->extent[i] = sw_program_vector_extent(p->p, i);
   for (int i = 0; i < 2; i++) p->out_extent[i] = sw_program_output_extent(p->p, i);
 }
 

@@ -38,6 +38,8 @@ static const field fields[] = {
     FIELD(absent, SW_ATTR_ABSENT),
 };
 
+static const sw_attrs none;
+
 enum { FIELDS = sizeof fields / sizeof *fields };
 
 static int field_equal(const field *f, const sw_attrs *a, const sw_attrs *b) {
@@ -64,9 +66,16 @@ uint64_t swi_attrs_hash(const sw_attrs *a) {
   return h;
 }
 
-const char *swi_attrs_unread(const sw_attrs *a, uint32_t read) {
-  static const sw_attrs none;
+static const char *first_given(const sw_attrs *a) {
   for (int i = 0; i < FIELDS; i++)
-    if (!(fields[i].readers & read) && !field_equal(&fields[i], a, &none)) return fields[i].name;
+    if (!field_equal(&fields[i], a, &none)) return fields[i].name;
   return NULL;
+}
+
+const char *swi_attrs_unread(const sw_attrs *a, uint32_t read) {
+  if (memcmp(a, &none, sizeof none) == 0) return NULL;
+  sw_attrs rest = *a;
+  for (int i = 0; i < FIELDS; i++)
+    if (fields[i].readers & read) memset((char *)&rest + fields[i].offset, 0, fields[i].size);
+  return memcmp(&rest, &none, sizeof none) == 0 ? NULL : first_given(&rest);
 }

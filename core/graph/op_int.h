@@ -141,7 +141,9 @@ struct swi_op_row {
 #define OP(name) extern const swi_op_row swi_row_##name;
 #include "graph/ops.def"
 
-const swi_op_row *swi_op(sw_op op);
+extern const swi_op_row *const swi_op_rows[]; /* by number */
+
+static inline const swi_op_row *swi_op(sw_op op) { return swi_op_rows[op]; }
 
 /* ------------------------------------------------------------------ nodes */
 

@@ -8,12 +8,10 @@ static const char *const names[] = {
 #include "graph/ops.def"
 };
 
-static const swi_op_row *const rows[] = {
+const swi_op_row *const swi_op_rows[] = {
 #define OP(name) &swi_row_##name,
 #include "graph/ops.def"
 };
-
-const swi_op_row *swi_op(sw_op op) { return rows[op]; }
 
 const char *sw_op_name(sw_op op) { return op >= 0 && op < SW_OP_COUNT ? names[op] : "?"; }
 
@@ -23,5 +21,5 @@ sw_op sw_op_find(const char *name) {
   return (sw_op)op;
 }
 
-uint32_t sw_op_attrs(sw_op op) { return rows[op]->attrs; }
-int sw_op_is_leaf(sw_op op) { return (rows[op]->flags & SWI_LEAF) != 0; }
+uint32_t sw_op_attrs(sw_op op) { return swi_op(op)->attrs; }
+int sw_op_is_leaf(sw_op op) { return (swi_op(op)->flags & SWI_LEAF) != 0; }
