@@ -111,7 +111,7 @@ INLINE vec sgd_at(real *w, real *m, const real *g, const sgd_update *u, vec odd)
 
 /* Returns 0, or NaN where a new weight is not finite. */
 INLINE double sgd_block(int64_t n, real *w, real *m, const real *g, const sgd_update *u,
-                           ahead *next) {
+                        ahead *next) {
   const vec zero = v_set1(0);
   const real *behind = next->g;
   vec odd[4] = {zero, zero, zero, zero}, s[4] = {zero, zero, zero, zero}, old = zero;
@@ -137,7 +137,7 @@ INLINE double sgd_block(int64_t n, real *w, real *m, const real *g, const sgd_up
 
 /* The flags are constants here; otherwise the compiler tests them for each vector. */
 INLINE double sgd_all(int64_t n, real *w, real *m, const real *g, sgd_update u, int has_momentum,
-                         int first, int nesterov) {
+                      int first, int nesterov) {
   double total = 0, squares = sound_squares(block_at(0, n), g);
   u.has_momentum = has_momentum;
   u.first = first;
@@ -161,10 +161,10 @@ static double update_sgd(int64_t n, void *w, void *const *moment, const void *g,
   void *m = moment[0];
   const int nesterov = h->nesterov && h->momentum > 0;
   const sgd_update u = {.lr = v_set1(-h->lr),
-                    .momentum = v_set1(h->momentum),
-                    .fresh = v_set1(1 - h->dampening),
-                    .decay = v_set1(h->weight_decay),
-                    .factor = v_set1(h->grad_scale)};
+                        .momentum = v_set1(h->momentum),
+                        .fresh = v_set1(1 - h->dampening),
+                        .decay = v_set1(h->weight_decay),
+                        .factor = v_set1(h->grad_scale)};
   if (h->momentum == 0) return sgd_all(n, w, NULL, g, u, 0, 0, 0);
   if (h->first) return sgd_all(n, w, m, g, u, 1, 1, nesterov);
   return nesterov ? sgd_all(n, w, m, g, u, 1, 0, 1) : sgd_all(n, w, m, g, u, 1, 0, 0);

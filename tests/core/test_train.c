@@ -129,6 +129,21 @@ TEST(test_fields_outside_of_their_range) {
                   "adamw: eps must be finite and not negative");
 }
 
+/* A vector that a kernel writes and its row does not name would be written through NULL. */
+TEST(test_rows_name_the_vectors_that_kernels_write) {
+  for (int kind = 0; kind < SW_OPTIMIZER_COUNT; kind++) {
+    const sw_optimizer_row *row = sw_optimizer_row_of(kind);
+    double w = 1, m[SW_MOMENTS] = {0}, g = 2;
+    void *const moment[] = {&m[0], &m[1]};
+    const swi_update u = {
+        .lr = 0.1, .momentum = 0.5, .beta2 = 0.5, .eps = 1e-8, .grad_scale = 1, .step = 2};
+    (void)swi_backend_of(ctx)->f64->update[kind](1, &w, moment, &g, &u);
+    for (int i = 0; i < SW_MOMENTS; i++)
+      if ((m[i] != 0) != (row->moment[i] != NULL))
+        fail_msg("%s: its row must name moment %d if its kernel writes it", row->name, i + 1);
+  }
+}
+
 /* -------------------------------------------------------------- one update of a vector */
 
 /* Numbers of one update, refused by name. */
@@ -373,8 +388,9 @@ RUN_CLEAN_TESTS(
     CLEAN(test_nesterov), CLEAN(test_nesterov_without_momentum_is_plain),
     CLEAN(test_weight_decay_comes_before_momentum), CLEAN(test_a_new_rate_acts_on_old_momentum),
     CLEAN(test_without_momentum_the_buffer_stays), CLEAN(test_float32_follows_float64),
-    CLEAN(test_fields_outside_of_their_range), CLEAN(test_numbers_outside_of_their_range),
-    CLEAN(test_an_update_of_a_vector), CLEAN(test_average_is_the_arithmetic_mean),
-    CLEAN(test_average_goes_on_from_what_was_saved), CLEAN(test_average_refuses_and_stays),
-    CLEAN(test_ema_forgets), CLEAN(test_last_points), CLEAN(test_averages_go_on_from_their_state),
-    CLEAN(test_averages_refuse_options_and_states), CLEAN(test_out_of_memory))
+    CLEAN(test_fields_outside_of_their_range), CLEAN(test_rows_name_the_vectors_that_kernels_write),
+    CLEAN(test_numbers_outside_of_their_range), CLEAN(test_an_update_of_a_vector),
+    CLEAN(test_average_is_the_arithmetic_mean), CLEAN(test_average_goes_on_from_what_was_saved),
+    CLEAN(test_average_refuses_and_stays), CLEAN(test_ema_forgets), CLEAN(test_last_points),
+    CLEAN(test_averages_go_on_from_their_state), CLEAN(test_averages_refuse_options_and_states),
+    CLEAN(test_out_of_memory))

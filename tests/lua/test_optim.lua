@@ -128,10 +128,17 @@ local function made_by_name()
   return made
 end
 
-function TestOptim:test_each_row_has_a_constructor()
-  local made = made_by_name()
+function TestOptim:test_each_row_has_a_constructor_and_a_line_of_docs()
+  local folder = debug.getinfo(1, "S").source:match "^@(.*/)" or "./"
+  local file <close> = assert(io.open(folder .. "../../docs/reference.md"))
+  local made, text = made_by_name(), file:read "a"
   for kind, row in pairs(core.optimizers()) do
-    lu.assert_true(row.external or made[kind] ~= nil, "sw.optim makes no " .. kind)
+    if not row.external then
+      lu.assert_not_nil(made[kind], "sw.optim makes no " .. kind)
+      local title = made[kind].title
+      lu.assert_str_contains(text, "`" .. title .. "`", false,
+        "reference.md names no " .. title .. ": ")
+    end
   end
 end
 

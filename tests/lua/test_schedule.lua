@@ -8,18 +8,6 @@ TestSchedule = {}
 
 local function near(got, want) lu.assert_almost_equals(got, want, 1e-12) end
 
-function TestSchedule:test_each_kind_has_a_constructor_and_an_annotation()
-  local folder = debug.getinfo(1, "S").source:match "^@(.*/)" or "./"
-  local file <close> = assert(io.open(folder .. "../../scripts/swale/schedule.lua"))
-  local text = file:read "a"
-  for _, kind in ipairs(core.schedule_kinds()) do
-    local made = kind == "floor" or type(sch[kind]) == "function" -- the core's alone
-    lu.assert_true(made, "sw.schedule has no " .. kind)
-    lu.assert_true(kind == "floor" or text:find("@field " .. kind .. " fun", 1, true) ~= nil,
-      "schedule.lua annotates no " .. kind)
-  end
-end
-
 function TestSchedule:test_constant()
   near(sch.constant(0.3):at(17), 0.3)
 end
@@ -305,4 +293,53 @@ function TestSchedule:test_plot_draws_without_training()
     { epochs = 1, file = "a.gif" })
   lu.assert_error_msg_contains("takes schedules by their names", sch.plot, sch.constant(1),
     { epochs = 1 })
+end
+
+-- ------------------------------------------------------------------ every kind
+
+local function fraction(t, n) return math.min(1, t / n) end
+
+-- The kinds that PyTorch has no numbers of: a schedule, and its value after t updates.
+local FORMULAS = {
+  piecewise = { function()
+    return sch.piecewise { values = { 3, 2, 1 }, at = { steps(4), steps(9) } }
+  end, function(t) return t < 4 and 3 or t < 9 and 2 or 1 end },
+  cyclic = { function() return sch.cyclic { max = 1, min = 0.2, steps = 5 } end,
+    function(t) return 1 - 0.8 * (t % 5 + 1) / 5 end },
+  warmup_stable_decay = { function()
+    return sch.warmup_stable_decay { max = 1, warmup = steps(4), stable = steps(3),
+      decay = steps(8) }
+  end, function(t) return t < 4 and t / 4 or 1 - math.sqrt(fraction(math.max(0, t - 7), 8)) end },
+  inverse_sqrt = { function() return sch.inverse_sqrt { value = 2, warmup = steps(4) } end,
+    function(t) return t < 4 and t / 2 or 2 * math.sqrt(4 / t) end },
+  scale = { function() return sch.scale(MADE.step(), 3) end,
+    function(t) return 0.3 * 0.5 ^ (t // 4) end },
+  product = { function() return sch.product { MADE.step(), MADE.exponential() } end,
+    function(t) return 0.01 * 0.5 ^ (t // 4) * 0.9 ^ t end },
+  clamp = { function() return sch.clamp(MADE.linear(), { min = 0.03, max = 0.09 }) end,
+    function(t) return math.max(0.03, math.min(0.09, 0.025 + 0.075 * fraction(t, 7))) end },
+}
+
+function TestSchedule:test_kinds_follow_their_formulas()
+  for kind, row in pairs(FORMULAS) do
+    local s, formula = row[1](), row[2]
+    for t = 0, 30 do
+      lu.assert_almost_equals(s:at { step = t, examples = t }, formula(t), 1e-12,
+        ("%s, update %d"):format(kind, t))
+    end
+  end
+end
+
+function TestSchedule:test_each_kind_has_a_constructor_an_annotation_and_a_test()
+  local folder = debug.getinfo(1, "S").source:match "^@(.*/)" or "./"
+  local file <close> = assert(io.open(folder .. "../../scripts/swale/schedule.lua"))
+  local text = file:read "a"
+  for _, kind in ipairs(core.schedule_kinds()) do
+    if kind ~= "floor" then -- has no constructor
+      lu.assert_true(type(sch[kind]) == "function", "sw.schedule has no " .. kind)
+      lu.assert_true(text:find("@field " .. kind .. " fun", 1, true) ~= nil,
+        "schedule.lua annotates no " .. kind)
+      lu.assert_true(MADE[kind] ~= nil or FORMULAS[kind] ~= nil, "FORMULAS has no " .. kind)
+    end
+  end
 end
