@@ -213,14 +213,15 @@ int lx_push_options(lua_State *L, int arg, const char *who, const char *const *n
 int lx_push_option(lua_State *L, int arg, const char *name) {
   arg = lua_absindex(L, arg);
   lua_pushstring(L, name);
-  return lua_rawget(L, arg);
+  lua_rawget(L, arg);
+  return lua_gettop(L);
 }
 
 void lx_read_option(lua_State *L, int arg, const char *who, const lx_option *row, void *into) {
   char *field = (char *)into + row->offset;
   lx_reserve(L, 4);
-  if (lx_push_option(L, arg, row->name) != LUA_TNIL || row->needed) {
-    int at = lua_gettop(L);
+  int at = lx_push_option(L, arg, row->name);
+  if (!lua_isnil(L, at) || row->needed) {
     double number;
     int64_t whole;
     int choice;

@@ -6,17 +6,26 @@ static sw_average *check_average(lua_State *L, const char *who) {
   return *(sw_average **)lx_check(L, 1, LX_AVERAGE, who, "self");
 }
 
-/* nil, or { kind =, decay =, k = }, at index. */
+static const char *const kinds[] = {"swa", "ema", "last", NULL};
+
+static const lx_option options[] = {
+    {.name = "kind",
+     .type = LX_CHOICE,
+     .offset = offsetof(sw_average_options, kind),
+     .choices = kinds},
+    {.name = "decay", .type = LX_NUMBER, .offset = offsetof(sw_average_options, decay)},
+    {.name = "k",
+     .type = LX_WHOLE,
+     .offset = offsetof(sw_average_options, k),
+     .least = 1,
+     .most = INT32_MAX},
+    {.name = NULL}};
+
+/* nil, or a table, at index. */
 static sw_average_options read_options(lua_State *L, int index) {
-  static const char *const names[] = {"kind", "decay", "k", NULL};
-  static const char *const kinds[] = {"swa", "ema", "last", NULL};
-  sw_average_options o = {.decay = 0.999, .k = 1};
-  if (lua_isnil(L, index)) return o;
-  int at = lx_push_options(L, index, "average", names);
-  o.kind = (sw_average_kind)lx_check_choice(L, at, "average", "kind", kinds, 0);
-  if (!lua_isnil(L, at + 1)) o.decay = lx_check_number(L, at + 1, "average", "decay");
-  if (!lua_isnil(L, at + 2)) o.k = lx_check_integer(L, at + 2, "average", "k", 1, INT32_MAX);
-  if (o.kind == SW_AVERAGE_LAST && lua_isnil(L, at + 2))
+  sw_average_options o = {.decay = 0.999};
+  if (!lua_isnil(L, index)) lx_read_options(L, index, "average", options, &o);
+  if (o.kind == SW_AVERAGE_LAST && o.k == 0)
     lx_error(L, "average: the mean of the last k points wants k");
   return o;
 }

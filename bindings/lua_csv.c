@@ -75,14 +75,17 @@ static sw_csv_options check_options(lua_State *L, int index) {
   static const char *const names[] = {"separator", "header",  "dtype", "missing",
                                       "label",     "classes", NULL};
   static const char *const missing[] = {"refuse", "nan", NULL};
-  int at = lx_push_options(L, index, "csv_read", names);
-  sw_csv_options o = {.separator = check_separator(L, at), .header = check_header(L, at + 1)};
-  o.dtype = lx_check_real(L, at + 2, "csv_read");
-  o.missing_is_nan = lx_check_choice(L, at + 3, "csv_read", "missing", missing, 0);
-  check_label(L, at + 4, &o);
-  if (!lua_isnil(L, at + 5)) {
-    o.n_classes = lx_check_list(L, at + 5, "csv_read", "classes", 1 << 20);
-    o.classes = check_texts(L, at + 5, o.n_classes, "csv_read", "classes");
+  lx_check_options(L, index, "csv_read", names);
+  sw_csv_options o = {.separator = check_separator(L, lx_push_option(L, index, "separator")),
+                      .header = check_header(L, lx_push_option(L, index, "header")),
+                      .dtype = lx_check_real(L, lx_push_option(L, index, "dtype"), "csv_read")};
+  o.missing_is_nan =
+      lx_check_choice(L, lx_push_option(L, index, "missing"), "csv_read", "missing", missing, 0);
+  check_label(L, lx_push_option(L, index, "label"), &o);
+  int classes = lx_push_option(L, index, "classes");
+  if (!lua_isnil(L, classes)) {
+    o.n_classes = lx_check_list(L, classes, "csv_read", "classes", 1 << 20);
+    o.classes = check_texts(L, classes, o.n_classes, "csv_read", "classes");
   }
   return o;
 }

@@ -96,18 +96,13 @@ typedef struct objects {
   int program, measured, weights, source, buffers, subset;
 } objects;
 
-static int push_object(lua_State *L, const char *name) {
-  lx_push_option(L, 1, name);
-  return lua_gettop(L);
-}
-
 static objects push_objects(lua_State *L) {
-  return (objects){.program = push_object(L, "program"),
-                   .measured = push_object(L, "measured"),
-                   .weights = push_object(L, "weights"),
-                   .source = push_object(L, "source"),
-                   .buffers = push_object(L, "buffers"),
-                   .subset = push_object(L, "subset")};
+  return (objects){.program = lx_push_option(L, 1, "program"),
+                   .measured = lx_push_option(L, 1, "measured"),
+                   .weights = lx_push_option(L, 1, "weights"),
+                   .source = lx_push_option(L, 1, "source"),
+                   .buffers = lx_push_option(L, 1, "buffers"),
+                   .subset = lx_push_option(L, 1, "subset")};
 }
 
 static sw_tensor *optional_tensor(lua_State *L, int index, const char *what) {
@@ -133,8 +128,8 @@ static void check_objects(lua_State *L, const objects *at, sw_loop_options *o) {
 
 static void read_segments(lua_State *L, sw_loop_options *o) {
   enum { MOST = 1 << 20 };
-  if (lx_push_option(L, 1, "segments") == LUA_TNIL) return;
-  int at = lua_gettop(L);
+  int at = lx_push_option(L, 1, "segments");
+  if (lua_isnil(L, at)) return;
   o->n_ranges = lx_check_list(L, at, "loop", "segments", MOST);
   sw_range *ranges = lua_newuserdatauv(L, ((size_t)o->n_ranges + 1) * sizeof *ranges, 0);
   for (int i = 0; i < o->n_ranges; i++) {
@@ -151,7 +146,7 @@ static int new_loop(lua_State *L) {
   lx_loop *loop = lx_push_shell(L, LX_LOOP);
   sw_loop_options o = {0};
   lx_read_options(L, 1, "loop", lx_push_with_optimizer(L, loop_options), &o);
-  if (lx_push_option(L, 1, "max_norm") != LUA_TNIL && !(o.max_norm > 0))
+  if (!lua_isnil(L, lx_push_option(L, 1, "max_norm")) && !(o.max_norm > 0))
     lx_error(L, "loop: max_norm must be above 0, got %f", o.max_norm);
   lx_read_optimizer(L, 1, "loop", &o.optimizer);
   read_segments(L, &o);

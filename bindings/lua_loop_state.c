@@ -185,8 +185,7 @@ int lx_loop_restore(lua_State *L) {
   for (int h = 0; h < SW_HYPER_COUNT; h++) r.hyper[h] = h == SW_HYPER_BATCH_SIZE ? 0 : (double)NAN;
   lx_read_options(L, 2, "loop:restore",
                   lx_push_with_hyper(L, resume_options, offsetof(sw_resume, hyper)), &r);
-  lx_push_option(L, 2, "vectors");
-  read_vectors(L, lua_gettop(L), l, &r);
+  read_vectors(L, lx_push_option(L, 2, "vectors"), l, &r);
   l = lx_check_loop(L, "loop:restore");
   sw_status st = sw_loop_restore(l, &r);
   return st == SW_OK ? 0 : lx_retry(L, st, 2, lx_loop_restore);

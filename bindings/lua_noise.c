@@ -93,11 +93,12 @@ static int load(lua_State *L) {
   static const char *const names[] = {"batch", "count", "s", "g2", NULL};
   lua_settop(L, 2);
   sw_noise *e = lx_check(L, 1, LX_NOISE, "noise:load", "self"), fresh = *e;
-  int at = lx_push_options(L, 2, "noise:load", names);
-  fresh.batch = lx_check_integer(L, at, "noise:load", "batch", 0, LUA_MAXINTEGER);
-  fresh.count = lx_check_integer(L, at + 1, "noise:load", "count", 0, LUA_MAXINTEGER);
-  read_kept(L, at + 2, "s", fresh.s, kept(&fresh));
-  read_kept(L, at + 3, "g2", fresh.g2, kept(&fresh));
+  lx_check_options(L, 2, "noise:load", names);
+  int batch = lx_push_option(L, 2, "batch"), count = lx_push_option(L, 2, "count");
+  fresh.batch = lx_check_integer(L, batch, "noise:load", "batch", 0, LUA_MAXINTEGER);
+  fresh.count = lx_check_integer(L, count, "noise:load", "count", 0, LUA_MAXINTEGER);
+  read_kept(L, lx_push_option(L, 2, "s"), "s", fresh.s, kept(&fresh));
+  read_kept(L, lx_push_option(L, 2, "g2"), "g2", fresh.g2, kept(&fresh));
   *e = fresh;
   return 0;
 }

@@ -56,8 +56,8 @@ const lx_option *lx_push_with_optimizer(lua_State *L, const lx_option *rows) {
 static sw_optimizer_kind check_kind(lua_State *L, int arg, const char *who) {
   const char *names[SW_OPTIMIZER_COUNT + 1] = {NULL};
   for (int i = 0; i < SW_OPTIMIZER_COUNT; i++) names[i] = sw_optimizer_row_of(i)->name;
-  lx_push_option(L, arg, "optimizer");
-  int kind = lx_check_choice(L, lua_gettop(L), who, "optimizer", names, SW_OPTIMIZER_sgd);
+  int at = lx_push_option(L, arg, "optimizer");
+  int kind = lx_check_choice(L, at, who, "optimizer", names, SW_OPTIMIZER_sgd);
   lua_pop(L, 1);
   return (sw_optimizer_kind)kind;
 }
@@ -168,8 +168,7 @@ static const lx_option no_options[] = {{.name = "optimizer", .type = LX_VALUE}, 
 /* Pushes the vectors that it keeps, found in the state or new. */
 static sw_status push_kept(lua_State *L, const sw_optimizer_row *row, int n, int *fresh) {
   for (int i = 0; i < n; i++) {
-    lx_push_option(L, 4, row->moment[i]);
-    if (!lua_isnil(L, -1)) continue;
+    if (!lua_isnil(L, lx_push_option(L, 4, row->moment[i]))) continue;
     lua_pop(L, 1);
     sw_tensor **box = lx_push_tensor(L);
     const sw_tensor *w = lx_check_tensor(L, 2, "update", "w");

@@ -43,8 +43,8 @@ static void read_element(lua_State *L, const sw_field *f, void *to) {
 
 /* Leaves the table and the list's memory on the stack. */
 static void read_list(lua_State *L, const sw_field *f, sw_schedule_spec *s) {
-  if (lx_push_option(L, 1, f->name) == LUA_TNIL) return;
-  int at = lua_gettop(L);
+  int at = lx_push_option(L, 1, f->name);
+  if (lua_isnil(L, at)) return;
   int n = lx_check_list(L, at, "schedule", f->name, SW_SCHEDULE_SIZE);
   size_t bytes = element_bytes(f->type);
   char *list = lua_newuserdatauv(L, ((size_t)n + 1) * bytes, 0);
@@ -58,8 +58,9 @@ static void read_list(lua_State *L, const sw_field *f, sw_schedule_spec *s) {
 }
 
 static void read_duration(lua_State *L, const sw_field *f, sw_schedule_spec *s) {
-  if (lx_push_option(L, 1, f->name) != LUA_TNIL) {
-    const sw_duration d = check_duration(L, lua_gettop(L), f->name);
+  int at = lx_push_option(L, 1, f->name);
+  if (!lua_isnil(L, at)) {
+    const sw_duration d = check_duration(L, at, f->name);
     memcpy((char *)s + f->offset, &d, sizeof d);
   }
   lua_pop(L, 1);
@@ -79,8 +80,8 @@ static void read_field(lua_State *L, const sw_field *f, sw_schedule_spec *s) {
 static sw_schedule_kind read_kind(lua_State *L) {
   const char *kinds[SW_SCHEDULE_KIND_COUNT + 1];
   for (int i = 0; i <= SW_SCHEDULE_KIND_COUNT; i++) kinds[i] = sw_schedule_kind_name(i);
-  lx_push_option(L, 1, "kind");
-  return (sw_schedule_kind)lx_check_choice(L, lua_gettop(L), "schedule", "kind", kinds, -1);
+  int at = lx_push_option(L, 1, "kind");
+  return (sw_schedule_kind)lx_check_choice(L, at, "schedule", "kind", kinds, -1);
 }
 
 /* Raises on options that no schedule has. */

@@ -2,38 +2,54 @@
 #include "lua_source.h"
 #include "support.h"
 
+/* What is read, with a label that is ignored as Lua has it. */
+typedef struct source_options {
+  sw_source_options o;
+  int64_t ignored;
+} source_options;
+
+#define NO_LABEL INT64_MIN
+
+#define COUNT(field) \
+  .name = #field, .type = LX_WHOLE, .offset = offsetof(source_options, o.field), .most = INT32_MAX
+
+static const lx_option options[] = {
+    {.name = "x", .type = LX_VALUE},
+    {.name = "y", .type = LX_VALUE},
+    {.name = "scale", .type = LX_VALUE},
+    {.name = "shift", .type = LX_VALUE},
+    {COUNT(classes), .least = 1},
+    {COUNT(vocabulary), .least = 1},
+    {COUNT(crop)},
+    {.name = "shaped", .type = LX_BOOLEAN, .offset = offsetof(source_options, o.shaped)},
+    {.name = "flip", .type = LX_BOOLEAN, .offset = offsetof(source_options, o.flip)},
+    {.name = "ignored",
+     .type = LX_WHOLE,
+     .offset = offsetof(source_options, ignored),
+     .least = INT32_MIN,
+     .most = INT32_MAX},
+    {.name = NULL}};
+
 static sw_tensor *optional_tensor(lua_State *L, int index, const char *what) {
   return lua_isnil(L, index) ? NULL : lx_check_tensor(L, index, "source", what);
 }
 
-static int64_t optional_count(lua_State *L, int index, const char *what, int64_t low) {
-  return lua_isnil(L, index) ? 0 : lx_check_integer(L, index, "source", what, low, INT32_MAX);
-}
-
-/* source { x =, y =, scale =, shift =, classes =, vocabulary =, shaped =, crop =, flip =,
- * ignored = } */
+/* source { x =, y =, … } */
 static int new_source(lua_State *L) {
-  static const char *const names[] = {"x",      "y",    "scale", "shift",   "classes", "vocabulary",
-                                      "shaped", "crop", "flip",  "ignored", NULL};
   lua_settop(L, 1);
   lx_source *s = lx_push_shell(L, LX_SOURCE);
-  int at = lx_push_options(L, 1, "source", names);
-  sw_source_options o = {
-      .x = lx_check_tensor(L, at, "source", "x"),
-      .y = optional_tensor(L, at + 1, "y"),
-      .scale = optional_tensor(L, at + 2, "scale"),
-      .shift = optional_tensor(L, at + 3, "shift"),
-      .classes = optional_count(L, at + 4, "classes", 1),
-      .vocabulary = optional_count(L, at + 5, "vocabulary", 1),
-      .shaped = lua_toboolean(L, at + 6),
-      .crop = optional_count(L, at + 7, "crop", 0),
-      .flip = lua_toboolean(L, at + 8),
-      .has_ignored = !lua_isnil(L, at + 9),
-  };
-  if (o.has_ignored) {
-    o.ignored = (int32_t)lx_check_integer(L, at + 9, "source", "ignored", INT32_MIN, INT32_MAX);
-  }
-  sw_status st = sw_source_new(lx_context(L), &o, &s->p);
+  source_options read = {.ignored = NO_LABEL};
+  lx_read_options(L, 1, "source", options, &read);
+  int x = lx_push_option(L, 1, "x"), y = lx_push_option(L, 1, "y");
+  int scale = lx_push_option(L, 1, "scale"), shift = lx_push_option(L, 1, "shift");
+  sw_source_options *o = &read.o;
+  o->x = lx_check_tensor(L, x, "source", "x");
+  o->y = optional_tensor(L, y, "y");
+  o->scale = optional_tensor(L, scale, "scale");
+  o->shift = optional_tensor(L, shift, "shift");
+  o->has_ignored = read.ignored != NO_LABEL;
+  if (o->has_ignored) o->ignored = (int32_t)read.ignored;
+  sw_status st = sw_source_new(lx_context(L), o, &s->p);
   if (st != SW_OK) return lx_retry(L, st, 1, new_source);
   lua_settop(L, 2);
   return 1;

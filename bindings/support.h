@@ -154,7 +154,7 @@ void lx_check_options(lua_State *L, int arg, const char *who, const char *const 
 void lx_read_option(lua_State *L, int arg, const char *who, const lx_option *row, void *into);
 /* The option that a field of the core is, of a number, a flag or a choice. */
 lx_option lx_option_of(const sw_field *f);
-/* Pushes an option of a table; returns its type. */
+/* Pushes an option of a table; returns its stack index. */
 int lx_push_option(lua_State *L, int arg, const char *name);
 
 /* Pushes a text for the value at index, for messages: 3, "abc", nil, a table, a tensor. */

@@ -11,33 +11,7 @@ local object = require "swale.schedule.object"
 local options = require "swale.options"
 local rules = require "swale.schedule.rules"
 
----@class swale.schedule
----@field constant fun(value: number): swale.Schedule
----@field linear fun(o: swale.LinearScheduleOptions): swale.Schedule
----@field step fun(o: swale.StepOptions): swale.Schedule
----@field multi_step fun(o: swale.MultiStepOptions): swale.Schedule
----@field piecewise fun(o: swale.PiecewiseOptions): swale.Schedule
----@field exponential fun(o: swale.ExponentialOptions): swale.Schedule
----@field polynomial fun(o: swale.PolynomialOptions): swale.Schedule
----@field cosine fun(o: swale.CosineOptions): swale.Schedule
----@field cosine_restarts fun(o: swale.CosineRestartsOptions): swale.Schedule
----@field cyclic fun(o: swale.CyclicOptions): swale.Schedule
----@field triangular fun(o: swale.TriangularOptions): swale.Schedule
----@field triangular2 fun(o: swale.TriangularOptions): swale.Schedule
----@field exp_range fun(o: swale.ExpRangeOptions): swale.Schedule
----@field one_cycle fun(o: swale.OneCycleOptions): swale.Schedule
----@field warmup_stable_decay fun(o: swale.WarmupStableDecayOptions): swale.Schedule
----@field inverse_sqrt fun(o: swale.InverseSqrtOptions): swale.Schedule
----@field chain fun(list: table): swale.Schedule
----@field scale fun(x: swale.Hyperparameter, value: number): swale.Schedule
----@field clamp fun(x: swale.Hyperparameter, o: { min?: number, max?: number }): swale.Schedule
----@field product fun(list: swale.Hyperparameter[]): swale.Schedule
----@field anneal fun(o: swale.AnnealOptions): swale.Anneal
----@field values fun(x: swale.Hyperparameter, o: swale.ValuesOptions): fun(): number?, number?
----@field tabulate fun(schedules: table, o: swale.ValuesOptions): table[]
----@field plot fun(schedules: table, o: swale.PlotOptions): string
----@field rule fun(initial: number, f: fun(s: swale.State, mem: table): number): swale.Rule
----@field is_rule fun(x: any): boolean
+---@class swale.schedule: swale.schedule.kinds, swale.schedule.combine, swale.schedule.anneal, swale.schedule.look, swale.schedule.rules
 local M = {}
 
 ---@alias swale.Hyperparameter number|swale.Schedule|swale.Rule|fun(s: swale.State): number

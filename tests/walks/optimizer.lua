@@ -78,7 +78,7 @@ function M.Lion(o)
 end
 
 ]], dropped = "sw.optim makes no lion" },
-    { name = "exact update", file = "tests/core/test_kernels.c", part = "test",
+    { name = "exact update", file = "tests/core/test_update_kernels.c", part = "test",
       before = "static double none_exact", text = [[
 static double lion_exact(const swi_update *u, double w, double m[2], double g) {
   const double old = u->first ? 0 : m[0], fresh = u->grad_scale * g;
@@ -88,7 +88,7 @@ static double lion_exact(const swi_update *u, double w, double m[2], double g) {
 }
 
 ]] },
-    { name = "test row", file = "tests/core/test_kernels.c", part = "test",
+    { name = "test row", file = "tests/core/test_update_kernels.c", part = "test",
       before = "    [SWI_OPTIMIZER_none] = ",
       text = "    [SWI_OPTIMIZER_lion] = {lion_exact, 1},\n",
       dropped = "updates has no row for lion" },
@@ -106,6 +106,6 @@ end
     { name = "line of docs", file = REFERENCE, part = "docs", replace = "`SGD` `Adam` `AdamW`,",
       text = "`SGD` `Adam` `AdamW` `Lion`,", dropped = "reference.md names no Lion" },
   },
-  tests = { { "core", "test_train" }, { "core", "test_kernels" }, { "core", "test_update" }, { "core", "test_early" },
+  tests = { { "core", "test_train" }, { "core", "test_update_kernels" }, { "core", "test_update" }, { "core", "test_early" },
     { "lua", "^test_optim%." } },
 }

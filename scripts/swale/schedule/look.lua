@@ -3,6 +3,7 @@ local combine = require "swale.schedule.combine"
 local errors = require "swale.errors"
 local options = require "swale.options"
 
+---@class swale.schedule.look
 local M = {}
 
 ---@class swale.ValuesOptions

@@ -2,6 +2,7 @@
 local class = require "swale.class"
 local options = require "swale.options"
 
+---@class swale.schedule.rules
 local M = {}
 
 ---@class swale.Rule
