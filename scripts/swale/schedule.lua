@@ -11,7 +11,7 @@ local object = require "swale.schedule.object"
 local options = require "swale.options"
 local rules = require "swale.schedule.rules"
 
----@class swale.schedule: swale.schedule.kinds, swale.schedule.combine, swale.schedule.anneal, swale.schedule.look, swale.schedule.rules
+---@class swale.schedule: swale.Kinds, swale.Combinations, swale.Anneals, swale.Looks, swale.Rules
 local M = {}
 
 ---@alias swale.Hyperparameter number|swale.Schedule|swale.Rule|fun(s: swale.State): number

@@ -106,6 +106,6 @@ end
     { name = "line of docs", file = REFERENCE, part = "docs", replace = "`SGD` `Adam` `AdamW`,",
       text = "`SGD` `Adam` `AdamW` `Lion`,", dropped = "reference.md names no Lion" },
   },
-  tests = { { "core", "test_train" }, { "core", "test_update_kernels" }, { "core", "test_update" }, { "core", "test_early" },
-    { "lua", "^test_optim%." } },
+  tests = { { "core", "test_train" }, { "core", "test_update_kernels" },
+    { "core", "test_update" }, { "core", "test_early" }, { "lua", "^test_optim%." } },
 }

@@ -4,7 +4,7 @@ local combine = require "swale.schedule.combine"
 local kinds = require "swale.schedule.kinds"
 local options = require "swale.options"
 
----@class swale.schedule.anneal
+---@class swale.Anneals
 local M = {}
 
 ---@class swale.AnnealOptions

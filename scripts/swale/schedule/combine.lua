@@ -7,7 +7,7 @@ local object = require "swale.schedule.object"
 local options = require "swale.options"
 local rules = require "swale.schedule.rules"
 
----@class swale.schedule.combine
+---@class swale.Combinations
 local M = {}
 
 ---A number, function, rule or schedule as a schedule.

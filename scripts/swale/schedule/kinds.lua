@@ -9,7 +9,7 @@ local errors = require "swale.errors"
 local object = require "swale.schedule.object"
 local options = require "swale.options"
 
----@class swale.schedule.kinds
+---@class swale.Kinds
 local M = {}
 
 local UNITS = { "epochs", "steps", "examples" }

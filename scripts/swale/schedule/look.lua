@@ -3,7 +3,7 @@ local combine = require "swale.schedule.combine"
 local errors = require "swale.errors"
 local options = require "swale.options"
 
----@class swale.schedule.look
+---@class swale.Looks
 local M = {}
 
 ---@class swale.ValuesOptions

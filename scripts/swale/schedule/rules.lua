@@ -2,7 +2,7 @@
 local class = require "swale.class"
 local options = require "swale.options"
 
----@class swale.schedule.rules
+---@class swale.Rules
 local M = {}
 
 ---@class swale.Rule
