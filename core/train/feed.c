@@ -68,8 +68,8 @@ sw_status swi_feed_check(sw_context *ctx, const sw_program *p, const sw_source *
   for (int slot = SLOTS; slot < sw_program_inputs(p); slot++)
     if (sw_program_input_type(p, slot))
       return sw_fail(ctx, SW_EARG,
-                     "the program reads an input %d, the data gives features (0) and labels (1)",
-                     slot);
+                     "the program reads an input %d, the data gives features (1) and labels (2)",
+                     slot + 1);
   int slots = sw_program_inputs(p);
   const sw_type *x = slots > FEATURES ? sw_program_input_type(p, FEATURES) : NULL;
   const sw_type *y = slots > LABELS ? sw_program_input_type(p, LABELS) : NULL;

@@ -52,7 +52,7 @@ static sw_status output_of(sw_loop *l, sw_workspace *w, int i, const void **out)
   sw_shape shape;
   *out = sw_workspace_output(w, i, &shape);
   if (*out) return SW_OK;
-  return sw_fail(l->ctx, SW_EARG, "loop: output %d must not go to the gradient", i);
+  return sw_fail(l->ctx, SW_EARG, "loop: output %d must not go to the gradient", i + 1);
 }
 
 /* What the run of examples first … of the batch is given. */

@@ -113,6 +113,17 @@ static inline sw_loop *loop_of(const problem *p) {
   return l;
 }
 
+/* Both at once, and their end. */
+static inline sw_loop *problem_loop(problem *p, sw_dtype real) {
+  make_problem(p, real);
+  return loop_of(p);
+}
+
+static inline void free_loop(sw_loop *l, problem *p) {
+  sw_loop_free(l);
+  free_problem(p);
+}
+
 static inline void advance(sw_loop *l, int64_t steps) {
   sw_stop why;
   CHECK_OK(ctx, sw_loop_advance(l, steps, 0, NULL, &why));

@@ -87,8 +87,7 @@ TEST(test_is_the_step_by_hand) {
 
 TEST(test_state_before_the_first_step) {
   problem p;
-  make_problem(&p, SW_F64);
-  sw_loop *l = loop_of(&p);
+  sw_loop *l = problem_loop(&p, SW_F64);
   sw_tensor *view = NULL;
   sw_loop_state s = state_of(l);
   assert_true(s.step == 0 && s.examples == 0 && isnan(s.loss) && isnan(s.grad_norm));
@@ -97,14 +96,12 @@ TEST(test_state_before_the_first_step) {
   assert_true(isnan(sw_loop_take_mean(l)));
   assert_int_equal(sw_loop_gradient(l, &view), SW_EEMPTY);
   assert_int_equal(sw_loop_momentum(l, &view), SW_EEMPTY);
-  sw_loop_free(l);
-  free_problem(&p);
+  free_loop(l, &p);
 }
 
 TEST(test_mean_loss_weighs_examples) {
   problem p;
-  make_problem(&p, SW_F64);
-  sw_loop *l = loop_of(&p);
+  sw_loop *l = problem_loop(&p, SW_F64);
   double sum = 0;
   int64_t examples = 0;
   for (int i = 1; i < 6; i++) {
@@ -115,14 +112,12 @@ TEST(test_mean_loss_weighs_examples) {
   }
   assert_near(sw_loop_take_mean(l), sum / (double)examples, 1e-15);
   assert_true(isnan(sw_loop_take_mean(l)));
-  sw_loop_free(l);
-  free_problem(&p);
+  free_loop(l, &p);
 }
 
 TEST(test_views_follow_the_loop) {
   problem p;
-  make_problem(&p, SW_F64);
-  sw_loop *l = loop_of(&p);
+  sw_loop *l = problem_loop(&p, SW_F64);
   sw_tensor *gradient = NULL, *momentum = NULL;
   CHECK_OK(ctx, sw_loop_set(l, SW_HYPER_MOMENTUM, 0.9));
   advance(l, 1);
@@ -141,8 +136,7 @@ TEST(test_views_follow_the_loop) {
 
 TEST(test_stops_where_it_is_told) {
   problem p;
-  make_problem(&p, SW_F64);
-  sw_loop *l = loop_of(&p);
+  sw_loop *l = problem_loop(&p, SW_F64);
   volatile int interrupt = 0;
   sw_stop why;
   CHECK_OK(ctx, sw_loop_set(l, SW_HYPER_BATCH_SIZE, 7));
@@ -155,16 +149,14 @@ TEST(test_stops_where_it_is_told) {
   interrupt = 1;
   CHECK_OK(ctx, sw_loop_advance(l, 2, 0, &interrupt, &why));
   assert_true(why == SW_STOP_INTERRUPTED && state_of(l).step == 5);
-  sw_loop_free(l);
-  free_problem(&p);
+  free_loop(l, &p);
 }
 
 /* A rate that makes the weights overflow: the update after the infinite loss is refused, and once
  * the weights are restored the loop continues with the refused batch. */
 TEST(test_refuses_a_loss_that_is_not_finite) {
   problem p;
-  make_problem(&p, SW_F64);
-  sw_loop *l = loop_of(&p);
+  sw_loop *l = problem_loop(&p, SW_F64);
   sw_stop why;
   double last = (double)NAN, before[F];
   sw_status status = SW_OK;
@@ -196,16 +188,14 @@ TEST(test_refuses_a_loss_that_is_not_finite) {
   advance(l, 1);
   for (int f = 0; f < F; f++) assert_near(weights_of(&p)[f], h.w[f], 1e-12);
   sw_sampler_free(h.sampler);
-  sw_loop_free(l);
-  free_problem(&p);
+  free_loop(l, &p);
 }
 
 /* -------------------------------------------------------------- noise */
 
 TEST(test_measures_every_so_many_steps) {
   problem p;
-  make_problem(&p, SW_F64);
-  sw_loop *l = loop_of(&p);
+  sw_loop *l = problem_loop(&p, SW_F64);
   hand h = {0};
   CHECK_OK(ctx, sw_sampler_new(ctx, &(sw_sampler_options){.examples = N, .seed = 5}, &h.sampler));
   sw_loop_measure(l, 3);

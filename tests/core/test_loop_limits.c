@@ -7,8 +7,7 @@
 /* Sizes that shrink, grow back and change every step, with and without a measurement. */
 TEST(test_steps_allocate_nothing) {
   problem p;
-  make_problem(&p, SW_F32);
-  sw_loop *l = loop_of(&p);
+  sw_loop *l = problem_loop(&p, SW_F32);
   const double batch[] = {16, 16, 3, 16, 1, 9, 8, 2};
   CHECK_OK(ctx, sw_loop_set(l, SW_HYPER_MOMENTUM, 0.9));
   sw_loop_measure(l, 5);
@@ -19,8 +18,7 @@ TEST(test_steps_allocate_nothing) {
     if (i == 0) calls = sw_context_alloc_stats(ctx).calls;
   }
   CHECK_EQ_INT(sw_context_alloc_stats(ctx).calls, calls);
-  sw_loop_free(l);
-  free_problem(&p);
+  free_loop(l, &p);
 }
 
 static sw_status retried(sw_status status, int *failures) {
@@ -183,8 +181,7 @@ static double halved(sw_dtype real, int steps) {
   CHECK_OK(ctx, sw_loop_set(l, SW_HYPER_LR, 1));
   advance(l, steps);
   CHECK_OK(ctx, sw_tensor_get(p.weights, (int64_t[]){0}, &w));
-  sw_loop_free(l);
-  free_problem(&p);
+  free_loop(l, &p);
   return w;
 }
 
@@ -239,8 +236,7 @@ TEST(test_refuses_what_does_not_fit) {
 
 TEST(test_names_a_number_that_is_out_of_range) {
   problem p;
-  make_problem(&p, SW_F64);
-  sw_loop *l = loop_of(&p);
+  sw_loop *l = problem_loop(&p, SW_F64);
   sw_stop why;
   CHECK_EQ_INT(sw_loop_set(l, SW_HYPER_LR, -1), SW_ERANGE);
   assert_message("lr must be finite and not negative, got -1");
@@ -260,8 +256,7 @@ TEST(test_names_a_number_that_is_out_of_range) {
   CHECK_EQ_INT(sw_loop_advance(l, 5, 0, NULL, &why), SW_ERANGE);
   assert_message("weight_decay must be finite and not negative, got -0.5");
   CHECK_EQ_INT(state_of(l).step, 2);
-  sw_loop_free(l);
-  free_problem(&p);
+  free_loop(l, &p);
 }
 
 /* -------------------------------------------------------------- evaluation */

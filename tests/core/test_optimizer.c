@@ -90,8 +90,7 @@ static void check_adam(sw_optimizer_kind kind) {
     assert_near(((const double *)sw_tensor_data(v[1].view))[i], a.v[i], 1e-12);
   }
   for (int i = 0; i < n; i++) sw_tensor_free(v[i].view);
-  sw_loop_free(l);
-  free_problem(&p);
+  free_loop(l, &p);
 }
 
 TEST(test_adam_by_hand) { check_adam(SW_OPTIMIZER_adam); }
@@ -107,8 +106,7 @@ TEST(test_first_step_of_adam_is_the_rate) {
       loop_with(&p, (sw_loop_options){.optimizer = {.kind = SW_OPTIMIZER_adam, .beta2 = 0.999}});
   advance(l, 1);
   for (int i = 0; i < F; i++) assert_near(w[i], 0.5 - copysign(0.1, g[i]), 1e-12);
-  sw_loop_free(l);
-  free_problem(&p);
+  free_loop(l, &p);
 }
 
 /* -------------------------------------------------------------- clipping */
@@ -131,8 +129,7 @@ TEST(test_clips_the_norm) {
     for (int i = 0; i < F; i++) assert_near(w[i], hand[i], 1e-12);
   }
   CHECK(clipped > 3 && clipped < 37);
-  sw_loop_free(l);
-  free_problem(&p);
+  free_loop(l, &p);
 }
 
 /* An external optimizer: weights stay, the gradient is left clipped. */
@@ -152,8 +149,7 @@ TEST(test_an_external_optimizer_finds_the_clipped_gradient) {
   }
   assert_near(state_of(l).grad_norm, norm(g), 1e-12);
   sw_tensor_free(view);
-  sw_loop_free(l);
-  free_problem(&p);
+  free_loop(l, &p);
 }
 
 /* -------------------------------------------------------------- segments */
@@ -174,8 +170,7 @@ TEST(test_segments_have_factors) {
     assert_near(state_of(l).grad_norm, sqrt(g[0] * g[0] + g[1] * g[1]), 1e-12);
     for (int i = 0; i < F; i++) assert_near(w[i], hand[i], 1e-12);
   }
-  sw_loop_free(l);
-  free_problem(&p);
+  free_loop(l, &p);
 }
 
 TEST(test_refuses_segments) {
@@ -288,8 +283,7 @@ TEST(test_update_ratios) {
   CHECK(ratio[1] == 0);
   advance(l, 1);
   assert_memory_equal(w, plain, sizeof plain); /* evaluating changed nothing */
-  sw_loop_free(l);
-  free_problem(&p);
+  free_loop(l, &p);
 }
 
 /* -------------------------------------------------------------- going on */
@@ -338,8 +332,7 @@ TEST(test_goes_on_where_another_stopped) {
 /* Counters end at 2^53: nothing above is restored, and no step counts beyond it. */
 TEST(test_counters_do_not_overflow) {
   problem p;
-  make_problem(&p, SW_F64);
-  sw_loop *l = loop_of(&p);
+  sw_loop *l = problem_loop(&p, SW_F64);
   const int64_t top = SW_LARGEST_COUNT, bad[] = {-1, top + 1, INT64_MAX - 2, INT64_MAX, INT64_MIN};
   for (int i = 0; i < 5; i++) {
     CHECK_EQ_INT(sw_loop_restore(l, &(sw_resume){.step = bad[i]}), SW_ERANGE);
@@ -357,8 +350,7 @@ TEST(test_counters_do_not_overflow) {
   advance(l, 1);
   CHECK_EQ_INT(sw_loop_advance(l, 1, 0, NULL, &why), SW_ERANGE);
   CHECK(state_of(l).step == top && state_of(l).examples == top - 2);
-  sw_loop_free(l);
-  free_problem(&p);
+  free_loop(l, &p);
 }
 
 TEST(test_refuses_to_go_on_without_vectors) {
@@ -377,8 +369,7 @@ TEST(test_refuses_to_go_on_without_vectors) {
   sw_stop why;
   CHECK_EQ_INT(sw_loop_advance(l, 1, 0, NULL, &why), SW_ERANGE);
   assert_message("adam: momentum must be 0 or more and below 1");
-  sw_loop_free(l);
-  free_problem(&p);
+  free_loop(l, &p);
 }
 
 RUN_CLEAN_TESTS(CLEAN(test_adam_by_hand), CLEAN(test_adamw_by_hand),
