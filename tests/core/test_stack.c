@@ -27,21 +27,6 @@ typedef struct call {
   sw_tensor *in[INPUTS], *out;
 } call;
 
-/* Kernels of 3 x 3, images of 16 x 16. */
-#define WINDOW .stride = {1, 1}, .padding = {1, 1}, .dilation = {1, 1}, .groups = 1
-
-static const sw_shape images = {4, {4, 16, 16, 8}}, results = {4, {4, 16, 16, 24}},
-                      kernels = {4, {24, 3, 3, 8}}, channels = {1, {8}};
-
-static const call all[CALLS] = {
-    {SW_OP_matmul, 2, {{2, {300, 300}}, {2, {300, 300}}}, .last = SW_F32},   /* packed */
-    {SW_OP_matmul, 2, {{2, {20, 40000}}, {2, {40000, 30}}}, .last = SW_F32}, /* a long sum */
-    {SW_OP_conv2d, 2, {images, kernels}, .attrs = {.window = {WINDOW}}},
-    {SW_OP_conv2d_input, 2, {results, kernels}, .attrs = {.window = {WINDOW, .size = {16, 16}}}},
-    {SW_OP_conv2d_weight, 2, {images, results}, .attrs = {.window = {WINDOW, .kernel = {3, 3}}}},
-    {SW_OP_batch_norm, 3, {images, channels, channels}, .attrs = {.value = 1e-5, .n = 2}},
-    {SW_OP_scatter_rows, 2, {{2, {2000, 8}}, {1, {2000}}}, .last = SW_I32, .attrs = {.n = 9}}};
-
 typedef struct run {
   sw_context *ctx;
   call call[CALLS];
@@ -58,14 +43,42 @@ static void fill(sw_tensor *t, sw_dtype dtype, unsigned i) {
       ((float *)data)[e] = (float)sin((double)e * 1.7 + (double)i);
 }
 
+/* Kernels of 3 x 3, images of 16 x 16. */
+static void list_calls(call to[CALLS]) {
+  const sw_shape square = {2, {300, 300}}, images = {4, {4, 16, 16, 8}}, channels = {1, {8}},
+                 results = {4, {4, 16, 16, 24}}, kernels = {4, {24, 3, 3, 8}};
+  sw_attrs forward = {.window = {.stride = {1, 1}, .padding = {1, 1}, .dilation = {1, 1}}};
+  forward.window.groups = 1;
+  sw_attrs input = forward, weight = forward;
+  input.window.size[0] = input.window.size[1] = 16;
+  weight.window.kernel[0] = weight.window.kernel[1] = 3;
+  const call all[CALLS] = {
+      {.op = SW_OP_matmul, .n_in = 2, .shape = {square, square}},                     /* packed */
+      {.op = SW_OP_matmul, .n_in = 2, .shape = {{2, {20, 40000}}, {2, {40000, 30}}}}, /* long */
+      {.op = SW_OP_conv2d, .n_in = 2, .shape = {images, kernels}, .attrs = forward},
+      {.op = SW_OP_conv2d_input, .n_in = 2, .shape = {results, kernels}, .attrs = input},
+      {.op = SW_OP_conv2d_weight, .n_in = 2, .shape = {images, results}, .attrs = weight},
+      {.op = SW_OP_batch_norm,
+       .n_in = 3,
+       .shape = {images, channels, channels},
+       .attrs = {.value = 1e-5, .n = 2}},
+      {.op = SW_OP_scatter_rows,
+       .n_in = 2,
+       .shape = {{2, {2000, 8}}, {1, {2000}}},
+       .last = SW_I32,
+       .attrs = {.n = 9}}};
+  memcpy(to, all, sizeof all);
+}
+
 static run prepare(sw_context *ctx) {
   run r = {.ctx = ctx};
-  for (int c = 0; c < CALLS; c++) {
-    r.call[c] = all[c];
-    for (int i = 0; i < all[c].n_in; i++) {
-      const sw_dtype dtype = i + 1 == all[c].n_in ? all[c].last : SW_F32;
-      CHECK_EQ_INT(sw_tensor_new(ctx, dtype, &all[c].shape[i], &r.call[c].in[i]), SW_OK);
-      fill(r.call[c].in[i], dtype, (unsigned)i);
+  list_calls(r.call);
+  for (int n = 0; n < CALLS; n++) {
+    call *c = &r.call[n];
+    for (int i = 0; i < c->n_in; i++) {
+      const sw_dtype dtype = i + 1 == c->n_in ? c->last : SW_F32;
+      CHECK_EQ_INT(sw_tensor_new(ctx, dtype, &c->shape[i], &c->in[i]), SW_OK);
+      fill(c->in[i], dtype, (unsigned)i);
     }
   }
   return r;
