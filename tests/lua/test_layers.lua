@@ -1,5 +1,5 @@
---- Every kind of layer in scripts/swale/nn, on the instance and input of its own sample(): what its
---- methods say is what it does, and nn/init.lua lists it.
+--- Checks every kind of layer in scripts/swale/nn on the instance and input of its sample(): what
+--- its methods return agrees with what it computes, and nn/init.lua lists it.
 local contexts = require "swale.nn.context"
 local core = require "swale.core"
 local errors = require "swale.errors"

@@ -1,10 +1,10 @@
---- What all layers have in common. A layer is a description without weights: it lists its
---- parameters, and forward computes the output from the input and them, of tensors and of nodes
---- alike. It keeps the line that made it, for error messages.
+--- The base class of layers. A layer is a description without weights: it lists its parameters, and
+--- forward computes the output from the input and them, on tensors or nodes. It keeps the line that
+--- made it, for error messages.
 ---
---- Whatever the library needs to know of a layer is a method here; nobody compares kinds. The
---- methods of the part "what a layer knows of itself" have defaults for layers without parameters,
---- buffers and layers inside; for all others they raise until the layer defines them.
+--- All that the library asks of a layer is a method here; it never compares kinds. output, couples
+--- and pytorch have defaults for layers without parameters, buffers and layers inside; for others
+--- they raise until the layer defines them.
 local classes = require "swale.class"
 local contexts = require "swale.nn.context"
 local core = require "swale.core"
@@ -26,7 +26,7 @@ local M = {}
 ---@field name? string             its part of paths, instead of its position
 ---@field place string             "file.lua:9", where it was made; "" if unknown
 ---@field sample fun(): swale.Layer, swale.Tensor   an instance and an input, (4, …) or more
----examples, on which tests check what the layer knows of itself; called without self
+---examples, on which tests check the methods; called without self
 local Layer = classes.new("layer")
 
 ---The parameters of the layer itself, in the order they have in the weight vector.
@@ -48,9 +48,9 @@ function Layer:children() return {} end
 ---@return swale.Value
 function Layer:forward(x, _p, _context) return x end
 
--- ------------------------------------------------------------------ what a layer knows of itself
+-- ------------------------------------------------------------------ properties
 
---- The methods below cannot be answered here for a layer with parameters, buffers or children.
+--- Raises for a layer with parameters, buffers or layers inside: the default may be wrong for it.
 local function check_plain(self, method)
   if #self:parameters() + #self:buffers() + #self:children() > 0 then
     errors.misuse("nn.%s does not define %s, as a layer with parameters, buffers or layers inside"
@@ -58,7 +58,7 @@ local function check_plain(self, method)
   end
 end
 
----The shape of the output for a shape of the input, both without the batch; nil: unknown.
+---The shape of the output for a shape of the input, both without the batch; nil if unknown.
 ---@param shape integer[]
 ---@return integer[]|nil
 function Layer:output(shape)
@@ -66,21 +66,20 @@ function Layer:output(shape)
   return shape
 end
 
----Which examples of a batch its output makes depend on each other in training: nil, none;
----"batch", all; a number, those of a ghost batch of that size. Layers inside answer for themselves.
+---The examples that it couples in training: none (nil), those of the batch ("batch"), or those of a
+---ghost batch of this size. Layers inside have their own answers.
 ---@return "batch"|integer|nil
 function Layer:couples()
   if #self:parameters() + #self:buffers() > 0 then check_plain(self, "couples()") end
   return nil
 end
 
----How its parameters and buffers lie in a file of PyTorch's: under the same names, and rearranged
----where the result says so.
+---The layout of its parameters and buffers in PyTorch's files, where they have the same names.
 ---@param shape integer[]|nil       of the input, without the batch; nil: unknown
 ---@param order swale.Order         of the input's values
 ---@param _walk swale.LayoutWalk    for layers inside, and to confirm where the channels are
 ---@return swale.Order order        of the output's values
----@return table<string, swale.Arrangement>|nil arranged   by name; those not in it lie alike
+---@return table<string, swale.Arrangement>|nil arranged   by name; the others need none
 function Layer:pytorch(shape, order, _walk)
   check_plain(self, "pytorch(shape, order, walk)")
   local after = shape and self:output(shape)
@@ -88,16 +87,16 @@ function Layer:pytorch(shape, order, _walk)
   return orders.unknown(self)
 end
 
----The children, if the output is theirs, called one after another; else nil.
+---The children, if the layer only calls them one after another; else nil.
 ---@return { key: string, layer: swale.Layer }[]|nil
 function Layer:chain() return nil end
 
----Whether a unit that is 0 for all examples has no gradient.
+---Whether units that are 0 for all examples get no gradient: dead units.
 ---@return boolean
 function Layer:rectifies() return false end
 
----The number of channels, if it computes scale x + shift of each in evaluation, as affine_map
----gives; else nil.
+---The number of channels, if it computes scale x + shift for each in evaluation (see affine_map of
+---BatchNorm); else nil.
 ---@return integer|nil
 function Layer:maps_channels() return nil end
 
