@@ -1,12 +1,12 @@
-/* augment.c: images moved and mirrored. */
+/* augment.c: random crops and flips of images. */
 #include "train/augment_int.h"
 
 #include <string.h>
 
 #include "base/random.h"
 
-/* 0 … n-1: the high word of a product. Of the 2^32 words some answers get one more than others,
- * which for the few places of a crop is less than anybody could count. */
+/* Maps a random word to 0 … n-1: the high word of a product. Some answers belong to one word of
+ * 2^32 more than others, which is negligible for the few places of a crop. */
 static int64_t below(uint32_t word, int64_t n) {
   return (int64_t)(((uint64_t)word * (uint64_t)n) >> 32);
 }
@@ -37,7 +37,7 @@ static void reversed(int64_t n, int64_t pixel, const char *from, char *to) {
   }
 }
 
-/* Columns low … high-1 of the unmirrored line are the image's, the others black. */
+/* Columns low … high-1 of the line, before mirroring, are the image's; the others are black. */
 static void moved_line(const swi_augment *a, const swi_move *m, const char *line, char *to) {
   int64_t low = m->right < 0 ? -m->right : 0;
   int64_t high = m->right > 0 ? a->width - m->right : a->width;

@@ -11,7 +11,7 @@ typedef struct swi_augment {
   int flip;
 } swi_augment;
 
-/* out(row, column) = image(row + down, column + right), 0 outside of it, and then mirrored. */
+/* out(row, column) = image(row + down, column + right), 0 outside of the image; then mirrored. */
 typedef struct swi_move {
   int64_t down, right;
   int mirrored;

@@ -13,7 +13,7 @@ struct sw_average {
   sw_tensor *mean, *carry; /* as a sum: the carry is below the mean's last digit */
   int64_t count;
   sw_tensor *kept, **point; /* last: (k, n), a ring, and views of its rows */
-  int stale;                /* last: points came in since the mean was taken */
+  int stale;                /* last: points were added since the mean was computed */
 };
 
 /* -------------------------------------------------------------- making */
@@ -89,7 +89,7 @@ static sw_status check_point(const sw_average *avg, const sw_tensor *w) {
                  sw_shape_text(sw_tensor_shape(w), text, sizeof text));
 }
 
-/* mean += t (w - mean), in twice the digits. */
+/* mean += t (w - mean), in double precision of the element type. */
 static sw_status move(sw_average *avg, double t, const sw_tensor *w) {
   sw_tensor *copy = NULL;
   void *mean, *carry;
@@ -108,7 +108,7 @@ static sw_status begin(sw_average *avg, const sw_tensor *w, const sw_tensor *car
   return carry ? sw_tensor_copy(avg->carry, carry) : sw_tensor_fill(avg->carry, 0);
 }
 
-/* The first point is the mean exactly, whatever that held before. */
+/* The first point becomes the mean exactly; the old contents do not matter. */
 static sw_status take_in(sw_average *avg, const sw_tensor *w) {
   switch (avg->options.kind) {
   case SW_AVERAGE_LAST:
@@ -141,7 +141,7 @@ static sw_tensor *kept_point(const sw_average *avg, int64_t i) {
   return avg->point[(avg->count - points_kept(avg) + i) % avg->options.k];
 }
 
-/* From the oldest on, so that the ring's position does not show in the bits. */
+/* Adds from the oldest on, so that the bits do not depend on the ring's position. */
 static sw_status take_mean(sw_average *avg) {
   if (!avg->stale) return SW_OK;
   SW_TRY(begin(avg, kept_point(avg, 0), NULL));
@@ -167,7 +167,7 @@ sw_status sw_average_get(sw_average *avg, const sw_tensor **mean) {
 
 /* -------------------------------------------------------------- saving and going on */
 
-/* Row i of matrix becomes point, or the other way round. */
+/* Copies row i of the matrix to the point, or back. */
 static sw_status copy_row(sw_tensor *matrix, int64_t i, sw_tensor *point, int into_matrix) {
   sw_tensor *row;
   SW_TRY(sw_tensor_select(matrix, 0, i, &row));
@@ -211,7 +211,7 @@ static sw_status check_kept(const sw_average *avg, const sw_tensor *state, int64
                  sw_shape_text(sw_tensor_shape(state), have, sizeof have));
 }
 
-/* The rows, in one copy, for no allocation may fail halfway; then in the order of the ring. */
+/* Copies the rows at once, so that no allocation fails halfway; then sorts them into the ring. */
 static sw_status restore_kept(sw_average *avg, const sw_tensor *state, int64_t count) {
   int64_t k = avg->options.k, kept = count < k ? count : k, first = (count - kept) % k;
   sw_tensor *head = NULL, *tail = NULL, *to = NULL, *end = NULL;

@@ -4,10 +4,9 @@
  *   ema   the past is forgotten at a fixed rate, as in PyTorch's AveragedModel: the first point is
  *         copied
  *   last  the mean of the last k points (LAWA), which are kept: k times the memory
- * An average is as long as the weights it follows and knows nothing of models. Beside the mean it
- * keeps a carry, what is below the mean's last digit, so that steps of less than half a unit of
- * float32 add up: the mean is as if made in twice the digits. Update: one pass, reads 3n and writes
- * 2n floats (last: a copy; its mean is k passes, when it is asked for).
+ * An average is as long as the weights that it follows. Beside the mean it keeps a carry, the part
+ * below the mean's last digit, so that steps of less than half a unit of float32 add up. Update:
+ * one pass, reads 3n and writes 2n floats (last: a copy; its mean takes k passes, when it is read).
  */
 #ifndef SW_AVERAGE_H
 #define SW_AVERAGE_H

@@ -1,11 +1,11 @@
 /* loop.h: the training step, and n of them.
  *
- *   gather rows -> run the program -> look at the loss -> update the weights -> count
+ *   gather rows -> run the program -> check the loss -> update the weights -> count
  *
- * The numbers a user can set are each a fixed value (set anew whenever a Lua rule says so) or a
- * schedule. Nothing here calls back: advance returns at the next thing that somebody else has to
- * do. After the first step at a given capacity a step allocates nothing. A measurement runs the
- * other program, which shares the loss and gradient bit for bit.
+ * Each hyperparameter is a fixed value, which the caller may set before any step, or a schedule.
+ * Nothing here calls back: advance returns where the caller has something to do. After the first
+ * step at a given capacity a step allocates nothing. A measured step runs another program, with the
+ * same bits of loss and gradient.
  */
 #ifndef SW_LOOP_H
 #define SW_LOOP_H
@@ -24,23 +24,25 @@ typedef struct sw_loop sw_loop;
 typedef enum sw_coupling { SW_COUPLING_NONE, SW_COUPLING_LINEAR, SW_COUPLING_SQRT } sw_coupling;
 
 typedef struct sw_loop_options {
-  sw_program *program;     /* outputs: 0 the loss (a scalar), then gradients into the output vector.
-                              Inputs: 0 features, 1 labels */
-  sw_program *measured;    /* the same, and an output after the loss: (batch) per-example squared
-                              norms (sw_graph_example_norms); NULL: they cannot be measured */
-  sw_tensor *weights;      /* flat, of the programs' float type; a view is kept and written */
-  sw_tensor *buffers;      /* params in slot 1: flat, likewise. State outputs are their new values,
-                           which take their places after an update whose loss was finite; of a batch
-                           in parts, their mean over examples. NULL: none */
+  sw_program
+      *program; /* outputs: 0 the loss (a scalar), then gradients into the output vector. Inputs:
+                  0 features, 1 labels */
+  sw_program *measured; /* the same with one more output after the loss: per-example squared norms,
+                   (batch) (sw_graph_example_norms); NULL: norms cannot be measured */
+  sw_tensor *weights;   /* flat, of the programs' float type; a view is kept and written */
+  sw_tensor
+      *buffers; /* params in slot 1: flat, likewise. State outputs are their new values, copied
+                  here after an update whose loss is finite; for a batch in parts, their mean
+                  over examples. NULL: none */
   const sw_source *source; /* borrowed: must outlive the loop */
-  uint64_t seed;           /* of the order of examples, and of a run's random numbers */
+  uint64_t seed;           /* for the order of examples and the random numbers of the programs */
   sw_order order;
   const sw_tensor *subset; /* int32, contiguous: the examples that make an epoch; NULL: all */
   sw_optimizer_options optimizer;
   double max_norm;        /* the gradient is scaled down to this norm; 0: never */
-  const sw_range *ranges; /* in order, covering the weights; NULL: all of them are one */
+  const sw_range *ranges; /* in order, covering the weights; NULL: one range */
   int n_ranges;
-  int64_t micro_batch; /* most examples a run of the program; 0: no limit */
+  int64_t micro_batch; /* most examples in one run of the program; 0: no limit */
   sw_coupling coupling;
   double reference_batch;   /* with coupling: above 0 */
   int64_t first_batch_hint; /* plans for this batch at once; 0: at the first step */
@@ -53,7 +55,7 @@ SW_API void sw_loop_free(sw_loop *l);
 /* SW_ERANGE: outside of the range in its row. A batch size is rounded down to a whole number. */
 SW_API sw_status sw_loop_set(sw_loop *l, sw_hyper h, double value);
 SW_API void sw_loop_set_schedule(sw_loop *l, sw_hyper h, sw_schedule *s); /* kept */
-/* Steps every, 2 every, … run the measured program; 0: never. */
+/* Every so many steps the measured program runs instead; 0: never. */
 SW_API void sw_loop_measure(sw_loop *l, int64_t every_steps);
 
 /* Why advance came back. */
@@ -64,17 +66,17 @@ typedef enum sw_loop_fault {
   SW_FAULT_NONE,
   SW_FAULT_LOSS,
   SW_FAULT_GRADIENT,
-  SW_FAULT_WEIGHTS, /* or what the optimizer keeps: the update overflowed */
+  SW_FAULT_WEIGHTS, /* or the optimizer's vectors: the update overflowed */
   SW_FAULT_BUFFERS
 } sw_loop_fault;
 
-/* Up to steps updates; stops after the first one that reaches or crosses stop_examples (0: no such
- * mark; at once if that was before), or when *interrupt becomes other than 0 (may be NULL).
- * SW_ENAN: the state tells the fault, with the lr and batch of the update and the last finite loss.
- * A loss: nothing was updated, its examples come again. Any other: the weights may be updated in
- * part, and every advance fails until sw_loop_restore. Of a gradient that is not finite, no block
- * with such an element is written, nor what follows it within its piece of 65,536 elements, nor
- * ranges that come later; which that are depends on no number of threads. SW_ENOMEM; SW_ERANGE. */
+/* Makes up to steps updates. Stops after the first one that reaches or crosses stop_examples (0: no
+ * such mark; at once if it was crossed before), or when *interrupt is not 0 (may be NULL). SW_ENAN:
+ * the state has the fault, the lr and batch of the update and the last finite loss. After a loss
+ * that is not finite nothing was updated, and its examples come again. After any other fault the
+ * weights may be updated in part, and every advance fails until sw_loop_restore: a block of the
+ * gradient with an element that is not finite is not applied, nor what follows it in its piece of
+ * 65,536 elements, nor later ranges, whatever the number of threads. SW_ENOMEM; SW_ERANGE. */
 SW_API sw_status sw_loop_advance(sw_loop *l, int64_t steps, int64_t stop_examples,
                                  const volatile int *interrupt, sw_stop *why);
 
@@ -87,16 +89,16 @@ typedef struct sw_loop_state {
   double hyper[SW_HYPER_COUNT]; /* of the last update (before the first: of the coming one) */
   double loss_sum; /* sum of batch losses times batch sizes since the last sw_loop_take_mean */
   int64_t loss_examples;
-  int64_t measurements; /* made so far: tells when there is a new one */
+  int64_t measurements; /* made so far */
   sw_loop_fault fault;  /* after SW_ENAN: of the update that was refused */
   int64_t bad_step;     /* its number */
   int bad_range;        /* the first range that is not finite, from 0; -1: none is known */
   double bad_loss, bad_grad_norm; /* NaN: not finite */
 } sw_loop_state;
 
-/* Looks at weights and buffers, which others may have written: SW_ENAN as of advance. */
+/* Checks weights and buffers, which others may have written: SW_ENAN as in advance. */
 SW_API sw_status sw_loop_check(sw_loop *l);
-/* Whether a fault left weights that are not to be used. */
+/* Whether a fault left weights that must not be used. */
 SW_API int sw_loop_is_spoiled(const sw_loop *l);
 
 SW_API void sw_loop_state_get(const sw_loop *l, sw_loop_state *out);
@@ -104,7 +106,7 @@ SW_API int64_t sw_loop_epoch_examples(const sw_loop *l); /* how many make an epo
 /* Mean loss per example since the last call, NaN if no step was made. */
 SW_API double sw_loop_take_mean(sw_loop *l);
 
-/* What a measured step saw of its gradient, g_i being that of example i's own loss. */
+/* The squared norms of a measured step; g_i is the gradient of example i's own loss. */
 typedef struct sw_norms {
   int64_t step; /* its number, from 1 */
   int64_t batch;
@@ -117,19 +119,19 @@ typedef struct sw_norms {
 enum { SW_LOOP_NORMS = 32 };
 SW_API int sw_loop_norms_at(const sw_loop *l, int64_t i, sw_norms *out);
 
-/* Steps every, 2 every, … note how far each range moved; 0: never. Keeps a copy of the weights.
+/* Every so many steps notes how far each range moved; 0: never. Keeps a copy of the weights.
  * SW_ENOMEM. */
 SW_API sw_status sw_loop_watch_updates(sw_loop *l, int64_t every_steps);
 SW_API int sw_loop_ranges(const sw_loop *l); /* how many there are */
 /* ratio[i] = |change| / |weights before it| of range i at the last step that noted it, 0 where
- * nothing moved; returns that step, 0: there was none. */
+ * nothing moved. Returns that step; 0: there was none. */
 SW_API int64_t sw_loop_update_ratios(const sw_loop *l, double *ratio);
 
 /* The first vector that the optimizer keeps: a view the caller owns; SW_EEMPTY if no update kept
  * one. */
 SW_API sw_status sw_loop_momentum(const sw_loop *l, sw_tensor **out);
-/* Computes the last run again and looks at every result: sw_workspace_blame's text. Overwrites what
- * sw_loop_gradient shows. SW_EEMPTY before the first step. */
+/* Computes the last run again and checks every result: gives sw_workspace_blame's text. Overwrites
+ * what sw_loop_gradient shows. SW_EEMPTY before the first step. */
 SW_API sw_status sw_loop_blame(sw_loop *l, char *text, size_t size);
 
 /* The gradient of the last step, a view; before clipping, but for an external optimizer.
@@ -141,7 +143,7 @@ typedef struct sw_state_vector {
   sw_tensor *view;  /* the caller owns it */
 } sw_state_vector;
 
-/* All that the optimizer keeps; *n is 0 before the first update that keeps something. */
+/* The vectors that the optimizer keeps; *n is 0 before the first update that keeps one. */
 SW_API sw_status sw_loop_state_vectors(const sw_loop *l, sw_state_vector out[SW_MOMENTS], int *n);
 
 SW_API const sw_optimizer_row *sw_loop_optimizer(const sw_loop *l);
@@ -155,9 +157,9 @@ typedef struct sw_resume {
   const sw_tensor *vectors[SW_MOMENTS]; /* in the order of names; copied; NULL: none */
 } sw_resume;
 
-/* Goes on after that many steps as the loop would have that made them; the weights are the caller's
- * to set. SW_ERANGE, SW_EARG: vectors that it always keeps are missing, SW_ESHAPE, SW_EDTYPE,
- * SW_ENOMEM: then it is as it was. */
+/* Continues as the loop that made these steps would have. The caller sets the weights. On failure
+ * the loop is unchanged: SW_ERANGE, SW_EARG (vectors that the optimizer always keeps are missing),
+ * SW_ESHAPE, SW_EDTYPE, SW_ENOMEM. */
 SW_API sw_status sw_loop_restore(sw_loop *l, const sw_resume *r);
 
 #endif

@@ -1,8 +1,8 @@
 /* loop_buffers.c: params that a step gives new values.
  *
- * A run reads the values of the step before and leaves others, both whole: what no output writes is
- * copied before. Of a batch in parts each does so, and the step leaves the mean over its examples:
- * a running mean is then the same for any cut. Nothing is seen outside until the step commits.
+ * A run reads the values before the step and writes new ones; what no output writes is copied
+ * first. With a batch in parts each part does so, and the step leaves the mean over its examples,
+ * so that a running mean is the same for any cut. Nothing is visible outside before the commit.
  */
 #include "train/feed_int.h"
 #include "train/loop_int.h"

@@ -28,8 +28,8 @@ static sw_status need_vector(const sw_loop *l, sw_tensor **v) {
   return sw_tensor_new(l->ctx, l->real, &shape, v);
 }
 
-/* All that a step may have to allocate, before it does anything. While noise is measured the other
- * workspace grows with this one, so that the first measurement at a capacity finds it ready. */
+/* Allocates all that a step needs before it starts. While norms are measured the other workspace
+ * grows with this one, so that the first measurement at a capacity allocates nothing. */
 sw_status swi_make_room(sw_loop *l, const swi_step_plan *p) {
   SW_TRY(swi_grow_index(l, p->batch));
   if (l->measure_every > 0 && p->part > l->measuring_capacity) {
@@ -47,7 +47,7 @@ sw_status swi_make_room(sw_loop *l, const swi_step_plan *p) {
 
 /* -------------------------------------------------------------- one run */
 
-/* What the program left in its workspace: NULL would be an output with a place in the gradient. */
+/* An output in the workspace; refuses one that goes to the gradient. */
 static sw_status output_of(sw_loop *l, sw_workspace *w, int i, const void **out) {
   sw_shape shape;
   *out = sw_workspace_output(w, i, &shape);
@@ -55,7 +55,7 @@ static sw_status output_of(sw_loop *l, sw_workspace *w, int i, const void **out)
   return sw_fail(l->ctx, SW_EARG, "loop: output %d must not go to the gradient", i + 1);
 }
 
-/* What the run of examples first … of the batch is given. */
+/* Sets what the run of examples first … of the batch reads and writes. */
 static sw_status point_run(sw_loop *l, int64_t first, sw_tensor *gradient) {
   l->vectors[SWI_WEIGHTS] = sw_tensor_data(l->weights);
   l->last = (sw_run){.vectors = l->vectors,

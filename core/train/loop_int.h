@@ -1,4 +1,4 @@
-/* loop_int.h: between the files of the loop. */
+/* loop_int.h: what the files of the loop share. */
 #ifndef SW_LOOP_INT_H
 #define SW_LOOP_INT_H
 
@@ -8,7 +8,7 @@
 #include "train/optimizer_int.h"
 #include "train/ranges_int.h"
 
-/* A number that is set: a schedule, or a fixed value. */
+/* A hyperparameter: a schedule, or a fixed value. */
 typedef struct swi_number {
   sw_schedule *schedule; /* NULL: fixed */
   double value;
@@ -49,10 +49,10 @@ struct sw_loop {
   sw_tensor *weights;            /* a view */
   sw_tensor *gradient;           /* of the last step */
   sw_tensor *buffers;            /* a view; NULL: none */
-  sw_tensor *fresh[2];           /* their values behind this step, and behind its last part */
-  int merged;                    /* parts that are in fresh[0] */
-  sw_tensor *part;               /* of a part of a batch; NULL until one is cut */
-  sw_tensor *moment[SW_MOMENTS]; /* NULL until an update wants them */
+  sw_tensor *fresh[2];           /* their values after this step, and after its last part */
+  int merged;                    /* parts merged into fresh[0] */
+  sw_tensor *part;               /* gradient of a part of a batch; NULL until one is cut */
+  sw_tensor *moment[SW_MOMENTS]; /* NULL until an update needs them */
   sw_tensor *before;             /* weights before a watched update; NULL until one is */
   int has_gradient;              /* a step has written it */
   int has_moments;               /* an update has written them */
@@ -80,7 +80,7 @@ struct sw_loop {
   sw_loop_state state;
 };
 
-/* loop_numbers.c: the numbers that are set, and the plan that they make for the coming step. */
+/* loop_numbers.c: the hyperparameters, and the plan of the coming step. */
 void swi_coming_values(const sw_loop *l, double value[SW_HYPER_COUNT]);
 int64_t swi_whole_batch(double x); /* 0: it is outside of its range */
 sw_status swi_plan_step(const sw_loop *l, swi_step_plan *p);
@@ -89,19 +89,19 @@ int swi_moments(const sw_loop *l, const swi_step_plan *p); /* that the step will
 /* loop_compute.c: loss and gradient of a batch, in as many runs as it takes. */
 sw_status swi_grow_index(sw_loop *l, int64_t batch);
 sw_status swi_make_room(sw_loop *l, const swi_step_plan *p);
-/* updater: NULL, or for updates behind gradients, where the batch is one run. */
+/* updater: for early updates, where the batch is one run; NULL: none. */
 sw_status swi_compute(sw_loop *l, const swi_step_plan *p, const sw_updater *updater,
                       swi_outcome *o);
 
 /* loop_buffers.c: params that a step gives new values. */
 sw_status swi_buffers_new(sw_loop *l, const sw_tensor *buffers);
 void swi_buffers_free(sw_loop *l);
-/* All that a step of several parts may have to allocate. */
+/* Allocates what a step of several parts needs. */
 sw_status swi_buffers_room(sw_loop *l);
 void swi_buffers_begin(sw_loop *l); /* of a step */
-/* Of the coming run: where it reads them, and where it leaves their new values. */
+/* Sets where the coming run reads them and where it writes their new values. */
 sw_status swi_buffers_point(sw_loop *l, sw_run *run);
-/* Takes in what the run left; weight: its examples' share of this step's so far. */
+/* Merges what the run wrote; weight: its examples' share of this step's so far. */
 sw_status swi_buffers_merge(sw_loop *l, double weight);
 /* SW_ENAN: they are not finite, nothing was copied. */
 sw_status swi_buffers_commit(sw_loop *l);
@@ -115,9 +115,9 @@ sw_status swi_train_step(sw_loop *l, const swi_step_plan *p, swi_outcome *o);
 int swi_is_finite(const swi_kernels *k, const sw_tensor *v);
 /* |gradient|, of what is trained, given the sum of its squares; NaN: it is not finite. */
 double swi_gradient_norm(const sw_loop *l, double squares);
-/* The first of ranges begin … end - 1 whose sum is not a sum of squares; end: none. */
+/* The first of ranges begin … end - 1 whose sum of squares is NaN or negative; end: none. */
 int swi_first_odd(const sw_loop *l, int begin, int end);
-/* Notes what the outcome tells of the coming step, and fails with it. */
+/* Stores the outcome's fault in the state, and fails with its message. */
 sw_status swi_refuse(sw_loop *l, const swi_outcome *o);
 
 #endif

@@ -1,4 +1,4 @@
-/* loop_numbers.c: the numbers that are set, and the plan that they make for the coming step. */
+/* loop_numbers.c: the hyperparameters, and the plan of the coming step. */
 #include <math.h>
 
 #include "train/loop_int.h"
@@ -23,7 +23,7 @@ void sw_loop_set_schedule(sw_loop *l, sw_hyper h, sw_schedule *s) {
   replace(l, h, (swi_number){sw_schedule_retain(s), 0});
 }
 
-/* Rounded down, but 31.999999999999996 is a schedule's 32. */
+/* Rounds down, but a schedule's 31.999999999999996 counts as 32. */
 int64_t swi_whole_batch(double x) {
   const sw_interval range = sw_hyper_row_of(SW_HYPER_BATCH_SIZE)->range;
   return x >= range.least && x <= range.most ? (int64_t)(x * (1 + 1e-12)) : 0;
@@ -39,7 +39,7 @@ static double coupled(const sw_loop *l, double lr, int64_t batch) {
   return l->coupling == SW_COUPLING_SQRT ? lr * sqrt(ratio) : lr;
 }
 
-/* The batch size first: the others' progress counts it in. */
+/* The batch size comes first: the others' progress includes it. */
 void swi_coming_values(const sw_loop *l, double value[SW_HYPER_COUNT]) {
   sw_progress p = {l->state.step, l->state.examples, l->state.examples,
                    sw_sampler_size(l->sampler)};

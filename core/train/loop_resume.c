@@ -1,4 +1,4 @@
-/* loop_resume.c: what a loop would have to know to go on where another one stopped. */
+/* loop_resume.c: the state that a loop continues from. */
 #include <math.h>
 #include <string.h>
 

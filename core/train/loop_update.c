@@ -19,7 +19,7 @@ static int64_t elements_of(const sw_type *t) {
   return n;
 }
 
-/* The ranges that lie within first … first + n - 1. */
+/* Finds the ranges that lie within first … first + n - 1. */
 static void ranges_within(const swi_ranges *r, int64_t first, int64_t n, int *begin, int *end) {
   int count = swi_ranges_count(r), i = 0;
   while (i < count && swi_ranges_get(r, i)->first < first) i++;
@@ -50,7 +50,7 @@ typedef struct job {
   swi_update update;
   swi_vectors all;
   double unit; /* the gradient has been multiplied by it; 1, or a power of two */
-  int odd;     /* the range that was found to be not finite, where updates end; -1: none */
+  int odd; /* the first range found to be not finite, after which nothing is updated; -1: none */
 } job;
 
 static double update_piece(void *arg, const sw_range *range, int64_t first, int64_t n) {
@@ -91,9 +91,8 @@ static void update_output(void *arg, int output) {
   for (int i = begin; i < end; i++) j->l->done[i] = 1;
 }
 
-/* What was not updated early, in runs of neighbours as long as there are. float32 flushes
- * denormals, as its programs do: a weight that decays to nothing must not cost a hundred times the
- * others. */
+/* Updates what was not updated early, adjacent ranges together. float32 flushes denormals, as its
+ * programs do: a weight that decays to 0 must not take a hundred times longer than others. */
 static void update_rest(job *j) {
   sw_loop *l = j->l;
   int n = swi_ranges_count(l->ranges);
@@ -116,8 +115,8 @@ static double norm_piece(void *arg, const sw_range *range, int64_t first, int64_
   return plain >= 0x1p-80 && plain <= DBL_MAX ? plain : l->k->squares(n, g);
 }
 
-/* PyTorch's clip_grad_norm_, to the 1e-6. A gradient that is not finite becomes NaN there; here it
- * is refused before anything is updated. */
+/* PyTorch's clip_grad_norm_, with its 1e-6. A gradient that is not finite becomes NaN there; here
+ * it is refused before anything is updated. */
 static sw_status clip(job *j, swi_outcome *o) {
   sw_loop *l = j->l;
   swi_ranges_run(l->ranges, 0, swi_ranges_count(l->ranges), norm_piece, l);
@@ -132,8 +131,8 @@ static sw_status clip(job *j, swi_outcome *o) {
   return SW_OK;
 }
 
-/* A factor of float32 below its normal numbers would be taken for 0: the gradient is then made
- * smaller by a power of two while the update lasts. An external optimizer finds it clipped. */
+/* A factor below float32's normal numbers would count as 0: the gradient is then scaled by a power
+ * of two during the update. For an external optimizer the gradient is left clipped. */
 static sw_status update_clipped(job *j) {
   const sw_loop *l = j->l;
   const int external = sw_loop_optimizer(l)->external;
@@ -198,7 +197,7 @@ static sw_status refuse_loss(swi_outcome *o) {
   return SW_ENAN;
 }
 
-/* After an early end the gradient is not whole: it is made again, for the record. */
+/* After an early end the gradient is incomplete: it is computed again, for the record. */
 static sw_status refuse_early(sw_loop *l, const swi_step_plan *p, swi_outcome *o) {
   SW_TRY(swi_compute(l, p, NULL, o));
   return refuse_loss(o);
@@ -211,7 +210,7 @@ static sw_status refuse_update(const job *j, swi_outcome *o) {
   return SW_ENAN;
 }
 
-/* What is left of the step once the loss is known to be finite. */
+/* The rest of the step, once the loss is known to be finite. */
 static sw_status finish(job *j, swi_outcome *o) {
   sw_loop *l = j->l;
   if (j->odd >= 0) return refuse_update(j, o);

@@ -1,4 +1,5 @@
-/* optimizer.h: the native optimizers: what each keeps and reads, and one update of a vector. */
+/* optimizer.h: the native optimizers: the vectors that each keeps, its options, and one update of a
+ * vector. */
 #ifndef SW_OPTIMIZER_H
 #define SW_OPTIMIZER_H
 
@@ -11,7 +12,7 @@ typedef enum sw_optimizer_kind {
   SW_OPTIMIZER_COUNT
 } sw_optimizer_kind;
 
-/* What is fixed when a loop is made; an optimizer looks at the fields of its row alone. */
+/* Fixed when a loop is made; an optimizer reads the fields of its row alone. */
 typedef struct sw_optimizer_options {
   sw_optimizer_kind kind;
   double dampening, beta2, eps;
@@ -24,11 +25,11 @@ typedef struct sw_optimizer_row {
   const char *name;
   const char *moment[SW_MOMENTS]; /* the vectors it keeps, as checkpoints name them; NULL: fewer */
   int only_with_momentum;         /* it keeps them only where the momentum is above 0 */
-  int external;                   /* it updates nothing: the caller does, with sw_loop_gradient */
+  int external;                   /* it updates nothing: the caller does, by sw_loop_gradient */
   double momentum;                /* until it is set */
   sw_interval momentum_range;
   const sw_field *fields; /* of sw_optimizer_options that it reads */
-  /* What no field says by itself; NULL: nothing. SW_ERANGE, SW_EARG. */
+  /* Checks fields against each other; NULL: nothing to check. SW_ERANGE, SW_EARG. */
   sw_status (*check)(sw_context *ctx, const sw_optimizer_options *o);
 } sw_optimizer_row;
 
@@ -49,8 +50,8 @@ typedef struct sw_update {
   double hyper[SW_HYPER_COUNT];  /* the batch size is not read */
 } sw_update;
 
-/* The same bits as a step of a loop that clips nothing. All tensors are contiguous. SW_ENAN: g or
- * what became of w or a moment is not finite; w is then updated in part, as sw_loop_advance tells.
+/* Gives the same bits as a step of a loop that clips nothing. All tensors are contiguous. SW_ENAN:
+ * g, a new weight or a new moment is not finite; w may be updated in part, as by sw_loop_advance.
  * SW_ERANGE, SW_EARG, SW_ESHAPE, SW_EDTYPE, SW_ENOMEM. */
 SW_API sw_status sw_optimizer_update(const sw_optimizer_options *o, const sw_update *u);
 

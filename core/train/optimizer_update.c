@@ -1,4 +1,4 @@
-/* optimizer_update.c: one update of a vector, for loops that are not sw_loop's. */
+/* optimizer_update.c: one update of a vector, for loops other than sw_loop. */
 #include <float.h>
 #include <math.h>
 

@@ -7,8 +7,8 @@
 #include "base/alloc_int.h"
 #include "base/parallel_int.h"
 
-/* Some 15 microseconds of an update; and below so many elements, some 60 microseconds, a second
- * thread costs more than it saves. */
+/* A piece takes some 15 microseconds to update. Below WORTH_SHARING elements, some 60 microseconds,
+ * a second thread costs more than it saves. */
 enum { PIECE = 1 << 16, WORTH_SHARING = 1 << 18 };
 
 typedef struct piece {

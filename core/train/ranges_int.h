@@ -23,8 +23,8 @@ const sw_range *swi_ranges_get(const swi_ranges *r, int i);
 /* n elements from first on, all in range. */
 typedef double (*swi_piece_sum)(void *arg, const sw_range *range, int64_t first, int64_t n);
 
-/* f over the pieces of ranges begin … end-1. Afterwards sum(i) is the sum of what f gave for range
- * i (0 for a frozen one), and total that over all ranges. */
+/* Calls f for the pieces of ranges begin … end-1. Afterwards sum(i) is the sum of f's results for
+ * range i (0 for a frozen one), and total the sum over all ranges. */
 void swi_ranges_run(swi_ranges *r, int begin, int end, swi_piece_sum f, void *arg);
 double swi_ranges_sum(const swi_ranges *r, int i);
 double swi_ranges_total(const swi_ranges *r);

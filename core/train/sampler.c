@@ -89,7 +89,7 @@ static int64_t take_shuffled(sw_sampler *s, int64_t count, int32_t *index) {
   return take;
 }
 
-/* Each draw has 64 bits of its own, two draws a block: n / 2^64 is the bias. */
+/* Each draw uses 64 bits of its own, two draws a block; the bias is n / 2^64. */
 static int64_t take_draws(const sw_sampler *s, int64_t count, int32_t *index) {
   sw_random r;
   sw_random_init(&r, s->seed, sw_stream("data/draws", 0));

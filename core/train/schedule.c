@@ -11,7 +11,7 @@ struct sw_schedule {
   int64_t references;
   sw_schedule_spec spec; /* its lists lie behind this struct, in the same block */
   size_t bytes;
-  int clocks;      /* that it or a part of it looks at */
+  int clocks;      /* that it or a part of it reads */
   int size, depth; /* of the tree; a part that is there twice counts twice */
 };
 
@@ -40,7 +40,7 @@ static void copy_lists(sw_schedule *s) {
       append(&at, spec->durations, (size_t)spec->n_durations * sizeof *spec->durations);
 }
 
-/* Where a part begins is known on the chain's own scale only. */
+/* Where a part begins is only known on the chain's own scale. */
 static sw_status check_chain(sw_context *ctx, const sw_schedule_spec *spec, int clocks) {
   for (int i = 1; spec->n_durations > 0 && i < spec->n_parts; i++) {
     if (!(spec->parts[i]->clocks & ~clocks)) continue;

@@ -40,9 +40,10 @@ typedef struct swi_schedule_row {
   unsigned char fields[8]; /* that it reads */
   int one_part;            /* of a kind with parts: there is one; else one or more */
   double (*at)(const sw_schedule_spec *s, const swi_progress *p);
-  /* What no field says by itself; NULL: nothing. */
+  /* Checks fields against each other; NULL: nothing to check. */
   sw_status (*check)(sw_context *ctx, const sw_schedule_spec *s);
-  void (*defaults)(sw_schedule_spec *s); /* where they are not those of the fields; NULL */
+  void (*defaults)(
+      sw_schedule_spec *s); /* of fields whose defaults differ from those in the table; NULL */
 } swi_schedule_row;
 
 /* swi_schedule_cosine, … */

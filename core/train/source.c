@@ -10,7 +10,7 @@
 /* Elements a piece, some 80 microseconds: below this a second thread costs more than it saves. */
 enum { PIECE_ELEMENTS = 1 << 18 };
 
-/* Bytes of moved lines that wait on the stack to be converted; no line may be longer. */
+/* Bytes on the stack for cropped lines before conversion; no line may be longer. */
 enum { SCRATCH_BYTES = 1 << 14, LARGEST_CROP = 255 };
 
 struct sw_source {
@@ -219,7 +219,7 @@ static void convert(const gather *g, int64_t rows, int64_t cols, const void *fro
     g->kernels->gather_f32(rows, cols, from, index, scale, shift, to);
 }
 
-/* An image is moved, as many lines at a time as there is room for, and these converted. */
+/* Crops an image, as many lines at a time as there is room for, and converts them. */
 static void move_and_convert(const gather *g, int64_t row, char *to) {
   const int32_t only = 0;
   const swi_augment *a = g->image;

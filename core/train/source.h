@@ -7,10 +7,10 @@
  * out as int32. Labels are int32 or uint8, one or some an example, checked once against the number
  * of classes; or float32 targets of any row shape.
  *
- * Images, (N, height, width[, channels]), may be moved and mirrored on the way: cut out of a frame
- * of `crop` black pixels (zeros in x, before normalisation) at one of (2 crop + 1)^2 places, all as
- * likely, and reversed from left to right half of the time. What happens to an example is a
- * function of the seed and of its position in the stream of all examples, and of nothing else.
+ * Images, (N, height, width[, channels]), may be randomly cropped and flipped: padded by `crop`
+ * black pixels (zeros in x, before normalisation) and cropped at one of (2 crop + 1)^2 places,
+ * uniformly; flipped from left to right half of the time. The draw is a function of the seed and of
+ * the example's position in the stream of all examples.
  */
 #ifndef SW_SOURCE_H
 #define SW_SOURCE_H

@@ -330,11 +330,16 @@ function TestSchedule:test_kinds_follow_their_formulas()
   end
 end
 
-function TestSchedule:test_each_kind_has_a_constructor_and_a_test()
+function TestSchedule:test_each_kind_has_a_constructor_a_test_and_a_line_of_docs()
+  local folder = debug.getinfo(1, "S").source:match "^@(.*/)" or "./"
+  local file <close> = assert(io.open(folder .. "../../docs/reference.md"))
+  local text = file:read "a"
   for _, kind in ipairs(core.schedule_kinds()) do
     if kind ~= "floor" then -- has no constructor
       lu.assert_not_nil(sch[kind])
       lu.assert_true(MADE[kind] ~= nil or FORMULAS[kind] ~= nil, "FORMULAS has no " .. kind)
+      lu.assert_str_contains(text, "`" .. kind .. "`", false,
+        "reference.md names no " .. kind .. ":")
     end
   end
 end

@@ -44,7 +44,8 @@ end
     function(t) return 2 / (1 + t / 8) end },
 ]], dropped = "FORMULAS has no inverse_time" },
     { name = "line of docs", file = "docs/reference.md", part = "docs",
-      replace = "the SWA paper's `cyclic`;", text = "the SWA paper's `cyclic`, `inverse_time`;" },
+      replace = "`inverse_sqrt`; of", text = "`inverse_sqrt` `inverse_time`; of",
+      dropped = "reference.md names no inverse_time" },
   },
   tests = { { "core", "test_curves" }, { "core", "test_schedule" }, { "lua", "^test_schedule%." } },
 }
