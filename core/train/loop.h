@@ -24,16 +24,16 @@ typedef struct sw_loop sw_loop;
 typedef enum sw_coupling { SW_COUPLING_NONE, SW_COUPLING_LINEAR, SW_COUPLING_SQRT } sw_coupling;
 
 typedef struct sw_loop_options {
-  sw_program
-      *program; /* outputs: 0 the loss (a scalar), then gradients into the output vector. Inputs:
-                  0 features, 1 labels */
-  sw_program *measured; /* the same with one more output after the loss: per-example squared norms,
-                   (batch) (sw_graph_example_norms); NULL: norms cannot be measured */
-  sw_tensor *weights;   /* flat, of the programs' float type; a view is kept and written */
-  sw_tensor
-      *buffers; /* params in slot 1: flat, likewise. State outputs are their new values, copied
-                  here after an update whose loss is finite; for a batch in parts, their mean
-                  over examples. NULL: none */
+  /* Outputs: 0 the loss (a scalar), then gradients into the output vector. Inputs: 0 features, 1
+   * labels. */
+  sw_program *program;
+  /* The same with one more output after the loss: per-example squared norms, (batch)
+   * (sw_graph_example_norms). NULL: norms cannot be measured. */
+  sw_program *measured;
+  sw_tensor *weights; /* flat, of the programs' float type; a view is kept and written */
+  /* Params in slot 1, flat likewise. State outputs are their new values, copied here after an update
+   * whose loss is finite; for a batch in parts, their mean over examples. NULL: none. */
+  sw_tensor *buffers;
   const sw_source *source; /* borrowed: must outlive the loop */
   uint64_t seed;           /* for the order of examples and the random numbers of the programs */
   sw_order order;
