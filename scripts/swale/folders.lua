@@ -21,10 +21,10 @@ function M.is_folder(path)
   return stat ~= nil and stat.type == "directory"
 end
 
---- luv says "ENOENT: no such file or directory: /a/b".
-local function in_words(problem)
-  return problem:match "^%u+: ([^:]+)" or problem, problem:match "^(%u+)" or "EIO"
-end
+---The words of a message of luv's, which is "ENOENT: no such file or directory: /a/b".
+---@param message string
+---@return string
+function M.words(message) return (message:gsub("^%u+: ", ""):gsub(":.*", "")) end
 
 local function temporary_place()
   local given = os.getenv "TMPDIR"
@@ -53,10 +53,9 @@ function M.make_folder(path)
     local ok, message, code = M.make_folder(parent)
     if not ok then return nil, message, code end
   end
-  local ok, problem = uv().fs_mkdir(path, 511) -- rwxrwxrwx, less the umask
+  local ok, problem, code = uv().fs_mkdir(path, 511) -- rwxrwxrwx, less the umask
   if ok or M.is_folder(path) then return true end
-  local words, code = in_words(problem)
-  if code == "EEXIST" then words = "a file has that name" end
+  local words = code == "EEXIST" and "a file has that name" or M.words(problem)
   return nil, ("cannot make the folder %s: %s"):format(path, words), code
 end
 
@@ -65,10 +64,9 @@ end
 ---@return string|nil path, string? message, string? code
 function M.temporary_folder(parent)
   parent = parent or temporary_place()
-  local path, problem = uv().fs_mkdtemp(parent .. "/.swale-XXXXXX")
+  local path, problem, code = uv().fs_mkdtemp(parent .. "/.swale-XXXXXX")
   if path then return path end
-  local words, code = in_words(problem)
-  return nil, ("cannot write in %s: %s"):format(parent, words), code
+  return nil, ("cannot write in %s: %s"):format(parent, M.words(problem)), code
 end
 
 ---Returns the names in a folder, sorted; none if it cannot be read.
@@ -102,10 +100,9 @@ end
 ---@param to string
 ---@return true|nil ok, string? message, string? code
 function M.rename(from, to)
-  local ok, problem = uv().fs_rename(from, to)
+  local ok, problem, code = uv().fs_rename(from, to)
   if ok then return true end
-  local words, code = in_words(problem)
-  return nil, ("cannot rename %s to %s: %s"):format(from, to, words), code
+  return nil, ("cannot rename %s to %s: %s"):format(from, to, M.words(problem)), code
 end
 
 ---Reads a file.

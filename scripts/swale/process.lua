@@ -74,9 +74,10 @@ local function collector(limit, fd)
       chunks[#chunks + 1] = data
       return true
     end
-    local written, problem = uv().fs_write(fd, data, -1)
+    local written, problem, code = uv().fs_write(fd, data, -1)
     if written == #data then return true end
     self.problem = problem or "ENOSPC: no space left on device"
+    self.code = problem and code or "ENOSPC"
     return false
   end
   function self.start(_, stop)
@@ -139,8 +140,8 @@ local function spawn(argv, o)
   local out, err = collector(o.limit, o.fd), collector()
   local input = o.input and uv().new_pipe(false)
   local code, signal, timer, handle
-  local problem
-  handle, problem = uv().spawn(argv[1], {
+  local problem, fault
+  handle, problem, fault = uv().spawn(argv[1], {
     args = table.move(argv, 2, #argv, 1, {}), cwd = o.cwd, env = M.environment(o.env),
     stdio = stdio_of(o, out, err, input),
   }, function(c, s)
@@ -150,7 +151,7 @@ local function spawn(argv, o)
   if not handle then
     close_all(out.pipe, err.pipe, input or nil)
     uv().run "nowait"
-    return nil, ("%s: %s"):format(argv[1], problem), problem:match "^%u+" or "EIO"
+    return nil, ("%s: %s"):format(argv[1], problem), fault
   end
   timer = guard(handle, o.timeout)
   if input then feed(input, o.input) end
@@ -162,7 +163,7 @@ local function spawn(argv, o)
     out:start(stop)
   end
   run_until_closed(handle, out.pipe, err.pipe, input or nil)
-  if out.problem then return nil, out.problem, out.problem:match "^%u+" or "EIO" end
+  if out.problem then return nil, out.problem, out.code end
   return { code = signal ~= 0 and 128 + signal or code, out = out.text(), err = err.text(),
     too_long = out.too_long }
 end
@@ -176,8 +177,8 @@ end
 function M.run(argv, o)
   o = setmetatable({}, { __index = o or {} })
   if o.output then
-    local fd, problem = uv().fs_open(o.output, "w", 420) -- rw-r--r--
-    if not fd then return nil, problem, problem:match "^%u+" end
+    local fd, problem, code = uv().fs_open(o.output, "w", 420) -- rw-r--r--
+    if not fd then return nil, problem, code end
     o.fd = fd
   end
   local result, message, code = spawn(argv, o)

@@ -44,7 +44,8 @@ static inline sw_status read_of(const char *header, size_t data) {
   return st;
 }
 
-/* bytes (U8, 3), weights (F64, 2x2), a transposed view (F32, 3x2), labels (I32, 2), none (F32, 0) */
+/* bytes (U8, 3), weights (F64, 2x2), a transposed view (F32, 3x2), labels (I32, 2), none (F32,
+ * 0) */
 typedef struct sample {
   sw_tensor *bytes, *weights, *square, *turned, *labels, *none;
   sw_named_tensor named[5];

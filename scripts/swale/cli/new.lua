@@ -78,11 +78,12 @@ end
 --- Writes the file only if none has its name.
 local function write(path, text)
   local uv = require "luv"
-  local fd, problem = uv.fs_open(path, "wx", 420) -- rw-r--r--
-  if not fd then return nil, problem end
-  local ok, message = uv.fs_write(fd, text)
+  local fd, problem, code = uv.fs_open(path, "wx", 420) -- rw-r--r--
+  if not fd then return nil, problem, code end
+  local ok
+  ok, problem, code = uv.fs_write(fd, text)
   uv.fs_close(fd)
-  return ok, message
+  return ok, problem, code
 end
 
 ---@param args string[]
@@ -95,12 +96,12 @@ function M.main(args)
     cli.say("new: %s has no name", path)
     return 2
   end
-  local ok, problem = write(path, template(path))
-  if not ok and problem:match "^EEXIST" then
+  local ok, problem, code = write(path, template(path))
+  if not ok and code == "EEXIST" then
     cli.say("%s exists already and was not changed", path)
     return 1
   elseif not ok then
-    cli.say("%s: cannot be written: %s", path, problem:match "^%u+: ([^:]+)" or problem)
+    cli.say("%s: cannot be written: %s", path, require("swale.folders").words(problem))
     return 1
   end
   print(("%s written. Next: swale check %s; swale run %s"):format(path, path, path))

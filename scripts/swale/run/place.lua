@@ -42,11 +42,9 @@ function M.make(name)
   local safe = name:gsub("[^%w%-_.]+", "-")
   for attempt = 1, 100 do
     local dir = ("%s/%s_%s_%s"):format(root, os.date "%Y-%m-%d", safe, suffix(attempt))
-    local made, problem = uv.fs_mkdir(dir, 511)
+    local made, problem, fault = uv.fs_mkdir(dir, 511)
     if made then return dir end
-    if not problem:match "^EEXIST" then
-      refuse(root, problem:match ": ([^:]+)" or problem, "EIO")
-    end
+    if fault ~= "EEXIST" then refuse(root, folders.words(problem), "EIO") end
   end
   return refuse(root, "a hundred names are taken", "EIO")
 end
