@@ -1,5 +1,5 @@
 --- Constructors of optimizers. A Trainer runs them natively on the flat weights; each is a function
---- as well, for loops of one's own: opt(w, g, state, { lr = 0.1 }).
+--- as well, for loops of your own: opt(w, g, state, { lr = 0.1 }).
 local class = require "swale.class"
 local core = require "swale.core"
 local errors = require "swale.errors"
@@ -22,17 +22,20 @@ local M = {}
 ---@field lr? swale.Hyperparameter
 ---@field clip_norm? number
 ---@field groups? swale.ParameterGroup[]
----@field defaults table             of momentum and weight_decay, where nobody says them
+---@field defaults table             momentum and weight_decay where none is given
 ---@field step? function             of an optimizer written in Lua
 ---@field dampening? number          this and what follows: fields of its row
 ---@field nesterov? boolean
 ---@field beta2? number
 ---@field eps? number
-local Optimizer = class.new("optimizer", { fields = {
-  "kind", "title", "row", "momentum", "weight_decay", "lr", "clip_norm", "groups", "defaults",
-  "step", "dampening", "nesterov", "beta2", "eps" } })
-
 local ROWS <const>, HYPERS <const> = core.optimizers(), core.hyperparameters()
+
+local FIELDS = { "kind", "title", "row", "momentum", "weight_decay", "lr", "clip_norm", "groups",
+  "defaults", "step" }
+for _, row in pairs(ROWS) do
+  for _, field in ipairs(row.fields) do FIELDS[#FIELDS + 1] = field.name end
+end
+local Optimizer = class.new("optimizer", { fields = FIELDS })
 
 function Optimizer:__tostring()
   local function shown(name)
@@ -56,13 +59,13 @@ end
 local function number(self, hyper, name)
   local value = hyper[name] or self[name] or self.defaults[name]
   if type(value) ~= "number" then
-    errors.misuse("optim: %s must be a number in a loop of one's own: opt(w, g, state, { %s = … })",
+    errors.misuse("optim: %s must be a number in a loop of your own: opt(w, g, state, { %s = … })",
       name, name)
   end
   return value
 end
 
----One update of w, in place, in a loop of one's own; the same bits as in a Trainer.
+---One update of w, in place, in a loop of your own; the same bits as in a Trainer.
 ---@param w swale.Tensor       contiguous; updated
 ---@param g swale.Tensor       like w; left as it is
 ---@param state table          its memory, empty at first: the vectors it keeps, by name, and step
@@ -83,7 +86,7 @@ end
 
 local HYPER = "nonnegative|Schedule|Rule|function"
 
---- An optimizer of a row of the core's. decay is the weight decay where nobody says one.
+--- An optimizer of a row of the core's. decay: its weight decay where none is given.
 local function new(title, kind, o, decay)
   o.kind, o.title, o.row = kind, title, ROWS[kind]
   o.defaults = { momentum = o.row.momentum.default, weight_decay = decay }
