@@ -76,8 +76,8 @@ int lx_loop_take_mean(lua_State *L) {
 int lx_loop_norms(lua_State *L) {
   sw_loop *l = lx_check_loop(L, "loop:norms");
   lua_Integer i = lx_check_integer(L, 2, "loop:norms", "i", 1, LUA_MAXINTEGER);
-  sw_norms seen;
-  if (!sw_loop_norms_at(l, i, &seen)) {
+  sw_grad_norms seen;
+  if (!sw_loop_grad_norms(l, i, &seen)) {
     lua_pushnil(L);
     return 1;
   }

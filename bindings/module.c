@@ -84,7 +84,7 @@ static void fill_core(lua_State *L, int module) {
   lua_setfield(L, -2, "INTERRUPTED");
   lua_pushnumber(L, (lua_Number)NAN);
   lua_setfield(L, -2, "NAN");
-  lua_pushinteger(L, SW_LOOP_NORMS);
+  lua_pushinteger(L, SW_LOOP_GRAD_NORMS);
   lua_setfield(L, -2, "LOOP_NORMS");
 }
 

@@ -191,8 +191,8 @@ static void count(sw_loop *l, const swi_step_plan *p, const swi_outcome *o) {
   s->loss_sum += o->loss * (double)p->batch;
   s->loss_examples += p->batch;
   if (p->measured)
-    l->norms[s->measurements++ % SW_LOOP_NORMS] =
-        (sw_norms){s->step, p->batch, o->sum_sumsq, o->grad_sumsq};
+    l->norms[s->measurements++ % SW_LOOP_GRAD_NORMS] =
+        (sw_grad_norms){s->step, p->batch, o->sum_sumsq, o->grad_sumsq};
 }
 
 static sw_status step(sw_loop *l) {
@@ -254,10 +254,10 @@ double sw_loop_take_mean(sw_loop *l) {
   return mean;
 }
 
-int sw_loop_norms_at(const sw_loop *l, int64_t i, sw_norms *out) {
+int sw_loop_grad_norms(const sw_loop *l, int64_t i, sw_grad_norms *out) {
   int64_t made = l->state.measurements;
-  if (i < 1 || i > made || i <= made - SW_LOOP_NORMS) return 0;
-  *out = l->norms[(i - 1) % SW_LOOP_NORMS];
+  if (i < 1 || i > made || i <= made - SW_LOOP_GRAD_NORMS) return 0;
+  *out = l->norms[(i - 1) % SW_LOOP_GRAD_NORMS];
   return 1;
 }
 

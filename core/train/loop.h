@@ -107,17 +107,17 @@ SW_API int64_t sw_loop_epoch_examples(const sw_loop *l); /* how many make an epo
 SW_API double sw_loop_take_mean(sw_loop *l);
 
 /* The squared norms of a measured step; g_i is the gradient of example i's own loss. */
-typedef struct sw_norms {
+typedef struct sw_grad_norms {
   int64_t step; /* its number, from 1 */
   int64_t batch;
   double sum_sumsq;  /* sum over the batch of |g_i|^2 */
   double grad_sumsq; /* |g|^2 of their mean */
-} sw_norms;
+} sw_grad_norms;
 
-/* Measurement i, from 1. 0: it was not made yet, or is not one of the last SW_LOOP_NORMS, which are
+/* Measurement i, from 1. 0: it was not made yet, or is not one of the last SW_LOOP_GRAD_NORMS, which are
  * kept. */
-enum { SW_LOOP_NORMS = 32 };
-SW_API int sw_loop_norms_at(const sw_loop *l, int64_t i, sw_norms *out);
+enum { SW_LOOP_GRAD_NORMS = 32 };
+SW_API int sw_loop_grad_norms(const sw_loop *l, int64_t i, sw_grad_norms *out);
 
 /* Every so many steps notes how far each range moved; 0: never. Keeps a copy of the weights.
  * SW_ENOMEM. */

@@ -73,10 +73,10 @@ struct sw_loop {
   int64_t micro_batch;
   sw_coupling coupling;
   double reference_batch;
-  int64_t measure_every, watch_every; /* steps; 0: never */
-  double *ratio;                      /* of each range; NULL until watched */
-  int64_t ratios_step;                /* 0: none yet */
-  sw_norms norms[SW_LOOP_NORMS];      /* a ring */
+  int64_t measure_every, watch_every;      /* steps; 0: never */
+  double *ratio;                           /* of each range; NULL until watched */
+  int64_t ratios_step;                     /* 0: none yet */
+  sw_grad_norms norms[SW_LOOP_GRAD_NORMS]; /* a ring */
   sw_loop_state state;
 };
 

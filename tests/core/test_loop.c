@@ -199,26 +199,26 @@ TEST(test_measures_every_so_many_steps) {
   hand h = {0};
   CHECK_OK(ctx, sw_sampler_new(ctx, &(sw_sampler_options){.examples = N, .seed = 5}, &h.sampler));
   sw_loop_measure(l, 3);
-  sw_norms seen;
+  sw_grad_norms seen;
   for (int i = 1; i <= 12; i++) {
     hand_step(&h, &p, 4, 0.1, 0, 0);
     advance(l, 1);
     assert_int_equal(state_of(l).measurements, i / 3);
     if (i % 3) continue;
-    assert_int_equal(sw_loop_norms_at(l, i / 3, &seen), 1);
+    assert_int_equal(sw_loop_grad_norms(l, i / 3, &seen), 1);
     assert_int_equal(seen.step, i);
     assert_int_equal(seen.batch, 4);
     assert_near(seen.sum_sumsq, h.sum_sumsq, 1e-12);
     assert_near(seen.grad_sumsq, norm(h.g) * norm(h.g), 1e-12);
   }
-  sw_norms last = seen;
+  sw_grad_norms last = seen;
   advance(l, 3 * 31); /* the oldest of 35 are gone */
-  assert_int_equal(sw_loop_norms_at(l, 0, &seen), 0);
-  assert_int_equal(sw_loop_norms_at(l, 3, &seen), 0);
-  assert_int_equal(sw_loop_norms_at(l, 4, &seen), 1);
+  assert_int_equal(sw_loop_grad_norms(l, 0, &seen), 0);
+  assert_int_equal(sw_loop_grad_norms(l, 3, &seen), 0);
+  assert_int_equal(sw_loop_grad_norms(l, 4, &seen), 1);
   assert_memory_equal(&seen, &last, sizeof last);
-  assert_int_equal(sw_loop_norms_at(l, 35, &seen), 1);
-  assert_int_equal(sw_loop_norms_at(l, 36, &seen), 0);
+  assert_int_equal(sw_loop_grad_norms(l, 35, &seen), 1);
+  assert_int_equal(sw_loop_grad_norms(l, 36, &seen), 0);
   sw_loop_free(l);
   sw_sampler_free(h.sampler);
   free_problem(&p);

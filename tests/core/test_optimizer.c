@@ -201,15 +201,15 @@ TEST(test_refuses_segments) {
 
 /* -------------------------------------------------------------- micro-batches */
 
-static void train(const problem *p, sw_loop_options o, int64_t batch, double *out, sw_norms *norms,
-                  double *loss) {
+static void train(const problem *p, sw_loop_options o, int64_t batch, double *out,
+                  sw_grad_norms *norms, double *loss) {
   CHECK_OK(ctx, sw_tensor_fill(p->weights, 0.2));
   sw_loop *l = loop_with(p, o);
   CHECK_OK(ctx, sw_loop_set(l, SW_HYPER_BATCH_SIZE, (double)batch));
   CHECK_OK(ctx, sw_loop_set(l, SW_HYPER_MOMENTUM, 0.5));
   sw_loop_measure(l, 2);
   advance(l, 10);
-  CHECK_EQ_INT(sw_loop_norms_at(l, 5, norms), 1);
+  CHECK_EQ_INT(sw_loop_grad_norms(l, 5, norms), 1);
   *loss = state_of(l).loss;
   sw_loop_free(l);
   memcpy(out, weights_of(p), F * sizeof *out);
@@ -219,7 +219,7 @@ TEST(test_micro_batches_are_the_batch) {
   problem p;
   make_problem(&p, SW_F64);
   double whole[F], parts[F], loss[2];
-  sw_norms norms[2];
+  sw_grad_norms norms[2];
   for (int64_t batch = 7; batch <= 60; batch += 53) { /* larger than the data, too */
     train(&p, (sw_loop_options){0}, batch, whole, &norms[0], &loss[0]);
     for (int64_t part = 1; part <= 70; part += part < 4 ? 1 : 22) {
