@@ -14,7 +14,7 @@ local M = {}
 ---@field factor number              by which lr / batch falls at each mark
 ---@field by? "lr"|"batch"|"hybrid"  lr; hybrid: the batch at the first mark, then the rate
 ---@field cap? integer               the largest batch; Smith et al. hold to a tenth of the data
----@field overflow? "lr"|"none"      what the batch cannot take on: the rate does, or nobody; lr
+---@field overflow? "lr"|"none"      what happens beyond the cap: the rate falls instead, or nothing; lr
 
 ---@class swale.Anneal
 ---@field lr swale.Schedule
@@ -25,7 +25,7 @@ local OPTIONS = { lr = "positive|Schedule", batch = "count", at = "table", facto
   by = { choice = { "lr", "batch", "hybrid" }, "lr" }, cap = "count?",
   overflow = { choice = { "lr", "none" }, "lr" } }
 
---- Batch sizes from mark to mark: as large as asked for, the nearest whole number, at most cap.
+--- Batch sizes between marks: the nearest whole numbers, at most cap.
 local function batches(o, n)
   local sizes, wanted = { o.batch }, o.batch
   for k = 1, n do
@@ -35,7 +35,7 @@ local function batches(o, n)
   return sizes
 end
 
---- Factors of the rate. With overflow it makes up for what the batch does not do, roundings too.
+--- Factors of the rate. With overflow they make up for caps and roundings of the batch.
 local function rates(o, sizes)
   local factors, fallen = { 1 }, 1
   for k = 1, #sizes - 1 do

@@ -60,7 +60,7 @@ local function coming(s)
   return n and n == n and math.floor(n) or 1
 end
 
---- What a part says at the state s; mem holds each part's own memory under its number.
+--- The value of a part at the state s; mem holds each part's own memory under its number.
 local function say(part, i, s, mem)
   if part.native then
     return part.native:at(s.step, s.examples, s.examples + coming(s), s.epoch_examples)
@@ -134,7 +134,7 @@ end
 
 local UNITS = { epochs = true, steps = true, examples = true }
 
---- { schedule, epochs = 3 } says how long a part lasts; a schedule with an end knows by itself.
+--- { schedule, epochs = 3 } gives the length of a part; a schedule with an end has its own.
 local function link(where, i, entry)
   if type(entry) ~= "table" or getmetatable(entry) then
     local part = M.part(where, entry)

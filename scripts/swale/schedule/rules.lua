@@ -16,9 +16,9 @@ function Rule:__tostring() return ("rule from %g"):format(self.initial) end
 ---@return boolean
 function M.is_rule(x) return getmetatable(x) == Rule end
 
----A rule that listens: the first update takes initial, and before each later one f(s, mem) says
----what comes, s being the live state after the last update and mem the rule's memory, plain data:
----a table that each trainer makes for itself.
+---A rule: the first update uses initial, and before each later one f(s, mem) gives the value. s is
+---the live state after the last update; mem is the rule's memory, plain data: a table that each
+---trainer makes for itself.
 ---@param initial number
 ---@param f fun(s: swale.State, mem: table): number
 ---@return swale.Rule

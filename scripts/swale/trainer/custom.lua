@@ -38,7 +38,7 @@ local function refuse(self)
     info.short_src, info.linedefined)
 end
 
---- Calls f, and says whether its first argument was bound to something else when it returned.
+--- Calls f; returns whether its first argument was bound to something else when it returned.
 local function call_watched(f, w, ...)
   local rebound, hook, mask, count = false, debug.gethook()
   if hook ~= nil then return false, f(w, ...) end -- a debugger's, which goes first

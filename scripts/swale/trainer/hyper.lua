@@ -106,7 +106,7 @@ local function say_from(rules, i, s)
   return say(rules[i], s), say_from(rules, i + 1, s)
 end
 
----The function to ask before each step: called with the state and mem it gives what each rule says.
+---The function to call before each step: with the state and mem it returns each rule's value.
 ---One rule that is not held is that function itself.
 ---@param rules swale.LiveRule[]
 ---@return fun(s: swale.State, mem: table|nil): ... ask, table|nil mem
