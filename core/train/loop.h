@@ -114,8 +114,8 @@ typedef struct sw_grad_norms {
   double grad_sumsq; /* |g|^2 of their mean */
 } sw_grad_norms;
 
-/* Measurement i, from 1. 0: it was not made yet, or is not one of the last SW_LOOP_GRAD_NORMS, which are
- * kept. */
+/* Measurement i, from 1, of the last SW_LOOP_GRAD_NORMS, which are kept. Returns 0 if it was not made
+ * yet or is not kept any more. */
 enum { SW_LOOP_GRAD_NORMS = 32 };
 SW_API int sw_loop_grad_norms(const sw_loop *l, int64_t i, sw_grad_norms *out);
 

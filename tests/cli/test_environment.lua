@@ -62,7 +62,7 @@ function TestLocale:test_the_core_writes_points()
       period = { amount = 3, unit = "steps" } }
     print((select(2, pcall(core.schedule, wrong))))]],
     "[0.5 2. ]\n[float32 2]\n[2.5e-08]\n[float32 1]\n[0.75]\n"
-    .. "script.lua:8: schedule: power must not be negative, got -0.5\n")
+    .. "script.lua:8: schedule: power must be finite and not negative, got -0.5\n")
 end
 
 --- Whether the locale is set before Swale is loaded or after.
