@@ -31,8 +31,8 @@ typedef struct sw_loop_options {
    * (sw_graph_example_norms). NULL: norms cannot be measured. */
   sw_program *measured;
   sw_tensor *weights; /* flat, of the programs' float type; a view is kept and written */
-  /* Params in slot 1, flat likewise. State outputs are their new values, copied here after an update
-   * whose loss is finite; for a batch in parts, their mean over examples. NULL: none. */
+  /* Params in slot 1, flat likewise. State outputs are their new values, copied here after an
+   * update whose loss is finite; for a batch in parts, their mean over examples. NULL: none. */
   sw_tensor *buffers;
   const sw_source *source; /* borrowed: must outlive the loop */
   uint64_t seed;           /* for the order of examples and the random numbers of the programs */
@@ -114,8 +114,8 @@ typedef struct sw_grad_norms {
   double grad_sumsq; /* |g|^2 of their mean */
 } sw_grad_norms;
 
-/* Measurement i, from 1, of the last SW_LOOP_GRAD_NORMS, which are kept. Returns 0 if it was not made
- * yet or is not kept any more. */
+/* Measurement i, from 1; the last SW_LOOP_GRAD_NORMS are kept. Returns 0 if it was not made yet or
+ * is not kept any more. */
 enum { SW_LOOP_GRAD_NORMS = 32 };
 SW_API int sw_loop_grad_norms(const sw_loop *l, int64_t i, sw_grad_norms *out);
 
