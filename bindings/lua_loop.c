@@ -248,7 +248,7 @@ static const luaL_Reg methods[] = {
     {"restore", lx_loop_restore},
     {"watch_updates", lx_loop_watch_updates},
     {"update_ratios", lx_loop_update_ratios},
-    {"blame", lx_loop_blame},
+    {"first_nan", lx_loop_first_nan},
     {"check", lx_loop_check},
     {NULL, NULL},
 };

@@ -32,7 +32,7 @@ int lx_loop_state_vectors(lua_State *L);
 int lx_loop_restore(lua_State *L);
 int lx_loop_watch_updates(lua_State *L);
 int lx_loop_update_ratios(lua_State *L);
-int lx_loop_blame(lua_State *L);
+int lx_loop_first_nan(lua_State *L);
 int lx_loop_check(lua_State *L);
 
 #endif

@@ -113,11 +113,11 @@ int lx_loop_check(lua_State *L) {
   return 1;
 }
 
-/* loop:blame() -> text or nil */
-int lx_loop_blame(lua_State *L) {
+/* loop:first_nan() -> text or nil */
+int lx_loop_first_nan(lua_State *L) {
   char text[400] = "";
-  sw_status st = sw_loop_blame(lx_check_loop(L, "loop:blame"), text, sizeof text);
-  if (st != SW_OK && st != SW_EEMPTY) return lx_retry(L, st, 1, lx_loop_blame);
+  sw_status st = sw_loop_first_nan(lx_check_loop(L, "loop:first_nan"), text, sizeof text);
+  if (st != SW_OK && st != SW_EEMPTY) return lx_retry(L, st, 1, lx_loop_first_nan);
   if (text[0]) {
     lua_pushstring(L, text);
   } else {

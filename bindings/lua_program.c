@@ -97,7 +97,7 @@ sw_status lx_program_workspace(lx_program *p, sw_workspace **out) {
 
 static const char *const run_who = "program:run";
 
-typedef enum run_mode { RUN, RERUN, BLAME } run_mode;
+typedef enum run_mode { RUN, RERUN, FIRST_NAN } run_mode;
 
 /* One run; stack indices are 0 where there is nothing. */
 typedef struct run {
@@ -257,7 +257,7 @@ static sw_status give_inputs(const run *r, sw_workspace *w) {
   return SW_OK;
 }
 
-/* text: what sw_workspace_blame writes, in place of results. */
+/* text: what sw_workspace_first_nan writes, in place of results. */
 static sw_status run_program(run *r, sw_tensor **const results[], char *text, size_t size) {
   sw_workspace *w;
   const void *vectors[SW_MAX_SLOTS] = {NULL};
@@ -275,7 +275,7 @@ static sw_status run_program(run *r, sw_tensor **const results[], char *text, si
                   .first_example = r->first_example};
   if (r->to[SW_TO_OUT]) SW_TRY(sw_tensor_writable(r->to[SW_TO_OUT], &given.out));
   if (r->to[SW_TO_STATE]) SW_TRY(sw_tensor_writable(r->to[SW_TO_STATE], &given.state));
-  if (r->mode == BLAME) return sw_workspace_blame(w, &given, text, size);
+  if (r->mode == FIRST_NAN) return sw_workspace_first_nan(w, &given, text, size);
   SW_TRY(r->mode == RERUN ? sw_workspace_rerun(w, &given) : sw_workspace_run(w, &given));
   for (int i = 0, k = 0; i < r->program->n_outputs; i++) {
     if (!r->program->placed[i]) SW_TRY(copy_output(r, w, i, results[k++]));
@@ -313,7 +313,7 @@ static void read_inputs(lua_State *L, run *r) {
   if (r->batch == 0) r->batch = 1;
 }
 
-/* program:run and program:rerun give outputs, program:blame a text or nil. */
+/* program:run and program:rerun give outputs, program:first_nan a text or nil. */
 static int run_any(lua_State *L, run_mode mode, lua_CFunction f) {
   static const char *const names[] = {"inputs", "vectors", "batch",         "out", "state",
                                       "seed",   "step",    "first_example", NULL};
@@ -342,7 +342,7 @@ static int run_any(lua_State *L, run_mode mode, lua_CFunction f) {
   char text[400] = "";
   sw_status st = run_program(&r, results, text, sizeof text);
   if (st != SW_OK) return lx_retry(L, st, 2, f);
-  if (mode != BLAME) return n;
+  if (mode != FIRST_NAN) return n;
   if (text[0]) {
     lua_pushstring(L, text);
   } else {
@@ -353,7 +353,7 @@ static int run_any(lua_State *L, run_mode mode, lua_CFunction f) {
 
 static int run_outputs(lua_State *L) { return run_any(L, RUN, run_outputs); }
 static int rerun(lua_State *L) { return run_any(L, RERUN, rerun); }
-static int blame(lua_State *L) { return run_any(L, BLAME, blame); }
+static int first_nan(lua_State *L) { return run_any(L, FIRST_NAN, first_nan); }
 
 /* ---- the rest */
 
@@ -407,10 +407,13 @@ static int end(lua_State *L) {
   return 0;
 }
 
-static const luaL_Reg methods[] = {
-    {"run", run_outputs}, {"rerun", rerun}, {"kept_bytes", kept_bytes},
-    {"blame", blame},     {"dump", dump},   {"bytes", bytes},
-    {NULL, NULL}};
+static const luaL_Reg methods[] = {{"run", run_outputs},
+                                   {"rerun", rerun},
+                                   {"kept_bytes", kept_bytes},
+                                   {"first_nan", first_nan},
+                                   {"dump", dump},
+                                   {"bytes", bytes},
+                                   {NULL, NULL}};
 static const luaL_Reg meta[] = {{"__tostring", to_text}, {NULL, NULL}};
 
 const lx_class_spec lx_program_class = {

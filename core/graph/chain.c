@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/parallel_int.h"
-#include "graph/blame_int.h"
+#include "graph/first_nan_int.h"
 
 enum {
   TILE = 1024,

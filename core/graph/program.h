@@ -107,7 +107,7 @@ SW_API sw_status sw_workspace_run_updating(sw_workspace *w, const sw_run *run,
 
 /* Runs again on the same inputs and checks every result. text says which op made the first NaN,
  * from what shapes and in which layer, or which input held one; it is empty if there was none. */
-SW_API sw_status sw_workspace_blame(sw_workspace *w, const sw_run *run, char *text, size_t size);
+SW_API sw_status sw_workspace_first_nan(sw_workspace *w, const sw_run *run, char *text, size_t size);
 
 /* Output i of the last run, which has offset -1: elements (borrowed until the next run or batch)
  * and its shape. */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/alloc_int.h"
-#include "graph/blame_int.h"
+#include "graph/first_nan_int.h"
 #include "graph/chain_int.h"
 #include "graph/program_int.h"
 #include "kernels/cpu_int.h"
@@ -289,16 +289,16 @@ sw_status sw_workspace_run(sw_workspace *w, const sw_run *run) {
   return sw_workspace_run_updating(w, run, NULL);
 }
 
-sw_status sw_workspace_blame(sw_workspace *w, const sw_run *run, char *text, size_t size) {
+sw_status sw_workspace_first_nan(sw_workspace *w, const sw_run *run, char *text, size_t size) {
   swi_text t = {text, size, 0};
   int32_t first = INT32_MAX;
   if (size > 0) text[0] = '\0';
   SW_TRY(check_run(w, run));
   point(w, run);
-  if (swi_blame_given(w->p, w->calls, w->batch, &t)) return SW_OK;
+  if (swi_first_nan_given(w->p, w->calls, w->batch, &t)) return SW_OK;
   w->whole = 0;
   SW_TRY(execute(w, 0, NULL, &first));
-  if (first < INT32_MAX) swi_blame_instruction(w->p, first, &t);
+  if (first < INT32_MAX) swi_first_nan_instruction(w->p, first, &t);
   return SW_OK;
 }
 

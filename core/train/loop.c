@@ -295,9 +295,9 @@ int64_t sw_loop_update_ratios(const sw_loop *l, double *ratio) {
   return l->ratios_step;
 }
 
-sw_status sw_loop_blame(sw_loop *l, char *text, size_t size) {
+sw_status sw_loop_first_nan(sw_loop *l, char *text, size_t size) {
   if (!l->last_run) return sw_fail(l->ctx, SW_EEMPTY, "loop: no step was made yet");
   sw_run run = l->last;
   SW_TRY(sw_tensor_writable(l->gradient, &run.out));
-  return sw_workspace_blame(l->last_run, &run, text, size);
+  return sw_workspace_first_nan(l->last_run, &run, text, size);
 }

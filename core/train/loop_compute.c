@@ -124,7 +124,7 @@ static sw_status run_parts(sw_loop *l, const swi_step_plan *p, swi_outcome *o) {
     sw_tensor *gradient = first == 0 ? l->gradient : l->part;
     SW_TRY(run_part(l, p, first, n, gradient, NULL, o));
     SW_TRY(accumulate(l, first == 0 ? NULL : l->part, (double)n / (double)p->batch));
-    if (!isfinite(o->loss)) break; /* sw_loop_blame looks at this part */
+    if (!isfinite(o->loss)) break; /* sw_loop_first_nan looks at this part */
   }
   return SW_OK;
 }

@@ -149,7 +149,7 @@ static void check_not_committed(int64_t part) {
   assert_int_equal(st, SW_ENAN);
   assert_memory_equal(m, sw_tensor_data(s.buffers), sizeof m);
   char text[200];
-  CHECK_OK(ctx, sw_loop_blame(s.loop, text, sizeof text));
+  CHECK_OK(ctx, sw_loop_first_nan(s.loop, text, sizeof text));
   assert_memory_equal(m, sw_tensor_data(s.buffers), sizeof m);
   /* the same examples come again, and with finite weights the step starts from the same values */
   int64_t at = state_of(s.loop).examples;

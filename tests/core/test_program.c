@@ -433,23 +433,23 @@ TEST(the_first_nan_is_found) {
   double at[NET_WEIGHTS];
   memcpy(at, weights, sizeof at);
   fill_inputs(w, 4, 8, 0);
-  CHECK_OK(n.ctx, sw_workspace_blame(
+  CHECK_OK(n.ctx, sw_workspace_first_nan(
                       w, &(sw_run){.vectors = &(const void *){at}, .n_vectors = 1, .out = out},
                       text, sizeof text));
   CHECK_EQ_STR(text, "");
   at[0] = HUGE_VAL; /* infinity times numbers of both signs, and their sum */
   at[1] = -HUGE_VAL;
-  CHECK_OK(n.ctx, sw_workspace_blame(
+  CHECK_OK(n.ctx, sw_workspace_first_nan(
                       w, &(sw_run){.vectors = &(const void *){at}, .n_vectors = 1, .out = out},
                       text, sizeof text));
   CHECK_EQ_STR(text, "matmul made the first NaN: (batch, 5), (4, 5) -> (batch, 4)");
   at[37] = (double)NAN;
-  CHECK_OK(n.ctx, sw_workspace_blame(
+  CHECK_OK(n.ctx, sw_workspace_first_nan(
                       w, &(sw_run){.vectors = &(const void *){at}, .n_vectors = 1, .out = out},
                       text, sizeof text));
   CHECK_EQ_STR(text, "vector 1 has NaN in it, at elements 37 to 39");
   ((double *)sw_workspace_input(w, 0))[3] = (double)NAN;
-  CHECK_OK(n.ctx, sw_workspace_blame(
+  CHECK_OK(n.ctx, sw_workspace_first_nan(
                       w, &(sw_run){.vectors = &(const void *){at}, .n_vectors = 1, .out = out},
                       text, sizeof text));
   CHECK_EQ_STR(text, "input 1 has NaN in it");

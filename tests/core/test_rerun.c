@@ -149,7 +149,7 @@ TEST(refuses) {
   char text[100];
   double v[NET_WEIGHTS] = {0}, out[2 * NET_WEIGHTS];
   const void *vectors[3] = {weights, NULL, v};
-  CHECK_OK(n.ctx, sw_workspace_blame(w, &(sw_run){.vectors = vectors, .n_vectors = 3, .out = out},
+  CHECK_OK(n.ctx, sw_workspace_first_nan(w, &(sw_run){.vectors = vectors, .n_vectors = 3, .out = out},
                                      text, sizeof text));
   check_refused(w, "needs a whole run");
   sw_workspace_free(w);

@@ -114,7 +114,7 @@ function TestGraph:test_gradients()
   lu.assert_error(c.g.gradient, c.g, c.losses, { c.w })
 end
 
-function TestGraph:test_norms_say_who_is_to_blame()
+function TestGraph:test_norms_say_which_param_is_at_fault()
   local c = classifier()
   lu.assert_equals(c.g:example_norms(c.grads):shape(), { "batch" })
   local twice = core.apply("mean", { axes = { 1 } },
@@ -157,10 +157,10 @@ function TestProgram:test_the_first_nan_is_told_with_its_layer()
   local y = core.apply("log", nil, x)
   lu.assert_equals(x:label "", 'nn.Log "first"')
   local p = core.program(g, { core.apply("sum", { axes = { 1 } }, core.apply("exp", nil, y)) })
-  lu.assert_nil(p:blame { inputs = { core.tensor { 1, 2 } } })
-  lu.assert_equals(p:blame { inputs = { core.tensor { 1, -2 } } },
+  lu.assert_nil(p:first_nan { inputs = { core.tensor { 1, 2 } } })
+  lu.assert_equals(p:first_nan { inputs = { core.tensor { 1, -2 } } },
     'log made the first NaN: (batch) -> (batch), in nn.Log "first"')
-  lu.assert_equals(p:blame { inputs = { core.tensor { 1, 0 / 0 } } }, "input 1 has NaN in it")
+  lu.assert_equals(p:first_nan { inputs = { core.tensor { 1, 0 / 0 } } }, "input 1 has NaN in it")
 end
 
 function TestProgram:test_runs_at_any_batch()

@@ -337,7 +337,7 @@ function Program:kept_bytes(batch) end
 ---Runs as :run does and checks every result.
 ---@param o swale.ProgramRun
 ---@return string|nil               which op made the first NaN, or what was given with one; nil: none
-function Program:blame(o) end
+function Program:first_nan(o) end
 ---@return string                   instructions, buffers, sizes
 function Program:dump() end
 ---@return integer                  bytes of its workspace
@@ -587,7 +587,7 @@ function Loop:gradient() end
 function Loop:check() end
 ---After a loss that is not finite: computes it again and checks every result.
 ---@return string|nil               which op made the first NaN, or what was given with one; nil: none
-function Loop:blame() end
+function Loop:first_nan() end
 
 ---Sums of the program's (batch) outputs over all examples of source.
 ---@param program swale.Program

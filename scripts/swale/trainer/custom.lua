@@ -166,7 +166,7 @@ function Loop:measure(every) self.inner:measure(every) end
 ---@return true|nil sound, string? message, string? code
 function Loop:check() return self.inner:check() end
 ---@return string|nil
-function Loop:blame() return self.inner:blame() end
+function Loop:first_nan() return self.inner:first_nan() end
 
 --- Nobody but the function knows how far weights move.
 function Loop:watch_updates() end

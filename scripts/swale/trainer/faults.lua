@@ -11,9 +11,9 @@ end
 
 --- The first operation whose result was not finite, if the core finds it. Not after an update,
 --- which has changed the weights.
-local function blame(fit)
+local function first_nan(fit)
   local fault = fit.state.fault
-  local text = (fault == "loss" or fault == "gradient") and fit.loop:blame()
+  local text = (fault == "loss" or fault == "gradient") and fit.loop:first_nan()
   return text and "\n" .. text or ""
 end
 
@@ -72,7 +72,7 @@ end
 local function diverge(fit)
   fit.journal:step(fit.state, fit.loop)
   if not M.is_spoiled(fit.state) then fit.journal:checkpoint(fit.loop, fit.goal) end
-  error(errors.diverged(words(fit) .. blame(fit) .. data_faults(fit)), 0)
+  error(errors.diverged(words(fit) .. first_nan(fit) .. data_faults(fit)), 0)
 end
 
 ---Raises for the fault or interrupt that advance returned.

@@ -1,5 +1,5 @@
-/* blame.c: which instruction made the first NaN: a run in which every result is looked at. */
-#include "graph/blame_int.h"
+/* first_nan.c: which instruction made the first NaN: a run in which every result is looked at. */
+#include "graph/first_nan_int.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -33,7 +33,8 @@ static void put_given(const swi_buffer *b, swi_text *t) {
     swi_put(t, "a constant is NaN");
 }
 
-int swi_blame_given(const sw_program *p, const swi_eval_args *calls, int64_t batch, swi_text *t) {
+int swi_first_nan_given(const sw_program *p, const swi_eval_args *calls, int64_t batch,
+                        swi_text *t) {
   for (int32_t i = 0; i < p->n_code; i++) {
     const swi_instruction *c = &p->code[i];
     for (int k = 0; k <= c->n_in; k++) {
@@ -47,7 +48,7 @@ int swi_blame_given(const sw_program *p, const swi_eval_args *calls, int64_t bat
   return 0;
 }
 
-void swi_blame_instruction(const sw_program *p, int32_t i, swi_text *t) {
+void swi_first_nan_instruction(const sw_program *p, int32_t i, swi_text *t) {
   char text[120];
   const swi_instruction *c = &p->code[i];
   swi_put(t, "%s made the first NaN: ", sw_op_name(c->op));
