@@ -60,7 +60,7 @@ static void note_extents(lx_program *p) {
 
 /* program(graph, outputs, options) */
 static int new_program(lua_State *L) {
-  static const char *const names[] = {"dtype", "offsets", "vectors", "late", NULL};
+  static const char *const names[] = {"dtype", "offsets", "vectors", "varying", NULL};
   lua_settop(L, 3);
   if (lua_isnil(L, 3)) {
     lua_newtable(L);
@@ -78,7 +78,7 @@ static int new_program(lua_State *L) {
   sw_program_options o = {
       .outputs = p.outputs, .n_outputs = p.n, .real = lx_check_real(L, at, "program")};
   if (!lua_isnil(L, at + 3))
-    o.late = (int)lx_check_integer(L, at + 3, "program", "late", 2, SW_MAX_SLOTS) - 1;
+    o.varying = (int)lx_check_integer(L, at + 3, "program", "varying", 2, SW_MAX_SLOTS) - 1;
   sw_status st = sw_program_new(graph->g, &o, &out->p);
   if (st != SW_OK) return lx_retry(L, st, 3, new_program);
   note_extents(out);

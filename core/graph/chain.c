@@ -75,7 +75,7 @@ static int fits(const sw_program *p, swi_instruction *c, sw_dim numel, row_list 
 
 static int32_t end_of_chain(const sw_program *p, int32_t first, row_list *rows) {
   sw_dim numel = swi_type_numel(&p->code[first].out_type[0]);
-  int32_t end = first, limit = first < p->late_from ? p->late_from : p->n_code;
+  int32_t end = first, limit = first < p->varying_from ? p->varying_from : p->n_code;
   while (end < limit && fits(p, &p->code[end], numel, rows)) end++;
   return end;
 }

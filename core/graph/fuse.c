@@ -10,7 +10,7 @@
 typedef struct search {
   const sw_graph *g;
   const int32_t (*readers)[SWI_MAX_OUT];
-  const unsigned char *late;
+  const unsigned char *varying;
   swi_fusions *found;
 } search;
 
@@ -62,7 +62,7 @@ static sw_status fuse_bias(const search *s, int32_t i) {
   for (int k = 0; k < 2; k++) {
     const int32_t root = sum->in[k].node;
     const sw_edge bias = sum->in[1 - k];
-    if (has_epilogue(s, root) && read_once(s, root) && s->late[root] == s->late[i] &&
+    if (has_epilogue(s, root) && read_once(s, root) && s->varying[root] == s->varying[i] &&
         swi_type_same_shape(&node(s, root)->type[0], &sum->type[0]) &&
         is_bias(sw_graph_type(s->g, bias), &sum->type[0]))
       return add(s, &(swi_fusion){root, bias, SWI_ACT_NONE, i, .at = i, .gate = -1});
@@ -112,9 +112,9 @@ static sw_status fuse_gate(const search *s, int32_t i) {
   return add(s, &(swi_fusion){i, norm->in[2], SWI_ACT_RELU, i, .at = i, .gate = grad->in[1].node});
 }
 
-sw_status swi_fuse(const sw_graph *g, const unsigned char *needed, const unsigned char *late,
+sw_status swi_fuse(const sw_graph *g, const unsigned char *needed, const unsigned char *varying,
                    const int32_t (*readers)[SWI_MAX_OUT], swi_fusions *found) {
-  const search s = {g, readers, late, found};
+  const search s = {g, readers, varying, found};
   for (int32_t i = 0; i < g->n_nodes; i++) {
     if (!needed[i]) continue;
     switch (g->nodes[i].op) {

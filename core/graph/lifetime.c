@@ -21,9 +21,9 @@ static void find_lifetimes(sw_program *p) {
 
 /* The second part may run again: what it reads of the first part is kept. */
 static void keep_for_rerun(sw_program *p) {
-  for (int32_t i = 0; i < p->n_buffers && p->late > 0; i++) {
+  for (int32_t i = 0; i < p->n_buffers && p->varying > 0; i++) {
     swi_buffer *b = &p->buffers[i];
-    b->kept = b->place == SWI_ARENA && b->first < p->late_from && b->last >= p->late_from;
+    b->kept = b->place == SWI_ARENA && b->first < p->varying_from && b->last >= p->varying_from;
     if (b->kept) b->last = INT32_MAX;
   }
 }
@@ -186,7 +186,7 @@ static void find_ready(sw_program *p, int32_t *touched, span *spans) {
   sort_by_ready(p, spans);
 }
 
-static void settle(sw_program *p, int32_t *by_buffer, span *spans) {
+static void plan_lifetimes(sw_program *p, int32_t *by_buffer, span *spans) {
   find_lifetimes(p);
   keep_for_rerun(p);
   drop_unread(p);
@@ -196,12 +196,12 @@ static void settle(sw_program *p, int32_t *by_buffer, span *spans) {
   find_ready(p, by_buffer, spans);
 }
 
-sw_status swi_settle(sw_program *p) {
+sw_status swi_plan_lifetimes(sw_program *p) {
   const size_t buffers = (size_t)p->n_buffers * sizeof(int32_t);
   const size_t outputs = (size_t)p->n_outputs * sizeof(span);
   int32_t *by_buffer = swi_alloc(p->ctx, buffers);
   span *spans = swi_alloc(p->ctx, outputs);
-  if (by_buffer && spans) settle(p, by_buffer, spans);
+  if (by_buffer && spans) plan_lifetimes(p, by_buffer, spans);
   const sw_status status = by_buffer && spans ? SW_OK : SW_ENOMEM;
   swi_free(p->ctx, by_buffer, buffers);
   swi_free(p->ctx, spans, outputs);

@@ -17,7 +17,7 @@ typedef struct compiler {
   int n_outputs;
   int32_t n;                       /* nodes of the graph */
   unsigned char *needed;           /* by node */
-  unsigned char *late;             /* by node: whether it depends on the late vector */
+  unsigned char *varying;          /* by node: whether it depends on the varying vector */
   int32_t (*readers)[SWI_MAX_OUT]; /* by node and output: see swi_fuse */
   swi_fusions fusions;
   int32_t (*buffer)[SWI_MAX_OUT]; /* by node and output, or -1 */
@@ -54,12 +54,12 @@ static sw_status add_instruction(sw_program *p, const swi_instruction *i) {
 
 /* ------------------------------------------------------------------ what is needed */
 
-static void mark_late(compiler *c, int vector) {
+static void mark_varying(compiler *c, int vector) {
   for (int32_t i = 0; i < c->n && vector > 0; i++) {
     const swi_node *n = &c->g->nodes[i];
-    if (n->op == SW_OP_param) c->late[i] = n->attrs.slot == vector;
+    if (n->op == SW_OP_param) c->varying[i] = n->attrs.slot == vector;
     if (swi_op(n->op)->flags & SWI_RANDOM) continue; /* it reads a shape, no value */
-    for (int k = 0; k < swi_op(n->op)->n_in; k++) c->late[i] |= c->late[n->in[k].node];
+    for (int k = 0; k < swi_op(n->op)->n_in; k++) c->varying[i] |= c->varying[n->in[k].node];
   }
 }
 
@@ -204,12 +204,12 @@ static sw_status emit_node(compiler *c, int32_t i) {
   return f->at == i ? emit_fusion(c, f) : SW_OK;
 }
 
-/* In the order of the graph, but all that depends on the late vector behind the rest. */
+/* In the order of the graph, but what depends on the varying vector after all the rest. */
 static sw_status emit(compiler *c) {
-  for (int late = 0; late < 2; late++) {
-    c->p->late_from = c->p->n_code;
+  for (int varying = 0; varying < 2; varying++) {
+    c->p->varying_from = c->p->n_code;
     for (int32_t i = 0; i < c->n; i++)
-      if (c->needed[i] && c->late[i] == late) SW_TRY(emit_node(c, i));
+      if (c->needed[i] && c->varying[i] == varying) SW_TRY(emit_node(c, i));
   }
   return SW_OK;
 }
@@ -240,7 +240,7 @@ static sw_status bind_output(compiler *c, int i) {
                    "axis",
                    i + 1);
   /* results of the first part would be missing from a vector that only a rerun is given */
-  int early = p->late > 0 && b->first < p->late_from && o->offset >= 0;
+  int early = p->varying > 0 && b->first < p->varying_from && o->offset >= 0;
   int is_free = b->place == SWI_ARENA && b->last != INT32_MAX && !early;
   if (!is_free && (o->offset >= 0 || b->place != SWI_ARENA)) {
     SW_TRY(emit_copy(c, at, t, &at));
@@ -263,14 +263,14 @@ static sw_status compiler_new(compiler *c) {
   sw_context *ctx = c->p->ctx;
   size_t n = (size_t)c->n;
   c->needed = swi_alloc_zeroed(ctx, n);
-  c->late = swi_alloc_zeroed(ctx, n);
+  c->varying = swi_alloc_zeroed(ctx, n);
   c->readers = swi_alloc_zeroed(ctx, n * sizeof *c->readers);
   c->fusions.of = swi_alloc_zeroed(ctx, n * sizeof *c->fusions.of);
   c->buffer = swi_alloc(ctx, n * sizeof *c->buffer);
   c->p->n_outputs = c->n_outputs;
   c->p->outputs = swi_alloc_zeroed(ctx, (size_t)c->n_outputs * sizeof *c->p->outputs);
   c->p->by_ready = swi_alloc_zeroed(ctx, (size_t)c->n_outputs * sizeof *c->p->by_ready);
-  if (!c->needed || !c->late || !c->readers || !c->fusions.of || !c->buffer || !c->p->outputs ||
+  if (!c->needed || !c->varying || !c->readers || !c->fusions.of || !c->buffer || !c->p->outputs ||
       !c->p->by_ready)
     return SW_ENOMEM;
   for (size_t i = 0; i < n; i++) {
@@ -283,7 +283,7 @@ static void compiler_free(compiler *c) {
   sw_context *ctx = c->p->ctx;
   size_t n = (size_t)c->n;
   swi_free(ctx, c->needed, n);
-  swi_free(ctx, c->late, n);
+  swi_free(ctx, c->varying, n);
   swi_free(ctx, c->readers, n * sizeof *c->readers);
   swi_free(ctx, c->fusions.of, n * sizeof *c->fusions.of);
   swi_free(ctx, c->fusions.list, (size_t)c->fusions.cap * sizeof *c->fusions.list);
@@ -319,13 +319,13 @@ static sw_status compile(compiler *c) {
   }
   swi_mark_inputs(c->g, c->needed);
   SW_TRY(copy_labels(c));
-  mark_late(c, c->p->late);
+  mark_varying(c, c->p->varying);
   count_readers(c);
-  SW_TRY(
-      swi_fuse(c->g, c->needed, c->late, (const int32_t(*)[SWI_MAX_OUT])c->readers, &c->fusions));
+  SW_TRY(swi_fuse(c->g, c->needed, c->varying, (const int32_t(*)[SWI_MAX_OUT])c->readers,
+                  &c->fusions));
   SW_TRY(emit(c));
   for (int i = 0; i < c->n_outputs; i++) SW_TRY(bind_output(c, i));
-  SW_TRY(swi_settle(c->p));
+  SW_TRY(swi_plan_lifetimes(c->p));
   return write_constants(c);
 }
 
@@ -340,7 +340,7 @@ sw_status sw_program_new(sw_graph *g, const sw_program_options *o, sw_program **
   p->ctx = sw_context_retain(g->ctx);
   p->references = 1;
   p->dtype = real;
-  p->late = o->late > 0 ? o->late : 0;
+  p->varying = o->varying > 0 ? o->varying : 0;
   p->k = swi_kernels_of(g->ctx, sw_dtype_bytes(real));
   p->bytes = p->k->element_bytes;
   for (int i = 0; i < SW_MAX_SLOTS; i++) p->input_buffer[i] = -1;

@@ -27,7 +27,7 @@ typedef struct sw_program_options {
   const sw_output *outputs;
   int n_outputs;
   sw_dtype real; /* SW_F32 or SW_F64, the float type of everything in it */
-  int late;      /* slot above 0: of a vector that changes from run to run while all else stays, see
+  int varying;   /* slot above 0: of a vector that changes from run to run while all else stays, see
                     sw_workspace_rerun; else none */
 } sw_program_options;
 
@@ -45,7 +45,7 @@ SW_API int sw_program_outputs(const sw_program *p);
 SW_API const sw_type *sw_program_output_type(const sw_program *p, int i);
 SW_API int64_t sw_program_output_offset(const sw_program *p, int i); /* as in sw_output */
 SW_API int sw_program_output_vector(const sw_program *p, int i);     /* likewise */
-/* Bytes that the first part of a program with a late vector keeps for the second. */
+/* Bytes that the first part of a program with a varying vector keeps for the second. */
 SW_API int64_t sw_program_kept_bytes(const sw_program *p, int64_t batch);
 SW_API int sw_program_vectors(const sw_program *p); /* of params: slots 0 … n-1 */
 /* Elements that a run's vectors must have: vector slot of params, and the one that outputs go to;
@@ -83,11 +83,11 @@ typedef struct sw_run {
  * is computed from it; SW_EARG. */
 SW_API sw_status sw_workspace_run(sw_workspace *w, const sw_run *run);
 
-/* A program with a late vector has two parts: first all that does not depend on it, then the rest.
- * Runs the second part alone, with another late vector and other vectors for outputs; the other
- * vectors must hold what they held in the last sw_workspace_run. Bits are those of a whole run.
- * SW_EARG: no late vector, or no whole run since the batch or the inputs (by sw_workspace_input)
- * may have changed. */
+/* A program with a varying vector has two parts: first all that does not depend on it, then the
+ * rest. Runs the second part alone, with another varying vector and other vectors for outputs; the
+ * other vectors must hold what they held in the last sw_workspace_run. Bits are those of a whole
+ * run. SW_EARG: no varying vector, or no whole run since the batch or the inputs (by
+ * sw_workspace_input) may have changed. */
 SW_API sw_status sw_workspace_rerun(sw_workspace *w, const sw_run *run);
 SW_API int64_t sw_workspace_kept_bytes(const sw_workspace *w); /* at the current batch */
 
@@ -107,7 +107,8 @@ SW_API sw_status sw_workspace_run_updating(sw_workspace *w, const sw_run *run,
 
 /* Runs again on the same inputs and checks every result. text says which op made the first NaN,
  * from what shapes and in which layer, or which input held one; it is empty if there was none. */
-SW_API sw_status sw_workspace_first_nan(sw_workspace *w, const sw_run *run, char *text, size_t size);
+SW_API sw_status sw_workspace_first_nan(sw_workspace *w, const sw_run *run, char *text,
+                                        size_t size);
 
 /* Output i of the last run, which has offset -1: elements (borrowed until the next run or batch)
  * and its shape. */

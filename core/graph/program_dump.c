@@ -49,7 +49,7 @@ size_t sw_program_dump(const sw_program *p, char *text, size_t size) {
   if (size > 0) text[0] = '\0';
   int32_t end = 0; /* of the chain, whose lines are drawn along */
   for (int32_t i = 0; i < p->n_code; i++) {
-    if (p->late > 0 && i == p->late_from) swi_put(&t, "-- again at a rerun\n");
+    if (p->varying > 0 && i == p->varying_from) swi_put(&t, "-- again at a rerun\n");
     if (p->code[i].chain_end > 0) end = p->code[i].chain_end;
     if (i < end) swi_put(&t, "| ");
     put_instruction(&t, p, &p->code[i]);

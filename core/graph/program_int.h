@@ -54,8 +54,8 @@ struct sw_program {
   const swi_kernels *k;
   swi_instruction *code;
   int32_t n_code, cap_code;
-  int late;          /* the slot of the late vector; 0: none */
-  int32_t late_from; /* the second part's first instruction; n_code without it */
+  int varying;          /* the slot of the varying vector; 0: none */
+  int32_t varying_from; /* the second part's first instruction; n_code without it */
   swi_buffer *buffers;
   int32_t n_buffers, cap_buffers;
   swi_program_output *outputs;
@@ -90,14 +90,14 @@ typedef struct swi_fusions {
   int32_t *of; /* by node: 1 + the number of the fusion that it is part of; 0: of none */
 } swi_fusions;
 
-/* Epilogue fusion. By node: needed, late. readers, by node and output: how many inputs of needed
+/* Epilogue fusion. By node: needed, varying. readers, by node and output: how many inputs of needed
  * nodes and outputs of the program it is. found starts empty, with zeros in `of`. SW_ENOMEM. */
-sw_status swi_fuse(const sw_graph *g, const unsigned char *needed, const unsigned char *late,
+sw_status swi_fuse(const sw_graph *g, const unsigned char *needed, const unsigned char *varying,
                    const int32_t (*readers)[SWI_MAX_OUT], swi_fusions *found);
 
 /* Lifetimes, work in place, and when updates may be made; of a program whose instructions and
  * outputs are all there. SW_ENOMEM. */
-sw_status swi_settle(sw_program *p);
+sw_status swi_plan_lifetimes(sw_program *p);
 
 size_t swi_buffer_bytes(const swi_buffer *b, int64_t batch, int real_bytes);
 

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "base/alloc_int.h"
-#include "graph/first_nan_int.h"
 #include "graph/chain_int.h"
+#include "graph/first_nan_int.h"
 #include "graph/program_int.h"
 #include "kernels/cpu_int.h"
 
@@ -271,14 +271,14 @@ sw_status sw_workspace_run_updating(sw_workspace *w, const sw_run *run, const sw
 }
 
 sw_status sw_workspace_rerun(sw_workspace *w, const sw_run *run) {
-  if (w->p->late == 0)
-    return sw_fail(w->p->ctx, SW_EARG, "program: has no late vector, there is nothing to rerun");
+  if (w->p->varying == 0)
+    return sw_fail(w->p->ctx, SW_EARG, "program: has no varying vector, there is nothing to rerun");
   if (!w->whole)
     return sw_fail(w->p->ctx, SW_EARG,
                    "program: rerun needs a whole run at the same batch and inputs before it");
   SW_TRY(check_run(w, run));
   point(w, run);
-  return execute(w, w->p->late_from, NULL, NULL);
+  return execute(w, w->p->varying_from, NULL, NULL);
 }
 
 int64_t sw_workspace_kept_bytes(const sw_workspace *w) {

@@ -14,7 +14,7 @@ local Linearized = class.new("linearized", { fields = { "kind", "kept", "bytes" 
 
 ---@class swale.LinearizedParts
 ---@field kind "hvp"|"gauss_newton"
----@field late swale.Program        v is its late vector; only this object runs it
+---@field varying swale.Program        v is its varying vector; only this object runs it
 ---@field plain swale.Program       the same, whole each time
 ---@field point swale.ProgramRun    inputs, batch, and the keys of random numbers
 ---@field vectors swale.Tensor[]    weights and buffers, copies of its own
@@ -23,9 +23,9 @@ local Linearized = class.new("linearized", { fields = { "kind", "kept", "bytes" 
 ---@param o swale.LinearizedParts
 ---@return swale.Linearized
 function M.new(o)
-  local bytes = o.late:kept_bytes(o.point.batch)
+  local bytes = o.varying:kept_bytes(o.point.batch)
   local kept = bytes <= o.memory
-  return setmetatable({ kind = o.kind, program = kept and o.late or o.plain, kept = kept,
+  return setmetatable({ kind = o.kind, program = kept and o.varying or o.plain, kept = kept,
     bytes = bytes, w = o.vectors[1], buffers = o.vectors[2], fresh = true,
     point = o.point }, Linearized)
 end

@@ -108,9 +108,9 @@ end
 --- |g_i|^2
 function KINDS.example_norms(g) return {}, { g:norms "example_norms" } end
 
---- A program of a kind: what it gives back, then what goes into the vector. late: for reruns along
---- other directions.
-local function program_of(g, kind, dtype, late)
+--- A program of a kind: what it gives back, then what goes into the vector. varying: it can rerun
+--- along other directions.
+local function program_of(g, kind, dtype, varying)
   local parts, outputs = KINDS[kind](g)
   local offsets = {}
   if #outputs == 0 then outputs[1] = g.loss end
@@ -122,7 +122,7 @@ local function program_of(g, kind, dtype, late)
     end
   end
   return core.program(g.graph, outputs, { dtype = dtype, offsets = offsets,
-    late = late and DIRECTION or nil })
+    varying = varying and DIRECTION or nil })
 end
 
 -- ------------------------------------------------------------------ running them
@@ -241,7 +241,7 @@ function M.linearize(f, w, batch, o)
   if vectors[2] == f.model:buffers() then vectors[2] = vectors[2]:clone() end
   return linearized.new { kind = o.kind, memory = o.memory, vectors = vectors,
     point = f:drawing(batch, { inputs = inputs, batch = #batch.x }),
-    late = program_of(g, o.kind, w:dtype(), true), plain = program }
+    varying = program_of(g, o.kind, w:dtype(), true), plain = program }
 end
 
 ---The whole Hessian, (n, n), column by column: for networks of at most some thousand weights.

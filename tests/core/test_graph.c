@@ -173,7 +173,8 @@ TEST(wrong_shapes_are_refused) {
   check_refused(SW_OP_sum, x, SW_NO_EDGE, &(sw_attrs){.axes = 8}, SW_ERANGE,
                 "sum: axis 4 is outside 1 … 2");
   check_refused(SW_OP_reshape, x, SW_NO_EDGE, &(sw_attrs){.ndim = 2, .dim = {{1, 1}, {783, 0}}},
-                SW_ESHAPE, "reshape: the numbers of elements differ: (batch, 784) and (batch, 783)");
+                SW_ESHAPE,
+                "reshape: the numbers of elements differ: (batch, 784) and (batch, 783)");
   check_refused(SW_OP_one_hot, x, SW_NO_EDGE, &(sw_attrs){.n = 3}, SW_EDTYPE,
                 "one_hot: input 1 must be indices (int32), got real numbers");
   check_refused(SW_OP_cross_entropy, x, y, NULL, SW_EDTYPE,

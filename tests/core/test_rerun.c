@@ -1,4 +1,4 @@
-/* test_rerun.c: programs with a late vector: Hessian products, of which only what depends on v is
+/* test_rerun.c: programs with a varying vector: Hessian products, of which only what depends on v is
  * computed again. */
 #include "net.h"
 
@@ -6,7 +6,7 @@ static net n;
 static double weights[NET_WEIGHTS];
 
 /* Outputs: H v into the vector, and g, which does not depend on v, behind it; the loss. */
-static sw_program *product_program(sw_dtype real, int late) {
+static sw_program *product_program(sw_dtype real, int varying) {
   sw_edge v[NET_PARAMS], gv = SW_NO_EDGE, hv[NET_PARAMS];
   sw_output o[2 * NET_PARAMS + 2];
   const sw_shape shape[NET_PARAMS] = {
@@ -30,17 +30,17 @@ static sw_program *product_program(sw_dtype real, int late) {
   o[2 * NET_PARAMS] = (sw_output){n.loss, SW_TO_OUT, -1};
   o[2 * NET_PARAMS + 1] = (sw_output){gv, SW_TO_OUT, -1};
   sw_program *p = NULL;
-  CHECK_OK(
-      n.ctx,
-      sw_program_new(n.g,
-                     &(sw_program_options){
-                         .outputs = o, .n_outputs = 2 * NET_PARAMS + 2, .real = real, .late = late},
-                     &p));
+  CHECK_OK(n.ctx, sw_program_new(n.g,
+                                 &(sw_program_options){.outputs = o,
+                                                       .n_outputs = 2 * NET_PARAMS + 2,
+                                                       .real = real,
+                                                       .varying = varying},
+                                 &p));
   return p;
 }
 
-static sw_workspace *workspace(int late, int64_t batch) {
-  sw_program *p = product_program(SW_F64, late);
+static sw_workspace *workspace(int varying, int64_t batch) {
+  sw_program *p = product_program(SW_F64, varying);
   sw_workspace *w = NULL;
   CHECK_OK(n.ctx, sw_workspace_new(p, &w));
   sw_program_release(p);
@@ -134,7 +134,7 @@ TEST(refuses) {
   setup_net();
   sw_workspace *w = workspace(2, 5), *plain = workspace(0, 5);
   CHECK_EQ_INT(sw_workspace_kept_bytes(w), sw_program_kept_bytes(sw_workspace_program(w), 5));
-  check_refused(plain, "has no late vector");
+  check_refused(plain, "has no varying vector");
   check_refused(w, "needs a whole run");
   product(w, sw_workspace_run, 1);
   product(w, sw_workspace_rerun, 2);
@@ -149,8 +149,9 @@ TEST(refuses) {
   char text[100];
   double v[NET_WEIGHTS] = {0}, out[2 * NET_WEIGHTS];
   const void *vectors[3] = {weights, NULL, v};
-  CHECK_OK(n.ctx, sw_workspace_first_nan(w, &(sw_run){.vectors = vectors, .n_vectors = 3, .out = out},
-                                     text, sizeof text));
+  CHECK_OK(n.ctx,
+           sw_workspace_first_nan(w, &(sw_run){.vectors = vectors, .n_vectors = 3, .out = out},
+                                  text, sizeof text));
   check_refused(w, "needs a whole run");
   sw_workspace_free(w);
   sw_workspace_free(plain);

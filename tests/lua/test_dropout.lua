@@ -64,7 +64,7 @@ function TestDropout:test_rerun()
   local g, _, w, _, loss = masked(0.4)
   local v = g:param(1, { 37 }, 2)
   local product = g:gradient(ops.sum(g:gradient(loss, { w })[1] * v), { w })[1]
-  local p = core.program(g, { product }, { dtype = "float64", late = 2, offsets = { 1 } })
+  local p = core.program(g, { product }, { dtype = "float64", varying = 2, offsets = { 1 } })
   local o, out = run_options(4), core.zeros({ 37 }, "float64")
   o.vectors[2], o.out = o.vectors[1], core.zeros({ 37 }, "float64")
   local again = { vectors = { o.vectors[1], o.vectors[1] * 2 }, out = out }
@@ -75,8 +75,8 @@ function TestDropout:test_rerun()
   lu.assert_true(p:kept_bytes(4) >= 4 * 37 * 8 and p:kept_bytes(8) > p:kept_bytes(4))
   again.batch = 4
   lu.assert_error_msg_contains("takes the inputs and the batch of the last run", p.rerun, p, again)
-  lu.assert_error_msg_contains("late must be an integer from 2", core.program, g, { product },
-    { late = 1 })
+  lu.assert_error_msg_contains("varying must be an integer from 2", core.program, g, { product },
+    { varying = 1 })
 end
 
 function TestDropout:test_draws_anew()

@@ -311,7 +311,7 @@ function core.type(value) end
 local Program = {}
 ---@param graph swale.Graph
 ---@param outputs swale.Node[]
----@param options? { dtype?: "float32"|"float64", offsets?: (integer|false)[], vectors?: table<integer, 1|2>, late?: integer }   late: a vector that changes from run to run while all else stays, see :rerun. offsets: where outputs go in their vector, from 1; vectors[i]: which that is: 1, a run's out (the default), or 2, its state
+---@param options? { dtype?: "float32"|"float64", offsets?: (integer|false)[], vectors?: table<integer, 1|2>, varying?: integer }   varying: a vector that changes from run to run while all else stays, see :rerun. offsets: where outputs go in their vector, from 1; vectors[i]: which that is: 1, a run's out (the default), or 2, its state
 ---@return swale.Program
 function core.program(graph, outputs, options) end
 ---@class swale.ProgramRun
@@ -326,7 +326,7 @@ function core.program(graph, outputs, options) end
 ---@param o swale.ProgramRun
 ---@return swale.Tensor ...         outputs that have no offset, as copies
 function Program:run(o) end
----Runs again what depends on the late vector, and nothing else, with another late vector (and out, state); inputs, batch and the
+---Runs again what depends on the varying vector, and nothing else, with another varying vector (and out, state); inputs, batch and the
 ---other vectors are those of the last :run. Bits are those of a whole run.
 ---@param o swale.ProgramRun        without inputs and batch
 ---@return swale.Tensor ...
