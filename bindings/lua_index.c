@@ -91,7 +91,7 @@ static int tensor_index(lua_State *L) {
   return push_method(L) ? 1 : missing(L, "tensor", lua_upvalueindex(2));
 }
 
-/* Element or row i takes the value, a number or a tensor that can be stretched to it. */
+/* Element or row i takes the value, a number or a tensor that can be broadcast to it. */
 static sw_status set_element(sw_tensor *t, int64_t i, double number, const sw_tensor *value,
                              sw_tensor **row) {
   const int64_t index[SW_MAX_DIMS] = {i};

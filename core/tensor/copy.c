@@ -61,7 +61,7 @@ static void copy_elements(sw_tensor *t, const sw_tensor *src) {
 sw_status sw_tensor_copy(sw_tensor *t, const sw_tensor *src) {
   SW_TRY(swi_check_writable(t, "copy"));
   sw_tensor from;
-  SW_TRY(swi_tensor_stretch(src, &t->shape, "copy", &from));
+  SW_TRY(swi_tensor_broadcast(src, &t->shape, "copy", &from));
   SW_TRY(check_all_fit(src, t->dtype, "copy"));
   if (!swi_tensor_overlap(t, &from)) {
     copy_elements(t, &from);

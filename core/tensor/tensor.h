@@ -31,7 +31,7 @@ SW_API int sw_shape_equal(const sw_shape *a, const sw_shape *b);
 SW_API sw_status sw_shape_numel(sw_context *ctx, const sw_shape *s, int64_t *out);
 /* "(2, 3)", cut to size. Returns text. */
 SW_API const char *sw_shape_text(const sw_shape *s, char *text, size_t size);
-/* NumPy's rule: shapes aligned at the right, 1 stretches. SW_ESHAPE names both. */
+/* NumPy's rule: shapes aligned at the right, 1 becomes any size. SW_ESHAPE names both. */
 SW_API sw_status sw_shape_broadcast(sw_context *ctx, const sw_shape *a, const sw_shape *b,
                                     sw_shape *out);
 
@@ -59,7 +59,7 @@ SW_API sw_status sw_tensor_select(const sw_tensor *t, int axis, int64_t index, s
 SW_API sw_status sw_tensor_narrow(const sw_tensor *t, int axis, int64_t start, int64_t length,
                                   sw_tensor **out);
 SW_API sw_status sw_tensor_transpose(const sw_tensor *t, int axis1, int axis2, sw_tensor **out);
-/* Stride 0 where it stretches; read only. */
+/* Stride 0 where it is broadcast; read only. */
 SW_API sw_status sw_tensor_broadcast(const sw_tensor *t, const sw_shape *shape, sw_tensor **out);
 /* A view if it already is. */
 SW_API sw_status sw_tensor_contiguous(const sw_tensor *t, sw_tensor **out);

@@ -37,9 +37,9 @@ sw_status swi_tensor_empty(sw_context *ctx, sw_dtype dtype, const sw_shape *shap
 /* Copies the view from the stack to the heap, with a reference of its own. */
 sw_status swi_tensor_keep(const sw_tensor *view, sw_tensor **out);
 
-/* *view = t stretched to shape, on the stack. SW_ESHAPE names what was asked for. */
-sw_status swi_tensor_stretch(const sw_tensor *t, const sw_shape *shape, const char *what,
-                             sw_tensor *view);
+/* *view = t broadcast to shape, on the stack. what: the name in messages. */
+sw_status swi_tensor_broadcast(const sw_tensor *t, const sw_shape *shape, const char *what,
+                               sw_tensor *view);
 
 /* Row-major strides; dimensions of 0 count as 1. Returns shape's number of elements. */
 int64_t swi_shape_strides(const sw_shape *shape, int64_t *stride);

@@ -68,8 +68,8 @@ sw_status sw_tensor_transpose(const sw_tensor *t, int axis1, int axis2, sw_tenso
   return swi_tensor_keep(&v, out);
 }
 
-sw_status swi_tensor_stretch(const sw_tensor *t, const sw_shape *shape, const char *what,
-                             sw_tensor *view) {
+sw_status swi_tensor_broadcast(const sw_tensor *t, const sw_shape *shape, const char *what,
+                               sw_tensor *view) {
   sw_context *ctx = t->storage->ctx;
   int64_t numel;
   SW_TRY(sw_shape_numel(ctx, shape, &numel));
@@ -85,10 +85,10 @@ sw_status swi_tensor_stretch(const sw_tensor *t, const sw_shape *shape, const ch
   }
   if (!fits) {
     char have[SWI_SHAPE_TEXT], want[SWI_SHAPE_TEXT];
-    return sw_fail(ctx, SW_ESHAPE,
-                   "%s: shape %s does not stretch to %s; from the right, sizes must be equal or 1",
-                   what, sw_shape_text(&t->shape, have, sizeof have),
-                   sw_shape_text(shape, want, sizeof want));
+    return sw_fail(
+        ctx, SW_ESHAPE,
+        "%s: shape %s cannot be broadcast to %s; from the right, sizes must be equal or 1", what,
+        sw_shape_text(&t->shape, have, sizeof have), sw_shape_text(shape, want, sizeof want));
   }
   *view = v;
   return SW_OK;
@@ -96,7 +96,7 @@ sw_status swi_tensor_stretch(const sw_tensor *t, const sw_shape *shape, const ch
 
 sw_status sw_tensor_broadcast(const sw_tensor *t, const sw_shape *shape, sw_tensor **out) {
   sw_tensor v;
-  SW_TRY(swi_tensor_stretch(t, shape, "broadcast", &v));
+  SW_TRY(swi_tensor_broadcast(t, shape, "broadcast", &v));
   return swi_tensor_keep(&v, out);
 }
 

@@ -18,13 +18,13 @@ static void test_conversions_between_all_types(void **state) {
   (void)state;
   for (int a = 0; a < SW_DTYPE_COUNT; a++) {
     for (int b = 0; b < SW_DTYPE_COUNT; b++) {
-      sw_tensor *t = counted((sw_dtype)a, DIMS(2, 3)), *turned = transposed(t), *x, *y;
+      sw_tensor *t = counted((sw_dtype)a, DIMS(2, 3)), *swapped = transposed(t), *x, *y;
       OK(sw_tensor_to(t, (sw_dtype)b, &x));
-      OK(sw_tensor_to(turned, (sw_dtype)b, &y));
+      OK(sw_tensor_to(swapped, (sw_dtype)b, &y));
       assert_int_equal(sw_tensor_dtype(x), b);
       ELEMENTS(x, 0, 1, 2, 3, 4, 5);
       ELEMENTS(y, 0, 3, 1, 4, 2, 5);
-      sw_tensor *all[] = {t, turned, x, y};
+      sw_tensor *all[] = {t, swapped, x, y};
       for (int i = 0; i < 4; i++) sw_tensor_free(all[i]);
     }
   }
@@ -58,7 +58,7 @@ static void test_copy_broadcasts_converts_and_fails_whole(void **state) {
   OK(sw_tensor_set(row, AT(2), 1000));
   FAILS(SW_ERANGE, "copy: 1000 does not fit uint8", sw_tensor_copy(t, row));
   ELEMENTS(t, 0, 1, 2, 0, 1, 2);
-  FAILS(SW_ESHAPE, "copy: shape (2, 3) does not stretch to (3)", sw_tensor_copy(row, t));
+  FAILS(SW_ESHAPE, "copy: shape (2, 3) cannot be broadcast to (3)", sw_tensor_copy(row, t));
   sw_tensor_free(row);
   sw_tensor_free(t);
 }
@@ -74,10 +74,10 @@ static void test_overlapping_views_are_read_before_written(void **state) {
   ELEMENTS(t, 0, 0, 1, 12, 23);
   OK(sw_tensor_axpy(t, 1, t));
   ELEMENTS(t, 0, 0, 2, 24, 46);
-  sw_tensor *square = counted(SW_I32, DIMS(2, 2)), *turned = transposed(square);
-  OK(sw_tensor_copy(square, turned));
+  sw_tensor *square = counted(SW_I32, DIMS(2, 2)), *swapped = transposed(square);
+  OK(sw_tensor_copy(square, swapped));
   ELEMENTS(square, 0, 2, 1, 3);
-  sw_tensor *all[] = {t, head, tail, square, turned};
+  sw_tensor *all[] = {t, head, tail, square, swapped};
   for (int i = 0; i < 5; i++) sw_tensor_free(all[i]);
 }
 
@@ -85,14 +85,14 @@ static void test_updates_over_any_strides(void **state) {
   (void)state;
   for (int dtype = SW_F32; dtype <= SW_F64; dtype++) {
     sw_tensor *t = counted((sw_dtype)dtype, DIMS(2, 3)), *x = counted((sw_dtype)dtype, DIMS(3, 2));
-    sw_tensor *turned = transposed(t);
-    OK(sw_tensor_axpy(turned, 2, x));
-    ELEMENTS(turned, 0, 5, 5, 10, 10, 15);
-    OK(sw_tensor_scale(turned, 2));
+    sw_tensor *swapped = transposed(t);
+    OK(sw_tensor_axpy(swapped, 2, x));
+    ELEMENTS(swapped, 0, 5, 5, 10, 10, 15);
+    OK(sw_tensor_scale(swapped, 2));
     ELEMENTS(t, 0, 10, 20, 10, 20, 30);
-    OK(sw_tensor_lerp(turned, 0.5, x));
-    ELEMENTS(turned, 0, 5.5, 6, 11.5, 12, 17.5);
-    sw_tensor_free(turned);
+    OK(sw_tensor_lerp(swapped, 0.5, x));
+    ELEMENTS(swapped, 0, 5.5, 6, 11.5, 12, 17.5);
+    sw_tensor_free(swapped);
     sw_tensor_free(x);
     sw_tensor_free(t);
   }
@@ -151,15 +151,15 @@ static void test_random_fills_do_not_depend_on_strides(void **state) {
   (void)state;
   for (int normal = 0; normal < 2; normal++) {
     sw_tensor *a = new_tensor(SW_F32, DIMS(4, 7)), *b = new_tensor(SW_F32, DIMS(7, 4));
-    sw_tensor *turned = transposed(b), *d;
+    sw_tensor *swapped = transposed(b), *d;
     sw_random r, q;
     sw_random_init(&r, 7, sw_stream("init", 0));
     q = r;
     OK(normal ? sw_tensor_normal(a, &r, 1, 2) : sw_tensor_uniform(a, &r, -1, 1));
-    OK(normal ? sw_tensor_normal(turned, &q, 1, 2) : sw_tensor_uniform(turned, &q, -1, 1));
+    OK(normal ? sw_tensor_normal(swapped, &q, 1, 2) : sw_tensor_uniform(swapped, &q, -1, 1));
     OK(sw_tensor_to(a, SW_F64, &d));
-    assert_elements(turned, 28, sw_tensor_data(d));
-    sw_tensor *all[] = {a, b, turned, d};
+    assert_elements(swapped, 28, sw_tensor_data(d));
+    sw_tensor *all[] = {a, b, swapped, d};
     for (int i = 0; i < 4; i++) sw_tensor_free(all[i]);
   }
 }

@@ -117,12 +117,12 @@ static void test_reshape_is_a_view_where_strides_allow(void **state) {
   OK(sw_tensor_reshape(part, &split, &pairs));
   assert_ptr_equal(sw_tensor_data(pairs), sw_tensor_data(part));
   ELEMENTS(pairs, 1, 2, 3, 4, 7, 8, 9, 10, 13, 14, 15, 16, 19, 20, 21, 22);
-  sw_tensor *turned = transposed(t);
-  OK(sw_tensor_reshape(turned, &whole, &flat));
+  sw_tensor *swapped = transposed(t);
+  OK(sw_tensor_reshape(swapped, &whole, &flat));
   assert_ptr_not_equal(sw_tensor_data(flat), sw_tensor_data(t)); /* no strides give this shape */
   assert_near(get(flat, AT(1)), 6, 0);
   assert_true(sw_tensor_is_contiguous(flat));
-  sw_tensor *all[] = {t, v, part, pairs, turned, flat};
+  sw_tensor *all[] = {t, v, part, pairs, swapped, flat};
   for (int i = 0; i < 6; i++) sw_tensor_free(all[i]);
 }
 
@@ -181,7 +181,8 @@ static void test_broadcast_views_are_read_only(void **state) {
   FAILS(SW_EARG, "fill: this tensor is read only", sw_tensor_fill(v, 1));
   OK(sw_tensor_select(v, 0, 1, &inner));
   FAILS(SW_EARG, "clone it first", sw_tensor_set(inner, AT(0, 0), 1));
-  FAILS(SW_ESHAPE, "shape (3, 1) does not stretch to (2, 2)", sw_tensor_broadcast(t, &bad, &inner));
+  FAILS(SW_ESHAPE, "shape (3, 1) cannot be broadcast to (2, 2)",
+        sw_tensor_broadcast(t, &bad, &inner));
   sw_tensor_free(inner);
   OK(sw_tensor_clone(v, &inner));
   OK(sw_tensor_fill(inner, 1));

@@ -39,7 +39,7 @@ function M.unravel(i, shape)
 end
 
 -- The flat position of an index tuple, which may belong to a larger shape that this one is
--- stretched to.
+-- broadcast to.
 function M.ravel(index, shape)
   local i, skip = 0, #index - #shape
   for axis, d in ipairs(shape) do i = i * d + (d == 1 and 0 or index[axis + skip]) end
@@ -57,7 +57,7 @@ function M.broadcast_shape(...)
   return shape
 end
 
--- f of the elements of arrays that are stretched to one shape.
+-- f of the elements of arrays that are broadcast to one shape.
 function M.map(f)
   return function(...)
     local arrays, shapes = { ... }, {}

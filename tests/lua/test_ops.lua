@@ -155,7 +155,7 @@ local MISFIT = { { { B, 4 }, { B, 3 } }, { { 2, 4 }, { 3, 4 } } }
 for op, f in pairs(BINARY) do
   h.add(TestOpTable, { op = op, inputs = { { B, 4 }, { B, 4 } }, reference = h.map(f),
     wrong = MISFIT })
-  h.add(TestOpTable, { op = op, name = op .. "_stretched", inputs = { { B, 1 }, { 4 } },
+  h.add(TestOpTable, { op = op, name = op .. "_broadcast", inputs = { { B, 1 }, { 4 } },
     reference = h.map(f) })
   h.add(TestOpTable, { op = op, name = op .. "_scalar", inputs = { {}, { B, 2, 3 } },
     reference = h.map(f) })
@@ -163,11 +163,11 @@ end
 local divide = h.map(function(x, y) return x / y end)
 h.add(TestOpTable, { op = "div", inputs = { { B, 4 }, { B, 4, low = 0.5, high = 2 } },
   reference = divide, wrong = MISFIT })
-h.add(TestOpTable, { op = "div", name = "div_stretched",
+h.add(TestOpTable, { op = "div", name = "div_broadcast",
   inputs = { { 4 }, { B, 1, low = 0.5, high = 2 } }, reference = divide })
 h.add(TestOpTable, { op = "pow", inputs = { { B, 4, low = 0.5, high = 2 }, { B, 4 } },
   reference = h.map(function(x, y) return x ^ y end), wrong = MISFIT })
-h.add(TestOpTable, { op = "pow", name = "pow_stretched",
+h.add(TestOpTable, { op = "pow", name = "pow_broadcast",
   inputs = { { B, 1, low = 0.5, high = 2 }, { 4 } },
   reference = h.map(function(x, y) return x ^ y end) })
 for op, f in pairs(COMPARE) do
