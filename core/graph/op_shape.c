@@ -182,15 +182,15 @@ static sw_status transpose_shape(swi_shape_args *a) {
 
 /* The output's axes from the last to the first, neighbours merged where the input's elements follow
  * each other; strides are the input's. */
-typedef struct turn {
+typedef struct transposition {
   const char *x;
   char *y;
   int bytes, n_axes;
   int64_t size[SW_MAX_DIMS], stride[SW_MAX_DIMS];
   int64_t runs, group; /* runs along axis 0: how many there are, how many a piece has */
-} turn;
+} transposition;
 
-static void add_axis(turn *t, int64_t size, int64_t stride) {
+static void add_axis(transposition *t, int64_t size, int64_t stride) {
   int last = t->n_axes - 1;
   if (size == 1) return;
   if (last >= 0 && stride == t->stride[last] * t->size[last]) {
@@ -201,10 +201,10 @@ static void add_axis(turn *t, int64_t size, int64_t stride) {
   t->stride[t->n_axes++] = stride;
 }
 
-static turn turn_of(const swi_eval_args *e) {
+static transposition transposition_of(const swi_eval_args *e) {
   enum { ELEMENTS = 1 << 14 };
   const sw_shape *in = &e->in_shape[0];
-  turn t = {.x = e->in[0], .y = e->out[0], .bytes = e->k->element_bytes, .runs = 1};
+  transposition t = {.x = e->in[0], .y = e->out[0], .bytes = e->k->element_bytes, .runs = 1};
   int64_t stride[SW_MAX_DIMS] = {0}, running = 1;
   for (int i = in->ndim - 1; i >= 0; i--) {
     stride[i] = running;
@@ -228,8 +228,8 @@ static void copy_strided(char *y, const char *x, int64_t n, int64_t stride, int 
     for (int64_t i = 0; i < n; i++) memcpy(y + 8 * i, x + 8 * i * stride, 8);
 }
 
-static void turn_piece(void *arg, int64_t piece) {
-  const turn *t = arg;
+static void transpose_piece(void *arg, int64_t piece) {
+  const transposition *t = arg;
   int64_t first = piece * t->group, at[SW_MAX_DIMS] = {0}, position = 0;
   int64_t end = first + t->group < t->runs ? first + t->group : t->runs, rest = first;
   for (int i = 1; i < t->n_axes; i++) {
@@ -253,13 +253,13 @@ static sw_status transpose_eval(const swi_eval_args *e) {
   enum { PARALLEL_FROM = 1 << 17 };
   int64_t n = swi_numel(&e->in_shape[0]);
   if (n == 0) return SW_OK;
-  turn t = turn_of(e);
+  transposition t = transposition_of(e);
   if (t.n_axes == 0) return swi_copy_eval(e);
   int64_t pieces = (t.runs + t.group - 1) / t.group;
   if (n >= PARALLEL_FROM)
-    swi_parallel(e->ctx, pieces, turn_piece, &t);
+    swi_parallel(e->ctx, pieces, transpose_piece, &t);
   else
-    for (int64_t i = 0; i < pieces; i++) turn_piece(&t, i);
+    for (int64_t i = 0; i < pieces; i++) transpose_piece(&t, i);
   return SW_OK;
 }
 

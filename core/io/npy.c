@@ -97,11 +97,11 @@ static sw_status reverse_axes(sw_tensor *t, sw_tensor **out) {
   int n = sw_tensor_shape(t)->ndim;
   sw_status st = SW_OK;
   for (int i = 0; i < n / 2 && st == SW_OK; i++) {
-    sw_tensor *turned = NULL;
-    st = sw_tensor_transpose(t, i, n - 1 - i, &turned);
+    sw_tensor *swapped = NULL;
+    st = sw_tensor_transpose(t, i, n - 1 - i, &swapped);
     if (st != SW_OK) break;
     sw_tensor_free(t);
-    t = turned;
+    t = swapped;
   }
   if (st == SW_OK) st = sw_tensor_contiguous(t, out);
   sw_tensor_free(t);

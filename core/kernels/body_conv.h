@@ -221,10 +221,10 @@ static real *point_from_row(const block *b, int64_t i, real *patches, const real
 /* ------------------------------------------------------------------ parts of a sum */
 
 /* Taps first … end - 1 of a sweep's, with channels channel … channel + depth - 1 each. */
-typedef struct stretch {
+typedef struct part {
   int64_t first, end, channel, depth;
   int is_last, merged;
-} stretch;
+} part;
 
 static int is_merged(const sweep *s) {
   return s->depth <= NARROW && s->depth == s->from_pixel && s->columns.offset_step == 1 &&
@@ -250,7 +250,7 @@ static int64_t places_in_block(const sweep *s) {
   return n < V_TILE ? n : n / V_TILE * V_TILE;
 }
 
-static void run_panel(const block *b, const stretch *p, strip *t, int64_t column) {
+static void run_panel(const block *b, const part *p, strip *t, int64_t column) {
   const sweep *s = b->s;
   const int64_t cols = smaller(PANEL, s->width - column);
   t->b = s->packed + ((column / PANEL * taps_of(s) + p->first) * s->depth + p->channel) * PANEL;
@@ -268,7 +268,7 @@ static void run_panel(const block *b, const stretch *p, strip *t, int64_t column
   }
 }
 
-static void run_part(block *b, const stretch *p) {
+static void run_part(block *b, const part *p) {
   const sweep *s = b->s;
   strip t = {.from_step = b->places,
              .skip = b->images > 0,
@@ -296,7 +296,7 @@ static void run_block(block *b) {
   point_to(b);
   for (int64_t tap = 0; tap < taps; tap += step)
     for (int64_t channel = 0; channel < s->depth; channel += depth) {
-      const stretch p = {.first = tap,
+      const part p = {.first = tap,
                       .end = smaller(tap + step, taps),
                       .channel = channel,
                       .depth = smaller(depth, s->depth - channel),
@@ -347,7 +347,7 @@ static const real *tap_of(const sweep *s, int64_t tap) {
 }
 
 /* Sixteen outputs' weights pass side by side. */
-static void pack_turned(const sweep *s) {
+static void pack_transposed(const sweep *s) {
   real *to = s->packed;
   for (int64_t column = 0; column < s->width; column += PANEL)
     for (int64_t tap = 0; tap < taps_of(s); tap++, to += s->depth * PANEL)
@@ -371,7 +371,7 @@ static void pack_sweep(const sweep *s, block *unused) {
   (void)unused;
   const int64_t last = s->width % PANEL, size = taps_of(s) * s->depth * PANEL;
   if (last > 0) fill(size, 0, s->packed + packed_size(s) - size); /* copies fill vectors only */
-  (s->straight ? pack_straight : pack_turned)(s);
+  (s->straight ? pack_straight : pack_transposed)(s);
 }
 
 /* ------------------------------------------------------------------ the two sweeps */

@@ -176,16 +176,16 @@ static void copy_rows(int64_t m, int64_t k, const real *a, int64_t row_step, int
 }
 
 /* cols <= V_N columns of a transposed B at its row of k, into one half of a panel. */
-static void copy_turned_part(int64_t cols, int64_t k, const real *b, int64_t ldb, real *to) {
+static void copy_transposed_part(int64_t cols, int64_t k, const real *b, int64_t ldb, real *to) {
   real block[V_N * V_N] = {0};
   for (int64_t c = 0; c < cols; c++)
     v_store(block + c * V_N, k < V_N ? v_load_part(b + c * ldb, k) : v_load(b + c * ldb));
-  real turned[V_N * V_N];
-  v_transpose(block, V_N, turned, V_N);
-  for (int64_t p = 0; p < k; p++) v_store(to + p * PANEL, v_load(turned + p * V_N));
+  real transposed[V_N * V_N];
+  v_transpose(block, V_N, transposed, V_N);
+  for (int64_t p = 0; p < k; p++) v_store(to + p * PANEL, v_load(transposed + p * V_N));
 }
 
-static void copy_turned(int64_t cols, int64_t k, const real *b, int64_t ldb, real *to) {
+static void copy_transposed(int64_t cols, int64_t k, const real *b, int64_t ldb, real *to) {
   for (int64_t c = 0; c < cols; c += V_N, to += V_N)
     for (int64_t p = 0; p < k; p += V_N) {
       const int64_t width = smaller(V_N, cols - c), length = smaller(V_N, k - p);
@@ -193,7 +193,7 @@ static void copy_turned(int64_t cols, int64_t k, const real *b, int64_t ldb, rea
       if (width == V_N && length == V_N)
         v_transpose(from, ldb, to + p * PANEL, PANEL);
       else
-        copy_turned_part(width, length, from, ldb, to + p * PANEL);
+        copy_transposed_part(width, length, from, ldb, to + p * PANEL);
     }
 }
 
@@ -214,7 +214,7 @@ static void packed_block(const swi_product *part, const tile *block, int copied)
     if (cols <= V_N) /* the copies fill up vectors only */
       memset(panel, 0, PART_K * PANEL * sizeof *panel);
     if (part->transpose_b)
-      copy_turned(cols, block->k, b + j * part->ldb, part->ldb, panel);
+      copy_transposed(cols, block->k, b + j * part->ldb, part->ldb, panel);
     else
       copy_straight(cols, block->k, b + j, part->ldb, panel);
     tile t = *block;

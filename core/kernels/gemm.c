@@ -8,23 +8,23 @@
  * the other kernels read their operands in place. The choice is the fastest routine measured:
  * against OpenBLAS 0.3.21 by 1.1 to 2.5 times with a short side, by 1.0 to 1.1 without. */
 typedef enum route {
-  ROUTE_BLAS,   /* float64, where there are only scalar kernels, and tall products */
-  ROUTE_PLAIN,  /* the same without a trusted OpenBLAS */
-  ROUTE_NT,     /* dot products of rows */
-  ROUTE_N,      /* B's rows as they are */
-  ROUTE_TURNED, /* B stored transposed and small: turned over, then as above */
-  ROUTE_PACKED, /* all others */
-  ROUTE_ZERO    /* k = 0 */
+  ROUTE_BLAS,       /* float64, where there are only scalar kernels, and tall products */
+  ROUTE_PLAIN,      /* the same without a trusted OpenBLAS */
+  ROUTE_NT,         /* dot products of rows */
+  ROUTE_N,          /* B's rows as they are */
+  ROUTE_TRANSPOSED, /* B stored transposed and small: copied transposed, then as above */
+  ROUTE_PACKED,     /* all others */
+  ROUTE_ZERO        /* k = 0 */
 } route;
 
 enum {
   SHORT_SIDE = 128, /* up to this packing B does not pay if its rows are contiguous */
   DOT_SIDE = 112,   /* dot products are for one side up to this and sums from LONG_DOT on, */
   LONG_DOT = 384,
-  DOT_THIN = 16,    /* or for one as thin as this and sums from SHORT_DOT on: */
-  SHORT_DOT = 64,   /* below, adding up a dot product's vector costs more than packing B */
-  MANY_ROWS = 1024, /* of A: more than outer products keep in cache */
-  TURNED_MAX = 4096 /* elements of B turned over on the stack */
+  DOT_THIN = 16,        /* or for one as thin as this and sums from SHORT_DOT on: */
+  SHORT_DOT = 64,       /* below, adding up a dot product's vector costs more than packing B */
+  MANY_ROWS = 1024,     /* of A: more than outer products keep in cache */
+  TRANSPOSED_MAX = 4096 /* elements of B transposed on the stack */
 };
 
 /* A longer float32 sum is cut into blocks of LONG_K terms, by k alone, whose sums are added in
@@ -89,7 +89,7 @@ static route choose_route(const job *j) {
   const int64_t side = smaller(g->m, g->n);
   if (!g->transpose_b && side > SHORT_SIDE) return ROUTE_PACKED;
   if (!g->transpose_b) return is_tall(j) ? ROUTE_BLAS : ROUTE_N;
-  if (g->k < SHORT_DOT && side > 1 && g->n * g->k <= TURNED_MAX) return ROUTE_TURNED;
+  if (g->k < SHORT_DOT && side > 1 && g->n * g->k <= TRANSPOSED_MAX) return ROUTE_TRANSPOSED;
   if (g->transpose_a) return ROUTE_PACKED;
   if (side <= DOT_SIDE && g->k >= LONG_DOT) return ROUTE_NT;
   return side == 1 || (side <= DOT_THIN && g->k >= SHORT_DOT) ? ROUTE_NT : ROUTE_PACKED;
@@ -125,12 +125,12 @@ static void call_n(const job *j, const swi_gemm_args *p, const void *b, int64_t 
 }
 
 /* Only float32 has kernels of its own. */
-static void call_turned(const job *j, const swi_gemm_args *p) {
-  float turned[TURNED_MAX];
+static void call_transposed(const job *j, const swi_gemm_args *p) {
+  float transposed[TRANSPOSED_MAX];
   const float *b = p->b;
   for (int64_t q = 0; q < p->k; q++)
-    for (int64_t c = 0; c < p->n; c++) turned[q * p->n + c] = b[c * p->ldb + q];
-  call_n(j, p, turned, p->n);
+    for (int64_t c = 0; c < p->n; c++) transposed[q * p->n + c] = b[c * p->ldb + q];
+  call_n(j, p, transposed, p->n);
 }
 
 /* gemm_packed or gemm_plain, which apply bias and activation themselves. */
@@ -168,7 +168,7 @@ static void multiply(const job *j, const swi_gemm_args *p) {
     j->kernels->gemm_nt(p->m, p->n, p->k, p->a, p->lda, p->b, p->ldb, p->c, p->ldc, p->accumulate);
     break;
   case ROUTE_N: call_n(j, p, p->b, p->ldb); break;
-  case ROUTE_TURNED: call_turned(j, p); break;
+  case ROUTE_TRANSPOSED: call_transposed(j, p); break;
   case ROUTE_PACKED: call_general(j, j->kernels->gemm_packed, p); break;
   case ROUTE_ZERO: zero(j, p); break;
   }

@@ -1,4 +1,4 @@
-/* vec_transpose_x86.h: 8 x 8 floats turned over, for vec_avx2.h and vec_avx512.h. */
+/* vec_transpose_x86.h: 8 x 8 floats transposed, for vec_avx2.h and vec_avx512.h. */
 #ifndef SW_VEC_TRANSPOSE_X86_H
 #define SW_VEC_TRANSPOSE_X86_H
 

@@ -130,8 +130,8 @@ SW_API int64_t sw_loop_update_ratios(const sw_loop *l, double *ratio);
 /* The first vector that the optimizer keeps: a view the caller owns; SW_EEMPTY if no update kept
  * one. */
 SW_API sw_status sw_loop_momentum(const sw_loop *l, sw_tensor **out);
-/* Computes the last run again and checks every result: gives sw_workspace_first_nan's text. Overwrites
- * what sw_loop_gradient shows. SW_EEMPTY before the first step. */
+/* Computes the last run again and checks every result: gives sw_workspace_first_nan's text.
+ * Overwrites what sw_loop_gradient shows. SW_EEMPTY before the first step. */
 SW_API sw_status sw_loop_first_nan(sw_loop *l, char *text, size_t size);
 
 /* The gradient of the last step, a view; before clipping, but for an external optimizer.

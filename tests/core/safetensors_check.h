@@ -47,7 +47,7 @@ static inline sw_status read_of(const char *header, size_t data) {
 /* bytes (U8, 3), weights (F64, 2x2), a transposed view (F32, 3x2), labels (I32, 2), none (F32,
  * 0) */
 typedef struct sample {
-  sw_tensor *bytes, *weights, *square, *turned, *labels, *none;
+  sw_tensor *bytes, *weights, *square, *swapped, *labels, *none;
   sw_named_tensor named[5];
 } sample;
 
@@ -57,19 +57,19 @@ static inline void make_sample(sample *s) {
   s->bytes = counted(SW_U8, DIMS(3));
   s->weights = counted(SW_F64, DIMS(2, 2));
   s->square = counted(SW_F32, DIMS(2, 3));
-  s->turned = transposed(s->square);
+  s->swapped = transposed(s->square);
   s->labels = counted(SW_I32, DIMS(2));
   s->none = new_tensor(SW_F32, DIMS(0));
   const sw_named_tensor named[] = {{"bytes", s->bytes},
                                    {"model.weights", s->weights},
-                                   {"turned \"\xc3\xa9\"", s->turned},
+                                   {"swapped \"\xc3\xa9\"", s->swapped},
                                    {"labels", s->labels},
                                    {"none", s->none}};
   memcpy(s->named, named, sizeof named);
 }
 
 static inline void free_sample(sample *s) {
-  sw_tensor *all[] = {s->bytes, s->weights, s->square, s->turned, s->labels, s->none};
+  sw_tensor *all[] = {s->bytes, s->weights, s->square, s->swapped, s->labels, s->none};
   for (int i = 0; i < 6; i++) sw_tensor_free(all[i]);
 }
 

@@ -298,8 +298,8 @@ static void test_numbers_come_back_bit_for_bit(void **state) {
 
 static void test_writes_plain_text(void **state) {
   (void)state;
-  sw_tensor *t = counted(SW_U8, DIMS(2, 2)), *turned = transposed(t), *row;
-  OK(sw_csv_write(turned, NULL, 0, path_of("a")));
+  sw_tensor *t = counted(SW_U8, DIMS(2, 2)), *swapped = transposed(t), *row;
+  OK(sw_csv_write(swapped, NULL, 0, path_of("a")));
   assert_holds("a", "0,2\n1,3\n", 8);
   OK(sw_tensor_select(t, 0, 1, &row));
   OK(sw_csv_write(row, (const char *[]){"a \"b\","}, 1, path_of("a")));
@@ -328,7 +328,7 @@ static void test_writes_plain_text(void **state) {
         sw_csv_write(t, (const char *[]){"a", "b\n"}, 2, path_of("a")));
   FAILS(SW_ENOSPC, "disk full", sw_csv_write(t, NULL, 0, "/dev/full"));
   sw_tensor_free(row);
-  sw_tensor_free(turned);
+  sw_tensor_free(swapped);
   sw_tensor_free(t);
   t = new_tensor(SW_F32, DIMS(1, 2, 3));
   FAILS(SW_ESHAPE, "one or two dimensions, got (1, 2, 3)", sw_csv_write(t, NULL, 0, path_of("a")));

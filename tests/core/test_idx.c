@@ -48,14 +48,14 @@ static void test_round_trips(void **state) {
   (void)state;
   const char *names[] = {"a.idx", "a.idx.gz"};
   for (int i = 0; i < 2; i++) {
-    sw_tensor *t = new_tensor(SW_U8, DIMS(50, 40, 3)), *turned = transposed(t), *back, *want;
+    sw_tensor *t = new_tensor(SW_U8, DIMS(50, 40, 3)), *swapped = transposed(t), *back, *want;
     for (int64_t k = 0; k < 50; k++) OK(sw_tensor_set(t, AT(k, k % 40, k % 3), (double)(5 * k)));
-    OK(sw_idx_write(turned, path_of(names[i])));
+    OK(sw_idx_write(swapped, path_of(names[i])));
     OK(sw_idx_read(ctx, path_of(names[i]), &back));
-    OK(sw_tensor_contiguous(turned, &want));
+    OK(sw_tensor_contiguous(swapped, &want));
     assert_true(sw_shape_equal(sw_tensor_shape(back), sw_tensor_shape(want)));
     assert_memory_equal(sw_tensor_data(back), sw_tensor_data(want), 6000);
-    sw_tensor *all[] = {t, turned, back, want};
+    sw_tensor *all[] = {t, swapped, back, want};
     for (int k = 0; k < 4; k++) sw_tensor_free(all[k]);
   }
 }
@@ -213,14 +213,14 @@ static sw_status write_and_read(void) {
   const char *names[] = {"a", "a.gz"};
   sw_status st = SW_OK;
   for (int i = 0; i < 2 && st == SW_OK; i++) {
-    sw_tensor *t = NULL, *turned = NULL, *back = NULL;
+    sw_tensor *t = NULL, *swapped = NULL, *back = NULL;
     sw_shape s = DIMS(3, 4);
     st = sw_tensor_new(ctx, SW_U8, &s, &t);
-    if (st == SW_OK) st = sw_tensor_transpose(t, 0, 1, &turned);
-    if (st == SW_OK) st = sw_idx_write(turned, path_of(names[i]));
+    if (st == SW_OK) st = sw_tensor_transpose(t, 0, 1, &swapped);
+    if (st == SW_OK) st = sw_idx_write(swapped, path_of(names[i]));
     if (st == SW_OK) st = sw_idx_read(ctx, path_of(names[i]), &back);
     sw_tensor_free(t);
-    sw_tensor_free(turned);
+    sw_tensor_free(swapped);
     sw_tensor_free(back);
   }
   return st;

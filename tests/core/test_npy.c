@@ -59,10 +59,10 @@ static void test_writes_what_numpy_writes(void **state) {
   memcpy(want + 10, text, strlen(text));
   want[127] = '\n';
   memcpy(want + 128, (int32_t[]){0, 2, 1, 3}, 16);
-  sw_tensor *t = counted(SW_I32, DIMS(2, 2)), *turned = transposed(t);
-  OK(sw_npy_write(turned, path_of("a")));
+  sw_tensor *t = counted(SW_I32, DIMS(2, 2)), *swapped = transposed(t);
+  OK(sw_npy_write(swapped, path_of("a")));
   assert_holds("a", want, sizeof want);
-  sw_tensor_free(turned);
+  sw_tensor_free(swapped);
   sw_tensor_free(t);
 }
 
@@ -271,14 +271,14 @@ static void test_full_disk(void **state) {
 static sw_status write_and_read(void) {
   const char *wide = "{'descr': '<i8', 'fortran_order': True, 'shape': (1, 2)}";
   const int64_t values[] = {1, 2};
-  sw_tensor *t = NULL, *turned = NULL, *back = NULL;
+  sw_tensor *t = NULL, *swapped = NULL, *back = NULL;
   sw_shape s = DIMS(3, 4);
   sw_status st = sw_tensor_new(ctx, SW_F32, &s, &t);
-  if (st == SW_OK) st = sw_tensor_transpose(t, 0, 1, &turned);
-  if (st == SW_OK) st = sw_npy_write(turned, path_of("a"));
+  if (st == SW_OK) st = sw_tensor_transpose(t, 0, 1, &swapped);
+  if (st == SW_OK) st = sw_npy_write(swapped, path_of("a"));
   if (st == SW_OK) st = sw_npy_read(ctx, path_of("a"), &back);
   sw_tensor_free(t);
-  sw_tensor_free(turned);
+  sw_tensor_free(swapped);
   sw_tensor_free(back);
   t = NULL;
   if (st == SW_OK) st = read_npy(make(1, wide, values, sizeof values), &t);

@@ -1,5 +1,5 @@
-/* test_rerun.c: programs with a varying vector: Hessian products, of which only what depends on v is
- * computed again. */
+/* test_rerun.c: programs with a varying vector: Hessian products, of which only what depends on v
+ * is computed again. */
 #include "net.h"
 
 static net n;

@@ -101,7 +101,7 @@ static void test_the_bytes_as_the_format_defines_them(void **state) {
   char *header = test_calloc(length + 1, 1);
   memcpy(header, file + 8, length);
   const unsigned char *data = file + 8 + length;
-  found w = look_up(header, "model.weights"), t = look_up(header, "turned \\\"\xc3\xa9\\\"");
+  found w = look_up(header, "model.weights"), t = look_up(header, "swapped \\\"\xc3\xa9\\\"");
   found l = look_up(header, "labels"), b = look_up(header, "bytes");
   assert_string_equal(w.dtype, "F64");
   assert_string_equal(t.dtype, "F32");
@@ -110,9 +110,9 @@ static void test_the_bytes_as_the_format_defines_them(void **state) {
   assert_int_equal(t.dim[0], 3);
   assert_int_equal(t.dim[1], 2);
   const double weights[] = {0, 1, 2, 3};
-  const float turned[] = {0, 3, 1, 4, 2, 5};
+  const float swapped[] = {0, 3, 1, 4, 2, 5};
   assert_memory_equal(data + w.begin, weights, sizeof weights);
-  assert_memory_equal(data + t.begin, turned, sizeof turned);
+  assert_memory_equal(data + t.begin, swapped, sizeof swapped);
   assert_memory_equal(data + b.begin, "\0\1\2", 3);
   /* no gaps, wider types first, and to the last byte */
   assert_int_equal(w.begin, 0);

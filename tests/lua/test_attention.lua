@@ -59,11 +59,11 @@ function TestAttention:test_large_transposes()
     lu.assert_equals(y:get(b, h, t, d), x:get(b, t, h, d))
   end
   local flat = normal({ 500, 601 }, 5)
-  local turned = with_threads(function()
+  local swapped = with_threads(function()
     return core.apply("transpose", { perm = { 2, 1 } }, flat)
   end)
   for _, at in ipairs { { 1, 601 }, { 500, 1 }, { 333, 77 } } do
-    lu.assert_equals(turned:get(at[2], at[1]), flat:get(at[1], at[2]))
+    lu.assert_equals(swapped:get(at[2], at[1]), flat:get(at[1], at[2]))
   end
 end
 
