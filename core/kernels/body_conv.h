@@ -351,8 +351,8 @@ static void pack_transposed(const sweep *s) {
   real *to = s->packed;
   for (int64_t column = 0; column < s->width; column += PANEL)
     for (int64_t tap = 0; tap < taps_of(s); tap++, to += s->depth * PANEL)
-      copy_transposed(smaller(PANEL, s->width - column), s->depth, tap_of(s, tap) + column * s->w_step,
-                  s->w_step, to);
+      copy_transposed(smaller(PANEL, s->width - column), s->depth,
+                      tap_of(s, tap) + column * s->w_step, s->w_step, to);
 }
 
 /* In the order in which they lie. */
