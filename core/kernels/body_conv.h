@@ -221,10 +221,10 @@ static real *point_from_row(const block *b, int64_t i, real *patches, const real
 /* ------------------------------------------------------------------ parts of a sum */
 
 /* Taps first … end - 1 of a sweep's, with channels channel … channel + depth - 1 each. */
-typedef struct part {
+typedef struct tap_range {
   int64_t first, end, channel, depth;
   int is_last, merged;
-} part;
+} tap_range;
 
 static int is_merged(const sweep *s) {
   return s->depth <= NARROW && s->depth == s->from_pixel && s->columns.offset_step == 1 &&
@@ -250,7 +250,7 @@ static int64_t places_in_block(const sweep *s) {
   return n < V_TILE ? n : n / V_TILE * V_TILE;
 }
 
-static void run_panel(const block *b, const part *p, strip *t, int64_t column) {
+static void run_panel(const block *b, const tap_range *p, strip *t, int64_t column) {
   const sweep *s = b->s;
   const int64_t cols = smaller(PANEL, s->width - column);
   t->b = s->packed + ((column / PANEL * taps_of(s) + p->first) * s->depth + p->channel) * PANEL;
@@ -268,7 +268,7 @@ static void run_panel(const block *b, const part *p, strip *t, int64_t column) {
   }
 }
 
-static void run_part(block *b, const part *p) {
+static void run_part(block *b, const tap_range *p) {
   const sweep *s = b->s;
   strip t = {.from_step = b->places,
              .skip = b->images > 0,
@@ -296,12 +296,12 @@ static void run_block(block *b) {
   point_to(b);
   for (int64_t tap = 0; tap < taps; tap += step)
     for (int64_t channel = 0; channel < s->depth; channel += depth) {
-      const part p = {.first = tap,
-                      .end = smaller(tap + step, taps),
-                      .channel = channel,
-                      .depth = smaller(depth, s->depth - channel),
-                      .is_last = tap + step >= taps && channel + depth >= s->depth,
-                      .merged = is_merged(s)};
+      const tap_range p = {.first = tap,
+                           .end = smaller(tap + step, taps),
+                           .channel = channel,
+                           .depth = smaller(depth, s->depth - channel),
+                           .is_last = tap + step >= taps && channel + depth >= s->depth,
+                           .merged = is_merged(s)};
       run_part(b, &p);
     }
 }
