@@ -65,6 +65,20 @@ local function number(self, hyper, name)
   return value
 end
 
+local KEYS = { step = true } -- of hyper
+for _, row in ipairs(HYPERS) do KEYS[row.name] = true end
+
+--- Raises for what one update would ignore: options of a Trainer, unknown keys.
+local function check_call(self, hyper)
+  if self.clip_norm or self.groups then
+    errors.misuse("optim: clip_norm and groups are for a Trainer; in a loop of your own, scale"
+      .. " g before opt(w, g, state, hyper), and call it for the parts of w and g")
+  end
+  for key in pairs(hyper) do
+    if not KEYS[key] then errors.no_name("optim: hyper has", key, KEYS) end
+  end
+end
+
 ---One update of w, in place, in a loop of your own; the same bits as in a Trainer.
 ---@param w swale.Tensor       contiguous; updated
 ---@param g swale.Tensor       like w; left as it is
@@ -76,6 +90,7 @@ function Optimizer:__call(w, g, state, hyper)
   options.value("optimizer", "state", state, "table")
   options.value("optimizer", "hyper", hyper, "table")
   if self.step then return self.step(w, g, state, hyper) end
+  check_call(self, hyper)
   local numbers = { step = hyper.step or (state.step or 0) + 1 }
   for _, row in ipairs(HYPERS) do
     if not row.whole then numbers[row.name] = number(self, hyper, row.name) end

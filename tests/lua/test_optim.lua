@@ -194,6 +194,20 @@ function TestOptim:test_each_updates_as_in_training_to_the_bit()
   end
 end
 
+function TestOptim:test_what_an_update_would_ignore_is_refused()
+  local w, g = sw.ones { 2 }, sw.ones { 2 }
+  for _, o in ipairs { { clip_norm = 1e-3 }, { groups = { { match = "a", frozen = true } } } } do
+    lu.assert_error_msg_contains("clip_norm and groups are for a Trainer", sw.optim.SGD(o), w, g,
+      {}, { lr = 1 })
+  end
+  lu.assert_error_msg_contains('hyper has no "lrr"; did you mean "lr"?', sw.optim.SGD { lr = 1 },
+    w, g, {}, { lrr = 3 })
+  lu.assert_equals(w:table(), { 1, 1 })
+  local all = { lr = 0.5, momentum = 0, weight_decay = 0, batch_size = 7, step = 3 }
+  sw.optim.SGD()(w, g, {}, all) -- what the hyper of an optimizer in Lua has
+  lu.assert_equals(w:table(), { 0.5, 0.5 })
+end
+
 function TestOptim:test_an_update_is_refused_by_name()
   local sgd, w, g = sw.optim.SGD { momentum = 0.9 }, sw.ones { 2 }, sw.ones { 2 }
   lu.assert_error_msg_contains("lr must be a number", sgd, w, g, {}, {})
