@@ -151,3 +151,12 @@ end
 
 local all, names = walks.all(os.getenv "SWALE_HOME")
 for _, name in ipairs(names) do add_walk(name, all[name]) end
+
+function TestWalks:test_the_pieces_fit_into_the_tree()
+  local faults = {}
+  for _, name in ipairs(names) do
+    local ok, problem = pcall(walks.check, os.getenv "SWALE_HOME", name, all[name])
+    if not ok then faults[#faults + 1] = problem end
+  end
+  lu.assert_equals(faults, {})
+end

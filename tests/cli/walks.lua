@@ -106,6 +106,21 @@ local function texts_of(name, walk, read, without)
   return texts
 end
 
+local function reader(home)
+  return function(file) return (folders.read(home .. "/" .. file)) end
+end
+
+---Raises if a walk is not well formed, or if a piece does not fit into the tree.
+---@param home string
+---@param name string
+---@param walk table
+function M.check(home, name, walk)
+  check_walk(name, walk)
+  local read = reader(home)
+  texts_of(name, walk, read)
+  for _, piece in ipairs(walk.pieces) do texts_of(name, walk, read, piece.name) end
+end
+
 --- Distinct files of a walk: those that count, and those of tests and of docs.
 local function files_of(walk)
   local seen, files = {}, { test = {}, docs = {}, code = {} }
@@ -297,8 +312,8 @@ end
 ---@return swale.WalkResult
 function M.walk(copy, name, walk, say)
   local function print_line(...) say(string.format(...)) end
-  check_walk(name, walk)
-  local function read(file) return (folders.read(copy.home .. "/" .. file)) end
+  M.check(copy.home, name, walk)
+  local read = reader(copy.home)
   local files, faults, start = files_of(walk), {}, require("luv").hrtime()
   print_line("%s: adds %s: %s: %s", name, walk.adds, count(files), table.concat(files.code, " "))
   local ok, text = copy:test(walk, texts_of(name, walk, read))

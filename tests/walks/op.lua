@@ -60,7 +60,7 @@ const swi_op_row swi_row_flip = {
       after = "const swi_op_row swi_row_flip = {", text = "    .power = swi_power_of_first,\n",
       dropped = "swi_row_flip: has no power" },
     { name = "method", file = "scripts/swale/ops.lua",
-      before = "---Two or more, one behind the other along", text = [[
+      before = "---Concatenates values along an axis that is not the batch.", text = [[
 ---The elements of an axis that is not the batch in reverse order.
 ---@param x swale.Value
 ---@param axis? integer         the last

@@ -44,10 +44,13 @@ end
 
 local all, names = walks.all(HOME)
 if #arg > 0 then names = table.move(arg, 1, #arg, 1, {}) end
+for _, name in ipairs(names) do
+  walks.check(HOME, name, all[name] or error("there is no walk " .. name, 0))
+end
 local copy <const> = assert(walks.copy(HOME))
 local table_lines, faults = { FORMAT:format("to add", "touches", "") }, {}
 for _, name in ipairs(names) do
-  local result = walks.walk(copy, name, all[name] or error("there is no walk " .. name, 0), say)
+  local result = walks.walk(copy, name, all[name], say)
   table_lines[#table_lines + 1] = FORMAT:format(result.adds, result.files,
     table.concat(result.list, " "))
   table.move(result.faults, 1, #result.faults, #faults + 1, faults)
