@@ -120,6 +120,23 @@ function TestCheck:test_schedules_and_rules()
     "momentum: depends on a live rule")
 end
 
+--- The plan begins where a restored checkpoint ended, and its fits add up.
+function TestCheck:test_a_plan_after_a_restore()
+  command.write_script(self.dir .. "/a.lua", [[
+    local n = #data.train
+    trainer.lr = sw.schedule.step { value = 0.8, gamma = 0.5, period = 1 }
+    local weights = trainer:weights():clone()
+    trainer:restore({ weights = weights }, { step = "60", examples = 2 * n .. "" })
+    assert(trainer:state().step == 60 and trainer:state().epoch == 2)
+    trainer:fit { epochs = 2 }
+    assert(trainer:state().step == 60 + trainer:state().examples / 32 - n / 16)
+    trainer:fit { epochs = 1 }
+    assert(trainer:state().epoch >= 5)]])
+  local result = self:check("--no-time")
+  lu.assert_equals({ result.code, result.err }, { 0, "" })
+  contains(result.out, "lr: first 0.2, last 0.1", "lr: first 0.05, last 0.05")
+end
+
 function TestCheck:test_what_measurements_cost()
   command.write(self.dir .. "/a.lua", [[
 local sw = require "swale"

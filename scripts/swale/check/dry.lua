@@ -35,9 +35,9 @@ end
 --- weights.
 local function pretend(engine, plan)
   local s = engine.state
-  s.step = s.step + (plan.updates or plan.at_initial or 1)
-  s.examples = s.examples + (plan.examples or plan.examples_wanted or 1)
-  s.epoch = s.examples / plans.position(engine).epoch_examples
+  engine:ready():skip(plan.updates or plan.at_initial or 1,
+    plan.examples or plan.examples_wanted or 1)
+  engine.loop:state(s)
   for _, average in ipairs(footprint.averages(engine)) do
     for _ = 1, math.min(captures(average, engine), MOST_CAPTURES) do
       average:update(engine.weights)
@@ -56,12 +56,30 @@ local function begin_state(engine)
   for name, x in pairs(engine.settings) do s[name] = plans.value(x, p) or NAN end
 end
 
---- A loop that makes no steps. The state has what begin_state and pretend have set.
-local function dry_loop()
-  return { set = function() end, measure = function() end,
-    state = function(_, t) return t end,
-    restore = function(_, o) return o end }
+--- A loop that makes no steps: it has a position, which skip and restore change. What else the
+--- state has is set by begin_state.
+local DryLoop = {}
+DryLoop.__index = DryLoop
+
+local function dry_loop(engine)
+  local p = plans.position(engine)
+  return setmetatable({ step = p.step, examples = p.examples, epoch_examples = p.epoch_examples },
+    DryLoop)
 end
+
+function DryLoop.set() end
+function DryLoop.measure() end
+
+function DryLoop:skip(updates, examples)
+  self.step, self.examples = self.step + updates, self.examples + examples
+end
+
+function DryLoop:state(t)
+  t.step, t.examples, t.epoch = self.step, self.examples, self.examples / self.epoch_examples
+  return t
+end
+
+function DryLoop:restore(saved) self.step, self.examples = saved.step, saved.examples end
 
 --- An evaluator that computes nothing and returns nan.
 local function dry_evaluator(o)
