@@ -14,7 +14,7 @@ local M = {}
 ---@field factor number              by which lr / batch falls at each mark
 ---@field by? "lr"|"batch"|"hybrid"  lr; hybrid: the batch at the first mark, then the rate
 ---@field cap? integer               the largest batch; Smith et al. hold to a tenth of the data
----@field overflow? "lr"|"none"      what happens beyond the cap: the rate falls instead, or nothing; lr
+---@field overflow? "lr"|"none"      beyond the cap the rate falls instead, or nothing does; lr
 
 ---@class swale.Anneal
 ---@field lr swale.Schedule
