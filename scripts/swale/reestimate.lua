@@ -1,4 +1,5 @@
---- Running statistics of batch norms for given weights, from a pass over data. All examples have
+--- Running statistics for given weights, from a pass over data: those that layers, as batch norms,
+--- return from their method statistics. All examples have
 --- the same weight whatever the batch size, and the variance of the batch means is included. With
 --- n_b values of a channel in batch b, their mean m_b and biased variance v_b, and N = sum n_b:
 ---
@@ -15,11 +16,13 @@ local segments = require "swale.segments"
 
 local M = {}
 
----@class swale.NormSite          a batch norm in a graph
----@field moments swale.Node      (2, channels) of its input
----@field positions integer       values of a channel in one example
+---@class swale.StatisticsSite    a call of a layer that has running statistics
+---@field moments swale.Node       and positions: of its swale.LayerStatistics
+---@field positions integer
 ---@field channels integer
----@field p table                 its bound parameters and buffers
+---@field mean swale.Tensor        views of the result, as the next two
+---@field var swale.Tensor
+---@field count swale.Tensor
 
 ---@class swale.Reestimation
 ---@field layer swale.Layer
@@ -31,35 +34,35 @@ local M = {}
 ---@field method "pooled"|"layerwise"
 ---@field batch_size integer
 
-local function site_of(layer, x, p)
-  local _, moments = layer:normalise(x, p, 0) -- of all examples, whatever the ghosts
-  local positions, shape = 1, x:shape()
-  for axis = 2, #shape - 1 do positions = positions * shape[axis] end
-  return { moments = moments, positions = positions, channels = layer.channels, p = p }
-end
-
---- Gives a site the views of its statistics in the result.
-local function attach(site, nodes, views)
-  for path, view in pairs(views) do
-    for _, name in ipairs { "running_mean", "running_var", "num_batches_tracked" } do
-      if site.p[name] == nodes[path] then site[name] = view end
-    end
+--- The views of the result that belong to a layer's buffers, by their nodes.
+local function views_by_node(o, nodes)
+  local found = {}
+  for path, view in pairs(segments.views(o.result, select(2, segments.of(o.layer)))) do
+    found[nodes[path]] = view
   end
+  return found
 end
 
---- A graph with all batch norms in one mode, and a site for each that has statistics.
+local function site_of(statistics, views)
+  local moments = statistics.moments
+  return { moments = moments, positions = statistics.positions, channels = moments:shape()[2],
+    mean = views[statistics.mean], var = views[statistics.var], count = views[statistics.count] }
+end
+
+--- A graph with all layers that have running statistics in one mode, the others as in evaluation,
+--- and a site for each of the former.
 local function build(o, mode)
   local graph, sites = core.graph(), {}
   local bound, nodes = segments.nodes(graph, o.layer)
-  local views = segments.views(o.result, select(2, segments.of(o.layer)))
-  local function norm_mode(layer, x, p)
-    if not layer.track then return "train" end
-    sites[#sites + 1] = site_of(layer, x, p)
-    attach(sites[#sites], nodes, views)
-    return mode
+  local views, inside = views_by_node(o, nodes), contexts.new(mode)
+  local function of_buffers(layer, x, p)
+    local statistics = layer:statistics(x, p)
+    if not statistics then return contexts.eval end
+    sites[#sites + 1] = site_of(statistics, views)
+    return inside
   end
   o.layer:call(entry.input(graph, o.example), bound,
-    contexts.new("eval", { norm_mode = norm_mode }))
+    contexts.new("eval", { of_buffers = of_buffers }))
   return graph, sites
 end
 
@@ -98,9 +101,9 @@ end
 
 local function store(sum, site)
   local var = sum.m2 * (1 / math.max(sum.n - 1, 1))
-  site.running_mean:copy(sum.mean:to(site.running_mean:dtype()))
-  site.running_var:copy(var:to(site.running_var:dtype()))
-  site.num_batches_tracked:fill(sum.batches)
+  site.mean:copy(sum.mean:to(site.mean:dtype()))
+  site.var:copy(var:to(site.var:dtype()))
+  site.count:fill(sum.batches)
 end
 
 local function run(o, graph, sites)

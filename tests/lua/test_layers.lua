@@ -73,12 +73,12 @@ end
 
 -- ------------------------------------------------------------------ coupling
 
---- A function of x: the output in training.
-local function in_training(layer, x)
+--- A function of x: the output in a mode.
+local function in_mode(mode, layer, x)
   local graph = core.graph()
   local node = graph:input(1, x:dtype() == "int32" and "index" or "real",
     { "batch", table.unpack(rest(x)) })
-  local y = layer:call(node, (segments.nodes(graph, layer)), contexts.new "train")
+  local y = layer:call(node, (segments.nodes(graph, layer)), contexts.new(mode))
   local program, vectors = core.program(graph, { y }), nil
   if #segments.of(layer) > 0 then
     local m = built(layer)
@@ -91,7 +91,7 @@ end
 
 --- Which of the other examples change with the first one: nil, "batch", or 1 … n do.
 local function coupling(layer, x)
-  local f, other = in_training(layer, x), x:clone()
+  local f, other = in_mode("train", layer, x), x:clone()
   other:select(1, 1):copy(x:select(1, 2):clone())
   local a, b, last = f(x), f(other), 1
   for i = 2, #x do
@@ -111,6 +111,42 @@ function TestLayers:test_couples_is_what_the_numbers_say()
   local ghosts = nn.GhostBatchNorm(2)(x:shape()[2])
   lu.assert_equals(ghosts:couples(), 2)
   lu.assert_equals(coupling(ghosts, x), 2)
+end
+
+-- ------------------------------------------------------------------ modes
+
+function TestLayers:test_has_modes_is_what_the_numbers_say()
+  each(function(layer, x)
+    local trained, evaluated = in_mode("train", layer, x)(x), in_mode("eval", layer, x)(x)
+    lu.assert_equals(layer:has_modes(), (trained - evaluated):norm() > 0, "has_modes")
+  end)
+end
+
+-- ------------------------------------------------------------------ running statistics
+
+--- The mean and the biased variance of each value of the last axis.
+local function moments_of(x)
+  local rows = x:to("float64"):reshape { -1, x:shape()[x:ndim()] }
+  local mean = ops.mean(rows, 1)
+  return mean, ops.mean(ops.square(rows - mean), 1)
+end
+
+local function assert_buffer(p, buffer, what)
+  for _, value in pairs(p) do if value == buffer then return end end
+  lu.fail("statistics: " .. what .. " is no buffer")
+end
+
+function TestLayers:test_statistics_are_those_of_the_input()
+  each(function(layer, x)
+    local p = #segments.of(layer) > 0 and built(layer):named() or {}
+    local found = layer:statistics(x, p)
+    if not found then return end
+    local mean, var = moments_of(x)
+    lu.assert_true((found.moments:select(1, 1):to "float64" - mean):norm() < 1e-6, "mean")
+    lu.assert_true((found.moments:select(1, 2):to "float64" - var):norm() < 1e-6, "variance")
+    lu.assert_equals(found.positions * #x * x:shape()[x:ndim()], x:numel(), "positions")
+    for _, name in ipairs { "mean", "var", "count" } do assert_buffer(p, found[name], name) end
+  end)
 end
 
 -- ------------------------------------------------------------------ files of PyTorch's
@@ -200,4 +236,9 @@ function TestLayers:test_a_layer_that_says_too_little_is_named()
   lu.assert_error_msg_contains("nn.Bare does not define pytorch(shape, order, walk)",
     function() nn.Sequential({ bare }):build():save("/none", { layout = "pytorch" }) end)
   lu.assert_error_msg_contains("nn.Bare does not define sample()", class.sample)
+  lu.assert_false(bare:has_modes())
+  function class:buffers() return { { name = "mean", shape = { 2 }, init = "zeros" } } end
+  lu.assert_error_msg_contains("nn.Bare does not define has_modes()", bare.has_modes, bare)
+  lu.assert_error_msg_contains("nn.Bare does not define statistics(x, p)", bare.statistics, bare,
+    sw.ones { 4, 2 }, {})
 end

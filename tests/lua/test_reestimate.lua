@@ -32,7 +32,7 @@ end
 local function direct(model, x)
   local found, norms = {}, {}
   local p = model:named()
-  local context = contexts.new("eval", { norm_mode = function(layer, input, own)
+  local context = contexts.new("eval", { of_buffers = function(layer, input, own)
     norms[#norms + 1] = true
     local rows = input:to("float64"):reshape { -1, layer.channels }
     local n = #rows
@@ -41,7 +41,7 @@ local function direct(model, x)
     own.running_mean:copy(mean:to "float32")
     own.running_var:copy(var:to "float32")
     found[#norms] = { mean = mean:table(), var = var:table() }
-    return "eval"
+    return contexts.eval
   end })
   model.layer:call(x, p, context)
   return found

@@ -70,15 +70,22 @@ end
 function DryLoop.set() end
 function DryLoop.measure() end
 
+---Goes on without training.
+---@param updates integer
+---@param examples integer
 function DryLoop:skip(updates, examples)
   self.step, self.examples = self.step + updates, self.examples + examples
 end
 
+---Writes the position.
+---@param t table
+---@return table t
 function DryLoop:state(t)
   t.step, t.examples, t.epoch = self.step, self.examples, self.examples / self.epoch_examples
   return t
 end
 
+---@param saved { step: integer, examples: integer }
 function DryLoop:restore(saved) self.step, self.examples = saved.step, saved.examples end
 
 --- An evaluator that computes nothing and returns nan.

@@ -61,25 +61,38 @@ local function check_channels(self, x)
   end
 end
 
----Normalises x by its own statistics. Returns y and the moments (2, channels) of x, mean and biased
----variance.
----@param x swale.Value
----@param p table                  weight and bias, if there are any
----@param ghost integer
----@return swale.Value y, swale.Value moments
-function BatchNorm:normalise(x, p, ghost)
+--- Normalises x by its own statistics. Returns y and the moments (2, channels) of x: mean and
+--- biased variance.
+local function normalised(self, x, p, ghost)
   local dtype = core.type(x) == "tensor" and x:dtype() or nil
   local weight = p.weight or core.zeros({ self.channels }, dtype):fill(1)
   local bias = p.bias or core.zeros({ self.channels }, dtype)
   return ops.batch_norm(x, weight, bias, { eps = self.eps, ghost = ghost })
 end
 
+--- The number of values of a channel in one example.
+local function positions_of(shape)
+  local positions = 1
+  for axis = 2, #shape - 1 do positions = positions * shape[axis] end
+  return positions
+end
+
+---The moments are those of all examples, whatever the ghosts.
+---@param x swale.Value
+---@param p table
+---@return swale.LayerStatistics|nil    nil: it keeps no running statistics
+function BatchNorm:statistics(x, p)
+  if not self.track then return nil end
+  local _, moments = normalised(self, x, p, 0)
+  return { moments = moments, positions = positions_of(x:shape()), mean = p.running_mean,
+    var = p.running_var, count = p.num_batches_tracked }
+end
+
 --- The number of values in a channel's variance: of a ghost, or of the batch if that is smaller. In
 --- a graph, the batch size is known only when it runs.
 local function values(self, x, tracked, context)
-  local shape, positions = x:shape(), 1
-  for axis = 2, #shape - 1 do positions = positions * shape[axis] end
-  local first = shape[1]
+  local shape = x:shape()
+  local first, positions = shape[1], positions_of(shape)
   if type(first) == "number" then
     return positions * math.min(first, self.ghost > 0 and self.ghost or first)
   end
@@ -101,7 +114,7 @@ local function note(self, x, p, moments, context)
 end
 
 local function train(self, x, p, context)
-  local y, moments = self:normalise(x, p, self.ghost)
+  local y, moments = normalised(self, x, p, self.ghost)
   if self.track then note(self, x, p, moments, context) end
   return y
 end
@@ -126,8 +139,7 @@ end
 
 function BatchNorm:forward(x, p, context)
   check_channels(self, x)
-  local mode = context.norm_mode and context.norm_mode(self, x, p) or context.mode
-  if mode == "eval" and self.track then
+  if context.mode == "eval" and self.track then
     local y = (x - p.running_mean) * self:scale(p)
     return p.bias and y + p.bias or y
   end

@@ -8,13 +8,13 @@ local M = {}
 ---@field mode "train"|"eval"
 ---@field fold? boolean   evaluation without derivatives: norms may be folded into weights before
 ---@field on_set? fun(buffer: swale.Value, value: swale.Value)   where new values of buffers go
----@field norm_mode? fun(layer: swale.Layer, x: swale.Value, p: table): "train"|"eval"
----the mode of a batch norm, instead of `mode`; called for each, in the order of the network
+---@field of_buffers? fun(layer: swale.Layer, x: swale.Value, p: table): swale.Context
+---called for each layer with buffers, in the order of the network; returns the context for it
 ---@field one? swale.Node   of batch norms: a node of 1, which they make the batch size of
-local Context = class.new("context", { fields = { "mode", "fold", "on_set", "norm_mode", "one" } })
+local Context = class.new("context", { fields = { "mode", "fold", "on_set", "of_buffers", "one" } })
 
 ---@param mode "train"|"eval"
----@param fields? table        on_set, norm_mode
+---@param fields? table        fold, on_set, of_buffers
 ---@return swale.Context
 function M.new(mode, fields)
   local self = fields or {}

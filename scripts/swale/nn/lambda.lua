@@ -15,6 +15,7 @@ Lambda.own_code = true -- messages keep the position in the user's code
 function Lambda:parameters() return self.list end
 function Lambda:buffers() return self.kept end
 function Lambda:has_modes() return self.modes end
+function Lambda:statistics() return nil end -- what the buffers mean is unknown
 function Lambda:takes() return "any" end
 function Lambda:output() return nil end
 function Lambda:couples() return nil end -- unknown; the graph knows
@@ -65,7 +66,8 @@ end
 ---@class swale.LambdaOptions
 ---@field name? string
 ---@field modes? boolean              f reads context.mode, and is compiled for both modes; false
----@field buffers? swale.Begun        state that it sets itself, by context:set(p.name, value)
+---@field buffers? swale.Begun        state that it sets itself, by context:set(p.name, value); not
+---re-estimated for averages of weights
 
 ---A function as a layer. It gets x, a table of its parameters (nodes or tensors) and the context
 ---(with the mode), and is built of ops; its derivatives follow from theirs.

@@ -3,8 +3,8 @@
 --- made it, for error messages.
 ---
 --- All that the library asks of a layer is a method here; it never compares kinds. output, couples
---- and pytorch have defaults for layers without parameters, buffers and layers inside; for others
---- they raise until the layer defines them.
+--- and pytorch have defaults for layers without parameters, buffers and layers inside, has_modes
+--- and statistics for layers without buffers; for others they raise until the layer defines them.
 local classes = require "swale.class"
 local contexts = require "swale.nn.context"
 local core = require "swale.core"
@@ -100,13 +100,38 @@ function Layer:rectifies() return false end
 ---@return integer|nil
 function Layer:maps_channels() return nil end
 
----Whether training and evaluation differ.
+--- Raises for a layer that has buffers itself: the default may be wrong for it.
+local function check_no_buffers(self, method)
+  if #self:buffers() > 0 then
+    errors.misuse("nn.%s does not define %s, as a layer with buffers must", self.kind, method)
+  end
+end
+
+---Whether training and evaluation differ: here, in a layer inside. A layer with buffers, or whose
+---forward reads the context's mode, defines it.
 ---@return boolean
 function Layer:has_modes()
+  check_no_buffers(self, "has_modes()")
   for _, child in ipairs(self:children()) do
     if child.layer:has_modes() then return true end
   end
   return false
+end
+
+---@class swale.LayerStatistics   running statistics of a layer's input x
+---@field moments swale.Value      (2, channels): mean and biased variance of x
+---@field positions integer        values of a channel in one example
+---@field mean swale.Value         of p: the buffer that keeps the mean
+---@field var swale.Value          likewise: the unbiased variance
+---@field count swale.Value        likewise: the number of batches
+
+---The running statistics that are re-estimated for other weights; nil: there are none.
+---@param _x swale.Value           the input
+---@param _p table                 its parameters and buffers
+---@return swale.LayerStatistics|nil
+function Layer:statistics(_x, _p)
+  check_no_buffers(self, "statistics(x, p)")
+  return nil
 end
 
 ---@alias swale.Takes "images"|"rows"|"indices"|"any"
@@ -178,6 +203,7 @@ end
 function Layer:call(x, p, context)
   check_input(self, "call", x, p)
   context = context or contexts.eval
+  if context.of_buffers and #self:buffers() > 0 then context = context.of_buffers(self, x, p) end
   if self.container then return self:forward(x, p, context) end
   if core.type(x) == "node" then return labelled(self, x, p, context) end
   return finish(self, pcall(self.forward, self, x, p, context))
