@@ -274,7 +274,7 @@ function methods:best_epoch()
   return best and best.epoch
 end
 
----Returns the flat weight vector that is trained, not a copy.
+---Returns the flat weight vector that is trained, not a copy; in a measurement, a copy.
 ---@param ... nil    takes no argument: averages have weights of their own
 ---@return swale.Tensor
 function methods:weights(...)
@@ -283,7 +283,8 @@ function methods:weights(...)
       .. " average are trainer.average:weights(), of several trainer.average.NAME:weights()",
       errors.shown((...)))
   end
-  return self.engine.weights
+  local weights = self.engine.weights
+  return self.engine.measurements.running and weights:clone() or weights
 end
 
 ---Prints a table of train loss, test loss and test accuracy: of the last weights, of the best on

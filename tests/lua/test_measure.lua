@@ -155,11 +155,13 @@ end
 
 -- ------------------------------------------------------------------ what it cannot do
 
--- One that writes into all it is given, draws random numbers of every kind, and raises.
-local function vandal()
+-- One that writes into all it is given and into trainer:weights(), draws random numbers of every
+-- kind, and raises.
+local function vandal(of)
   return sw.measurement { every = { steps = 1 }, function(m)
     m.weights:fill(7)
     m.start:fill(8)
+    of.trainer:weights():fill(.5)
     if m.buffers then m.buffers:fill(9) end
     m.state.step, m.state.lr, m.state.loss = 0, 1e9, 0
     sw.rand { 3 }
@@ -171,7 +173,7 @@ local function vandal()
   end }
 end
 
-local function bits(changes)
+local function bits(changes, vandalised)
   local stream = require("swale.experiment.globals").borrow_random(5, "script", 1)
   require("swale.create").set_default_seed(5)
   local drawn = {}
@@ -179,8 +181,14 @@ local function bits(changes)
     drawn[#drawn + 1] = { math.random(), sw.rand({ 1 }):item() }
     return 0.01 + 0.01 * drawn[#drawn][1]
   end
+  local of, run = {}, fake_run()
+  changes.measure = vandalised and { vandal = vandal(of) }
   local trainer = new(changes)
-  trainer:fit { steps = 30, run = fake_run() }
+  of.trainer = trainer
+  trainer:fit { steps = 30, run = run }
+  for i, line in ipairs(run:of "measurement") do
+    lu.assert_equals(line.error ~= nil, i % 2 == 0) -- else it ran to its end
+  end
   stream()
   require("swale.create").set_default_seed(1)
   return trainer:weights():table(), drawn, trainer.model:buffers() and
@@ -193,7 +201,7 @@ function TestMeasure:test_a_measurement_cannot_change_the_run()
       sw.nn.Dropout(0.3), sw.nn.Linear(16, 10) }
   end
   local w, drawn, buffers = bits { model = model() }
-  local w2, drawn2, buffers2 = bits { model = model(), measure = { vandal = vandal() } }
+  local w2, drawn2, buffers2 = bits({ model = model() }, true)
   lu.assert_equals(w2, w)
   lu.assert_equals(drawn2, drawn)
   lu.assert_equals(buffers2, buffers)

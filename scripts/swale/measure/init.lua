@@ -71,9 +71,11 @@ local OWN = { every = "period", estimate = { "boolean", false } }
 ---    end } }
 ---The function returns a number, an estimate, or a table of them by name; rules read it as
 ---`s.drift`. Before the first value that is nan, or with `estimate = true` a pending estimate.
----The function cannot change the training: it gets copies, math.random and sw.rand draw from a
----random stream of its own, and fit and settings of its trainer raise meanwhile. An error in it is
----printed once and recorded, and the training continues. Its seconds are recorded with its value.
+---Inside the function what m has and trainer:weights() are copies, math.random and sw.rand draw
+---from a random stream of its own, and fit and settings of its trainer raise. What it holds
+---otherwise is not protected: writing into trainer.model:weights() changes the training. An error
+---in it is printed once and recorded, and the training continues. Its seconds are recorded with its
+---value.
 ---@param o swale.MeasurementOptions
 ---@return swale.Measurement
 function M.measurement(o)

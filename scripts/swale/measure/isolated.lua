@@ -1,5 +1,5 @@
---- Calls a measurement so that it cannot change the run: it gets copies and random numbers of its
---- own; its errors and seconds are returned.
+--- Calls a measurement apart from the run: it gets copies and random numbers of its own; its errors
+--- and seconds are returned.
 local core = require "swale.core"
 local create = require "swale.create"
 local errors = require "swale.errors"
