@@ -2,8 +2,6 @@
 #include "graph/eager.h"
 #include "lua_graph.h"
 
-enum { MOST_INPUTS = 8, MOST_OUTPUTS = 3 };
-
 /* One call of an op. */
 typedef struct call {
   const char *who;
@@ -44,14 +42,14 @@ static int first_ndim(lua_State *L, const call *c) {
 static void read_pair(lua_State *L, const call *c, int index, const char *what, int64_t least,
                       int64_t pair[2]) {
   if (lua_type(L, index) != LUA_TTABLE) {
-    pair[0] = pair[1] = lx_check_integer(L, index, c->who, what, least, 1 << 20);
+    pair[0] = pair[1] = lx_check_integer(L, index, c->who, what, least, SW_MOST_WINDOW);
     return;
   }
   if (lx_check_list(L, index, c->who, what, 2) != 2)
     lx_error(L, "%s: %s takes one number or two: {rows, columns}", c->who, what);
   for (int i = 0; i < 2; i++) {
     lua_rawgeti(L, index, i + 1);
-    pair[i] = lx_check_integer(L, -1, c->who, what, least, 1 << 20);
+    pair[i] = lx_check_integer(L, -1, c->who, what, least, SW_MOST_WINDOW);
     lua_pop(L, 1);
   }
 }
@@ -92,15 +90,15 @@ static void read_batch_power(lua_State *L, call *c, int index) {
 }
 
 static void read_n(lua_State *L, call *c, int index) {
-  c->attrs.n = lx_check_integer(L, index, c->who, "n", 0, 1LL << 46);
+  c->attrs.n = lx_check_integer(L, index, c->who, "n", 0, SW_MOST_ELEMENTS);
 }
 
 static void read_first(lua_State *L, call *c, int index) {
-  c->attrs.offset = lx_check_integer(L, index, c->who, "first", 1, 1LL << 46) - 1;
+  c->attrs.offset = lx_check_integer(L, index, c->who, "first", 1, SW_MOST_ELEMENTS) - 1;
 }
 
 static void read_before(lua_State *L, call *c, int index) {
-  c->attrs.offset = lx_check_integer(L, index, c->who, "before", 0, 1LL << 46);
+  c->attrs.offset = lx_check_integer(L, index, c->who, "before", 0, SW_MOST_ELEMENTS);
 }
 
 static void read_ignored(lua_State *L, call *c, int index) {
@@ -129,7 +127,7 @@ static void read_size(lua_State *L, call *c, int index) {
 }
 
 static void read_groups(lua_State *L, call *c, int index) {
-  c->attrs.window.groups = lx_check_integer(L, index, c->who, "groups", 1, 1 << 20);
+  c->attrs.window.groups = lx_check_integer(L, index, c->who, "groups", 1, SW_MOST_WINDOW);
 }
 
 /* Attributes by their names in Lua. An op takes those whose fields it reads. */
@@ -209,10 +207,10 @@ static sw_status run_eager(sw_context *ctx, const call *c, sw_dtype dtype, sw_te
     SW_TRY(sw_tensor_fill(*numbers[i], values[i]));
     in[i] = *numbers[i];
   }
-  sw_tensor *results[MOST_OUTPUTS] = {NULL};
+  sw_tensor *results[SW_MAX_OUTPUTS] = {NULL};
   int n = 0;
   SW_TRY(sw_eager(ctx, c->op, in, c->n, &c->attrs, results, &n));
-  for (int i = 0; i < MOST_OUTPUTS; i++) *out[i] = i < n ? results[i] : NULL;
+  for (int i = 0; i < SW_MAX_OUTPUTS; i++) *out[i] = i < n ? results[i] : NULL;
   return SW_OK;
 }
 
@@ -226,10 +224,10 @@ static sw_tensor *check_operand(lua_State *L, const call *c, int i) {
 }
 
 static sw_status apply_tensors(lua_State *L, call *c, int values_at) {
-  sw_tensor **out[MOST_OUTPUTS], **numbers[MOST_INPUTS] = {NULL}, *in[MOST_INPUTS] = {NULL};
-  double values[MOST_INPUTS] = {0};
+  sw_tensor **out[SW_MAX_OUTPUTS], **numbers[SW_MAX_INPUTS] = {NULL}, *in[SW_MAX_INPUTS] = {NULL};
+  double values[SW_MAX_INPUTS] = {0};
   c->out = lua_gettop(L) + 1;
-  for (int i = 0; i < MOST_OUTPUTS; i++) out[i] = lx_push_tensor(L);
+  for (int i = 0; i < SW_MAX_OUTPUTS; i++) out[i] = lx_push_tensor(L);
   for (int i = 0; i < c->n; i++) {
     if (lua_type(L, c->first + i) == LUA_TNUMBER) numbers[i] = lx_push_tensor(L);
   }
@@ -262,15 +260,18 @@ static sw_status read_edge(lua_State *L, const call *c, int index, sw_graph *g, 
 }
 
 static sw_status apply_nodes(lua_State *L, call *c, int values_at, int node) {
-  lx_node *out[MOST_OUTPUTS];
-  sw_edge in[MOST_INPUTS], results[MOST_OUTPUTS] = {SW_NO_EDGE, SW_NO_EDGE, SW_NO_EDGE};
+  lx_node *out[SW_MAX_OUTPUTS];
+  sw_edge in[SW_MAX_INPUTS], results[SW_MAX_OUTPUTS];
   c->out = lua_gettop(L) + 1;
-  for (int i = 0; i < MOST_OUTPUTS; i++) out[i] = lx_push_shell(L, LX_NODE);
+  for (int i = 0; i < SW_MAX_OUTPUTS; i++) {
+    out[i] = lx_push_shell(L, LX_NODE);
+    results[i] = SW_NO_EDGE;
+  }
   if (values_at) read_attributes(L, c, values_at);
   sw_graph *g = ((lx_node *)lx_check(L, node, LX_NODE, c->who, "an operand"))->g;
   for (int i = 0; i < c->n; i++) SW_TRY(read_edge(L, c, c->first + i, g, &in[i]));
   SW_TRY(sw_graph_apply(g, c->op, in, c->n, &c->attrs, results));
-  for (int i = 0; i < MOST_OUTPUTS; i++) {
+  for (int i = 0; i < SW_MAX_OUTPUTS; i++) {
     if (results[i].node >= 0) lx_node_set(out[i], g, results[i]);
   }
   return SW_OK;
@@ -287,13 +288,14 @@ static int find_node(lua_State *L, const call *c) {
 /* values_at: index of the first of the attributes' values, 0 if there are none; top, f: for trying
  * again. */
 static int apply(lua_State *L, call *c, int values_at, int top, lua_CFunction f) {
-  if (c->n > MOST_INPUTS) return lx_error(L, "%s: %d operands, no op takes so many", c->who, c->n);
+  if (c->n > SW_MAX_INPUTS)
+    return lx_error(L, "%s: an op takes at most %d operands, got %d", c->who, SW_MAX_INPUTS, c->n);
   lx_reserve(L, 40);
   int node = find_node(L, c);
   sw_status st = node ? apply_nodes(L, c, values_at, node) : apply_tensors(L, c, values_at);
   if (st != SW_OK) return lx_retry(L, st, top, f);
   int n = 1;
-  while (n < MOST_OUTPUTS && !lx_is_empty(lua_touserdata(L, c->out + n))) n++;
+  while (n < SW_MAX_OUTPUTS && !lx_is_empty(lua_touserdata(L, c->out + n))) n++;
   return give_outputs(L, c, n);
 }
 

@@ -35,7 +35,7 @@ static int param(lua_State *L) {
   lua_settop(L, 4);
   lx_node *out = lx_push_shell(L, LX_NODE);
   lx_graph *graph = check_graph(L, "graph:param");
-  int64_t first = lx_check_integer(L, 2, "graph:param", "first", 1, 1LL << 46) - 1;
+  int64_t first = lx_check_integer(L, 2, "graph:param", "first", 1, SW_MOST_ELEMENTS) - 1;
   sw_shape shape = lx_check_shape(L, 3, "graph:param", 0);
   int slot = 0;
   if (!lua_isnil(L, 4))

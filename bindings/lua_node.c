@@ -21,7 +21,7 @@ static int parse_size(const char *text, sw_dim *dim) {
   if (text[0] < '1' || text[0] > '9') return 0;
   long long n = strtoll(text, &end, 10);
   *dim = (sw_dim){n, 1};
-  return n < (1LL << 46) && strcmp(end, "*batch") == 0;
+  return n < SW_MOST_ELEMENTS && strcmp(end, "*batch") == 0;
 }
 
 int lx_check_sizes(lua_State *L, int arg, const char *who, lua_Integer lowest,

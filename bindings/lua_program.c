@@ -26,7 +26,7 @@ static void read_offsets(lua_State *L, int index, const sw_graph *g, plan *p) {
     if (lua_isnil(L, index)) continue;
     lua_rawgeti(L, index, i + 1);
     if (lua_toboolean(L, -1)) {
-      o->offset = lx_check_integer(L, -1, "program", "an offset", 1, 1LL << 46) - 1;
+      o->offset = lx_check_integer(L, -1, "program", "an offset", 1, SW_MOST_ELEMENTS) - 1;
       check_fixed(L, sw_graph_type(g, o->edge), i);
     }
     lua_pop(L, 1);

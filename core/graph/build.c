@@ -4,7 +4,7 @@
 #include <string.h>
 
 sw_edge swi_build_from(sw_graph *g, sw_op op, const sw_edge *in, const sw_attrs *attrs) {
-  sw_edge out[SWI_MAX_OUT] = {SW_NO_EDGE, SW_NO_EDGE, SW_NO_EDGE};
+  sw_edge out[SW_MAX_OUTPUTS];
   int n_in = swi_op(op)->n_in;
   if (g->build_status != SW_OK) return SW_NO_EDGE;
   for (int i = 0; i < n_in; i++)
@@ -14,8 +14,8 @@ sw_edge swi_build_from(sw_graph *g, sw_op op, const sw_edge *in, const sw_attrs 
 }
 
 sw_edge swi_build(sw_graph *g, sw_op op, sw_edge a, sw_edge b, sw_edge c, const sw_attrs *attrs) {
-  sw_edge in[SWI_MAX_IN] = {a, b, c};
-  for (int i = 3; i < SWI_MAX_IN; i++) in[i] = SW_NO_EDGE;
+  sw_edge in[SW_MAX_INPUTS] = {a, b, c};
+  for (int i = 3; i < SW_MAX_INPUTS; i++) in[i] = SW_NO_EDGE;
   return swi_build_from(g, op, in, attrs);
 }
 

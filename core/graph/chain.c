@@ -170,7 +170,7 @@ static void repeat_rows(const chain_job *j, int64_t n, double *scratch) {
 static void run_instruction(const chain_job *j, int32_t i, int64_t at, int64_t n, double *scratch) {
   const swi_instruction *c = &j->p->code[i];
   const swi_eval_args *call = &j->calls[i];
-  const void *in[SWI_MAX_IN];
+  const void *in[SW_MAX_INPUTS];
   uint32_t single = 0;
   for (int k = 0; k < c->n_in; k++) {
     const swi_buffer *b = &j->p->buffers[c->in[k]];

@@ -14,7 +14,7 @@ typedef struct sweep {
   sw_graph *g;
   int32_t n;           /* nodes 0 … n-1 existed before */
   unsigned char *path; /* whether a node depends on a requested input */
-  sw_edge (*cotangent)[SWI_MAX_OUT];
+  sw_edge (*cotangent)[SW_MAX_OUTPUTS];
 } sweep;
 
 static sw_status sweep_new(sw_graph *g, int32_t n, sweep *s) {
@@ -23,7 +23,7 @@ static sw_status sweep_new(sw_graph *g, int32_t n, sweep *s) {
   s->cotangent = swi_alloc(g->ctx, (size_t)n * sizeof *s->cotangent);
   if (!s->path || !s->cotangent) return SW_ENOMEM;
   for (int32_t i = 0; i < n; i++)
-    for (int o = 0; o < SWI_MAX_OUT; o++) s->cotangent[i][o] = SW_NO_EDGE;
+    for (int o = 0; o < SW_MAX_OUTPUTS; o++) s->cotangent[i][o] = SW_NO_EDGE;
   return SW_OK;
 }
 
@@ -53,8 +53,8 @@ static void visit(sweep *s, int32_t i) {
   const swi_op_row *row = swi_op(node.op);
   swi_vjp_args v = {.attrs = &node.attrs};
   int any = 0;
-  for (int k = 0; k < SWI_MAX_IN; k++) v.grad[k] = SW_NO_EDGE;
-  for (int o = 0; o < SWI_MAX_OUT; o++) {
+  for (int k = 0; k < SW_MAX_INPUTS; k++) v.grad[k] = SW_NO_EDGE;
+  for (int o = 0; o < SW_MAX_OUTPUTS; o++) {
     v.out[o] = (sw_edge){i, o};
     v.cotangent[o] = s->cotangent[i][o];
     any |= v.cotangent[o].node >= 0;

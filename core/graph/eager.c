@@ -9,8 +9,8 @@ typedef struct eager_call {
   sw_context *ctx;
   sw_op op;
   int n_in;
-  sw_tensor *in[SWI_MAX_IN]; /* contiguous, real or int32; owned */
-  sw_type type[SWI_MAX_IN], out_type[SWI_MAX_OUT];
+  sw_tensor *in[SW_MAX_INPUTS]; /* contiguous, real or int32; owned */
+  sw_type type[SW_MAX_INPUTS], out_type[SW_MAX_OUTPUTS];
   sw_attrs attrs;
   sw_dtype real;
 } eager_call;
@@ -80,7 +80,7 @@ static sw_status evaluate(eager_call *c, sw_tensor **out) {
 }
 
 static sw_status call(eager_call *c, sw_tensor *const *in, sw_tensor **out) {
-  const sw_type *types[SWI_MAX_IN] = {0};
+  const sw_type *types[SW_MAX_INPUTS] = {0};
   SW_TRY(find_real(c, in));
   for (int i = 0; i < c->n_in; i++) {
     SW_TRY(take_input(c, i, in[i]));
@@ -94,9 +94,9 @@ static sw_status call(eager_call *c, sw_tensor *const *in, sw_tensor **out) {
 sw_status sw_eager(sw_context *ctx, sw_op op, sw_tensor *const *in, int n_in, const sw_attrs *attrs,
                    sw_tensor **out, int *n_out) {
   eager_call c = {.ctx = ctx, .op = op, .n_in = n_in};
-  sw_tensor *made[SWI_MAX_OUT] = {0};
+  sw_tensor *made[SW_MAX_OUTPUTS] = {0};
   if (op < 0 || op >= SW_OP_COUNT) return sw_fail(ctx, SW_EARG, "apply: there is no such op");
-  if (n_in > SWI_MAX_IN || n_in != swi_op(op)->n_in)
+  if (n_in > SW_MAX_INPUTS || n_in != swi_op(op)->n_in)
     return sw_fail(ctx, SW_EARG, "%s: expected %d inputs, got %d", sw_op_name(op), swi_op(op)->n_in,
                    n_in);
   if (attrs) {

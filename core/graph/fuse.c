@@ -9,7 +9,7 @@
 
 typedef struct search {
   const sw_graph *g;
-  const int32_t (*readers)[SWI_MAX_OUT];
+  const int32_t (*readers)[SW_MAX_OUTPUTS];
   const unsigned char *varying;
   swi_fusions *found;
 } search;
@@ -113,7 +113,7 @@ static sw_status fuse_gate(const search *s, int32_t i) {
 }
 
 sw_status swi_fuse(const sw_graph *g, const unsigned char *needed, const unsigned char *varying,
-                   const int32_t (*readers)[SWI_MAX_OUT], swi_fusions *found) {
+                   const int32_t (*readers)[SW_MAX_OUTPUTS], swi_fusions *found) {
   const search s = {g, readers, varying, found};
   for (int32_t i = 0; i < g->n_nodes; i++) {
     if (!needed[i]) continue;

@@ -25,7 +25,12 @@ typedef struct sw_edge {
   int32_t out;
 } sw_edge;
 
-enum { SW_MAX_SLOTS = 16 }; /* of inputs, and of vectors of params */
+enum {
+  SW_MAX_SLOTS = 16,       /* of inputs, and of vectors of params */
+  SW_MAX_INPUTS = 7,       /* of a node */
+  SW_MAX_OUTPUTS = 3,      /* of a node */
+  SW_MOST_WINDOW = 1 << 20 /* largest number in a window, see sw_window */
+};
 
 #define SW_NO_EDGE ((sw_edge){-1, 0})
 
@@ -137,8 +142,8 @@ SW_API sw_status sw_graph_constant(sw_graph *g, const sw_tensor *t, sw_edge *out
 SW_API sw_status sw_graph_fill(sw_graph *g, double value, sw_edge *out); /* a scalar */
 
 /* Adds a node (or finds its equal), after simple identities: x*1, x+0, a reshape to the same shape,
- * a transpose of a transpose, … out receives the op's outputs (at most 3). SW_ESHAPE with both
- * shapes. */
+ * a transpose of a transpose, … out receives the op's outputs, at most SW_MAX_OUTPUTS. SW_ESHAPE
+ * with both shapes. */
 SW_API sw_status sw_graph_apply(sw_graph *g, sw_op op, const sw_edge *in, int n_in,
                                 const sw_attrs *attrs, sw_edge *out);
 

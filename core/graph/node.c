@@ -159,7 +159,7 @@ static sw_status check_edges(const sw_graph *g, sw_op op, const sw_edge *in, int
 sw_status sw_graph_apply(sw_graph *g, sw_op op, const sw_edge *in, int n_in, const sw_attrs *attrs,
                          sw_edge *out) {
   swi_node n = {.op = op};
-  const sw_type *types[SWI_MAX_IN] = {0};
+  const sw_type *types[SW_MAX_INPUTS] = {0};
   sw_edge same = SW_NO_EDGE;
   int32_t number;
   SW_TRY(check_edges(g, op, in, n_in));
@@ -168,7 +168,7 @@ sw_status sw_graph_apply(sw_graph *g, sw_op op, const sw_edge *in, int n_in, con
     SW_TRY(swi_check_attrs(g->ctx, op, attrs));
     n.attrs = *attrs;
   }
-  for (int i = 0; i < n_in && i < SWI_MAX_IN; i++) {
+  for (int i = 0; i < n_in && i < SW_MAX_INPUTS; i++) {
     n.in[i] = in[i];
     types[i] = sw_graph_type(g, in[i]);
   }

@@ -13,16 +13,12 @@
 
 enum { SWI_LABEL = 80 }; /* bytes of a label */
 
-enum { SWI_MAX_IN = 7, SWI_MAX_OUT = 3 };
-
-static const double SWI_MOST_ELEMENTS = 0x1p46; /* of one node: as of one tensor */
-
 typedef struct swi_op_row swi_op_row;
 
 typedef struct swi_node {
   sw_op op;
-  sw_edge in[SWI_MAX_IN];
-  sw_type type[SWI_MAX_OUT];
+  sw_edge in[SW_MAX_INPUTS];
+  sw_type type[SW_MAX_OUTPUTS];
   sw_attrs attrs;
   int32_t label; /* number + 1 of its label; 0: none */
 } swi_node;
@@ -48,9 +44,9 @@ struct sw_graph {
 typedef struct swi_shape_args {
   sw_context *ctx;
   const char *op;
-  const sw_type *in[SWI_MAX_IN];
+  const sw_type *in[SW_MAX_INPUTS];
   sw_attrs *attrs;
-  sw_type out[SWI_MAX_OUT];
+  sw_type out[SW_MAX_OUTPUTS];
 } swi_shape_args;
 
 /* Which random numbers a run draws, see sw_run. */
@@ -66,9 +62,9 @@ typedef struct swi_eval_args {
   const swi_kernels *k; /* of the program's float type */
   const sw_attrs *attrs;
   int64_t batch;
-  const void *in[SWI_MAX_IN];
-  void *out[SWI_MAX_OUT];
-  sw_shape in_shape[SWI_MAX_IN], out_shape[SWI_MAX_OUT];
+  const void *in[SW_MAX_INPUTS];
+  void *out[SW_MAX_OUTPUTS];
+  sw_shape in_shape[SW_MAX_INPUTS], out_shape[SW_MAX_OUTPUTS];
   int out_bytes;             /* of an element of out[0]: indices are int32 in any program */
   const void *bias;          /* the epilogue, fused by the compiler: see fuse.c */
   swi_activation activation; /* likewise */
@@ -82,15 +78,15 @@ typedef struct swi_eval_args {
  * checks them. */
 typedef struct swi_vjp_args {
   const sw_attrs *attrs;
-  sw_edge in[SWI_MAX_IN], out[SWI_MAX_OUT], cotangent[SWI_MAX_OUT];
-  sw_edge grad[SWI_MAX_IN];
+  sw_edge in[SW_MAX_INPUTS], out[SW_MAX_OUTPUTS], cotangent[SW_MAX_OUTPUTS];
+  sw_edge grad[SW_MAX_INPUTS];
 } swi_vjp_args;
 
 /* in: the powers of the batch size that the inputs are proportional to, see batch_power_int.h. */
 typedef struct swi_power_args {
   const sw_graph *g;
   const swi_node *node;
-  int in[SWI_MAX_IN];
+  int in[SW_MAX_INPUTS];
 } swi_power_args;
 
 /* ------------------------------------------------------------------ the row */

@@ -15,12 +15,12 @@ typedef struct compiler {
   sw_program *p;
   const sw_output *outputs;
   int n_outputs;
-  int32_t n;                       /* nodes of the graph */
-  unsigned char *needed;           /* by node */
-  unsigned char *varying;          /* by node: whether it depends on the varying vector */
-  int32_t (*readers)[SWI_MAX_OUT]; /* by node and output: see swi_fuse */
+  int32_t n;                          /* nodes of the graph */
+  unsigned char *needed;              /* by node */
+  unsigned char *varying;             /* by node: whether it depends on the varying vector */
+  int32_t (*readers)[SW_MAX_OUTPUTS]; /* by node and output: see swi_fuse */
   swi_fusions fusions;
-  int32_t (*buffer)[SWI_MAX_OUT]; /* by node and output, or -1 */
+  int32_t (*buffer)[SW_MAX_OUTPUTS]; /* by node and output, or -1 */
 } compiler;
 
 /* ------------------------------------------------------------------ lists */
@@ -274,7 +274,7 @@ static sw_status compiler_new(compiler *c) {
       !c->p->by_ready)
     return SW_ENOMEM;
   for (size_t i = 0; i < n; i++) {
-    for (int o = 0; o < SWI_MAX_OUT; o++) c->buffer[i][o] = -1;
+    for (int o = 0; o < SW_MAX_OUTPUTS; o++) c->buffer[i][o] = -1;
   }
   return SW_OK;
 }
@@ -321,7 +321,7 @@ static sw_status compile(compiler *c) {
   SW_TRY(copy_labels(c));
   mark_varying(c, c->p->varying);
   count_readers(c);
-  SW_TRY(swi_fuse(c->g, c->needed, c->varying, (const int32_t(*)[SWI_MAX_OUT])c->readers,
+  SW_TRY(swi_fuse(c->g, c->needed, c->varying, (const int32_t(*)[SW_MAX_OUTPUTS])c->readers,
                   &c->fusions));
   SW_TRY(emit(c));
   for (int i = 0; i < c->n_outputs; i++) SW_TRY(bind_output(c, i));

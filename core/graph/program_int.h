@@ -30,12 +30,12 @@ typedef struct swi_instruction {
   sw_op op;
   sw_attrs attrs;
   int n_in, n_out;
-  int32_t in[SWI_MAX_IN], out[SWI_MAX_OUT], bias, scratch;
+  int32_t in[SW_MAX_INPUTS], out[SW_MAX_OUTPUTS], bias, scratch;
   swi_activation activation;
   int32_t label;     /* number + 1 of its label; 0: none */
   uint32_t rows;     /* bit k: input k is a row that a chain repeats */
   int32_t chain_end; /* a chain begins here and ends before that instruction; 0: none does */
-  sw_type in_type[SWI_MAX_IN], out_type[SWI_MAX_OUT];
+  sw_type in_type[SW_MAX_INPUTS], out_type[SW_MAX_OUTPUTS];
 } swi_instruction;
 
 typedef struct swi_program_output {
@@ -93,7 +93,7 @@ typedef struct swi_fusions {
 /* Epilogue fusion. By node: needed, varying. readers, by node and output: how many inputs of needed
  * nodes and outputs of the program it is. found starts empty, with zeros in `of`. SW_ENOMEM. */
 sw_status swi_fuse(const sw_graph *g, const unsigned char *needed, const unsigned char *varying,
-                   const int32_t (*readers)[SWI_MAX_OUT], swi_fusions *found);
+                   const int32_t (*readers)[SW_MAX_OUTPUTS], swi_fusions *found);
 
 /* Lifetimes, work in place, and when updates may be made; of a program whose instructions and
  * outputs are all there. SW_ENOMEM. */

@@ -76,7 +76,7 @@ sw_status swi_type_check(sw_context *ctx, const char *op, const sw_type *t) {
     return sw_fail(ctx, SW_ESHAPE,
                    "%s: the result %s grows with the square of the batch, which is not supported",
                    op, sw_type_text(t, text, sizeof text));
-  if (numel > SWI_MOST_ELEMENTS)
+  if (numel > (double)SW_MOST_ELEMENTS)
     return sw_fail(ctx, SW_ERANGE, "%s: the result %s is too large", op,
                    sw_type_text(t, text, sizeof text));
   return SW_OK;

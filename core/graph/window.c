@@ -3,14 +3,12 @@
 
 #include "graph/op_int.h"
 
-enum { MOST = 1 << 20 }; /* of everything that a window counts */
-
 static sw_status check_pair(sw_context *ctx, const char *op, const char *what, int64_t least,
                             const int64_t pair[2]) {
   for (int i = 0; i < 2; i++)
-    if (pair[i] < least || pair[i] > MOST)
+    if (pair[i] < least || pair[i] > SW_MOST_WINDOW)
       return sw_fail(ctx, SW_ERANGE, "%s: %s must be from %" PRId64 " to %d, got %" PRId64, op,
-                     what, least, MOST, pair[i]);
+                     what, least, SW_MOST_WINDOW, pair[i]);
   return SW_OK;
 }
 
@@ -24,9 +22,9 @@ sw_status swi_window_complete(sw_context *ctx, const char *op, sw_window *w) {
   SW_TRY(check_pair(ctx, op, "the stride", 1, w->stride));
   SW_TRY(check_pair(ctx, op, "the padding", 0, w->padding));
   SW_TRY(check_pair(ctx, op, "the dilation", 1, w->dilation));
-  if (w->groups < 0 || w->groups > MOST)
-    return sw_fail(ctx, SW_ERANGE, "%s: groups must be from 1 to %d, got %" PRId64, op, MOST,
-                   w->groups);
+  if (w->groups < 0 || w->groups > SW_MOST_WINDOW)
+    return sw_fail(ctx, SW_ERANGE, "%s: groups must be from 1 to %d, got %" PRId64, op,
+                   SW_MOST_WINDOW, w->groups);
   return SW_OK;
 }
 

@@ -118,7 +118,7 @@ static sw_status check_batch(const sw_workspace *w, int64_t batch) {
                    INT32_MAX, (long long)batch);
   for (int32_t i = 0; i < w->p->n_buffers; i++) {
     sw_dim n = w->p->buffers[i].numel;
-    if (n.batch && (double)n.n * (double)batch > SWI_MOST_ELEMENTS)
+    if (n.batch && (double)n.n * (double)batch > (double)SW_MOST_ELEMENTS)
       return sw_fail(w->p->ctx, SW_ERANGE,
                      "a batch of %lld examples is too large: a buffer has %lld numbers for each",
                      (long long)batch, (long long)n.n);

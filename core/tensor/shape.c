@@ -4,8 +4,6 @@
 
 #include "tensor/tensor_int.h"
 
-static const int64_t max_numel = INT64_C(1) << 46;
-
 sw_shape sw_shape_of(int ndim, const int64_t *dim) {
   sw_shape s = {.ndim = ndim}; /* a bad ndim is kept; sw_shape_numel refuses it */
   for (int i = 0; i < ndim && i < SW_MAX_DIMS; i++) s.dim[i] = dim[i];
@@ -34,7 +32,7 @@ sw_status sw_shape_numel(sw_context *ctx, const sw_shape *s, int64_t *out) {
                      i + 1, sw_shape_text(s, text, sizeof text));
     }
     empty |= d == 0;
-    if (d > 1 && extent > max_numel / d) {
+    if (d > 1 && extent > SW_MOST_ELEMENTS / d) {
       return sw_fail(ctx, SW_ERANGE, "shape: %s is too large, at most 2^46 elements are possible",
                      sw_shape_text(s, text, sizeof text));
     }

@@ -12,6 +12,7 @@
 #include "base/random.h"
 
 #define SW_MAX_DIMS 6
+#define SW_MOST_ELEMENTS (INT64_C(1) << 46) /* of a tensor, and of a node of a graph */
 
 typedef enum sw_dtype { SW_F32, SW_F64, SW_I32, SW_U8, SW_DTYPE_COUNT } sw_dtype;
 
@@ -27,7 +28,7 @@ typedef struct sw_shape {
 SW_API sw_shape sw_shape_of(int ndim, const int64_t *dim);
 SW_API int sw_shape_equal(const sw_shape *a, const sw_shape *b);
 /* Number of elements; the one place where sizes are checked: SW_ERANGE for more than six
- * dimensions, a negative one, or more than 2^46 elements. */
+ * dimensions, a negative one, or more than SW_MOST_ELEMENTS. */
 SW_API sw_status sw_shape_numel(sw_context *ctx, const sw_shape *s, int64_t *out);
 /* "(2, 3)", cut to size. Returns text. */
 SW_API const char *sw_shape_text(const sw_shape *s, char *text, size_t size);

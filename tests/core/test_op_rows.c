@@ -28,9 +28,9 @@ TEST(every_row_has_what_its_readers_call) {
     require(op, row->power != NULL, "has no power of the batch (.power)");
     require(op, (row->shape == NULL) == leaf, "has no shape rule (.shape), or is a leaf with one");
     require(op, (row->eval == NULL) == leaf, "has no evaluation (.eval), or is a leaf with one");
-    require(op, row->n_out >= 1 && row->n_out <= SWI_MAX_OUT, "has no number of outputs (.n_out)");
+    require(op, row->n_out >= 1 && row->n_out <= SW_MAX_OUTPUTS, "has no number of outputs (.n_out)");
     require(op, (row->n_in == 0) == leaf, "has no inputs (.n_in), or is a leaf with some");
-    require(op, row->n_in <= SWI_MAX_IN, "has too many inputs (.n_in)");
+    require(op, row->n_in <= SW_MAX_INPUTS, "has too many inputs (.n_in)");
   }
 }
 
