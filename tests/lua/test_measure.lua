@@ -117,6 +117,30 @@ function TestMeasure:test_a_function_is_recorded_and_read_by_rules()
   lu.assert_equals(trainer:state().drift, trainer:weights():distance(start))
 end
 
+function TestMeasure:test_another_interval_keeps_the_value()
+  local function f(m) return m.weights:distance(m.start) end
+  local trainer = new { measure = { drift = sw.measurement { every = { steps = 2 }, f } } }
+  local value = trainer:fit({ steps = 3 }):state().drift
+  trainer:measure("drift", sw.measurement { every = { steps = 4 }, f })
+  lu.assert_equals(trainer:state().drift, value)
+  lu.assert_not_equals(trainer:fit({ steps = 1 }):state().drift, value)
+  trainer:measure("drift", drift { steps = 4 }) -- another function
+  lu.assert_nan(trainer:state().drift)
+end
+
+function TestMeasure:test_what_cannot_be_prepared_is_not_added()
+  local row = measure.row "noise_scale"
+  local prepare, trainer = row.prepare, new()
+  row.prepare = function() error "no memory" end
+  lu.assert_error_msg_contains("no memory", trainer.measure, trainer, "noise_scale", { steps = 1 })
+  row.prepare = prepare
+  lu.assert_equals(#trainer.engine.measurements.list, 0)
+  lu.assert_error_msg_contains("is not measured",
+    function() return trainer:state().noise_scale end)
+  trainer:measure("noise_scale", { steps = 1 })
+  lu.assert_equals(trainer:fit({ steps = 1 }):state().noise_scale.status, "pending")
+end
+
 function TestMeasure:test_what_a_function_may_return()
   local run = fake_run()
   local e = estimate.new("resolved", 2, 1, 3)

@@ -22,6 +22,7 @@ M.NAMES = { "noise_scale" }
 ---@field read fun(kept: any, m: table): swale.Measured      m: with along the facts, else copies
 ---@field save? fun(kept: any): any       returns plain data for load
 ---@field load? fun(kept: any, saved: any)
+---@field f? function            of a measurement of the user's own: the function
 
 ---@alias swale.Measured number|swale.Estimate|table<string, number|swale.Estimate>
 
@@ -90,7 +91,7 @@ function M.measurement(o)
 end
 
 local function row_of(own)
-  return { estimate = own.estimate, own = true, read = function(_, m) return own.f(m) end }
+  return { f = own.f, estimate = own.estimate, read = function(_, m) return own.f(m) end }
 end
 
 -- ------------------------------------------------------------------ what a trainer is asked

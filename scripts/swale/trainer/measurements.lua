@@ -56,16 +56,18 @@ local function facts_of(self, name)
     epoch_examples = o.epoch_examples, seed = o.seed }
 end
 
+--- Rows of the user's own are made anew each time: they are compared by their functions.
+local function same_row(a, b)
+  return a == b or a.f ~= nil and a.f == b.f and a.estimate == b.estimate
+end
+
 local function same_options(a, b)
   for key, value in pairs(a) do if key ~= "every" and b[key] ~= value then return false end end
   return true
 end
 
---- The entry of a name: one that was asked for before, in place.
-local function entry_of(self, name)
-  local entry = self.by_name[name]
-  if entry then return entry end
-  entry = { name = name, facts = facts_of(self, name), calls = 0, failed = false }
+local function add_entry(self, name)
+  local entry = { name = name, calls = 0, failed = false }
   self.by_name[name] = entry
   self.list[#self.list + 1] = entry
   table.sort(self.list, function(a, b) return a.name < b.name end)
@@ -91,19 +93,23 @@ local function begin(self, row)
   end
 end
 
----Adds a measurement, or changes the interval of one.
+---Adds a measurement, or changes the interval of one, which keeps its value. Nothing is changed if
+---it raises.
 ---@param name string
 ---@param what any    as Trainer's `measure` has it
 ---@return swale.AskedMeasurement
 function Measurements:ask(name, what)
   local row, options, every = measure.asked(name, what, taken_names())
-  if row.check then row.check(facts_of(self, name), options) end
+  local facts, entry = facts_of(self, name), self.by_name[name]
+  if row.check then row.check(facts, options) end
+  local anew = not entry or not same_row(row, entry.row)
+    or not same_options(options, entry.options)
+  local kept = anew and row.prepare and row.prepare(facts, options) or nil
   begin(self, row)
-  local entry = entry_of(self, name)
-  local anew = entry.row ~= row or not same_options(options, entry.options)
-  entry.row, entry.options, entry.every = row, options, every
+  entry = entry or add_entry(self, name)
+  entry.row, entry.options, entry.every, entry.facts = row, options, every, facts
   if anew then
-    entry.kept = row.prepare and row.prepare(entry.facts, options)
+    entry.kept = kept
     self.o.state[name] = blank(entry)
   end
   return entry
