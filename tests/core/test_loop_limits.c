@@ -1,6 +1,7 @@
 /* test_loop_limits.c: the loop's memory, threads, denormals and refusals; evaluation. */
 #include "base/parallel.h"
 #include "least_squares.h"
+#include "train/evaluate.h"
 
 /* -------------------------------------------------------------- memory */
 
