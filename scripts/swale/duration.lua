@@ -102,11 +102,13 @@ end
 
 ---Returns an interval: `sw.every { steps = 5 }`. At least one step or example.
 ---@param value swale.DurationLike
+---@param where? string   what it is for, in messages
 ---@return swale.Duration
-function M.every(value)
-  local d = M.of(value, "every")
+function M.every(value, where)
+  where = where or "every"
+  local d = M.of(value, where)
   if d.amount <= 0 or d.unit ~= "epochs" and d.amount < 1 then
-    errors.misuse("every: %s is too short; at least one step or example", tostring(d))
+    errors.misuse("%s: %s is too short; at least one step or example", where, tostring(d))
   end
   return d
 end

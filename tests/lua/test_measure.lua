@@ -55,7 +55,7 @@ local function recorded(trainer, name)
   for _, line in ipairs(run.lines) do
     lu.assert_nil(line.error, ("measure.%s: %s"):format(name, tostring(line.error)))
     for column, value in pairs(line) do
-      if column == name or column:find("^" .. name .. "[%._]") and not column:find "_seconds$" then
+      if column == name or column:find("^" .. name .. "[%._]") then
         list[#list + 1] = ("%d %s %s"):format(line.step, column, tostring(value))
       end
     end
@@ -273,6 +273,10 @@ function TestMeasure:test_bad_values_are_errors_of_the_measurement()
   end
   says("a number, an estimate or a table of them, not nil", function() end)
   says('"a" is "x"', function() return { a = "x" } end)
+  says('"a_low" ends in "_low", as the columns of estimates do',
+    function() return { a = estimate.new("resolved", 2, 1, 3), a_low = 3 } end)
+  says('both [1] and ["1"]', function() return { 2, ["1"] = 3 } end)
+  says("names or whole numbers as keys, not 1.5", function() return { [1.5] = 3 } end)
   says("not a tensor", function(m) return m.weights end)
   says('has no "weigths"; did you mean "weights"?', function(m) return m.weigths end)
   says("attempt to yield", function() coroutine.yield() end)
@@ -311,10 +315,18 @@ function TestMeasure:test_names_that_are_taken()
   refuses('"loss" is a name of the state or the record; this one is free: measure = {'
     .. " measured_loss = … }", { loss = drift() })
   refuses("measured_step", { step = drift() })
-  refuses("noise_scale is a measurement of Swale's", { noise_scale = drift() })
+  refuses("noise_scale is a built-in measurement; choose another name for yours",
+    { noise_scale = drift() })
   refuses('names do not end in "_low"', { a_low = drift() })
   refuses("a measurement's name is a word", { ["a b"] = drift() })
-  refuses("sw.measurement { every = …", { mine = function() return 1 end })
+  refuses('unknown measurement "mine". Built in: noise_scale. Your own: sw.measurement { every = …',
+    { mine = function() return 1 end })
+  refuses('unknown measurement "noise_scales"; did you mean "noise_scale"?',
+    { noise_scales = { steps = 1 } })
+  refuses("measure: noise_scale: needs every", { noise_scale = { target = "population" } })
+  refuses('measure: noise_scale: every: a duration has no unit "step"; did you mean "steps"?',
+    { noise_scale = { step = 5 } })
+  refuses("measure: noise_scale: every: 0 steps is too short", { noise_scale = { steps = 0 } })
   lu.assert_error_msg_contains("needs a function", sw.measurement, { every = { steps = 1 } })
   lu.assert_error_msg_contains("needs every", sw.measurement, { function() end })
   local late = new():fit { steps = 1 }

@@ -5,6 +5,7 @@ local class = require "swale.class"
 local duration = require "swale.duration"
 local errors = require "swale.errors"
 local options = require "swale.options"
+local values = require "swale.measure.values"
 
 local M = {}
 
@@ -109,7 +110,7 @@ function M.row(name) return require("swale.measure." .. name) end
 
 --- The interval of a row; along the steps it is a whole number of steps.
 local function interval(where, row, value)
-  local every = duration.every(value)
+  local every = duration.every(value, where .. ": every")
   if row.along and not (every.unit == "steps" and math.tointeger(every.amount)) then
     errors.misuse("%s: measured every so many whole steps: sw.every { steps = 5 }, not %s", where,
       every)
@@ -117,19 +118,29 @@ local function interval(where, row, value)
   return every
 end
 
-local function registered(where, name, what)
-  if getmetatable(what) == Measurement then
-    errors.misuse("%s is a measurement of Swale's: call yours otherwise: measure = { my_%s = … }",
-      where, name)
+--- Whether it is a table of options, not an interval.
+local function has_options(what, row)
+  if type(what) ~= "table" or getmetatable(what) then return false end
+  for key in pairs(what) do
+    if key == "every" or row.options[key] then return true end
   end
-  if type(what) ~= "table" or not what.every then what = { every = what } end
-  local row, spec = M.row(name), { every = "any" }
-  for key, entry in pairs(row.options) do spec[key] = entry end
-  local o = options.check(where, what, spec)
-  return row, o, interval(where, row, o.every)
+  return false
 end
 
-local ENDINGS = { "_low", "_high", "_status", "_seconds" } -- of columns
+local function registered(where, name, what)
+  if getmetatable(what) == Measurement then
+    errors.misuse("measure: %s is a built-in measurement; choose another name for yours:"
+      .. " measure = { my_%s = … }", name, name)
+  end
+  local row, spec = M.row(name), { every = "any?" }
+  if not has_options(what, row) then what = { every = what } end
+  for key, entry in pairs(row.options) do spec[key] = entry end
+  local o = options.check(where, what, spec)
+  if o.every == nil then
+    errors.misuse("%s: needs every: measure = { %s = { every = { steps = 5 }, … } }", where, name)
+  end
+  return row, o, interval(where, row, o.every)
+end
 
 --- Raises for a name that the state or the record uses already.
 local function check_name(where, name, taken)
@@ -137,20 +148,17 @@ local function check_name(where, name, taken)
     errors.misuse('%s: "%s" is a name of the state or the record; this one is free: measure = {'
       .. " measured_%s = … }", where, name, name)
   end
-  for _, ending in ipairs(ENDINGS) do
-    if name:sub(-#ending) == ending then
-      errors.misuse('%s: names do not end in "%s", as the columns of estimates do: measure = {'
-        .. " %s = … }", where, ending, name:sub(1, -#ending - 1) .. ending:sub(2))
-    end
+  local ending = values.ending_of(name)
+  if ending then
+    errors.misuse('%s: names do not end in "%s", as the columns of estimates do: measure = {'
+      .. " %s = … }", where, ending, name:sub(1, -#ending - 1) .. ending:sub(2))
   end
 end
 
-local function unknown(name, what)
-  local own = type(what) == "function" and " A function of your own is"
-    or " Of your own it takes"
-  errors.misuse("measure: nothing is called %s%s It takes: %s.%s sw.measurement { every = …,"
-    .. " function(m) … end }.", errors.shown(name), errors.suggestion(name, M.NAMES),
-    table.concat(M.NAMES, ", "), own)
+local function unknown(name)
+  errors.misuse("measure: unknown measurement %s%s Built in: %s. Your own: sw.measurement {"
+    .. " every = …, function(m) … end }.", errors.shown(name), errors.suggestion(name, M.NAMES),
+    table.concat(M.NAMES, ", "))
 end
 
 ---Returns row, options and interval of an entry of `measure`. Raises for an invalid one.
@@ -161,7 +169,7 @@ end
 function M.asked(name, what, taken)
   local where = "measure: " .. tostring(name)
   if M.is_registered(name) then return registered(where, name, what) end
-  if getmetatable(what) ~= Measurement then unknown(name, what) end
+  if getmetatable(what) ~= Measurement then unknown(name) end
   if type(name) ~= "string" or not name:find "^[%a_][%w_]*$" then
     errors.misuse("measure: a measurement's name is a word, as in measure = { drift = … }, not %s",
       errors.shown(name))

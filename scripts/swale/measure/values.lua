@@ -1,15 +1,58 @@
---- Values of measurements: a number, an estimate, or a table of them by name.
+--- Values of measurements: a number, an estimate, or a table of them by name; and their columns in
+--- the record.
 local errors = require "swale.errors"
 local estimate = require "swale.estimate"
 
 local M = {}
 
+--- Endings of the columns of an estimate, by its fields. Its value is in the column NAME.
+local ENDINGS <const> = { low = "_low", high = "_high", status = "_status" }
+
+---Returns the ending of an estimate's columns that a name has; nil: none.
+---@param name string
+---@return string|nil
+function M.ending_of(name)
+  for _, ending in pairs(ENDINGS) do if name:sub(-#ending) == ending then return ending end end
+  return nil
+end
+
+---Whether a column has a value of the measurement: not the interval or status of one.
+---@param name string
+---@param column any
+---@return boolean
+function M.is_value_of(name, column)
+  if type(column) ~= "string" or M.ending_of(column) then return false end
+  return column == name or column:sub(1, #name + 1) == name .. "."
+end
+
+---Returns the interval of the value in a column; nil where the value is a number.
+---@param record table
+---@param column string
+---@return number|nil low, number|nil high
+function M.interval(record, column)
+  return record[column .. ENDINGS.low], record[column .. ENDINGS.high]
+end
+
 local function is_single(value) return type(value) == "number" or estimate.is_estimate(value) end
 
-local function check_key(key)
-  if type(key) == "string" or math.type(key) == "integer" then return end
-  errors.misuse("a measurement's table has names or whole numbers as keys, not %s",
-    errors.shown(key))
+--- The whole number that has the same text as a name; nil: none.
+local function twin_of(name)
+  local n = math.tointeger(tonumber(name) or 0.5)
+  return n and tostring(n) == name and n or nil
+end
+
+--- Two keys never share a column.
+local function check_key(t, key)
+  if math.type(key) == "integer" then return end
+  if type(key) ~= "string" then
+    errors.misuse("a measurement's table has names or whole numbers as keys, not %s",
+      errors.shown(key))
+  elseif M.ending_of(key) then
+    errors.misuse('a measurement\'s table: %s ends in "%s", as the columns of estimates do',
+      errors.shown(key), M.ending_of(key))
+  elseif t[twin_of(key) or {}] ~= nil then
+    errors.misuse("a measurement's table has both [%s] and [%q] as keys", key, key)
+  end
 end
 
 ---Raises unless value is one.
@@ -22,7 +65,7 @@ function M.check(value)
       errors.shown(value))
   end
   for key, one in pairs(value) do
-    check_key(key)
+    check_key(value, key)
     if not is_single(one) then
       errors.misuse("a measurement returns a number, an estimate or a table of them: %s is %s",
         errors.shown(key), errors.shown(one))
@@ -50,8 +93,8 @@ local function put(line, name, value)
     line[name] = value
     return
   end
-  line[name], line[name .. "_low"] = value.value, value.low
-  line[name .. "_high"], line[name .. "_status"] = value.high, value.status
+  line[name] = value.value
+  for field, ending in pairs(ENDINGS) do line[name .. ending] = value[field] end
 end
 
 ---Adds the columns of a value to a line of the record: NAME, of an estimate also NAME_low,

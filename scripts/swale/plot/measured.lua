@@ -1,6 +1,7 @@
 --- The panels of measurements in the picture of a run: a panel for each measurement, a curve for
 --- each column, a band for its interval.
 local measure = require "swale.measure"
+local values = require "swale.measure.values"
 
 local M = {}
 
@@ -25,15 +26,6 @@ local function names_in(record)
   return record.kind == "step" and measure.NAMES or {}
 end
 
-local ENDINGS = { "_low$", "_high$", "_status$" }
-
-local function is_value_of(name, column)
-  if type(column) ~= "string" then return false end
-  if column ~= name and column:sub(1, #name + 1) ~= name .. "." then return false end
-  for _, ending in ipairs(ENDINGS) do if column:find(ending) then return false end end
-  return true
-end
-
 --- Adds a row to the last stretch, or ends it if there is none.
 local function extend(stretches, row)
   if not row then
@@ -47,7 +39,7 @@ end
 
 local function add(curve, record)
   local x, y = record.examples / 1000, record[curve.column]
-  local low, high = record[curve.column .. "_low"], record[curve.column .. "_high"]
+  local low, high = values.interval(record, curve.column)
   extend(curve.points, is_finite(y) and { x, y })
   extend(curve.bands, is_finite(low) and is_finite(high) and { x, low, high })
 end
@@ -69,7 +61,7 @@ end
 
 local function take(panels, record, name)
   for column in pairs(record) do
-    if is_value_of(name, column) then
+    if values.is_value_of(name, column) then
       local panel = panels[name] or { name = name, curves = {}, by_column = {} }
       panels[name] = panel
       add(curve_of(panel, column), record)
