@@ -30,63 +30,13 @@ static void put_inputs(swi_text *t, const swi_node *n) {
   swi_put(t, ")");
 }
 
-static void put_pair(swi_text *t, const char *what, const int64_t pair[2], int64_t usual) {
-  if (pair[0] == 0 || (pair[0] == usual && pair[1] == usual)) return;
-  swi_put(t, " %s %" PRId64, what, pair[0]);
-  if (pair[1] != pair[0]) swi_put(t, ",%" PRId64, pair[1]);
-}
-
-static void put_window(swi_text *t, const sw_window *w) {
-  put_pair(t, "kernel", w->kernel, 0);
-  put_pair(t, "stride", w->stride, 1);
-  if (w->padding[0] == 0 && w->padding[1] > 0)
-    swi_put(t, " padding 0,%" PRId64, w->padding[1]);
-  else
-    put_pair(t, "padding", w->padding, 0);
-  put_pair(t, "dilation", w->dilation, 1);
-  if (w->groups > 1) swi_put(t, " groups %" PRId64, w->groups);
-}
-
-static void put_list(swi_text *t, const char *what, int n, const int *axes) {
-  for (int i = 0; i < n; i++) swi_put(t, "%s%d", i ? "," : what, axes[i] + 1);
-}
-
-static void put_axes(swi_text *t, uint32_t axes) {
-  int list[SW_MAX_DIMS], n = 0;
-  for (int i = 0; i < SW_MAX_DIMS; i++)
-    if (axes >> i & 1) list[n++] = i;
-  put_list(t, " over ", n, list);
-}
-
-static void put_value(swi_text *t, uint32_t read, double value) {
-  const char *what = read & SW_ATTR_BATCH_POWER ? "by " : read == SW_ATTR_VALUE ? "" : "value ";
-  swi_put(t, " %s%.9g", what, value);
-}
-
-/* The attributes that the op reads, but those that its result's shape tells. */
-static void put_attrs(swi_text *t, const swi_node *n) {
-  const sw_attrs *a = &n->attrs;
-  const uint32_t read = swi_op(n->op)->attrs;
-  if (read & SW_ATTR_SLOT) swi_put(t, " %d", a->slot + 1);
-  if ((read & SW_ATTR_VECTOR) && a->slot > 0) swi_put(t, " of vector %d", a->slot + 1);
-  if (read & SW_ATTR_VALUE) put_value(t, read, a->value);
-  if (a->batch_power != 0) swi_put(t, "*batch^%d", a->batch_power);
-  put_axes(t, a->axes);
-  if (read & SW_ATTR_PERM) put_list(t, " to ", n->type[0].ndim, a->perm);
-  if (read & SW_ATTR_FIRST) swi_put(t, " at %" PRId64, a->offset + 1);
-  if (read & SW_ATTR_BEFORE) swi_put(t, " behind %" PRId64, a->offset);
-  if (a->n != 0) swi_put(t, " of %" PRId64, a->n);
-  if (a->ignores) swi_put(t, " but %" PRId64, a->ignored);
-  put_window(t, &a->window);
-}
-
 static void put_line(swi_text *t, const sw_graph *g, int32_t i) {
   char text[120];
   const swi_node *n = &g->nodes[i];
   const swi_op_row *row = swi_op(n->op);
   swi_put(t, "%%%" PRId32 " = %s", i, sw_op_name(n->op));
   if (row->n_in > 0) put_inputs(t, n);
-  put_attrs(t, n);
+  swi_put_attrs(t, n);
   swi_put(t, " :");
   for (int o = 0; o < row->n_out; o++)
     swi_put(t, " %s%s", n->type[o].kind == SW_INDEX ? "index " : "",
@@ -98,7 +48,7 @@ static void put_box(swi_text *t, const sw_graph *g, int32_t i) {
   char text[120];
   const swi_node *n = &g->nodes[i];
   swi_put(t, "  n%" PRId32 " [label=\"%s", i, sw_op_name(n->op));
-  put_attrs(t, n);
+  swi_put_attrs(t, n);
   swi_put(t, "\\n%s\"%s];\n", sw_type_text(&n->type[0], text, sizeof text),
           swi_op(n->op)->flags & SWI_LEAF ? ", style=filled" : "");
   for (int k = 0; k < swi_op(n->op)->n_in; k++)

@@ -80,6 +80,7 @@ static int scale_pass(const swi_node *n, double *factor, int *power) {
 const swi_op_row swi_row_scale = {.n_in = 1,
                                   .n_out = 1,
                                   .attrs = SW_ATTR_VALUE | SW_ATTR_BATCH_POWER,
+                                  .value_word = "by ",
                                   .shape = swi_same_shape,
                                   .eval = scale_eval,
                                   .part = scale_part,

@@ -180,6 +180,7 @@ static void causal_softmax_vjp(sw_graph *g, swi_vjp_args *v) {
 const swi_op_row swi_row_causal_softmax = {.n_in = 1,
                                            .n_out = 1,
                                            .attrs = SW_ATTR_VALUE,
+                                           .value_word = "",
                                            .shape = causal_softmax_shape,
                                            .eval = causal_softmax_eval,
                                            .vjp = causal_softmax_vjp,

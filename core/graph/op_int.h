@@ -102,7 +102,8 @@ enum {
 struct swi_op_row {
   int n_in, n_out, flags;
   uint32_t attrs; /* SW_ATTR_…: the fields of sw_attrs that it reads; the others must be 0 */
-  int kernel;     /* of swi_unary_eval and swi_binary_eval: 1 + its number; else 0 */
+  const char *value_word; /* stands before attrs.value in dumps; NULL: "value " */
+  int kernel;             /* of swi_unary_eval and swi_binary_eval: 1 + its number; else 0 */
 
   /* Types of the outputs. Leaves have none, nor an evaluation. */
   sw_status (*shape)(swi_shape_args *a);

@@ -114,4 +114,4 @@ const swi_op_row swi_row_constant = {
     .n_out = 1, .flags = SWI_LEAF, .attrs = SW_ATTR_SLOT, .power = swi_power_zero};
 
 const swi_op_row swi_row_fill = {
-    .n_out = 1, .flags = SWI_LEAF, .attrs = SW_ATTR_VALUE, .power = fill_power};
+    .n_out = 1, .flags = SWI_LEAF, .attrs = SW_ATTR_VALUE, .value_word = "", .power = fill_power};

@@ -156,11 +156,8 @@ static sw_status batch_norm_grad_shape(swi_shape_args *a) {
   return SW_OK;
 }
 
-enum {
-  NO_U = 1,
-  NO_P = 2,
-  NO_Q = 4
-}; /* bits of grad2's absent; something stands in their places */
+/* Bits of attrs.absent: this cotangent is zero, and its input is not read. */
+enum { NO_U = 1, NO_P = 2, NO_Q = 4 };
 
 /* x, c, gamma, stats, u (like x), p (C), q (C) -> dx, dc, dgamma */
 static sw_status batch_norm_grad2_shape(swi_shape_args *a) {

@@ -82,6 +82,7 @@ const swi_op_row swi_row_keep_mask = {.n_in = 1,
                                       .n_out = 1,
                                       .flags = SWI_RANDOM,
                                       .attrs = SW_ATTR_VALUE,
+                                      .value_word = "",
                                       .shape = keep_mask_shape,
                                       .eval = keep_mask_eval,
                                       .power = keep_mask_power};
