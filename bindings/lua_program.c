@@ -67,18 +67,20 @@ static int new_program(lua_State *L) {
     lua_replace(L, 3);
   }
   plan p = {.n = lx_check_list(L, 2, "program", "outputs", INT16_MAX)};
-  int at = lx_push_options(L, 3, "program", names);
+  lx_check_options(L, 3, "program", names);
+  const int dtype = lx_push_option(L, 3, "dtype"), offsets = lx_push_option(L, 3, "offsets"),
+            vectors = lx_push_option(L, 3, "vectors"), varying = lx_push_option(L, 3, "varying");
   p.outputs = lua_newuserdatauv(L, ((size_t)p.n + 1) * sizeof *p.outputs, 0);
   sw_edge *edges = lua_newuserdatauv(L, ((size_t)p.n + 1) * sizeof *edges, 0);
   lx_program *out = lx_push_shell_sized(L, LX_PROGRAM, sizeof *out + (size_t)p.n);
   const lx_graph *graph = lx_check(L, 1, LX_GRAPH, "program", "graph");
   read_outputs(L, 2, graph->g, &p, edges);
-  read_offsets(L, at + 1, graph->g, &p);
-  read_vectors(L, at + 2, &p);
+  read_offsets(L, offsets, graph->g, &p);
+  read_vectors(L, vectors, &p);
   sw_program_options o = {
-      .outputs = p.outputs, .n_outputs = p.n, .real = lx_check_real(L, at, "program")};
-  if (!lua_isnil(L, at + 3))
-    o.varying = (int)lx_check_integer(L, at + 3, "program", "varying", 2, SW_MAX_SLOTS) - 1;
+      .outputs = p.outputs, .n_outputs = p.n, .real = lx_check_real(L, dtype, "program")};
+  if (!lua_isnil(L, varying))
+    o.varying = (int)lx_check_integer(L, varying, "program", "varying", 2, SW_MAX_SLOTS) - 1;
   sw_status st = sw_program_new(graph->g, &o, &out->p);
   if (st != SW_OK) return lx_retry(L, st, 3, new_program);
   note_extents(out);
@@ -99,12 +101,12 @@ static const char *const run_who = "program:run";
 
 typedef enum run_mode { RUN, RERUN, FIRST_NAN } run_mode;
 
-/* One run; stack indices are 0 where there is nothing. */
+/* One run. inputs, vectors, out, state: stack indices of the options, which may be nil. */
 typedef struct run {
   run_mode mode;
   lx_program *program;
   sw_context *ctx;
-  int inputs, vectors;              /* lists */
+  int inputs, vectors, out, state;  /* lists, and tensors for outputs */
   int n_inputs, n_vectors;          /* their lengths */
   int64_t batch;                    /* 0: not known yet */
   sw_tensor *input[SW_MAX_SLOTS];   /* inputs that are read, else NULL */
@@ -207,17 +209,6 @@ static void check_out(lua_State *L, run *r, int index, int to) {
     lx_error(L, "%s: state shares memory with out", run_who);
 }
 
-/* Random numbers: options seed, step, first_example, from index on. */
-static void read_random(lua_State *L, run *r, int index) {
-  if (!lua_isnil(L, index))
-    r->seed = (uint64_t)lx_check_integer(L, index, run_who, "seed", LX_ANY_INTEGER);
-  if (!lua_isnil(L, index + 1))
-    r->step = lx_check_integer(L, index + 1, run_who, "step", 0, SW_LARGEST_COUNT);
-  if (!lua_isnil(L, index + 2))
-    r->first_example =
-        lx_check_integer(L, index + 2, run_who, "first_example", 1, SW_LARGEST_COUNT) - 1;
-}
-
 /* ---- the call itself: no Lua from here on */
 
 static void keep(void *arg) { (void)arg; }
@@ -301,30 +292,56 @@ static lx_program *check_program(lua_State *L, const char *who) {
 }
 
 static void read_inputs(lua_State *L, run *r) {
-  int batch = r->vectors + 1;
   if (r->mode == RERUN) {
-    if (!lua_isnil(L, r->inputs) || !lua_isnil(L, batch))
+    if (!lua_isnil(L, r->inputs) || r->batch > 0)
       lx_error(L, "program:rerun: takes the inputs and the batch of the last run");
     return;
   }
   r->n_inputs = optional_list(L, r->inputs, "inputs", SW_MAX_SLOTS);
-  if (!lua_isnil(L, batch)) r->batch = lx_check_integer(L, batch, run_who, "batch", 1, INT32_MAX);
   for (int i = 0; i < sw_program_inputs(r->program->p); i++) check_input(L, r, i);
   if (r->batch == 0) r->batch = 1;
 }
 
+static const lx_option run_options[] = {
+    {.name = "inputs", .type = LX_VALUE},
+    {.name = "vectors", .type = LX_VALUE},
+    {.name = "batch",
+     .type = LX_WHOLE,
+     .offset = offsetof(run, batch),
+     .least = 1,
+     .most = INT32_MAX},
+    {.name = "out", .type = LX_VALUE},
+    {.name = "state", .type = LX_VALUE},
+    {.name = "seed",
+     .type = LX_WHOLE,
+     .offset = offsetof(run, seed),
+     .least = LUA_MININTEGER,
+     .most = LUA_MAXINTEGER},
+    {.name = "step", .type = LX_WHOLE, .offset = offsetof(run, step), .most = SW_LARGEST_COUNT},
+    {.name = "first_example",
+     .type = LX_WHOLE,
+     .offset = offsetof(run, first_example),
+     .least = 1,
+     .most = SW_LARGEST_COUNT},
+    {.name = NULL}};
+
+/* Reads the options at 2 that are numbers, and pushes the others. */
+static void read_run(lua_State *L, run *r) {
+  r->first_example = 1;
+  lx_read_options(L, 2, run_who, run_options, r);
+  r->first_example--;
+  r->inputs = lx_push_option(L, 2, "inputs");
+  r->vectors = lx_push_option(L, 2, "vectors");
+  r->out = lx_push_option(L, 2, "out");
+  r->state = lx_push_option(L, 2, "state");
+}
+
 /* program:run and program:rerun give outputs, program:first_nan a text or nil. */
 static int run_any(lua_State *L, run_mode mode, lua_CFunction f) {
-  static const char *const names[] = {"inputs", "vectors", "batch",         "out", "state",
-                                      "seed",   "step",    "first_example", NULL};
   lua_settop(L, 2);
-  (void)check_program(L, run_who);
-  int at = lx_push_options(L, 2, run_who, names);
-  run r = {.mode = mode,
-           .program = check_program(L, run_who),
-           .ctx = lx_context(L),
-           .inputs = at,
-           .vectors = at + 1};
+  run r = {.mode = mode, .program = check_program(L, run_who), .ctx = lx_context(L)};
+  read_run(L, &r);
+  r.program = check_program(L, run_who);
   int n = count_results(r.program), n_vectors = sw_program_vectors(r.program->p);
   lx_reserve(L, n + SW_MAX_SLOTS + 20);
   sw_tensor ***results = lua_newuserdatauv(L, ((size_t)n + 1) * sizeof *results, 0);
@@ -332,12 +349,11 @@ static int run_any(lua_State *L, run_mode mode, lua_CFunction f) {
   for (int i = 0; i < n; i++) results[i] = lx_push_tensor(L);
 
   check_program(L, run_who);
-  r.n_vectors = optional_list(L, at + 1, "vectors", SW_MAX_SLOTS);
+  r.n_vectors = optional_list(L, r.vectors, "vectors", SW_MAX_SLOTS);
   read_inputs(L, &r);
   for (int i = 0; i < SW_MAX_SLOTS; i++) check_vector(L, &r, i);
-  check_out(L, &r, at + 3, SW_TO_OUT);
-  check_out(L, &r, at + 4, SW_TO_STATE);
-  read_random(L, &r, at + 5);
+  check_out(L, &r, r.out, SW_TO_OUT);
+  check_out(L, &r, r.state, SW_TO_STATE);
 
   char text[400] = "";
   sw_status st = run_program(&r, results, text, sizeof text);
