@@ -17,7 +17,8 @@ local M = {}
 ---@field kind string               its name in core.optimizers; "function" for one written in Lua
 ---@field row swale.OptimizerRow    of core.optimizers; "none" for one written in Lua
 ---@field title string
----@field momentum swale.Hyperparameter|nil     of Adam: beta1
+---@field momentum swale.Hyperparameter|nil
+---@field momentum_name? string     its name in the optimizer's paper: beta1
 ---@field weight_decay swale.Hyperparameter|nil
 ---@field lr? swale.Hyperparameter
 ---@field clip_norm? number
@@ -30,8 +31,8 @@ local M = {}
 ---@field eps? number
 local ROWS <const>, HYPERS <const> = core.optimizers(), core.hyperparameters()
 
-local FIELDS = { "kind", "title", "row", "momentum", "weight_decay", "lr", "clip_norm", "groups",
-  "defaults", "step" }
+local FIELDS = { "kind", "title", "row", "momentum", "momentum_name", "weight_decay", "lr",
+  "clip_norm", "groups", "defaults", "step" }
 for _, row in pairs(ROWS) do
   for _, field in ipairs(row.fields) do FIELDS[#FIELDS + 1] = field.name end
 end
@@ -159,6 +160,7 @@ local function with_betas(where, o, spec, kind)
     local beta = options.value(where, ("betas[%d]"):format(i), betas[i], "nonnegative?")
     if beta and beta >= 1 then errors.misuse("%s: betas are below 1, not %g", where, beta) end
   end
+  o.momentum_name = "beta1"
   o.momentum, o.beta2, o.betas = betas[1], betas[2] or default(kind, "beta2"), nil
   return o
 end

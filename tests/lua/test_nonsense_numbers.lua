@@ -44,7 +44,7 @@ function TestNonsense:test_schedules_at_the_trainer()
   refused("it is 0 to 1", { momentum = sch.linear { from = 0.5, to = 2, epochs = 10 } })
   refused("momentum is 1.25", { momentum = sch.constant(1.25) })
   refused("momentum", { momentum = sch.piecewise { values = { 0.9, 2 }, at = { 4000 } } })
-  refused("of adam it is 0 or more and below 1", { optimizer = sw.optim.Adam {},
+  refused("of Adam it is beta1, 0 or more and below 1", { optimizer = sw.optim.Adam {},
     momentum = sch.linear { from = 0.5, to = 1, steps = 100 } })
   refused("lr is -", { lr = sch.cosine { from = 0.1, to = -0.1, epochs = 3 } })
   refused("weight_decay is -1", { weight_decay = sch.scale(sch.constant(1), -1) })
@@ -68,6 +68,9 @@ end
 function TestNonsense:test_a_rule_s_momentum_above_one()
   local trainer = make { momentum = function(s) return s.step == 2 and 1.5 or 0.5 end }
   lu.assert_error_msg_contains("it is 0 to 1", trainer.fit, trainer, { steps = 5 })
+  trainer = make { optimizer = sw.optim.AdamW {}, momentum = function() return 1 end }
+  lu.assert_error_msg_contains("adamw: momentum must be 0 or more and below 1", trainer.fit,
+    trainer, { steps = 5 })
 end
 
 function TestNonsense:test_max_below_min_and_parts_of_no_length()

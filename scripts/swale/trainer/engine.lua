@@ -49,7 +49,7 @@ local function check_settings(self)
   lengths.check({ settings = self.settings, averages = self.evaluator.averages,
     record = self.record }, n)
   for name, x in pairs(self.settings) do
-    scan.setting(name, x, self.settings, self.optimizer.row, n)
+    scan.setting(name, x, self.settings, self.optimizer, n)
   end
 end
 
@@ -111,9 +111,9 @@ end
 ---@param value swale.Hyperparameter
 function Engine:set(name, value)
   self.measurements:refuse("trainer." .. name)
-  hyper.check(name, value, self.optimizer.row)
+  hyper.check(name, value, self.optimizer)
   lengths.of_schedule(value, self.state.epoch_examples, "Trainer: " .. name)
-  scan.setting(name, value, self.settings, self.optimizer.row, self.state.epoch_examples)
+  scan.setting(name, value, self.settings, self.optimizer, self.state.epoch_examples)
   self.settings[name] = value
   if not self.rules then return end
   self.rules = hyper.replace(self.loop, self.settings, self.rules, name)

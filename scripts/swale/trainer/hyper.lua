@@ -38,10 +38,13 @@ end
 
 local function is_finite(value) return type(value) == "number" and value - value == 0 end
 
---- An optimizer's row may narrow the range of momentum.
+--- The range in an optimizer's row, which has one for momentum and may narrow it; nil: it has none.
+local function narrowed(name, optimizer) return optimizer.row[name] end
+
 local function fits(name, value, optimizer)
+  local own = narrowed(name, optimizer)
   return is_finite(value) and is_within(ROWS[name], taken(name, value))
-    and (name ~= "momentum" or is_within(optimizer.momentum, value))
+    and (not own or is_within(own, value))
 end
 
 --- A number of the range in words: all digits of a whole one.
@@ -53,17 +56,23 @@ local function interval_words(range)
   return ("%s to %s"):format(from, to)
 end
 
---- What it would have to be.
+local function range_words(row, value)
+  if row.whole and value < row.least then return "a batch has at least 1 example" end
+  if row.whole then return ("a batch has %s examples"):format(interval_words(row)) end
+  if row.most < math.huge then return "it is " .. interval_words(row) end
+  return is_finite(value) and "it must not be negative"
+    or "it must be a finite number that is not negative"
+end
+
+--- The allowed values, in words: where only the optimizer refuses the value, those of its row.
 local function wanted(name, value, optimizer)
-  local row = ROWS[name]
-  if name == "momentum" and is_within(row, value) then
-    return ("of %s it is %s"):format(optimizer.name, interval_words(optimizer.momentum))
-  elseif name == "batch_size" then
-    return ("a batch has %s examples"):format(interval_words(row))
-  elseif row.most < math.huge then
-    return "it is " .. interval_words(row)
+  local row, own = ROWS[name], narrowed(name, optimizer)
+  if own and is_within(row, value) then
+    local called = optimizer.momentum_name
+    return ("of %s it is %s%s"):format(optimizer.title, called and called .. ", " or "",
+      interval_words(own))
   end
-  return "it must be a finite number that is not negative"
+  return range_words(row, value)
 end
 
 ---Raises for a value that a schedule will have.
@@ -71,7 +80,7 @@ end
 ---@param value number
 ---@param from swale.Schedule
 ---@param step integer    the update it is for, from 1
----@param optimizer swale.OptimizerRow
+---@param optimizer swale.Optimizer
 function M.check_scheduled(name, value, from, step, optimizer)
   if fits(name, value, optimizer) then return end
   errors.misuse("Trainer: %s is %g at step %d (%s): %s", name, value, step, tostring(from),
@@ -83,27 +92,21 @@ end
 ---@param value any
 ---@param s swale.State
 function M.refuse(rule, value, s)
-  local row, words = ROWS[rule.name]
-  if not is_finite(value) then
-    words = "a rule returns a finite number"
-  elseif rule.name == "batch_size" then
-    words = value < 1 and "a batch has at least 1 example" or wanted(rule.name, value)
-  else
-    words = row.most < math.huge and "it is " .. interval_words(row) or "it must not be negative"
-  end
+  local words = is_finite(value) and range_words(ROWS[rule.name], value)
+    or "a rule returns a finite number"
   errors.misuse("the %s rule (%s) gave %s for step %d: %s", rule.name, place_of(rule.f),
     errors.shown(value), s.step + 1, words)
 end
 
-local function say(rule, s)
+local function value_of(rule, s)
   if not rule.held then return (rule.f(s, rule.mem)) end
   rule.held = false
   return rule.initial
 end
 
-local function say_from(rules, i, s)
-  if i == #rules then return say(rules[i], s) end
-  return say(rules[i], s), say_from(rules, i + 1, s)
+local function values_from(rules, i, s)
+  if i == #rules then return value_of(rules[i], s) end
+  return value_of(rules[i], s), values_from(rules, i + 1, s)
 end
 
 ---The function to call before each step: with the state and mem it returns each rule's value.
@@ -114,10 +117,10 @@ function M.asker(rules)
   local first = rules[1]
   if not first then return function() end end
   if #rules == 1 and not first.held then return first.f, first.mem end
-  return function(s) return say_from(rules, 1, s) end
+  return function(s) return values_from(rules, 1, s) end
 end
 
----A function that takes what they say and makes one step.
+---A function that takes their values and makes one step.
 ---@param loop swale.Loop
 ---@param rules swale.LiveRule[]
 ---@return fun(...: number): boolean|nil, ...
@@ -128,17 +131,14 @@ function M.stepper(loop, rules)
 end
 
 local function check_number(name, value, optimizer)
-  if name == "batch_size" and value < 1 then
-    errors.misuse("Trainer: batch_size is %s; a batch has at least 1 example", tostring(value))
-  elseif not fits(name, value, optimizer) then
-    errors.misuse("Trainer: %s is %s; %s", name, tostring(value), wanted(name, value, optimizer))
-  end
+  if fits(name, value, optimizer) then return end
+  errors.misuse("Trainer: %s is %s; %s", name, tostring(value), wanted(name, value, optimizer))
 end
 
 ---Checks a setting without a loop.
 ---@param name swale.Hyper
 ---@param x swale.Hyperparameter
----@param optimizer swale.OptimizerRow
+---@param optimizer swale.Optimizer
 function M.check(name, x, optimizer)
   if type(x) == "number" then check_number(name, x, optimizer) end
   if schedule.is_rule(x) then check_number(name, x.initial, optimizer) end

@@ -42,7 +42,7 @@ end
 ---@param name swale.Hyper
 ---@param x swale.Hyperparameter
 ---@param settings table<swale.Hyper, swale.Hyperparameter>
----@param optimizer swale.OptimizerRow
+---@param optimizer swale.Optimizer
 ---@param n integer      examples in an epoch
 function M.setting(name, x, settings, optimizer, n)
   if not (object.is_schedule(x) and x.native) then return end
@@ -70,7 +70,7 @@ function M.fit(engine, s, goal)
   for _, entry in ipairs(updates > 0 and natives(engine.settings) or {}) do
     for i = 0, points - 1 do
       local k = points > 1 and i * (updates - 1) // (points - 1) or 0
-      check_at(entry, engine.optimizer.row, s.step + k, s.examples + k * batch, batch,
+      check_at(entry, engine.optimizer, s.step + k, s.examples + k * batch, batch,
         s.epoch_examples)
     end
   end

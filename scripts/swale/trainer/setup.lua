@@ -29,7 +29,7 @@ function M.settings(o, optimizer)
   if settings.lr == nil then
     errors.misuse("Trainer: needs lr, a number, a schedule or a function of the state")
   end
-  for _, name in ipairs(hyper.NAMES) do hyper.check(name, settings[name], optimizer.row) end
+  for _, name in ipairs(hyper.NAMES) do hyper.check(name, settings[name], optimizer) end
   if optimizer.nesterov and settings.momentum == 0 then
     errors.misuse("Trainer: nesterov needs a momentum above 0")
   end
