@@ -1,5 +1,5 @@
 --- Checks every kind of layer in scripts/swale/nn on the instance and input of its sample(): what
---- its methods return agrees with what it computes, and nn/init.lua lists it.
+--- its methods return agrees with what it computes, and nn/init.lua and docs/reference.md list it.
 local contexts = require "swale.nn.context"
 local core = require "swale.core"
 local errors = require "swale.errors"
@@ -34,6 +34,9 @@ local function built(layer)
   return m
 end
 
+--- The parameters and buffers that the layer's forward takes.
+local function bound(layer) return #segments.of(layer) > 0 and built(layer):named() or {} end
+
 local function rest(x) return table.move(x:shape(), 2, x:ndim(), 1, {}) end
 
 --- The output of a layer in evaluation.
@@ -61,6 +64,14 @@ function TestLayers:test_the_list_is_the_folder()
   for name in pairs(nn) do
     local other = name:find "^%l" ~= nil or name == "GhostBatchNorm" -- makes BatchNorm
     lu.assert_true(other or kinds[name] ~= nil, ("nn.%s is a layer of no file in nn/"):format(name))
+  end
+end
+
+function TestLayers:test_each_kind_has_a_line_of_docs()
+  local page = assert(folders.read(FOLDER .. "/../../../docs/reference.md"))
+  for _, kind in ipairs(NAMES) do
+    local fault = "docs/reference.md names no " .. kind .. ": "
+    lu.assert_str_contains(page, "`" .. kind .. "`", false, fault)
   end
 end
 
@@ -138,7 +149,7 @@ end
 
 function TestLayers:test_statistics_are_those_of_the_input()
   each(function(layer, x)
-    local p = #segments.of(layer) > 0 and built(layer):named() or {}
+    local p = bound(layer)
     local found = layer:statistics(x, p)
     if not found then return end
     local mean, var = moments_of(x)
@@ -146,6 +157,100 @@ function TestLayers:test_statistics_are_those_of_the_input()
     lu.assert_true((found.moments:select(1, 2):to "float64" - var):norm() < 1e-6, "variance")
     lu.assert_equals(found.positions * #x * x:shape()[x:ndim()], x:numel(), "positions")
     for _, name in ipairs { "mean", "var", "count" } do assert_buffer(p, found[name], name) end
+  end)
+end
+
+-- ------------------------------------------------------------------ what it computes in evaluation
+
+--- Whether two tensors are equal but for roundings.
+local function same(a, b)
+  return table.concat(a:shape(), " ") == table.concat(b:shape(), " ")
+    and (a - b):norm() <= 1e-5 * b:norm()
+end
+
+--- The layer's map for a layer with parameters that keeps the shape: scale, shift, or nil.
+local function channel_map(layer, x)
+  if #layer:parameters() == 0 or x:dtype() == "int32" then return nil end
+  local zero = eager(layer, x * 0)
+  if not same(zero * 0, x * 0) then return nil end
+  local scale = eager(layer, x * 0 + 1) - zero
+  for _, t in ipairs { x, x * 3 } do
+    if not same(eager(layer, t), scale * t + zero) then return nil end
+  end
+  return scale, zero
+end
+
+function TestLayers:test_maps_channels_is_what_the_numbers_say()
+  each(function(layer, x, kind)
+    local channels = layer:maps_channels()
+    -- a Lambda is any function; a layer without buffers is no norm that could be folded
+    if channels or #layer:buffers() > 0 and kind ~= "Lambda" then
+      lu.assert_equals(channels, channel_map(layer, x) and x:shape()[x:ndim()], "maps_channels")
+    end
+    if not channels then return end
+    local scale, shift = layer:affine_map(bound(layer), nil)
+    lu.assert_true(same(eager(layer, x), scale * x + shift), "affine_map: is not the output")
+    local before = filled(core.zeros { channels }, "before")
+    scale, shift = layer:affine_map(bound(layer), before)
+    lu.assert_true(same(eager(layer, x + before), scale * x + shift), "affine_map: before")
+  end)
+end
+
+function TestLayers:test_folded_parameters_compute_the_scaled_output()
+  each(function(layer, x)
+    local outputs = layer:folds()
+    if not outputs then return end
+    local p = bound(layer)
+    local scale, shift = filled(core.zeros { outputs }, "scale"), core.zeros { outputs }
+    filled(shift, "shift")
+    local y = layer:call(x, layer:folded(p, scale, shift))
+    local plain = layer:call(x, p) - (p.bias or 0)
+    lu.assert_true(same(y, scale * plain + shift), "folded: is not scale y + shift")
+  end)
+end
+
+function TestLayers:test_rectifies_is_what_the_numbers_say()
+  each(function(layer, x)
+    local y = eager(layer, x):to "float64"
+    local least = ops.min(y):item()
+    local zeros = ops.sum(ops.eq(y, 0)):item()
+    lu.assert_equals(layer:rectifies(), least == 0 and zeros > 0, "rectifies")
+  end)
+end
+
+--- A layer with others inside is a chain if calling one after another computes the same.
+function TestLayers:test_chain_is_what_the_numbers_say()
+  each(function(layer, x)
+    local children = layer:children()
+    if #children == 0 then return lu.assert_nil(layer:chain(), "chain") end
+    local p = bound(layer)
+    local ok, y = pcall(function()
+      local value = x
+      for i, child in ipairs(children) do value = child.layer:call(value, p[i]) end
+      return value
+    end)
+    lu.assert_equals(layer:chain() ~= nil, ok and same(layer:call(x, p), y), "chain")
+  end)
+end
+
+--- A layer that refuses rows takes images, if its sample is of images, or says nothing.
+function TestLayers:test_takes_is_the_input_of_the_sample()
+  each(function(layer, x)
+    local takes = layer:takes()
+    if x:dtype() == "int32" then return lu.assert_equals(takes, "indices", "takes") end
+    if x:ndim() == 4 then
+      local refuses_rows = not pcall(eager, layer, x:reshape { #x, -1 })
+      lu.assert_equals(takes == "images", refuses_rows, "takes: images")
+    end
+    lu.assert_true(takes ~= "indices", "takes: the sample has no indices")
+  end)
+end
+
+function TestLayers:test_messages_have_the_sizes()
+  each(function(layer)
+    if #layer:parameters() > 0 and layer.kind ~= "Lambda" then
+      lu.assert_not_equals(layer:declared(), "", "declared")
+    end
   end)
 end
 

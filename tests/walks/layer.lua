@@ -26,8 +26,6 @@ function RMSNorm:forward(x, p)
   return x * p.weight / ops.sqrt(ops.mean(x * x, -1, true) + self.eps)
 end
 
-function RMSNorm:declared() return ("%d channels"):format(self.channels) end
-
 local OPTIONS = { eps = { "positive", 1e-5 }, name = "string?" }
 
 ---y = weight x / sqrt(mean of x^2 + eps), over the last axis.
@@ -43,16 +41,16 @@ end
 
 return M
 ]] },
-    { name = "output", of = "file", file = FILE, before = "function RMSNorm:declared()", text = [[
+    { name = "output", of = "file", file = FILE, before = "local OPTIONS = {", text = [[
 function RMSNorm:output(shape) return shape end
 ]], dropped = "nn%.RMSNorm does not define output%(shape%)" },
-    { name = "couples", of = "file", file = FILE, before = "function RMSNorm:declared()", text = [[
+    { name = "couples", of = "file", file = FILE, before = "local OPTIONS = {", text = [[
 function RMSNorm:couples() return nil end
 ]], dropped = "nn%.RMSNorm does not define couples%(%)" },
-    { name = "pytorch", of = "file", file = FILE, before = "function RMSNorm:declared()", text = [[
+    { name = "pytorch", of = "file", file = FILE, before = "local OPTIONS = {", text = [[
 RMSNorm.pytorch = orders.per_value
 ]], dropped = "nn%.RMSNorm does not define pytorch%(shape, order, walk%)" },
-    { name = "sample", of = "file", file = FILE, before = "function RMSNorm:declared()", text = [[
+    { name = "sample", of = "file", file = FILE, before = "local OPTIONS = {", text = [[
 function RMSNorm.sample() return M.RMSNorm(6), layer.example { 4, 6 } end
 ]], dropped = "nn%.RMSNorm does not define sample%(%)" },
     { name = "name in the list", file = "scripts/swale/nn/init.lua",
@@ -60,6 +58,13 @@ function RMSNorm.sample() return M.RMSNorm(6), layer.example { 4, 6 } end
       text = [[
   RMSNorm = require("swale.nn.rms_norm").RMSNorm,
 ]], dropped = "nn/init%.lua lacks RMSNorm" },
+    { name = "declared", of = "file", file = FILE, before = "local OPTIONS = {", text = [[
+function RMSNorm:declared() return ("%d channels"):format(self.channels) end
+
+]], dropped = "nn%.RMSNorm: .*: declared" },
+    { name = "line of docs", file = "docs/reference.md", part = "docs",
+      replace = "`LayerNorm` `GroupNorm`", text = "`LayerNorm` `GroupNorm` `RMSNorm`",
+      dropped = "reference%.md names no RMSNorm" },
   },
   tests = { { "lua", "^test_layers%." } },
 }

@@ -52,6 +52,10 @@ function M.parameters(self, shape, fan_in, fan_out)
   return list
 end
 
+---@param self swale.Layer
+---@return integer
+function M.folds(self) return self.outputs end
+
 ---Parameters with which a layer computes scale y + shift, where y is its output without bias.
 ---@param self swale.Layer
 ---@param p table

@@ -119,8 +119,7 @@ local function train(self, x, p, context)
   return y
 end
 
----Its map of x + before in evaluation: scale x + shift. The mean is subtracted before the scaling,
----so that a constant channel gives exactly its bias.
+---The mean is subtracted before the scaling, so that a constant channel gives exactly its bias.
 ---@param p table
 ---@param before? swale.Value     a bias to be added to x; none
 ---@return swale.Value scale, swale.Value shift     (channels)

@@ -25,6 +25,7 @@ local M = {}
 ---@field kernel integer[]
 local Conv2d = layer.kind "Conv2d"
 
+Conv2d.folds = affine.folds
 Conv2d.folded = affine.folded
 
 function Conv2d:parameters()

@@ -25,9 +25,11 @@ local M = {}
 ---@field kind string              "Linear"
 ---@field name? string             its part of paths, instead of its position
 ---@field place string             "file.lua:9", where it was made; "" if unknown
+---@field container boolean        its errors come from the layers inside, which name themselves
 ---@field sample fun(): swale.Layer, swale.Tensor   an instance and an input, (4, …) or more
 ---examples, on which tests check the methods; called without self
 local Layer = classes.new("layer")
+Layer.container = false
 
 ---The parameters of the layer itself, in the order they have in the weight vector.
 ---@return swale.Parameter[]
@@ -95,10 +97,34 @@ function Layer:chain() return nil end
 ---@return boolean
 function Layer:rectifies() return false end
 
----The number of channels, if it computes scale x + shift for each in evaluation (see affine_map of
----BatchNorm); else nil.
+---The number of channels, if it computes scale x + shift for each in evaluation; else nil. Such a
+---layer defines affine_map.
 ---@return integer|nil
 function Layer:maps_channels() return nil end
+
+---The map of x + before in evaluation, as scale x + shift.
+---@param _p table                 its parameters and buffers
+---@param _before? swale.Value     a bias to be added to x; none
+---@return swale.Value scale, swale.Value shift     (channels)
+function Layer:affine_map(_p, _before)
+  errors.misuse("nn.%s does not define affine_map(p, before), as a layer whose maps_channels() is a"
+    .. " number must", self.kind)
+end
+
+---The number of outputs, if scale y + shift of each output y without bias can be computed by other
+---parameters; else nil. Such a layer defines folded.
+---@return integer|nil
+function Layer:folds() return nil end
+
+---Parameters with which it computes scale y + shift, where y is its output without bias.
+---@param _p table
+---@param _scale swale.Value       (outputs)
+---@param _shift swale.Value
+---@return table
+function Layer:folded(_p, _scale, _shift)
+  errors.misuse("nn.%s does not define folded(p, scale, shift), as a layer whose folds() is a"
+    .. " number must", self.kind)
+end
 
 --- Raises for a layer that has buffers itself: the default may be wrong for it.
 local function check_no_buffers(self, method)

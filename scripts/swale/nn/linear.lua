@@ -19,6 +19,7 @@ local M = {}
 ---@field outputs integer
 local Linear = layer.kind "Linear"
 
+Linear.folds = affine.folds
 Linear.folded = affine.folded
 
 function Linear:parameters()

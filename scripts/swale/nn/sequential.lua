@@ -33,7 +33,8 @@ end
 
 --- A layer that only scales and shifts channels may be folded into the weights of the one before.
 local function can_fold(child, norm)
-  return norm and child.folded and child.outputs == norm:maps_channels()
+  local outputs = norm and child:folds()
+  return outputs and outputs == norm:maps_channels()
 end
 
 function Sequential:forward(x, p, context)
