@@ -254,19 +254,6 @@ void lx_check_options(lua_State *L, int arg, const char *who, const char *const 
   check_known(L, arg, who, names);
 }
 
-lx_option lx_option_of(const sw_field *f) {
-  static const lx_option_type types[] = {[SW_FIELD_NUMBER] = LX_NUMBER,
-                                         [SW_FIELD_WHOLE] = LX_WHOLE,
-                                         [SW_FIELD_FLAG] = LX_BOOLEAN,
-                                         [SW_FIELD_CHOICE] = LX_CHOICE};
-  return (lx_option){.name = f->name,
-                     .type = types[f->type],
-                     .offset = f->offset,
-                     .least = f->type == SW_FIELD_WHOLE ? (lua_Integer)f->range.least : 0,
-                     .most = f->type == SW_FIELD_WHOLE ? (lua_Integer)f->range.most : 0,
-                     .choices = f->choices};
-}
-
 static void check_rows(lua_State *L, int arg, const char *who, const lx_option *rows) {
   int n = 0;
   while (rows[n].name) n++;

@@ -1,6 +1,7 @@
 /* lua_optimizer.c: the tables of hyperparameters and optimizers; one update of a vector. */
 #include "lua_optimizer.h"
 
+#include <math.h>
 #include <string.h>
 
 /* ---- as options and arguments */
@@ -31,10 +32,17 @@ const lx_option *lx_push_with_hyper(lua_State *L, const lx_option *rows, size_t 
   return all;
 }
 
+/* The fields that an optimizer reads; an empty list where its row has none. */
+static const sw_field *fields_of(int kind) {
+  static const sw_field none = {.name = NULL};
+  const sw_field *fields = sw_optimizer_row_of(kind)->fields;
+  return fields ? fields : &none;
+}
+
 static int count_fields(void) {
   int n = 0;
   for (int kind = 0; kind < SW_OPTIMIZER_COUNT; kind++)
-    for (const sw_field *f = sw_optimizer_row_of(kind)->fields; f->name; f++) n++;
+    for (const sw_field *f = fields_of(kind); f->name; f++) n++;
   return n;
 }
 
@@ -48,7 +56,7 @@ const lx_option *lx_push_with_optimizer(lua_State *L, const lx_option *rows) {
   int n;
   lx_option *all = push_rows(L, rows, count_fields(), &n);
   for (int kind = 0; kind < SW_OPTIMIZER_COUNT; kind++)
-    for (const sw_field *f = sw_optimizer_row_of(kind)->fields; f->name; f++)
+    for (const sw_field *f = fields_of(kind); f->name; f++)
       if (!has_option(all, n, f->name)) all[n++] = (lx_option){.name = f->name, .type = LX_VALUE};
   return all;
 }
@@ -62,12 +70,24 @@ static sw_optimizer_kind check_kind(lua_State *L, int arg, const char *who) {
   return (sw_optimizer_kind)kind;
 }
 
+static int reads(sw_optimizer_kind kind, const char *name) {
+  for (const sw_field *f = fields_of((int)kind); f->name; f++)
+    if (strcmp(f->name, name) == 0) return 1;
+  return 0;
+}
+
+/* Raises on fields of other optimizers. */
+static void refuse_others(lua_State *L, int arg, const char *who, sw_optimizer_kind kind) {
+  for (int other = 0; other < SW_OPTIMIZER_COUNT; other++)
+    for (const sw_field *f = fields_of(other); f->name; f++)
+      if (!reads(kind, f->name))
+        lx_refuse_field(L, arg, who, sw_optimizer_row_of((int)kind)->name, f);
+}
+
 void lx_read_optimizer(lua_State *L, int arg, const char *who, sw_optimizer_options *o) {
   *o = sw_optimizer_defaults(check_kind(L, arg, who));
-  for (const sw_field *f = sw_optimizer_row_of((int)o->kind)->fields; f->name; f++) {
-    const lx_option row = lx_option_of(f);
-    lx_read_option(L, arg, who, &row, o);
-  }
+  refuse_others(L, arg, who, o->kind);
+  for (const sw_field *f = fields_of((int)o->kind); f->name; f++) lx_read_field(L, arg, who, f, o);
 }
 
 /* ---- the tables */
@@ -87,12 +107,6 @@ static void put_name(lua_State *L, const char *name) {
   lua_setfield(L, -2, "name");
 }
 
-static void put_interval(lua_State *L, sw_interval range) {
-  put_number(L, "least", range.least);
-  put_number(L, "most", range.most);
-  put_flag(L, "open", range.open);
-}
-
 /* hyperparameters() -> { { name =, least =, most =, open =, whole = }, … } */
 static int hyperparameters(lua_State *L) {
   lua_createtable(L, SW_HYPER_COUNT, 0);
@@ -100,25 +114,20 @@ static int hyperparameters(lua_State *L) {
     const sw_hyper_row *row = sw_hyper_row_of(h);
     lua_createtable(L, 0, 5);
     put_name(L, row->name);
-    put_interval(L, row->range);
+    lx_put_interval(L, row->range);
     put_flag(L, "whole", row->whole);
     lua_rawseti(L, -2, h + 1);
   }
   return 1;
 }
 
-static void push_fields(lua_State *L, const sw_field *f) {
+static void push_fields(lua_State *L, sw_optimizer_kind kind) {
+  const sw_optimizer_options defaults = sw_optimizer_defaults(kind);
   lua_newtable(L);
-  for (int i = 1; f->name; f++, i++) {
-    lua_createtable(L, 0, 5);
-    put_name(L, f->name);
-    if (f->type == SW_FIELD_FLAG) {
-      put_flag(L, "default", 0);
-    } else {
-      put_number(L, "default", f->fallback);
-      put_interval(L, f->range);
-    }
-    lua_rawseti(L, -2, i);
+  int n = 0;
+  for (const sw_field *f = fields_of((int)kind); f->name; f++) {
+    lx_push_field(L, f, &defaults);
+    lua_rawseti(L, -2, ++n);
   }
 }
 
@@ -144,9 +153,9 @@ static int optimizers(lua_State *L) {
     put_flag(L, "external", row->external);
     lua_createtable(L, 0, 4);
     put_number(L, "default", row->momentum);
-    put_interval(L, row->momentum_range);
+    lx_put_interval(L, row->momentum_range);
     lua_setfield(L, -2, "momentum");
-    push_fields(L, row->fields);
+    push_fields(L, (sw_optimizer_kind)kind);
     lua_setfield(L, -2, "fields");
     lua_setfield(L, -2, row->name);
   }
@@ -165,18 +174,42 @@ static const lx_option numbers_options[] = {{.name = "step",
 
 static const lx_option no_options[] = {{.name = "optimizer", .type = LX_VALUE}, {.name = NULL}};
 
+/* Pushes the vectors that the state has; returns whether there are any. */
+static int push_found(lua_State *L, const sw_optimizer_row *row, int n) {
+  const char *found = NULL, *missing = NULL;
+  for (int i = 0; i < n; i++) {
+    if (lua_isnil(L, lx_push_option(L, 4, row->moment[i])))
+      missing = row->moment[i];
+    else
+      found = row->moment[i];
+  }
+  if (found && missing) lx_error(L, "update: state has %s but not %s", found, missing);
+  return found != NULL;
+}
+
 /* Pushes the vectors that it keeps, found in the state or new. */
 static sw_status push_kept(lua_State *L, const sw_optimizer_row *row, int n, int *fresh) {
+  if (push_found(L, row, n)) return SW_OK;
+  lua_pop(L, n);
+  *fresh = 1;
   for (int i = 0; i < n; i++) {
-    if (!lua_isnil(L, lx_push_option(L, 4, row->moment[i]))) continue;
-    lua_pop(L, 1);
     sw_tensor **box = lx_push_tensor(L);
     const sw_tensor *w = lx_check_tensor(L, 2, "update", "w");
     sw_status st = sw_tensor_new(lx_context(L), sw_tensor_dtype(w), sw_tensor_shape(w), box);
     if (st != SW_OK) return st;
-    *fresh = 1;
   }
   return SW_OK;
+}
+
+/* Raises if a hyperparameter without a default was not given. */
+static void check_given(lua_State *L, const sw_update *u) {
+  for (int h = 0; h < SW_HYPER_COUNT; h++) {
+    const sw_hyper_row *row = sw_hyper_row_of(h);
+    if (h == SW_HYPER_BATCH_SIZE || !isnan(row->fallback) || !isnan(u->hyper[h])) continue;
+    if (lua_isnil(L, lx_push_option(L, 5, row->name)))
+      lx_error(L, "update: %s is missing", row->name);
+    lua_pop(L, 1);
+  }
 }
 
 static int update(lua_State *L) {
@@ -190,6 +223,7 @@ static int update(lua_State *L) {
   u.hyper[SW_HYPER_MOMENTUM] = sw_optimizer_row_of((int)o.kind)->momentum;
   lx_read_options(L, 5, "update",
                   lx_push_with_hyper(L, numbers_options, offsetof(sw_update, hyper)), &u);
+  check_given(L, &u);
   const sw_optimizer_row *row = sw_optimizer_row_of((int)o.kind);
   int n = sw_optimizer_moments(o.kind, u.hyper[SW_HYPER_MOMENTUM]);
   int at = lua_gettop(L) + 1;

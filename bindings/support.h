@@ -152,8 +152,15 @@ void lx_read_options(lua_State *L, int arg, const char *who, const lx_option *ro
 void lx_check_options(lua_State *L, int arg, const char *who, const char *const *names);
 /* Reads one of them. */
 void lx_read_option(lua_State *L, int arg, const char *who, const lx_option *row, void *into);
-/* The option that a field of the core is, of a number, a flag or a choice. */
-lx_option lx_option_of(const sw_field *f);
+/* Reads a field of the core from the option of its name into the struct. A list leaves its table
+ * and its memory on the stack. */
+void lx_read_field(lua_State *L, int arg, const char *who, const sw_field *f, void *into);
+/* Raises "who: owner takes no name" if the option is given. */
+void lx_refuse_field(lua_State *L, int arg, const char *who, const char *owner, const sw_field *f);
+/* Pushes { name =, default =, least =, most =, open = }; the range is that of a number. */
+void lx_push_field(lua_State *L, const sw_field *f, const void *defaults);
+/* Puts least, most and open into the table at the top. */
+void lx_put_interval(lua_State *L, sw_interval range);
 /* Pushes an option of a table; returns its stack index. */
 int lx_push_option(lua_State *L, int arg, const char *name);
 

@@ -6,8 +6,6 @@
 
 /* -------------------------------------------------------------- rows */
 
-static const sw_field no_fields[] = {{.name = NULL}};
-
 static const sw_field sgd_fields[] = {
     {.name = "dampening",
      .type = SW_FIELD_NUMBER,
@@ -55,7 +53,7 @@ static const sw_optimizer_row row_adamw = {.name = "adamw", /* weight decay is a
                                            .fields = adam_fields};
 
 static const sw_optimizer_row row_none = {
-    .name = "none", .external = 1, .momentum_range = {0, 1, 0}, .fields = no_fields};
+    .name = "none", .external = 1, .momentum_range = {0, 1, 0}};
 
 static const sw_optimizer_row *const rows[SW_OPTIMIZER_COUNT] = {
 #define OPTIMIZER(name) [SW_OPTIMIZER_##name] = &row_##name,
@@ -68,25 +66,17 @@ const sw_optimizer_row *sw_optimizer_row_of(int kind) {
 
 /* -------------------------------------------------------------- options */
 
-static void *field_of(sw_optimizer_options *o, const sw_field *f) { return (char *)o + f->offset; }
-
 sw_optimizer_options sw_optimizer_defaults(sw_optimizer_kind kind) {
   sw_optimizer_options o = {.kind = kind};
-  for (const sw_field *f = rows[kind]->fields; f->name; f++)
-    if (f->type == SW_FIELD_NUMBER) memcpy(field_of(&o, f), &f->fallback, sizeof f->fallback);
+  for (const sw_field *f = rows[kind]->fields; f && f->name; f++) sw_field_default(f, &o);
   return o;
 }
 
 sw_status swi_optimizer_check(sw_context *ctx, const sw_optimizer_options *o) {
   const sw_optimizer_row *row = sw_optimizer_row_of((int)o->kind);
   if (!row) return sw_fail(ctx, SW_EARG, "optimizer: unknown kind %d", (int)o->kind);
-  sw_optimizer_options copy = *o;
-  for (const sw_field *f = row->fields; f->name; f++) {
-    if (f->type != SW_FIELD_NUMBER) continue;
-    double x;
-    memcpy(&x, field_of(&copy, f), sizeof x);
-    SW_TRY(sw_interval_check(ctx, row->name, f->name, f->range, x));
-  }
+  for (const sw_field *f = row->fields; f && f->name; f++)
+    SW_TRY(sw_field_check(ctx, row->name, f, o));
   return row->check ? row->check(ctx, o) : SW_OK;
 }
 

@@ -28,7 +28,7 @@ typedef struct sw_optimizer_row {
   int external;                   /* it updates nothing: the caller does, by sw_loop_gradient */
   double momentum;                /* until it is set */
   sw_interval momentum_range;
-  const sw_field *fields; /* of sw_optimizer_options that it reads */
+  const sw_field *fields; /* of sw_optimizer_options that it reads; NULL: none */
   /* Checks fields against each other; NULL: nothing to check. SW_ERANGE, SW_EARG. */
   sw_status (*check)(sw_context *ctx, const sw_optimizer_options *o);
 } sw_optimizer_row;

@@ -9,49 +9,45 @@
 struct sw_schedule {
   sw_context *ctx;
   int64_t references;
-  sw_schedule_spec spec; /* its lists lie behind this struct, in the same block */
+  sw_schedule_spec spec; /* its lists follow this struct in the same block */
   size_t bytes;
-  int clocks;      /* that it or a part of it reads */
-  int size, depth; /* of the tree; a part that is there twice counts twice */
+  int clocks;      /* that it and its parts read */
+  int size, depth; /* of the tree; a part that occurs twice counts twice */
 };
 
 /* -------------------------------------------------------------- making */
 
-static size_t bytes_of(const sw_schedule_spec *s) {
-  return sizeof(sw_schedule) + (size_t)s->n_values * sizeof *s->values +
-         (size_t)(s->n_marks + s->n_durations) * sizeof *s->marks +
-         (size_t)s->n_parts * sizeof *s->parts;
+static size_t list_bytes(const sw_field *f, const sw_schedule_spec *s) {
+  int n;
+  (void)sw_field_list(f, s, &n);
+  return (size_t)n * f->element;
 }
 
-static const void *append(char **at, const void *list, size_t bytes) {
-  void *copy = *at;
-  if (bytes > 0) memcpy(copy, list, bytes);
-  *at += bytes;
-  return copy;
+/* Empties the lists that the kind does not read. */
+static void drop_other_lists(sw_schedule_spec *s) {
+  for (const sw_field *f = sw_schedule_fields(); f->name; f++)
+    if (f->element > 0 && !sw_schedule_reads(s->kind, f))
+      memset((char *)s + f->count, 0, sizeof(int));
+}
+
+static size_t bytes_of(const sw_schedule_spec *s) {
+  size_t bytes = sizeof(sw_schedule);
+  for (const sw_field *f = sw_schedule_fields(); f->name; f++)
+    if (f->element > 0) bytes += list_bytes(f, s);
+  return bytes;
 }
 
 static void copy_lists(sw_schedule *s) {
-  sw_schedule_spec *spec = &s->spec;
   char *at = (char *)(s + 1);
-  spec->parts = append(&at, spec->parts, (size_t)spec->n_parts * sizeof *spec->parts);
-  spec->values = append(&at, spec->values, (size_t)spec->n_values * sizeof *spec->values);
-  spec->marks = append(&at, spec->marks, (size_t)spec->n_marks * sizeof *spec->marks);
-  spec->durations =
-      append(&at, spec->durations, (size_t)spec->n_durations * sizeof *spec->durations);
-}
-
-/* Where a part begins is only known on the chain's own scale. */
-static sw_status check_chain(sw_context *ctx, const sw_schedule_spec *spec, int clocks) {
-  for (int i = 1; spec->n_durations > 0 && i < spec->n_parts; i++) {
-    if (!(spec->parts[i]->clocks & ~clocks)) continue;
-    int steps = clocks == SWI_CLOCK_STEPS;
-    return sw_fail(ctx, SW_EARG,
-                   "schedule: a chain with durations in %s has a part (number %d) that counts %s; "
-                   "where that begins cannot be known beforehand",
-                   steps ? "steps" : "examples or epochs", i + 1,
-                   steps ? "examples or epochs" : "steps");
+  for (const sw_field *f = sw_schedule_fields(); f->name; f++) {
+    if (f->element == 0) continue;
+    int n;
+    const void *list = sw_field_list(f, &s->spec, &n);
+    const size_t bytes = (size_t)n * f->element;
+    if (bytes > 0) memcpy(at, list, bytes);
+    memcpy((char *)&s->spec + f->offset, &at, sizeof at);
+    at += bytes;
   }
-  return SW_OK;
 }
 
 static sw_status measure_tree(sw_context *ctx, const sw_schedule_spec *spec, int *clocks, int *size,
@@ -73,22 +69,25 @@ static sw_status measure_tree(sw_context *ctx, const sw_schedule_spec *spec, int
 sw_status sw_schedule_new(sw_context *ctx, const sw_schedule_spec *spec, sw_schedule **out) {
   int clocks, size, depth;
   SW_TRY(swi_schedule_check(ctx, spec, &clocks));
-  SW_TRY(check_chain(ctx, spec, clocks));
-  SW_TRY(measure_tree(ctx, spec, &clocks, &size, &depth));
-  sw_schedule *s = swi_alloc(ctx, bytes_of(spec));
+  sw_schedule_spec own = *spec;
+  drop_other_lists(&own);
+  SW_TRY(measure_tree(ctx, &own, &clocks, &size, &depth));
+  sw_schedule *s = swi_alloc(ctx, bytes_of(&own));
   if (!s) return SW_ENOMEM;
   *s = (sw_schedule){.ctx = sw_context_retain(ctx),
                      .references = 1,
-                     .spec = *spec,
-                     .bytes = bytes_of(spec),
+                     .spec = own,
+                     .bytes = bytes_of(&own),
                      .clocks = clocks,
                      .size = size,
                      .depth = depth};
   copy_lists(s);
-  for (int i = 0; i < spec->n_parts; i++) sw_schedule_retain(spec->parts[i]);
+  for (int i = 0; i < own.n_parts; i++) sw_schedule_retain(own.parts[i]);
   *out = s;
   return SW_OK;
 }
+
+int swi_schedule_clocks(const sw_schedule *s) { return s->clocks; }
 
 sw_schedule *sw_schedule_retain(sw_schedule *s) {
   s->references++;

@@ -8,16 +8,7 @@
 #ifndef SW_SCHEDULE_H
 #define SW_SCHEDULE_H
 
-#include <stdint.h>
-
 #include "train/field.h"
-
-typedef enum sw_unit { SW_STEPS, SW_EXAMPLES, SW_EPOCHS } sw_unit;
-
-typedef struct sw_duration {
-  double amount;
-  sw_unit unit;
-} sw_duration;
 
 typedef struct sw_progress {
   int64_t step;          /* updates made */
@@ -38,7 +29,7 @@ typedef enum sw_decay { SW_DECAY_COSINE, SW_DECAY_LINEAR, SW_DECAY_ONE_MINUS_SQR
 
 typedef struct sw_schedule sw_schedule;
 
-/* What a schedule is made of; a kind reads the fields of its row alone. */
+/* What a schedule is made of; a kind reads the fields of its row alone, the others are ignored. */
 typedef struct sw_schedule_spec {
   sw_schedule_kind kind;
   double value, from, to, max, min;
@@ -74,10 +65,9 @@ SW_API double sw_schedule_at(const sw_schedule *s, const sw_progress *p);
 SW_API const char *sw_schedule_kind_name(int kind);
 /* All fields of a spec but its kind. */
 SW_API const sw_field *sw_schedule_fields(void);
-/* A spec of a kind in which fields have their defaults; no parts, no marks. */
+/* Whether a kind reads this one of them. */
+SW_API int sw_schedule_reads(sw_schedule_kind kind, const sw_field *f);
+/* A spec of a kind in which the fields it reads have their defaults; no parts, no marks. */
 SW_API sw_schedule_spec sw_schedule_defaults(sw_schedule_kind kind);
-
-/* Examples at which a duration (not one in steps) is reached. */
-SW_API double sw_duration_examples(sw_duration d, int64_t epoch_examples);
 
 #endif

@@ -23,10 +23,27 @@ static double chain_at(const sw_schedule_spec *s, const swi_progress *p) {
   return swi_schedule_at(s->parts[i], &here);
 }
 
+/* A part that counts on another scale than the durations has no known start. */
+static sw_status check_starts(sw_context *ctx, const sw_schedule_spec *s) {
+  int clocks = 0;
+  for (int i = 0; i < s->n_durations; i++) clocks |= swi_duration_clock(s->durations[i]);
+  for (int i = 1; i < s->n_parts; i++) {
+    if (!(swi_schedule_clocks(s->parts[i]) & ~clocks)) continue;
+    int steps = clocks == SWI_CLOCK_STEPS;
+    return sw_fail(ctx, SW_EARG,
+                   "schedule: a chain with durations in %s has a part (number %d) that counts %s; "
+                   "its start cannot be known beforehand",
+                   steps ? "steps" : "examples or epochs", i + 1,
+                   steps ? "examples or epochs" : "steps");
+  }
+  return SW_OK;
+}
+
 static sw_status check_chain(sw_context *ctx, const sw_schedule_spec *s) {
-  if (s->n_durations == s->n_parts || s->n_durations == s->n_parts - 1) return SW_OK;
-  return sw_fail(ctx, SW_EARG, "schedule: a chain of %d wants %d durations, got %d", s->n_parts,
-                 s->n_parts - 1, s->n_durations);
+  const int n = s->n_parts, least = n - 1;
+  if (s->n_durations == n || s->n_durations == least) return check_starts(ctx, s);
+  return sw_fail(ctx, SW_EARG, "schedule: a chain of %d schedule%s needs %d duration%s, got %d", n,
+                 n == 1 ? "" : "s", least, least == 1 ? "" : "s", s->n_durations);
 }
 
 const swi_schedule_row swi_schedule_chain = {.name = "chain",
@@ -60,17 +77,11 @@ static sw_status check_clamp(sw_context *ctx, const sw_schedule_spec *s) {
   return sw_fail(ctx, SW_ERANGE, "schedule: cannot clamp into %g to %g", s->min, s->max);
 }
 
-static void no_bounds(sw_schedule_spec *s) {
-  s->min = -HUGE_VAL;
-  s->max = HUGE_VAL;
-}
-
 const swi_schedule_row swi_schedule_clamp = {.name = "clamp",
-                                             .fields = {SWI_SCHEDULES},
+                                             .fields = {SWI_LOWEST, SWI_HIGHEST, SWI_SCHEDULES},
                                              .at = clamp_at,
                                              .one_part = 1,
-                                             .check = check_clamp,
-                                             .defaults = no_bounds};
+                                             .check = check_clamp};
 
 /* The whole number below (or just above, by rounding). */
 static double floor_at(const sw_schedule_spec *s, const swi_progress *p) {

@@ -96,8 +96,9 @@ static double piecewise_at(const sw_schedule_spec *s, const swi_progress *p) {
 
 static sw_status check_piecewise(sw_context *ctx, const sw_schedule_spec *s) {
   if (s->n_values == s->n_marks + 1) return SW_OK;
-  return sw_fail(ctx, SW_EARG, "schedule: %d marks want %d values, got %d", s->n_marks,
-                 s->n_marks + 1, s->n_values);
+  return sw_fail(ctx, SW_EARG, "schedule: %d mark%s need%s %d value%s, got %d", s->n_marks,
+                 s->n_marks == 1 ? "" : "s", s->n_marks == 1 ? "s" : "", s->n_marks + 1,
+                 s->n_marks == 0 ? "" : "s", s->n_values);
 }
 
 const swi_schedule_row swi_schedule_piecewise = {.name = "piecewise",

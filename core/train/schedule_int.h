@@ -17,6 +17,8 @@ enum {
   SWI_TO,
   SWI_MAX,
   SWI_MIN,
+  SWI_LOWEST, /* min and max where they may be infinite */
+  SWI_HIGHEST,
   SWI_GAMMA,
   SWI_POWER,
   SWI_FRACTION,
@@ -37,8 +39,9 @@ enum {
 
 typedef struct swi_schedule_row {
   const char *name;
-  unsigned char fields[8]; /* that it reads */
-  int one_part;            /* of a kind with parts: there is one; else one or more */
+  unsigned char
+      fields[SWI_SCHEDULE_FIELDS]; /* that it reads; 0 or the end of the array ends them */
+  int one_part;                    /* of a kind with parts: there is one; else one or more */
   double (*at)(const sw_schedule_spec *s, const swi_progress *p);
   /* Checks fields against each other; NULL: nothing to check. */
   sw_status (*check)(sw_context *ctx, const sw_schedule_spec *s);
@@ -66,7 +69,12 @@ double swi_duration_length(sw_duration d, int64_t epoch_examples);
 /* Which clocks a schedule reads. */
 enum { SWI_CLOCK_STEPS = 1, SWI_CLOCK_EXAMPLES = 2 };
 
-/* Whether a spec's own fields are good (not its parts), and which clocks they name. */
+int swi_schedule_clocks(const sw_schedule *s); /* and its parts */
+/* None where the duration is 0. */
+int swi_duration_clock(sw_duration d);
+
+/* Whether the fields that a spec's kind reads are good, and which clocks its durations (not its
+ * parts) name. */
 sw_status swi_schedule_check(sw_context *ctx, const sw_schedule_spec *s, int *clocks);
 
 #endif

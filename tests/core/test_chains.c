@@ -1,5 +1,6 @@
 /* test_chains.c: schedules made of schedules. */
 #include "schedule_check.h"
+#include "train/schedule_int.h"
 
 static sw_schedule *line(double from, double to, sw_duration period) {
   return make(
@@ -121,7 +122,7 @@ TEST(test_refuses) {
   sw_schedule *steps_line = line(0, 1, steps(5)), *epochs_line = line(0, 1, epochs(5));
   sw_schedule *const both[] = {epochs_line, steps_line};
   sw_schedule_spec s = {.kind = SW_SCHEDULE_chain, .n_parts = 2, .parts = both};
-  refused(s, SW_EARG, "a chain of 2 wants 1 durations, got 0");
+  refused(s, SW_EARG, "a chain of 2 schedules needs 1 duration, got 0");
   s.n_durations = 1;
   s.durations = (sw_duration[]){epochs(1)};
   refused(s, SW_EARG, "a part (number 2) that counts steps");
@@ -134,10 +135,54 @@ TEST(test_refuses) {
   sw_schedule_release(epochs_line);
 }
 
+/* Fields that a kind does not read are neither checked nor copied. */
+TEST(test_ignores_fields_of_other_kinds) {
+  sw_schedule *const both[] = {line(0, 1, epochs(5)), line(0, 1, steps(5))};
+  const sw_duration stray[] = {epochs(-1)};
+  sw_schedule *constant = make((sw_schedule_spec){.kind = SW_SCHEDULE_constant,
+                                                  .value = 3,
+                                                  .period = epochs(-3),
+                                                  .n_values = 4,
+                                                  .n_marks = 4,
+                                                  .n_parts = 4});
+  sw_schedule *product = make((sw_schedule_spec){.kind = SW_SCHEDULE_product,
+                                                 .n_parts = 2,
+                                                 .parts = both,
+                                                 .n_durations = 1,
+                                                 .durations = stray});
+  CHECK(at(constant, 7) == 3);
+  assert_near(at(product, 2), 2.0 / 50 * 2 / 5, 1e-15);
+  sw_schedule *const all[] = {constant, product, both[0], both[1]};
+  for (int i = 0; i < 4; i++) sw_schedule_release(all[i]);
+}
+
+TEST(test_each_field_that_a_kind_reads_is_in_the_table_once) {
+  for (int kind = 0; kind < SW_SCHEDULE_KIND_COUNT; kind++) {
+    const swi_schedule_row *row = swi_schedule_row_of(kind);
+    int listed = 0, found = 0;
+    while (listed < SWI_SCHEDULE_FIELDS && row->fields[listed]) listed++;
+    for (const sw_field *f = sw_schedule_fields(); f->name; f++)
+      found += sw_schedule_reads((sw_schedule_kind)kind, f);
+    if (listed == 0 || found != listed) fail_msg("%s reads %d of %d", row->name, found, listed);
+  }
+}
+
 TEST(test_refuses_numbers) {
+  refused(
+      (sw_schedule_spec){.kind = SW_SCHEDULE_one_cycle, .period = steps(1), .shape = (sw_decay)3},
+      SW_EARG, "shape must be choice 0 to 2, got 3");
+  sw_schedule *const one[] = {line(0, 1, steps(5))};
+  refused((sw_schedule_spec){.kind = SW_SCHEDULE_clamp,
+                             .min = (double)NAN,
+                             .max = HUGE_VAL,
+                             .n_parts = 1,
+                             .parts = one},
+          SW_ERANGE, "min must be a number, got nan");
+  sw_schedule_release(one[0]);
   refused((sw_schedule_spec){.kind = SW_SCHEDULE_product}, SW_EARG, "one schedule or more");
   refused((sw_schedule_spec){.kind = SW_SCHEDULE_clamp}, SW_EARG, "of one schedule, got 0");
-  refused((sw_schedule_spec){.kind = SW_SCHEDULE_piecewise}, SW_EARG, "want 1 values, got 0");
+  refused((sw_schedule_spec){.kind = SW_SCHEDULE_piecewise}, SW_EARG,
+          "0 marks need 1 value, got 0");
   refused((sw_schedule_spec){.kind = SW_SCHEDULE_exponential, .period = steps(1)}, SW_ERANGE,
           "gamma must be positive, got 0");
   refused((sw_schedule_spec){.kind = SW_SCHEDULE_polynomial, .power = -1, .period = steps(1)},
@@ -193,5 +238,7 @@ TEST(test_out_of_memory) {
 RUN_CLEAN_TESTS(CLEAN(test_chain_restarts_the_clocks), CLEAN(test_chain_while_the_batch_grows),
                 CLEAN(test_chain_of_cycles), CLEAN(test_arithmetic),
                 CLEAN(test_annealing_is_a_product), CLEAN(test_refuses),
+                CLEAN(test_ignores_fields_of_other_kinds),
+                CLEAN(test_each_field_that_a_kind_reads_is_in_the_table_once),
                 CLEAN(test_refuses_numbers), CLEAN(test_refuses_trees_that_are_too_large),
                 CLEAN(test_out_of_memory))

@@ -50,10 +50,51 @@ function TestSchedules:test_refuses()
   raises("marks must be a table, got 1", core.schedule,
     { kind = "multi_step", value = 1, marks = { 1 } })
   raises("a part must be a schedule, got 3", core.schedule, { kind = "product", schedules = { 3 } })
-  raises("wants 0 durations", core.schedule,
+  raises("a chain of 1 schedule needs 0 durations, got 2", core.schedule,
     { kind = "chain", schedules = { line(0, 1, 1) }, durations = { epochs(1), epochs(2) } })
   raises('shape must be "cosine", "linear" or "1-sqrt"', core.schedule,
     { kind = "one_cycle", shape = "round" })
+  raises('unknown option "perod"', core.schedule, { kind = "constant", value = 1, perod = 3 })
+end
+
+--- A value that the type of a field accepts.
+local GIVEN = { shape = "linear", three_phase = true, multiplier = 2, values = { 1 },
+  durations = { epochs(1) }, marks = { epochs(1) }, schedules = { line(0, 1, 1) },
+  period = epochs(1), down = epochs(1), warmup = epochs(1), stable = epochs(1),
+  decay = epochs(1) }
+
+function TestSchedules:test_a_kind_takes_its_own_fields_alone()
+  local all = {}
+  for _, kind in ipairs(core.schedule_kinds()) do
+    for _, field in ipairs(core.schedule_fields(kind)) do all[field.name] = true end
+  end
+  lu.assert_true(all.schedules and all.shape and all.min)
+  for _, kind in ipairs(core.schedule_kinds()) do
+    local own = {}
+    for _, field in ipairs(core.schedule_fields(kind)) do own[field.name] = field end
+    for name in pairs(all) do
+      if not own[name] then
+        raises(("schedule: %s takes no %s"):format(kind, name), core.schedule,
+          { kind = kind, [name] = GIVEN[name] or 1 })
+      end
+    end
+  end
+  raises("schedule: product takes no durations", core.schedule, { kind = "product",
+    schedules = { line(0, 1, 1) }, durations = { epochs(1) } })
+end
+
+function TestSchedules:test_fields_have_defaults()
+  local function default(kind, name)
+    for _, field in ipairs(core.schedule_fields(kind)) do
+      if field.name == name then return field.default end
+    end
+  end
+  lu.assert_equals({ default("clamp", "min"), default("clamp", "max") }, { -math.huge, math.huge })
+  lu.assert_equals({ default("one_cycle", "shape"), default("warmup_stable_decay", "shape") },
+    { "cosine", "1-sqrt" })
+  lu.assert_equals({ default("one_cycle", "fraction"), default("one_cycle", "three_phase"),
+    default("cosine_restarts", "multiplier") }, { 0.3, false, 1 })
+  lu.assert_nil(default("step", "period"))
 end
 
 TestAverages = {}

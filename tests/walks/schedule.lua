@@ -18,10 +18,14 @@ static double inverse_time_at(const sw_schedule_spec *s, const swi_progress *p) 
     { name = "row", file = CURVES, before = "/* from -> max, max, max -> to in the given shape",
       text = [[
 const swi_schedule_row swi_schedule_inverse_time = {.name = "inverse_time",
-                                                    .fields = {SWI_VALUE, SWI_GAMMA, SWI_PERIOD},
-                                                    .at = inverse_time_at};
+                                                    .at = inverse_time_at, .fields = {
+                                                        SWI_VALUE, SWI_PERIOD}};
 
 ]], dropped = "undefined reference to .swi_schedule_inverse_time" },
+    { name = "field in the row", of = "row", file = CURVES,
+      after = ".at = inverse_time_at, .fields = {",
+      text = "                                                        SWI_GAMMA,\n",
+      dropped = "schedule: inverse_time takes no gamma" },
     { name = "constructor", file = "scripts/swale/schedule/kinds.lua",
       before = "---@class swale.InverseSqrtOptions", text = [[
 ---@class swale.InverseTimeOptions

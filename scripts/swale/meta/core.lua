@@ -378,56 +378,23 @@ function Source:gather(index, seed, position) end
 local NativeSchedule = {}
 ---@alias swale.NativeDuration { amount: number, unit: "steps"|"examples"|"epochs" }
 
----A schedule, t being its clock: updates made, or examples seen by them, from 0. Each kind reads the fields after it, the
----others are left out; fields in [] have a default. All durations of one schedule are in steps, or none is.
----    constant             value
----    step                 value, [gamma 1], period             value gamma^floor(t / period)
----    multi_step           value, [gamma 1], marks              value gamma^(number of marks <= t); factors above 1 grow
----    piecewise            values, marks                        values[1 + number of marks <= t]; one value more than marks
----    exponential          value, gamma, period                 value gamma^(t / period), without stairs
----    linear               from, to, period                     then constant
----    polynomial           from, [to 0], [power 1], period      (from - to) (1 - t / period)^power + to, then constant
----    cosine               from, [to 0], period                 half a wave, then constant (PyTorch's rises again)
----    cosine_restarts      from, [to 0], period, [multiplier 1] each wave multiplier (whole) times as long as the last
----    cyclic               max, min, period                     Izmailov et al. 2018, section 3.1; counts the coming update in
----    triangular           max, min, period (up), [down]        CyclicLR; triangular2 halves the height at each cycle,
----    triangular2, exp_range                                    exp_range takes it times gamma^t, t in the unit of period
----    one_cycle            from, max, to, period (all of it), [fraction 0.3], [shape "cosine"|"linear"], [three_phase]
----    warmup_stable_decay  [from 0], max, [to 0], [warmup], [stable], decay, [shape "1-sqrt"|"linear"|"cosine"]
----    inverse_sqrt         [from 0], value, period (warm-up)    linear, then value sqrt(period / t)
----    chain                schedules, durations                 one after another, each one's clock from 0; durations of all but the
----                                                              last, which goes on. A part that counts steps wants durations in steps
----    scale                schedules (one), value               value times it
----    product              schedules
----    clamp                schedules (one), [min], [max]
----    floor                schedules (one)                      the whole number below, as the loop takes batch sizes
----@class swale.NativeScheduleOptions
----@field kind string
----@field value? number
----@field from? number
----@field to? number
----@field max? number
----@field min? number
----@field gamma? number
----@field power? number
----@field fraction? number            where the top of one_cycle is, 0 … 1 (PyTorch: pct_start)
----@field multiplier? integer
----@field shape? "cosine"|"linear"|"1-sqrt"
----@field three_phase? boolean
----@field period? swale.NativeDuration
----@field down? swale.NativeDuration
----@field warmup? swale.NativeDuration   may be of 0
----@field stable? swale.NativeDuration   may be of 0
----@field decay? swale.NativeDuration
----@field values? number[]
----@field marks? swale.NativeDuration[]      ascending; one that comes twice counts twice
----@field durations? swale.NativeDuration[]
----@field schedules? swale.NativeSchedule[]
+---@class swale.Field: swale.Interval   least, most and open: of a number
+---@field name string
+---@field default number|boolean|string|nil   nil: of durations, lists and schedules
+
+---@class swale.NativeScheduleOptions: { [string]: any }
+---@field kind string               of core.schedule_kinds; the others are those of core.schedule_fields(kind)
+
+---A schedule of a kind: schedule/kinds.lua and schedule/combine.lua have the formulas. It takes the fields of its kind alone.
+---All durations of one schedule are in steps, or none is.
 ---@param o swale.NativeScheduleOptions
 ---@return swale.NativeSchedule
 function core.schedule(o) end
 ---@return string[]
 function core.schedule_kinds() end
+---@param kind string
+---@return swale.Field[]            that the kind takes
+function core.schedule_fields(kind) end
 ---@param step integer
 ---@param examples integer
 ---@param next_examples integer
@@ -472,17 +439,13 @@ function Average:mean() end
 ---@return swale.HyperRow[]
 function core.hyperparameters() end
 
----@class swale.OptimizerField: swale.Interval
----@field name string                an option of core.loop
----@field default number|boolean
-
 ---@class swale.OptimizerRow
 ---@field name string
 ---@field moments string[]           the vectors that it keeps, by their names in checkpoints
 ---@field only_with_momentum boolean  it keeps them only where the momentum is above 0
 ---@field external boolean           it updates nothing: a script does, after each step
----@field momentum swale.OptimizerField   its range may be narrower than that of the hyperparameter
----@field fields swale.OptimizerField[]
+---@field momentum swale.Field   its range may be narrower than that of the hyperparameter
+---@field fields swale.Field[]      options of core.loop and core.update
 
 ---@return table<string, swale.OptimizerRow>   by name
 function core.optimizers() end
