@@ -252,7 +252,7 @@ static double adam_all(int64_t n, void *pw, void *const *moment, const void *pg,
     const int64_t size = block_at(i, n);
     total += sound_squares(size, g + i);
     if (total != total) return total;
-    if (adam_block(size, w + i, m + i, v + i, g + i, &u, h->step == 1) != 0)
+    if (adam_block(size, w + i, m + i, v + i, g + i, &u, h->first) != 0)
       return -__builtin_inf();
   }
   return total;

@@ -111,6 +111,10 @@ sw_status swi_runner_map(sw_loop *l, swi_runner *r);
 /* Loss, gradient and update. SW_ENAN: see o->fault. */
 sw_status swi_train_step(sw_loop *l, const swi_step_plan *p, swi_outcome *o);
 
+/* loop_resume.c: whether an optimizer of at most so many vectors can go on from a step with those
+ * given: with all of them, or with none where it had none. */
+int swi_vectors_suffice(const sw_optimizer_row *row, int most, int64_t step, int given);
+
 /* loop_fault.c: finding values that are not finite, and the message. */
 int swi_is_finite(const swi_kernels *k, const sw_tensor *v);
 /* |gradient|, of what is trained, given the sum of its squares; NaN: it is not finite. */

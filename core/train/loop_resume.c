@@ -36,6 +36,11 @@ static sw_status check_vector(const sw_loop *l, int i, const sw_tensor *v) {
                  (long long)sw_tensor_numel(l->weights));
 }
 
+int swi_vectors_suffice(const sw_optimizer_row *row, int most, int64_t step, int given) {
+  if (row->only_with_momentum) return given == 0 || given == most;
+  return given == (step > 0 ? most : 0);
+}
+
 static sw_status check_resume(const sw_loop *l, const sw_resume *r, int *given) {
   if (r->step < 0 || r->step > SW_LARGEST_COUNT || r->examples < 0 ||
       r->examples > SW_LARGEST_COUNT)
@@ -49,11 +54,11 @@ static sw_status check_resume(const sw_loop *l, const sw_resume *r, int *given) 
     ++*given;
   }
   const sw_optimizer_row *row = sw_loop_optimizer(l);
-  int wanted = r->step > 0 ? most_vectors(l) : 0;
-  if (!row->only_with_momentum && *given != wanted)
-    return sw_fail(l->ctx, SW_EARG, "loop: %s goes on from step %lld with %d vectors, got %d",
-                   row->name, (long long)r->step, wanted, *given);
-  return SW_OK;
+  const int most = most_vectors(l);
+  if (swi_vectors_suffice(row, most, r->step, *given)) return SW_OK;
+  return sw_fail(l->ctx, SW_EARG, "loop: %s goes on from step %lld with %s%d vectors, got %d",
+                 row->name, (long long)r->step, row->only_with_momentum ? "0 or " : "",
+                 row->only_with_momentum || r->step > 0 ? most : 0, *given);
 }
 
 /* Copies first, so that a failure changes nothing. */

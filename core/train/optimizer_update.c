@@ -84,6 +84,9 @@ sw_status sw_optimizer_update(const sw_optimizer_options *o, const sw_update *u)
     return sw_fail(ctx, SW_EDTYPE, "optimizer: weights are float32 or float64, these are %s",
                    sw_dtype_name(real));
   SW_TRY(check_numbers(ctx, o, u));
+  if (sw_optimizer_row_of((int)o->kind)->external)
+    return sw_fail(ctx, SW_EARG, "optimizer: %s updates nothing",
+                   sw_optimizer_row_of((int)o->kind)->name);
   SW_TRY(point(o, u, &j.all));
   j.k = swi_kernels_of(ctx, sw_dtype_bytes(real));
   j.update = swi_update_of(o, u->hyper);

@@ -1,6 +1,8 @@
 /* test_optimizer.c: Adam and AdamW, clipping, segments and micro-batches, on least squares. */
 #include "base/parallel.h"
 #include "least_squares.h"
+#include "train/loop_int.h"
+#include "train/optimizer_int.h"
 
 static sw_loop *loop_with(const problem *p, sw_loop_options o) {
   sw_loop *l = NULL;
@@ -353,6 +355,16 @@ TEST(test_counters_do_not_overflow) {
   free_loop(l, &p);
 }
 
+TEST(test_vectors_are_given_all_or_none) {
+  const sw_optimizer_row may = {.only_with_momentum = 1}, must = {.only_with_momentum = 0};
+  for (int given = 0; given <= 2; given++) {
+    CHECK_EQ_INT(swi_vectors_suffice(&may, 2, 5, given), given != 1);
+    CHECK_EQ_INT(swi_vectors_suffice(&may, 2, 0, given), given != 1);
+    CHECK_EQ_INT(swi_vectors_suffice(&must, 2, 5, given), given == 2);
+    CHECK_EQ_INT(swi_vectors_suffice(&must, 2, 0, given), given == 0);
+  }
+}
+
 TEST(test_refuses_to_go_on_without_vectors) {
   problem p;
   make_problem(&p, SW_F64);
@@ -372,7 +384,29 @@ TEST(test_refuses_to_go_on_without_vectors) {
   free_loop(l, &p);
 }
 
-RUN_CLEAN_TESTS(CLEAN(test_adam_by_hand), CLEAN(test_adamw_by_hand),
+/* -------------------------------------------------------------- rows */
+
+TEST(test_rows) {
+  static const char *const words[] = {
+#define OPTIMIZER(name) #name,
+#include "kernels/optimizers.def"
+  };
+  for (int kind = 0; kind < SW_OPTIMIZER_COUNT; kind++) {
+    const sw_optimizer_row *row = sw_optimizer_row_of(kind);
+    CHECK_EQ_STR(row->name, words[kind]);
+    if (!(row->momentum_range.most > 0)) fail_msg("%s has no range of momentum", row->name);
+    CHECK_OK(ctx,
+             sw_interval_check(ctx, row->name, "momentum", row->momentum_range, row->momentum));
+    const sw_optimizer_options o = sw_optimizer_defaults((sw_optimizer_kind)kind);
+    CHECK_OK(ctx, swi_optimizer_check(ctx, &o));
+    for (const sw_field *f = row->fields; f && f->name; f++)
+      if (f->type == SW_FIELD_NUMBER && !(f->range.most > f->range.least))
+        fail_msg("%s: %s has no range", row->name, f->name);
+  }
+}
+
+RUN_CLEAN_TESTS(CLEAN(test_rows), CLEAN(test_vectors_are_given_all_or_none),
+                CLEAN(test_adam_by_hand), CLEAN(test_adamw_by_hand),
                 CLEAN(test_first_step_of_adam_is_the_rate), CLEAN(test_clips_the_norm),
                 CLEAN(test_an_external_optimizer_finds_the_clipped_gradient),
                 CLEAN(test_segments_have_factors), CLEAN(test_refuses_segments),

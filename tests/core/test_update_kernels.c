@@ -13,7 +13,7 @@ static double sgd_exact(const swi_update *u, double w, double m[2], double g) {
 
 static double adam_step(const swi_update *u, double w, double m[2], double g) {
   const double beta1 = u->momentum, step = (double)u->step;
-  for (int i = 0; i < 2 && u->step == 1; i++) m[i] = 0;
+  for (int i = 0; i < 2 && u->first; i++) m[i] = 0;
   m[0] = beta1 * m[0] + (1 - beta1) * g;
   m[1] = u->beta2 * m[1] + (1 - u->beta2) * g * g;
   const double root = sqrt(m[1] / (1 - pow(u->beta2, step)));
@@ -71,7 +71,7 @@ static void update_case(int which, int64_t n, const swi_update *u) {
 
 static void updates_body(int64_t n) {
   for (int which = 0; which < SWI_OPTIMIZER_COUNT; which++)
-    for (int bits = 0; bits < 16; bits++) {
+    for (int bits = 0; bits < 32; bits++) {
       const swi_update u = {.lr = 0.01,
                             .momentum = bits & 1 ? 0.9 : 0,
                             .weight_decay = bits & 4 ? 0.1 : 0,
@@ -79,7 +79,7 @@ static void updates_body(int64_t n) {
                             .beta2 = bits & 2 ? 0.999 : 0.9,
                             .eps = 1e-8,
                             .nesterov = (bits & 8) != 0,
-                            .step = n % 3 == 1 ? 1 : 7,
+                            .step = bits & 16 ? 1 : 7,
                             .first = n % 3 == 1,
                             .grad_scale = n % 2 ? 1 : 0.3};
       update_case(which, n, &u);

@@ -19,6 +19,33 @@ function TestOptim:test_refusals()
   lu.assert_error_msg_contains("momentum must be", sw.optim.SGD, { momentum = -1 })
 end
 
+function TestOptim:test_update_refuses_what_it_would_ignore()
+  local w, g = sw.tensor { 1, 2 }, sw.tensor { 1, 1 }
+  local function refuses(part, o, state, numbers)
+    lu.assert_error_msg_contains(part, core.update, o, w, g, state,
+      numbers or { lr = 0.1, step = 1 })
+  end
+  refuses("none updates nothing", { optimizer = "none" }, {})
+  refuses("update: sgd takes no beta2", { optimizer = "sgd", beta2 = 7 }, {})
+  refuses("update: adam takes no nesterov", { optimizer = "adam", nesterov = false }, {})
+  refuses("update: lr is missing", { optimizer = "sgd" }, {}, { step = 1 })
+  refuses("lr must be finite and not negative, got", { optimizer = "sgd" }, {},
+    { lr = 0 / 0, step = 1 })
+  refuses("update: state has exp_avg but not exp_avg_sq", { optimizer = "adam" },
+    { exp_avg = sw.zeros { 2 } })
+  refuses("update: state has exp_avg_sq but not exp_avg", { optimizer = "adamw" },
+    { exp_avg_sq = sw.zeros { 2 } })
+end
+
+-- m = 0.9 * 1 + 0.1 * 0, v = 0.999 * 4: w -= 0.1 (0.9 / 0.1) / sqrt(3.996 / 0.001), without eps.
+function TestOptim:test_step_1_keeps_the_moments_of_a_state()
+  local w, state = sw.zeros { 1 }, { exp_avg = sw.tensor { 1 }, exp_avg_sq = sw.tensor { 4 } }
+  sw.optim.Adam { eps = 1e-30 }(w, sw.zeros { 1 }, state, { lr = 0.1, step = 1 })
+  -- some ten float32 roundings
+  lu.assert_almost_equals(w:item(), -0.9 / math.sqrt(3996), 0.0143 * 10 * 2 ^ -24)
+  lu.assert_almost_equals(state.exp_avg:item(), 0.9, 2 ^ -23)
+end
+
 -- One weight w, one example x = 1, y = 0, output w x, loss w^2 / 2 by a loss function of one's own:
 -- the gradient is w. PyTorch's recursion, written out.
 local function trained(o, steps)

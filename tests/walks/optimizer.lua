@@ -48,14 +48,18 @@ static const sw_field lion_fields[] = {{.name = "beta2",
                                        {.name = NULL}};
 
 static const sw_optimizer_row row_lion = {.name = "lion",
-                                          .momentum = 0.9, /* beta1 */
-                                          .momentum_range = {0, 1, 1},
-                                          .fields = lion_fields};
+                                          .momentum = 0.9 /* beta1 */};
 
 ]], dropped = "row_lion" },
     { name = "moment in the row", of = "row", file = ROWS, after = '.name = "lion",',
       text = '                                          .moment = {"exp_avg"},\n',
       dropped = "lion: its row must name moment 1" },
+    { name = "range of momentum in the row", of = "row", file = ROWS, after = '.name = "lion",',
+      text = '                                          .momentum_range = {0, 1, 1},\n',
+      dropped = "lion has no range of momentum" },
+    { name = "fields in the row", of = "row", file = ROWS, after = '.name = "lion",',
+      text = '                                          .fields = lion_fields,\n',
+      dropped = "lion_fields" },
     { name = "constructor", file = "scripts/swale/optim.lua",
       before = "---An optimizer written in Lua;", text = [[
 local LION = { betas = "table?", weight_decay = HYPER .. "?", lr = HYPER .. "?",
