@@ -24,6 +24,12 @@ local OPTIMIZERS = {
   lua = { lr = 0.01, optimizer = function(w, g, _, hyper) w:add(-hyper.lr, g) end },
 }
 
+for kind, row in pairs(core.optimizers()) do
+  if not row.external and not OPTIMIZERS[kind] then
+    error(("bits.lua: OPTIMIZERS has no row for %s"):format(kind), 0)
+  end
+end
+
 -- ------------------------------------------------------------------ hashes
 
 --- FNV-1a over words of 8 bytes, with high bits mixed into low ones.

@@ -7,8 +7,8 @@ local walks = require "walks"
 
 TestWalks = command.in_a_folder()
 
---- The toy's `./swale test` wants every shape of shapes.txt in areas.txt as well. It leaves what it
---- tested in the toy's folder.
+--- The toy's `./swale test` fails if a shape of shapes.txt has no line in areas.txt. It copies the
+--- files that it tested to the toy's folder.
 local SWALE = [[
 #!/bin/sh
 mkdir -p ../../tested && cp *.txt new/*.txt ../../tested 2>/dev/null
@@ -112,6 +112,22 @@ function TestWalks:test_what_is_left_out_takes_along_what_is_of_it()
   lu.assert_equals(result.faults, {})
 end
 
+function TestWalks:test_one_walk_at_a_time()
+  local copy <const> = assert(walks.copy(self.dir))
+  local other, message = walks.copy(self.dir)
+  copy:close()
+  lu.assert_nil(other)
+  lu.assert_str_contains(message, "another walk is under way: ")
+  assert(walks.copy(self.dir)):close()
+end
+
+function TestWalks:test_a_file_counts_once_as_code_before_tests()
+  local files = walks.files_of { pieces = { shape { file = "areas.txt" }, piece(), shape(),
+    shape { file = "test.txt", part = "test" } } }
+  lu.assert_equals(files, { code = { "areas.txt" }, test = { "test.txt" },
+    docs = { "shapes.txt" } })
+end
+
 function TestWalks:refuses(message, ...)
   lu.assert_error_msg_equals("toy: piece " .. message, self.walk, self, ...)
 end
@@ -140,8 +156,9 @@ end
 local function add_walk(name, walk)
   TestWalks["test_walk_" .. name] = function()
     lu.skipIf(not os.getenv "SWALE_TEST_LONG", "long")
-    local copy <const> = walks.copy(os.getenv "SWALE_HOME")
-    lu.skipIf(not copy, "there is no git, or another walk is under way")
+    local home = os.getenv "SWALE_HOME"
+    lu.skipIf(not process.find "git" or not git(home, "rev-parse"), "there is no git")
+    local copy <const> = assert(walks.copy(home))
     local ok, result = pcall(walks.walk, copy, name, walk, print)
     copy:close()
     if not ok then error(result, 0) end

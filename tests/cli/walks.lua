@@ -121,13 +121,18 @@ function M.check(home, name, walk)
   for _, piece in ipairs(walk.pieces) do texts_of(name, walk, read, piece.name) end
 end
 
---- Distinct files of a walk: those that count, and those of tests and of docs.
-local function files_of(walk)
+---Distinct files of a walk: those that count, and those of tests and of docs. A file of several
+---parts counts once, as code, or else as test.
+---@param walk table
+---@return { code: string[], test: string[], docs: string[] }
+function M.files_of(walk)
   local seen, files = {}, { test = {}, docs = {}, code = {} }
-  for _, piece in ipairs(walk.pieces) do
-    if not seen[piece.file] then
-      seen[piece.file] = true
-      table.insert(files[piece.part or "code"], piece.file)
+  for _, part in ipairs { "code", "test", "docs" } do
+    for _, piece in ipairs(walk.pieces) do
+      if (piece.part or "code") == part and not seen[piece.file] then
+        seen[piece.file] = true
+        table.insert(files[part], piece.file)
+      end
     end
   end
   return files
@@ -184,7 +189,7 @@ end
 
 ---The copy of a tree in which walks are made, brought to what the tree is now.
 ---@param home string
----@return table|nil copy, string? message   nil: git does not know the tree, or the copy is in use
+---@return table|nil copy, string? message   nil: git does not know the tree, or another walk uses it
 function M.copy(home)
   local where = home .. "/.build/walks"
   local list, problem = files_of_tree(home)
@@ -314,7 +319,7 @@ function M.walk(copy, name, walk, say)
   local function print_line(...) say(string.format(...)) end
   M.check(copy.home, name, walk)
   local read = reader(copy.home)
-  local files, faults, start = files_of(walk), {}, require("luv").hrtime()
+  local files, faults, start = M.files_of(walk), {}, require("luv").hrtime()
   print_line("%s: adds %s: %s: %s", name, walk.adds, count(files), table.concat(files.code, " "))
   local ok, text = copy:test(walk, texts_of(name, walk, read))
   if ok then

@@ -6,6 +6,7 @@ local lu = require "luaunit"
 TestRecipes = {}
 
 local HOME = debug.getinfo(1, "S").source:match "^@(.-)tests/lua/[^/]*$"
+local walks = dofile(HOME .. "tests/cli/walks.lua")
 local PAGE = folders.read(HOME .. "docs/architecture.md")
 
 --- Rows of the table: { title, files, walk }.
@@ -18,15 +19,6 @@ local function rows()
   return found
 end
 
---- Distinct files of a walk, without tests and docs.
-local function touched(walk)
-  local seen, n = {}, 0
-  for _, piece in ipairs(walk.pieces) do
-    if not piece.part and not seen[piece.file] then seen[piece.file], n = true, n + 1 end
-  end
-  return n
-end
-
 function TestRecipes:test_each_walk_has_a_row_that_counts_its_files()
   local by_walk = {}
   for _, row in ipairs(rows()) do if row.walk then by_walk[row.walk] = row end end
@@ -35,7 +27,8 @@ function TestRecipes:test_each_walk_has_a_row_that_counts_its_files()
     if name ~= "run" then
       local row = by_walk[name]
       lu.assert_not_nil(row, "the table of recipes has no row with the walk " .. name)
-      lu.assert_equals(row.files, touched(dofile(HOME .. "tests/walks/" .. file)), row.title)
+      local files = walks.files_of(dofile(HOME .. "tests/walks/" .. file))
+      lu.assert_equals(row.files, #files.code, row.title)
       by_walk[name] = nil
     end
   end
