@@ -35,13 +35,17 @@ end
 ---@field name string           of one without a name
 ---@field recorded? boolean     each capture has a line in the record, whatever its interval
 ---@field points? boolean       it holds points, which checkpoints do not contain
+---@field keeps_iterates? boolean   captured weights are kept for the report, up to KEPT_BYTES
 
 ---@type table<string, swale.AveragingKind>
 M.KINDS = {
-  swa = { title = "SWA", name = "swa", recorded = true },
+  swa = { title = "SWA", name = "swa", recorded = true, keeps_iterates = true },
   ema = { title = "EMA", name = "ema" },
   last = { title = "LastK", name = "last_k", points = true },
 }
+
+--- The average of this name has no name in lines of captures.
+M.UNNAMED = M.KINDS.swa.name
 
 function Averaging:__tostring()
   return ("%s { start = %s, every = %s }: %d captures"):format(self:title(), self.start,
@@ -124,8 +128,8 @@ function methods:clear() self.mean, self.kept = nil, self.keep and {} or nil end
 ---@return swale.Tensor[]|nil
 function methods:iterates() return self.kept end
 
-local function new(kind, o, kept)
-  o.kind, o.kept = kind, kept
+local function new(kind, o)
+  o.kind, o.kept = kind, (o.keep or M.KINDS[kind].keeps_iterates) and {} or nil
   return setmetatable(o, Averaging)
 end
 
@@ -148,7 +152,7 @@ function M.is_average(value) return getmetatable(value) == Averaging end
 ---@return swale.Averaging
 function M.SWA(o)
   return new("swa", options.check("average.SWA", o,
-    { start = { "duration", 0 }, every = { "period", 1 }, keep = { "boolean", false } }), {})
+    { start = { "duration", 0 }, every = { "period", 1 }, keep = { "boolean", false } }))
 end
 
 ---@class swale.EMAOptions
@@ -165,10 +169,9 @@ function M.EMA(o)
   o = options.check("average.EMA", o, { decay = { "positive", 0.999 }, start = { "duration", 0 },
     every = { "period", { steps = 1 } }, keep = { "boolean", false } })
   if o.decay >= 1 then
-    errors.misuse("average.EMA: decay, what stays of the mean, is above 0 and below 1, not %g",
-      o.decay)
+    errors.misuse("average.EMA: decay must be above 0 and below 1, got %g", o.decay)
   end
-  return new("ema", o, o.keep and {} or nil)
+  return new("ema", o)
 end
 
 ---@class swale.LastKOptions
@@ -183,7 +186,7 @@ function M.LastK(o)
   o = options.check("average.LastK", o,
     { k = "count", start = { "duration", 0 }, every = { "period", 1 } })
   o.keep = false
-  return new("last", o, nil)
+  return new("last", o)
 end
 
 return M

@@ -1,5 +1,6 @@
 --- Pictures of a run, drawn by gnuplot: loss, learning rate, batch size and measurements over
 --- examples, one above the other, as SVG and PNG in the run's plots/.
+local errors = require "swale.errors"
 local folders = require "swale.folders"
 local gnuplot = require "swale.gnuplot"
 local measured = require "swale.plot.measured"
@@ -17,9 +18,13 @@ local MANY_CAPTURES = 60  -- more are not drawn as lines
 local COLOURS = { raw = "#9ecae1", smooth = "#0072B2", valid = "#D55E00", lr = "#009E73",
   batch = "#CC79A7", capture = "#999999" }
 
+--- Curves of averages: colour, and number of gnuplot's point.
+local AVERAGED = { { colour = "black", shape = 9 }, { colour = "#E69F00", shape = 5 },
+  { colour = "#56B4E9", shape = 13 }, { colour = "#CC79A7", shape = 11 } }
+
 ---@class swale.Series
 ---@field steps { examples: number, loss: number?, lr: number?, batch_size: number? }[]
----@field epochs { examples: number, valid_loss: number?, swa_valid_loss: number? }[]
+---@field epochs { examples: number, valid_loss: number? }[]   and NAME_valid_loss of averages
 ---@field captures number[]          examples
 ---@field epoch_examples number?     examples in an epoch
 ---@field measured swale.MeasuredPanel[]
@@ -202,11 +207,38 @@ local function loss_axis(lines, curves)
   end
 end
 
-local function loss_panel(lines, raw, valid, swa, captures)
+--- The validation losses of averages, in the order of their names.
+local function averaged_curves(epochs)
+  local names, list = {}, {}
+  for _, record in ipairs(epochs) do
+    for column in pairs(record) do
+      local name = type(column) == "string" and column:match "^(.+)_valid_loss$"
+      if name then names[name] = true end
+    end
+  end
+  for _, name in ipairs(errors.sorted(names)) do
+    local points = curve(epochs, name .. "_valid_loss")
+    if #points > 0 then list[#list + 1] = { name = name, points = points } end
+  end
+  return list
+end
+
+--- What gnuplot is to write beside the curve of average number i.
+local function averaged_title(list, i, texts)
+  if #list == 1 then return '"validation, average"' end
+  local variable = "AVERAGE" .. i
+  texts[variable] = "validation, " .. list[i].name
+  return variable
+end
+
+local function loss_panel(lines, s, raw, captures, texts)
+  local valid, averaged = curve(s.epochs, "valid_loss"), averaged_curves(s.epochs)
   local smooth = M.smoothed(raw)
+  local curves = { thinned(raw), smooth, valid }
   block(lines, "raw", thinned(raw))
   block(lines, "smooth", thinned(smooth))
-  loss_axis(lines, { thinned(raw), smooth, valid, swa })
+  for _, one in ipairs(averaged) do curves[#curves + 1] = one.points end
+  loss_axis(lines, curves)
   local plots = {
     ('$raw using 1:2 with lines lw 0.7 lc rgb "%s" title "training loss"'):format(COLOURS.raw),
     ('$smooth using 1:2 with lines lw 2.5 lc rgb "%s" title "smoothed"'):format(COLOURS.smooth),
@@ -215,10 +247,13 @@ local function loss_panel(lines, raw, valid, swa, captures)
     if #points == 0 then return end
     block(lines, name, points)
     plots[#plots + 1] = ('$%s using 1:2 with linespoints lw 1.2 pt %d ps 0.8 lc rgb "%s"'
-      .. ' title "%s"'):format(name, shape, colour, title)
+      .. ' title %s'):format(name, shape, colour, title)
   end
-  marked(valid, "valid", "validation", COLOURS.valid, 7)
-  marked(swa, "swa", "validation, average", "black", 9)
+  marked(valid, "valid", '"validation"', COLOURS.valid, 7)
+  for i, one in ipairs(averaged) do
+    local mark = AVERAGED[(i - 1) % #AVERAGED + 1]
+    marked(one.points, "average" .. i, averaged_title(averaged, i, texts), mark.colour, mark.shape)
+  end
   if captures then
     plots[#plots + 1] = ('NaN with lines dt 3 lc rgb "%s" title "captured for the average"')
       :format(COLOURS.capture)
@@ -294,8 +329,7 @@ function M.commands(s)
   panel(lines, height, 92, 420, '"loss"')
   lines[#lines + 1] = 'set format x ""'
   epoch_axis(lines, s, xmax)
-  loss_panel(lines, loss, curve(s.epochs, "valid_loss"), curve(s.epochs, "swa_valid_loss"),
-    #s.captures > 0 and #s.captures <= MANY_CAPTURES)
+  loss_panel(lines, s, loss, #s.captures > 0 and #s.captures <= MANY_CAPTURES, texts)
   lines[#lines + 1] = "unset x2tics\nunset x2label\nset ytics autofreq"
   draw_lower(lines, lower_panels(s, texts), height)
   lines[#lines + 1] = "unset multiplot"

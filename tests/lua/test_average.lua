@@ -134,6 +134,6 @@ function TestAverage:test_without_a_carry_it_begins_at_zero()
 end
 
 function TestAverage:test_refusals_of_the_others()
-  lu.assert_error_msg_contains("above 0 and below 1, not 1", sw.average.EMA, { decay = 1 })
+  lu.assert_error_msg_contains("above 0 and below 1, got 1", sw.average.EMA, { decay = 1 })
   lu.assert_error_msg_contains("needs k", sw.average.LastK, {})
 end

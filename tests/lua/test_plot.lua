@@ -32,6 +32,20 @@ function TestSeries:test_losses_that_are_no_numbers_are_left_out()
   lu.assert_equals(select(2, block:gsub("\n", "")), 19)
 end
 
+-- Each average has a curve, whatever its name.
+function TestSeries:test_averages_are_drawn()
+  local list = records(20)
+  list[21].ema_valid_loss = 0.25
+  local commands, texts = plot.commands(plot.series(list))
+  lu.assert_str_contains(commands, "$average1 << EOD\n0.64 0.25\nEOD")
+  lu.assert_str_contains(commands, 'title "validation, average"')
+  lu.assert_equals(texts, {})
+  list[21]["my_own_valid_loss"] = 0.2
+  commands, texts = plot.commands(plot.series(list))
+  lu.assert_str_contains(commands, "$average2 << EOD\n0.64 0.2\nEOD")
+  lu.assert_equals(texts, { AVERAGE1 = "validation, ema", AVERAGE2 = "validation, my_own" })
+end
+
 function TestSeries:test_nothing_to_draw()
   local commands, message = plot.commands(plot.series {})
   lu.assert_nil(commands)
@@ -106,7 +120,9 @@ function TestPicture:draw(list)
 end
 
 function TestPicture:test_both_files()
-  local path, message = self:draw(records(200))
+  local list = records(200)
+  list[201].swa_valid_loss, list[201].last_k_valid_loss = 0.2, 0.25
+  local path, message = self:draw(list)
   lu.assert_nil(message)
   lu.assert_equals(path, self.dir .. "/plots/training.svg")
   local svg = folders.read(path)

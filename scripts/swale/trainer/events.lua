@@ -1,9 +1,9 @@
 --- Events of a training: captures, measurements, lines of the record, ends of epochs.
 local averages = require "swale.trainer.averages"
+local averaging = require "swale.average"
 local duration = require "swale.duration"
 local faults = require "swale.trainer.faults"
 local hooks = require "swale.trainer.hooks"
-local kinds = require("swale.average").KINDS
 local marks = require "swale.trainer.marks"
 
 local M = {}
@@ -36,7 +36,7 @@ end
 
 --- Captures of an average every few steps are not recorded.
 local function is_recorded(average)
-  return average.every.unit == "epochs" or kinds[average.kind].recorded
+  return average.every.unit == "epochs" or averaging.KINDS[average.kind].recorded
 end
 
 local function capture(fit, entry, at)
@@ -45,7 +45,7 @@ local function capture(fit, entry, at)
   if not is_after_start(average, at, s) then return end
   average:update(evaluator.weights)
   local line = { n = average.count }
-  if entry.name ~= "swa" then line.average = entry.name end
+  if entry.name ~= averaging.UNNAMED then line.average = entry.name end
   if is_recorded(average) then fit.journal:event("capture", s, line) end
   hooks.call(fit.hooks.capture, s, fit.trainer, line)
 end

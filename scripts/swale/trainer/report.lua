@@ -1,5 +1,6 @@
 --- The table at the end of a training: last weights, best on valid, captured iterates, averages.
 local averages = require "swale.trainer.averages"
+local averaging = require "swale.average"
 local errors = require "swale.errors"
 local faults = require "swale.trainer.faults"
 local statistics = require "swale.trainer.statistics"
@@ -72,10 +73,13 @@ local function cell(x, fmt) return x and fmt:format(x) or "" end
 local function note(trainer, say, entry)
   local average, iterates = entry.average, entry.average:iterates()
   if average.count == 0 then
+    local named = entry.name ~= averaging.UNNAMED and entry.name .. ": " or ""
     say(("%sno captures: averaging begins after %s, and training ended at epoch %.4g"):format(
-      entry.name ~= "swa" and entry.name .. ": " or "", average.start, trainer:state().epoch))
-  elseif average.kind == "swa" and (not iterates or #iterates ~= average.count) then
-    say "the captured iterates were not kept (too many): average.SWA { keep = true } keeps them"
+      named, average.start, trainer:state().epoch))
+  elseif averaging.KINDS[average.kind].keeps_iterates
+    and (not iterates or #iterates ~= average.count) then
+    say(("the captured iterates were not kept (too many): average.%s { keep = true } keeps them")
+      :format(average:title()))
   end
 end
 
