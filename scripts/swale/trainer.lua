@@ -196,8 +196,9 @@ function methods:fit(o, ...)
 end
 
 ---Returns to a checkpoint: `trainer:restore(sw.load "runs/…/step-00000400.safetensors")`.
----Restores weights, running statistics, the optimizer's state, the position and the averages.
----A LastK and measurements start again. Rules keep their memory.
+---Restores weights, running statistics, the optimizer's state, the position, the values of the last
+---update and the averages. A LastK and measurements start again. The file has no memory of rules:
+---they keep the one they have in this trainer.
 ---@param saved table<string, swale.Tensor>    the tensors of the file
 ---@param metadata table<string, string>
 ---@return swale.Trainer self

@@ -86,6 +86,27 @@ function TestSnapshot:test_rules_and_their_memory()
     end) }
 end
 
+--- A checkpoint has the values that rules read, but not their memories.
+function TestSnapshot:test_rules_that_read_the_last_values_go_on_from_a_checkpoint()
+  local o = { optimizer = sw.optim.SGD {},
+    lr = function(s) return s.step > 0 and 0.99 * s.lr or 0.1 end,
+    momentum = sw.rule(0.9, function(s) return math.min(0.99, s.momentum * 1.001) end),
+    batch_size = sw.rule(8, function(s)
+      return s.step % 20 == 0 and math.min(64, 2 * s.batch_size) or s.batch_size
+    end) }
+  local run, whole, second = fake_run(), harness.new(o), harness.new(o)
+  whole:fit { steps = 30, run = run }
+  local saved = run.checkpoints[#run.checkpoints]
+  local tensors = {}
+  for name, t in pairs(saved.tensors) do tensors[name] = t:clone() end
+  second:restore(tensors, saved.metadata)
+  lu.assert_equals(outcome(second), outcome(whole))
+  lu.assert_equals(second:state().batch_size, 16)
+  whole:fit { steps = 30 }
+  second:fit { steps = 30 }
+  lu.assert_equals(outcome(second), outcome(whole))
+end
+
 function TestSnapshot:test_before_the_first_step()
   local o = { lr = sw.rule(0.2, function(s) return 0.01 / (1 + s.loss) end) }
   local whole, first, second = harness.new(o), harness.new(o), harness.new(o)

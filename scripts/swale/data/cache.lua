@@ -146,8 +146,11 @@ local function missing(name, why)
   elseif manifest.package then
     remedy = ("install the package %s, or "):format(manifest.package) .. remedy
   end
-  return ("%s is not on this machine: %s.\n  With a network `swale data get %s` fetches it; else"
-    .. " %s."):format(name, why, name, remedy)
+  if download.is_possible(name, manifest) then
+    remedy = ("with a network `swale data get %s` fetches it; else %s"):format(name, remedy)
+  end
+  return ("%s is not on this machine: %s.\n  %s."):format(name, why,
+    (remedy:gsub("^%l", string.upper)))
 end
 
 --- Removes scratch folders of killed processes: the user's own, whose lock is free.

@@ -146,6 +146,12 @@ local function ways(name, manifest)
   return list
 end
 
+---Whether an address is known.
+---@param name string
+---@param manifest swale.Manifest
+---@return boolean
+function M.is_possible(name, manifest) return #ways(name, manifest) > 0 end
+
 ---Fetches all files of a data set into folder, decompressed and checked.
 ---@param name string
 ---@param manifest swale.Manifest

@@ -9,6 +9,9 @@ local statistics = require "swale.trainer.statistics"
 
 local M = {}
 
+--- Values of the last update that a checkpoint's metadata have.
+M.LAST = { "loss", "grad_norm", table.unpack(hyper.NAMES) }
+
 ---@class swale.Journal
 ---@field run table|nil
 ---@field live swale.State
@@ -115,13 +118,16 @@ local function add_averages(tensors, data, evaluator)
   end
 end
 
---- With the end of the fit if it is reached, from which the next one counts.
+--- The values of the last update, which rules read, and the end of the fit if it is reached, from
+--- which the next one counts.
 local function metadata(self, goal)
   local s = self.live
   local reached = goal and marks.is_reached(goal, s)
-  return { step = tostring(s.step), examples = tostring(s.examples), segments = self.segments,
+  local data = { step = tostring(s.step), examples = tostring(s.examples), segments = self.segments,
     buffer_segments = self.buffer_segments,
     goal = reached and ("%s %.17g"):format(goal.scale, goal.at) or nil }
+  for _, name in ipairs(M.LAST) do data[name] = ("%.17g"):format(s[name]) end
+  return data
 end
 
 ---Writes the last checkpoint of a fit, then once more with the re-estimated statistics of averages,

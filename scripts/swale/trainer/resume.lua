@@ -1,6 +1,7 @@
 --- Restores a checkpoint: the parts of a snapshot that its file contains.
 local core = require "swale.core"
 local errors = require "swale.errors"
+local journal = require "swale.trainer.journal"
 local kinds = require("swale.average").KINDS
 local snapshot = require "swale.trainer.snapshot"
 
@@ -72,15 +73,35 @@ local function goal_of(metadata)
   return scale and { scale = scale, at = tonumber(at) } or nil
 end
 
+--- Position, last values and vectors. Checkpoints of older versions have no last values.
+local function loop_of(engine, saved, metadata)
+  local found = { step = whole(metadata, "step"), examples = whole(metadata, "examples"),
+    vectors = vectors(engine, saved) }
+  for _, name in ipairs(journal.LAST) do
+    local value = tonumber(metadata[name])
+    found[name] = math.tointeger(value) or value
+  end
+  return found
+end
+
+--- After the first step no rule returns its initial value.
+local function rules_of(engine, metadata)
+  local found = {}
+  for _, rule in ipairs(engine.rules) do
+    found[rule.name] = { mem = rule.mem, held = rule.held and whole(metadata, "step") == 0 }
+  end
+  return found
+end
+
 ---@param engine swale.Engine
 ---@param saved table<string, swale.Tensor>
 ---@param metadata table<string, string>
 function M.take(engine, saved, metadata)
   check(engine, saved, metadata)
+  engine:ready()
   snapshot.restore(engine, {
     vectors = { weights = saved.weights, buffers = saved.buffers },
-    loop = { step = whole(metadata, "step"), examples = whole(metadata, "examples"),
-      vectors = vectors(engine, saved) },
+    loop = loop_of(engine, saved, metadata), rules = rules_of(engine, metadata),
     averages = averages_of(engine, saved, metadata),
     progress = { goal = goal_of(metadata) },
   })
