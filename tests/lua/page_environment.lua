@@ -5,7 +5,7 @@ local temporary = require "temporary"
 
 local M = {}
 
----Returns a new environment: sw, nn, x, y, t, data, net, model, w, d, f, batch, trainer.
+---Returns a new environment: sw, nn, x, y, t, data, net, model, w, d, g, f, batch, trainer.
 ---@return table
 function M.environment()
   local env = setmetatable({ sw = sw, nn = sw.nn }, { __index = _G })
@@ -16,7 +16,7 @@ function M.environment()
   env.net = sw.nn.Linear(3, 3)
   env.model = env.net:build { seed = 1 }
   env.w = env.model:weights()
-  env.d = sw.randn(#env.w)
+  env.d, env.g = sw.randn(#env.w), sw.randn(#env.w)
   env.f = sw.compile(sw.loss.cross_entropy, env.model)
   env.batch = { x = env.x, y = env.t }
   env.trainer = sw.Trainer { model = env.net, data = env.data, lr = 0.1 }
