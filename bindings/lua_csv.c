@@ -33,7 +33,7 @@ static int csv_end(lua_State *L) {
   return 0;
 }
 
-/* A list of n texts at index. The table keeps them alive; no Lua code runs meanwhile. */
+/* A list of n texts at index. The table keeps them alive; no Lua code runs before the call ends. */
 static const char **check_texts(lua_State *L, int index, int n, const char *who, const char *what) {
   const char **list = lua_newuserdatauv(L, ((size_t)n + 1) * sizeof *list, 0);
   for (int i = 0; i < n; i++) {

@@ -98,10 +98,10 @@ static void read_tensors(lua_State *L, int index, sw_named_tensor *list, int n) 
   int i = 0;
   for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
     const char *name = check_name(L, "tensors");
-    if (i == n) lx_error(L, "safetensors_write: tensors changed meanwhile");
+    if (i == n) lx_error(L, "safetensors_write: tensors changed during the call");
     list[i++] = (sw_named_tensor){name, lx_check_tensor(L, -1, "safetensors_write", name)};
   }
-  if (i != n) lx_error(L, "safetensors_write: tensors changed meanwhile");
+  if (i != n) lx_error(L, "safetensors_write: tensors changed during the call");
   qsort(list, (size_t)n, sizeof *list, by_name);
 }
 
@@ -110,10 +110,10 @@ static void read_metadata(lua_State *L, int index, sw_pair *list, int n) {
   if (lua_isnil(L, index)) return;
   for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
     const char *key = check_name(L, "metadata");
-    if (i == n) lx_error(L, "safetensors_write: metadata changed meanwhile");
+    if (i == n) lx_error(L, "safetensors_write: metadata changed during the call");
     list[i++] = (sw_pair){key, lx_check_text(L, -1, "safetensors_write", key)};
   }
-  if (i != n) lx_error(L, "safetensors_write: metadata changed meanwhile");
+  if (i != n) lx_error(L, "safetensors_write: metadata changed during the call");
   qsort(list, (size_t)n, sizeof *list, by_key);
 }
 

@@ -91,7 +91,7 @@ static void sleep_for_work(struct swi_pool *pool, uint64_t seen) {
   pthread_mutex_unlock(&pool->lock);
 }
 
-/* Raises the count if the job is still open; 0 if it closed meanwhile. */
+/* Raises the count if the job is still open; 0 if it is closed. */
 static int enter(struct swi_pool *pool, uint64_t *seen) {
   uint64_t state = atomic_load(&pool->state);
   while (state & open_bit)

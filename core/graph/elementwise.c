@@ -128,7 +128,7 @@ void swi_binary_part(const swi_eval_args *e, int64_t n, const void *const *in, u
 
 /* ------------------------------------------------------------------ where */
 
-/* Inner runs in which every input either moves or is one value; the kernel wants arrays, so single
+/* Inner runs in which every input either moves or is one value; the kernel takes arrays, so single
  * values are spread over a small block first. */
 enum { BLOCK = 256 };
 

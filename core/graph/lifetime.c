@@ -28,7 +28,7 @@ static void keep_for_rerun(sw_program *p) {
   }
 }
 
-/* An output behind the first that nobody reads is not computed. */
+/* An output behind the first is not computed if no node reads it. */
 static void drop_unread(sw_program *p) {
   for (int32_t i = 0; i < p->n_code; i++)
     for (int o = 1; o < p->code[i].n_out; o++) {

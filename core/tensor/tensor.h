@@ -82,7 +82,7 @@ SW_API sw_status sw_tensor_get(const sw_tensor *t, const int64_t *index, double 
 SW_API sw_status sw_tensor_set(sw_tensor *t, const int64_t *index, double value);
 
 /* Writing whole tensors (any strides; x and src may share storage with t). On failure t is as it
- * was. copy converts and broadcasts src to the shape of t; axpy, lerp and scale want floats of one
+ * was. copy converts and broadcasts src to the shape of t; axpy, lerp and scale take floats of one
  * type and shape. */
 SW_API sw_status sw_tensor_fill(sw_tensor *t, double value);
 SW_API sw_status sw_tensor_copy(sw_tensor *t, const sw_tensor *src);

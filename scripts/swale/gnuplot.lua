@@ -69,7 +69,7 @@ end
 --- Coordinates to a tenth of a pixel.
 local function rounded(points) return (points:gsub("(%.%d)%d+", "%1")) end
 
---- Removes what gnuplot writes into SVG and nobody sees: attributes with SVG's defaults, empty
+--- Removes what is invisible in gnuplot's SVG: attributes with SVG's defaults, empty
 --- texts and groups, digits far below a pixel, and titles that browsers show under the pointer.
 local function without_debris(svg)
   local n

@@ -228,7 +228,7 @@ end
 --- Error numbers of Linux, as Lua's io functions return them.
 local ERRNO = { [5] = "EIO", [27] = "ENOSPC", [28] = "ENOSPC", [32] = "EPIPE", [122] = "ENOSPC" }
 
---- Writes a line to stdout. A pipe that nobody reads (EPIPE) and a terminal that was closed (EIO)
+--- Writes a line to stdout. A pipe without a reader (EPIPE) and a terminal that was closed (EIO)
 --- are ignored; a full disk, a file that is too large (27) and a full quota (122) end the run.
 local function write_out(self, text)
   local ok, message, number = io.stdout:write(text, "\n")

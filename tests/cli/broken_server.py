@@ -1,6 +1,6 @@
 """A web server on a free port of this machine, printed first, that serves a folder badly:
 /cut/X sends half of X, /wrong/X sends X with a byte changed, /bomb/X sends 200 MB of zeros
-compressed, /endless/X sends bytes until nobody takes them, /ok/X sends X; else 404."""
+compressed, /endless/X sends bytes until the connection is closed, /ok/X sends X; else 404."""
 import gzip
 import http.server
 import os

@@ -126,7 +126,7 @@ function TestDownloads:test_another_file_of_that_name()
   self:fails(self:get("ok", "mnist"), "wrong SHA-256")
 end
 
-function TestDownloads:test_nobody_answers()
+function TestDownloads:test_no_server_answers()
   command.stop(self.server)
   self.server = nil
   command.sleep(0.2)

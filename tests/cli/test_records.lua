@@ -231,7 +231,7 @@ end
 function TestRecords:test_a_lock_decides()
   local lock = standing.hold(self.dir)
   lu.assert_equals(standing.of(self.dir, info_of { pid = 99999999 }), "running")
-  lu.assert_nil(standing.hold(self.dir)) -- nobody else writes there
+  lu.assert_nil(standing.hold(self.dir)) -- no other process writes there
   lock:release()
   lu.assert_equals(standing.of(self.dir, info_of()), "killed")
   standing.release(self.dir, nil)
@@ -332,7 +332,7 @@ end
 
 function TestRecords:test_closed_streams()
   command.write_script(self.script, [[
-    print "to whoever listens"
+    print "to a closed pipe"
     io.stderr:write "likewise\n"
     trainer:fit { epochs = 1, run = run }]])
   command.write(self.dir .. "/plain.lua", 'print(require("swale").zeros { 2 })')
@@ -344,7 +344,7 @@ function TestRecords:test_closed_streams()
     end
     for _, dir in ipairs(self:runs_of_children()) do
       lu.assert_equals(self:readable(dir).status, "done")
-      lu.assert_equals((command.read(dir .. "/log.txt"):gsub("\n.*", "")), "to whoever listens")
+      lu.assert_equals((command.read(dir .. "/log.txt"):gsub("\n.*", "")), "to a closed pipe")
     end
     command.remove(self.dir .. "/runs")
   end

@@ -306,7 +306,7 @@ function TestShapes:test_models_get_what_they_take()
   lu.assert_equals(loss(true), loss(false))
 end
 
---- What comes before the layer that wants rows may want the image: a norm, a function.
+--- A norm or a function before a layer that takes rows gets images.
 function TestShapes:test_layers_before_a_linear_one_get_images()
   local nn = sw.nn
   local x = core.random(1, "test"):fill_normal(core.zeros { 8, 4, 4, 3 }, 0, 1)

@@ -36,7 +36,7 @@ function TestEstimate:test_update_is_in_place()
   lu.assert_equals(e.high, 2)
 end
 
-function TestEstimate:test_what_nobody_asked_for_names_measure()
+function TestEstimate:test_an_estimate_that_is_not_made_names_measure()
   lu.assert_error_msg_contains("measure = { noise_scale = sw.every", estimate.unasked,
     "noise_scale")
 end

@@ -283,7 +283,7 @@ function TestMeasure:test_bad_values_are_errors_of_the_measurement()
   coroutine.wrap(function() says("cannot yield", function() coroutine.yield() end) end)()
 end
 
-function TestMeasure:test_the_trainer_cannot_be_changed_meanwhile()
+function TestMeasure:test_the_trainer_cannot_be_changed_in_a_measurement()
   local trainer, run = nil, fake_run()
   local tries = { fit = function() trainer:fit { steps = 1 } end,
     lr = function() trainer.lr = 1 end, average = function() trainer.average = nil end,

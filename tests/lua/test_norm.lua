@@ -121,7 +121,7 @@ function TestNorm:test_a_relu_that_is_taken_along_keeps_bits()
   end
 end
 
--- What reads the moments may stand before the ReLU.
+-- A node that reads the moments may come before the ReLU in the graph.
 function TestNorm:test_moments_are_there_before_the_relu()
   local m = model({ B, 3 }, {})
   local later = m.moments * 2

@@ -165,7 +165,7 @@ function TestSeries:test_measurements_are_found_by_their_names()
     columns[i] = {}
     for k, curve in ipairs(panel.curves) do
       local n = 0
-      for _, stretch in ipairs(curve.points) do n = n + #stretch end
+      for _, piece in ipairs(curve.points) do n = n + #piece end
       columns[i][k] = ("%s %d %d %d"):format(curve.column, #curve.points, n, #curve.bands)
     end
   end

@@ -152,7 +152,7 @@ function TestReestimate:test_the_model_changes_only_if_told()
   lu.assert_equals(model:buffer("1.num_batches_tracked"):item(), 1)
 end
 
-function TestReestimate:test_units_are_not_dropped_meanwhile()
+function TestReestimate:test_units_are_not_dropped_in_re_estimation()
   local set, plain = prepared(CASES[1])
   local net = dense()
   local dropping = nn.Sequential { net.list[1].layer, net.list[2].layer, nn.Dropout(0.5),

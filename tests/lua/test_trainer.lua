@@ -167,7 +167,7 @@ function TestTrainer:test_an_unknown_field_of_the_state()
     'the state has no "learning_rate"; did you mean "lr"?')
 end
 
-function TestTrainer:test_a_measurement_nobody_asked_for_names_measure()
+function TestTrainer:test_a_measurement_that_is_not_made_names_measure()
   refused({ lr = function(s) return s.noise_scale.value end }, "measure = { noise_scale")
 end
 

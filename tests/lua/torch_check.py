@@ -67,7 +67,7 @@ def conv():
                          nn.Flatten(), nn.Linear(6 * 2 * 6, 5), nn.LayerNorm(5))
 
 
-def settle(net):
+def set_statistics(net):
     """Running statistics of some steps, and affine parameters that are not 1 and 0."""
     for p in net.parameters():
         if p.ndim == 1:
@@ -83,7 +83,7 @@ def main(what, folder):
                               ("-conv", conv, (8, 2, 6, 8))):
         net = make()
         if name == "-conv" and what == "write":
-            settle(net)
+            set_statistics(net)
         net.eval()
         if what == "read":
             x = torch.from_numpy(numpy.load(f"{folder}/x{name}.npy"))

@@ -11,8 +11,8 @@ local COLOURS = { "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E
 
 ---@class swale.MeasuredCurve
 ---@field column string
----@field points number[][][]   stretches of { x, y } with finite y; x in thousands of examples
----@field bands number[][][]    stretches of { x, low, high }, where both are finite
+---@field points number[][][]   pieces of { x, y } with finite y; x in thousands of examples
+---@field bands number[][][]    pieces of { x, low, high }, where both are finite
 
 ---@class swale.MeasuredPanel
 ---@field name string           of the measurement
@@ -26,15 +26,15 @@ local function names_in(record)
   return record.kind == "step" and measure.NAMES or {}
 end
 
---- Adds a row to the last stretch, or ends it if there is none.
-local function extend(stretches, row)
+--- Adds a row to the last piece, or ends it if there is none.
+local function extend(pieces, row)
   if not row then
-    stretches.open = false
+    pieces.open = false
     return
   end
-  if not stretches.open then stretches[#stretches + 1] = {} end
-  stretches.open = true
-  table.insert(stretches[#stretches], row)
+  if not pieces.open then pieces[#pieces + 1] = {} end
+  pieces.open = true
+  table.insert(pieces[#pieces], row)
 end
 
 local function add(curve, record)
@@ -122,13 +122,13 @@ local function block(lines, name, rows, fmt)
   lines[#lines + 1] = "EOD"
 end
 
---- All stretches, thinned, with an empty line between two.
-local function joined(stretches, thinned)
+--- All pieces, thinned, with an empty line between two.
+local function joined(pieces, thinned)
   local rows = {}
-  for i, stretch in ipairs(stretches) do
+  for i, piece in ipairs(pieces) do
     if i > 1 then rows[#rows + 1] = {} end
-    stretch = thinned and thinned(stretch) or stretch
-    table.move(stretch, 1, #stretch, #rows + 1, rows)
+    piece = thinned and thinned(piece) or piece
+    table.move(piece, 1, #piece, #rows + 1, rows)
   end
   return rows
 end

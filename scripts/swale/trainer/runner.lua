@@ -13,7 +13,7 @@ local current
 ---@return swale.Runner
 function M.current() return current or require "swale.trainer.training" end
 
----Calls f(...); trainers made meanwhile have this runner.
+---Calls f(...); trainers that f makes have this runner.
 ---@param runner swale.Runner
 ---@param f function
 ---@param ... any
