@@ -255,15 +255,16 @@ const swi_schedule_row swi_schedule_exp_range = {
     .at = exp_range_at,
     .check = check_gamma};
 
-/* The part of a phase from begin to end that is over; all of one that has no length. */
+/* The share of a phase from begin to end that has passed; 1 for a phase of no length. */
 static double passed(double now, double begin, double end) {
   return end > begin ? (now - begin) / (end - begin) : 1;
 }
 
 /* from -> max -> to; the top is at fraction * period - d, the end at period - d (OneCycleLR): the
- * clock stands before the coming update, so the last one, which should have the last value, begins
- * one update before the end. three_phase: back to from as fast as it came, then to. (A phase of no
- * length is skipped, where PyTorch divides by zero; the end holds, PyTorch's turns back.) */
+ * clock is that before the coming update, so the last one, which should have the last value, begins
+ * one update before the end. three_phase: the way down to from is as long as the way up; then to.
+ * (A phase of no length is skipped, where PyTorch divides by zero; the end holds, where PyTorch's
+ * rises again.) */
 static double one_cycle_at(const sw_schedule_spec *s, const swi_progress *p) {
   clock c = clock_of(s->period, p);
   double update = c.next - c.now, rise = s->fraction * c.period;

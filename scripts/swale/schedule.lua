@@ -2,7 +2,7 @@
 --- progress, which is counted in examples first, so that they stay right when the batch grows.
 ---
 --- The kinds named here run natively. A Lua function f(s) is a schedule too; if it reads more of
---- the live state than how far things are, it is a rule, and can be neither tabulated nor plotted.
+--- the live state than its progress, it is a rule, and can be neither tabulated nor plotted.
 local anneal = require "swale.schedule.anneal"
 local combine = require "swale.schedule.combine"
 local kinds = require "swale.schedule.kinds"

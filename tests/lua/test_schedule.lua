@@ -87,12 +87,12 @@ function TestSchedule:test_refusals()
   lu.assert_error_msg_contains("one of period, epochs, steps, examples", sch.cosine,
     { from = 1, epochs = 1, steps = 3 })
   lu.assert_error_msg_contains("at is ascending", sch.multi_step, { value = 1, at = { 2, 1 } })
-  lu.assert_error_msg_contains("2 marks want 3 values, not 2", sch.piecewise,
+  lu.assert_error_msg_contains("2 marks need 3 values, not 2", sch.piecewise,
     { values = { 1, 2 }, at = { 1, 2 } })
   lu.assert_error_msg_contains("of one unit", sch.triangular,
     { max = 1, min = 0, period = 1, down = { steps = 3 } })
   lu.assert_error_msg_contains("how far?", sch.values, 1, {})
-  lu.assert_error_msg_contains("wants a schedule, a function or a number", sch.values, "x",
+  lu.assert_error_msg_contains("needs a schedule, a function or a number", sch.values, "x",
     { epochs = 1 })
   lu.assert_error_msg_contains("initial must be a finite number", sw.rule, nil, print)
   lu.assert_error_msg_contains("f must be a function", sw.rule, 1)

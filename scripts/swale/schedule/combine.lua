@@ -19,14 +19,14 @@ function M.part(where, x)
   if type(x) == "number" then return kinds.constant(x) end
   if type(x) == "function" then return object.of_function("of", x) end
   if rules.is_rule(x) then
-    local function listen(s, mem) -- its first word is its initial value
-      if mem.heard then return x.f(s, mem.own) end
-      mem.heard, mem.own = true, {}
+    local function value_of(s, mem) -- the first call gives the initial value
+      if mem.called then return x.f(s, mem.own) end
+      mem.called, mem.own = true, {}
       return x.initial
     end
-    return object.of_function("rule", listen, { live = true })
+    return object.of_function("rule", value_of, { live = true })
   end
-  errors.misuse("%s: wants a schedule, a function or a number, not %s", where, errors.shown(x))
+  errors.misuse("%s: needs a schedule, a function or a number, not %s", where, errors.shown(x))
 end
 
 local function parts_of(where, list)
@@ -54,14 +54,14 @@ local function natives(parts)
   return list
 end
 
---- Examples of the coming update, where somebody knows them; the last one's stand for them.
+--- Examples of the coming update if the state has them: the batch size of the last one; else 1.
 local function coming(s)
   local n = rawget(s, "batch_size")
   return n and n == n and math.floor(n) or 1
 end
 
 --- The value of a part at the state s; mem holds each part's own memory under its number.
-local function say(part, i, s, mem)
+local function part_value(part, i, s, mem)
   if part.native then
     return part.native:at(s.step, s.examples, s.examples + coming(s), s.epoch_examples)
   end
@@ -91,8 +91,9 @@ function M.scale(x, value)
     return object.native("scale", { schedules = { part.native }, value = value }, part.length,
       { part })
   end
-  return combined("scale", { part }, function(s, mem) return value * say(part, 1, s, mem) end,
-    part.length)
+  return combined("scale", { part }, function(s, mem)
+    return value * part_value(part, 1, s, mem)
+  end, part.length)
 end
 
 ---Kept between min and max.
@@ -111,7 +112,7 @@ function M.clamp(x, o)
   end
   local low, high = o.min or -math.huge, o.max or math.huge
   return combined("clamp", { part }, function(s, mem)
-    return math.max(low, math.min(high, say(part, 1, s, mem)))
+    return math.max(low, math.min(high, part_value(part, 1, s, mem)))
   end, part.length)
 end
 
@@ -125,7 +126,7 @@ function M.product(list)
   end
   return combined("product", parts, function(s, mem)
     local value = 1
-    for i, part in ipairs(parts) do value = value * say(part, i, s, mem) end
+    for i, part in ipairs(parts) do value = value * part_value(part, i, s, mem) end
     return value
   end)
 end
@@ -216,7 +217,7 @@ function M.chain(list)
   end
   local chain = combined("chain", parts, function(s, mem)
     local i, start = find(lengths, s)
-    return say(parts[i], i, i > 1 and since(s, start, in_steps) or s, mem)
+    return part_value(parts[i], i, i > 1 and since(s, start, in_steps) or s, mem)
   end, total)
   chain.durations = lengths
   return chain

@@ -4,6 +4,7 @@
 ---   one_cycle              holds its end, too; a way up of one step divides by nothing
 ---   cyclic and the like    leave the momentum alone
 --- How long: epochs, steps or examples among the options, or period, any duration.
+local core = require "swale.core"
 local duration = require "swale.duration"
 local errors = require "swale.errors"
 local object = require "swale.schedule.object"
@@ -11,6 +12,14 @@ local options = require "swale.options"
 
 ---@class swale.Kinds
 local M = {}
+
+--- The default of a field, from the row of the kind.
+local function default_of(kind, name)
+  for _, field in ipairs(core.schedule_fields(kind)) do
+    if field.name == name then return field.default end
+  end
+  error(("schedule: %s takes no %s"):format(kind, name))
+end
 
 local UNITS = { "epochs", "steps", "examples" }
 
@@ -126,7 +135,8 @@ function M.piecewise(o)
   o = options.check(where, o, { values = "list", at = "list" })
   o.marks, o.at = marks_of(where, o.at), nil
   if #o.values ~= #o.marks + 1 then
-    errors.misuse("%s: %d marks want %d values, not %d", where, #o.marks, #o.marks + 1, #o.values)
+    errors.misuse("%s: %d mark%s need%s %d values, not %d", where, #o.marks,
+      #o.marks == 1 and "" or "s", #o.marks == 1 and "s" or "", #o.marks + 1, #o.values)
   end
   for i, value in ipairs(o.values) do
     options.value(where, ("values[%d]"):format(i), value, "number")
@@ -186,7 +196,8 @@ end
 ---@return swale.Schedule
 function M.cosine_restarts(o)
   return object.native("cosine_restarts", timed("schedule.cosine_restarts", o,
-    { from = "number", to = { "number", 0 }, multiplier = { "count", 1 } }))
+    { from = "number", to = { "number", 0 },
+      multiplier = { "count", default_of("cosine_restarts", "multiplier") } }))
 end
 
 local function check_order(where, o)
@@ -259,8 +270,9 @@ function M.exp_range(o) return triangle("exp_range", o, { gamma = "positive" }) 
 ---@return swale.Schedule
 function M.one_cycle(o)
   o = timed("schedule.one_cycle", o, { max = "number", from = "number?", to = "number?",
-    fraction = { "positive", 0.3 }, three_phase = { "boolean", false },
-    shape = { choice = { "cosine", "linear" }, "cosine" } })
+    fraction = { "positive", default_of("one_cycle", "fraction") },
+    three_phase = { "boolean", default_of("one_cycle", "three_phase") },
+    shape = { choice = { "cosine", "linear" }, default_of("one_cycle", "shape") } })
   if o.fraction >= 1 then errors.misuse("schedule.one_cycle: fraction is below 1") end
   o.from = o.from or o.max / 25
   o.to = o.to or o.from / 1e4
@@ -284,7 +296,8 @@ function M.warmup_stable_decay(o)
   local where = "schedule.warmup_stable_decay"
   o = options.check(where, o, { max = "number", from = { "number", 0 }, to = { "number", 0 },
     warmup = "duration?", stable = "duration?", decay = "period",
-    shape = { choice = { "1-sqrt", "linear", "cosine" }, "1-sqrt" } })
+    shape = { choice = { "1-sqrt", "linear", "cosine" },
+      default_of("warmup_stable_decay", "shape") } })
   local none = duration.of { [o.decay.unit] = 0 }
   o.warmup, o.stable = o.warmup or none, o.stable or none
   for _, name in ipairs { "warmup", "stable" } do

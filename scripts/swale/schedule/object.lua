@@ -1,4 +1,4 @@
---- The schedule itself: native, or a Lua function of how far things are.
+--- The schedule itself: native, or a Lua function of progress.
 local class = require "swale.class"
 local core = require "swale.core"
 local duration = require "swale.duration"
@@ -37,7 +37,7 @@ local FARTHEST = 2 ^ 53 -- examples that the core counts
 local PROGRESS = { step = "integer?", examples = "nonnegative?", epochs = "nonnegative?",
   batch_size = { "count", 1 }, epoch_examples = { "count", 50000 } }
 
---- What a function sees when there is no training: how far things are, and nothing else.
+--- The state that a function gets when there is no training: progress alone.
 local preview = {}
 
 function preview.__index(_, key)
