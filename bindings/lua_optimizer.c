@@ -61,9 +61,14 @@ const lx_option *lx_push_with_optimizer(lua_State *L, const lx_option *rows) {
   return all;
 }
 
-static sw_optimizer_kind check_kind(lua_State *L, int arg, const char *who) {
-  const char *names[SW_OPTIMIZER_COUNT + 1] = {NULL};
+static void list_names(const char *names[SW_OPTIMIZER_COUNT + 1]) {
   for (int i = 0; i < SW_OPTIMIZER_COUNT; i++) names[i] = sw_optimizer_row_of(i)->name;
+  names[SW_OPTIMIZER_COUNT] = NULL;
+}
+
+static sw_optimizer_kind check_kind(lua_State *L, int arg, const char *who) {
+  const char *names[SW_OPTIMIZER_COUNT + 1];
+  list_names(names);
   int at = lx_push_option(L, arg, "optimizer");
   int kind = lx_check_choice(L, at, who, "optimizer", names, SW_OPTIMIZER_sgd);
   lua_pop(L, 1);
@@ -162,6 +167,16 @@ static int optimizers(lua_State *L) {
   return 1;
 }
 
+/* optimizer_moments(name, momentum) -> how many vectors it keeps with this momentum */
+static int optimizer_moments(lua_State *L) {
+  const char *names[SW_OPTIMIZER_COUNT + 1];
+  list_names(names);
+  const int kind = lx_check_choice(L, 1, "optimizer_moments", "name", names, -1);
+  const double momentum = lx_check_number(L, 2, "optimizer_moments", "momentum");
+  lua_pushinteger(L, sw_optimizer_moments((sw_optimizer_kind)kind, momentum));
+  return 1;
+}
+
 /* ---- update(options, w, g, state, numbers) */
 
 static const lx_option numbers_options[] = {{.name = "step",
@@ -245,6 +260,7 @@ static int update(lua_State *L) {
 const luaL_Reg lx_optimizer_functions[] = {
     {"hyperparameters", hyperparameters},
     {"optimizers", optimizers},
+    {"optimizer_moments", optimizer_moments},
     {"update", update},
     {NULL, NULL},
 };

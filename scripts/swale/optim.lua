@@ -109,25 +109,33 @@ local function new(title, kind, o, decay)
   return setmetatable(o, Optimizer)
 end
 
---- The default of a field that a row has.
-local function default(kind, name)
-  for _, field in ipairs(ROWS[kind].fields) do
-    if field.name == name then return field.default end
+--- A field that a row has: its default and range.
+local function field(kind, name)
+  for _, found in ipairs(ROWS[kind].fields) do
+    if found.name == name then return found end
   end
-  error("optim: no field " .. name)
+  error(("optim: the row of %s has no field %s"):format(kind, name))
+end
+
+local function check_range(where, name, range, value)
+  if value >= range.least and value <= range.most and not (range.open and value == range.most) then
+    return
+  end
+  errors.misuse("%s: %s must be %g %s %g, not %g", where, name, range.least,
+    range.open and "or more and below" or "to", range.most, value)
 end
 
 ---@class swale.SGDOptions
 ---@field momentum? swale.Hyperparameter        0; at most 1
 ---@field dampening? number                     0; at most 1
----@field nesterov? boolean                     false; wants momentum and no dampening
+---@field nesterov? boolean                     false; needs momentum and no dampening
 ---@field weight_decay? swale.Hyperparameter    0; added to the gradient, before momentum
 ---@field lr? swale.Hyperparameter              here or in the Trainer, not in both
 ---@field clip_norm? number                     likewise: the gradient is scaled down to this norm
 ---@field groups? swale.ParameterGroup[]        likewise; the first one that matches counts
 
 local SGD = { momentum = { HYPER, 0 },
-  dampening = { "nonnegative", default("sgd", "dampening") }, nesterov = { "boolean", false },
+  dampening = { "nonnegative", field("sgd", "dampening").default }, nesterov = { "boolean", false },
   weight_decay = { HYPER, 0 }, lr = HYPER .. "?", clip_norm = "positive?", groups = "table?" }
 
 ---Stochastic gradient descent, in PyTorch's order:
@@ -140,28 +148,28 @@ local SGD = { momentum = { HYPER, 0 },
 ---@return swale.Optimizer
 function M.SGD(o)
   o = options.check("optim.SGD", o, SGD)
-  if o.dampening > 1 then
-    errors.misuse("optim.SGD: dampening must be 0 to 1, not %g", o.dampening)
-  end
+  check_range("optim.SGD", "dampening", field("sgd", "dampening"), o.dampening)
   if o.nesterov and (o.momentum == 0 or o.dampening ~= 0) then
-    errors.misuse("optim.SGD: nesterov wants a momentum above 0 and no dampening")
+    errors.misuse("optim.SGD: nesterov needs a momentum above 0 and no dampening")
   end
   return new("SGD", "sgd", o, 0)
 end
 
-local ADAM = { betas = "table?", eps = { "positive", default("adam", "eps") },
+local ADAM = { betas = "table?", eps = { "positive", field("adam", "eps").default },
   weight_decay = HYPER .. "?", lr = HYPER .. "?", clip_norm = "positive?", groups = "table?" }
 
 --- Options with betas: the first is the momentum, the second the field beta2.
 local function with_betas(where, o, spec, kind)
   o = options.check(where, o, spec)
   local betas = o.betas or {}
+  local ranges = { ROWS[kind].momentum, field(kind, "beta2") }
   for i = 1, 2 do
-    local beta = options.value(where, ("betas[%d]"):format(i), betas[i], "nonnegative?")
-    if beta and beta >= 1 then errors.misuse("%s: betas are below 1, not %g", where, beta) end
+    local name = ("betas[%d]"):format(i)
+    local beta = options.value(where, name, betas[i], "nonnegative?")
+    if beta then check_range(where, name, ranges[i], beta) end
   end
   o.momentum_name = "beta1"
-  o.momentum, o.beta2, o.betas = betas[1], betas[2] or default(kind, "beta2"), nil
+  o.momentum, o.beta2, o.betas = betas[1], betas[2] or field(kind, "beta2").default, nil
   return o
 end
 

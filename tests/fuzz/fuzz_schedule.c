@@ -39,6 +39,12 @@ static sw_duration duration(bytes *b) {
 
 enum { PARTS = 4 };
 
+static int has_parts(sw_schedule_kind kind) {
+  for (const sw_field *f = sw_schedule_fields(); f->name; f++)
+    if (f->type == SW_FIELD_SCHEDULES && sw_schedule_reads(kind, f)) return 1;
+  return 0;
+}
+
 static sw_schedule *make(sw_context *ctx, bytes *b, int depth) {
   double values[PARTS + 1];
   sw_duration marks[PARTS], durations[PARTS];
@@ -60,7 +66,7 @@ static sw_schedule *make(sw_context *ctx, bytes *b, int depth) {
   spec.marks = marks;
   spec.durations = durations;
   spec.parts = parts;
-  int wanted = depth < 3 && spec.kind >= SW_SCHEDULE_chain ? 1 + next(b) % PARTS : 0;
+  int wanted = depth < 3 && has_parts(spec.kind) ? 1 + next(b) % PARTS : 0;
   for (int i = 0; i < wanted; i++) {
     sw_schedule *part = make(ctx, b, depth + 1);
     if (part == NULL) break;

@@ -13,10 +13,27 @@ end
 function TestOptim:test_refusals()
   lu.assert_error_msg_contains('unknown option "wd"; did you mean "weight_decay"?', sw.optim.SGD,
     { wd = 1 })
-  lu.assert_error_msg_contains("nesterov wants a momentum", sw.optim.SGD, { nesterov = true })
+  lu.assert_error_msg_contains("nesterov needs a momentum", sw.optim.SGD, { nesterov = true })
   lu.assert_error_msg_contains("no dampening", sw.optim.SGD,
     { nesterov = true, momentum = 0.9, dampening = 0.1 })
   lu.assert_error_msg_contains("momentum must be", sw.optim.SGD, { momentum = -1 })
+end
+
+function TestOptim:test_ranges_are_those_of_the_rows()
+  local function refuses(part, make, o) lu.assert_error_msg_contains(part, make, o) end
+  refuses("optim.SGD: dampening must be 0 to 1, not 1.5", sw.optim.SGD, { dampening = 1.5 })
+  refuses("optim.Adam: betas[1] must be 0 or more and below 1, not 1", sw.optim.Adam,
+    { betas = { 1 } })
+  refuses("optim.AdamW: betas[2] must be 0 or more and below 1, not 2", sw.optim.AdamW,
+    { betas = { 0.9, 2 } })
+  lu.assert_equals(sw.optim.SGD { dampening = 1 }.dampening, 1)
+end
+
+function TestOptim:test_vectors_kept()
+  for name, counts in pairs { sgd = { 0, 1 }, adam = { 2, 2 }, none = { 0, 0 } } do
+    lu.assert_equals({ core.optimizer_moments(name, 0), core.optimizer_moments(name, 0.9) },
+      counts, name)
+  end
 end
 
 function TestOptim:test_update_refuses_what_it_would_ignore()
@@ -294,7 +311,6 @@ function TestOptim:test_one_written_in_lua_is_clipped_and_sees_the_step()
 end
 
 function TestOptim:test_refusals_of_adam()
-  lu.assert_error_msg_contains("betas are below 1, not 1", sw.optim.Adam, { betas = { 1 } })
   lu.assert_error_msg_contains('unknown option "beta"; did you mean "betas"?', sw.optim.AdamW,
     { beta = { 0.9 } })
   lu.assert_error_msg_contains("weight_decay is given twice", sw.Trainer, {

@@ -450,6 +450,11 @@ function core.hyperparameters() end
 ---@return table<string, swale.OptimizerRow>   by name
 function core.optimizers() end
 
+---@param name string
+---@param momentum number
+---@return integer                  vectors that it keeps with this momentum
+function core.optimizer_moments(name, momentum) end
+
 ---One update of w, the same bits as a step of a loop that clips nothing.
 ---@param o table                    optimizer, and the fields of its row
 ---@param w swale.Tensor             contiguous; updated

@@ -48,7 +48,8 @@ end
 --- Vectors of the weights' size that the optimizer keeps; unknown of one written in Lua.
 local function vectors_kept(engine)
   local row = engine.optimizer.row
-  return row.only_with_momentum and engine.settings.momentum == 0 and 0 or #row.moments
+  local momentum = engine.settings.momentum
+  return core.optimizer_moments(row.name, type(momentum) == "number" and momentum or 1)
 end
 
 ---The averages that a trainer keeps.
