@@ -158,7 +158,7 @@ static void push_values(lua_State *L, reader *r, int depth) {
   }
 }
 
-/* tensor:table(). Reads through a view of its own, which no finaliser can free before it returns. */
+/* tensor:table(). Reads through a view of its own, so that a finaliser cannot free the elements. */
 int lx_tensor_table(lua_State *L) {
   lua_settop(L, 1);
   sw_tensor **view = lx_push_tensor(L);

@@ -189,7 +189,7 @@ end
 
 ---The copy of a tree in which walks are made, brought to what the tree is now.
 ---@param home string
----@return table|nil copy, string? message   nil: git does not know the tree, or another walk uses it
+---@return table|nil copy, string? message   nil: git does not know it, or another walk is under way
 function M.copy(home)
   local where = home .. "/.build/walks"
   local list, problem = files_of_tree(home)

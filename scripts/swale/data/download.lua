@@ -20,7 +20,7 @@ local REASONS = {
 }
 
 local function reason(result)
-  local status = result.code == 22 and result.err:match "error: (%d+)"
+  local status = result.code == 22 and result.err:match "http_code=(%d+)"
   if status == "404" then return "it is not there (404)" end
   if status then return "the server answers " .. status end
   return REASONS[result.code] or result.err:match "curl: [^\n]*" or
@@ -43,8 +43,8 @@ end
 function M.fetch(address, path, bytes)
   local result, message, code = process.run({ "curl", "--fail", "--location", "--silent",
     "--show-error", "--proto-redir", redirects(address), "--connect-timeout", "20",
-    "--speed-limit", "500", "--speed-time", "30", "--", address },
-    { output = path, limit = bytes })
+    "--speed-limit", "500", "--speed-time", "30", "--write-out", "%{stderr}http_code=%{http_code}",
+    "--", address }, { output = path, limit = bytes })
   if not result and code ~= "ENOENT" then return nil, path .. ": " .. message, code end
   if not result then return nil, "downloading needs curl: " .. message, "ENOENT" end
   if result.too_long then
