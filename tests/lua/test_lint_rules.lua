@@ -78,7 +78,8 @@ if o.problem == "gone" or why ~= "interrupted" then return end
 -- message:find "in a comment"
 return message:gsub("^.-:%d+: ", ""), messages:find "x", code == "ENOENT"]],
     ["scripts/swale/repl/init.lua"] = 'message:find "<eof>$"',
-    ["scripts/swale/gnuplot.lua"] = 'x = result.err:match "line"\nif failure:find "x" then\nstderr:find "x"',
+    ["scripts/swale/gnuplot.lua"] = 'x = result.err:match "line"\nif failure:find "x" then\n'
+      .. 'stderr:find "x"',
     ["tests/lua/test_x.lua"] = 'message:find "x"',
   }), { "scripts/swale/gnuplot.lua:2: decides by the text of a message; errors carry codes",
     "scripts/swale/plan.lua:1: decides by the text of a message; errors carry codes",

@@ -1,6 +1,6 @@
--- No script compares the kind of a layer, and none outside scripts/swale/nn reads it: what is to be
--- known of a layer is a method. tests/lua/test_layers.lua checks the methods of each layer. Kinds of
--- layers begin with a capital, others do not.
+-- No script compares the kind of a layer, and none outside scripts/swale/nn reads it: what is to
+-- be known of a layer is a method. tests/lua/test_layers.lua checks the methods of each layer.
+-- Kinds of layers begin with a capital, others do not.
 local function compares(code)
   return code:find '%f[%w_]kind%s*[=~]=%s*["\']%u'
     or code:find '["\']%u%w*["\']%s*[=~]=%s*[%w_.]*%f[%w_]kind%f[^%w_]'
