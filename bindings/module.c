@@ -8,6 +8,7 @@
 
 #include "base/parallel.h"
 #include "kernels/open.h"
+#include "measure/noise.h"
 #include "support.h"
 #include "train/loop.h"
 
@@ -86,6 +87,8 @@ static void fill_core(lua_State *L, int module) {
   lua_setfield(L, -2, "NAN");
   lua_pushinteger(L, SW_LOOP_GRAD_NORMS);
   lua_setfield(L, -2, "LOOP_NORMS");
+  lua_pushinteger(L, SW_NOISE_MEASUREMENTS);
+  lua_setfield(L, -2, "NOISE_MEASUREMENTS");
 }
 
 static void open_context(lua_State *L, lx_module *m) {

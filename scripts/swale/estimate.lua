@@ -58,8 +58,8 @@ end
 
 --- An interval is above a number, below it, or neither, which `<` cannot express.
 local function refuse()
-  errors.misuse("an estimate has an interval: compare it by s.noise_scale:above(64), or"
-    .. " :below(64); s.noise_scale.value is the number alone")
+  errors.misuse("an estimate has an interval: compare it by its methods above(x) and below(x); its"
+    .. " field value is the number alone")
 end
 
 Estimate.__lt, Estimate.__le = refuse, refuse

@@ -42,10 +42,10 @@ function TestEstimate:test_an_estimate_that_is_not_made_names_measure()
 end
 
 function TestEstimate:test_comparing_says_what_to_use()
-  lu.assert_error_msg_contains("compare it by s.noise_scale:above(64)", function()
+  lu.assert_error_msg_contains("compare it by its methods above(x) and below(x)", function()
     return estimate.new() > 3
   end)
-  lu.assert_error_msg_contains("compare it by s.noise_scale:above(64)", function()
+  lu.assert_error_msg_contains("compare it by its methods above(x) and below(x)", function()
     return estimate.new() <= 3
   end)
 end

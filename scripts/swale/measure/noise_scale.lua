@@ -22,7 +22,8 @@ local function reason(m, status)
     return "the gradient cannot be told from its noise yet: measure over more steps, or larger"
       .. " batches"
   end
-  return "32 measurements at one batch size are needed, of gradients that are finite"
+  return ("%d measurements at one batch size are needed, of gradients that are finite"):format(
+    core.NOISE_MEASUREMENTS)
 end
 
 ---@param m swale.MeasurementFacts

@@ -68,6 +68,7 @@ core.INTERRUPTED = {}
 ---A NaN that is printed as nan: that of 0 / 0 has a sign on some machines.
 core.NAN = 0 / 0
 core.LOOP_NORMS = 32 -- measured steps whose norms a loop keeps
+core.NOISE_MEASUREMENTS = 32 -- of one batch size, that a noise scale is estimated from
 ---Writes to a temporary name in the same folder, syncs, renames.
 ---@param path string
 ---@param text string

@@ -168,7 +168,7 @@ function Loop:check() return self.inner:check() end
 ---@return string|nil
 function Loop:first_nan() return self.inner:first_nan() end
 
---- Nobody but the function knows how far weights move.
+--- Update ratios are not measured: the function makes the update.
 function Loop:watch_updates() end
 function Loop:update_ratios() end
 
