@@ -90,7 +90,7 @@ end
 
 local function without_name(message) return (message:gsub("^swale: ", "")) end
 
---- A run whose records were deleted has failed, and says so however it ended.
+--- A run whose records were deleted has failed, whatever its end was.
 local function with_losses(run, outcome)
   local lost = run:lost()
   if not lost then return outcome end

@@ -47,7 +47,7 @@ end
 local here = debug.getinfo(1, "S").source:match "^@(.*)init%.lua$"
 if here then core.set_library(here) end
 
-require "swale.class" -- what the core says of names that are not there
+require "swale.class" -- sets how the core refuses unknown names
 require "swale.ops" -- the methods of tensors and nodes
 
 local MODULES = { nn = true, loss = true, optim = true, schedule = true, average = true,

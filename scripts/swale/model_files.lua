@@ -164,7 +164,7 @@ local function compare(self, tensors, arranged)
       table.insert(report.missing, s.path)
     elseif errors.shape_text(t:shape()) ~= wanted then
       table.insert(report.misshapen, s.path)
-      words[#words + 1] = ('"%s" is %s, the model wants %s'):format(s.path,
+      words[#words + 1] = ('"%s" is %s, the model needs %s'):format(s.path,
         errors.shape_text(t:shape()), wanted)
     end
   end

@@ -29,7 +29,7 @@ local function check_all(list, tensors)
     end
     local shape, wanted = errors.shape_text(t:shape()), errors.shape_text(s.shape)
     if shape ~= wanted then
-      errors.misuse('load_state_dict: "%s" has shape %s, the model wants %s', s.path, shape, wanted)
+      errors.misuse('load_state_dict: "%s" has shape %s, the model needs %s', s.path, shape, wanted)
     end
   end
 end

@@ -63,7 +63,7 @@ local OPTIONS = {
   clip_norm = "positive?", groups = "table?",
   lr_scaling = { choice = { "none", "linear", "sqrt" }, "none" }, reference_batch = "positive?",
   micro_batch = "count|table?", subset = "table|tensor?", average = "any?",
-  sampler = { choice = { "shuffle", "independent", "sequential" }, "shuffle" },
+  sampler = { choice = setup.SAMPLERS, "shuffle" },
   measure = "table?", seed = "integer?", eval_batch = { "count", 1000 },
   batch_norm = { choice = statistics.METHODS, "pooled" },
   record = { "period", duration.of { steps = 10 } },

@@ -46,7 +46,7 @@ function TestModel:test_load_state_dict_takes_all_or_nothing()
   lu.assert_error_msg_contains('"2.bias" is missing', a.load_state_dict, a, state)
   lu.assert_error_msg_contains("tensors must be a table, not 3", a.load_state_dict, a, 3)
   state["2.bias"] = sw.zeros { 3 }
-  lu.assert_error_msg_contains("shape (3), the model wants (2)", a.load_state_dict, a, state)
+  lu.assert_error_msg_contains("shape (3), the model needs (2)", a.load_state_dict, a, state)
   state["2.bias"], state["2.bais"] = sw.zeros { 2 }, sw.zeros { 2 }
   lu.assert_error_msg_contains('no parameter "2.bais"; did you mean "2.bias"?',
     a.load_state_dict, a, state)

@@ -61,7 +61,7 @@ function TestModelFiles:test_what_does_not_fit_is_told_by_name()
   local result, message, code = sw.try(m.load, m, self.path)
   lu.assert_nil(result)
   lu.assert_equals(message, self.path .. ': does not fit the model\n  missing: "2.bias"\n'
-    .. '  unexpected: "fc.bias"\n  of another shape: "0.weight" is (5, 7), the model wants (7, 5)')
+    .. '  unexpected: "fc.bias"\n  of another shape: "0.weight" is (5, 7), the model needs (7, 5)')
   lu.assert_equals(code, "ECORRUPT")
   lu.assert_equals(m:weights():table(), before)
 end
@@ -105,7 +105,7 @@ end
 
 function TestModelFiles:test_wrong_arguments()
   local m = image():build {}
-  lu.assert_error_msg_contains('"pytorch" wants input', m.save, m, self.path,
+  lu.assert_error_msg_contains('"pytorch" needs input', m.save, m, self.path,
     { layout = "pytorch" })
   lu.assert_error_msg_contains('must be one of "swale", "pytorch"', m.save, m, self.path,
     { layout = "torch" })

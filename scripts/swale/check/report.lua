@@ -6,6 +6,7 @@ local look = require "swale.data.look"
 local measured = require "swale.check.measured"
 local plans = require "swale.trainer.plan"
 local progress = require "swale.progress"
+local sets = require "swale.data.set"
 local timing = require "swale.check.timing"
 
 local M = {}
@@ -112,7 +113,7 @@ local function data_lines(data)
         .. ' "global" makes mean 0 and deviation 1'):format(seen.least, seen.most)
     end
   end
-  for _, name in ipairs { "train", "valid", "test" } do
+  for _, name in ipairs(sets.SPLITS) do
     local faults = data[name] and look.split(data[name])
     if faults then lines[#lines + 1] = ("  %s.%s"):format(name, faults) end
   end

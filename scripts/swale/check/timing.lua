@@ -6,6 +6,7 @@ local M = {}
 
 local EACH = 0.2          -- seconds for one size of batch
 local MOST_STEPS = 200
+local SOME_MOMENTUM = 0.9 -- where it is not 0: each costs the same
 local EVALUATED = 2000    -- examples that are evaluated, at most
 
 local function clock() return require "luv".hrtime() / 1e9 end
@@ -14,7 +15,7 @@ local function clock() return require "luv".hrtime() / 1e9 end
 local function scratch_loop(engine)
   local loop = loops.scratch(engine)
   loop:set("lr", 0) -- nothing diverges
-  loop:set("momentum", engine.settings.momentum == 0 and 0 or 0.9)
+  loop:set("momentum", engine.settings.momentum == 0 and 0 or SOME_MOMENTUM)
   return loop
 end
 

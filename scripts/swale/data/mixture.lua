@@ -75,7 +75,7 @@ function M.new(o)
   o = options.check("gaussian_mixture", o, SPEC)
   local means = means_of(o)
   local classes, features = #means, means:shape()[2]
-  if classes < 2 then errors.misuse "gaussian_mixture: wants at least two classes" end
+  if classes < 2 then errors.misuse "gaussian_mixture: needs at least two classes" end
   local function draw(n, stream)
     local y = sampling.labels(n, classes, stream)
     return { x = sampling.normal({ n, features }, stream, o.spread):add(1, ops.gather(means, y)),

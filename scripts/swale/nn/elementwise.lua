@@ -77,7 +77,7 @@ function Flatten:output(shape) return { segments.elements(shape) } end
 
 function Flatten:pytorch(shape, order)
   if not shape then
-    errors.misuse('layout: "pytorch" wants input, the shape of one example, of images'
+    errors.misuse('layout: "pytorch" needs input, the shape of one example, of images'
       .. ' { height, width, channels }: a layer flattens')
   end
   return order == orders.IMAGE and orders.flattened(shape) or order

@@ -116,14 +116,20 @@ end
 ---@return table t
 function Loop:state(t) return self.inner:state(t) end
 
---- Names in a checkpoint that are not the function's to use.
-local RESERVED = { "^weights", "^buffers", "^average", "^optimizer%." }
+--- Names in a checkpoint begin with these where they belong to the trainer.
+local RESERVED <const> = { "^weights", "^buffers", "^average" }
+
+---Whether a tensor of a checkpoint belongs to the trainer, not to the function.
+---@param name string
+---@return boolean
+function M.is_reserved(name)
+  for _, pattern in ipairs(RESERVED) do if name:find(pattern) then return true end end
+  return false
+end
 
 local function saved_name(name)
-  for _, pattern in ipairs(RESERVED) do
-    if name:find(pattern) then return "optimizer." .. name end
-  end
-  return name
+  local taken = M.is_reserved(name) or name:find "^optimizer%."
+  return taken and "optimizer." .. name or name
 end
 
 ---@return table<string, swale.Tensor>   the tensors that the function keeps

@@ -1,5 +1,6 @@
 --- The memory that a training takes, in bytes, before it takes it.
 local core = require "swale.core"
+local sets = require "swale.data.set"
 
 local M = {}
 
@@ -36,7 +37,7 @@ local function bytes_of(t) return t:numel() * (t:dtype() == "uint8" and 1 or 4) 
 
 local function data_bytes(data)
   local n = 0
-  for _, name in ipairs { "train", "valid", "test" } do
+  for _, name in ipairs(sets.SPLITS) do
     local split = data[name]
     for _, t in ipairs { split and split.x or nil, split and split.y or nil } do
       n = n + bytes_of(t)

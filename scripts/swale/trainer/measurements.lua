@@ -185,13 +185,13 @@ end
 function Measurements:make(entry)
   local o, name = self.o, entry.name
   self.running, entry.calls = name, entry.calls + 1
-  local called, ok, value, seconds = pcall(isolated.call, name, entry.row.read, entry.kept, {
+  local intact, measured, value, seconds = pcall(isolated.call, name, entry.row.read, entry.kept, {
     weights = o.weights, start = self.start, buffers = o.buffers, state = o.state, seed = o.seed,
     n = entry.calls })
   self.running = nil
-  if not called then error(ok, 0) end
+  if not intact then error(measured, 0) end
   local line = { name = name, seconds = seconds }
-  if ok then
+  if measured then
     o.state[name] = values.copy(value)
     values.add_columns(line, name, value)
     return line, nil

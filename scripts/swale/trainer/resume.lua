@@ -1,5 +1,6 @@
 --- Restores a checkpoint: the parts of a snapshot that its file contains.
 local core = require "swale.core"
+local custom = require "swale.trainer.custom"
 local errors = require "swale.errors"
 local journal = require "swale.trainer.journal"
 local kinds = require("swale.average").KINDS
@@ -40,8 +41,7 @@ end
 local function kept_by_function(saved)
   local found = {}
   for name, value in pairs(saved) do
-    local own = name == "weights" or name:find "^buffers" or name:find "^average"
-    if not own and core.type(value) == "tensor" then found[name] = value end
+    if not custom.is_reserved(name) and core.type(value) == "tensor" then found[name] = value end
   end
   return found
 end

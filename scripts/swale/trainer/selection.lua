@@ -4,6 +4,7 @@ local core = require "swale.core"
 local errors = require "swale.errors"
 local faults = require "swale.trainer.faults"
 local kinds = require("swale.average").KINDS
+local sets = require "swale.data.set"
 local statistics = require "swale.trainer.statistics"
 
 local M = {}
@@ -80,8 +81,6 @@ function M.weights(evaluator, s, which, how)
   return refuse(evaluator, which)
 end
 
-local SPLITS = { "train", "valid", "test" }
-
 ---@param evaluator swale.Evaluator
 ---@param on "train"|"valid"|"test"|swale.Split|nil   nil: valid, or train where there is none
 ---@return swale.Split
@@ -92,14 +91,14 @@ function M.split(evaluator, on)
   end
   on = on or "valid"
   if type(on) == "table" and core.type(on.source) == "source" then return on, "a split" end
-  for _, name in ipairs(SPLITS) do
+  for _, name in ipairs(sets.SPLITS) do
     if on == name then
       local split = evaluator.data[name]
       return split or errors.misuse("Trainer:evaluate: the data has no %s split", name), name
     end
   end
   errors.misuse('Trainer:evaluate: on = "train", "valid", "test" or a split, not %s%s',
-    errors.shown(on), errors.suggestion(on, SPLITS))
+    errors.shown(on), errors.suggestion(on, sets.SPLITS))
 end
 
 return M

@@ -50,7 +50,15 @@ local function reference(o, settings)
   errors.misuse("Trainer: lr_scaling needs a reference_batch where batch_size is a function")
 end
 
-local ORDERS = { shuffle = "shuffled", independent = "independent", sequential = "sequential" }
+--- Samplers, and what the loop calls them.
+local ORDERS <const> = { { "shuffle", "shuffled" }, { "independent", "independent" },
+  { "sequential", "sequential" } }
+
+---Names of the samplers.
+M.SAMPLERS = {}
+
+local order_of <const> = {}
+for i, row in ipairs(ORDERS) do M.SAMPLERS[i], order_of[row[1]] = row[1], row[2] end
 
 --- Examples to train on: a list of positions from 1, or an int32 tensor from 0.
 local function subset(o, n)
@@ -79,7 +87,7 @@ function M.fixed(o, optimizer, settings, graph, uneven)
   if list and optimizer.step then
     errors.misuse "Trainer: groups are for native optimizers: a Lua function has the whole vector"
   end
-  return { segments = groups.segments(graph.segments, list), order = ORDERS[o.sampler],
+  return { segments = groups.segments(graph.segments, list), order = order_of[o.sampler],
     subset = subset(o, #o.data.train.source),
     micro_batch = micro.size(o.micro_batch, graph, settings.batch_size, uneven),
     coupling = o.lr_scaling, reference_batch = reference(o, settings),
