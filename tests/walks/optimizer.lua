@@ -95,17 +95,6 @@ static double lion_exact(const swi_update *u, double w, double m[2], double g) {
       before = "    [SWI_OPTIMIZER_none] = ",
       text = "    [SWI_OPTIMIZER_lion] = {lion_exact, 1},\n",
       dropped = "updates has no row for lion" },
-    { name = "oracle", file = "tests/lua/optim_oracle.lua", part = "test", before = "return M",
-      text = [[
-function M.lion(w, g, state, hyper, self)
-  local beta1, beta2 = hyper.momentum, self.beta2
-  local m = state.exp_avg or g * 0
-  local c = m * beta1 + g * (1 - beta1)
-  w:scale(1 - hyper.lr * hyper.weight_decay):add(-hyper.lr, c:sign())
-  state.exp_avg = m * beta2 + g * (1 - beta2)
-end
-
-]], dropped = "optim_oracle.lua has no lion" },
     { name = "line of docs", file = REFERENCE, part = "docs", replace = "`SGD` `Adam` `AdamW`,",
       text = "`SGD` `Adam` `AdamW` `Lion`,", dropped = "reference.md names no Lion" },
   },
