@@ -5,6 +5,7 @@ local lu = require "luaunit"
 local luv = require "luv"
 local measure = require "swale.measure"
 local snapshot = require "swale.trainer.snapshot"
+local states = require "swale.trainer.state"
 local sw = require "swale"
 
 TestMeasure = {}
@@ -331,6 +332,19 @@ function TestMeasure:test_names_that_are_taken()
   lu.assert_error_msg_contains("needs every", sw.measurement, { function() end })
   local late = new():fit { steps = 1 }
   lu.assert_error_msg_contains("ask before the first step", late.measure, late, "mine", drift())
+end
+
+-- The Lua half's list is what the loop writes, all of it only after a divergence.
+function TestMeasure:test_the_loop_writes_the_fields_that_are_listed()
+  local function written(trainer)
+    local names = {}
+    for name in pairs(trainer.engine.loop:state {}) do names[#names + 1] = name end
+    return names
+  end
+  local sound, diverged = new():fit { steps = 1 }, new { lr = 1e30 }
+  lu.assert_false(pcall(diverged.fit, diverged, { steps = 20 }))
+  lu.assert_items_equals(written(diverged), states.LOOP)
+  for _, name in ipairs(written(sound)) do lu.assert_table_contains(states.LOOP, name) end
 end
 
 -- A field of the state, or a column of the lines that hold measured values, is no name.

@@ -38,15 +38,15 @@ function M.new(by_name, o)
     most_steps = math.maxinteger }, Measurements)
 end
 
---- Names besides the fields of the state: what the loop writes into it, and columns of the lines
---- with values.
-local OTHERS = { "kind", "name", "seconds", "error", "measurements", "loss_sum", "loss_examples",
-  "bad_step", "bad_segment", "bad_loss", "bad_grad_norm" }
+--- Columns of the lines with values.
+local COLUMNS <const> = { "kind", "name", "seconds", "error" }
 
+--- Names that the state or the record uses.
 local function taken_names()
   local taken = {}
-  for _, name in ipairs(states.FIELDS) do taken[name] = true end
-  for _, name in ipairs(OTHERS) do taken[name] = true end
+  for _, list in ipairs { states.FIELDS, states.LOOP, COLUMNS } do
+    for _, name in ipairs(list) do taken[name] = true end
+  end
   return taken
 end
 

@@ -7,7 +7,7 @@
 local averages = require "swale.trainer.averages"
 local copies = require "swale.copies"
 local errors = require "swale.errors"
-local hyper = require "swale.trainer.hyper"
+local states = require "swale.trainer.state"
 
 local M = {}
 
@@ -55,12 +55,9 @@ end
 
 local loop = {}
 
-local POSITION = { "step", "examples", "loss", "grad_norm", "loss_sum", "loss_examples",
-  table.unpack(hyper.NAMES) }
-
 function loop.state(engine)
   local s, found = engine.loop:state {}, { vectors = copies.deep(engine.loop:state_vectors()) }
-  for _, name in ipairs(POSITION) do found[name] = s[name] end
+  for _, name in ipairs(states.SAVED) do found[name] = s[name] end
   if s.step == 0 then found.batch_size = nil end -- there was no update
   if engine.optimizer.step then found.memory = engine.loop:memory() end
   return found

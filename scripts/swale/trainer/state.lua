@@ -21,9 +21,38 @@ local M = {}
 ---@field fault "loss"|"gradient"|"weights"|"buffers"|false   what was not finite at the end
 ---@field [string] swale.Measured   measurements, by name; see swale.measure
 
-M.FIELDS = { "step", "examples", "epoch", "loss", "grad_norm" }
-table.move(hyper.NAMES, 1, #hyper.NAMES, #M.FIELDS + 1, M.FIELDS)
-table.move({ "epoch_examples", "fault" }, 1, 2, #M.FIELDS + 1, M.FIELDS)
+---@class swale.LoopField        of what loop:state writes
+---@field name string
+---@field read? boolean           scripts read it in the state
+---@field saved? boolean          snapshots have it
+
+---@type swale.LoopField[]
+local LOOP <const> = {
+  { name = "step", read = true, saved = true }, { name = "examples", read = true, saved = true },
+  { name = "epoch", read = true }, { name = "loss", read = true, saved = true },
+  { name = "grad_norm", read = true, saved = true }, { name = "loss_sum", saved = true },
+  { name = "loss_examples", saved = true }, { name = "measurements" },
+  { name = "fault", read = true }, { name = "bad_step" }, { name = "bad_segment" },
+  { name = "bad_loss" }, { name = "bad_grad_norm" },
+}
+for _, name in ipairs(hyper.NAMES) do
+  LOOP[#LOOP + 1] = { name = name, read = true, saved = true }
+end
+
+local function names_of(which)
+  local names = {}
+  for _, field in ipairs(LOOP) do
+    if not which or field[which] then names[#names + 1] = field.name end
+  end
+  return names
+end
+
+---Names of all that loop:state writes; of these, what snapshots have.
+M.LOOP, M.SAVED = names_of(), names_of "saved"
+
+---Names of what scripts read, besides measurements.
+M.FIELDS = names_of "read"
+M.FIELDS[#M.FIELDS + 1] = "epoch_examples"
 
 local function text(self)
   return ("step %d, epoch %.2f: loss %.4g, lr %.4g, batch %d"):format(self.step, self.epoch,
