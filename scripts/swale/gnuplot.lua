@@ -21,6 +21,19 @@ local TERMINALS = {
   png = 'set terminal pngcairo noenhanced size 900,%d font "Sans,11"',
 }
 
+---The command for the range of a linear axis with room beside the values, which are finite. It is
+---never empty: gnuplot draws nothing then.
+---@param low number
+---@param high number
+---@param share number    of their range: the room on each side
+---@return string
+function M.y_range(low, high, share)
+  local size = math.max(math.abs(low), math.abs(high))
+  local margin = high > low and (high - low) * share or size / 10
+  margin = math.max(margin, size * 1e-5, 1e-9)
+  return ("set yrange [%.7g:%.7g]"):format(low - margin, high + margin)
+end
+
 local REPLACEMENT = "\u{FFFD}"
 local LONGEST = 80 -- characters of a text: a key that is wider than the picture is left out
 

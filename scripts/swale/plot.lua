@@ -202,8 +202,7 @@ local function loss_axis(lines, curves)
     lines[#lines + 1] = "set logscale y\n" .. logarithmic_tics(low, high)
     lines[#lines + 1] = ("set yrange [%.7g:%.7g]"):format(low / 1.1, high * 1.15)
   else
-    local margin = math.max((high - low) * 0.06, 1e-9)
-    lines[#lines + 1] = ("set yrange [%.7g:%.7g]"):format(low - margin, high + margin)
+    lines[#lines + 1] = gnuplot.y_range(low, high, 0.06)
   end
 end
 

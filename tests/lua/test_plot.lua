@@ -159,6 +159,19 @@ local function measured_records()
   return list
 end
 
+-- A range that is empty, or not finite, would take the whole picture away.
+function TestPicture:test_values_of_any_size_are_drawn()
+  for _, list in ipairs { { 3 }, { 3, 3 }, { -7.5, -7.5 }, { math.maxinteger }, { 1e308, -1e308 },
+    { 1e-320, 1 }, { 0 }, { 1e300, 1 } } do
+    local lines = records(#list)
+    for i, value in ipairs(list) do
+      lines[#lines + 1] = { kind = "measurement", name = "m", examples = 320 * i, m = value }
+    end
+    local path, message = self:draw(lines)
+    lu.assert_not_nil(path, tostring(message) .. " for " .. tostring(list[1]))
+  end
+end
+
 function TestSeries:test_measurements_are_found_by_their_names()
   local panels, columns = plot.series(measured_records()).measured, {}
   for i, panel in ipairs(panels) do

@@ -1,5 +1,6 @@
 --- The panels of measurements in the picture of a run: a panel for each measurement, a curve for
 --- each column, a band for its interval.
+local gnuplot = require "swale.gnuplot"
 local measure = require "swale.measure"
 local values = require "swale.measure.values"
 
@@ -18,7 +19,9 @@ local COLOURS = { "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E
 ---@field name string           of the measurement
 ---@field curves swale.MeasuredCurve[]
 
-local function is_finite(v) return type(v) == "number" and v - v == 0 end
+local LARGEST <const> = 1e300 -- what gnuplot's arithmetic has room for
+
+local function is_finite(v) return type(v) == "number" and v >= -LARGEST and v <= LARGEST end
 
 --- Measurements of the registry are in the lines of steps, others in lines of their own.
 local function names_in(record)
@@ -108,10 +111,10 @@ end
 
 local function y_axis(lines, panel)
   local low, high = range(panel)
-  local log, margin = low > 0 and high / low > 20, math.max((high - low) * 0.1, 1e-9)
+  local log = low > 1 / LARGEST and high / low > 20
   lines[#lines + 1] = log and "set logscale y" or "unset logscale y"
   lines[#lines + 1] = log and ("set yrange [%.7g:%.7g]"):format(low / 1.5, high * 1.5)
-    or ("set yrange [%.7g:%.7g]"):format(low - margin, high + margin)
+    or gnuplot.y_range(low, high, 0.1)
 end
 
 local function block(lines, name, rows, fmt)
