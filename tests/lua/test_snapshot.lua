@@ -249,3 +249,36 @@ function TestSnapshot:test_nothing_is_shared()
   lu.assert_equals(core.json_encode { taken.vectors.weights:table(), taken.rules.lr.mem,
     taken.averages.ema.state:table(), taken.loop.vectors.momentum:table() }, text)
 end
+
+-- ------------------------------------------------------------------ checkpoints that do not fit
+
+local function averaged(optimizer)
+  return harness.new { optimizer = optimizer, average = sw.average.EMA { decay = 0.9 } }
+end
+
+local function with(t, changes)
+  local changed = {}
+  for key, value in pairs(t) do changed[key] = value end
+  for key, value in pairs(changes) do changed[key] = value end
+  return changed
+end
+
+function TestSnapshot:test_a_checkpoint_that_is_refused_changes_nothing()
+  local run, sgd = fake_run(), sw.optim.SGD { momentum = 0.9 }
+  averaged(sgd):fit { steps = 3, run = run }
+  local saved = run.checkpoints[#run.checkpoints]
+  local function refuses(words, optimizer, tensors, metadata)
+    local trainer = averaged(optimizer):fit { steps = 2 }
+    local before = outcome(trainer)
+    lu.assert_error_msg_contains(words, trainer.restore, trainer, with(saved.tensors, tensors),
+      with(saved.metadata, metadata))
+    lu.assert_equals(outcome(trainer), before)
+  end
+  refuses("adam goes on from step 3 with 2 vectors, got 0", sw.optim.Adam {}, {}, {})
+  refuses("momentum is (1)", sgd, { momentum = sw.zeros { 1 } }, {})
+  refuses("the average ema has 1 float32 weights, the model has 1210 float32", sgd, { average_carry = sw.zeros { 1 },
+    average = sw.zeros { 1 } }, {})
+  refuses("average_count must be a whole number from 1, not \"1e300\"", sgd, {},
+    { average_count = "1e300" })
+  refuses("step must be a whole number from 0, not \"x\"", sgd, {}, { step = "x" })
+end

@@ -8,10 +8,17 @@ local snapshot = require "swale.trainer.snapshot"
 
 local M = {}
 
-local function whole(metadata, name)
-  local n = math.tointeger(tonumber(metadata[name] or ""))
-  return n or errors.misuse("Trainer:restore: the metadata have no %s: no checkpoint of a training",
-    name)
+--- A whole number of the metadata, at least so much.
+local function whole(metadata, name, least)
+  local text = metadata[name]
+  local n = math.tointeger(tonumber(text or ""))
+  if not text then
+    errors.misuse("Trainer:restore: the metadata have no %s: no checkpoint of a training", name)
+  elseif not n or n < least then
+    errors.misuse("Trainer:restore: the metadata's %s must be a whole number from %d, not %s", name,
+      least, errors.shown(text))
+  end
+  return n
 end
 
 local function is_plain(value) return type(value) == "table" and getmetatable(value) == nil end
@@ -53,15 +60,24 @@ local function vectors(engine, saved)
   return found
 end
 
+local function check_average(engine, name, mean)
+  local weights = engine.weights
+  if mean:numel() ~= weights:numel() or mean:dtype() ~= weights:dtype() then
+    errors.misuse("Trainer:restore: the average %s has %d %s weights, the model has %d %s", name,
+      mean:numel(), mean:dtype(), weights:numel(), weights:dtype())
+  end
+end
+
 --- Averages by name. A LastK starts again: the file does not contain its points.
 local function averages_of(engine, saved, metadata)
   local found, list = {}, engine.evaluator.averages
   for _, entry in ipairs(list) do
     local part = saved["average." .. entry.name] and "." .. entry.name or ""
-    local mean, count = saved["average" .. part], tonumber(metadata["average_count" .. part])
+    local mean, key = saved["average" .. part], "average_count" .. part
     local named = part ~= "" or #list == 1
-    if named and mean and count and not kinds[entry.average.kind].points then
-      found[entry.name] = { state = mean, count = math.tointeger(count),
+    if named and mean and metadata[key] and not kinds[entry.average.kind].points then
+      check_average(engine, entry.name, mean)
+      found[entry.name] = { state = mean, count = whole(metadata, key, 1),
         carry = saved["average_carry" .. part] }
     end
   end
@@ -75,7 +91,7 @@ end
 
 --- Position, last values and vectors. Checkpoints of older versions have no last values.
 local function loop_of(engine, saved, metadata)
-  local found = { step = whole(metadata, "step"), examples = whole(metadata, "examples"),
+  local found = { step = whole(metadata, "step", 0), examples = whole(metadata, "examples", 0),
     vectors = vectors(engine, saved) }
   for _, name in ipairs(journal.LAST) do
     local value = tonumber(metadata[name])
@@ -88,9 +104,18 @@ end
 local function rules_of(engine, metadata)
   local found = {}
   for _, rule in ipairs(engine.rules) do
-    found[rule.name] = { mem = rule.mem, held = rule.held and whole(metadata, "step") == 0 }
+    found[rule.name] = { mem = rule.mem, held = rule.held and whole(metadata, "step", 0) == 0 }
   end
   return found
+end
+
+--- Restores all parts, or none.
+local function restore(engine, parts)
+  local before = snapshot.take(engine)
+  local ok, fault = pcall(snapshot.restore, engine, parts)
+  if ok then return end
+  snapshot.restore(engine, before)
+  error(fault, 0)
 end
 
 ---@param engine swale.Engine
@@ -99,7 +124,7 @@ end
 function M.take(engine, saved, metadata)
   check(engine, saved, metadata)
   engine:ready()
-  snapshot.restore(engine, {
+  restore(engine, {
     vectors = { weights = saved.weights, buffers = saved.buffers },
     loop = loop_of(engine, saved, metadata), rules = rules_of(engine, metadata),
     averages = averages_of(engine, saved, metadata),
