@@ -147,6 +147,7 @@ return sw.experiment { name = "a", run = function()
     noise_scale = { every = { steps = 5 } },
     drift = sw.measurement { every = { epochs = 0.5 },
       function(m) return m.weights:distance(m.start) end },
+    raises = sw.measurement { every = { steps = 1 }, function() error { code = 3 } end },
     bad = sw.measurement { every = { examples = 1000 }, bad } } }:fit { epochs = 2 }
 end }]])
   local result = self:check()
@@ -154,7 +155,8 @@ end }]])
   lu.assert_equals(result.code, 0)
   contains(result.out, ("measure: noise_scale: every 5 steps, %d times, about"):format(
     math.ceil(2 * n / 25) // 5), "measure: drift: every 0.5 epochs, 4 times, about",
-    ("measure: bad: every 1000 examples, %d times; it raises:"):format(2 * n // 1000))
+    ("measure: bad: every 1000 examples, %d times; it raises:"):format(2 * n // 1000),
+    "it raises: error: { code = 3 }")
   contains(self:check("--no-time").out, "measure: drift: every 0.5 epochs, 4 times\n")
 end
 

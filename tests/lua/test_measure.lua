@@ -265,6 +265,24 @@ function TestMeasure:test_an_error_is_printed_once_and_recorded()
   lu.assert_equals(trainer:state().mine, 4) -- the value before
 end
 
+function TestMeasure:test_an_error_without_a_message_is_printed()
+  local run = fake_run()
+  local own = sw.measurement { every = { steps = 1 }, function() error() end }
+  new({ measure = { mine = own } }):fit { steps = 1, run = run }
+  lu.assert_equals(run.printed, { "measurement mine at step 1: an error without a message; the"
+    .. " training goes on" })
+end
+
+function TestMeasure:test_its_variables_are_closed_in_a_coroutine()
+  local closed = 0
+  local own = sw.measurement { every = { steps = 1 }, function()
+    local _ <close> = setmetatable({}, { __close = function() closed = closed + 1 end })
+    error "no more"
+  end }
+  coroutine.wrap(function() new({ measure = { mine = own } }):fit { steps = 2 } end)()
+  lu.assert_equals(closed, 2)
+end
+
 function TestMeasure:test_bad_values_are_errors_of_the_measurement()
   local function says(words, f)
     local run = fake_run()
@@ -277,6 +295,7 @@ function TestMeasure:test_bad_values_are_errors_of_the_measurement()
   says('"a_low" ends in "_low", as the columns of estimates do',
     function() return { a = estimate.new("resolved", 2, 1, 3), a_low = 3 } end)
   says('both [1] and ["1"]', function() return { 2, ["1"] = 3 } end)
+  says("is not UTF-8", function() return { ["\xff"] = 3 } end)
   says("names or whole numbers as keys, not 1.5", function() return { [1.5] = 3 } end)
   says("not a tensor", function(m) return m.weights end)
   says('has no "weigths"; did you mean "weights"?', function(m) return m.weigths end)

@@ -1,5 +1,5 @@
 --- The cost of the measurements of a fit: how often each is made, and the seconds of one.
-local isolated = require "swale.measure.isolated"
+local errors = require "swale.errors"
 local progress = require "swale.progress"
 local timing = require "swale.check.timing"
 
@@ -16,10 +16,8 @@ end
 --- The seconds of one measurement, and its error, if any.
 local function once(engine, entry, plan)
   if entry.row.along then return timing.measured_step(engine, math.max(1, plan.smallest)), nil end
-  local ok, fault, seconds = isolated.call(entry.name, entry.row.read, entry.kept, {
-    weights = engine.weights, start = engine.weights, buffers = engine.buffers,
-    state = engine.state, seed = engine.seed, n = 1 })
-  return seconds, not ok and tostring(fault) or nil
+  local ok, value, seconds = engine.measurements:call(entry, 1)
+  return seconds, not ok and errors.failure(value) or nil
 end
 
 local function text(entry, n, seconds, fault)

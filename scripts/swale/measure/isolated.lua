@@ -35,10 +35,9 @@ local function protected(f, ...)
   if not coroutine.isyieldable() then return pcall(f, ...) end
   local thread = coroutine.create(f)
   local ok, value = coroutine.resume(thread, ...)
-  if ok and coroutine.status(thread) ~= "dead" then
-    coroutine.close(thread)
-    return false, "a measurement cannot yield"
-  end
+  local yielded = ok and coroutine.status(thread) ~= "dead"
+  coroutine.close(thread) -- closes the variables that f left open
+  if yielded then return false, "a measurement cannot yield" end
   return ok, value
 end
 

@@ -47,6 +47,8 @@ local function check_key(t, key)
   if type(key) ~= "string" then
     errors.misuse("a measurement's table has names or whole numbers as keys, not %s",
       errors.shown(key))
+  elseif not utf8.len(key) then
+    errors.misuse("a measurement's table: the key %s is not UTF-8", errors.shown(key))
   elseif M.ending_of(key) then
     errors.misuse('a measurement\'s table: %s ends in "%s", as the columns of estimates do',
       errors.shown(key), M.ending_of(key))

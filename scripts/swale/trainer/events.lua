@@ -52,9 +52,9 @@ end
 
 --- Records the value or the error of a measurement; the first error is printed, too.
 local function measure(fit, entry)
-  local line, fault = fit.measurements:make(entry)
+  local line = fit.measurements:make(entry)
   fit.journal:event("measurement", fit.state, line)
-  if fault == nil or entry.failed then return end
+  if not line.error or entry.failed then return end
   entry.failed = true
   fit.journal:say(("measurement %s at step %d: %s; the training goes on"):format(entry.name,
     fit.state.step, line.error))

@@ -178,26 +178,35 @@ end
 
 -- ------------------------------------------------------------------ at marks of their own
 
+---Calls a measurement apart from the run; its trainer cannot be changed meanwhile.
+---@param entry swale.AskedMeasurement
+---@param n integer         the number of the call
+---@return boolean ok, any value, number seconds    value: what was measured, or the error
+function Measurements:call(entry, n)
+  local o = self.o
+  self.running = entry.name
+  local intact, ok, value, seconds = pcall(isolated.call, entry.name, entry.row.read, entry.kept, {
+    weights = o.weights, start = self.start, buffers = o.buffers, state = o.state, seed = o.seed,
+    n = n })
+  self.running = nil
+  if not intact then error(ok, 0) end
+  return ok, value, seconds
+end
+
 ---Makes a measurement that is due, and puts its value into the state.
 ---@param entry swale.AskedMeasurement
----@return table line       of the record: columns and seconds, or the error
----@return any fault        the error; nil: there was none
+---@return table line       of the record: columns and seconds, or error, its text
 function Measurements:make(entry)
-  local o, name = self.o, entry.name
-  self.running, entry.calls = name, entry.calls + 1
-  local intact, measured, value, seconds = pcall(isolated.call, name, entry.row.read, entry.kept, {
-    weights = o.weights, start = self.start, buffers = o.buffers, state = o.state, seed = o.seed,
-    n = entry.calls })
-  self.running = nil
-  if not intact then error(measured, 0) end
-  local line = { name = name, seconds = seconds }
-  if measured then
-    o.state[name] = values.copy(value)
-    values.add_columns(line, name, value)
-    return line, nil
+  entry.calls = entry.calls + 1
+  local ok, value, seconds = self:call(entry, entry.calls)
+  local line = { name = entry.name, seconds = seconds }
+  if ok then
+    self.o.state[entry.name] = values.copy(value)
+    values.add_columns(line, entry.name, value)
+  else
+    line.error = errors.failure(value)
   end
-  line.error = errors.failure(value)
-  return line, value
+  return line
 end
 
 ---Returns the measurements that are called at marks of their own.
