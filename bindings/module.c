@@ -72,11 +72,9 @@ static void define_class(lua_State *L, int module, lx_class c) {
 
 static void fill_core(lua_State *L, int module) {
   const luaL_Reg *const parts[] = {
-      lx_process_functions, lx_signal_functions, lx_file_functions,      lx_json_functions,
-      lx_tensor_functions,  lx_random_functions, lx_graph_functions,     lx_apply_functions,
-      lx_program_functions, lx_source_functions, lx_schedule_functions,  lx_average_functions,
-      lx_noise_functions,   lx_loop_functions,   lx_evaluate_functions,  lx_table_functions,
-      lx_index_functions,   lx_system_functions, lx_optimizer_functions,
+#define CLASS(ENUM, name)
+#define FUNCTIONS(name) lx_##name##_functions,
+#include "classes.def"
   };
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) add_functions(L, module, parts[i]);
   lua_pushliteral(L, SWALE_VERSION);

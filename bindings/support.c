@@ -6,13 +6,9 @@
 const char lx_module_key = 0;
 
 static const lx_class_spec *const specs[LX_CLASS_COUNT] = {
-    [LX_TENSOR] = &lx_tensor_class,     [LX_NODE] = &lx_node_class,
-    [LX_GRAPH] = &lx_graph_class,       [LX_PROGRAM] = &lx_program_class,
-    [LX_LOOP] = &lx_loop_class,         [LX_SOURCE] = &lx_source_class,
-    [LX_AVERAGE] = &lx_average_class,   [LX_NOISE] = &lx_noise_class,
-    [LX_SCHEDULE] = &lx_schedule_class, [LX_RANDOM] = &lx_random_class,
-    [LX_FILE] = &lx_file_class,         [LX_CSV] = &lx_csv_class,
-    [LX_JSON] = &lx_json_class,         [LX_LOCK] = &lx_lock_class,
+#define CLASS(ENUM, name) [LX_##ENUM] = &lx_##name##_class,
+#define FUNCTIONS(name)
+#include "classes.def"
 };
 
 const lx_class_spec *lx_spec(lx_class c) { return specs[c]; }

@@ -18,20 +18,9 @@
 #include "train/field.h"
 
 typedef enum lx_class {
-  LX_TENSOR,
-  LX_NODE,
-  LX_GRAPH,
-  LX_PROGRAM,
-  LX_LOOP,
-  LX_SOURCE,
-  LX_AVERAGE,
-  LX_NOISE,
-  LX_SCHEDULE,
-  LX_RANDOM,
-  LX_FILE, /* these four never reach a script */
-  LX_CSV,
-  LX_JSON,
-  LX_LOCK,
+#define CLASS(ENUM, name) LX_##ENUM,
+#define FUNCTIONS(name)
+#include "classes.def"
   LX_CLASS_COUNT
 } lx_class;
 
@@ -61,9 +50,9 @@ typedef struct lx_class_spec {
   const luaL_Reg *meta;    /* may be NULL */
 } lx_class_spec;
 
-extern const lx_class_spec lx_tensor_class, lx_node_class, lx_graph_class, lx_program_class,
-    lx_loop_class, lx_source_class, lx_average_class, lx_noise_class, lx_schedule_class,
-    lx_random_class, lx_file_class, lx_csv_class, lx_json_class, lx_lock_class;
+#define CLASS(ENUM, name) extern const lx_class_spec lx_##name##_class;
+#define FUNCTIONS(name) extern const luaL_Reg lx_##name##_functions[];
+#include "classes.def"
 
 const lx_class_spec *lx_spec(lx_class c);
 
@@ -205,12 +194,6 @@ void lx_add_operators(lua_State *L, int module); /* __add … to the metatable o
 void lx_define_index(lua_State *L, int module, lx_class c); /* on top: metatable, its methods */
 int lx_node_length(lua_State *L);
 void lx_push_element(lua_State *L, sw_dtype dtype, double value); /* an integer of integers */
-
-extern const luaL_Reg lx_tensor_functions[], lx_graph_functions[], lx_apply_functions[],
-    lx_program_functions[], lx_loop_functions[], lx_evaluate_functions[], lx_source_functions[],
-    lx_schedule_functions[], lx_average_functions[], lx_noise_functions[], lx_random_functions[],
-    lx_file_functions[], lx_table_functions[], lx_index_functions[], lx_json_functions[],
-    lx_process_functions[], lx_signal_functions[], lx_system_functions[], lx_optimizer_functions[];
 
 /* Set by Ctrl-C once core.catch_signals was called; the core reads it. */
 const volatile int *lx_interrupt_flag(void);
