@@ -37,9 +37,12 @@ function TestLintRules:test_headers()
   lu.assert_equals(faults_of("headers", {
     ["core/swale.h"] = '#include "base/context.h"\n#include "base/pool_int.h"',
     ["core/base/context.h"] = '#include "base/status.h"',
-    ["core/base/status.h"] = "", ["core/base/pool_int.h"] = "", ["core/base/alloc_int.h"] = "",
+    ["core/base/status.h"] = '#include "base/names.def"',
+    ["core/base/names.def"] = '#include "base/name_int.h"', ["core/base/name_int.h"] = "",
+    ["core/base/pool_int.h"] = "", ["core/base/alloc_int.h"] = "",
     ["core/base/locale.h"] = "", ["core/kernels/body_plain.h"] = "", ["bindings/lx.h"] = "",
   }), { "core/base/locale.h:: private, for swale.h does not reach it: end its name in _int.h",
+    "core/base/name_int.h:: swale.h reaches it, so that it is installed",
     "core/base/pool_int.h:: swale.h reaches it, so that it is installed" })
 end
 
@@ -109,7 +112,10 @@ function TestLintRules:test_ops()
     ["core/graph/dump.c"] = "for (i < SW_OP_COUNT)\n  if (op == SW_OP_exp)",
     ["core/graph/build.c"] = "SW_OP_exp", ["core/graph/program.c"] = "SW_OP_fill, SW_OP_relu",
     ["core/graph/type.c"] = "const swi_op_row swi_row_tan = {", ["bindings/lx.c"] = "SW_OP_add",
-  }), { "core/graph/dump.c:2: knows the op exp by its name; ask a field of its row",
+    ["bindings/lua_apply.c"] = "SW_OP_add, SW_OP_relu",
+  }), { "bindings/lua_apply.c:1: knows the op relu by its name; ask a field of its row",
+    "bindings/lx.c:1: knows the op add by its name; ask a field of its row",
+    "core/graph/dump.c:2: knows the op exp by its name; ask a field of its row",
     "core/graph/op_math.c:: swi_row_sin has no .power",
     "core/graph/program.c:1: knows the op relu by its name; ask a field of its row",
     "core/graph/type.c:1: the row of an op stands in the op_*.c of its family" })

@@ -1,4 +1,5 @@
--- Headers that swale.h reaches are public and installed; all others are private and end in _int.h.
+-- Headers that swale.h reaches, directly or through a .def, are public and installed; all others
+-- are private and end in _int.h.
 local each_include = require("source").each_include
 
 -- Files that are compiled once for each instruction set, not headers.
@@ -18,7 +19,7 @@ end
 return function(tree, fault)
   local headers = {}
   for _, file in ipairs(tree) do
-    local name = file.path:match "^core/(.+%.h)$"
+    local name = file.path:match "^core/(.+%.h)$" or file.path:match "^core/(.+%.def)$"
     if name then headers[name] = file end
   end
   local public = public_headers(headers)

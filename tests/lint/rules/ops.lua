@@ -1,12 +1,25 @@
--- Files of core/graph ask the row of an op, never its name: SW_OP_… stands in the families of ops,
--- in build.c and fuse.c, and in program.c for leaves. Each row stands in an op_*.c and has a power.
-local MAY_NAME = { ["build.c"] = true, ["fuse.c"] = true }
-local LEAVES = { input = true, param = true, constant = true, fill = true }
+-- Files of core/graph and bindings ask the row of an op, never its name: SW_OP_… stands in the
+-- families of ops and in the files below. Each row stands in an op_*.c and has a power.
+local function set(names)
+  local all = {}
+  for name in names:gmatch "%S+" do all[name] = true end
+  return all
+end
 
-local function check_names(file, name, fault)
+--- The files that may name ops, and which: true is all.
+local MAY_NAME = {
+  ["core/graph/build.c"] = true, ["core/graph/fuse.c"] = true,
+  ["core/graph/program.c"] = set "input param constant fill", -- the leaves
+  ["bindings/lua_apply.c"] = set "add sub mul div pow neg",   -- the operators of Lua
+  ["bindings/lua_index.c"] = set "slice reshape",             -- node[i]
+}
+
+local function check_names(file, fault)
+  local may = MAY_NAME[file.path] or {}
+  if may == true then return end
   for i, line in ipairs(file.lines) do
     for op in line:gmatch "%f[%w_]SW_OP_(%l[%w_]*)" do
-      if not (name == "program.c" and LEAVES[op]) then
+      if not may[op] then
         fault(file.path, i, "knows the op %s by its name; ask a field of its row", op)
       end
     end
@@ -28,8 +41,8 @@ return function(tree, fault)
     local name = file.path:match "^core/graph/([^/]+%.[ch])$"
     if name and name:find "^op_.*%.c$" then
       check_rows(file, fault)
-    elseif name and not MAY_NAME[name] then
-      check_names(file, name, fault)
+    elseif name or file.path:find "^bindings/" then
+      check_names(file, fault)
     end
   end
 end
