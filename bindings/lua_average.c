@@ -6,28 +6,46 @@ static sw_average *check_average(lua_State *L, const char *who) {
   return *(sw_average **)lx_check(L, 1, LX_AVERAGE, who, "self");
 }
 
-static const char *const kinds[] = {"swa", "ema", "last", NULL};
+/* The kind that the table at index names. */
+static sw_average_kind read_kind(lua_State *L, int index) {
+  const char *names[SW_AVERAGE_COUNT + 1] = {NULL};
+  for (int i = 0; i < SW_AVERAGE_COUNT; i++) names[i] = sw_average_name((sw_average_kind)i);
+  lx_check_table(L, index, "average", "the argument");
+  int kind = lx_check_choice(L, lx_push_option(L, index, "kind"), "average", "kind", names, 0);
+  lua_pop(L, 1);
+  return (sw_average_kind)kind;
+}
 
-static const lx_option options[] = {
-    {.name = "kind",
-     .type = LX_CHOICE,
-     .offset = offsetof(sw_average_options, kind),
-     .choices = kinds},
-    {.name = "decay", .type = LX_NUMBER, .offset = offsetof(sw_average_options, decay)},
-    {.name = "k",
-     .type = LX_WHOLE,
-     .offset = offsetof(sw_average_options, k),
-     .least = 1,
-     .most = INT32_MAX},
-    {.name = NULL}};
-
-/* nil, or a table, at index. */
+/* nil, or a table, at index: kind, and the fields of the kind. */
 static sw_average_options read_options(lua_State *L, int index) {
-  sw_average_options o = {.decay = 0.999};
-  if (!lua_isnil(L, index)) lx_read_options(L, index, "average", options, &o);
-  if (o.kind == SW_AVERAGE_LAST && o.k == 0)
-    lx_error(L, "average: the mean of the last k points wants k");
+  sw_average_options o = {.kind = SW_AVERAGE_SWA};
+  if (lua_isnil(L, index)) return o;
+  o.kind = read_kind(L, index);
+  const sw_field *fields = sw_average_fields(o.kind);
+  const char *names[SW_AVERAGE_FIELDS + 2] = {"kind"};
+  for (int i = 0; fields[i].name; i++) names[i + 1] = fields[i].name;
+  lx_check_options(L, index, "average", names);
+  for (const sw_field *f = fields; f->name; f++) {
+    sw_field_default(f, &o);
+    lx_read_field(L, index, "average", f, &o);
+  }
   return o;
+}
+
+/* average_kinds(): by name, the defaults of the kind's numbers */
+static int get_kinds(lua_State *L) {
+  lua_settop(L, 0);
+  lua_newtable(L);
+  for (int i = 0; i < SW_AVERAGE_COUNT; i++) {
+    lua_newtable(L);
+    for (const sw_field *f = sw_average_fields((sw_average_kind)i); f->name; f++) {
+      if (f->type != SW_FIELD_NUMBER) continue;
+      lua_pushnumber(L, f->fallback);
+      lua_setfield(L, -2, f->name);
+    }
+    lua_setfield(L, 1, sw_average_name((sw_average_kind)i));
+  }
+  return 1;
 }
 
 /* average(n, dtype, options) */
@@ -105,4 +123,5 @@ static const luaL_Reg methods[] = {
 const lx_class_spec lx_average_class = {
     .name = "average", .size = sizeof(sw_average *), .end = end, .methods = methods};
 
-const luaL_Reg lx_average_functions[] = {{"average", new_average}, {NULL, NULL}};
+const luaL_Reg lx_average_functions[] = {
+    {"average", new_average}, {"average_kinds", get_kinds}, {NULL, NULL}};

@@ -1,15 +1,59 @@
 /* average.c: running averages of a weight vector. */
 #include "train/average.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "base/alloc_int.h"
 #include "base/context_int.h"
 #include "kernels/kernels_int.h"
 
+/* ---- the kinds */
+
+typedef struct average_row {
+  const char *name;
+  sw_field fields[SW_AVERAGE_FIELDS + 1];
+  int keeps_points; /* the mean is computed from the points when it is read */
+  /* The weight of the next point in the mean of count points. */
+  double (*weight)(int64_t count, const sw_average_options *o);
+} average_row;
+
+static double equal_weight(int64_t count, const sw_average_options *o) {
+  (void)o;
+  return 1 / ((double)count + 1);
+}
+
+static double rest_of_decay(int64_t count, const sw_average_options *o) {
+  (void)count;
+  return 1 - o->decay;
+}
+
+static const average_row rows[SW_AVERAGE_COUNT] = {
+    [SW_AVERAGE_SWA] = {.name = "swa", .weight = equal_weight},
+    [SW_AVERAGE_EMA] = {.name = "ema",
+                        .fields = {{.name = "decay",
+                                    .type = SW_FIELD_NUMBER,
+                                    .offset = offsetof(sw_average_options, decay),
+                                    .fallback = 0.999,
+                                    .range = {0, 1, 0}}},
+                        .weight = rest_of_decay},
+    [SW_AVERAGE_LAST] = {.name = "last",
+                         .fields = {{.name = "k",
+                                     .type = SW_FIELD_WHOLE,
+                                     .offset = offsetof(sw_average_options, k),
+                                     .range = {1, INT32_MAX, 0}}},
+                         .keeps_points = 1,
+                         .weight = equal_weight},
+};
+
+const char *sw_average_name(sw_average_kind kind) { return rows[kind].name; }
+
+const sw_field *sw_average_fields(sw_average_kind kind) { return rows[kind].fields; }
+
 struct sw_average {
   sw_context *ctx;
   sw_average_options options;
+  const average_row *row;
   sw_tensor *mean, *carry; /* as a sum: the carry is below the mean's last digit */
   int64_t count;
   sw_tensor *kept, **point; /* last: (k, n), a ring, and views of its rows */
@@ -19,12 +63,13 @@ struct sw_average {
 /* -------------------------------------------------------------- making */
 
 static sw_status check_options(sw_context *ctx, const sw_average_options *o, sw_dtype dtype) {
+  if ((unsigned)o->kind >= SW_AVERAGE_COUNT)
+    return sw_fail(ctx, SW_EARG, "average: there is no kind %d", (int)o->kind);
   if (dtype != SW_F32 && dtype != SW_F64)
-    return sw_fail(ctx, SW_EDTYPE, "average: want a float type, got %s", sw_dtype_name(dtype));
-  if (o->kind == SW_AVERAGE_EMA && !(o->decay >= 0 && o->decay <= 1))
-    return sw_fail(ctx, SW_ERANGE, "average: decay must be 0 to 1, got %g", o->decay);
-  if (o->kind == SW_AVERAGE_LAST && (o->k < 1 || o->k > INT32_MAX))
-    return sw_fail(ctx, SW_ERANGE, "average: k must be 1 or more, got %lld", (long long)o->k);
+    return sw_fail(ctx, SW_EDTYPE, "average: the type must be float32 or float64, got %s",
+                   sw_dtype_name(dtype));
+  for (const sw_field *f = rows[o->kind].fields; f->name; f++)
+    SW_TRY(sw_field_check(ctx, "average", f, o));
   return SW_OK;
 }
 
@@ -46,7 +91,7 @@ static sw_status fill_average(sw_average *avg, sw_dtype dtype, int64_t n) {
   sw_shape shape = sw_shape_of(1, &n);
   SW_TRY(sw_tensor_new(avg->ctx, dtype, &shape, &avg->mean));
   SW_TRY(sw_tensor_new(avg->ctx, dtype, &shape, &avg->carry));
-  return avg->options.kind == SW_AVERAGE_LAST ? make_ring(avg, dtype, n) : SW_OK;
+  return avg->row->keeps_points ? make_ring(avg, dtype, n) : SW_OK;
 }
 
 sw_status sw_average_new(sw_context *ctx, const sw_average_options *o, sw_dtype dtype, int64_t n,
@@ -54,7 +99,7 @@ sw_status sw_average_new(sw_context *ctx, const sw_average_options *o, sw_dtype 
   SW_TRY(check_options(ctx, o, dtype));
   sw_average *avg = swi_alloc(ctx, sizeof *avg);
   if (!avg) return SW_ENOMEM;
-  *avg = (sw_average){.ctx = sw_context_retain(ctx), .options = *o};
+  *avg = (sw_average){.ctx = sw_context_retain(ctx), .options = *o, .row = &rows[o->kind]};
   sw_status status = fill_average(avg, dtype, n);
   if (status == SW_OK)
     *out = avg;
@@ -75,7 +120,7 @@ void sw_average_free(sw_average *avg) {
   sw_context_release(ctx);
 }
 
-/* -------------------------------------------------------------- taking in */
+/* -------------------------------------------------------------- adding a point */
 
 static sw_status check_point(const sw_average *avg, const sw_tensor *w) {
   sw_dtype want = sw_tensor_dtype(avg->mean), dtype = sw_tensor_dtype(w);
@@ -110,17 +155,12 @@ static sw_status begin(sw_average *avg, const sw_tensor *w, const sw_tensor *car
 
 /* The first point becomes the mean exactly; the old contents do not matter. */
 static sw_status take_in(sw_average *avg, const sw_tensor *w) {
-  switch (avg->options.kind) {
-  case SW_AVERAGE_LAST:
+  if (avg->row->keeps_points) {
     avg->stale = 1;
     return sw_tensor_copy(avg->point[avg->count % avg->options.k], w);
-  case SW_AVERAGE_EMA:
-    if (avg->count > 0) return move(avg, 1 - avg->options.decay, w);
-    break;
-  default:
-    if (avg->count > 0) return move(avg, 1 / ((double)avg->count + 1), w);
   }
-  return begin(avg, w, NULL);
+  if (avg->count == 0) return begin(avg, w, NULL);
+  return move(avg, avg->row->weight(avg->count, &avg->options), w);
 }
 
 sw_status sw_average_update(sw_average *avg, const sw_tensor *w) {
@@ -130,7 +170,7 @@ sw_status sw_average_update(sw_average *avg, const sw_tensor *w) {
   return SW_OK;
 }
 
-/* -------------------------------------------------------------- giving */
+/* -------------------------------------------------------------- reading the mean */
 
 static int64_t points_kept(const sw_average *avg) {
   return avg->count < avg->options.k ? avg->count : avg->options.k;
@@ -146,7 +186,7 @@ static sw_status take_mean(sw_average *avg) {
   if (!avg->stale) return SW_OK;
   SW_TRY(begin(avg, kept_point(avg, 0), NULL));
   for (int64_t i = 1; i < points_kept(avg); i++)
-    SW_TRY(move(avg, 1 / ((double)i + 1), kept_point(avg, i)));
+    SW_TRY(move(avg, avg->row->weight(i, &avg->options), kept_point(avg, i)));
   avg->stale = 0;
   return SW_OK;
 }
@@ -165,7 +205,7 @@ sw_status sw_average_get(sw_average *avg, const sw_tensor **mean) {
   return SW_OK;
 }
 
-/* -------------------------------------------------------------- saving and going on */
+/* -------------------------------------------------------------- state and restore */
 
 /* Copies row i of the matrix to the point, or back. */
 static sw_status copy_row(sw_tensor *matrix, int64_t i, sw_tensor *point, int into_matrix) {
@@ -178,7 +218,7 @@ static sw_status copy_row(sw_tensor *matrix, int64_t i, sw_tensor *point, int in
 
 sw_status sw_average_state(const sw_average *avg, sw_tensor **out) {
   SW_TRY(check_filled(avg));
-  if (avg->options.kind != SW_AVERAGE_LAST) return sw_tensor_clone(avg->mean, out);
+  if (!avg->row->keeps_points) return sw_tensor_clone(avg->mean, out);
   sw_tensor *all = NULL;
   sw_shape shape = sw_shape_of(2, (int64_t[]){points_kept(avg), sw_tensor_numel(avg->mean)});
   SW_TRY(sw_tensor_new(avg->ctx, sw_tensor_dtype(avg->mean), &shape, &all));
@@ -195,7 +235,7 @@ sw_status sw_average_state(const sw_average *avg, sw_tensor **out) {
 sw_status sw_average_carry(const sw_average *avg, sw_tensor **out) {
   SW_TRY(check_filled(avg));
   SW_TRY(sw_tensor_clone(avg->carry, out));
-  return avg->options.kind == SW_AVERAGE_LAST ? sw_tensor_fill(*out, 0) : SW_OK;
+  return avg->row->keeps_points ? sw_tensor_fill(*out, 0) : SW_OK;
 }
 
 static sw_status check_kept(const sw_average *avg, const sw_tensor *state, int64_t count) {
@@ -236,7 +276,7 @@ sw_status sw_average_restore(sw_average *avg, const sw_tensor *state, const sw_t
     return sw_fail(avg->ctx, SW_ERANGE, "average: a mean is of 1 to 2^53 points, got %lld",
                    (long long)count);
   if (carry) SW_TRY(check_point(avg, carry));
-  if (avg->options.kind == SW_AVERAGE_LAST) {
+  if (avg->row->keeps_points) {
     SW_TRY(check_kept(avg, state, count));
     SW_TRY(restore_kept(avg, state, count));
   } else {

@@ -12,10 +12,12 @@
 #define SW_AVERAGE_H
 
 #include "tensor/tensor.h"
+#include "train/field.h"
 
 typedef struct sw_average sw_average;
 
 typedef enum sw_average_kind { SW_AVERAGE_SWA, SW_AVERAGE_EMA, SW_AVERAGE_LAST } sw_average_kind;
+enum { SW_AVERAGE_COUNT = SW_AVERAGE_LAST + 1, SW_AVERAGE_FIELDS = 1 /* most of a kind */ };
 
 typedef struct sw_average_options {
   sw_average_kind kind;
@@ -23,8 +25,12 @@ typedef struct sw_average_options {
   int64_t k;    /* last: >= 1 */
 } sw_average_options;
 
+SW_API const char *sw_average_name(sw_average_kind kind);
+/* The options that the kind reads; ends with a NULL name. */
+SW_API const sw_field *sw_average_fields(sw_average_kind kind);
+
 /* An empty average of vectors of n elements of dtype (a float type). SW_ENOMEM, SW_ERANGE,
- * SW_EDTYPE. */
+ * SW_EDTYPE; SW_EARG: there is no such kind. */
 SW_API sw_status sw_average_new(sw_context *ctx, const sw_average_options *o, sw_dtype dtype,
                                 int64_t n, sw_average **out);
 

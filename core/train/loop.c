@@ -37,7 +37,8 @@ static sw_status check_numbers(sw_context *ctx, const sw_loop_options *o) {
     return sw_fail(ctx, SW_ERANGE, "loop: micro_batch must be 1 or more, got %lld",
                    (long long)o->micro_batch);
   if (o->coupling != SW_COUPLING_NONE && !(o->reference_batch > 0 && isfinite(o->reference_batch)))
-    return sw_fail(ctx, SW_ERANGE, "loop: coupling wants a reference batch above 0, got %g",
+    return sw_fail(ctx, SW_ERANGE,
+                   "loop: the reference batch of a coupling must be above 0, got %g",
                    o->reference_batch);
   return SW_OK;
 }
@@ -243,8 +244,6 @@ void sw_loop_state_get(const sw_loop *l, sw_loop_state *out) {
   swi_coming_values(l, out->hyper);
   *batch = (double)swi_whole_batch(*batch);
 }
-
-int64_t sw_loop_epoch_examples(const sw_loop *l) { return sw_sampler_size(l->sampler); }
 
 double sw_loop_take_mean(sw_loop *l) {
   sw_loop_state *s = &l->state;

@@ -9,6 +9,8 @@ local M = {}
 --- Captured weights are kept up to this many bytes, so that a report can evaluate them.
 local KEPT_BYTES = 2 ^ 28
 
+local DECAY = core.average_kinds().ema.decay
+
 ---@class swale.Averaging
 ---@field kind "swa"|"ema"|"last"
 ---@field start swale.Duration
@@ -166,7 +168,7 @@ end
 ---@param o? swale.EMAOptions
 ---@return swale.Averaging
 function M.EMA(o)
-  o = options.check("average.EMA", o, { decay = { "positive", 0.999 }, start = { "duration", 0 },
+  o = options.check("average.EMA", o, { decay = { "positive", DECAY }, start = { "duration", 0 },
     every = { "period", { steps = 1 } }, keep = { "boolean", false } })
   if o.decay >= 1 then
     errors.misuse("average.EMA: decay must be above 0 and below 1, got %g", o.decay)

@@ -211,6 +211,13 @@ TEST(test_average_is_the_arithmetic_mean) {
   sw_average_free(avg);
 }
 
+TEST(test_an_unknown_kind_of_average_is_refused) {
+  sw_average *avg = NULL;
+  const sw_average_options unknown = {.kind = (sw_average_kind)SW_AVERAGE_COUNT};
+  assert_int_equal(sw_average_new(ctx, &unknown, SW_F64, 2, &avg), SW_EARG);
+  assert_null(avg);
+}
+
 TEST(test_average_goes_on_from_what_was_saved) {
   sw_average *avg = NULL;
   const sw_tensor *mean = NULL;
@@ -391,6 +398,6 @@ RUN_CLEAN_TESTS(
     CLEAN(test_fields_outside_of_their_range), CLEAN(test_rows_name_the_vectors_that_kernels_write),
     CLEAN(test_numbers_outside_of_their_range), CLEAN(test_an_update_of_a_vector),
     CLEAN(test_average_is_the_arithmetic_mean), CLEAN(test_average_goes_on_from_what_was_saved),
-    CLEAN(test_average_refuses_and_stays), CLEAN(test_ema_forgets), CLEAN(test_last_points),
-    CLEAN(test_averages_go_on_from_their_state), CLEAN(test_averages_refuse_options_and_states),
-    CLEAN(test_out_of_memory))
+    CLEAN(test_an_unknown_kind_of_average_is_refused), CLEAN(test_average_refuses_and_stays),
+    CLEAN(test_ema_forgets), CLEAN(test_last_points), CLEAN(test_averages_go_on_from_their_state),
+    CLEAN(test_averages_refuse_options_and_states), CLEAN(test_out_of_memory))

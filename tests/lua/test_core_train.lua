@@ -101,11 +101,14 @@ TestAverages = {}
 
 function TestAverages:test_kinds()
   local points, want = { 8, 4, 0 }, { swa = 4, ema = 5.25, last = 2 }
+  local fields = { ema = { decay = 0.75 }, last = { k = 2 } }
   for kind, mean in pairs(want) do
-    local a = core.average(1, "float64", { kind = kind, decay = 0.75, k = 2 })
+    local o = fields[kind] or {}
+    o.kind = kind
+    local a = core.average(1, "float64", o)
     for _, x in ipairs(points) do a:update(core.tensor({ x }, "float64")) end
     lu.assert_equals(a:mean():table(), { mean }, kind)
-    local b = core.average(1, "float64", { kind = kind, decay = 0.75, k = 2 })
+    local b = core.average(1, "float64", o)
     b:restore(a:state(), a:count())
     lu.assert_equals({ b:count(), b:mean():table() }, { 3, { mean } })
   end
@@ -114,7 +117,11 @@ function TestAverages:test_kinds()
       core.average(1, "float64", { kind = "swa" }):restore(core.tensor({ 0 }, "float64"), count)
     end)
   end
-  raises("wants k", core.average, 1, "float32", { kind = "last" })
+  raises("average: k must be 1 to 2147483647, got 0", core.average, 1, "float32", { kind = "last" })
+  raises('unknown option "decay"; there are "kind"', core.average, 1, "float32", { decay = 0.5 })
+  raises("average: decay must be 0 to 1, got 1.5", core.average, 1, "float32",
+    { kind = "ema", decay = 1.5 })
+  lu.assert_equals(core.average_kinds(), { swa = {}, ema = { decay = 0.999 }, last = {} })
   raises('kind must be "swa", "ema" or "last"', core.average, 1, "float32", { kind = "asgd" })
 end
 
@@ -280,7 +287,7 @@ end
 function TestLoopOptions:test_refuses()
   raises("max_norm must be above 0", loop, { max_norm = 0 })
   raises("micro_batch must be an integer from 1", loop, { micro_batch = 0 })
-  raises("coupling wants a reference batch", loop, { coupling = "sqrt" })
+  raises("the reference batch of a coupling must be above 0", loop, { coupling = "sqrt" })
   raises("segments must cover the 2 weights", loop, { segments = { { first = 2, length = 1 } } })
   raises("the subset's number 1 is example 3", loop, { subset = core.tensor({ 3 }, "int32") })
   raises('optimizer must be "sgd", "adam", "adamw" or "none"', loop, { optimizer = "rmsprop" })

@@ -246,7 +246,7 @@ function core.graph() end
 function Graph:input(slot, kind, shape) end
 ---@param first integer             position of its first element in the vector, from 1
 ---@param shape integer[]
----@param vector? integer           1, the weights, unless told otherwise; at most 8
+---@param vector? integer           1, the weights, unless told otherwise; at most 16
 ---@return swale.Node
 function Graph:param(first, shape, vector) end
 ---@param of swale.Node             a scalar, unless there is a seed
@@ -305,7 +305,7 @@ function core.extend(class, methods) end
 ---@param f fun(class: string, key: any, methods: table<string, function>)
 function core.on_missing(f) end
 ---@param value any
----@return "tensor"|"node"|"graph"|"program"|"loop"|"source"|"average"|"schedule"|"random"|nil
+---@return "tensor"|"node"|"graph"|"program"|"loop"|"source"|"average"|"noise"|"schedule"|"random"|nil
 function core.type(value) end
 
 ---@class swale.Program
@@ -412,6 +412,9 @@ local Average = {}
 ---@param o? { kind?: "swa"|"ema"|"last", decay?: number, k?: integer }   swa; decay 0.999
 ---@return swale.Average
 function core.average(n, dtype, o) end
+---By name: the defaults of the numbers that the kind takes.
+---@return table<string, table<string, number>>
+function core.average_kinds() end
 ---@param weights swale.Tensor
 function Average:update(weights) end
 ---Continues from the result of state, after count points.
