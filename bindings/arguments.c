@@ -136,14 +136,15 @@ int lx_check_choice(lua_State *L, int arg, const char *who, const char *what,
 }
 
 sw_dtype lx_check_dtype(lua_State *L, int arg, const char *who) {
-  static const char *const names[] = {"float32", "float64", "int32", "uint8", NULL};
-  static const sw_dtype dtypes[] = {SW_F32, SW_F64, SW_I32, SW_U8};
-  return dtypes[lx_check_choice(L, arg, who, "dtype", names, 0)];
+  const char *names[SW_DTYPE_COUNT + 1] = {NULL};
+  for (int i = 0; i < SW_DTYPE_COUNT; i++) names[i] = sw_dtype_name((sw_dtype)i);
+  return (sw_dtype)lx_check_choice(L, arg, who, "dtype", names, SW_F32);
 }
 
 sw_dtype lx_check_real(lua_State *L, int arg, const char *who) {
-  static const char *const names[] = {"float32", "float64", NULL};
-  return lx_check_choice(L, arg, who, "dtype", names, 0) == 0 ? SW_F32 : SW_F64;
+  static const sw_dtype reals[] = {SW_F32, SW_F64};
+  const char *const names[] = {sw_dtype_name(reals[0]), sw_dtype_name(reals[1]), NULL};
+  return reals[lx_check_choice(L, arg, who, "dtype", names, 0)];
 }
 
 int64_t lx_check_position(lua_State *L, int arg, const char *who, const char *what, int64_t size) {

@@ -306,7 +306,7 @@ static int apply_named(lua_State *L) {
   call c = {.who = name, .op = sw_op_find(name), .first = 3, .n = top > 2 ? top - 2 : 0};
   if (c.op == SW_OP_COUNT) return lx_error(L, "apply: there is no op \"%s\"", name);
   if (sw_op_is_leaf(c.op))
-    return lx_error(L, "apply: \"%s\" is a leaf, made by graph:%s", name, name);
+    return lx_error(L, "apply cannot make the leaf %s; use graph:%s", name, name);
   if (lua_isnoneornil(L, 2)) return apply(L, &c, 0, top, apply_named);
   return apply(L, &c, push_attributes(L, &c, 2), top, apply_named);
 }

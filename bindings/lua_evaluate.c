@@ -1,6 +1,4 @@
-/* lua_evaluate.c: sums over a data set; intervals of ratios. */
-#include <math.h>
-
+/* lua_evaluate.c: sums of the outputs of a program over a data set. */
 #include "lua_loop.h"
 #include "train/evaluate.h"
 

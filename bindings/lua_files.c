@@ -57,7 +57,8 @@ static int idx_write(lua_State *L) {
 
 /* cifar_read(path, "cifar10" | "cifar100") */
 static int cifar_read(lua_State *L) {
-  static const char *const kinds[] = {"cifar10", "cifar100", NULL};
+  static const char *const kinds[SW_CIFAR_COUNT + 1] = {
+      [SW_CIFAR10] = "cifar10", [SW_CIFAR100] = "cifar100"};
   lua_settop(L, 2);
   sw_tensor **x = lx_push_tensor(L), **y = lx_push_tensor(L);
   const char *path = lx_check_text(L, 1, "cifar_read", "path");

@@ -15,12 +15,12 @@ static int new_graph(lua_State *L) {
 
 /* graph:input(slot, kind, shape) */
 static int input(lua_State *L) {
-  static const char *const kinds[] = {"real", "index", NULL};
+  static const char *const kinds[SW_KIND_COUNT + 1] = {[SW_REAL] = "real", [SW_INDEX] = "index"};
   lua_settop(L, 4);
   lx_node *out = lx_push_shell(L, LX_NODE);
   sw_graph *g = check_graph(L, "graph:input")->g;
   int slot = (int)lx_check_integer(L, 2, "graph:input", "slot", 1, SW_MAX_SLOTS) - 1;
-  sw_kind kind = lx_check_choice(L, 3, "graph:input", "kind", kinds, -1) == 0 ? SW_REAL : SW_INDEX;
+  sw_kind kind = (sw_kind)lx_check_choice(L, 3, "graph:input", "kind", kinds, -1);
   sw_dim dim[SW_MAX_DIMS];
   int ndim = lx_check_sizes(L, 4, "graph:input", 0, dim);
   sw_edge edge;

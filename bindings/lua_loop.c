@@ -27,8 +27,13 @@ static void keep(lx_loop *loop, sw_program *program, sw_program *measured, lx_so
   (void)lx_source_keep(source);
 }
 
-static const char *const orders[] = {"shuffled", "independent", "sequential", NULL};
-static const char *const couplings[] = {"none", "linear", "sqrt", NULL};
+static const char *const orders[SW_ORDER_COUNT + 1] = {
+    [SW_SHUFFLED] = "shuffled", [SW_INDEPENDENT] = "independent", [SW_SEQUENTIAL] = "sequential"};
+static const char *const couplings[SW_COUPLING_COUNT + 1] = {
+    [SW_COUPLING_NONE] = "none", [SW_COUPLING_LINEAR] = "linear", [SW_COUPLING_SQRT] = "sqrt"};
+static const char *const stops[SW_STOP_COUNT] = {[SW_STOP_STEPS] = "steps",
+                                                 [SW_STOP_EXAMPLES] = "examples",
+                                                 [SW_STOP_INTERRUPTED] = "interrupted"};
 
 /* The optimizer's own are read by its row, see lx_read_optimizer. */
 static const lx_option loop_options[] = {
@@ -195,7 +200,6 @@ static int measure(lua_State *L) {
 
 /* loop:advance(steps, stop_examples, t) */
 static int advance(lua_State *L) {
-  static const char *const names[] = {"steps", "examples", "interrupted"};
   lua_settop(L, 4);
   sw_loop *l = lx_check_loop(L, "loop:advance");
   if (!lua_isnil(L, 4)) lx_check_table(L, 4, "loop:advance", "t");
@@ -206,7 +210,7 @@ static int advance(lua_State *L) {
   sw_status st = sw_loop_advance(l, steps, mark, lx_interrupt_flag(), &why);
   if (!lua_isnil(L, 4)) lx_loop_show(L, 4, l);
   if (st != SW_OK) return lx_fault(L, st);
-  lua_pushstring(L, names[why]);
+  lua_pushstring(L, stops[why]);
   return 1;
 }
 

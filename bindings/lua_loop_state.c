@@ -23,7 +23,10 @@ static void put_integer(lua_State *L, int table, const char *name, int64_t value
 }
 
 static void put_fault(lua_State *L, int table, const sw_loop_state *s) {
-  static const char *const names[] = {NULL, "loss", "gradient", "weights", "buffers"};
+  static const char *const names[SW_FAULT_COUNT] = {[SW_FAULT_LOSS] = "loss",
+                                                    [SW_FAULT_GRADIENT] = "gradient",
+                                                    [SW_FAULT_WEIGHTS] = "weights",
+                                                    [SW_FAULT_BUFFERS] = "buffers"};
   lua_pushliteral(L, "fault");
   if (names[s->fault])
     lua_pushstring(L, names[s->fault]);

@@ -94,7 +94,8 @@ static int get_kind(lua_State *L) {
 }
 
 static int get_dependence(lua_State *L) {
-  static const char *const names[] = {"constant", "by_example", "mixed"};
+  static const char *const names[SW_DEPENDENCE_COUNT] = {
+      [SW_CONSTANT] = "constant", [SW_BY_EXAMPLE] = "by_example", [SW_MIXED] = "mixed"};
   lua_pushstring(L, names[check_type(L, "node:dependence")->dependence]);
   return 1;
 }

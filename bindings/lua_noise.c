@@ -23,13 +23,14 @@ static void read_numbers(lua_State *L, int index, const char *who, const char *w
 
 /* noise(target, n) */
 static int new_noise(lua_State *L) {
-  static const char *const targets[] = {"train", "population", NULL};
+  static const char *const targets[SW_TARGET_COUNT + 1] = {
+      [SW_TARGET_TRAIN] = "train", [SW_TARGET_POPULATION] = "population"};
   lua_settop(L, 2);
   sw_noise *e = lx_push_shell(L, LX_NOISE);
-  int target = lx_check_choice(L, 1, "noise", "target", targets, 0);
+  sw_noise_target target = lx_check_choice(L, 1, "noise", "target", targets, SW_TARGET_TRAIN);
   lua_Integer n = INT64_MAX;
   if (!lua_isnil(L, 2)) n = lx_check_integer(L, 2, "noise", "n", 1, LUA_MAXINTEGER);
-  sw_noise_init(e, target ? SW_TARGET_POPULATION : SW_TARGET_TRAIN, n);
+  sw_noise_init(e, target, n);
   return 1;
 }
 
@@ -116,7 +117,8 @@ static int fieller(lua_State *L) {
   lua_settop(L, 3);
   int n = lx_check_list(L, 1, "fieller", "a", MOST), m = lx_check_list(L, 2, "fieller", "b", MOST);
   if (n != m || n < 2)
-    return lx_error(L, "fieller: want two lists of 2 numbers or more, got %d and %d", n, m);
+    return lx_error(
+        L, "fieller: a and b must be equally long lists of 2 numbers or more, got %d and %d", n, m);
   double t = lx_check_number(L, 3, "fieller", "t");
   if (!(t > 0) || isinf(t)) return lx_error(L, "fieller: t must be positive, got %f", t);
   double *a = lua_newuserdatauv(L, 2 * (size_t)n * sizeof *a, 0);

@@ -1,3 +1,4 @@
+/* alloc.c: memory of a context, counted; tests make allocations fail. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>

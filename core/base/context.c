@@ -1,3 +1,4 @@
+/* context.c: contexts: their lives, messages, memory in use. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

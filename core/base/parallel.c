@@ -1,3 +1,4 @@
+/* parallel.c: jobs in pieces, on the threads of a context. */
 /* One job at a time. `state` holds (job number << 1 | open) << 16 | workers inside. A worker enters
  * an open job that it has not seen by raising the count. After closing the job the caller waits
  * only for the workers that entered; one that wakes later cannot enter any more. */

@@ -1,3 +1,4 @@
+/* random.c: random numbers by Philox: streams, distributions, permutations. */
 #include <math.h>
 
 #include "base/random.h"

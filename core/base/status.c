@@ -1,3 +1,4 @@
+/* status.c: names of the statuses. */
 #include "base/status.h"
 
 static const char *const names[SW_STATUS_COUNT] = {

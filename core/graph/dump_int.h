@@ -11,7 +11,8 @@ typedef struct swi_text {
 
 void swi_put(swi_text *t, const char *format, ...) SW_PRINTF(2, 3);
 
-/* The attributes that n's op reads, except those that the shape of the result or the inputs show. */
+/* The attributes that n's op reads; those that the result's shape or the inputs show are left out.
+ */
 void swi_put_attrs(swi_text *t, const swi_node *n);
 
 #endif

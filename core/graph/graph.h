@@ -40,6 +40,7 @@ typedef struct sw_dim {
 } sw_dim;
 
 typedef enum sw_kind { SW_REAL, SW_INDEX } sw_kind;
+enum { SW_KIND_COUNT = SW_INDEX + 1 };
 
 /* How the values depend on the batch. Only SW_BY_EXAMPLE keeps examples apart. */
 typedef enum sw_dependence {
@@ -47,6 +48,7 @@ typedef enum sw_dependence {
   SW_BY_EXAMPLE, /* slice i along the batch axis on example i alone */
   SW_MIXED       /* on several examples */
 } sw_dependence;
+enum { SW_DEPENDENCE_COUNT = SW_MIXED + 1 };
 
 typedef struct sw_type {
   sw_kind kind;
@@ -129,7 +131,6 @@ SW_API int sw_op_is_leaf(sw_op op);        /* not for sw_graph_apply */
 SW_API sw_status sw_graph_new(sw_context *ctx, sw_graph **out);
 SW_API sw_graph *sw_graph_retain(sw_graph *g);
 SW_API void sw_graph_release(sw_graph *g);
-SW_API sw_context *sw_graph_context(const sw_graph *g);
 
 /* Leaves. An input is given at every run, in slot 0, 1, …; a param is elements offset … of vector
  * slot (0: the weights) in row-major order; a constant tensor is copied in. SW_ESHAPE,

@@ -19,7 +19,7 @@ static void find_lifetimes(sw_program *p) {
   }
 }
 
-/* The second part may run again: what it reads of the first part is kept. */
+/* sw_workspace_rerun runs the second part alone: what it reads of the first part is kept. */
 static void keep_for_rerun(sw_program *p) {
   for (int32_t i = 0; i < p->n_buffers && p->varying > 0; i++) {
     swi_buffer *b = &p->buffers[i];

@@ -37,7 +37,6 @@ void sw_graph_release(sw_graph *g) {
   sw_context_release(ctx);
 }
 
-sw_context *sw_graph_context(const sw_graph *g) { return g->ctx; }
 int sw_graph_size(const sw_graph *g) { return g->n_nodes; }
 const swi_node *swi_node_of(const sw_graph *g, sw_edge e) { return &g->nodes[e.node]; }
 const sw_type *sw_graph_type(const sw_graph *g, sw_edge e) { return &g->nodes[e.node].type[e.out]; }
@@ -133,7 +132,7 @@ sw_status swi_infer(sw_context *ctx, sw_op op, const sw_type *const *in, int n_i
   const swi_op_row *row = swi_op(op);
   swi_shape_args a = {.ctx = ctx, .op = sw_op_name(op), .attrs = attrs};
   if (row->flags & SWI_LEAF)
-    return sw_fail(ctx, SW_EARG, "%s: is a leaf; leaves are not made by apply", a.op);
+    return sw_fail(ctx, SW_EARG, "apply cannot make the leaf %s; use sw_graph_%s", a.op, a.op);
   if (n_in != row->n_in)
     return sw_fail(ctx, SW_EARG, "%s: expected %d inputs, got %d", a.op, row->n_in, n_in);
   for (int i = 0; i < n_in; i++) a.in[i] = in[i];

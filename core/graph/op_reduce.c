@@ -30,11 +30,10 @@ typedef enum fold { FOLD_SUMSQ, FOLD_MAX } fold;
 static double fold_block(const swi_kernels *k, fold f, int64_t n, const void *x, double so_far) {
   switch (f) {
   case FOLD_SUMSQ: return so_far + k->dot(n, x, x);
-  default: {
-    double m = k->max(n, x);
-    return m > so_far || isnan(m) ? m : so_far;
+  case FOLD_MAX: break;
   }
-  }
+  double m = k->max(n, x);
+  return m > so_far || isnan(m) ? m : so_far;
 }
 
 /* One result: the elements at base + each position of the reduced axes. */

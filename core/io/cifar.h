@@ -10,6 +10,7 @@
 #include "tensor/tensor.h"
 
 typedef enum sw_cifar { SW_CIFAR10, SW_CIFAR100 } sw_cifar;
+enum { SW_CIFAR_COUNT = SW_CIFAR100 + 1 };
 
 /* *x: uint8 (N, 32, 32, 3), *y: uint8 (N, labels a record). SW_EIO: cannot be read; SW_ECORRUPT: no
  * records, part of one, or a label out of range. Messages name the file. */

@@ -148,7 +148,8 @@ static void shape_words(const sw_shape *s, char *text, size_t size) {
 /* Blanks and a newline fill it up, so that the elements begin at a multiple of 64. Returns its
  * length. */
 static int make_header(const sw_tensor *t, unsigned char *b, size_t size) {
-  static const char *const descr[SW_DTYPE_COUNT] = {"<f4", "<f8", "<i4", "|u1"};
+  static const char *const descr[SW_DTYPE_COUNT] = {
+      [SW_F32] = "<f4", [SW_F64] = "<f8", [SW_I32] = "<i4", [SW_U8] = "|u1"};
   char shape[160];
   shape_words(sw_tensor_shape(t), shape, sizeof shape);
   int n = PREFIX + 2;

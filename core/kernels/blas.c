@@ -1,3 +1,4 @@
+/* blas.c: loads OpenBLAS and tries it out. */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* blas_check.c: checks the products of a loaded OpenBLAS. */
 /* Small products of whole numbers, which are exact in either type and in any order. */
 #include <stddef.h>
 #include <string.h>

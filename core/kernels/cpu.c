@@ -1,3 +1,4 @@
+/* cpu.c: the instruction sets that the processor has, and its floating-point mode. */
 #include <string.h>
 
 #include "kernels/cpu_int.h"

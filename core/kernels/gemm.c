@@ -1,3 +1,4 @@
+/* gemm.c: matrix products: the way for each shape, in pieces. */
 #include "base/context_int.h"
 #include "base/parallel_int.h"
 #include "kernels/blas_int.h"

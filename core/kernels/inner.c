@@ -1,3 +1,4 @@
+/* inner.c: dot products and norms that neither overflow nor underflow. */
 #include "kernels/inner_int.h"
 
 #include <float.h>

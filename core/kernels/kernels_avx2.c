@@ -1,4 +1,5 @@
-/* Eight floats at a time. Compiled with -mavx2 -mfma, and only where SWI_HAVE_AVX2 says so. */
+/* kernels_avx2.c: eight floats at a time. Compiled with -mavx2 -mfma, and only where
+ * SWI_HAVE_AVX2 says so. */
 #if defined(SWI_HAVE_AVX2)
 
 #define TABLE swi_kernels_avx2_f32

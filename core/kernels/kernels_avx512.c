@@ -1,5 +1,5 @@
-/* Sixteen floats at a time. Compiled with the four -mavx512 flags, where SWI_HAVE_AVX512 says
- * so. */
+/* kernels_avx512.c: sixteen floats at a time. Compiled with the four -mavx512 flags, where
+ * SWI_HAVE_AVX512 says so. */
 #if defined(SWI_HAVE_AVX512)
 
 #define TABLE swi_kernels_avx512_f32

@@ -1,4 +1,4 @@
-/* Four floats at a time. Compiled on aarch64 only, where SWI_HAVE_NEON says so. */
+/* kernels_neon.c: four floats at a time. Compiled on aarch64 only, where SWI_HAVE_NEON says so. */
 #if defined(SWI_HAVE_NEON)
 
 #define TABLE swi_kernels_neon_f32

@@ -1,4 +1,4 @@
-/* The reference variant for float32: plain C, any processor. */
+/* kernels_scalar.c: the reference variant for float32: plain C, any processor. */
 #define real float
 #define TABLE swi_kernels_scalar_f32
 #define VARIANT "scalar"

@@ -1,4 +1,4 @@
-/* The reference variant for float64, the only one there is. */
+/* kernels_scalar_f64.c: the reference variant for float64, the only one there is. */
 #define real double
 #define TABLE swi_kernels_scalar_f64
 #define VARIANT "scalar"

@@ -1,4 +1,4 @@
-/* Chooses the kernels and the OpenBLAS of a context. */
+/* select.c: chooses the kernels and the OpenBLAS of a context. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

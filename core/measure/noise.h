@@ -25,6 +25,7 @@ typedef struct sw_estimate {
 } sw_estimate;
 
 typedef enum sw_noise_target { SW_TARGET_TRAIN, SW_TARGET_POPULATION } sw_noise_target;
+enum { SW_TARGET_COUNT = SW_TARGET_POPULATION + 1 };
 
 enum { SW_NOISE_MEASUREMENTS = 32, SW_NOISE_BLOCKS = 16 };
 

@@ -105,7 +105,6 @@ const struct swi_kernels *swi_tensor_kernels(const sw_tensor *t) {
 sw_context *sw_tensor_context(const sw_tensor *t) { return t->storage->ctx; }
 sw_dtype sw_tensor_dtype(const sw_tensor *t) { return t->dtype; }
 const sw_shape *sw_tensor_shape(const sw_tensor *t) { return &t->shape; }
-const int64_t *sw_tensor_strides(const sw_tensor *t) { return t->stride; }
 int64_t sw_tensor_numel(const sw_tensor *t) { return t->numel; }
 int64_t sw_tensor_storage_bytes(const sw_tensor *t) { return t->storage->bytes; }
 int sw_tensor_is_read_only(const sw_tensor *t) { return t->read_only; }

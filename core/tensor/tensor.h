@@ -69,7 +69,6 @@ SW_API sw_status sw_tensor_contiguous(const sw_tensor *t, sw_tensor **out);
 SW_API sw_context *sw_tensor_context(const sw_tensor *t);
 SW_API sw_dtype sw_tensor_dtype(const sw_tensor *t);
 SW_API const sw_shape *sw_tensor_shape(const sw_tensor *t);
-SW_API const int64_t *sw_tensor_strides(const sw_tensor *t); /* in elements */
 SW_API int64_t sw_tensor_numel(const sw_tensor *t);
 SW_API int64_t sw_tensor_storage_bytes(const sw_tensor *t); /* of the whole storage */
 SW_API int sw_tensor_is_contiguous(const sw_tensor *t);

@@ -19,8 +19,8 @@ static sw_status add_output(const evaluation *e, int i, int64_t n) {
   const void *x = sw_workspace_output(e->w, i, &shape);
   if (!x || shape.ndim != 1 || shape.dim[0] != n) {
     char text[96];
-    return sw_fail(e->ctx, SW_ESHAPE, "evaluate: output %d is %s, want one number an example",
-                   i + 1, sw_shape_text(&shape, text, sizeof text));
+    return sw_fail(e->ctx, SW_ESHAPE, "evaluate: output %d is %s, not one number an example", i + 1,
+                   sw_shape_text(&shape, text, sizeof text));
   }
   e->sums[i] = swi_feed_sum(e->sums[i], x, n, sw_tensor_dtype(e->weights));
   return SW_OK;

@@ -22,6 +22,7 @@ typedef struct sw_loop sw_loop;
 
 /* How the rate follows the batch size B: times B / reference_batch, or its square root. */
 typedef enum sw_coupling { SW_COUPLING_NONE, SW_COUPLING_LINEAR, SW_COUPLING_SQRT } sw_coupling;
+enum { SW_COUPLING_COUNT = SW_COUPLING_SQRT + 1 };
 
 typedef struct sw_loop_options {
   /* Outputs: 0 the loss (a scalar), then gradients into the output vector. Inputs: 0 features, 1
@@ -60,6 +61,7 @@ SW_API void sw_loop_measure(sw_loop *l, int64_t every_steps);
 
 /* Why advance came back. */
 typedef enum sw_stop { SW_STOP_STEPS, SW_STOP_EXAMPLES, SW_STOP_INTERRUPTED } sw_stop;
+enum { SW_STOP_COUNT = SW_STOP_INTERRUPTED + 1 };
 
 /* What was not finite. */
 typedef enum sw_loop_fault {
@@ -69,6 +71,7 @@ typedef enum sw_loop_fault {
   SW_FAULT_WEIGHTS, /* or the optimizer's vectors: the update overflowed */
   SW_FAULT_BUFFERS
 } sw_loop_fault;
+enum { SW_FAULT_COUNT = SW_FAULT_BUFFERS + 1 };
 
 /* Makes up to steps updates. Stops after the first one that reaches or crosses stop_examples (0: no
  * such mark; at once if it was crossed before), or when *interrupt is not 0 (may be NULL). SW_ENAN:
@@ -102,7 +105,6 @@ SW_API sw_status sw_loop_check(sw_loop *l);
 SW_API int sw_loop_is_spoiled(const sw_loop *l);
 
 SW_API void sw_loop_state_get(const sw_loop *l, sw_loop_state *out);
-SW_API int64_t sw_loop_epoch_examples(const sw_loop *l); /* how many make an epoch */
 /* Mean loss per example since the last call, NaN if no step was made. */
 SW_API double sw_loop_take_mean(sw_loop *l);
 

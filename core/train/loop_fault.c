@@ -30,7 +30,7 @@ int swi_first_odd(const sw_loop *l, int begin, int end) {
   return i;
 }
 
-/* Without a sign, which would be printed. */
+/* A NaN without a sign, as printf prints the sign: "-nan". */
 static double plain_nan(double x) { return isnan(x) ? (double)NAN : x; }
 
 static sw_status tell_loss(const sw_loop *l) {
@@ -44,9 +44,10 @@ static sw_status tell_loss(const sw_loop *l) {
 }
 
 static sw_status tell(const sw_loop *l) {
-  static const char *const subject[] = {[SW_FAULT_GRADIENT] = "gradient is",
-                                        [SW_FAULT_WEIGHTS] = "updated weights are",
-                                        [SW_FAULT_BUFFERS] = "running statistics are"};
+  static const char *const subject[SW_FAULT_COUNT] = {[SW_FAULT_GRADIENT] = "gradient is",
+                                                      [SW_FAULT_WEIGHTS] = "updated weights are",
+                                                      [SW_FAULT_BUFFERS] =
+                                                          "running statistics are"};
   const sw_loop_state *s = &l->state;
   char where[32] = "";
   if (s->fault == SW_FAULT_LOSS) return tell_loss(l);

@@ -21,11 +21,11 @@ static size_t index_bytes(const sw_sampler *s) { return (size_t)s->n * sizeof(in
 
 static sw_status check_options(sw_context *ctx, const sw_sampler_options *o) {
   if (o->examples < 1 || o->examples > INT32_MAX)
-    return sw_fail(ctx, SW_ERANGE, "sampler: want 1 to %d examples, got %lld", INT32_MAX,
+    return sw_fail(ctx, SW_ERANGE, "sampler: examples must be from 1 to %d, got %lld", INT32_MAX,
                    (long long)o->examples);
   if (!o->subset) return SW_OK;
   if (o->n_subset < 1 || o->n_subset > INT32_MAX)
-    return sw_fail(ctx, SW_ERANGE, "sampler: want a subset of 1 to %d examples, got %lld",
+    return sw_fail(ctx, SW_ERANGE, "sampler: a subset must have 1 to %d examples, got %lld",
                    INT32_MAX, (long long)o->n_subset);
   for (int64_t i = 0; i < o->n_subset; i++)
     if (o->subset[i] < 0 || o->subset[i] >= o->examples)
@@ -116,8 +116,9 @@ static int64_t take(sw_sampler *s, int64_t count, int32_t *index) {
   switch (s->kind) {
   case SW_INDEPENDENT: return take_draws(s, count, index);
   case SW_SEQUENTIAL: return take_in_sequence(s, count, index);
-  default: return take_shuffled(s, count, index);
+  case SW_SHUFFLED: break;
   }
+  return take_shuffled(s, count, index);
 }
 
 void sw_sampler_next(sw_sampler *s, int64_t count, int32_t *index) {

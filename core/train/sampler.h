@@ -15,6 +15,7 @@
 typedef struct sw_sampler sw_sampler;
 
 typedef enum sw_order { SW_SHUFFLED, SW_INDEPENDENT, SW_SEQUENTIAL } sw_order;
+enum { SW_ORDER_COUNT = SW_SEQUENTIAL + 1 };
 
 typedef struct sw_sampler_options {
   sw_order order;

@@ -55,7 +55,7 @@ static sw_status check_x_type(const sw_source *s, sw_dtype dtype) {
                    sw_dtype_name(dtype));
   if (!s->has_indices && dtype == SW_I32)
     return sw_fail(s->ctx, SW_EDTYPE,
-                   "source: x of int32 are indices and want a vocabulary, their number; as numbers "
+                   "source: x of int32 are indices and need a vocabulary, their number; as numbers "
                    "they must be float32");
   if (!s->has_indices && dtype != SW_U8 && dtype != SW_F32)
     return sw_fail(s->ctx, SW_EDTYPE, "source: x must be uint8 or float32, not %s",
@@ -130,7 +130,7 @@ static sw_status take_augment(sw_source *s, const sw_source_options *o) {
   const sw_shape *shape = sw_tensor_shape(s->x);
   if (s->has_indices || shape->ndim < 3)
     return sw_fail(s->ctx, SW_ESHAPE,
-                   "source: crop and flip want images, x of shape (N, height, width, channels)");
+                   "source: crop and flip need images, x of shape (N, height, width, channels)");
   int64_t height = shape->dim[1], width = shape->dim[2];
   if (o->crop < 0 || o->crop > LARGEST_CROP || o->crop >= height || o->crop >= width)
     return sw_fail(s->ctx, SW_ERANGE,

@@ -51,7 +51,7 @@ end
 function TestApply:test_misuse()
   local t = core.zeros { 2, 3 }
   raises('apply: there is no op "no"', core.apply, "no", nil, t)
-  raises("is a leaf, made by graph:param", core.apply, "param", nil)
+  raises("apply cannot make the leaf param; use graph:param", core.apply, "param", nil)
   raises("sum: an axis must be an integer from 1 to 2, got 3", core.apply, "sum", { axes = { 3 } },
     t)
   raises("sum: axis 2 is named twice in axes", core.apply, "sum", { axes = { 2, -1 } }, t)
@@ -394,7 +394,7 @@ function TestTraining:test_fieller()
   lu.assert_almost_equals(value, 2, 1e-12)
   lu.assert_true(low < 2 and high > 2)
   lu.assert_equals(select(4, core.fieller({ 1, 1 }, { 1, -1 }, 12)), math.huge)
-  raises("want two lists of 2 numbers or more, got 2 and 1", core.fieller, { 1, 2 }, { 1 }, 2)
+  raises("equally long lists of 2 numbers or more, got 2 and 1", core.fieller, { 1, 2 }, { 1 }, 2)
   raises("t must be positive", core.fieller, { 1, 2 }, { 1, 2 }, 0)
   raises("an element of a must be a number, got \"x\"", core.fieller, { 1, "x" }, { 1, 2 }, 2)
 end

@@ -388,7 +388,7 @@ function TestAugment:test_what_is_refused()
   lu.assert_error_msg_contains('unknown option "crops"', self.data.augment, self.data,
     { crops = 5 })
   local rows = sw.data.from_tensors { train = { x = sw.zeros { 4, 3 } } }
-  lu.assert_error_msg_contains("crop and flip want images", rows.augment, rows, { flip = true })
+  lu.assert_error_msg_contains("crop and flip need images", rows.augment, rows, { flip = true })
 end
 
 --- Images that the model gets as flat rows are cropped as images.
