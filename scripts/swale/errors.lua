@@ -76,6 +76,7 @@ end
 local Error = { __name = "swale.Error" }
 
 function Error:__tostring() return self.message end
+function Error:__len() return #self.message end
 function Error.__concat(a, b) return tostring(a) .. tostring(b) end
 
 --- The methods of strings, applied to the message: scripts may treat the error as a text.

@@ -42,6 +42,7 @@ function TestErrors:test_an_error_with_a_code_reads_as_its_message()
   lu.assert_str_matches(tostring(e), "[^\n]*test_errors.lua:%d+: s.loss is not there")
   lu.assert_equals(e:match ": s%.(%a+)", "loss")
   lu.assert_equals("<" .. e .. ">", "<" .. tostring(e) .. ">")
+  lu.assert_equals(#e, #tostring(e))
   lu.assert_equals(errors.failure(e), tostring(e))
   for _, other in ipairs { "text", {}, errors.diverged "d", 3 } do
     lu.assert_nil(errors.code(other))
