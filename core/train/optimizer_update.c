@@ -27,6 +27,28 @@ static sw_status check_tensor(const sw_tensor *w, const sw_tensor *t, const char
                  sw_shape_text(sw_tensor_shape(w), wanted, sizeof wanted));
 }
 
+/* Of contiguous tensors of one shape and type. */
+static int overlap(const sw_tensor *a, const sw_tensor *b) {
+  uintptr_t x = (uintptr_t)sw_tensor_data(a), y = (uintptr_t)sw_tensor_data(b);
+  uintptr_t bytes = (uintptr_t)sw_tensor_numel(a) * (uintptr_t)sw_dtype_bytes(sw_tensor_dtype(a));
+  return x < y + bytes && y < x + bytes;
+}
+
+/* What is written shares no element with another vector. */
+static sw_status check_apart(const sw_optimizer_row *row, const sw_update *u, int n) {
+  sw_context *ctx = sw_tensor_context(u->w);
+  if (overlap(u->w, u->g)) return sw_fail(ctx, SW_EARG, "optimizer: w and g share elements");
+  for (int i = 0; i < n; i++) {
+    const char *name = row->moment[i];
+    if (overlap(u->moment[i], u->w) || overlap(u->moment[i], u->g))
+      return sw_fail(ctx, SW_EARG, "optimizer: %s shares elements with w or g", name);
+    for (int k = 0; k < i; k++)
+      if (overlap(u->moment[i], u->moment[k]))
+        return sw_fail(ctx, SW_EARG, "optimizer: %s and %s share elements", row->moment[k], name);
+  }
+  return SW_OK;
+}
+
 static sw_status check_numbers(sw_context *ctx, const sw_optimizer_options *o, const sw_update *u) {
   SW_TRY(swi_optimizer_check(ctx, o));
   if (u->step < 1 || u->step > SW_LARGEST_COUNT)
@@ -52,6 +74,7 @@ static sw_status point(const sw_optimizer_options *o, const sw_update *u, swi_ve
     SW_TRY(check_tensor(u->w, u->moment[i], row->moment[i]));
     SW_TRY(sw_tensor_writable(u->moment[i], &v->moment[i]));
   }
+  SW_TRY(check_apart(row, u, n));
   v->g = sw_tensor_data(u->g);
   return sw_tensor_writable(u->w, &v->w);
 }

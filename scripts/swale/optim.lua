@@ -92,7 +92,8 @@ function Optimizer:__call(w, g, state, hyper)
   options.value("optimizer", "hyper", hyper, "table")
   if self.step then return self.step(w, g, state, hyper) end
   check_call(self, hyper)
-  local numbers = { step = hyper.step or (state.step or 0) + 1 }
+  local made = options.value("optimizer", "state.step", state.step, "integer?") or 0
+  local numbers = { step = hyper.step or made + 1 }
   for _, row in ipairs(HYPERS) do
     if not row.whole then numbers[row.name] = number(self, hyper, row.name) end
   end

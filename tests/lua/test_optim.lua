@@ -185,6 +185,31 @@ function TestOptim:test_each_row_has_a_constructor_and_a_line_of_docs()
   end
 end
 
+function TestOptim:test_vectors_that_share_elements_are_refused()
+  local w, g, x, adam = sw.ones { 3 }, sw.ones { 3 }, sw.ones { 5 }, sw.optim.Adam {}
+  local function refuses(words, ...)
+    lu.assert_error_msg_contains(words, adam, ...)
+    lu.assert_equals({ w:table(), x:table() }, { { 1, 1, 1 }, { 1, 1, 1, 1, 1 } })
+  end
+  local function kept(m, v) return { step = 1, exp_avg = m, exp_avg_sq = v } end
+  refuses("w and g share elements", w, w, {}, { lr = 0.1 })
+  refuses("w and g share elements", x:narrow(1, 1, 3), x:narrow(1, 3, 3), {}, { lr = 0.1 })
+  refuses("exp_avg shares elements with w or g", w, g, kept(w, sw.zeros { 3 }), { lr = 0.1 })
+  refuses("exp_avg_sq shares elements with w or g", w, g, kept(sw.zeros { 3 }, g), { lr = 0.1 })
+  local m = sw.zeros { 3 }
+  refuses("exp_avg and exp_avg_sq share elements", w, g, kept(m, m), { lr = 0.1 })
+  x = sw.ones { 6 }
+  adam(x:narrow(1, 1, 3), x:narrow(1, 4, 3), {}, { lr = 0.1 }) -- neighbours
+  lu.assert_not_equals(x:get(1), 1)
+end
+
+function TestOptim:test_a_state_whose_step_is_no_number_is_refused()
+  for _, step in ipairs { "x", {}, 1.5 } do
+    lu.assert_error_msg_contains("state.step must be a whole number", sw.optim.SGD {}, sw.ones { 1 },
+      sw.ones { 1 }, { step = step }, { lr = 0.1 })
+  end
+end
+
 local function normal(n, seed)
   return core.random(seed, "optim"):fill_normal(core.zeros { n }, 0, 1)
 end
