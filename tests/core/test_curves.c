@@ -1,5 +1,5 @@
 /* test_curves.c: the shapes of schedules against other formulas: PyTorch's recursion where it has
- * one beside the closed form. Combinations are in test_chains.c. */
+ * one beside the closed form. Combinations are in test_schedule_combine.c. */
 #include "schedule_check.h"
 #include "train/schedule_int.h"
 

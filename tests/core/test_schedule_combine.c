@@ -1,4 +1,4 @@
-/* test_chains.c: schedules made of schedules. */
+/* test_schedule_combine.c: schedules made of schedules. */
 #include "schedule_check.h"
 #include "train/schedule_int.h"
 
