@@ -98,6 +98,6 @@ static double lion_exact(const swi_update *u, double w, double m[2], double g) {
     { name = "line of docs", file = REFERENCE, part = "docs", replace = "`SGD` `Adam` `AdamW`,",
       text = "`SGD` `Adam` `AdamW` `Lion`,", dropped = "reference.md names no Lion" },
   },
-  tests = { { "core", "test_optimizer" }, { "core", "test_train" }, { "core", "test_update_kernels" },
-    { "core", "test_update" }, { "lua", "^test_optim%." } },
+  tests = { { "core", "test_optimizer" }, { "core", "test_train" },
+    { "core", "test_update_kernels" }, { "core", "test_update" }, { "lua", "^test_optim%." } },
 }
