@@ -205,8 +205,8 @@ end
 
 function TestOptim:test_a_state_whose_step_is_no_number_is_refused()
   for _, step in ipairs { "x", {}, 1.5 } do
-    lu.assert_error_msg_contains("state.step must be a whole number", sw.optim.SGD {}, sw.ones { 1 },
-      sw.ones { 1 }, { step = step }, { lr = 0.1 })
+    lu.assert_error_msg_contains("state.step must be a whole number", sw.optim.SGD {},
+      sw.ones { 1 }, sw.ones { 1 }, { step = step }, { lr = 0.1 })
   end
 end
 
