@@ -232,6 +232,24 @@ function TestMeasure:test_a_measurement_cannot_change_the_run()
   lu.assert_equals(buffers2, buffers)
 end
 
+function TestMeasure:test_a_math_random_taken_before_draws_from_its_stream()
+  local give_back = require("swale.experiment.globals").borrow_random(5, "script", 1)
+  local taken, seed = math.random, math.randomseed
+  local function drawn(asked_for)
+    seed(2)
+    new { measure = asked_for }:fit { steps = 2 }
+    return taken()
+  end
+  local plain = drawn()
+  local own = sw.measurement { every = { steps = 1 }, function()
+    seed(7)
+    return taken()
+  end }
+  local found = drawn { mine = own }
+  give_back()
+  lu.assert_equals(found, plain)
+end
+
 function TestMeasure:test_its_random_numbers_are_its_own_and_the_same_again()
   local function drawn(seed)
     local list = {}

@@ -4,32 +4,38 @@ local core = require "swale.core"
 
 local M = {}
 
---- math.random and math.randomseed on a stream of ours, with Lua's meaning of the arguments.
-local function randoms(seed, name, first)
-  local stream = core.random(seed, name, first)
-  local function whole(low, high)
-    if low > high then error("bad argument to 'random' (interval is empty)", 3) end
-    local span = high - low + 1
-    if span > 0 and span < 2 ^ 31 then return low + stream:integer(span) - 1 end
-    return low + math.floor(stream:uniform() * ((high - low) + 1.0))
-  end
-  local function random(low, high)
-    if not low then return stream:uniform() end
-    if low == 0 and not high then return stream:integer(1 << 30) << 34 ~ stream:integer(1 << 30) end
-    if not high then low, high = 1, low end
-    return whole(math.tointeger(low) or math.floor(low), math.tointeger(high) or math.floor(high))
-  end
-  local function randomseed(n) stream = core.random(seed, name, math.tointeger(n) or 1) end
-  return random, randomseed
+--- The stream that math.random draws from while it is replaced, its seed and its name. A script may
+--- have taken the function before: `local random = math.random`. So there is one function for all
+--- streams.
+local current
+
+local function whole(low, high)
+  if low > high then error("bad argument to 'random' (interval is empty)", 3) end
+  local span = high - low + 1
+  if span > 0 and span < 2 ^ 31 then return low + current.stream:integer(span) - 1 end
+  return low + math.floor(current.stream:uniform() * ((high - low) + 1.0))
+end
+
+--- With Lua's meaning of the arguments.
+local function random(low, high)
+  local stream = current.stream
+  if not low then return stream:uniform() end
+  if low == 0 and not high then return stream:integer(1 << 30) << 34 ~ stream:integer(1 << 30) end
+  if not high then low, high = 1, low end
+  return whole(math.tointeger(low) or math.floor(low), math.tointeger(high) or math.floor(high))
+end
+
+local function randomseed(n)
+  current.stream = core.random(current.seed, current.name, math.tointeger(n) or 1)
 end
 
 ---@class swale.Borrowed
 ---@field print function
 ---@field before_exit fun(code?: boolean|integer): boolean|integer|nil   the exit status
 
-local function set_random(random, randomseed)
-  rawset(math, "random", random)
-  rawset(math, "randomseed", randomseed)
+local function set_random(f, seed)
+  rawset(math, "random", f)
+  rawset(math, "randomseed", seed)
 end
 
 local function set(print_, exit)
@@ -43,9 +49,13 @@ end
 ---@param n integer
 ---@return fun() give_back
 function M.borrow_random(seed, name, n)
-  local random, randomseed = math.random, math.randomseed
-  set_random(randoms(seed, name, n))
-  return function() set_random(random, randomseed) end
+  local before, random_before, randomseed_before = current, math.random, math.randomseed
+  current = { stream = core.random(seed, name, n), seed = seed, name = name }
+  set_random(random, randomseed)
+  return function()
+    current = before or current -- a function that was taken draws on from the last stream
+    set_random(random_before, randomseed_before)
+  end
 end
 
 ---@param seed integer
