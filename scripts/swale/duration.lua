@@ -100,17 +100,21 @@ function M.of(value, where)
     .. " epochs, not %s", where, errors.shown(value))
 end
 
----Returns an interval: `sw.every { steps = 5 }`. At least one step or example.
+---Returns an interval, as every does.
 ---@param value swale.DurationLike
----@param where? string   what it is for, in messages
+---@param where string   what it is for, in messages
 ---@return swale.Duration
-function M.every(value, where)
-  where = where or "every"
+function M.interval(value, where)
   local d = M.of(value, where)
   if d.amount <= 0 or d.unit ~= "epochs" and d.amount < 1 then
     errors.misuse("%s: %s is too short; at least one step or example", where, tostring(d))
   end
   return d
 end
+
+---Returns an interval: `sw.every { steps = 5 }`. At least one step or example.
+---@param value swale.DurationLike
+---@return swale.Duration
+function M.every(value) return M.interval(value, "every") end
 
 return M

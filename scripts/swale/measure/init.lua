@@ -110,7 +110,7 @@ function M.row(name) return require("swale.measure." .. name) end
 
 --- The interval of a row; along the steps it is a whole number of steps.
 local function interval(where, row, value)
-  local every = duration.every(value, where .. ": every")
+  local every = duration.interval(value, where .. ": every")
   if row.along and not (every.unit == "steps" and math.tointeger(every.amount)) then
     errors.misuse("%s: measured every so many whole steps: sw.every { steps = 5 }, not %s", where,
       every)
