@@ -131,14 +131,16 @@ static const sw_attrs none;
 
 enum { FIELDS = sizeof fields / sizeof *fields };
 
+static int field_equal(const field *f, const sw_attrs *a, const sw_attrs *b) {
+  return memcmp((const char *)a + f->offset, (const char *)b + f->offset, f->size) == 0;
+}
+
+/* Fields that the op reads, and what its shape rule set, as the kernel of a convolution. */
 void swi_put_attrs(swi_text *t, const swi_node *n) {
   const uint32_t read = swi_op(n->op)->attrs;
   for (int i = 0; i < FIELDS; i++)
-    if (fields[i].readers & read) fields[i].put(t, n);
-}
-
-static int field_equal(const field *f, const sw_attrs *a, const sw_attrs *b) {
-  return memcmp((const char *)a + f->offset, (const char *)b + f->offset, f->size) == 0;
+    if ((fields[i].readers & read) || !field_equal(&fields[i], &n->attrs, &none))
+      fields[i].put(t, n);
 }
 
 /* By bits: 0.0 and -0.0 are different values, and a NaN equals itself. Sizes are compared one by

@@ -50,9 +50,9 @@ typedef struct sw_update {
   double hyper[SW_HYPER_COUNT];  /* the batch size is not read */
 } sw_update;
 
-/* Gives the same bits as a step of a loop that clips nothing. All tensors are contiguous and share no
- * elements. SW_ENAN: g, a new weight or a new moment is not finite; w may be updated in part, as by sw_loop_advance.
- * SW_ERANGE, SW_EARG, SW_ESHAPE, SW_EDTYPE, SW_ENOMEM. */
+/* Gives the same bits as a step of a loop that clips nothing. All tensors are contiguous and share
+ * no elements. SW_ENAN: g, a new weight or a new moment is not finite; w may be updated in part, as
+ * by sw_loop_advance. SW_ERANGE, SW_EARG, SW_ESHAPE, SW_EDTYPE, SW_ENOMEM. */
 SW_API sw_status sw_optimizer_update(const sw_optimizer_options *o, const sw_update *u);
 
 #endif
