@@ -70,6 +70,11 @@ end
 function DryLoop.set() end
 function DryLoop.measure() end
 
+---Returns what the optimizer keeps: nothing, without updates.
+---@return table<string, swale.Tensor>
+function DryLoop.state_vectors() return {} end
+function DryLoop.memory() end
+
 ---Goes on without training.
 ---@param updates integer
 ---@param examples integer
