@@ -59,7 +59,7 @@ static const sw_optimizer_row row_lion = {.name = "lion",
       dropped = "lion has no range of momentum" },
     { name = "fields in the row", of = "row", file = ROWS, after = '.name = "lion",',
       text = '                                          .fields = lion_fields,\n',
-      dropped = "lion_fields" },
+      dropped = "the row of lion has no field beta2" },
     { name = "constructor", file = "scripts/swale/optim.lua",
       before = "---An optimizer written in Lua;", text = [[
 local LION = { betas = "table?", weight_decay = HYPER .. "?", lr = HYPER .. "?",
