@@ -27,7 +27,8 @@ static int new_noise(lua_State *L) {
       [SW_TARGET_TRAIN] = "train", [SW_TARGET_POPULATION] = "population"};
   lua_settop(L, 2);
   sw_noise *e = lx_push_shell(L, LX_NOISE);
-  sw_noise_target target = lx_check_choice(L, 1, "noise", "target", targets, SW_TARGET_TRAIN);
+  sw_noise_target target =
+      (sw_noise_target)lx_check_choice(L, 1, "noise", "target", targets, SW_TARGET_TRAIN);
   lua_Integer n = INT64_MAX;
   if (!lua_isnil(L, 2)) n = lx_check_integer(L, 2, "noise", "n", 1, LUA_MAXINTEGER);
   sw_noise_init(e, target, n);

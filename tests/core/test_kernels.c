@@ -117,7 +117,7 @@ static double binary_exact(int f, double a, double b) {
   case SWI_BINARY_minimum: return isnan(a) || isnan(b) ? (double)NAN : fmin(a, b);
   case SWI_BINARY_pow: return pow(a, b);
   case SWI_BINARY_gate: return b > 0 ? a : 0;
-  default: fail_msg("binary_exact has no row for %s", binary_names[f]); return NAN;
+  default: fail_msg("binary_exact has no row for %s", binary_names[f]); return (double)NAN;
   }
 }
 
