@@ -15,7 +15,7 @@ sw_hyper lx_check_hyper(lua_State *L, int arg, const char *who) {
 /* Pushes room for the rows and so many more, all without names; *n is the number of rows. */
 static lx_option *push_rows(lua_State *L, const lx_option *rows, int more, int *n) {
   for (*n = 0; rows[*n].name;) ++*n;
-  size_t room = (size_t)(*n + more + 1);
+  size_t room = (size_t)*n + (size_t)more + 1;
   lx_option *all = lua_newuserdatauv(L, room * sizeof *all, 0);
   memset(all, 0, room * sizeof *all);
   memcpy(all, rows, (size_t)*n * sizeof *all);

@@ -128,10 +128,10 @@ typedef enum lx_option_type {
 typedef struct lx_option {
   const char *name; /* NULL ends a list */
   lx_option_type type;
+  int needed; /* nil is refused as any other value is */
   size_t offset;
   lua_Integer least, most;
   const char *const *choices;
-  int needed; /* nil is refused as any other value is */
 } lx_option;
 
 /* Reads the options table at arg into the struct; what is not given leaves its field alone. Raises

@@ -170,9 +170,10 @@ static const char *first_given(const sw_attrs *a) {
 }
 
 const char *swi_attrs_unread(const sw_attrs *a, uint32_t read) {
-  if (memcmp(a, &none, sizeof none) == 0) return NULL;
+  const char *zeros = (const char *)&none; /* padding may differ: then the fields decide */
+  if (memcmp((const char *)a, zeros, sizeof none) == 0) return NULL;
   sw_attrs rest = *a;
   for (int i = 0; i < FIELDS; i++)
     if (fields[i].readers & read) memset((char *)&rest + fields[i].offset, 0, fields[i].size);
-  return memcmp(&rest, &none, sizeof none) == 0 ? NULL : first_given(&rest);
+  return memcmp((const char *)&rest, zeros, sizeof none) == 0 ? NULL : first_given(&rest);
 }

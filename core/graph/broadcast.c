@@ -34,10 +34,11 @@ static int can_merge(const swi_walk *w, const int64_t *stride) {
 
 swi_walk swi_walk_over(int n_in, const sw_shape *in, const sw_shape *out) {
   int64_t running[SWI_BROADCAST_IN] = {1, 1, 1};
-  swi_walk w = {.n_in = n_in};
+  const int n = n_in < SWI_BROADCAST_IN ? n_in : SWI_BROADCAST_IN; /* none has more */
+  swi_walk w = {.n_in = n};
   for (int axis = out->ndim - 1; axis >= 0; axis--) {
     int64_t stride[SWI_BROADCAST_IN];
-    for (int i = 0; i < n_in; i++) {
+    for (int i = 0; i < n; i++) {
       int at = axis - (out->ndim - in[i].ndim);
       int64_t d = at >= 0 ? in[i].dim[at] : 1;
       stride[i] = d == 1 ? 0 : running[i];
@@ -49,7 +50,7 @@ swi_walk swi_walk_over(int n_in, const sw_shape *in, const sw_shape *out) {
       continue;
     }
     w.size[w.n_axes] = out->dim[axis];
-    for (int i = 0; i < n_in; i++) w.stride[i][w.n_axes] = stride[i];
+    for (int i = 0; i < n; i++) w.stride[i][w.n_axes] = stride[i];
     w.n_axes++;
   }
   return w;

@@ -108,9 +108,9 @@ sw_status swi_add_node(sw_graph *g, const swi_node *n, int32_t *number) {
 
 /* ------------------------------------------------------------------ ops */
 
-static sw_status check_kinds(sw_context *ctx, sw_op op, const sw_type *const *in) {
+static sw_status check_kinds(sw_context *ctx, sw_op op, const sw_type *const *in, int n_in) {
   if (swi_op(op)->flags & SWI_INDEX) return SW_OK; /* its shape rule checks them */
-  for (int i = 0; i < swi_op(op)->n_in; i++)
+  for (int i = 0; i < n_in; i++)
     if (in[i]->kind != SW_REAL)
       return sw_fail(ctx, SW_EDTYPE, "%s: expected real numbers, got indices (cast them first)",
                      sw_op_name(op));
@@ -136,7 +136,7 @@ sw_status swi_infer(sw_context *ctx, sw_op op, const sw_type *const *in, int n_i
   if (n_in != row->n_in)
     return sw_fail(ctx, SW_EARG, "%s: expected %d inputs, got %d", a.op, row->n_in, n_in);
   for (int i = 0; i < n_in; i++) a.in[i] = in[i];
-  SW_TRY(check_kinds(ctx, op, in));
+  SW_TRY(check_kinds(ctx, op, in, n_in));
   SW_TRY(row->shape(&a));
   for (int i = 0; i < row->n_out; i++) {
     SW_TRY(swi_type_check(ctx, a.op, &a.out[i]));

@@ -21,9 +21,9 @@ enum {
 };
 
 typedef struct weight_work {
+  real x[AT_ONCE * PANEL] __attribute__((aligned(64)));
   real a[BLOCK_A + V_TILE * V_N]; /* dyᵀ */
   real spread[SPREAD + V_N];      /* X, if it is narrow */
-  real x[AT_ONCE * PANEL] __attribute__((aligned(64)));
   real so_far[(BLOCK_A / AT_ONCE + V_TILE) * PANEL];
   real total[HELD], some[HELD]; /* weights of many images' blocks */
   block block;
