@@ -1,7 +1,7 @@
 --- Running statistics for given weights, from a pass over data: those that layers, as batch norms,
---- return from their method statistics. All examples have
---- the same weight whatever the batch size, and the variance of the batch means is included. With
---- n_b values of a channel in batch b, their mean m_b and biased variance v_b, and N = sum n_b:
+--- return from their method statistics. All examples have the same weight whatever the batch size,
+--- and the variance of the batch means is included. With n_b values of a channel in batch b, their
+--- mean m_b and biased variance v_b, and N = sum n_b:
 ---
 ---    mean = sum n_b m_b / N,    var = sum n_b (v_b + (m_b - mean)^2) / (N - 1)
 ---

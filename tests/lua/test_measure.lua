@@ -357,8 +357,8 @@ function TestMeasure:test_names_that_are_taken()
     { noise_scale = drift() })
   refuses('names do not end in "_low"', { a_low = drift() })
   refuses("a measurement's name is a word", { ["a b"] = drift() })
-  refuses('unknown measurement "mine". Built in: noise_scale. Your own: sw.measurement { every = …',
-    { mine = function() return 1 end })
+  refuses(('unknown measurement "mine". Built in: %s. Your own: sw.measurement { every = …')
+    :format(table.concat(measure.NAMES, ", ")), { mine = function() return 1 end })
   refuses('unknown measurement "noise_scales"; did you mean "noise_scale"?',
     { noise_scales = { steps = 1 } })
   refuses("measure: noise_scale: needs every", { noise_scale = { target = "population" } })
