@@ -6,14 +6,17 @@ local errors = require "swale.errors"
 
 local M = {}
 
----@class swale.Estimate
----@field status "pending"|"unresolved"|"resolved"   unresolved: high is infinite
+---@class swale.Estimate        may have further fields: residual, spread, cost, …
+---@field status "pending"|"unresolved"|"resolved"   unresolved: an end of the interval is infinite
 ---@field value number   nan while pending
----@field low number     lower end of the 95 % interval, never negative; 0 while pending
----@field high number    its upper end; infinite while pending or unresolved
+---@field low number     lower end of the interval; while pending 0, of a signed quantity -inf
+---@field high number    its upper end; infinite while pending
+---@field target string|nil   what the interval is about: "mean over the window"
 ---@field reason string|nil   why it is pending or unresolved
-local Estimate = class.new("estimate", { fields = { "status", "value", "low", "high",
-  "reason" } })
+---@field signed boolean      it can be negative
+---@field interval string     what the interval is: "95 %", or "bound" if it holds surely
+local Estimate = class.new("estimate", { fields = { "status", "value", "low", "high", "target",
+  "reason", "signed", "interval" } })
 
 local function check(method, x)
   if type(x) ~= "number" then
@@ -64,24 +67,67 @@ end
 
 Estimate.__lt, Estimate.__le = refuse, refuse
 
-function Estimate:__tostring()
-  local reason = self.reason and (": %s"):format(self.reason) or ""
-  if self.status == "pending" then return "pending" .. reason end
-  if self.status == "unresolved" then
-    return ("unresolved, above %.4g"):format(self.low) .. reason
+local function interval_text(self)
+  local low, high = self.low, self.high
+  if high < math.huge and low > -math.huge then
+    return ("%.4g (%s: %.4g to %.4g)"):format(self.value, self.interval, low, high)
+  elseif low > -math.huge then
+    return ("unresolved, above %.4g"):format(low)
+  elseif high < math.huge then
+    return ("unresolved, below %.4g"):format(high)
   end
-  return ("%.4g (95 %%: %.4g to %.4g)"):format(self.value, self.low, self.high)
+  return "unresolved"
 end
 
----Returns a pending estimate, or one with the given values.
----@param status? "pending"|"unresolved"|"resolved"
----@param value? number
----@param low? number
----@param high? number
+function Estimate:__tostring()
+  local text = self.status == "pending" and "pending" or interval_text(self)
+  if self.status == "resolved" and self.target then text = ("%s of %s"):format(text, self.target) end
+  return self.reason and ("%s: %s"):format(text, self.reason) or text
+end
+
+local NUMBERS = { "value", "low", "high" }
+local STATUS = { pending = true, unresolved = true, resolved = true }
+
+--- The status that follows from the numbers.
+local function status_of(e)
+  if e.value ~= e.value and (e.low == -math.huge or e.low == 0) and e.high == math.huge then
+    return "pending"
+  end
+  return e.low > -math.huge and e.high < math.huge and e.value == e.value and "resolved"
+    or "unresolved"
+end
+
+local function check_fields(e)
+  for _, name in ipairs(NUMBERS) do
+    if type(e[name]) ~= "number" then
+      errors.misuse("estimate: %s must be a number, not %s", name, errors.shown(e[name]))
+    end
+  end
+  if not (e.low <= e.high) then
+    errors.misuse("estimate: low must be at most high, not %s and %s", errors.shown(e.low),
+      errors.shown(e.high))
+  elseif e.status ~= nil and not STATUS[e.status] then
+    errors.misuse('estimate: status must be "pending", "unresolved" or "resolved", not %s',
+      errors.shown(e.status))
+  end
+end
+
+---Makes an estimate of its fields; without any, one that is pending:
+---    sw.estimate { value = 2.1, low = 1.8, high = 2.5, target = "the training set" }
+---The status follows from the numbers unless it is given; low is by default 0, or -inf if the
+---quantity is signed. Other fields are kept: `effort = 12` is read as e.effort.
+---@param fields? table
 ---@return swale.Estimate
-function M.new(status, value, low, high)
-  return setmetatable({}, Estimate):update(status or "pending", value or core.NAN, low or 0,
-    high or math.huge)
+function M.new(fields)
+  local e = {}
+  for name, value in pairs(fields or {}) do e[name] = value end
+  e.signed = e.signed or false
+  if e.value == nil then e.value = core.NAN end
+  if e.low == nil then e.low = e.signed and -math.huge or 0 end
+  if e.high == nil then e.high = math.huge end
+  check_fields(e)
+  e.status, e.interval = e.status or status_of(e), e.interval or "95 %"
+  return setmetatable(e, Estimate)
 end
 
 ---@param value any
@@ -91,7 +137,11 @@ function M.is_estimate(value) return getmetatable(value) == Estimate end
 ---Returns a copy, which does not change with the original.
 ---@param e swale.Estimate
 ---@return swale.Estimate
-function M.copy(e) return M.new(e.status, e.value, e.low, e.high):because(e.reason) end
+function M.copy(e)
+  local copy = {}
+  for name, value in next, e do copy[name] = value end
+  return setmetatable(copy, Estimate)
+end
 
 ---Raises, because a rule reads a measurement that the trainer does not make.
 ---@param name string   "noise_scale"

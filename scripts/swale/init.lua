@@ -17,12 +17,14 @@ require("swale.locale").keep_the_point()
 ---@field data swale.data
 ---@field zoo swale.zoo
 ---@field ops swale.ops
+---@field measure swale.measure
 ---@field Trainer fun(o: swale.TrainerOptions): swale.Trainer
 ---@field experiment fun(o: table): swale.Experiment
 ---@field choice fun(choices: any[]): table
 ---@field rule fun(initial: number, f: fun(s: swale.State, mem: table): number): swale.Rule
 ---@field every fun(d: swale.DurationLike): swale.Duration
 ---@field measurement fun(o: swale.MeasurementOptions): swale.Measurement
+---@field estimate fun(fields?: table): swale.Estimate
 ---@field compile fun(loss: function, model: swale.Model|swale.Layer, o?: table): swale.Compiled
 ---@field check_gradient fun(f: swale.Compiled|swale.Model, batch?: table, o?: table): number
 ---@field try fun(f: function, ...): any
@@ -51,14 +53,15 @@ require "swale.class" -- sets how the core refuses unknown names
 require "swale.ops" -- the methods of tensors and nodes
 
 local MODULES = { nn = true, loss = true, optim = true, schedule = true, average = true,
-  data = true, ops = true, zoo = true }
+  data = true, ops = true, zoo = true, measure = true }
 
 local PARTS = {
   Trainer = { "swale.trainer", "new" },
   experiment = { "swale.experiment", "experiment" },
   choice = { "swale.experiment.parameters", "choice" },
   rule = { "swale.schedule", "rule" }, every = { "swale.duration", "every" },
-  measurement = { "swale.measure", "measurement" },
+  measurement = { "swale.measurements", "measurement" },
+  estimate = { "swale.estimate", "new" },
   compile = { "swale.compiled", "compile" },
   check_gradient = { "swale.compiled", "check_gradient" },
   try = { "swale.errors", "try" },

@@ -123,7 +123,7 @@ end
 
 --- Of a measurement that Swale has: the comment at the head of its file.
 local function page_of_measurement(name)
-  if not require("swale.measure").is_registered(name) then return nil end
+  if not require("swale.measurements").is_registered(name) then return nil end
   local lines = { ("measure = { %s = sw.every { steps = 5 } }"):format(name) }
   for line in io.lines(annotations.HOME .. "measure/" .. name .. ".lua") do
     local text = line:match "^%-%-%- (.*)"
@@ -194,7 +194,7 @@ local function known_names()
     end
   end
   for class in pairs(annotations.all().methods) do list[#list + 1] = class end
-  table.move(require("swale.measure").NAMES, 1, #require("swale.measure").NAMES, #list + 1, list)
+  table.move(require("swale.measurements").NAMES, 1, #require("swale.measurements").NAMES, #list + 1, list)
   return list
 end
 

@@ -15,7 +15,7 @@ function TestEstimate:test_pending_is_sure_of_nothing()
 end
 
 function TestEstimate:test_resolved_is_sure_outside_its_interval()
-  local e = estimate.new("resolved", 5, 3, 8)
+  local e = estimate.new { value = 5, low = 3, high = 8 }
   lu.assert_true(e:above(2.9))
   lu.assert_false(e:above(3))
   lu.assert_true(e:below(8.1))
@@ -24,7 +24,7 @@ function TestEstimate:test_resolved_is_sure_outside_its_interval()
 end
 
 function TestEstimate:test_unresolved_still_has_its_lower_end()
-  local e = estimate.new("unresolved", 500, 120)
+  local e = estimate.new { value = 500, low = 120 }
   lu.assert_true(e:above(100))
   lu.assert_false(e:below(1e9))
   lu.assert_equals(tostring(e), "unresolved, above 120")
@@ -48,4 +48,34 @@ function TestEstimate:test_comparing_says_what_to_use()
   lu.assert_error_msg_contains("compare it by its methods above(x) and below(x)", function()
     return estimate.new() <= 3
   end)
+end
+
+function TestEstimate:test_a_signed_quantity_is_pending_from_minus_infinity()
+  local e = estimate.new { signed = true }
+  lu.assert_equals(e.low, -math.huge)
+  lu.assert_false(e:above(-1))
+  lu.assert_equals(e.status, "pending")
+end
+
+function TestEstimate:test_an_interval_open_below_is_unresolved()
+  local e = estimate.new { value = -2, high = 3, signed = true }
+  lu.assert_equals(e.status, "unresolved")
+  lu.assert_true(e:below(3.1))
+  lu.assert_equals(tostring(e), "unresolved, below 3")
+end
+
+function TestEstimate:test_further_fields_are_kept_by_copies()
+  local e = estimate.new { value = 2, low = 1.5, high = 2.5, interval = "bound", residual = 0.5,
+    target = "the sample" }
+  local copy = estimate.copy(e)
+  lu.assert_equals(copy.residual, 0.5)
+  lu.assert_equals(tostring(copy), "2 (bound: 1.5 to 2.5) of the sample")
+  lu.assert_error_msg_contains("spread", function() return copy.spread end)
+end
+
+function TestEstimate:test_ends_in_the_wrong_order_are_refused()
+  lu.assert_error_msg_contains("low must be at most high", estimate.new, { value = 1, low = 3,
+    high = 2 })
+  lu.assert_error_msg_contains("value must be a number", estimate.new, { value = "1" })
+  lu.assert_error_msg_contains("status must be", estimate.new, { status = "sure" })
 end

@@ -3,7 +3,7 @@ local estimate = require "swale.estimate"
 local harness = require "trainer_harness"
 local lu = require "luaunit"
 local luv = require "luv"
-local measure = require "swale.measure"
+local measure = require "swale.measurements"
 local snapshot = require "swale.trainer.snapshot"
 local states = require "swale.trainer.state"
 local sw = require "swale"
@@ -144,7 +144,7 @@ end
 
 function TestMeasure:test_what_a_function_may_return()
   local run = fake_run()
-  local e = estimate.new("resolved", 2, 1, 3)
+  local e = estimate.new { value = 2, low = 1, high = 3 }
   local own = { every = { steps = 1 }, function() return { layer1 = 1.5, layer2 = e, [3] = 4 } end }
   local trainer = new { measure = { parts = sw.measurement(own) } }:fit { steps = 1, run = run }
   local line = run:of "measurement"[1]
@@ -158,7 +158,7 @@ end
 
 function TestMeasure:test_an_estimate_is_pending_before_its_first_value()
   local before, own = nil, sw.measurement { every = { steps = 2 }, estimate = true,
-    function() return estimate.new("resolved", 5, 4, 6) end }
+    function() return estimate.new { value = 5, low = 4, high = 6 } end }
   local trainer = new { measure = { mine = own }, lr = function(s)
     before = before or estimate.copy(s.mine)
     return s.mine:above(3) and 0.01 or 0.05
@@ -311,7 +311,7 @@ function TestMeasure:test_bad_values_are_errors_of_the_measurement()
   says("a number, an estimate or a table of them, not nil", function() end)
   says('"a" is "x"', function() return { a = "x" } end)
   says('"a_low" ends in "_low", as the columns of estimates do',
-    function() return { a = estimate.new("resolved", 2, 1, 3), a_low = 3 } end)
+    function() return { a = estimate.new { value = 2, low = 1, high = 3 }, a_low = 3 } end)
   says('both [1] and ["1"]', function() return { 2, ["1"] = 3 } end)
   says("is not UTF-8", function() return { ["\xff"] = 3 } end)
   says("names or whole numbers as keys, not 1.5", function() return { [1.5] = 3 } end)

@@ -1,12 +1,12 @@
 --- A measurement: the length of the path of the weights, in straight lines from one look to the
 --- next.
-local FILE = "scripts/swale/measure/travel.lua"
+local FILE = "scripts/swale/measurements/travel.lua"
 
 return {
   adds = "measurement travel",
   pieces = {
     { name = "file", file = FILE, create = true,
-      dropped = "module 'swale.measure.travel' not found", text = [[
+      dropped = "module 'swale.measurements.travel' not found", text = [[
 --- The length of the path of the weights, in straight lines from one look to the next.
 local M = { options = {} }
 
@@ -40,7 +40,7 @@ function M.save(kept) return { length = kept.length, last = kept.last } end
 function M.load(kept, saved) kept.length, kept.last = saved.length, saved.last end
 
 ]], dropped = "measure%.travel does not define load" },
-    { name = "name in the list", file = "scripts/swale/measure/init.lua",
+    { name = "name in the list", file = "scripts/swale/measurements/init.lua",
       replace = 'M.NAMES = { "noise_scale" }', text = 'M.NAMES = { "noise_scale", "travel" }',
       dropped = "measure/init%.lua lacks travel" },
     { name = "row in the docs", file = "docs/reference.md", part = "docs",

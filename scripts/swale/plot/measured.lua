@@ -1,8 +1,8 @@
 --- The panels of measurements in the picture of a run: a panel for each measurement, a curve for
 --- each column, a band for its interval.
 local gnuplot = require "swale.gnuplot"
-local measure = require "swale.measure"
-local values = require "swale.measure.values"
+local measure = require "swale.measurements"
+local values = require "swale.measurements.values"
 
 local M = {}
 

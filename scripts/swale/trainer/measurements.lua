@@ -1,12 +1,12 @@
 --- The measurements of one trainer: when they are due, what they keep, their values in the state.
---- The rows come from swale.measure; nothing here depends on their names.
+--- The rows come from swale.measurements; nothing here depends on their names.
 local core = require "swale.core"
 local errors = require "swale.errors"
 local estimate = require "swale.estimate"
-local isolated = require "swale.measure.isolated"
-local measure = require "swale.measure"
+local isolated = require "swale.measurements.isolated"
+local measure = require "swale.measurements"
 local states = require "swale.trainer.state"
-local values = require "swale.measure.values"
+local values = require "swale.measurements.values"
 
 local M = {}
 

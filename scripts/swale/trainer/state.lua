@@ -2,8 +2,8 @@
 local errors = require "swale.errors"
 local estimate = require "swale.estimate"
 local hyper = require "swale.trainer.hyper"
-local measure = require "swale.measure"
-local values = require "swale.measure.values"
+local measure = require "swale.measurements"
+local values = require "swale.measurements.values"
 
 local M = {}
 

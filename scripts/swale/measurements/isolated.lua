@@ -5,7 +5,7 @@ local create = require "swale.create"
 local errors = require "swale.errors"
 local globals = require "swale.experiment.globals"
 local states = require "swale.trainer.state"
-local values = require "swale.measure.values"
+local values = require "swale.measurements.values"
 
 local M = {}
 

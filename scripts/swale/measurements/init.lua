@@ -1,0 +1,181 @@
+--- The registry of measurements. A measurement is a row, in a file of this folder, or made of a
+--- user's function by `sw.measurement`. Trainer, state, journal, `swale check` and plots use the
+--- row alone.
+local class = require "swale.class"
+local duration = require "swale.duration"
+local errors = require "swale.errors"
+local options = require "swale.options"
+local values = require "swale.measurements.values"
+
+local M = {}
+
+--- The files of this folder that hold a row.
+M.NAMES = { "noise_scale" }
+
+---@class swale.MeasurementRow
+---@field options table          of swale.options, besides every
+---@field along? "norms"         made of measured steps, each of which is given to take. Without it
+---read is called at the marks of every, with copies (measure.isolated)
+---@field estimate? boolean      its values are estimates, pending before the first one
+---@field check? fun(m: swale.MeasurementFacts, o: table)    raises if it cannot be measured
+---@field prepare? fun(m: swale.MeasurementFacts, o: table): any   returns what it keeps
+---@field take? fun(kept: any, seen: swale.MeasuredStep)     with along: one measured step
+---@field read fun(kept: any, m: table): swale.Measured      m: with along the facts, else copies
+---@field save? fun(kept: any): any       returns plain data for load
+---@field load? fun(kept: any, saved: any)
+---@field f? function            of a measurement of the user's own: the function
+
+---@alias swale.Measured number|swale.Estimate|table<string, number|swale.Estimate>
+
+---@class swale.MeasurementFacts   what a row may read of its training
+---@field name string
+---@field state swale.State        the live one
+---@field graph swale.CompiledGraph
+---@field uneven swale.Uneven|nil  set if the loss is not the mean over parts of a batch
+---@field order "shuffled"|"independent"|"sequential"   how batches are drawn
+---@field epoch_examples integer
+---@field seed integer
+
+---@class swale.MeasuredStep
+---@field step integer             its number, from 1
+---@field batch integer
+---@field sum_sumsq number         sum over the batch of |g_i|^2
+---@field grad_sumsq number        |g|^2 of their mean
+
+-- ------------------------------------------------------------------ measurements of the user's own
+
+---@class swale.Measurement
+---@field every swale.Duration
+---@field estimate boolean
+---@field f fun(m: swale.Measuring): swale.Measured
+local Measurement = class.new("measurement", { fields = { "every", "estimate" } })
+
+function Measurement:__tostring() return ("measurement every %s"):format(self.every) end
+
+local OWN = { every = "period", estimate = { "boolean", false } }
+
+---@class swale.MeasurementOptions
+---@field [1] fun(m: swale.Measuring): swale.Measured
+---@field every swale.DurationLike   measured at the marks every, 2 every, …
+---@field estimate? boolean          it returns estimates; false
+
+---@class swale.Measuring          the argument of the function: copies, made on first use
+---@field name string
+---@field weights swale.Tensor     the weights now
+---@field start swale.Tensor       the weights before the first step
+---@field buffers swale.Tensor|nil running statistics of batch norms
+---@field state swale.State
+
+---Makes a measurement from a function of your own. A Trainer calls it at marks beside the training,
+---records and plots its value, and rules read it:
+---    measure = { drift = sw.measurement { every = { steps = 50 }, function(m)
+---      return m.weights:distance(m.start)
+---    end } }
+---The function returns a number, an estimate, or a table of them by name; rules read it as
+---`s.drift`. Before the first value that is nan, or with `estimate = true` a pending estimate.
+---Inside the function what m has and trainer:weights() are copies, math.random and sw.rand draw
+---from a random stream of its own, and fit and settings of its trainer raise. What it holds
+---otherwise is not protected: writing into trainer.model:weights() changes the training. An error
+---in it is printed once and recorded, and the training continues. Its seconds are recorded with its
+---value.
+---@param o swale.MeasurementOptions
+---@return swale.Measurement
+function M.measurement(o)
+  local f, named = type(o) == "table" and o[1], {}
+  if type(f) ~= "function" then
+    errors.misuse("measurement: needs a function: sw.measurement { every = { steps = 50 },"
+      .. " function(m) return m.weights:norm() end }")
+  end
+  for key, value in pairs(o) do if key ~= 1 then named[key] = value end end
+  o = options.check("measurement", named, OWN)
+  return setmetatable({ f = f, every = o.every, estimate = o.estimate }, Measurement)
+end
+
+local function row_of(own)
+  return { f = own.f, estimate = own.estimate, read = function(_, m) return own.f(m) end }
+end
+
+-- ------------------------------------------------------------------ what a trainer is asked
+
+---@param name any
+---@return boolean
+function M.is_registered(name)
+  for _, known in ipairs(M.NAMES) do if known == name then return true end end
+  return false
+end
+
+---@param name string
+---@return swale.MeasurementRow
+function M.row(name) return require("swale.measurements." .. name) end
+
+--- The interval of a row; along the steps it is a whole number of steps.
+local function interval(where, row, value)
+  local every = duration.interval(value, where .. ": every")
+  if row.along and not (every.unit == "steps" and math.tointeger(every.amount)) then
+    errors.misuse("%s: measured every so many whole steps: sw.every { steps = 5 }, not %s", where,
+      every)
+  end
+  return every
+end
+
+--- Whether it is a table of options, not an interval.
+local function has_options(what, row)
+  if type(what) ~= "table" or getmetatable(what) then return false end
+  for key in pairs(what) do
+    if key == "every" or row.options[key] then return true end
+  end
+  return false
+end
+
+local function registered(where, name, what)
+  if getmetatable(what) == Measurement then
+    errors.misuse("measure: %s is a built-in measurement; choose another name for yours:"
+      .. " measure = { my_%s = … }", name, name)
+  end
+  local row, spec = M.row(name), { every = "any?" }
+  if not has_options(what, row) then what = { every = what } end
+  for key, entry in pairs(row.options) do spec[key] = entry end
+  local o = options.check(where, what, spec)
+  if o.every == nil then
+    errors.misuse("%s: needs every: measure = { %s = { every = { steps = 5 }, … } }", where, name)
+  end
+  return row, o, interval(where, row, o.every)
+end
+
+--- Raises for a name that the state or the record uses already.
+local function check_name(where, name, taken)
+  if taken[name] then
+    errors.misuse('%s: "%s" is a name of the state or the record; this one is free: measure = {'
+      .. " measured_%s = … }", where, name, name)
+  end
+  local ending = values.ending_of(name)
+  if ending then
+    errors.misuse('%s: names do not end in "%s", as the columns of estimates do: measure = {'
+      .. " %s = … }", where, ending, name:sub(1, -#ending - 1) .. ending:sub(2))
+  end
+end
+
+local function unknown(name)
+  errors.misuse("measure: unknown measurement %s%s Built in: %s. Your own: sw.measurement {"
+    .. " every = …, function(m) … end }.", errors.shown(name), errors.suggestion(name, M.NAMES),
+    table.concat(M.NAMES, ", "))
+end
+
+---Returns row, options and interval of an entry of `measure`. Raises for an invalid one.
+---@param name any
+---@param what any                 how often; options with every; or a swale.Measurement
+---@param taken table<string, boolean>   names that a measurement of the user's own cannot have
+---@return swale.MeasurementRow row, table options, swale.Duration every
+function M.asked(name, what, taken)
+  local where = "measure: " .. tostring(name)
+  if M.is_registered(name) then return registered(where, name, what) end
+  if getmetatable(what) ~= Measurement then unknown(name) end
+  if type(name) ~= "string" or not name:find "^[%a_][%w_]*$" then
+    errors.misuse("measure: a measurement's name is a word, as in measure = { drift = … }, not %s",
+      errors.shown(name))
+  end
+  check_name(where, name, taken)
+  return row_of(what), {}, what.every
+end
+
+return M
