@@ -28,10 +28,20 @@ local Compiled = class.new("compiled", { fields = { "model", "loss" } })
 ---@field mode? "train"|"eval"        "train": batch statistics, dropout, as PyTorch's
 ---@field update_buffers? boolean     each call sets the model's running statistics as training,
 ---if loss, gradient and statistics are finite
+---@field buffers? swale.Tensor       running statistics, flat; the model's
 ---@field seed? integer               of dropout; 1
 
 local COMPILE = { mode = { choice = { "train", "eval" }, "train" }, seed = { "integer", 1 },
-  update_buffers = { "boolean", false } }
+  update_buffers = { "boolean", false }, buffers = "tensor?" }
+
+local function check_buffers(o, own)
+  local wanted = own and own:numel() or 0
+  if o.update_buffers then
+    errors.misuse "compile: update_buffers sets the model's own buffers: leave one of the two out"
+  elseif o.buffers:numel() ~= wanted then
+    errors.misuse("compile: buffers has %d elements, the model has %d", o.buffers:numel(), wanted)
+  end
+end
 
 ---The loss as a function of a weight vector and a batch { x =, y = }:
 ---    local f = sw.compile(sw.loss.cross_entropy, model)
@@ -49,10 +59,12 @@ function M.compile(loss, model, o)
   o, model = options.check("compile", o, COMPILE), models.of("compile", model)
   if o.update_buffers and o.mode == "eval" then
     errors.misuse 'compile: update_buffers needs mode = "train"'
+  elseif o.buffers then
+    check_buffers(o, model:buffers())
   end
   return setmetatable({ loss = loss, layer = model.layer, model = model, graphs = {},
-    mode = o.mode, seed = o.seed, updating = o.update_buffers and model:buffers() ~= nil },
-    Compiled)
+    mode = o.mode, seed = o.seed, updating = o.update_buffers and model:buffers() ~= nil,
+    buffers = o.buffers or model:buffers() }, Compiled)
 end
 
 local function rest(shape)
@@ -117,7 +129,7 @@ end
 ---@param v? swale.Tensor
 ---@return swale.Tensor[]
 function Compiled:vectors(w, v)
-  local buffers = self.model:buffers()
+  local buffers = self.buffers
   return { w, buffers and as_input(buffers, false, w:dtype()) or w, v or w }
 end
 
@@ -167,11 +179,28 @@ function Compiled:value_and_gradient(w, batch)
   return run(self, w, batch)
 end
 
----Loss at w.
+local function forward(graph, _, dtype)
+  return core.program(graph.graph, { graph.loss }, { dtype = dtype })
+end
+
+---Loss at w: the forward pass alone, unless running statistics are updated.
 ---@param w swale.Tensor
 ---@param batch swale.Batch
 ---@return number
-function Compiled:value(w, batch) return (self:value_and_gradient(w, batch)) end
+function Compiled:value(w, batch)
+  options.value("value", "w", w, "tensor")
+  if self.updating then return (run(self, w, batch)) end
+  local program, inputs = self:program("value", batch, w:dtype(), forward)
+  return errors.check(program:run(self:drawing(batch, { batch = #batch.x, inputs = inputs,
+    vectors = self:vectors(w) }))):item()
+end
+
+---The graph of a batch's shape.
+---@param batch swale.Batch
+---@return swale.CompiledGraph
+function Compiled:graph(batch)
+  return (select(3, self:program("value", batch, "float32", forward)))
+end
 
 -- ------------------------------------------------------------------ at a fixed batch
 

@@ -81,7 +81,7 @@ end
 
 function Estimate:__tostring()
   local text = self.status == "pending" and "pending" or interval_text(self)
-  if self.status == "resolved" and self.target then text = ("%s of %s"):format(text, self.target) end
+  if self.status == "resolved" and self.target then text = text .. " of " .. self.target end
   return self.reason and ("%s: %s"):format(text, self.reason) or text
 end
 
@@ -103,13 +103,27 @@ local function check_fields(e)
       errors.misuse("estimate: %s must be a number, not %s", name, errors.shown(e[name]))
     end
   end
-  if not (e.low <= e.high) then
+  if e.low ~= e.low or e.high ~= e.high or e.low > e.high then
     errors.misuse("estimate: low must be at most high, not %s and %s", errors.shown(e.low),
       errors.shown(e.high))
   elseif e.status ~= nil and not STATUS[e.status] then
     errors.misuse('estimate: status must be "pending", "unresolved" or "resolved", not %s',
       errors.shown(e.status))
   end
+end
+
+local function checked_table(fields)
+  if fields == nil then return {} end
+  if type(fields) ~= "table" or getmetatable(fields) then
+    errors.misuse("estimate: takes a table, { value =, low =, high = }, not %s",
+      errors.shown(fields))
+  end
+  for name in pairs(fields) do
+    if type(name) ~= "string" or rawget(Estimate, name) then
+      errors.misuse("estimate: %s cannot be the name of a field", errors.shown(name))
+    end
+  end
+  return fields
 end
 
 ---Makes an estimate of its fields; without any, one that is pending:
@@ -120,7 +134,7 @@ end
 ---@return swale.Estimate
 function M.new(fields)
   local e = {}
-  for name, value in pairs(fields or {}) do e[name] = value end
+  for name, value in pairs(checked_table(fields)) do e[name] = value end
   e.signed = e.signed or false
   if e.value == nil then e.value = core.NAN end
   if e.low == nil then e.low = e.signed and -math.huge or 0 end

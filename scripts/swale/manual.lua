@@ -194,7 +194,8 @@ local function known_names()
     end
   end
   for class in pairs(annotations.all().methods) do list[#list + 1] = class end
-  table.move(require("swale.measurements").NAMES, 1, #require("swale.measurements").NAMES, #list + 1, list)
+  local measured = require("swale.measurements").NAMES
+  table.move(measured, 1, #measured, #list + 1, list)
   return list
 end
 

@@ -238,7 +238,7 @@ function M.linearize(f, w, batch, o)
   check_vector("linearize", "w", w, f.model:weights():numel())
   local program, inputs, g = prepare(f, o.kind, batch, w:dtype())
   local vectors = f:vectors(w:clone())
-  if vectors[2] == f.model:buffers() then vectors[2] = vectors[2]:clone() end
+  if vectors[2] == f.buffers then vectors[2] = vectors[2]:clone() end
   return linearized.new { kind = o.kind, memory = o.memory, vectors = vectors,
     point = f:drawing(batch, { inputs = inputs, batch = #batch.x }),
     varying = program_of(g, o.kind, w:dtype(), true), plain = program }

@@ -46,10 +46,11 @@ end
 local function library()
   local list = {}
   for _, module in pairs(sw) do
-    if type(module) == "table" then assert(next(module)) end -- loads it
+    if type(module) == "table" then next(module) end -- loads it
   end
   add_functions(list, "sw.", sw)
-  for _, name in ipairs { "nn", "loss", "optim", "schedule", "average", "data", "ops", "zoo" } do
+  for _, name in ipairs { "nn", "loss", "optim", "schedule", "average", "data", "ops", "zoo",
+    "measure" } do
     add_functions(list, "sw." .. name .. ".", sw[name])
   end
   add_functions(list, "sw.nn.initializers.", sw.nn.initializers)

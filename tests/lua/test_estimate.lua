@@ -77,5 +77,7 @@ function TestEstimate:test_ends_in_the_wrong_order_are_refused()
   lu.assert_error_msg_contains("low must be at most high", estimate.new, { value = 1, low = 3,
     high = 2 })
   lu.assert_error_msg_contains("value must be a number", estimate.new, { value = "1" })
+  lu.assert_error_msg_contains("takes a table", estimate.new, 3)
+  lu.assert_error_msg_contains("cannot be the name of a field", estimate.new, { above = 3 })
   lu.assert_error_msg_contains("status must be", estimate.new, { status = "sure" })
 end
