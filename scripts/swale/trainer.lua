@@ -171,13 +171,18 @@ end
 
 -- ------------------------------------------------------------------ methods
 
-local FIT = { epochs = "positive?", steps = "count?", examples = "count?", run = "Run?" }
+local FIT = { epochs = "positive?", steps = "count?", examples = "count?", run = "Run?",
+  until_ = "function?" }
 
 ---Trains: `fit { epochs = 12 }`, or steps, or examples. Another fit continues from the end of the
 ---one before: ten fits of an epoch make the updates of one fit of ten epochs, although a batch may
 ---cross each end; a fit whose end has passed already makes none. After an interrupt, a fault or a
 ---restore it continues from the trainer's position. With `run` the training is recorded there.
----@param o { epochs?: number, steps?: integer, examples?: integer, run?: swale.Run }
+---`until_` is a function of the state that is called after each update and its events. The fit ends
+---when it returns true, or a text, which is recorded as the reason (see stop):
+---    trainer:fit { epochs = 50, until_ = function(s) return s.loss < 0.01 end }
+---@param o { epochs?: number, steps?: integer, examples?: integer, run?: swale.Run,
+---until_?: fun(s: swale.State): boolean|string|nil }
 ---@param ... nil   refused: a run goes into o
 ---@return swale.Trainer self
 function methods:fit(o, ...)
@@ -191,9 +196,23 @@ function methods:fit(o, ...)
   if not next(length) then
     errors.misuse("Trainer:fit: how long? fit { epochs = 12 }, or steps, or examples")
   end
-  self.engine:fit(duration.of(length, "Trainer:fit"), o.run)
+  self.engine:fit(duration.of(length, "Trainer:fit"), o.run, o.until_)
   return self
 end
+
+---Ends the present fit early, from a hook or a rule. The fit ends after the update that was made
+---last, or the one that the rule was called for: events that are due there happen, the reason is
+---recorded, the last checkpoint is written, hooks of "end" are called, and fit returns. Another fit
+---continues from there. Raises where no fit is running, and in a measurement, which changes no
+---training: give fit an until_ that reads its value.
+---@param reason? string
+function methods:stop(reason)
+  self.engine:stop(options.value("Trainer:stop", "reason", reason, "string?") or "trainer:stop()")
+end
+
+---Returns why the last fit ended early; nil if it reached its end.
+---@return string|nil
+function methods:stopped() return self.engine.stopped end
 
 ---Returns to a checkpoint: `trainer:restore(sw.load "runs/…/step-00000400.safetensors")`.
 ---Restores weights, running statistics, the optimizer's state, the position, the values of the last

@@ -22,7 +22,7 @@ local MOST_CAPTURES = 8 -- made in place of those of a training, at most
 ---@field begun swale.PlanPosition
 ---@field length swale.Duration
 ---@field plan swale.Plan
-
+---@field ends_early boolean   an until_ may end it before
 local function captures(average, engine)
   local n, s = plans.position(engine).epoch_examples, engine.state
   local start, every = average.start, average.every
@@ -109,7 +109,8 @@ local function planner(on_fit)
   function runner.fit(engine, length)
     local begun, plan = plans.position(engine), plans.steps(engine, length)
     engine.goal, engine.remembered = marks.goal(begun, engine.goal, length), plan.memory
-    on_fit { engine = engine, begun = begun, length = length, plan = plan }
+    on_fit { engine = engine, begun = begun, length = length, plan = plan,
+      ends_early = engine.until_ ~= nil }
     pretend(engine, plan)
   end
   return runner

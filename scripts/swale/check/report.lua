@@ -52,15 +52,15 @@ local function memory(engine, plan)
 end
 
 local function work(fit)
-  local plan = fit.plan
+  local plan, length = fit.plan, tostring(fit.length) .. (fit.ends_early and " at most" or "")
   if plan.live then
-    return ("fit: %s, in a number of updates that depends on a live rule%s"):format(fit.length,
+    return ("fit: %s, in a number of updates that depends on a live rule%s"):format(length,
       plan.at_initial and (": %s, if the batch stays at %d"):format(whole(plan.at_initial),
         plan.largest) or "")
   end
   local batch = plan.smallest == plan.largest and ("a batch of %d"):format(plan.largest)
     or ("batches of %d to %d"):format(plan.smallest, plan.largest)
-  return ("fit: %s: %s updates with %s, %s examples"):format(fit.length, whole(plan.updates), batch,
+  return ("fit: %s: %s updates with %s, %s examples"):format(length, whole(plan.updates), batch,
     whole(plan.examples))
 end
 

@@ -41,6 +41,9 @@ local M = {}
 ---@field stepwise boolean|nil     each step is made alone
 ---@field last_batch integer|nil
 ---@field fitting table            the coroutine of a fit, while it lasts
+---@field driving boolean|nil      its steps are being made
+---@field until_ nil|fun(s: swale.State): any   ends the present fit
+---@field stopped string|nil       why the last fit ended early
 local Engine = {}
 Engine.__index = Engine
 
@@ -136,7 +139,7 @@ end
 function Engine:pace()
   local watched = self.journal and self.journal.run or #self.hooks.batch_size > 0
   self.stepwise = self.rules and #self.rules > 0 or #self.hooks.step > 0
-    or watched and type(self.settings.batch_size) ~= "number"
+    or watched and type(self.settings.batch_size) ~= "number" or self.until_ ~= nil
 end
 
 -- ------------------------------------------------------------------ fits
@@ -149,10 +152,23 @@ function Engine:is_running()
   return self.fitting[1] ~= nil
 end
 
+---Ends the present fit after the update that is being made, or was made last.
+---@param reason string
+function Engine:stop(reason)
+  self.measurements:refuse "Trainer:stop"
+  if not self.driving or not self:is_running() then
+    errors.misuse "Trainer:stop: no fit is running: it ends one from inside, as in a hook or a rule"
+  end
+  self.stopped = self.stopped or reason
+end
+
+local function clear(self) self.fitting, self.driving, self.until_ = {}, nil, nil end
+
 ---Trains for a length, which counts from the end of the fit before (see marks.goal).
 ---@param length swale.Duration
 ---@param run table|nil
-function Engine:fit(length, run)
+---@param until_? fun(s: swale.State): any    asked after each update whether to end
+function Engine:fit(length, run, until_)
   self.measurements:refuse "Trainer:fit"
   if self:is_running() then
     errors.misuse "Trainer:fit: already running: in a hook, a rule, or a coroutine that waits"
@@ -160,7 +176,8 @@ function Engine:fit(length, run)
   faults.refuse_spoiled(self.state, "Trainer:fit")
   duration.check(length, self.state.epoch_examples, "Trainer:fit")
   if run and run.interrupted then error(core.INTERRUPTED, 0) end
-  local _ <close> = setmetatable({}, { __close = function() self.fitting = {} end })
+  local _ <close> = setmetatable({}, { __close = function() clear(self) end })
+  self.stopped, self.driving, self.until_ = nil, nil, until_
   self.fitting = setmetatable({ coroutine.running() }, { __mode = "v" })
   self.runner.fit(self, length, run)
 end

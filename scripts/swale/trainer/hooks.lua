@@ -24,14 +24,28 @@ function M.add(hooks, event, f)
   table.insert(hooks[event], options.value("Trainer:on", "f", f, "function"))
 end
 
+local function place_of(f)
+  local info = debug.getinfo(f, "S")
+  return ("%s:%d"):format(info.short_src, info.linedefined)
+end
+
 ---Raises for a hook that returned a value, which nothing uses.
 ---@param f function
 ---@param value any
 function M.refuse(f, value)
-  local info = debug.getinfo(f, "S")
-  errors.misuse("Trainer:on: the hook at %s:%d returned %s, but what hooks return is not used:"
-    .. " fit { steps = … } says how long, and error { … } ends a training early", info.short_src,
-    info.linedefined, errors.shown(value))
+  errors.misuse("Trainer:on: the hook at %s returned %s, but what hooks return is not used:"
+    .. " trainer:stop() ends a fit early", place_of(f), errors.shown(value))
+end
+
+---Returns the reason that an until_ gave: its text, or where it is defined.
+---@param f function
+---@param value any     what f returned, not nil or false
+---@return string
+function M.reason(f, value)
+  if value == true then return "until_ at " .. place_of(f) end
+  if type(value) == "string" then return value end
+  errors.misuse("Trainer:fit: the until_ at %s returned %s; it returns true or a reason to end the"
+    .. " fit, false or nothing to go on", place_of(f), errors.shown(value))
 end
 
 ---Calls the hooks of an event in the order in which they were added.

@@ -66,14 +66,18 @@ end
 ---Fires the marks that are due, in the order of the list.
 ---@param marks swale.Mark[]
 ---@param s swale.State
+---@return boolean      some were
 function M.fire(marks, s)
+  local fired = false
   for _, mark in ipairs(marks) do
     if M.is_reached(mark, s) then -- rounding of count * every must not move it by one example
       local at = mark.at
       move_on(mark, s)
       mark.fire(at)
+      fired = true
     end
   end
+  return fired
 end
 
 ---Returns the nearest mark on a scale, as a whole number.

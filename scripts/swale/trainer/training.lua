@@ -90,8 +90,15 @@ local function read_rest(self, s)
   self.measurements:read(self.loop, s)
 end
 
---- Makes single steps, up to one of the two positions, or until a rule is replaced. This loop is
---- the cost of rules and hooks in Lua: it reads only what may have changed.
+--- Asks until_ whether the fit ends, and stops it.
+local function ends(self, s)
+  local why = self.until_(s)
+  if why then self:stop(hooks.reason(self.until_, why)) end
+  return self.stopped
+end
+
+--- Makes single steps, up to one of the two positions, or until a rule is replaced or the fit is
+--- stopped. This loop is the cost of rules and hooks in Lua: it reads only what may have changed.
 local function walk(self, fit, next_step, next_examples)
   local s, on_step, trainer, rules = self.state, self.hooks.step, self.trainer, self.rules
   local step, ask, mem = hyper.stepper(self.loop, rules), hyper.asker(rules)
@@ -106,16 +113,21 @@ local function walk(self, fit, next_step, next_examples)
       local value = on_step[i](s, trainer)
       if value ~= nil then hooks.refuse(on_step[i], value) end
     end
-  until n >= next_step or examples >= next_examples or self.rules ~= rules
+  until n >= next_step or examples >= next_examples or self.stopped
+    or self.until_ and ends(self, s) or self.rules ~= rules
 end
 
---- Makes steps until the target fires.
+--- Makes steps until the target fires or the fit is stopped. At a mark until_ is asked after the
+--- events, so that it sees what was measured there.
 local function drive(self, fit, list)
-  while not fit.reached do
+  self.driving = true
+  while not fit.reached and not self.stopped do
     local go = self.stepwise and walk or stride
     go(self, fit, marks.nearest(list, "step"), marks.nearest(list, "examples"))
-    marks.fire(list, self.state)
+    local at_mark = marks.fire(list, self.state)
+    if at_mark and self.until_ and not (fit.reached or self.stopped) then ends(self, self.state) end
   end
+  self.driving = false
 end
 
 -- ------------------------------------------------------------------ a fit
@@ -136,6 +148,7 @@ local function run_to(self, fit)
   drive(self, fit, events.plan(fit))
   faults.check(fit)
   fit.journal:step(fit.state, fit.loop)
+  if self.stopped then fit.journal:event("stop", fit.state, { reason = self.stopped }) end
   fit.journal:conclude(fit.loop, fit.goal)
   hooks.call(self.hooks["end"], fit.state, self.trainer)
   diagnose(fit.journal)
