@@ -28,6 +28,7 @@ extern "C" {
 #include "train/schedule.h"
 #include "train/source.h"
 
+#include "measure/distribution.h"
 #include "measure/noise.h"
 
 #include "io/cifar.h"

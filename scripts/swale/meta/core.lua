@@ -595,6 +595,23 @@ function Noise:load(saved) end
 ---@return "unresolved"|"resolved" status, number value, number low, number high
 function core.fieller(a, b, t) end
 
+---P(Z <= x) of the normal distribution.
+---@param x number
+---@return number
+function core.normal_cdf(x) end
+---@param p number                  nan outside of [0, 1]
+---@return number x                 with normal_cdf(x) = p
+function core.normal_quantile(p) end
+---P(T <= t) of Student's t.
+---@param t number
+---@param df number                 degrees of freedom, above 0, also infinite or not whole
+---@return number
+function core.student_cdf(t, df) end
+---@param p number                  nan outside of [0, 1]
+---@param df number
+---@return number t                 with student_cdf(t, df) = p; 0.975: the two-sided 95 % quantile
+function core.student_quantile(p, df) end
+
 -- ------------------------------------------------------------------ files
 
 ---The bytes of a string as they are, or as a table of 256 of them says.
