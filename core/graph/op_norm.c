@@ -1,4 +1,5 @@
-/* op_norm.c: batch normalisation in training mode, with ghosts, and its two derivatives.
+/* op_norm.c: batch normalisation in training mode, with ghosts, and its first two
+ * derivatives; op_norm_third.c has the others.
  *
  * x is (B, …, C); a ghost is a contiguous run of examples that is normalised by itself. Per ghost
  * and channel, over its n values, with xh = (x - mean) r, r = 1 / sqrt(var + eps):
@@ -24,7 +25,7 @@
 #include "base/context_int.h"
 #include "base/parallel_int.h"
 #include "graph/batch_power_int.h"
-#include "graph/build_int.h"
+#include "graph/norm_int.h"
 
 enum {
   COLS = SWI_NORM_COLS,
@@ -37,13 +38,8 @@ enum {
 
 /* ------------------------------------------------------------------ ghosts */
 
-typedef struct ghosts {
-  int64_t examples, size, count; /* the last one may be shorter, or longer by one example */
-  int64_t rows;                  /* of an example */
-} ghosts;
-
-static ghosts ghosts_of(const sw_shape *x, int64_t size) {
-  ghosts g = {.examples = x->dim[0], .size = size, .count = 1, .rows = 1};
+swi_ghosts swi_ghosts_of(const sw_shape *x, int64_t size) {
+  swi_ghosts g = {.examples = x->dim[0], .size = size, .count = 1, .rows = 1};
   for (int i = 1; i < x->ndim - 1; i++) g.rows *= x->dim[i];
   if (size == 0 || size >= g.examples)
     g.size = g.examples;
@@ -52,13 +48,13 @@ static ghosts ghosts_of(const sw_shape *x, int64_t size) {
   return g;
 }
 
-static int64_t examples_in(const ghosts *g, int64_t i) {
+int64_t swi_examples_in(const swi_ghosts *g, int64_t i) {
   return i < g->count - 1 ? g->size : g->examples - i * g->size;
 }
 
 /* ------------------------------------------------------------------ shapes */
 
-static sw_status check_x(swi_shape_args *a) {
+sw_status swi_norm_check_x(swi_shape_args *a) {
   const sw_type *x = a->in[0];
   char text[120];
   if (x->ndim < 2 || x->dim[x->ndim - 1].batch)
@@ -94,8 +90,7 @@ static sw_type stats_type(const sw_type *x, int64_t ghost) {
                    .dim = {ghost ? x->dim[0] : (sw_dim){1, 0}, {2, 0}, x->dim[x->ndim - 1]}};
 }
 
-/* x's shape, of what depends on all the examples of a ghost */
-static sw_type like_x(const sw_type *x, sw_dependence all, int64_t ghost) {
+sw_type swi_norm_like_x(const sw_type *x, sw_dependence all, int64_t ghost) {
   sw_type t = *x;
   t.dependence = all == SW_CONSTANT || ghost == 1 ? all : SW_MIXED;
   return t;
@@ -118,7 +113,7 @@ static sw_dependence dependence_of(const swi_shape_args *a, int n_in) {
 /* x (B, …, C), gamma (C), beta (C) -> y, stats (1 or B, 2, C), moments (2, C) */
 static sw_status batch_norm_shape(swi_shape_args *a) {
   const sw_type *x = a->in[0];
-  SW_TRY(check_x(a));
+  SW_TRY(swi_norm_check_x(a));
   SW_TRY(check_channels(a, 1, "gamma"));
   SW_TRY(check_channels(a, 2, "beta"));
   if (!(a->attrs->value >= 0 && a->attrs->value < HUGE_VAL))
@@ -126,7 +121,7 @@ static sw_status batch_norm_shape(swi_shape_args *a) {
                    "%s: eps (value) must be 0 or a small positive number, got %g", a->op,
                    a->attrs->value);
   sw_dependence all = dependence_of(a, 3);
-  a->out[0] = like_x(x, all, a->attrs->n);
+  a->out[0] = swi_norm_like_x(x, all, a->attrs->n);
   a->out[1] = stats_type(x, a->attrs->n);
   a->out[1].dependence = a->out[0].dependence;
   a->out[2] = per_channel(x, all);
@@ -138,7 +133,7 @@ static sw_status batch_norm_shape(swi_shape_args *a) {
 
 static sw_status check_grad(swi_shape_args *a) {
   char text[120], tx[120];
-  SW_TRY(check_x(a));
+  SW_TRY(swi_norm_check_x(a));
   SW_TRY(check_like_x(a, 1));
   SW_TRY(check_channels(a, 2, "gamma"));
   sw_type stats = stats_type(a->in[0], a->attrs->n);
@@ -151,13 +146,10 @@ static sw_status check_grad(swi_shape_args *a) {
 static sw_status batch_norm_grad_shape(swi_shape_args *a) {
   SW_TRY(check_grad(a));
   sw_dependence all = dependence_of(a, 4);
-  a->out[0] = like_x(a->in[0], all, a->attrs->n);
+  a->out[0] = swi_norm_like_x(a->in[0], all, a->attrs->n);
   a->out[1] = a->out[2] = per_channel(a->in[0], all);
   return SW_OK;
 }
-
-/* Bits of attrs.absent: this cotangent is zero, and its input is not read. */
-enum { NO_U = 1, NO_P = 2, NO_Q = 4 };
 
 /* x, c, gamma, stats, u (like x), p (C), q (C) -> dx, dc, dgamma */
 static sw_status batch_norm_grad2_shape(swi_shape_args *a) {
@@ -166,7 +158,7 @@ static sw_status batch_norm_grad2_shape(swi_shape_args *a) {
   SW_TRY(check_channels(a, 5, "the cotangent of dgamma"));
   SW_TRY(check_channels(a, 6, "the cotangent of dbeta"));
   sw_dependence all = dependence_of(a, 7);
-  a->out[0] = a->out[1] = like_x(a->in[0], all, a->attrs->n);
+  a->out[0] = a->out[1] = swi_norm_like_x(a->in[0], all, a->attrs->n);
   a->out[2] = per_channel(a->in[0], all);
   return SW_OK;
 }
@@ -303,7 +295,7 @@ typedef void (*ghost_function)(block *b, int64_t i, totals result);
 
 typedef struct wave {
   const swi_eval_args *e;
-  ghosts g;
+  swi_ghosts g;
   ghost_function f;
   int64_t channel, cols, first; /* of the channels; the first ghost */
   double result[WAVE][2][COLS];
@@ -323,7 +315,7 @@ static void run_ghost(void *arg, int64_t i) {
   block *b = &((scratch *)swi_scratch(w->e->ctx))->block;
   b->e = w->e;
   b->first = ghost * w->g.size * w->g.rows;
-  b->rows = examples_in(&w->g, ghost) * w->g.rows;
+  b->rows = swi_examples_in(&w->g, ghost) * w->g.rows;
   b->channels = x->dim[x->ndim - 1];
   b->channel = w->channel;
   b->cols = w->cols;
@@ -341,7 +333,7 @@ static void run_ghosts(const swi_eval_args *e, ghost_function f, int averaged, v
   int64_t channels = x->dim[x->ndim - 1];
   wave *w = &((scratch *)swi_scratch(e->ctx))->wave;
   w->e = e;
-  w->g = ghosts_of(x, e->attrs->n);
+  w->g = swi_ghosts_of(x, e->attrs->n);
   w->f = f;
   const block any = {.e = e};
   for (int k = 0; k < 2 && w->g.examples * w->g.rows == 0; k++) /* sums over nothing */
@@ -358,7 +350,7 @@ static void run_ghosts(const swi_eval_args *e, ghost_function f, int averaged, v
         swi_parallel(e->ctx, n, run_ghost, w);
       for (int64_t i = 0; i < n; i++) {
         double weight =
-            averaged ? (double)examples_in(&w->g, w->first + i) / (double)w->g.examples : 1;
+            averaged ? (double)swi_examples_in(&w->g, w->first + i) / (double)w->g.examples : 1;
         for (int k = 0; k < 2; k++)
           for (int64_t j = 0; j < w->cols; j++) total[k][j] += weight * w->result[i][k][j];
       }
@@ -410,7 +402,7 @@ static void forward_ghost(block *b, int64_t i, totals result) {
   swi_parallel(e->ctx, b->strips, combine_strip, b);
 }
 
-static sw_status check_ghosts(const swi_eval_args *e, const ghosts *g) {
+static sw_status check_ghosts(const swi_eval_args *e, const swi_ghosts *g) {
   int64_t least = g->size < g->examples ? g->size : g->examples;
   if (least * g->rows >= 2) return SW_OK;
   return sw_fail(e->ctx, SW_ERANGE,
@@ -423,7 +415,7 @@ static sw_status check_ghosts(const swi_eval_args *e, const ghosts *g) {
 
 static sw_status batch_norm_eval(const swi_eval_args *e) {
   const sw_shape *x = &e->in_shape[0];
-  ghosts g = ghosts_of(x, e->attrs->n);
+  swi_ghosts g = swi_ghosts_of(x, e->attrs->n);
   int64_t channels = x->dim[x->ndim - 1];
   char *moments = e->out[2], *stats = e->out[1];
   int64_t bytes = e->k->element_bytes;
@@ -497,8 +489,8 @@ static second second_of(const block *b, const char *rs, int64_t j) {
   int64_t at = b->channel + j;
   second t = {.r = get(b, rs, j), .n = (double)b->rows};
   t.a = get(b, e->in[2], at) * t.r;
-  t.p = e->attrs->absent & NO_P ? 0 : get(b, e->in[5], at);
-  t.q = e->attrs->absent & NO_Q ? 0 : get(b, e->in[6], at);
+  t.p = e->attrs->absent & SWI_NO_P ? 0 : get(b, e->in[5], at);
+  t.q = e->attrs->absent & SWI_NO_Q ? 0 : get(b, e->in[6], at);
   t.sum_c = s[SWI_SUM_C][j];
   t.sum_u = s[SWI_SUM_U][j];
   t.big_k = t.r * s[SWI_SUM_CX][j];
@@ -527,7 +519,7 @@ static void grad2_ghost(block *b, int64_t i, totals result) {
   const swi_eval_args *e = b->e;
   const char *rs = take_stats(b, i);
   b->c = e->in[1];
-  b->u = e->attrs->absent & NO_U ? NULL : e->in[4];
+  b->u = e->attrs->absent & SWI_NO_U ? NULL : e->in[4];
   swi_parallel(e->ctx, b->strips, sums_of_strip, b);
   add_sums(b);
   for (int64_t j = 0; j < b->cols; j++) {
@@ -576,7 +568,7 @@ static void batch_norm_vjp(sw_graph *g, swi_vjp_args *v) {
   sw_edge c = v->cotangent[0];
   if (v->cotangent[1].node >= 0) refuse(g, "batch_norm: its output stats has no derivative");
   if (c.node >= 0) {
-    sw_attrs attrs = {.n = v->attrs->n};
+    sw_attrs attrs = {.value = v->attrs->value, .n = v->attrs->n};
     sw_edge in[] = {v->in[0], c, v->in[1], v->out[1]};
     v->grad[0] = swi_build_from(g, SW_OP_batch_norm_grad, in, &attrs);
     v->grad[1] = (sw_edge){v->grad[0].node, 1};
@@ -591,12 +583,13 @@ static void batch_norm_vjp(sw_graph *g, swi_vjp_args *v) {
 static void batch_norm_grad_vjp(sw_graph *g, swi_vjp_args *v) {
   sw_edge x = v->in[0], gamma = v->in[2];
   sw_edge u = v->cotangent[0], p = v->cotangent[1], q = v->cotangent[2];
-  sw_attrs attrs = {.n = v->attrs->n};
+  sw_attrs attrs = {.value = v->attrs->value, .n = v->attrs->n};
   if (u.node < 0 && p.node < 0) {
     v->grad[1] = swi_broadcast_like(g, q, x); /* dbeta = S(c) */
     return;
   }
-  attrs.absent = (u.node < 0 ? NO_U : 0u) | (p.node < 0 ? NO_P : 0u) | (q.node < 0 ? NO_Q : 0u);
+  attrs.absent =
+      (u.node < 0 ? SWI_NO_U : 0u) | (p.node < 0 ? SWI_NO_P : 0u) | (q.node < 0 ? SWI_NO_Q : 0u);
   sw_edge in[] = {x,
                   v->in[1],
                   gamma,
@@ -607,11 +600,6 @@ static void batch_norm_grad_vjp(sw_graph *g, swi_vjp_args *v) {
   v->grad[0] = swi_build_from(g, SW_OP_batch_norm_grad2, in, &attrs);
   v->grad[1] = (sw_edge){v->grad[0].node, 1};
   if (u.node >= 0) v->grad[2] = (sw_edge){v->grad[0].node, 2};
-}
-
-static void batch_norm_grad2_vjp(sw_graph *g, swi_vjp_args *v) {
-  (void)v;
-  refuse(g, "batch_norm: its third derivative is not there");
 }
 
 /* ------------------------------------------------------------------ rows */
@@ -633,7 +621,7 @@ const swi_op_row swi_row_batch_norm = {.n_in = 3,
 
 const swi_op_row swi_row_batch_norm_grad = {.n_in = 4,
                                             .n_out = 3,
-                                            .attrs = SW_ATTR_N,
+                                            .attrs = SW_ATTR_VALUE | SW_ATTR_N,
                                             .shape = batch_norm_grad_shape,
                                             .eval = batch_norm_grad_eval,
                                             .vjp = batch_norm_grad_vjp,
@@ -641,8 +629,8 @@ const swi_op_row swi_row_batch_norm_grad = {.n_in = 4,
 
 const swi_op_row swi_row_batch_norm_grad2 = {.n_in = 7,
                                              .n_out = 3,
-                                             .attrs = SW_ATTR_N | SW_ATTR_ABSENT,
+                                             .attrs = SW_ATTR_VALUE | SW_ATTR_N | SW_ATTR_ABSENT,
                                              .shape = batch_norm_grad2_shape,
                                              .eval = batch_norm_grad2_eval,
-                                             .vjp = batch_norm_grad2_vjp,
+                                             .vjp = swi_norm_third,
                                              .power = swi_power_zero};

@@ -107,6 +107,17 @@ local function grad2(size)
   end
 end
 
+local function ghost_mean(size)
+  return function(x)
+    local means = zeros(x.shape)
+    each(x, size, function(at)
+      local sum = total(at, function(i) return x[i] end)
+      for _, i in ipairs(at) do means[i] = sum / #at end
+    end)
+    return means
+  end
+end
+
 local function add_ghosts(class, name, shape, size)
   local channels = shape[#shape]
   local stats = { size > 0 and B or 1, 2, channels, low = 0.5 }
@@ -119,6 +130,8 @@ local function add_ghosts(class, name, shape, size)
   h.add(class, { op = "batch_norm_grad2", name = "batch_norm_grad2_" .. name, attrs = attrs,
     inputs = { shape, shape, { channels }, stats, shape, { channels }, { channels } },
     smooth = false, reference = grad2(size) })
+  h.add(class, { op = "ghost_mean", name = "ghost_mean_" .. name, attrs = attrs,
+    inputs = { shape }, reference = ghost_mean(size) })
 end
 
 -- y = (x - mean) r and r = 1 / sqrt(variance + eps) of each group that the axes make.

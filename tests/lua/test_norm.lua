@@ -132,11 +132,31 @@ function TestNorm:test_moments_are_there_before_the_relu()
   lu.assert_equals(flat(got[2]), flat(got[3] * 2))
 end
 
+-- The derivatives of a scalar in x, gamma, beta and c, against differences.
+local function check_slopes(m, total, batch, tolerance)
+  local slopes = m.graph:gradient(total, { m.x, m.gamma, m.beta, m.c })
+  local given = inputs({ B, 2, 3 }, batch, "float64")
+  local value, step = core.program(m.graph, { total }, { dtype = "float64" }), 1e-5
+  local function at(x, i, to)
+    x:set(i, to)
+    return value:run { inputs = given, batch = batch }:item()
+  end
+  for k = 1, 4 do
+    local got = slopes[k] and flat(run(m, { slopes[k] }, given, batch, "float64")[1])
+    local x = given[k]:reshape { -1 }
+    for i = 1, x:numel() do
+      local here = x:get(i)
+      local slope = (at(x, i, here + step) - at(x, i, here - step)) / (2 * step)
+      x:set(i, here)
+      lu.assert_almost_equals(got and got[i] or 0, slope, tolerance)
+    end
+  end
+end
+
 -- d of dot(output k of the gradient, v), for each output and their sums, against differences.
 function TestNorm:test_derivatives_of_single_outputs()
-  local shape, batch, step = { B, 2, 3 }, 5, 1e-5
   for subset = 1, 7 do
-    local m = model(shape, { ghost = 2 })
+    local m = model({ B, 2, 3 }, { ghost = 2 })
     local total
     for k = 1, 3 do
       if subset >> (k - 1) & 1 == 1 then
@@ -144,36 +164,40 @@ function TestNorm:test_derivatives_of_single_outputs()
         total = total and total + term or term
       end
     end
-    local wrt = { m.x, m.gamma, m.beta, m.c }
-    local slopes = m.graph:gradient(total, wrt)
-    local given = inputs(shape, batch, "float64")
-    local value = core.program(m.graph, { total }, { dtype = "float64" })
-    for k = 1, 4 do
-      local got = slopes[k] and flat(run(m, { slopes[k] }, given, batch, "float64")[1])
-      local x = given[k]:reshape { -1 }
-      for i = 1, x:numel() do
-        local here = x:get(i)
-        x:set(i, here + step)
-        local ahead = value:run { inputs = given, batch = batch }:item()
-        x:set(i, here - step)
-        local behind = value:run { inputs = given, batch = batch }:item()
-        x:set(i, here)
-        lu.assert_almost_equals(got and got[i] or 0, (ahead - behind) / (2 * step), 1e-6)
+    check_slopes(m, total, 5, 1e-6)
+  end
+end
+
+-- The second derivative's three outputs, of the gradient's three: all third derivatives.
+function TestNorm:test_third_derivatives()
+  for _, ghost in ipairs { 0, 2 } do
+    for k = 1, 3 do
+      local m = model({ B, 2, 3 }, { ghost = ghost })
+      local first = ops.dot(m.grads[k], k == 1 and m.c * m.c or m.beta * m.beta)
+      for i, slope in ipairs(m.graph:gradient(first, { m.x, m.c, m.gamma })) do
+        if slope then check_slopes(m, ops.dot(slope, i < 3 and m.x * m.x or m.beta), 5, 2e-5) end
       end
     end
   end
 end
 
+function TestNorm:test_a_fourth_derivative()
+  for _, ghost in ipairs { 0, 2 } do
+    local m = model({ B, 2, 3 }, { ghost = ghost })
+    local of = ops.dot(m.out, m.c)
+    for _ = 1, 3 do of = ops.dot(m.graph:gradient(of, { m.x })[1], m.c) end
+    check_slopes(m, of, 5, 1e-4)
+  end
+end
+
 function TestNorm:test_what_has_no_derivative_says_so()
   local m = model({ B, 3 }, {})
-  local second = m.graph:gradient(ops.dot(m.grads[1], m.c), { m.x })[1]
   local function refuses(graph, of, wrt, words)
     local grads, why, code = graph:gradient(of, wrt)
     lu.assert_nil(grads)
     lu.assert_str_contains(why, words)
     lu.assert_equals(code, "EUNSUPPORTED")
   end
-  refuses(m.graph, ops.dot(second, m.c), { m.x }, "third derivative")
   refuses(m.graph, ops.sum(m.stats), { m.x }, "stats has no derivative")
   local ghosts = model({ B, 3 }, { ghost = 2 })
   refuses(ghosts.graph, ops.sum(ghosts.moments), { ghosts.x }, "moments of ghosts")
