@@ -14,7 +14,7 @@ typedef struct swi_ghosts {
 swi_ghosts swi_ghosts_of(const sw_shape *x, int64_t size);
 int64_t swi_examples_in(const swi_ghosts *g, int64_t i);
 
-/* Checks that in[0] is (batch, …, channels), batch first if there are ghosts. SW_ESHAPE, SW_ERANGE. */
+/* in[0] must be (batch, …, channels), batch first if there are ghosts. SW_ESHAPE, SW_ERANGE. */
 sw_status swi_norm_check_x(swi_shape_args *a);
 /* x's type, for what depends on all the examples of a ghost; all: on what the inputs depend. */
 sw_type swi_norm_like_x(const sw_type *x, sw_dependence all, int64_t ghost);

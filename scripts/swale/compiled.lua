@@ -14,10 +14,11 @@ local M = {}
 ---@class swale.Compiled
 ---@field model swale.Model|nil
 ---@field loss swale.LossFunction
----@field hvp function               (w, batch, v): see swale.second, as for the next six
+---@field hvp function               (w, batch, v): see swale.second, as for the next seven
 ---@field gauss_newton function
 ---@field jvp function
 ---@field along function
+---@field curvature_gradient function
 ---@field squared_gradient_norm function   (w, batch)
 ---@field example_norms function     (w, batch)
 ---@field linearize function         (w, batch, o)
@@ -207,10 +208,11 @@ end
 ---@class swale.LossOn              a function of a weight vector: loss(w) is a number
 ---@field compiled swale.Compiled
 ---@field batch swale.Batch
----@field hvp function               (w, v): see swale.second, as for the next six
+---@field hvp function               (w, v): see swale.second, as for the next seven
 ---@field gauss_newton function
 ---@field jvp function
 ---@field along function
+---@field curvature_gradient function
 ---@field squared_gradient_norm function   (w)
 ---@field linearize function         (w, o)
 ---@field full_hessian function      (w, o)

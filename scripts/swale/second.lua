@@ -1,6 +1,6 @@
 --- Second derivatives of a loss, and quantities made of them: Hessian and Gauss-Newton products,
---- slope and curvature along a direction, the gradient of |gradient|^2. Each adds nodes to the
---- graph of loss and gradient, so it is exact, in float32 or float64, by the type of w.
+--- slope and curvature along a direction, the gradients of the latter and of |gradient|^2. Each adds
+--- nodes to the graph of loss and gradient, so it is exact, in float32 or float64, by the type of w.
 ---
 --- The functions are methods of what sw.compile returns, f:hvp(w, batch, v), and, without the
 --- batch, of model:loss_on: loss:hvp(w, v). Vectors are flat, as long as the weights.
@@ -82,20 +82,22 @@ end
 function KINDS.jvp(g) return {}, { g.output, output_tangent(g) } end
 
 --- Along w + s v, z being the outputs: L' = <L_z, z'>, L'' = <z', L_zz z'> + <L_z, z''>, which goes
---- forward only; or <v, H v>, where an op has no derivative more (batch norm in training mode).
+--- forward only, but for batch norms in training mode.
 function KINDS.along(g)
   local first = output_tangent(g)
   local slope, curved = at_output(g, first)
-  local bent, why, code = tangent(g, first)
-  local second
-  if code == "EUNSUPPORTED" then
-    second = inner(KINDS.hvp(g), directions(g))
-  else
-    errors.possible(bent, why)
-    second = inner({ curved, bent and slope }, { first, bent })
-  end
+  local bent = errors.possible(tangent(g, first))
+  local second = inner({ curved, bent and slope }, { first, bent })
   local none = ops.dot(first, first) * 0
   return {}, { g.loss, inner({ slope }, { first }) or none, second or none }
+end
+
+--- <v, H v> and its gradient, the third derivative along v twice.
+function KINDS.curvature_gradient(g)
+  local v = directions(g)
+  local curvature = inner(KINDS.hvp(g), v)
+  if not curvature then return {}, { inner(v, v) * 0 } end
+  return gradient_of(g, curvature, g.parameters), { curvature }
 end
 
 --- |gradient|^2 and its gradient, 2 H gradient
@@ -198,6 +200,18 @@ end
 function M.along(f, w, batch, v)
   local _, value, first, second = run(f, "along", w, batch, v)
   return value:item(), first:item(), second:item()
+end
+
+---The curvature <v, H v> and its gradient in w, v held fixed: the third derivative along v, v. For a
+---unit eigenvector it is the gradient of the eigenvalue. About three times a Hessian product.
+---@param f swale.Compiled
+---@param w swale.Tensor
+---@param batch swale.Batch
+---@param v swale.Tensor
+---@return number curvature, swale.Tensor gradient
+function M.curvature_gradient(f, w, batch, v)
+  local gradient, curvature = run(f, "curvature_gradient", w, batch, v)
+  return curvature:item(), gradient
 end
 
 ---|gradient|^2 and its own gradient, 2 H gradient.

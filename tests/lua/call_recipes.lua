@@ -366,7 +366,7 @@ end
 M["sw.compile"] = function(p) return sw.loss.cross_entropy, p:object "swale.Model",
   { mode = "train", seed = 1 } end
 for _, name in ipairs { "value", "value_and_gradient", "squared_gradient_norm", "example_norms",
-  "linearize", "hvp", "gauss_newton", "jvp", "along", "full_hessian" } do
+  "linearize", "hvp", "gauss_newton", "jvp", "along", "curvature_gradient", "full_hessian" } do
   M["swale.Compiled:" .. name] = function(p)
     local f = p:object "swale.Compiled"
     local w = f.model and f.model:weights() or p:floats { 15 }

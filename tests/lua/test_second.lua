@@ -102,6 +102,10 @@ function PROBLEMS.batch_norm()
   return classified(nn.Sequential { nn.Linear(3, 4), nn.BatchNorm(4), nn.ReLU(), nn.Linear(4, 3),
     nn.BatchNorm(3), nn.GELU(), nn.Linear(3, 3) }, { 3 }, 3)
 end
+function PROBLEMS.smooth_norm() -- with third derivatives that differences find
+  return classified(nn.Sequential { nn.Conv2d(2, 3, 3), nn.BatchNorm(3), nn.Tanh(), nn.Flatten(),
+    nn.Linear(12, 4), nn.BatchNorm(4), nn.GELU(), nn.Linear(4, 3) }, { 4, 4, 2 }, 3)
+end
 function PROBLEMS.ghosts()
   return classified(nn.Sequential { nn.Linear(3, 4), nn.BatchNorm(4, { ghost = 3 }), nn.Tanh(),
     nn.Linear(4, 3) }, { 3 }, 3)
@@ -160,13 +164,29 @@ function TestSecond:test_products_are_symmetric()
 end
 
 function TestSecond:test_along_a_direction()
-  for _, name in ipairs { "tanh", "relu", "hinge", "mse", "residual", "running_statistics" } do
+  for _, name in ipairs { "tanh", "relu", "hinge", "mse", "residual", "running_statistics",
+    "batch_norm", "ghosts" } do
     local p = PROBLEMS[name]()
     local v = normal({ #p.w }, 2)
     local value, slope, curvature = p.loss:along(p.w, v)
     lu.assert_almost_equals(value, p.loss(p.w), 1e-14)
     lu.assert_almost_equals(slope, p.loss:gradient(p.w):dot(v), 1e-13)
     lu.assert_almost_equals(curvature, p.loss:hvp(p.w, v):dot(v), 1e-12)
+  end
+end
+
+function TestSecond:test_gradient_of_the_curvature()
+  for _, name in ipairs { "tanh", "gelu", "smooth_norm", "ghosts", "convolution" } do
+    local p = PROBLEMS[name]()
+    local v = normal({ #p.w }, 2)
+    local curvature, gradient = p.loss:curvature_gradient(p.w, v)
+    local function at(w) return p.loss:hvp(w, v):dot(v) end
+    lu.assert_almost_equals(curvature, at(p.w), 1e-12 * math.abs(curvature) + 1e-12)
+    for seed = 3, 5 do
+      local d = normal({ #p.w }, seed)
+      local slope = derivative(function(t) return at(p.w:clone():add(t, d)) end)
+      lu.assert_almost_equals(gradient:dot(d), slope, 1e-8 * gradient:norm() * d:norm())
+    end
   end
 end
 
@@ -250,6 +270,7 @@ function TestSecond:test_no_curvature_is_zero()
   lu.assert_equals(p.loss:hvp(p.w, v):norm(), 0)
   lu.assert_equals(p.loss:gauss_newton(p.w, v):norm(), 0)
   lu.assert_equals(select(3, p.loss:along(p.w, v)), 0)
+  lu.assert_equals(select(2, p.loss:curvature_gradient(p.w, v)):norm(), 0)
 end
 
 function TestSecond:test_float32()
