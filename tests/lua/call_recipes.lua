@@ -255,6 +255,8 @@ M["sw.data.gaussian_mixture"] = function() return { classes = 2, features = 2, n
   spread = 0.5, seed = 1 } end
 M["sw.data.noisy_quadratic"] = function() return { dimensions = 3, power = 1, sigma = 1, n = 10,
   seed = 1 } end
+M["sw.data.linear_regression"] = function() return { features = 3, weights = { 1, 0, 2 },
+  noise = 0.5, n = 20, seed = 1 } end
 M["sw.data.teacher"] = function() return { sizes = { 3, 4, 2 }, n = 20, noise = 0.1, seed = 1 } end
 M["sw.data.two_spirals"] = function() return { n = 20, turns = 1.5, noise = 0.02, seed = 1 } end
 M["sw.data.text"] = function() return ("some text\n"):rep(50), { length = 5, stride = 2,

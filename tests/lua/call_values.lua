@@ -233,6 +233,7 @@ function Values:fill()
   self:add(sw.choice { 1, 2 })
   self:add(sw.experiment { name = "a", run = function() end })
   self:add(sw.data.noisy_quadratic { dimensions = 3, n = 10 })
+  self:add(sw.data.linear_regression { features = 3, n = 10 })
   return self
 end
 

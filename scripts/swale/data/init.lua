@@ -77,9 +77,14 @@ function M.teacher(o) return require("swale.data.teacher").new(o) end
 ---@return swale.Data
 function M.two_spirals(o) return require("swale.data.spirals").new(o) end
 
----The noisy quadratic: see swale.data.quadratic.
+---The noisy quadratic: see swale.data.quadratic, and with matrices swale.data.quadratic_dense.
 ---@param o swale.QuadraticOptions
----@return swale.Quadratic
+---@return swale.Quadratic|swale.DenseQuadratic
 function M.noisy_quadratic(o) return require("swale.data.quadratic").new(o) end
+
+---Linear regression on Gaussian inputs: see swale.data.regression.
+---@param o swale.RegressionOptions
+---@return swale.Regression
+function M.linear_regression(o) return require("swale.data.regression").new(o) end
 
 return M
