@@ -111,7 +111,7 @@ static const luaL_Reg methods[] = {{"add", add},   {"read", read}, {"parts", par
 const lx_class_spec lx_noise_class = {
     .name = "noise", .size = sizeof(sw_noise), .plain = 1, .methods = methods};
 
-/* ---- fieller(a, b, t) */
+/* ---- fieller(a, b, t), ratio { a =, b =, vaa =, vab =, vbb =, t =, signed = } */
 
 static int fieller(lua_State *L) {
   enum { MOST = 1 << 24 };
@@ -125,7 +125,22 @@ static int fieller(lua_State *L) {
   double *a = lua_newuserdatauv(L, 2 * (size_t)n * sizeof *a, 0);
   read_numbers(L, 1, "fieller", "an element of a", a, n);
   read_numbers(L, 2, "fieller", "an element of b", a + n, n);
-  return push_estimate(L, sw_fieller(n, a, a + n, t));
+  return push_estimate(L, sw_fieller_of_pairs(n, a, a + n, t));
 }
 
-const luaL_Reg lx_noise_functions[] = {{"noise", new_noise}, {"fieller", fieller}, {NULL, NULL}};
+static int ratio(lua_State *L) {
+  static const char *const names[] = {"a", "b", "vaa", "vab", "vbb", "t", "signed", NULL};
+  double value[6];
+  lua_settop(L, 1);
+  lx_check_options(L, 1, "ratio", names);
+  for (int i = 0; i < 6; i++)
+    value[i] = lx_check_number(L, lx_push_option(L, 1, names[i]), "ratio", names[i]);
+  const sw_ratio r = {value[0], value[1], value[2], value[3], value[4]};
+  if (!(value[5] > 0) || isinf(value[5]))
+    return lx_error(L, "ratio: t must be positive, got %f", value[5]);
+  int any = lua_toboolean(L, lx_push_option(L, 1, "signed"));
+  return push_estimate(L, sw_fieller(&r, value[5], any ? SW_RATIO_ANY : SW_RATIO_POSITIVE));
+}
+
+const luaL_Reg lx_noise_functions[] = {
+    {"noise", new_noise}, {"fieller", fieller}, {"ratio", ratio}, {NULL, NULL}};

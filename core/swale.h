@@ -29,6 +29,7 @@ extern "C" {
 #include "train/source.h"
 
 #include "measure/distribution.h"
+#include "measure/fieller.h"
 #include "measure/noise.h"
 
 #include "io/cifar.h"

@@ -14,15 +14,7 @@
 #define SW_NOISE_H
 
 #include "base/context.h"
-
-typedef enum sw_estimate_status { SW_PENDING, SW_UNRESOLVED, SW_RESOLVED } sw_estimate_status;
-SW_API const char *sw_estimate_status_name(sw_estimate_status s); /* "pending", … */
-
-typedef struct sw_estimate {
-  sw_estimate_status status; /* pending: too few measurements; unresolved: high is infinite */
-  double value;              /* NaN while pending; inf if the estimate of |G|^2 is not positive */
-  double low, high;          /* 0 <= low <= high <= inf; 0 and inf while pending */
-} sw_estimate;
+#include "measure/fieller.h"
 
 typedef enum sw_noise_target { SW_TARGET_TRAIN, SW_TARGET_POPULATION } sw_noise_target;
 enum { SW_TARGET_COUNT = SW_TARGET_POPULATION + 1 };
@@ -47,12 +39,5 @@ SW_API void sw_noise_add(sw_noise *e, int64_t batch, double sum_sumsq, double gr
 /* The means of S and G2 over the measurements kept; NaN without any. */
 SW_API void sw_noise_parts(const sw_noise *e, double *s, double *g2);
 SW_API sw_estimate sw_noise_read(const sw_noise *e);
-
-/* The Fieller set for a / b from n pairs (their means' ratio), t the two-sided quantile of
- * Student's t with n - 1 degrees of freedom:
- *     { R : (a - R b)^2 <= t^2 (Vaa - 2 R Vab + R^2 Vbb) }, cut to R >= 0
- * An unbounded set has high = inf and its lower end as low. If b is significantly negative, low = 0
- * and high = inf. Pending if n < 2 or a number is not finite. */
-SW_API sw_estimate sw_fieller(int n, const double *a, const double *b, double t);
 
 #endif

@@ -204,7 +204,7 @@ static void check_against_definition(const double *a, const double *b) {
   double ma, mb, x, y;
   double vaa = covariance_of_means(a, a, &x, &y), vbb = covariance_of_means(b, b, &x, &y);
   double vab = covariance_of_means(a, b, &ma, &mb);
-  sw_estimate e = sw_fieller(PAIRS, a, b, t15);
+  sw_estimate e = sw_fieller_of_pairs(PAIRS, a, b, t15);
   int b_seen = mb * mb > t15 * t15 * vbb, outside_below = 1;
   assert_true(e.low >= 0 && e.low <= e.high && !isnan(e.value));
   assert_int_equal(e.status, isfinite(e.high) ? SW_RESOLVED : SW_UNRESOLVED);
@@ -251,7 +251,7 @@ TEST(test_covers_the_ratio_as_often_as_it_says) {
     int held = 0;
     for (int trial = 0; trial < TRIALS; trial++) {
       draw_pairs(&r, cases[c][0], cases[c][1], cases[c][2], a, b);
-      sw_estimate e = sw_fieller(PAIRS, a, b, t15);
+      sw_estimate e = sw_fieller_of_pairs(PAIRS, a, b, t15);
       double truth = cases[c][0] / cases[c][1];
       held += e.low <= truth && truth <= e.high;
     }
@@ -268,7 +268,8 @@ TEST(test_knows_the_unit) {
     big_a[i] = a[i] * 1e180;
     small_b[i] = b[i] * 1e-100;
   }
-  sw_estimate e = sw_fieller(PAIRS, a, b, t15), scaled = sw_fieller(PAIRS, big_a, small_b, t15);
+  sw_estimate e = sw_fieller_of_pairs(PAIRS, a, b, t15),
+              scaled = sw_fieller_of_pairs(PAIRS, big_a, small_b, t15);
   assert_int_equal(scaled.status, SW_RESOLVED);
   assert_near(scaled.value / 1e280, e.value, 1e-12);
   assert_near(scaled.low / 1e280, e.low, 1e-12);
@@ -286,7 +287,7 @@ TEST(test_is_never_nan) {
           a[k] = spread && k % 2 ? -values[i] : values[i];
           b[k] = spread && k % 3 ? values[j] : values[j] / 2;
         }
-        sw_estimate e = sw_fieller(PAIRS, a, b, t15);
+        sw_estimate e = sw_fieller_of_pairs(PAIRS, a, b, t15);
         assert_int_not_equal(e.status, SW_PENDING);
         if (isnan(e.value) || !(e.low >= 0 && e.low <= e.high && e.low < HUGE_VAL))
           fail_msg("a %g, b %g: value %g, low %g, high %g", values[i], values[j], e.value, e.low,
@@ -296,9 +297,9 @@ TEST(test_is_never_nan) {
 
 TEST(test_says_pending_of_what_is_no_sample) {
   double a[PAIRS] = {0}, b[PAIRS] = {0};
-  assert_int_equal(sw_fieller(1, a, b, t15).status, SW_PENDING);
+  assert_int_equal(sw_fieller_of_pairs(1, a, b, t15).status, SW_PENDING);
   b[3] = (double)NAN;
-  assert_int_equal(sw_fieller(PAIRS, a, b, t15).status, SW_PENDING);
+  assert_int_equal(sw_fieller_of_pairs(PAIRS, a, b, t15).status, SW_PENDING);
 }
 
 TEST(test_names) {

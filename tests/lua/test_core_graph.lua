@@ -399,4 +399,29 @@ function TestTraining:test_fieller()
   raises("an element of a must be a number, got \"x\"", core.fieller, { 1, "x" }, { 1, 2 }, 2)
 end
 
+-- The ends are where |a - R b| = t sqrt(vaa - 2 R vab + R^2 vbb).
+function TestTraining:test_ratio()
+  local o = { a = -3, b = 2, vaa = 0.3, vab = 0.1, vbb = 0.05, t = 2, signed = true }
+  local function excess(r, p)
+    return (p.a - r * p.b) ^ 2 - p.t ^ 2 * (p.vaa - 2 * r * p.vab + r * r * p.vbb)
+  end
+  local status, value, low, high = core.ratio(o)
+  lu.assert_equals({ status, value }, { "resolved", -1.5 })
+  lu.assert_almost_equals(excess(low, o), 0, 1e-12)
+  lu.assert_almost_equals(excess(high, o), 0, 1e-12)
+  lu.assert_true(low < value and value < high)
+  o.vbb = 2 -- b may be 0: the ratio has no lower end
+  status, value, low, high = core.ratio(o)
+  lu.assert_equals({ status, value, low }, { "unresolved", -1.5, -math.huge })
+  lu.assert_almost_equals(excess(high, o), 0, 1e-12)
+  lu.assert_true(high < 0 and high > value)
+  o.vaa = 9 -- nor is the sign of a known
+  lu.assert_equals({ select(3, core.ratio(o)) }, { -math.huge, math.huge })
+  lu.assert_equals({ select(3, core.ratio { a = 1, b = -9, vaa = 0, vab = 0, vbb = 1, t = 2 }) },
+    { 0, math.huge })
+  lu.assert_equals((core.ratio { a = 0 / 0, b = 1, vaa = 0, vab = 0, vbb = 1, t = 2 }), "pending")
+  raises("t must be positive", core.ratio, { a = 1, b = 1, vaa = 0, vab = 0, vbb = 1, t = 0 })
+  raises("vab must be a number", core.ratio, { a = 1, b = 1, vaa = 0, vbb = 1, t = 1 })
+end
+
 if arg[0]:find "test_core_graph%.lua$" then os.exit(lu.LuaUnit.run()) end

@@ -594,6 +594,18 @@ function Noise:load(saved) end
 ---@param t number
 ---@return "unresolved"|"resolved" status, number value, number low, number high
 function core.fieller(a, b, t) end
+---@class swale.Ratio
+---@field a number
+---@field b number
+---@field vaa number          their variances and covariance
+---@field vab number
+---@field vbb number
+---@field t number            the two-sided quantile
+---@field signed? boolean     the ratio can be negative; false: the set is cut to 0 and above
+---For estimators: the Fieller set of a / b (core/measure/fieller.h).
+---@param o swale.Ratio
+---@return "pending"|"unresolved"|"resolved" status, number value, number low, number high
+function core.ratio(o) end
 
 ---P(Z <= x) of the normal distribution.
 ---@param x number

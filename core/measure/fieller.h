@@ -1,0 +1,40 @@
+/* fieller.h: intervals of a ratio a / b of two estimates (Fieller 1954):
+ *     { R : (a - R b)^2 <= t^2 (vaa - 2 R vab + R^2 vbb) },  vaa, vab, vbb their covariance
+ * The set is an interval where b differs significantly from 0. Else it is unbounded: high = inf,
+ * and the end that is left is valid for a denominator above 0. Means over blocks have Student's t.
+ */
+#ifndef SW_FIELLER_H
+#define SW_FIELLER_H
+
+#include "base/context.h"
+
+typedef enum sw_estimate_status { SW_PENDING, SW_UNRESOLVED, SW_RESOLVED } sw_estimate_status;
+SW_API const char *sw_estimate_status_name(sw_estimate_status s); /* "pending", … */
+
+typedef struct sw_estimate {
+  sw_estimate_status status; /* pending: too few numbers; unresolved: an end is infinite */
+  double value;              /* NaN while pending; inf if the denominator is not positive */
+  double low, high;          /* 0 and inf while pending */
+} sw_estimate;
+
+SW_API sw_estimate sw_estimate_pending(void);
+
+typedef struct sw_ratio {
+  double a, b;          /* the estimates of numerator and denominator */
+  double vaa, vab, vbb; /* their variances and covariance */
+} sw_ratio;
+
+typedef enum sw_ratio_range {
+  SW_RATIO_POSITIVE, /* the ratio cannot be negative: the set is cut to R >= 0 */
+  SW_RATIO_ANY,      /* it can: the numerator has a sign */
+} sw_ratio_range;
+
+/* The set for a / b, t the two-sided quantile. If b is significantly negative, nothing is said: the
+ * whole range. Pending if a number is not finite. */
+SW_API sw_estimate sw_fieller(const sw_ratio *r, double t, sw_ratio_range range);
+
+/* The same of n pairs, for the ratio of their means, cut to R >= 0; t has n - 1 degrees of freedom.
+ * Pending if n < 2. */
+SW_API sw_estimate sw_fieller_of_pairs(int n, const double *a, const double *b, double t);
+
+#endif
