@@ -1,6 +1,7 @@
 --- Second derivatives of a loss, and quantities made of them: Hessian and Gauss-Newton products,
---- slope and curvature along a direction, the gradients of the latter and of |gradient|^2. Each adds
---- nodes to the graph of loss and gradient, so it is exact, in float32 or float64, by the type of w.
+--- slope and curvature along a direction, the gradients of the latter and of |gradient|^2. Each
+--- adds nodes to the graph of loss and gradient, so it is exact, in float32 or float64, by the type
+--- of w.
 ---
 --- The functions are methods of what sw.compile returns, f:hvp(w, batch, v), and, without the
 --- batch, of model:loss_on: loss:hvp(w, v). Vectors are flat, as long as the weights.
@@ -202,8 +203,8 @@ function M.along(f, w, batch, v)
   return value:item(), first:item(), second:item()
 end
 
----The curvature <v, H v> and its gradient in w, v held fixed: the third derivative along v, v. For a
----unit eigenvector it is the gradient of the eigenvalue. About three times a Hessian product.
+---The curvature <v, H v> and its gradient in w, v held fixed: the third derivative along v, v. For
+---a unit eigenvector it is the gradient of the eigenvalue. About three times a Hessian product.
 ---@param f swale.Compiled
 ---@param w swale.Tensor
 ---@param batch swale.Batch
