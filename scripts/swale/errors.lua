@@ -21,6 +21,7 @@ local SYNONYMS = {
   LinearLR = "linear", StepLR = "step", MultiStepLR = "multi_step", OneCycleLR = "one_cycle",
   ExponentialLR = "exponential", PolynomialLR = "polynomial", CyclicLR = "triangular",
   CrossEntropyLoss = "cross_entropy", MSELoss = "mse", train = "fit", view = "reshape",
+  xlabel = "x_label", ylabel = "y_label", color = "colour", linewidth = "line_width",
   size = "shape", measurements = "measure", trainset = "train", validation = "valid", val = "valid",
 }
 

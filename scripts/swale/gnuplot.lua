@@ -16,22 +16,39 @@ set grid xtics ytics lt 1 lw 0.5 lc rgb "#e4e4e4"
 set key top right reverse Left samplen 2]]
 
 local TERMINALS = {
-  svg = 'set terminal svg noenhanced size 900,%d dynamic font "Helvetica,14"'
+  svg = 'set terminal svg noenhanced size %d,%d dynamic font "Helvetica,14"'
     .. ' background rgb "white"',
-  png = 'set terminal pngcairo noenhanced size 900,%d font "Sans,11"',
+  png = 'set terminal pngcairo noenhanced size %d,%d font "Sans,11"',
+  pdf = 'set terminal pdfcairo noenhanced size %gin,%gin font "Sans,11"',
 }
 
----The command for the range of a linear axis with room beside the values, which are finite. It is
----never empty: gnuplot draws nothing then.
+--- The kinds of files that draw writes, by their endings.
+M.KINDS = { svg = true, png = true, pdf = true }
+
+local WIDTH <const> = 900
+local DOTS <const> = 96 -- an inch, in PDF
+
+---The range of a linear axis with room beside the values, which are finite. It is never empty:
+---gnuplot draws nothing then.
 ---@param low number
 ---@param high number
 ---@param share number    of their range: the room on each side
----@return string
-function M.y_range(low, high, share)
+---@return number low
+---@return number high
+function M.widened(low, high, share)
   local size = math.max(math.abs(low), math.abs(high))
   local margin = high > low and (high - low) * share or size / 10
   margin = math.max(margin, size * 1e-5, 1e-9)
-  return ("set yrange [%.7g:%.7g]"):format(low - margin, high + margin)
+  return low - margin, high + margin
+end
+
+---The command for such a range.
+---@param low number
+---@param high number
+---@param share number
+---@return string
+function M.y_range(low, high, share)
+  return ("set yrange [%.7g:%.7g]"):format(M.widened(low, high, share))
 end
 
 local REPLACEMENT = "\u{FFFD}"
@@ -93,20 +110,27 @@ local function without_debris(svg)
   return svg
 end
 
+local function terminal(picture, kind)
+  local width, height = picture.width or WIDTH, picture.height
+  if kind == "pdf" then width, height = width / DOTS, height / DOTS end
+  return TERMINALS[kind]:format(width, height)
+end
+
 ---@class swale.Picture
 ---@field commands string                without terminal and output; made of constants and numbers
 ---@field texts table<string, string>    variables that commands may name: capitals
----@field height integer                 pixels; 900 wide
+---@field height integer                 pixels
+---@field width? integer                 900
 
 ---Draws a picture. The file at path is always complete.
 ---@param picture swale.Picture
----@param kind "svg"|"png"
+---@param kind "svg"|"png"|"pdf"
 ---@param path string
 ---@return true|nil ok, string? message
 function M.draw(picture, kind, path)
   if not process.find "gnuplot" then return nil, "there is no gnuplot (package gnuplot-nox)" end
-  local input = ("%s\n%s%s"):format(TERMINALS[kind]:format(picture.height),
-    definitions(picture.texts), picture.commands)
+  local input = ("%s\n%s%s"):format(terminal(picture, kind), definitions(picture.texts),
+    picture.commands)
   local result, message = process.run({ "gnuplot", "-d" }, { input = input, timeout = 60 })
   if not result then return nil, "gnuplot cannot be started: " .. message end
   if result.code == 0 and result.out ~= "" then

@@ -27,6 +27,7 @@ require("swale.locale").keep_the_point()
 ---@field estimate fun(fields?: table): swale.Estimate
 ---@field compile fun(loss: function, model: swale.Model|swale.Layer, o?: table): swale.Compiled
 ---@field check_gradient fun(f: swale.Compiled|swale.Model, batch?: table, o?: table): number
+---@field plot fun(o: swale.FigureOptions): string
 ---@field try fun(f: function, ...): any
 ---@field tensor fun(values: number|table, dtype?: swale.dtype): swale.Tensor
 ---@field zeros fun(shape: integer|integer[], dtype?: swale.dtype): swale.Tensor
@@ -64,6 +65,7 @@ local PARTS = {
   estimate = { "swale.estimate", "new" },
   compile = { "swale.compiled", "compile" },
   check_gradient = { "swale.compiled", "check_gradient" },
+  plot = { "swale.plot.figure", "plot" },
   try = { "swale.errors", "try" },
   tensor = { "swale.create", "tensor" }, zeros = { "swale.create", "zeros" },
   ones = { "swale.create", "ones" }, full = { "swale.create", "full" },

@@ -1,5 +1,6 @@
 --- Pictures of a run, drawn by gnuplot: loss, learning rate, batch size and measurements over
 --- examples, one above the other, as SVG and PNG in the run's plots/.
+local axes = require "swale.plot.axes"
 local errors = require "swale.errors"
 local folders = require "swale.folders"
 local gnuplot = require "swale.gnuplot"
@@ -179,16 +180,6 @@ local function bulk(points)
   return values[1 + cut], values[#values - cut]
 end
 
-local function logarithmic_tics(low, high)
-  local list, digits = {}, high / low < 12 and { 1, 1.5, 2, 3, 4, 5, 6, 8 } or { 1, 2, 5 }
-  for exponent = math.floor(math.log(low, 10)), math.ceil(math.log(high, 10)) do
-    for _, digit in ipairs(digits) do
-      list[#list + 1] = ('"%g" %g'):format(digit * 10.0 ^ exponent, digit * 10.0 ^ exponent)
-    end
-  end
-  return "set ytics (" .. table.concat(list, ", ") .. ")"
-end
-
 --- The axis of the loss: logarithmic if it falls to less than a third.
 local function loss_axis(lines, curves)
   local low, high = math.huge, -math.huge
@@ -199,7 +190,7 @@ local function loss_axis(lines, curves)
     end
   end
   if low > 0 and high / low > 3 then
-    lines[#lines + 1] = "set logscale y\n" .. logarithmic_tics(low, high)
+    lines[#lines + 1] = "set logscale y\nset ytics " .. axes.log_tics(low, high)
     lines[#lines + 1] = ("set yrange [%.7g:%.7g]"):format(low / 1.1, high * 1.15)
   else
     lines[#lines + 1] = gnuplot.y_range(low, high, 0.06)

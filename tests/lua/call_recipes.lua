@@ -221,6 +221,12 @@ M["sw.schedule.values"] = function(p)
   return p:object "swale.Schedule", { epochs = 2, examples = 100, batch_size = 10 }
 end
 M["sw.schedule.tabulate"], M["sw.schedule.plot"] = M["sw.schedule.values"], M["sw.schedule.values"]
+M["sw.plot"] = function(p)
+  return { file = p:any_of { "a.svg", "a.png", "a.pdf" }, x = { 1, 2, 3 },
+    y = p:tensor({ 3 }, "float32"), y_log = p:one_in(2), label = "a",
+    { y = { 1, 2 }, low = { 0, 1 }, high = { 2, 3 }, as = "points" },
+    { x = { 1, 2 }, y = { 3, 4 }, z = { { 1, 2 }, { 3, 4 } }, levels = p:whole(9) } }
+end
 M["sw.rule"] = function() return 0.1, function(s) return s.loss end end
 M["sw.every"] = function(p) return p:duration() end
 M["swale.Schedule:at"] = function(p)

@@ -289,7 +289,7 @@ function TestSchedule:test_plot_draws_without_training()
       { epochs = 10, file = path }), path)
     lu.assert_str_contains(require("swale.folders").read(path), "theirs")
   end)
-  lu.assert_error_msg_contains("ends in .svg or .png", sch.plot, { a = 1 },
+  lu.assert_error_msg_contains("ends in .svg, .png or .pdf", sch.plot, { a = 1 },
     { epochs = 1, file = "a.gif" })
   lu.assert_error_msg_contains("takes schedules by their names", sch.plot, sch.constant(1),
     { epochs = 1 })

@@ -69,41 +69,23 @@ end
 
 -- ------------------------------------------------------------------ pictures
 
-local COLOURS = { "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000" }
-
 local PLOT = spec { file = { "string", "schedules.svg" }, points = { "count", 1001 },
   log = { "boolean", false } }
 
-local function curves(lines, schedules, names, o)
+--- A curve of a schedule, over steps if the range is of steps, else over epochs.
+local function curve(schedule, name, o)
   local range = { epochs = o.epochs, steps = o.steps, examples = o.examples, points = o.points,
     batch_size = o.batch_size, epoch_examples = o.epoch_examples }
-  for i, name in ipairs(names) do
-    lines[#lines + 1] = ("$curve%d << EOD"):format(i)
-    for value, epoch in M.values(schedules[name], range) do
-      local x = o.steps and epoch * o.epoch_examples / o.batch_size or epoch
-      lines[#lines + 1] = ("%.9g %.9g"):format(x, value)
-    end
-    lines[#lines + 1] = "EOD"
+  local x, y = {}, {}
+  for value, epoch in M.values(schedule, range) do
+    x[#x + 1] = o.steps and epoch * o.epoch_examples / o.batch_size or epoch
+    y[#y + 1] = value
   end
-end
-
-local function picture(schedules, o)
-  local names, texts = errors.sorted_keys(schedules), {}
-  local lines, plots = { require("swale.gnuplot").HEAD }, {}
-  curves(lines, schedules, names, o)
-  lines[#lines + 1] = ('set xlabel "%s"'):format(o.steps and "steps" or "epochs")
-  if o.log then lines[#lines + 1] = "set logscale y" end
-  for i, name in ipairs(names) do
-    texts["NAME" .. i] = tostring(name)
-    plots[i] = ('$curve%d using 1:2 with lines lw 2 lc rgb "%s" title NAME%d'):format(i,
-      COLOURS[(i - 1) % #COLOURS + 1], i)
-  end
-  lines[#lines + 1] = "plot " .. table.concat(plots, ", \\\n  ")
-  return { commands = table.concat(lines, "\n") .. "\n", texts = texts, height = 450 }
+  return { x = x, y = y, label = name }
 end
 
 ---@class swale.PlotOptions: swale.ValuesOptions
----@field file? string                 ends in .svg or .png; schedules.svg
+---@field file? string                 ends in .svg, .png or .pdf; schedules.svg
 ---@field log? boolean                 a logarithmic axis; false
 
 ---Draws schedules by their names, without training: `sch.plot({ mine = f }, { epochs = 10 })`.
@@ -118,13 +100,12 @@ function M.plot(schedules, o)
   end
   o = options.check(where, o, PLOT)
   total_examples(where, o)
-  local kind = not o.file:find "\0" and o.file:match "%.(%a+)$"
-  if kind ~= "svg" and kind ~= "png" then
-    errors.misuse("%s: file ends in .svg or .png, not %s", where, errors.shown(o.file))
+  local picture = { file = o.file, x_label = o.steps and "steps" or "epochs", y_log = o.log,
+    height = 450 }
+  for _, name in ipairs(errors.sorted_keys(schedules)) do
+    picture[#picture + 1] = curve(schedules[name], name, o)
   end
-  local ok, message = require("swale.gnuplot").draw(picture(schedules, o), kind, o.file)
-  if not ok then errors.environment(tostring(message), "EIO") end
-  return o.file
+  return require("swale.plot.figure").draw(where, picture)
 end
 
 return M
