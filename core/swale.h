@@ -15,6 +15,7 @@ extern "C" {
 #include "base/random.h"
 #include "base/status.h"
 #include "kernels/open.h"
+#include "tensor/linalg.h"
 #include "tensor/tensor.h"
 
 #include "graph/eager.h"

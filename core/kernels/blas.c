@@ -81,6 +81,7 @@ static int use(void *library, char *reason, size_t size) {
     return 0;
   }
   set_threads(1);
+  blas.library = library;
   const char *name = find(library, "openblas_get_corename", &core) ? core() : "";
   describe(library, name, blas.description, sizeof blas.description);
   try_out(&blas, name);

@@ -1,6 +1,6 @@
 /* blas_int.h: OpenBLAS, opened at run time so that its core type and its single thread are set
  * before it starts. One per process; it stays loaded. It is used only if a few small products are
- * right. */
+ * right. Its LAPACK: lapack_int.h. */
 #ifndef SW_BLAS_INT_H
 #define SW_BLAS_INT_H
 
@@ -13,6 +13,7 @@ typedef struct swi_blas {
                 int lda, const float *b, int ldb, float beta, float *c, int ldc);
   void (*dgemm)(int order, int ta, int tb, int m, int n, int k, double alpha, const double *a,
                 int lda, const double *b, int ldb, double beta, double *c, int ldc);
+  void *library;         /* of dlopen */
   char description[160]; /* version and core type, as OpenBLAS reports them; why it is not used */
 } swi_blas;
 

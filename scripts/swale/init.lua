@@ -17,6 +17,7 @@ require("swale.locale").keep_the_point()
 ---@field data swale.data
 ---@field zoo swale.zoo
 ---@field ops swale.ops
+---@field linalg swale.linalg
 ---@field measure swale.measure
 ---@field Trainer fun(o: swale.TrainerOptions): swale.Trainer
 ---@field experiment fun(o: table): swale.Experiment
@@ -54,7 +55,8 @@ require "swale.class" -- sets how the core refuses unknown names
 require "swale.ops" -- the methods of tensors and nodes
 
 local MODULES = { nn = true, loss = true, optim = true, schedule = true, average = true,
-  data = true, ops = true, zoo = true, measure = true }
+  data = true, ops = true, zoo = true, measure = true,
+  linalg = true }
 
 local PARTS = {
   Trainer = { "swale.trainer", "new" },

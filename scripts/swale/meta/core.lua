@@ -308,6 +308,53 @@ function core.on_missing(f) end
 ---@return "tensor"|"node"|"graph"|"program"|"loop"|"source"|"average"|"noise"|"schedule"|"random"|nil
 function core.type(value) end
 
+-- ------------------------------------------------------------------ linear algebra
+
+---Of tensors of float32 or float64 with two dimensions; `sw.linalg` describes each.
+---@param a swale.Tensor            symmetric
+---@param only_values? boolean
+---@return swale.Tensor values
+---@return swale.Tensor? vectors
+function core.eigh(a, only_values) end
+---@param diagonal swale.Tensor     (n)
+---@param beside swale.Tensor       (n - 1)
+---@param only_values? boolean
+---@return swale.Tensor values
+---@return swale.Tensor? vectors
+function core.eigh_tridiagonal(diagonal, beside, only_values) end
+---@param a swale.Tensor
+---@return swale.Tensor u
+---@return swale.Tensor s
+---@return swale.Tensor vt
+function core.svd(a) end
+---@param a swale.Tensor
+---@return swale.Tensor q
+---@return swale.Tensor r
+function core.qr(a) end
+---@param a swale.Tensor            symmetric
+---@return swale.Tensor|nil l       nil: it is not positive definite
+---@return integer? minor           then the order of the first leading minor that is not positive
+function core.cholesky(a) end
+---@param a swale.Tensor
+---@return number sign
+---@return number log
+function core.slogdet(a) end
+---@param a swale.Tensor
+---@param b swale.Tensor
+---@return swale.Tensor x
+function core.solve(a, b) end
+---@param a swale.Tensor
+---@param b swale.Tensor
+---@param upper? boolean
+---@return swale.Tensor x
+function core.solve_triangular(a, b, upper) end
+---@param a swale.Tensor
+---@param b swale.Tensor
+---@return swale.Tensor x
+---@return integer rank
+---@return swale.Tensor s
+function core.lstsq(a, b) end
+
 ---@class swale.Program
 local Program = {}
 ---@param graph swale.Graph

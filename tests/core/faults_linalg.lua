@@ -1,0 +1,12 @@
+-- Linear algebra: copies, workspaces and results.
+local a = core.tensor({ { 4, 1 }, { 1, 3 } }, "float64")
+local b = core.tensor({ 1, 2 }, "float64")
+local w, v = core.eigh(a)
+assert(w:get(1) < w:get(2) and #v == 2)
+assert(#core.eigh_tridiagonal(b, core.tensor({ 1 }, "float64")) == 2)
+local u, s, vt = core.svd(a)
+assert(#u == 2 and #s == 2 and #vt == 2)
+assert(#core.qr(a) == 2 and core.slogdet(a) == 1)
+assert(core.solve(a, b):norm() > 0 and core.solve_triangular(core.cholesky(a), b):norm() > 0)
+local _, rank = core.lstsq(a, core.tensor({ { 1, 2 }, { 3, 4 } }, "float64"))
+assert(rank == 2 and core.lstsq(a, b):norm() > 0)
