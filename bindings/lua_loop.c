@@ -196,6 +196,14 @@ static int measure(lua_State *L) {
   return 0;
 }
 
+static int measure_next(lua_State *L) {
+  sw_loop *l = lx_check_loop(L, "loop:measure_next");
+  if (!((lx_loop *)lua_touserdata(L, 1))->measured)
+    return lx_error(L, "loop:measure_next: the loop has no measured program");
+  sw_loop_measure_next(l);
+  return 0;
+}
+
 /* ---- running */
 
 /* loop:advance(steps, stop_examples, t) */
@@ -241,6 +249,7 @@ static int end(lua_State *L) {
 static const luaL_Reg methods[] = {
     {"set", set},
     {"measure", measure},
+    {"measure_next", measure_next},
     {"advance", advance},
     {"stepper", lx_loop_stepper},
     {"state", lx_loop_state},

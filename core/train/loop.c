@@ -174,6 +174,8 @@ void sw_loop_measure(sw_loop *l, int64_t every_steps) {
   l->measure_every = l->measuring.program && every_steps > 0 ? every_steps : 0;
 }
 
+void sw_loop_measure_next(sw_loop *l) { l->measure_next = l->measuring.program != NULL; }
+
 static void note_plan(sw_loop *l, const swi_step_plan *p) {
   memcpy(l->state.hyper, p->hyper, sizeof p->hyper);
   l->state.hyper[SW_HYPER_BATCH_SIZE] = (double)p->batch;
@@ -191,9 +193,10 @@ static void count(sw_loop *l, const swi_step_plan *p, const swi_outcome *o) {
   s->fault = SW_FAULT_NONE;
   s->loss_sum += o->loss * (double)p->batch;
   s->loss_examples += p->batch;
-  if (p->measured)
-    l->norms[s->measurements++ % SW_LOOP_GRAD_NORMS] =
-        (sw_grad_norms){s->step, p->batch, o->sum_sumsq, o->grad_sumsq};
+  if (!p->measured) return;
+  l->measure_next = 0;
+  l->norms[s->measurements++ % SW_LOOP_GRAD_NORMS] =
+      (sw_grad_norms){s->step, p->batch, o->sum_sumsq, o->grad_sumsq};
 }
 
 static sw_status step(sw_loop *l) {

@@ -58,6 +58,7 @@ SW_API sw_status sw_loop_set(sw_loop *l, sw_hyper h, double value);
 SW_API void sw_loop_set_schedule(sw_loop *l, sw_hyper h, sw_schedule *s); /* kept */
 /* Every so many steps the measured program runs instead; 0: never. */
 SW_API void sw_loop_measure(sw_loop *l, int64_t every_steps);
+SW_API void sw_loop_measure_next(sw_loop *l); /* so does the coming step, whatever its number */
 
 /* Why advance came back. */
 typedef enum sw_stop { SW_STOP_STEPS, SW_STOP_EXAMPLES, SW_STOP_INTERRUPTED } sw_stop;

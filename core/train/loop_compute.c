@@ -28,11 +28,11 @@ static sw_status need_vector(const sw_loop *l, sw_tensor **v) {
   return sw_tensor_new(l->ctx, l->real, &shape, v);
 }
 
-/* Allocates all that a step needs before it starts. While norms are measured the other workspace
- * grows with this one, so that the first measurement at a capacity allocates nothing. */
+/* Allocates all that a step needs before it starts. The workspace of measured steps grows with the
+ * other one, so that the first measurement at a capacity allocates nothing. */
 sw_status swi_make_room(sw_loop *l, const swi_step_plan *p) {
   SW_TRY(swi_grow_index(l, p->batch));
-  if (l->measure_every > 0 && p->part > l->measuring_capacity) {
+  if (l->measuring.program && p->part > l->measuring_capacity) {
     SW_TRY(sw_workspace_batch(l->measuring.workspace, p->part));
     l->measuring_capacity = p->part;
   }

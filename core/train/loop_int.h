@@ -74,6 +74,7 @@ struct sw_loop {
   sw_coupling coupling;
   double reference_batch;
   int64_t measure_every, watch_every;      /* steps; 0: never */
+  int measure_next;                        /* the coming step is measured, too */
   double *ratio;                           /* of each range; NULL until watched */
   int64_t ratios_step;                     /* 0: none yet */
   sw_grad_norms norms[SW_LOOP_GRAD_NORMS]; /* a ring */

@@ -59,8 +59,8 @@ static sw_status check_room(const sw_loop *l, int64_t batch) {
 }
 
 sw_status swi_plan_step(const sw_loop *l, swi_step_plan *p) {
-  *p = (swi_step_plan){.measured =
-                           l->measure_every > 0 && (l->state.step + 1) % l->measure_every == 0};
+  int due = l->measure_every > 0 && (l->state.step + 1) % l->measure_every == 0;
+  *p = (swi_step_plan){.measured = due || l->measure_next};
   swi_coming_values(l, p->hyper);
   for (int h = 0; h < SW_HYPER_COUNT; h++) SW_TRY(check_hyper(l->ctx, h, p->hyper[h]));
   SW_TRY(swi_optimizer_check_hyper(l->ctx, l->optimizer.kind, p->hyper));

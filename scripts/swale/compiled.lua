@@ -44,6 +44,17 @@ local function check_buffers(o, own)
   end
 end
 
+local shared = setmetatable({}, { __mode = "k" }) -- graphs, by model, loss and kind
+
+--- Graphs of a model, kept as long as it lives: compiling the same loss again takes no time.
+local function graphs_of(model, loss, kind)
+  shared[model] = shared[model] or setmetatable({}, { __mode = "k" })
+  local of_loss = shared[model]
+  of_loss[loss] = of_loss[loss] or {}
+  of_loss[loss][kind] = of_loss[loss][kind] or {}
+  return of_loss[loss][kind]
+end
+
 ---The loss as a function of a weight vector and a batch { x =, y = }:
 ---    local f = sw.compile(sw.loss.cross_entropy, model)
 ---    local value, gradient = f:value_and_gradient(w, batch)
@@ -63,9 +74,11 @@ function M.compile(loss, model, o)
   elseif o.buffers then
     check_buffers(o, model:buffers())
   end
-  return setmetatable({ loss = loss, layer = model.layer, model = model, graphs = {},
-    mode = o.mode, seed = o.seed, updating = o.update_buffers and model:buffers() ~= nil,
-    buffers = o.buffers or model:buffers() }, Compiled)
+  local updating = o.update_buffers and model:buffers() ~= nil
+  local graphs = graphs_of(model, loss, updating and "updating" or o.mode)
+  return setmetatable({ loss = loss, layer = model.layer, model = model, graphs = graphs,
+    mode = o.mode, seed = o.seed, updating = updating, buffers = o.buffers or model:buffers() },
+    Compiled)
 end
 
 local function rest(shape)
@@ -251,7 +264,7 @@ end
 ---    print(loss(w + 1e-3 * d), loss:gradient(w):dot(d))
 ---@param model swale.Model
 ---@param sample swale.Split|swale.Batch
----@param loss? swale.LossFunction   loss.cross_entropy
+---@param loss? swale.LossFunction   that of its training, else loss.cross_entropy
 ---@param o? { mode?: "train"|"eval" }   "eval": running statistics, no dropout
 ---@return swale.LossOn
 function M.loss_on(model, sample, loss, o)
@@ -259,7 +272,7 @@ function M.loss_on(model, sample, loss, o)
   if type(sample) == "table" and core.type(sample.source) == "source" then
     sample = all_of(sample)
   end
-  return setmetatable({ compiled = M.compile(loss or losses.cross_entropy, model, o),
+  return setmetatable({ compiled = M.compile(loss or model.loss or losses.cross_entropy, model, o),
     batch = check_sample(sample) }, LossOn)
 end
 

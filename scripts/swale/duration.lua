@@ -10,14 +10,16 @@ local UNITS = { "steps", "examples", "epochs" }
 ---@class swale.Duration
 ---@field amount number
 ---@field unit "steps"|"examples"|"epochs"
+---@field factor number|nil    of an interval: each mark is so many times the one before
 local Duration = class.new("duration")
 
 ---@alias swale.Units { steps?: number, examples?: number, epochs?: number }  one of them
 ---@alias swale.DurationLike number|swale.Duration|swale.Units
 
 function Duration:__tostring()
-  local unit = self.amount == 1 and self.unit:sub(1, -2) or self.unit
-  return ("%g %s"):format(self.amount, unit)
+  local unit = self.amount == 1 and not self.factor and self.unit:sub(1, -2) or self.unit
+  if not self.factor then return ("%g %s"):format(self.amount, unit) end
+  return ("%g, %g, … %s"):format(self.amount, self.amount * self.factor, unit)
 end
 
 --- Rounds to a whole number that is within rounding errors: 0.1 * 3 epochs of 10 examples are 3.
@@ -40,6 +42,15 @@ end
 
 local function new(amount, unit)
   return setmetatable({ amount = amount, unit = unit }, Duration)
+end
+
+--- Marks at growing distances are for measurements.
+local function check_even(d, where)
+  if d.factor then
+    errors.misuse("%s: a factor is for measurements; this one is at even distances: { %s = %g }",
+      where, d.unit, d.amount)
+  end
+  return d
 end
 
 local function check_amount(amount, unit, where)
@@ -93,7 +104,7 @@ function M.is_duration(value) return getmetatable(value) == Duration end
 ---@return swale.Duration
 function M.of(value, where)
   where = where or "duration"
-  if M.is_duration(value) then return value end
+  if M.is_duration(value) then return check_even(value, where) end
   if type(value) == "number" then return new(check_amount(value, "epochs", where), "epochs") end
   if type(value) == "table" then return from_table(value, where) end
   errors.misuse("%s: a duration is { steps = }, { examples = } or { epochs = }, or a number of"
@@ -112,9 +123,37 @@ function M.interval(value, where)
   return d
 end
 
----Returns an interval: `sw.every { steps = 5 }`. At least one step or example.
+--- A table of one unit and a factor, apart.
+local function without_factor(value)
+  local rest = {}
+  for key, x in pairs(value) do if key ~= "factor" then rest[key] = x end end
+  return rest, value.factor
+end
+
+---Returns an interval that may have a factor.
 ---@param value swale.DurationLike
+---@param where string   what it is for, in messages
 ---@return swale.Duration
-function M.every(value) return M.interval(value, "every") end
+function M.marks(value, where)
+  if M.is_duration(value) and value.factor then return value end
+  local factor
+  if type(value) == "table" and not M.is_duration(value) then
+    value, factor = without_factor(value)
+  end
+  local d = M.interval(value, where)
+  if factor == nil then return d end
+  if type(factor) ~= "number" or not (factor > 1 and factor < math.huge) then
+    errors.misuse("%s: factor must be a number above 1, not %s", where, errors.shown(factor))
+  end
+  d = new(d.amount, d.unit)
+  d.factor = factor
+  return d
+end
+
+---Returns an interval: marks at even distances, `sw.every { steps = 5 }`, or each so many times the
+---one before: `sw.every { steps = 10, factor = 2 }` is 10, 20, 40, … At least one step or example.
+---@param value swale.DurationLike|{ factor: number }
+---@return swale.Duration
+function M.every(value) return M.marks(value, "every") end
 
 return M

@@ -16,12 +16,14 @@ local M = {}
 ---@field segments swale.Segment[]
 ---@field buffer_segments swale.Segment[]
 ---@field seed integer
+---@field loss swale.LossFunction|nil    of the Trainer that it was given to
 ---@field save function      see swale.model_files, as for the next one
 ---@field load function
 ---@field predict function   see swale.predict
 ---@field state_dict function        see swale.model_state, as for the next one
 ---@field load_state_dict function
-local Model = class.new("model", { fields = { "layer", "segments", "buffer_segments", "seed" } })
+local Model = class.new("model", { fields = { "layer", "segments", "buffer_segments", "seed",
+  "loss" } })
 M.Model = Model
 
 local function fan_of(segment)
@@ -190,7 +192,7 @@ end
 ---The loss on a sample as a function of a weight vector, with its gradient:
 ---`local loss = model:loss_on(data.train:sample(1000))`, then loss(w), loss:gradient(w).
 ---@param sample swale.Split|swale.Batch
----@param loss? swale.LossFunction   loss.cross_entropy
+---@param loss? swale.LossFunction   that of its training, else loss.cross_entropy
 ---@param o? { mode?: "train"|"eval" }   "eval": running statistics, no dropout
 ---@return swale.LossOn
 function Model:loss_on(sample, loss, o)
@@ -209,7 +211,9 @@ end
 ---The same network with weights and buffers of its own.
 ---@return swale.Model
 function Model:clone()
-  return new(self.layer, self.flat:clone(), self.kept and self.kept:clone(), self.seed)
+  local copy = new(self.layer, self.flat:clone(), self.kept and self.kept:clone(), self.seed)
+  copy.loss = self.loss
+  return copy
 end
 
 for _, part in ipairs { "swale.model_files", "swale.model_state", "swale.predict" } do

@@ -109,11 +109,12 @@ function M.new(o)
   local settings = setup.settings(o, optimizer)
   local seed = o.seed or create.default_seed()
   local model = models.of("Trainer", o.model, seed)
+  model.loss = o.loss
   local example = setup.example(o.data, model.layer)
   local graph, eval_graph = compiled(model, o, example)
   local engine = engines.new {
-    model = model, data = o.data, optimizer = optimizer, settings = settings, graph = graph,
-    eval_graph = eval_graph, example = example, batch_norm = o.batch_norm,
+    model = model, data = o.data, loss = o.loss, optimizer = optimizer, settings = settings,
+    graph = graph, eval_graph = eval_graph, example = example, batch_norm = o.batch_norm,
     average = o.average, seed = seed,
     fixed = setup.fixed(o, optimizer, settings, graph, eval_graph.uneven),
     eval_batch = o.eval_batch, record = duration.every(o.record),
@@ -139,6 +140,7 @@ end
 function Trainer:__index(key)
   if methods[key] then return methods[key] end
   local engine = rawget(self, "engine")
+  if key == "model" and engine.measurements.running then return engine.measurements:model() end
   if ENGINE_FIELDS[key] then return engine[key] end
   if key == "average" then return engine.evaluator.average end
   if type(key) == "string" and key:find "^__" then return nil end

@@ -41,7 +41,7 @@ function M.load(kept, saved) kept.length, kept.last = saved.length, saved.last e
 
 ]], dropped = "measure%.travel does not define load" },
     { name = "name in the list", file = "scripts/swale/measurements/init.lua",
-      replace = 'M.NAMES = { "noise_scale" }', text = 'M.NAMES = { "noise_scale", "travel" }',
+      replace = 'M.NAMES = { "distance",', text = 'M.NAMES = { "travel", "distance",',
       dropped = "measure/init%.lua lacks travel" },
     { name = "row in the docs", file = "docs/reference.md", part = "docs",
       after = "| `noise_scale` |", text = [[

@@ -69,6 +69,7 @@ end
 
 function DryLoop.set() end
 function DryLoop.measure() end
+function DryLoop.measure_next() end
 
 ---Returns what the optimizer keeps: nothing, without updates.
 ---@return table<string, swale.Tensor>

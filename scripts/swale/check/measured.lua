@@ -1,16 +1,21 @@
 --- The cost of the measurements of a fit: how often each is made, and the seconds of one.
 local errors = require "swale.errors"
+local marks = require "swale.trainer.marks"
 local progress = require "swale.progress"
 local timing = require "swale.check.timing"
 
 local M = {}
 
---- How often a measurement is due in a plan; nil if unknown.
-local function times(entry, plan, epoch_examples)
+--- How often a measurement is due at the marks of its interval; nil if unknown.
+local function times(entry, fit)
+  local plan, begun, every = fit.plan, fit.begun, entry.times.every
+  if not every then return nil end
   local updates, examples = plan.updates or plan.at_initial, plan.examples or plan.examples_wanted
-  local length = entry.every:examples(epoch_examples)
-  if not length then return updates and updates // entry.every.amount end
-  return examples and examples // length
+  local ended = { step = updates and begun.step + updates,
+    examples = examples and begun.examples + examples }
+  if not ended[every.unit == "steps" and "step" or "examples"] then return nil end
+  local n = begun.epoch_examples
+  return marks.count(every, n, ended) - marks.count(every, n, begun)
 end
 
 --- The seconds of one measurement, and its error, if any.
@@ -21,8 +26,8 @@ local function once(engine, entry, plan)
 end
 
 local function text(entry, n, seconds, fault)
-  local line = ("measure: %s: every %s"):format(entry.name, entry.every)
-  if n then line = line .. (", %d times"):format(n) end
+  local line = ("measure: %s: %s"):format(entry.name, tostring(entry.times))
+  if n then line = line .. (", %d times%s"):format(n, next(entry.times.at) and " or more" or "") end
   if fault then return ("%s; it raises: %s"):format(line, fault) end
   if seconds then line = line .. (", about %.3g ms each"):format(seconds * 1e3) end
   if seconds and n then line = ("%s, %s in all"):format(line, progress.seconds(n * seconds)) end
@@ -36,9 +41,9 @@ end
 function M.lines(fit, timed)
   local lines, engine = {}, fit.engine
   for i, entry in ipairs(engine.measurements.list) do
-    local n, seconds, fault = times(entry, fit.plan, fit.begun.epoch_examples), nil, nil
+    local n, seconds, fault = times(entry, fit), nil, nil
     if timed then seconds, fault = once(engine, entry, fit.plan) end
-    lines[i] = text(entry, n and math.floor(n), seconds, fault)
+    lines[i] = text(entry, n, seconds, fault)
   end
   return lines
 end

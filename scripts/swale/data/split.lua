@@ -94,20 +94,37 @@ local function index_tensor(list)
   return core.tensor(values, "int32")
 end
 
----Some examples, normalised.
----@param index integer[]|swale.Tensor   a list of positions from 1, or an int32 tensor from 0
----@return swale.Tensor x, swale.Tensor? y
-function Split:gather(index)
-  if core.type(index) == "tensor" then return self.source:gather(index) end
-  options.value("gather", "index", index, "list")
+--- An index as the source takes it.
+local function checked_index(self, where, index)
+  if core.type(index) == "tensor" then return index end
+  options.value(where, "index", index, "list")
   for i, position in ipairs(index) do
     if math.type(position) ~= "integer" or position < 1 or position > #self then
-      errors.misuse("gather: position %s (entry %d) is not in 1 … %d", errors.shown(position), i,
+      errors.misuse("%s: position %s (entry %d) is not in 1 … %d", where, errors.shown(position), i,
         #self)
     end
   end
-  return self.source:gather(index_tensor(index))
+  return index_tensor(index)
 end
+
+---Some examples, normalised.
+---@param index integer[]|swale.Tensor   a list of positions from 1, or an int32 tensor from 0
+---@return swale.Tensor x, swale.Tensor? y
+function Split:gather(index) return self.source:gather(checked_index(self, "gather", index)) end
+
+--- A new split of the examples of an index, an int32 tensor from 0.
+local function split_of(self, index)
+  local x, y = self.source:gather(index)
+  local clean_y = self.clean_y and require("swale.data.transform").rows(self.clean_y, index)
+  return M.new { x = x:reshape { #index, table.unpack(self.shape) }, y = y, clean_y = clean_y,
+    classes = self.classes, ignore_index = self.options.ignore_index,
+    shaped = self.options.shaped, vocabulary = self.vocabulary }
+end
+
+---A new split of some examples, normalised.
+---@param index integer[]|swale.Tensor   a list of positions from 1, or an int32 tensor from 0
+---@return swale.Split
+function Split:select(index) return split_of(self, checked_index(self, "select", index)) end
 
 ---A new split of n different examples, drawn at random, normalised. It draws from the stream
 ---"sample", so that sampling does not change a training.
@@ -118,12 +135,7 @@ function Split:sample(n, seed)
   n = options.value("sample", "n", n, "count")
   if n > #self then errors.misuse("sample: asked for %d examples, there are %d", n, #self) end
   local order = core.random(seed or 1, "sample"):permutation(#self)
-  local index = order:narrow(1, 1, n):contiguous()
-  local x, y = self.source:gather(index)
-  local clean_y = self.clean_y and require("swale.data.transform").rows(self.clean_y, index)
-  return M.new { x = x:reshape { n, table.unpack(self.shape) }, y = y, clean_y = clean_y,
-    classes = self.classes, ignore_index = self.options.ignore_index,
-    shaped = self.options.shaped, vocabulary = self.vocabulary }
+  return split_of(self, order:narrow(1, 1, n):contiguous())
 end
 
 --- Returns a function that gives the next count indices in the order of trainings: epoch e is the

@@ -17,7 +17,7 @@ local transform = require "swale.data.transform"
 local M = {}
 
 ---@class swale.SubjectOptions
----@field loss? swale.LossFunction     cross_entropy
+---@field loss? swale.LossFunction     that of the model's training, else cross_entropy
 ---@field weights? swale.Tensor        flat; the model's
 ---@field buffers? swale.Tensor        running statistics, flat; the model's
 ---@field mode? "eval"|"train"         "eval"
@@ -28,7 +28,7 @@ local M = {}
 ---@field batch_size? integer          most examples computed at a time; 4096
 ---@field seed? integer                of what is drawn; 1
 
-local OPTIONS = { loss = { "function", losses.cross_entropy }, weights = "tensor?",
+local OPTIONS = { loss = "function?", weights = "tensor?",
   buffers = "tensor?", mode = { choice = { "eval", "train" }, "eval" },
   weight_decay = { "nonnegative", 0 }, dtype = { choice = { "float32", "float64" } },
   over = "string|function?", batch_size = { "count", 4096 }, seed = { "integer", 1 } }
@@ -135,8 +135,9 @@ function M.of(where, model, sample, o)
   local ranges, selected = chosen(where, o.over, model.segments)
   local dtype = o.dtype or weights:dtype()
   local self = setmetatable({ where = where, model = model, sample = sample, dtype = dtype,
-    compiled = compiled.compile(o.loss, model, { mode = o.mode, seed = o.seed,
-      buffers = o.buffers or model:buffers() and model:buffers():clone() }),
+    compiled = compiled.compile(o.loss or model.loss or losses.cross_entropy, model,
+      { mode = o.mode, seed = o.seed,
+        buffers = o.buffers or model:buffers() and model:buffers():clone() }),
     mode = o.mode, weights = copy_as(weights, dtype), size = size,
     n = #(sample.source or sample.x), weight_decay = o.weight_decay, seed = o.seed,
     most = o.batch_size, ranges = ranges, selected = selected }, Subject)

@@ -2,25 +2,28 @@
 --- user's function by `sw.measurement`. Trainer, state, journal, `swale check` and plots use the
 --- row alone.
 local class = require "swale.class"
-local duration = require "swale.duration"
 local errors = require "swale.errors"
 local options = require "swale.options"
+local times = require "swale.measurements.times"
 local values = require "swale.measurements.values"
 
 local M = {}
 
 --- The files of this folder that hold a row.
-M.NAMES = { "noise_scale" }
+M.NAMES = { "distance", "noise_scale", "weight_norm" }
 
 ---@class swale.MeasurementRow
----@field options table          of swale.options, besides every
+---@field options table          of swale.options, besides every, at and sample; read has them as
+---m.options
 ---@field along? "norms"         made of measured steps, each of which is given to take. Without it
----read is called at the marks of every, with copies (measure.isolated)
----@field estimate? boolean      its values are estimates, pending before the first one
+---read is called at the marks of every, with a swale.Measuring (measurements.isolated)
+---@field estimate? boolean|"signed"   its values are estimates, pending before the first one;
+---signed: of a quantity that can be negative
 ---@field check? fun(m: swale.MeasurementFacts, o: table)    raises if it cannot be measured
 ---@field prepare? fun(m: swale.MeasurementFacts, o: table): any   returns what it keeps
 ---@field take? fun(kept: any, seen: swale.MeasuredStep)     with along: one measured step
----@field read fun(kept: any, m: table): swale.Measured      m: with along the facts, else copies
+---@field read fun(kept: any, m: table): swale.Measured      m: with along the facts, else a
+---swale.Measuring
 ---@field save? fun(kept: any): any       returns plain data for load
 ---@field load? fun(kept: any, saved: any)
 ---@field f? function            of a measurement of the user's own: the function
@@ -45,32 +48,35 @@ M.NAMES = { "noise_scale" }
 -- ------------------------------------------------------------------ measurements of the user's own
 
 ---@class swale.Measurement
----@field every swale.Duration
----@field estimate boolean
+---@field times swale.Times
+---@field estimate boolean|"signed"
+---@field sample integer|swale.Split|nil
 ---@field f fun(m: swale.Measuring): swale.Measured
-local Measurement = class.new("measurement", { fields = { "every", "estimate" } })
+local Measurement = class.new("measurement", { fields = { "times", "estimate", "sample" } })
 
-function Measurement:__tostring() return ("measurement every %s"):format(self.every) end
+function Measurement:__tostring() return "measurement " .. tostring(self.times) end
 
-local OWN = { every = "period", estimate = { "boolean", false } }
+local SAMPLE <const> = "count|Split?"
+local OWN = { every = "any?", at = "string|list?", sample = SAMPLE,
+  estimate = { choice = { false, true, "signed" }, false } }
 
 ---@class swale.MeasurementOptions
 ---@field [1] fun(m: swale.Measuring): swale.Measured
----@field every swale.DurationLike   measured at the marks every, 2 every, …
----@field estimate? boolean          it returns estimates; false
-
----@class swale.Measuring          the argument of the function: copies, made on first use
----@field name string
----@field weights swale.Tensor     the weights now
----@field start swale.Tensor       the weights before the first step
----@field buffers swale.Tensor|nil running statistics of batch norms
----@field state swale.State
+---@field every? swale.DurationLike  measured at the marks every, 2 every, …; with a factor
+---every, every factor, every factor^2, …
+---@field at? string|string[]        and after changes: "start" "batch_size" "lr" "average" "epoch"
+---"end", see swale.measurements.times
+---@field estimate? boolean|"signed"   it returns estimates; signed: that can be negative; false
+---@field sample? integer|swale.Split   m.sample: so many examples of the training set, or a split;
+---1000
 
 ---Makes a measurement from a function of your own. A Trainer calls it at marks beside the training,
 ---records and plots its value, and rules read it:
 ---    measure = { drift = sw.measurement { every = { steps = 50 }, function(m)
 ---      return m.weights:distance(m.start)
 ---    end } }
+---The argument has copies of weights and state, a model with these weights, a sample of the data
+---and random numbers (see swale.Measuring): sw.measure.eigenvalues(m.model, m.sample).
 ---The function returns a number, an estimate, or a table of them by name; rules read it as
 ---`s.drift`. Before the first value that is nan, or with `estimate = true` a pending estimate.
 ---Inside the function what m has and trainer:weights() are copies, math.random and sw.rand draw
@@ -88,7 +94,12 @@ function M.measurement(o)
   end
   for key, value in pairs(o) do if key ~= 1 then named[key] = value end end
   o = options.check("measurement", named, OWN)
-  return setmetatable({ f = f, every = o.every, estimate = o.estimate }, Measurement)
+  local when = times.of("measurement", o.every, o.at)
+  if not when then
+    errors.misuse("measurement: needs every or at: sw.measurement { every = { steps = 50 }, … }")
+  end
+  return setmetatable({ f = f, times = when, estimate = o.estimate, sample = o.sample },
+    Measurement)
 end
 
 local function row_of(own)
@@ -108,21 +119,11 @@ end
 ---@return swale.MeasurementRow
 function M.row(name) return require("swale.measurements." .. name) end
 
---- The interval of a row; along the steps it is a whole number of steps.
-local function interval(where, row, value)
-  local every = duration.interval(value, where .. ": every")
-  if row.along and not (every.unit == "steps" and math.tointeger(every.amount)) then
-    errors.misuse("%s: measured every so many whole steps: sw.every { steps = 5 }, not %s", where,
-      every)
-  end
-  return every
-end
-
 --- Whether it is a table of options, not an interval.
 local function has_options(what, row)
   if type(what) ~= "table" or getmetatable(what) then return false end
   for key in pairs(what) do
-    if key == "every" or row.options[key] then return true end
+    if key == "every" or key == "at" or key == "sample" or row.options[key] then return true end
   end
   return false
 end
@@ -132,14 +133,18 @@ local function registered(where, name, what)
     errors.misuse("measure: %s is a built-in measurement; choose another name for yours:"
       .. " measure = { my_%s = … }", name, name)
   end
-  local row, spec = M.row(name), { every = "any?" }
+  local row, spec = M.row(name), { every = "any?", at = "string|list?" }
+  if not row.along then spec.sample = SAMPLE end
   if not has_options(what, row) then what = { every = what } end
   for key, entry in pairs(row.options) do spec[key] = entry end
   local o = options.check(where, what, spec)
-  if o.every == nil then
-    errors.misuse("%s: needs every: measure = { %s = { every = { steps = 5 }, … } }", where, name)
+  local when = times.of(where, o.every, o.at)
+  if not when then
+    errors.misuse("%s: needs every or at: measure = { %s = { every = { steps = 5 }, … } }", where,
+      name)
   end
-  return row, o, interval(where, row, o.every)
+  o.every, o.at = nil, nil
+  return row, o, row.along and times.check_steps(where, when) or when
 end
 
 --- Raises for a name that the state or the record uses already.
@@ -161,11 +166,11 @@ local function unknown(name)
     table.concat(M.NAMES, ", "))
 end
 
----Returns row, options and interval of an entry of `measure`. Raises for an invalid one.
+---Returns row, options and times of an entry of `measure`. Raises for an invalid one.
 ---@param name any
----@param what any                 how often; options with every; or a swale.Measurement
+---@param what any                 how often; options with every or at; or a swale.Measurement
 ---@param taken table<string, boolean>   names that a measurement of the user's own cannot have
----@return swale.MeasurementRow row, table options, swale.Duration every
+---@return swale.MeasurementRow row, table options, swale.Times times
 function M.asked(name, what, taken)
   local where = "measure: " .. tostring(name)
   if M.is_registered(name) then return registered(where, name, what) end
@@ -175,7 +180,7 @@ function M.asked(name, what, taken)
       errors.shown(name))
   end
   check_name(where, name, taken)
-  return row_of(what), {}, what.every
+  return row_of(what), { sample = what.sample }, what.times
 end
 
 return M

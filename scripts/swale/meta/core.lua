@@ -550,6 +550,9 @@ function Loop:set(name, value) end
 ---Steps every, 2 every, … run the measured program, whose norms are kept: the last LOOP_NORMS.
 ---@param every integer             steps; 0: never
 function Loop:measure(every) end
+
+---The coming step runs the measured program, too.
+function Loop:measure_next() end
 ---Measurement i, from 1; nil: not made yet, or not kept any more.
 ---@param i integer
 ---@return integer|nil step, integer batch, number sum_sumsq, number grad_sumsq    sums over the batch of |g_i|^2; |g|^2 of their mean

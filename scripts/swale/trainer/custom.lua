@@ -169,6 +169,7 @@ function Loop:take_mean() return self.inner:take_mean() end
 function Loop:norms(i) return self.inner:norms(i) end
 ---@param every integer
 function Loop:measure(every) self.inner:measure(every) end
+function Loop:measure_next() self.inner:measure_next() end
 ---@return true|nil sound, string? message, string? code
 function Loop:check() return self.inner:check() end
 ---@return string|nil

@@ -18,6 +18,7 @@ local M = {}
 ---@field trainer swale.Trainer
 ---@field runner swale.Runner
 ---@field model swale.Model
+---@field loss swale.LossFunction
 ---@field weights swale.Tensor
 ---@field buffers swale.Tensor|nil   running statistics of the last weights
 ---@field data table
@@ -62,12 +63,14 @@ local function add_state(self)
   self.state = states.new(measured)
   self.state.epoch_examples = self.fixed.subset and #self.fixed.subset or #self.data.train.source
   self.measurements = measurements.new(measured, { state = self.state, weights = self.weights,
-    buffers = self.buffers, graph = self.graph, uneven = self.eval_graph.uneven,
-    order = self.fixed.order, seed = self.seed, epoch_examples = self.state.epoch_examples })
+    buffers = self.buffers, model = self.model, loss = self.loss, train = self.data.train,
+    subset = self.fixed.subset, seed = self.seed, graph = self.graph,
+    uneven = self.eval_graph.uneven, order = self.fixed.order,
+    epoch_examples = self.state.epoch_examples })
 end
 
----@param o table      model, data, optimizer, settings, graph, eval_graph, example, batch_norm,
----average, seed, fixed, eval_batch, record
+---@param o table      model, data, loss, optimizer, settings, graph, eval_graph, example,
+---batch_norm, average, seed, fixed, eval_batch, record
 ---@param runner? swale.Runner   the current one
 ---@return swale.Engine
 function M.new(o, runner)
@@ -123,22 +126,24 @@ function Engine:set(name, value)
   self:pace()
 end
 
----Adds a measurement, or changes the interval of one.
+---Adds a measurement, or changes when one is made.
 ---@param name string
 ---@param what any      as Trainer's `measure` has it
 function Engine:measure(name, what)
   self.measurements:refuse "Trainer:measure"
-  local before = self.measurements:period()
+  local before = self.measurements:has_along()
   local entry = self.measurements:ask(name, what)
   if not entry.row.along or not self.loop then return end
-  if before > 0 then return self.measurements:attach(self.loop) end
+  if before then return self.measurements:attach(self.loop) end
   self.loop, self.rules = nil, nil
 end
 
----Decides whether each step is made alone, because a rule, a hook or the record needs it.
+---Decides whether each step is made alone, because a rule, a hook, a measurement or the record
+---needs it.
 function Engine:pace()
   local watched = self.journal and self.journal.run or #self.hooks.batch_size > 0
-  self.stepwise = self.rules and #self.rules > 0 or #self.hooks.step > 0
+  local followed = self.measurements:follows "lr" or self.measurements:follows "batch_size"
+  self.stepwise = self.rules and #self.rules > 0 or #self.hooks.step > 0 or followed
     or watched and type(self.settings.batch_size) ~= "number" or self.until_ ~= nil
 end
 

@@ -24,6 +24,31 @@ local function end_epoch(fit)
   hooks.call(fit.hooks.epoch, s, fit.trainer, line)
 end
 
+--- Records the value or the error of a measurement; the first error is printed, too.
+local function measure(fit, entry, change)
+  local line = fit.measurements:make(entry, change)
+  if not line then return end
+  fit.journal:event("measurement", fit.state, line)
+  if not line.error or entry.failed then return end
+  entry.failed = true
+  fit.journal:say(("measurement %s at step %d: %s; the training goes on"):format(entry.name,
+    fit.state.step, line.error))
+end
+
+---Makes the measurements that follow a change; those along measured steps take the coming one.
+---@param fit swale.Fit
+---@param change string
+function M.changed(fit, change)
+  for _, entry in ipairs(fit.measurements.list) do
+    local follows = entry.times.at[change]
+    if follows and entry.row.along then
+      fit.measurements:want(entry, fit.loop)
+    elseif follows then
+      measure(fit, entry, change)
+    end
+  end
+end
+
 --- Whether a mark is after an average's start. If their scales differ, the position decides.
 local function is_after_start(average, at, s)
   local start, n = average.start, s.epoch_examples
@@ -47,17 +72,8 @@ local function capture(fit, entry, at)
   local line = { n = average.count }
   if entry.name ~= averaging.UNNAMED then line.average = entry.name end
   if is_recorded(average) then fit.journal:event("capture", s, line) end
+  if average.count == 1 then M.changed(fit, "average") end
   hooks.call(fit.hooks.capture, s, fit.trainer, line)
-end
-
---- Records the value or the error of a measurement; the first error is printed, too.
-local function measure(fit, entry)
-  local line = fit.measurements:make(entry)
-  fit.journal:event("measurement", fit.state, line)
-  if not line.error or entry.failed then return end
-  entry.failed = true
-  fit.journal:say(("measurement %s at step %d: %s; the training goes on"):format(entry.name,
-    fit.state.step, line.error))
 end
 
 local function record(fit)
@@ -69,28 +85,39 @@ local function wants_epochs(fit)
   return fit.journal.run or fit.evaluator.data.valid or #fit.hooks.epoch > 0
 end
 
+--- Adds the marks of a measurement. Along measured steps the loop follows even distances by itself,
+--- and is asked for a mark with a factor by the step before it.
+local function add_measurement(fit, entry, add)
+  local every, along = entry.times.every, entry.row.along
+  if along and every and every.factor then
+    add(every, function() fit.measurements:want(entry, fit.loop) end, 1)
+  elseif every and not along then
+    add(every, function() measure(fit, entry) end)
+  end
+end
+
 ---Returns the marks of a fit, in the order in which they fire at one position: captures and
 ---measurements before the end of the epoch, which evaluates and records them.
 ---@param fit swale.Fit
 ---@return swale.Mark[]
 function M.plan(fit)
   local s, list = fit.state, {}
-  local function add(every, f)
-    list[#list + 1] = marks.repeating(every, s.epoch_examples, s, f)
+  local function add(every, f, ahead)
+    list[#list + 1] = marks.repeating(every, s.epoch_examples, s, f, ahead)
   end
   for _, entry in ipairs(fit.evaluator.averages) do
     add(entry.average.every, function(at) capture(fit, entry, at) end)
   end
-  for _, entry in ipairs(fit.measurements:called()) do
-    add(entry.every, function() measure(fit, entry) end)
-  end
+  for _, entry in ipairs(fit.measurements.list) do add_measurement(fit, entry, add) end
+  local epoch = duration.of { epochs = 1 }
+  if fit.measurements:follows "epoch" then add(epoch, function() M.changed(fit, "epoch") end) end
   if fit.journal.run then add(fit.record, function() record(fit) end) end
-  if wants_epochs(fit) then add(duration.of { epochs = 1 }, function() end_epoch(fit) end) end
+  if wants_epochs(fit) then add(epoch, function() end_epoch(fit) end) end
   list[#list + 1] = fit.target
   return list
 end
 
----Records that the batch size of the last step differs from the one before.
+---Records that the batch size of the last step differs from the one before, and measures.
 ---@param fit swale.Fit
 ---@param from integer
 function M.batch_changed(fit, from)
@@ -98,6 +125,7 @@ function M.batch_changed(fit, from)
   local line = { from = from, to = s.batch_size }
   fit.journal:step(s, fit.loop)
   fit.journal:event("batch_size", s, line)
+  M.changed(fit, "batch_size")
   hooks.call(fit.hooks.batch_size, s, fit.trainer, line)
 end
 

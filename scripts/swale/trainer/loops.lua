@@ -13,7 +13,7 @@ end
 
 --- The options of a loop: programs, data, what was fixed when the trainer was made, the optimizer.
 local function options(engine, weights, buffers)
-  local measured = engine.measurements:period() > 0 and program(engine, "measured") or nil
+  local measured = engine.measurements:has_along() and program(engine, "measured") or nil
   local o = { program = program(engine, "train"), measured = measured, weights = weights,
     buffers = buffers, source = engine.data.train.source, seed = engine.seed }
   for key, value in pairs(engine.fixed) do o[key] = value end

@@ -4,26 +4,68 @@ local M = {}
 
 ---@class swale.Mark
 ---@field scale "step"|"examples"
----@field every number      between marks; infinite: there is only one
----@field at number         the next one
----@field count integer     its number: at = count * every
+---@field every number      the first one, and between marks; infinite: there is only one
+---@field factor number|nil   each mark is so many times the one before: every factor^(count - 1)
+---@field ahead integer      fires so many steps before the mark
+---@field at number         where it fires next
+---@field count integer     the number of that mark, from 1
 ---@field fire fun(at: number)
 
 ---@class swale.Goal
 ---@field scale "step"|"examples"
 ---@field at number
 
----Returns marks at every, 2 every, …, those after the state's position.
+--- Marks up to a position.
+local function passed(mark, x)
+  if not mark.factor then return math.floor(x / mark.every + 1e-9) end
+  if x < mark.every * (1 - 1e-9) then return 0 end
+  return math.floor(math.log(x / mark.every) / math.log(mark.factor) + 1e-9) + 1
+end
+
+local function position_of(mark, count)
+  local at = mark.factor and mark.every * mark.factor ^ (count - 1) or count * mark.every
+  return mark.ahead > 0 and math.ceil(at - 1e-6) - mark.ahead or at
+end
+
+local function of(every, epoch_examples)
+  return { scale = every.unit == "steps" and "step" or "examples", factor = every.factor,
+    every = every:examples(epoch_examples) or every.amount, ahead = 0 }
+end
+
+--- The first mark that fires after the state's position.
+local function find_next(mark, s)
+  local x = s[mark.scale]
+  mark.count = math.max(mark.count or 0, passed(mark, x + mark.ahead)) + 1
+  mark.at = position_of(mark, mark.count)
+  while mark.at <= x do -- growing by less than a step
+    mark.count = mark.count + 1
+    mark.at = position_of(mark, mark.count)
+  end
+end
+
+---Returns marks at every, 2 every, …, those after the state's position; with a factor at every,
+---every factor, every factor^2, …
 ---@param every swale.Duration
 ---@param epoch_examples integer
 ---@param s swale.State
 ---@param fire fun(at: number)
+---@param ahead? integer     fires so many steps before each mark, which is in steps; 0
 ---@return swale.Mark
-function M.repeating(every, epoch_examples, s, fire)
-  local scale = every.unit == "steps" and "step" or "examples"
-  local length = every:examples(epoch_examples) or every.amount
-  local count = math.floor(s[scale] / length + 1e-9) + 1
-  return { scale = scale, every = length, count = count, at = count * length, fire = fire }
+function M.repeating(every, epoch_examples, s, fire, ahead)
+  local mark = of(every, epoch_examples)
+  mark.ahead, mark.fire = ahead or 0, fire
+  find_next(mark, s)
+  return mark
+end
+
+---Returns how many marks are passed at a position.
+---@param every swale.Duration
+---@param epoch_examples integer
+---@param s { step: integer, examples: integer }
+---@return integer
+function M.count(every, epoch_examples, s)
+  local mark = of(every, epoch_examples)
+  return passed(mark, s[mark.scale])
 end
 
 ---Returns a single mark.
@@ -32,7 +74,7 @@ end
 ---@param fire fun(at: number)
 ---@return swale.Mark
 function M.once(scale, at, fire)
-  return { scale = scale, every = math.huge, count = 1, at = at, fire = fire }
+  return { scale = scale, every = math.huge, ahead = 0, count = 1, at = at, fire = fire }
 end
 
 ---Returns where a fit ends. Its length counts from the end of the fit before if that was reached,
@@ -58,8 +100,7 @@ local function move_on(mark, s)
   if mark.every == math.huge then
     mark.at = math.huge
   else
-    mark.count = math.max(mark.count, math.floor(s[mark.scale] / mark.every + 1e-9)) + 1
-    mark.at = mark.count * mark.every
+    find_next(mark, s)
   end
 end
 

@@ -1,9 +1,12 @@
 --- The measurements of one trainer: when they are due, what they keep, their values in the state.
 --- The rows come from swale.measurements; nothing here depends on their names.
+local copies = require "swale.copies"
 local core = require "swale.core"
 local errors = require "swale.errors"
 local estimate = require "swale.estimate"
+local given = require "swale.measurements.given"
 local isolated = require "swale.measurements.isolated"
+local marks = require "swale.trainer.marks"
 local measure = require "swale.measurements"
 local states = require "swale.trainer.state"
 local values = require "swale.measurements.values"
@@ -14,32 +17,35 @@ local M = {}
 ---@field name string
 ---@field row swale.MeasurementRow
 ---@field options table
----@field every swale.Duration
+---@field times swale.Times
 ---@field facts swale.MeasurementFacts
 ---@field kept any               what the row's prepare gave
+---@field sample swale.Split|nil    drawn on first use
 ---@field calls integer          of read
+---@field step integer|nil       where it was made last; along measured steps: that was asked for
 ---@field failed boolean         an error of it was printed
 
 ---@class swale.Measurements
 ---@field list swale.AskedMeasurement[]     in the order of their names
 ---@field by_name table<string, swale.AskedMeasurement>   shared with the state, which has them
 ---@field running string|nil     the measurement that is being made
----@field start swale.Tensor|nil the weights before the first step, kept for those that are called
+---@field o swale.MeasuredTraining  with start, if any is called; and what facts_of reads
+---@field rate table             the last rate and its change, while a measurement follows jumps
 ---@field most_steps integer     that the loop may go before read is called again
 ---@field taken integer          measured steps of the loop that were given to take
 local Measurements = {}
 Measurements.__index = Measurements
 
 ---@param by_name table   empty; the state's
----@param o table         state, weights, buffers, graph, uneven, order, epoch_examples, seed
+---@param o table         swale.MeasuredTraining and graph, uneven, order, epoch_examples
 ---@return swale.Measurements
 function M.new(by_name, o)
   return setmetatable({ list = {}, by_name = by_name, o = o, taken = 0, seen = {},
-    most_steps = math.maxinteger }, Measurements)
+    rate = {}, most_steps = math.maxinteger }, Measurements)
 end
 
 --- Columns of the lines with values.
-local COLUMNS <const> = { "kind", "name", "seconds", "error" }
+local COLUMNS <const> = { "kind", "name", "at", "seconds", "error" }
 
 --- Names that the state or the record uses.
 local function taken_names()
@@ -62,7 +68,7 @@ local function same_row(a, b)
 end
 
 local function same_options(a, b)
-  for key, value in pairs(a) do if key ~= "every" and b[key] ~= value then return false end end
+  for key, value in pairs(a) do if b[key] ~= value then return false end end
   return true
 end
 
@@ -76,30 +82,31 @@ end
 
 --- The value in the state before the first measurement.
 local function blank(entry)
-  if not entry.row.estimate then return 0 / 0 end
-  return estimate.new():because "nothing was measured yet"
+  local kind = entry.row.estimate
+  if not kind then return core.NAN end
+  return estimate.new({ signed = kind == "signed" }):because "nothing was measured yet"
 end
 
 --- The programs that measure, and the weights before the first step, are made before it.
 local function begin(self, row)
   local begun = (rawget(self.o.state, "step") or 0) > 0
-  if row.along and self:period() == 0 and begun then
+  if row.along and not self:has_along() and begun then
     errors.misuse "Trainer:measure: ask before the first step: the programs are made for it"
-  elseif not row.along and not self.start then
+  elseif not row.along and not self.o.start then
     if begun then
       errors.misuse "Trainer:measure: ask before the first step: m.start is the weights before it"
     end
-    self.start = self.o.weights:clone()
+    self.o.start = self.o.weights:clone()
   end
 end
 
----Adds a measurement, or changes the interval of one, which keeps its value. Nothing is changed if
+---Adds a measurement, or changes when one is made, which keeps its value. Nothing is changed if
 ---it raises.
 ---@param name string
 ---@param what any    as Trainer's `measure` has it
 ---@return swale.AskedMeasurement
 function Measurements:ask(name, what)
-  local row, options, every = measure.asked(name, what, taken_names())
+  local row, options, times = measure.asked(name, what, taken_names())
   local facts, entry = facts_of(self, name), self.by_name[name]
   if row.check then row.check(facts, options) end
   local anew = not entry or not same_row(row, entry.row)
@@ -107,9 +114,9 @@ function Measurements:ask(name, what)
   local kept = anew and row.prepare and row.prepare(facts, options) or nil
   begin(self, row)
   entry = entry or add_entry(self, name)
-  entry.row, entry.options, entry.every, entry.facts = row, options, every, facts
+  entry.row, entry.options, entry.times, entry.facts = row, options, times, facts
   if anew then
-    entry.kept = kept
+    entry.kept, entry.sample, entry.step = kept, nil, nil
     self.o.state[name] = blank(entry)
   end
   return entry
@@ -122,29 +129,60 @@ local function gcd(a, b)
   return a
 end
 
----Steps between two that the loop measures; 0: it measures none.
----@return integer
-function Measurements:period()
-  local period = 0
+---@return boolean
+function Measurements:has_along()
+  for _, entry in ipairs(self.list) do if entry.row.along then return true end end
+  return false
+end
+
+--- Steps between two that the loop measures by itself; 0: none. Marks with a factor and changes ask
+--- for the coming step each time.
+local function period(self)
+  local found = 0
   for _, entry in ipairs(self.list) do
-    if entry.row.along then period = gcd(math.tointeger(entry.every.amount), period) end
+    local every = entry.row.along and entry.times.every
+    if every and not every.factor then found = gcd(math.tointeger(every.amount), found) end
   end
-  return period
+  return found
 end
 
 ---Sets which steps the loop measures.
 ---@param loop swale.Loop|swale.CustomLoop
 function Measurements:attach(loop)
-  local period = self:period()
-  self.most_steps = period > 0 and core.LOOP_NORMS * period or math.maxinteger
+  local steps = period(self)
+  -- one more may be asked for: the ring has room for it
+  self.most_steps = steps > 0 and (core.LOOP_NORMS - 1) * steps or math.maxinteger
   self.taken = loop:state({}).measurements
-  if period > 0 then loop:measure(period) end
+  if self:has_along() then loop:measure(steps) end
+end
+
+---Asks for the coming step.
+---@param entry swale.AskedMeasurement   along measured steps
+---@param loop swale.Loop|swale.CustomLoop
+function Measurements:want(entry, loop)
+  entry.step = rawget(self.o.state, "step") + 1
+  loop:measure_next()
+end
+
+local function is_for(entry, step)
+  if not entry.row.along then return false end
+  local every, n = entry.times.every, entry.facts.epoch_examples
+  if entry.step == step then return true end
+  return every and marks.count(every, n, { step = step })
+    > marks.count(every, n, { step = step - 1 })
+end
+
+---Asks again for the coming step, where the fit before did, and where it is the first mark.
+---@param loop swale.Loop|swale.CustomLoop
+function Measurements:begin_fit(loop)
+  local coming = rawget(self.o.state, "step") + 1
+  for _, entry in ipairs(self.list) do if is_for(entry, coming) then loop:measure_next() end end
 end
 
 local function take(self)
   local seen = self.seen
   for _, entry in ipairs(self.list) do
-    if entry.row.along and seen.step % entry.every.amount == 0 then
+    if is_for(entry, seen.step) then
       entry.row.take(entry.kept, seen)
       entry.calls = entry.calls + 1
     end
@@ -178,28 +216,54 @@ end
 
 -- ------------------------------------------------------------------ at marks of their own
 
+--- The trained vectors, which a script can reach: through the model that it gave to the trainer,
+--- through a view.
+local function trained(o) return { o.weights, o.buffers } end
+
+local function remember(self)
+  self.before = self.before or {}
+  for i, vector in ipairs(trained(self.o)) do
+    self.before[i] = copies.tensor(vector, self.before[i])
+  end
+end
+
+--- Puts back what the measurement wrote into; returns whether it did.
+local function put_back(self)
+  local wrote = false
+  for i, vector in ipairs(trained(self.o)) do
+    if vector:distance(self.before[i]) ~= 0 then wrote = true end
+    vector:copy(self.before[i])
+  end
+  return wrote
+end
+
 ---Calls a measurement apart from the run; its trainer cannot be changed meanwhile.
 ---@param entry swale.AskedMeasurement
 ---@param n integer         the number of the call
 ---@return boolean ok, any value, number seconds    value: what was measured, or the error
 function Measurements:call(entry, n)
-  local o = self.o
   self.running = entry.name
-  local intact, ok, value, seconds = pcall(isolated.call, entry.name, entry.row.read, entry.kept, {
-    weights = o.weights, start = self.start, buffers = o.buffers, state = o.state, seed = o.seed,
-    n = n })
+  remember(self)
+  local intact, ok, value, seconds = pcall(isolated.call, entry, self.o, n)
   self.running = nil
+  if put_back(self) and intact and ok then
+    ok, value = false, "it wrote into the weights of its training, which are as before; m.weights"
+      .. " is a copy"
+  end
   if not intact then error(ok, 0) end
   return ok, value, seconds
 end
 
----Makes a measurement that is due, and puts its value into the state.
+---Makes a measurement that is due, once at a step, and puts its value into the state.
 ---@param entry swale.AskedMeasurement
----@return table line       of the record: columns and seconds, or error, its text
-function Measurements:make(entry)
-  entry.calls = entry.calls + 1
+---@param change? string    after which it is made
+---@return table|nil line       of the record: columns and seconds, or error, its text
+function Measurements:make(entry, change)
+  local step = rawget(self.o.state, "step")
+  if entry.step == step then return nil end
+  entry.calls, entry.step = entry.calls + 1, step
   local ok, value, seconds = self:call(entry, entry.calls)
-  local line = { name = entry.name, seconds = seconds }
+  local line = { name = entry.name, seconds = seconds, at = change }
   if ok then
     self.o.state[entry.name] = values.copy(value)
     values.add_columns(line, entry.name, value)
@@ -209,15 +273,35 @@ function Measurements:make(entry)
   return line
 end
 
----Returns the measurements that are called at marks of their own.
----@return swale.AskedMeasurement[]
-function Measurements:called()
-  local list = {}
-  for _, entry in ipairs(self.list) do
-    if not entry.row.along then list[#list + 1] = entry end
-  end
-  return list
+-- ------------------------------------------------------------------ changes
+
+---Whether a measurement follows a change.
+---@param change string
+---@return boolean
+function Measurements:follows(change)
+  for _, entry in ipairs(self.list) do if entry.times.at[change] then return true end end
+  return false
 end
+
+---Takes the rate of an update; returns whether it jumped: by more than a twentieth, and by five
+---times its change before. So the drops and restarts of a schedule are jumps; the steps of a
+---warm-up and of a decay are not.
+---@param lr number
+---@return boolean
+function Measurements:jumped(lr)
+  local rate = self.rate
+  local last, before = rate.last, rate.change
+  rate.last = lr
+  if not last then return false end
+  rate.change = math.abs(lr - last)
+  return before ~= nil and rate.change > 0.05 * math.max(lr, last) and rate.change > 5 * before
+end
+
+-- ------------------------------------------------------------------ protection
+
+---The model that measurements are given, with the present weights.
+---@return swale.Model
+function Measurements:model() return given.model(self.o) end
 
 ---Raises while a measurement is being made.
 ---@param where string
@@ -234,17 +318,18 @@ end
 function Measurements:state()
   local found = {}
   for _, entry in ipairs(self.list) do
-    found[entry.name] = { calls = entry.calls, failed = entry.failed,
+    found[entry.name] = { calls = entry.calls, failed = entry.failed, step = entry.step,
       value = values.copy(self.o.state[entry.name]),
       kept = entry.row.save and entry.row.save(entry.kept) }
   end
-  return { values = found, start = self.start and self.start:clone() }
+  return { values = found, rate = copies.deep(self.rate), start = copies.tensor(self.o.start) }
 end
 
 local function restore_one(self, entry, saved)
   local row = entry.row
   entry.kept = row.prepare and row.prepare(entry.facts, entry.options)
   entry.calls, entry.failed = saved and saved.calls or 0, saved ~= nil and saved.failed
+  entry.step = saved and saved.step
   if saved and row.load then row.load(entry.kept, saved.kept) end
   self.o.state[entry.name] = saved and values.copy(saved.value) or blank(entry)
 end
@@ -252,11 +337,11 @@ end
 ---Restores what state returned; nil: measurements start again.
 ---@param saved table|nil
 function Measurements:restore(saved)
-  self.taken = 0
+  self.taken, self.rate = 0, saved and copies.deep(saved.rate) or {}
   for _, entry in ipairs(self.list) do
     restore_one(self, entry, saved and saved.values[entry.name])
   end
-  if saved and saved.start and self.start then self.start:copy(saved.start) end
+  if saved and saved.start and self.o.start then self.o.start:copy(saved.start) end
 end
 
 return M

@@ -100,6 +100,7 @@ end
 --- Makes single steps, up to one of the two positions, or until a rule is replaced or the fit is
 --- stopped. This loop is the cost of rules and hooks in Lua: it reads only what may have changed.
 local function walk(self, fit, next_step, next_examples)
+  local jumps = self.measurements:follows "lr" and self.measurements
   local s, on_step, trainer, rules = self.state, self.hooks.step, self.trainer, self.rules
   local step, ask, mem = hyper.stepper(self.loop, rules), hyper.asker(rules)
   repeat
@@ -109,6 +110,7 @@ local function walk(self, fit, next_step, next_examples)
     s.grad_norm, s.lr, s.batch_size = norm, lr, batch
     if news then read_rest(self, s) end
     if batch ~= self.last_batch then note_batch(self, fit, batch) end
+    if jumps and jumps:jumped(lr) then events.changed(fit, "lr") end
     for i = 1, #on_step do
       local value = on_step[i](s, trainer)
       if value ~= nil then hooks.refuse(on_step[i], value) end
@@ -145,10 +147,13 @@ local function run_to(self, fit)
   scan.fit(self, fit.state, fit.goal)
   self.goal = fit.goal
   self:pace()
+  self.measurements:begin_fit(fit.loop)
+  if fit.state.step == 0 then events.changed(fit, "start") end
   drive(self, fit, events.plan(fit))
   faults.check(fit)
   fit.journal:step(fit.state, fit.loop)
   if self.stopped then fit.journal:event("stop", fit.state, { reason = self.stopped }) end
+  events.changed(fit, "end")
   fit.journal:conclude(fit.loop, fit.goal)
   hooks.call(self.hooks["end"], fit.state, self.trainer)
   diagnose(fit.journal)
