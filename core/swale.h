@@ -29,6 +29,7 @@ extern "C" {
 #include "train/schedule.h"
 #include "train/source.h"
 
+#include "measure/arpack.h"
 #include "measure/distribution.h"
 #include "measure/fieller.h"
 #include "measure/noise.h"

@@ -7,6 +7,8 @@ local errors = require "swale.errors"
 local options = require "swale.options"
 
 ---@class swale.linalg
+---@field eigsh fun(product: function, n: integer, o?: swale.EigshOptions): swale.Tensor,
+---swale.Tensor, swale.EigshInfo
 local M = {}
 
 ---Eigenvalues, ascending, and eigenvectors, the columns of the second result:
@@ -84,11 +86,14 @@ end
 ---@return swale.Tensor s       singular values of a
 function M.lstsq(a, b) return core.lstsq(a, b) end
 
+M.eigsh = require("swale.eigsh").eigsh
+
 local ONE, TWO = "a: tensor", "a: tensor, b: tensor"
 arguments.check_all(M, "linalg", {
   eigh = ONE, eigvalsh = ONE, svd = ONE, qr = ONE, cholesky = ONE, slogdet = ONE,
   solve = TWO, lstsq = TWO, solve_triangular = "a: tensor, b: tensor, o: table?",
   eigh_tridiagonal = "diagonal: tensor, beside: tensor",
+  eigsh = "product: function, n: count, o: table?",
 })
 
 return M

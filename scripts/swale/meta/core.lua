@@ -305,7 +305,7 @@ function core.extend(class, methods) end
 ---@param f fun(class: string, key: any, methods: table<string, function>)
 function core.on_missing(f) end
 ---@param value any
----@return "tensor"|"node"|"graph"|"program"|"loop"|"source"|"average"|"noise"|"schedule"|"random"|nil
+---@return "tensor"|"node"|"graph"|"program"|"loop"|"source"|"average"|"noise"|"schedule"|"random"|"arpack"|nil
 function core.type(value) end
 
 -- ------------------------------------------------------------------ linear algebra
@@ -354,6 +354,30 @@ function core.solve_triangular(a, b, upper) end
 ---@return integer rank
 ---@return swale.Tensor s
 function core.lstsq(a, b) end
+
+---@class swale.Arpack              a few eigenpairs of a symmetric matrix, in float64
+local Arpack = {}
+---@class swale.ArpackOptions
+---@field k? integer                1
+---@field which? "largest"|"smallest"|"both"|"magnitude"
+---@field basis? integer            Lanczos vectors; 2 k + 1, at least 20, at most n
+---@field restarts? integer         300
+---@field tolerance? number         of an error bound, relative; 0: epsilon
+---ARPACK has static memory: a process runs one solve at a time, until it is closed or collected.
+---@param n integer
+---@param start swale.Tensor        (n), float64
+---@param o? swale.ArpackOptions
+---@return swale.Arpack|nil solver, string? why, string? code      nil: EUNSUPPORTED, no ARPACK
+function core.arpack(n, start, o) end
+---@return swale.Tensor|nil x       to be multiplied; nil: done, or a fault
+---@return swale.Tensor|string|nil y    the product is to be written here before the next step
+---@return string? code             ENAN: the product is not finite
+function Arpack:step() end
+---@return swale.Tensor values      (m), ascending: those that converged
+---@return swale.Tensor vectors     (m, n), rows of norm 1
+function Arpack:result() end
+---@return integer
+function Arpack:products() end
 
 ---@class swale.Program
 local Program = {}
