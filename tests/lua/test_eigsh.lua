@@ -67,7 +67,8 @@ function TestEigsh:test_which()
   end
 end
 
---- Each eigenvalue lies within its residual of one of A: the interval that is claimed.
+--- Within its residual of each value there is an eigenvalue of A: the interval that is claimed. At a
+--- strict tolerance they are the largest ones.
 function TestEigsh:test_residuals_bound_the_error()
   local n = 120
   local a = sw.randn({ n, n }, "float64", sw.random(3, "a"))
@@ -77,8 +78,9 @@ function TestEigsh:test_residuals_bound_the_error()
     local w, _, info = eigsh(function(x) return a:matmul(x:reshape { n, 1 }):reshape { n } end, n,
       { k = 5, tolerance = 10 ^ -tolerance })
     for i = 1, 5 do
-      local off = math.abs(w[i] - exact[n - 5 + i])
+      local off = (exact - w[i]):abs():min():item()
       lu.assert_true(off <= info.residuals[i] + n * EPSILON * exact[n], off)
+      if tolerance == 6 then near(w[i], exact[n - 5 + i], 1e-5 * exact[n]) end
     end
   end
 end
