@@ -19,6 +19,7 @@ require("swale.locale").keep_the_point()
 ---@field ops swale.ops
 ---@field linalg swale.linalg
 ---@field measure swale.measure
+---@field stats swale.stats
 ---@field Trainer fun(o: swale.TrainerOptions): swale.Trainer
 ---@field experiment fun(o: table): swale.Experiment
 ---@field choice fun(choices: any[]): table
@@ -56,7 +57,7 @@ require "swale.ops" -- the methods of tensors and nodes
 
 local MODULES = { nn = true, loss = true, optim = true, schedule = true, average = true,
   data = true, ops = true, zoo = true, measure = true,
-  linalg = true }
+  linalg = true, stats = true }
 
 local PARTS = {
   Trainer = { "swale.trainer", "new" },

@@ -1,0 +1,119 @@
+--- The bootstrap: intervals of anything that is computed from independent units.
+local core = require "swale.core"
+local errors = require "swale.errors"
+local estimate = require "swale.estimate"
+local options = require "swale.options"
+
+local M = {}
+
+local SPEC = { draws = { "count", 1000 }, level = { "positive", 0.95 }, seed = { "integer", 1 },
+  target = "string?", signed = { "boolean", true } }
+
+local LEAST_UNITS = 2
+
+--- The share of draws to leave out at each end. That of a percentile interval is (1 - level) / 2;
+--- here z is t sqrt(n / (n - 1)), since few units vary less than what they were drawn from
+--- (Hesterberg 2015, section 5.3).
+local function tail(n, level)
+  local t = core.student_quantile(0.5 + level / 2, n - 1) * math.sqrt(n / (n - 1))
+  return core.normal_cdf(-t)
+end
+
+--- The order statistic of share p, so that at most p of the draws lie below it; -inf if there are
+--- too few draws to tell. A draw without a value counts as an extreme one.
+local function lower_end(sorted, failed, p)
+  local k = math.floor(p * (#sorted + failed + 1)) - failed
+  return k < 1 and -math.huge or sorted[math.min(k, #sorted)]
+end
+
+local function upper_end(sorted, failed, p)
+  local k = #sorted + 1 - (math.floor(p * (#sorted + failed + 1)) - failed)
+  return k > #sorted and math.huge or sorted[math.max(k, 1)]
+end
+
+local function reason(low, high, failed, draws)
+  if low > -math.huge and high < math.huge then return nil end
+  return failed > 0 and ("%d of %d draws have no value"):format(failed, draws)
+    or "draws reach any limit"
+end
+
+--- The estimate of one quantity from its value and its draws.
+local function summary(value, draws, n, o)
+  local sorted, failed = {}, 0
+  for _, x in ipairs(draws) do
+    if x == x then sorted[#sorted + 1] = x else failed = failed + 1 end
+  end
+  table.sort(sorted)
+  local p = tail(n, o.level)
+  local low, high = lower_end(sorted, failed, p), upper_end(sorted, failed, p)
+  if not o.signed then low = math.max(low, 0) end
+  return estimate.new { value = value, low = math.min(low, value == value and value or low),
+    high = math.max(high, value == value and value or high), signed = o.signed, target = o.target,
+    interval = ("%.4g %%"):format(100 * o.level), reason = reason(low, high, failed, #draws),
+    draws = #draws, failed = failed, n = n }
+end
+
+local function drawn(units, random)
+  local list, n = {}, #units
+  for i = 1, n do list[i] = units[1 + math.floor(random:uniform() * n)] end
+  return list
+end
+
+--- Each quantity's value in each draw; a bare number has the name 1.
+local function collect(units, statistic, o)
+  local random, all = core.random(o.seed, "stats/bootstrap"), {}
+  local function called(list)
+    local result = statistic(list)
+    return type(result) == "table" and result or { result }
+  end
+  local whole = called(units)
+  for name, value in pairs(whole) do
+    if type(value) ~= "number" then
+      errors.misuse("stats.bootstrap: the statistic must give a number or a table of them, not %s",
+        errors.shown(value))
+    end
+    all[name] = {}
+  end
+  for _ = 1, o.draws do
+    local result = called(drawn(units, random))
+    for name, list in pairs(all) do list[#list + 1] = result[name] or core.NAN end
+  end
+  return whole, all
+end
+
+---@class swale.BootstrapOptions
+---@field draws? integer        1000
+---@field level? number         0.95
+---@field seed? integer         1
+---@field target? string        what the interval is about
+---@field signed? boolean       the quantity can be negative; true
+
+---Draws units with replacement, as many as there are, and computes a statistic of them, 1,000
+---times.
+---A unit is what is independent: a seed with all its runs, never a single run of it.
+---    local deviation = sw.stats.bootstrap({ 3, 5, 4, 8, 6, 5, 7, 4 }, function(drawn)
+---      return sw.stats.mean(drawn).deviation
+---    end)
+---The interval is the expanded percentile interval, which few units need. Draws whose value is nan
+---are counted in the field `failed` and lie at both ends.
+---@param units any[]
+---@param statistic fun(drawn: any[]): number|table<string, number>   several numbers by name give
+---several estimates by name, from the same draws
+---@param o? swale.BootstrapOptions
+---@return swale.Estimate|table<string, swale.Estimate>
+function M.bootstrap(units, statistic, o)
+  o = options.check("stats.bootstrap", o, SPEC)
+  options.value("stats.bootstrap", "units", units, "list")
+  options.value("stats.bootstrap", "statistic", statistic, "function")
+  if #units < LEAST_UNITS then
+    errors.misuse("stats.bootstrap: needs %d units or more, got %d", LEAST_UNITS, #units)
+  elseif o.level >= 1 then
+    errors.misuse("stats.bootstrap: level must be above 0 and below 1, not %g", o.level)
+  end
+  local whole, all = collect(units, statistic, o)
+  local estimates = {}
+  for name, value in pairs(whole) do estimates[name] = summary(value, all[name], #units, o) end
+  return estimates[1] or estimates
+end
+
+return M
