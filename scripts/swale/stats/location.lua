@@ -9,8 +9,8 @@ local M = {}
 ---@class swale.Location
 ---@field value number
 ---@field n integer
----@field above fun(self: swale.Location, m: number): number   p of "at most m": small, it is above
----@field below fun(self: swale.Location, m: number): number   p of "at least m"
+---@field above fun(self: swale.Location, m: number): number
+---@field below fun(self: swale.Location, m: number): number
 ---@field interval fun(self: swale.Location, level: number): number, number
 ---@field spread? number       standard deviation of the differences
 ---@field error? number        standard error
@@ -27,16 +27,24 @@ local function deviate(self, m)
   return gap == 0 and 0 or gap / self.error
 end
 
+---p of "it is at most m".
+---@param m number
+---@return number
 function Student:above(m)
   if self.degrees < 1 then return 1 end
   return core.student_cdf(-deviate(self, m), self.degrees)
 end
 
+---p of "it is at least m".
+---@param m number
+---@return number
 function Student:below(m)
   if self.degrees < 1 then return 1 end
   return core.student_cdf(deviate(self, m), self.degrees)
 end
 
+---@param level number
+---@return number low, number high
 function Student:interval(level)
   if self.degrees < 1 then return -math.huge, math.huge end
   local half = core.student_quantile(0.5 + level / 2, self.degrees) * self.error
@@ -107,14 +115,22 @@ local function count_up_to(means, m)
   return low
 end
 
+---p of "it is at most m".
+---@param m number
+---@return number
 function Signs:above(m)
   return (1 + count_up_to(self.means, m + self.slack)) / (#self.means + 1)
 end
 
+---p of "it is at least m".
+---@param m number
+---@return number
 function Signs:below(m)
   return (1 + #self.means - count_up_to(self.means, m - self.slack)) / (#self.means + 1)
 end
 
+---@param level number
+---@return number low, number high
 function Signs:interval(level)
   local k = math.floor((1 - level) / 2 * (#self.means + 1) + 1e-9)
   if k < 1 then return -math.huge, math.huge end
