@@ -135,6 +135,13 @@ local function new(kind, o)
   return setmetatable(o, Averaging)
 end
 
+---Returns an empty average of the same kind and options.
+---@return swale.Averaging
+function methods:anew()
+  return new(self.kind, { start = self.start, every = self.every, keep = self.keep,
+    decay = rawget(self, "decay"), k = rawget(self, "k") })
+end
+
 ---@param value any
 ---@return boolean
 function M.is_average(value) return getmetatable(value) == Averaging end

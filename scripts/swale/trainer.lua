@@ -94,6 +94,11 @@ local function optimizer_of(x)
   return optim.of(x)
 end
 
+local function trainer_of(engine)
+  engine.trainer = setmetatable({ engine = engine }, Trainer)
+  return engine.trainer
+end
+
 ---Makes a trainer. `lr`, `batch_size`, `momentum` and `weight_decay` take a number, a schedule, a
 ---function of the state, or sw.rule(initial, f). Functions are called before each step.
 ---The running statistics of batch norms belong to the weights that they were gathered with. For
@@ -122,8 +127,7 @@ function M.new(o)
   for _, name in ipairs(errors.sorted_keys(o.measure or {})) do
     engine:measure(name, o.measure[name])
   end
-  engine.trainer = setmetatable({ engine = engine }, Trainer)
-  return engine.trainer
+  return trainer_of(engine)
 end
 
 -- ------------------------------------------------------------------ fields
@@ -215,6 +219,34 @@ end
 ---Returns why the last fit ended early; nil if it reached its end.
 ---@return string|nil
 function methods:stopped() return self.engine.stopped end
+
+---@class swale.ForkOptions
+---@field lr? swale.Hyperparameter            instead of the original's; so are all that follow
+---@field batch_size? swale.Hyperparameter
+---@field momentum? swale.Hyperparameter
+---@field weight_decay? swale.Hyperparameter
+---@field average? swale.Averaging|table      starts empty; {}: none
+---@field measure? table<string, any>         {}: none; those that the original has go on
+---@field seed? integer                       other batches and random numbers from here on
+
+local FORK = { average = "any?", measure = "table?", seed = "integer?" }
+for _, name in ipairs(hyper.NAMES) do FORK[name] = HYPER .. "?" end
+
+---Returns a copy of the trainer at its position, a trainer of its own:
+---`trainer:fork { lr = 0.01 }:fit { epochs = 1 }`. It has copies of weights, running statistics,
+---the optimizer's state, averages, best weights, measurements and memories of rules. It continues
+---with the same batches and random numbers (unless seed is given), so that two forks differ in
+---their settings alone; without options it continues as the original would, bit for bit.
+---Data, programs and functions are shared; hooks and the record stay with the original, which its
+---forks do not change. Not copied: upvalues of functions, and random streams that functions keep.
+---`m.start` of a measurement that the original did not have is the weights at the fork. May be
+---called in hooks, rules and measurements; in a measurement the fork has no measurements at marks.
+---@param o? swale.ForkOptions
+---@return swale.Trainer
+function methods:fork(o)
+  o = options.check("Trainer:fork", o, FORK)
+  return trainer_of(require("swale.trainer.fork").of(self.engine, o))
+end
 
 ---Returns to a checkpoint: `trainer:restore(sw.load "runs/…/step-00000400.safetensors")`.
 ---Restores weights, running statistics, the optimizer's state, the position, the values of the last

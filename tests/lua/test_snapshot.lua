@@ -8,33 +8,8 @@ local sw = require "swale"
 
 TestSnapshot = {}
 
-local fake_run = harness.fake_run
+local fake_run, outcome = harness.fake_run, harness.outcome
 local N = 37
-
---- The whole state of a training, as plain numbers.
-local function outcome(trainer)
-  local s = trainer:state()
-  local found = { weights = trainer:weights():table(), step = s.step, examples = s.examples,
-    loss = s.loss, grad_norm = s.grad_norm, lr = s.lr, batch_size = s.batch_size,
-    momentum = s.momentum, weight_decay = s.weight_decay, kept = {} }
-  for name, t in pairs(trainer.engine.loop:state_vectors()) do found.kept[name] = t:table() end
-  local buffers = trainer.model:buffers()
-  found.buffers = buffers and buffers:table()
-  for _, entry in ipairs(trainer.engine.evaluator.averages) do
-    local average = entry.average
-    found["average " .. entry.name] = average.count > 0 and { average.count,
-      average:weights():table(), average:state():table(), average:carry():table() } or 0
-    for i, w in ipairs(average:iterates() or {}) do
-      found[("iterate %s %d"):format(entry.name, i)] = w:table()
-    end
-  end
-  local best = trainer.engine.evaluator.best
-  found.best = best and { best.epoch, best.metrics.loss, best.weights:table() }
-  for name, one in pairs(trainer.engine.measurements:state().values) do
-    found["measured " .. name] = { one.calls, one.kept or 0, one.value == one.value and one.value }
-  end
-  return found
-end
 
 --- changes: a function, for each trainer needs options of its own.
 local function continues(changes, length)

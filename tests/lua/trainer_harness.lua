@@ -22,6 +22,41 @@ function M.weights_after(changes, length)
   return M.new(changes):fit(length):weights():table()
 end
 
+-- A measured value without nan, which is not equal to itself.
+local function plain(value)
+  if type(value) == "table" then
+    local copy = {}
+    for key, one in next, value do copy[key] = plain(one) end
+    return copy
+  end
+  return value == value and value or "nan"
+end
+
+-- The whole state of a training, as plain numbers.
+function M.outcome(trainer)
+  local s = trainer:state()
+  local found = { weights = trainer:weights():table(), step = s.step, examples = s.examples,
+    loss = s.loss, grad_norm = s.grad_norm, lr = s.lr, batch_size = s.batch_size,
+    momentum = s.momentum, weight_decay = s.weight_decay, kept = {} }
+  for name, t in pairs(trainer.engine.loop:state_vectors()) do found.kept[name] = t:table() end
+  local buffers = trainer.model:buffers()
+  found.buffers = buffers and buffers:table()
+  for _, entry in ipairs(trainer.engine.evaluator.averages) do
+    local average = entry.average
+    found["average " .. entry.name] = average.count > 0 and { average.count,
+      average:weights():table(), average:state():table(), average:carry():table() } or 0
+    for i, w in ipairs(average:iterates() or {}) do
+      found[("iterate %s %d"):format(entry.name, i)] = w:table()
+    end
+  end
+  local best = trainer.engine.evaluator.best
+  found.best = best and { best.epoch, best.metrics.loss, best.weights:table() }
+  for name, one in pairs(trainer.engine.measurements:state().values) do
+    found["measured " .. name] = { one.calls, one.kept or 0, plain(one.value) }
+  end
+  return found
+end
+
 function M.fake_run()
   local run = { lines = {}, checkpoints = {}, printed = {}, best = {} }
   function run:record(line)

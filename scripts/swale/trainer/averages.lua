@@ -44,6 +44,16 @@ function M.list(value)
   return list
 end
 
+---Returns the option with empty averages of the same kinds and options in it.
+---@param value swale.Averaging|table|nil
+---@return swale.Averaging|table|nil
+function M.anew(value)
+  if value == nil or average.is_average(value) then return value and value:anew() end
+  local copy = {}
+  for key, one in pairs(value) do copy[key] = one:anew() end
+  return copy
+end
+
 ---Returns the averages that have captured something.
 ---@param list swale.NamedAverage[]
 ---@return swale.NamedAverage[]

@@ -43,6 +43,8 @@ local M = {}
 ---@field last_batch integer|nil
 ---@field fitting table            the coroutine of a fit, while it lasts
 ---@field driving boolean|nil      its steps are being made
+---@field programs table<string, swale.Program>   of the graph, compiled once, also for forks
+---@field remembered table|nil     memory of the batch size's function after fits that were planned
 ---@field until_ nil|fun(s: swale.State): any   ends the present fit
 ---@field stopped string|nil       why the last fit ended early
 local Engine = {}
@@ -70,14 +72,14 @@ local function add_state(self)
 end
 
 ---@param o table      model, data, loss, optimizer, settings, graph, eval_graph, example,
----batch_norm, average, seed, fixed, eval_batch, record
+---batch_norm, average, seed, fixed, eval_batch, record; of a fork also programs, remembered
 ---@param runner? swale.Runner   the current one
 ---@return swale.Engine
 function M.new(o, runner)
   local self = setmetatable(o, Engine)
   self.runner = runner or runners.current()
   self.weights, self.buffers = o.model:weights(), o.model:buffers()
-  self.hooks, self.fitting = hooks.new(), {}
+  self.hooks, self.fitting, self.programs = hooks.new(), {}, o.programs or {}
   self.evaluator = self.runner.new_evaluator { layer = o.model.layer, weights = self.weights,
     buffers = self.buffers, data = o.data, example = o.example, subset = o.fixed.subset,
     graph = o.eval_graph, batch = o.eval_batch, batch_norm = o.batch_norm, average = o.average }

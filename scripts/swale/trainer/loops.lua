@@ -6,7 +6,6 @@ local M = {}
 
 --- A program of the graph, compiled once: "train" or "measured".
 local function program(engine, kind)
-  engine.programs = engine.programs or {}
   engine.programs[kind] = engine.programs[kind] or engine.graph[kind](engine.graph)
   return engine.programs[kind]
 end

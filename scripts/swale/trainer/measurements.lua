@@ -15,6 +15,7 @@ local M = {}
 
 ---@class swale.AskedMeasurement
 ---@field name string
+---@field what any               as it was asked for
 ---@field row swale.MeasurementRow
 ---@field options table
 ---@field times swale.Times
@@ -114,7 +115,7 @@ function Measurements:ask(name, what)
   local kept = anew and row.prepare and row.prepare(facts, options) or nil
   begin(self, row)
   entry = entry or add_entry(self, name)
-  entry.row, entry.options, entry.times, entry.facts = row, options, times, facts
+  entry.what, entry.row, entry.options, entry.times, entry.facts = what, row, options, times, facts
   if anew then
     entry.kept, entry.sample, entry.step = kept, nil, nil
     self.o.state[name] = blank(entry)
@@ -332,6 +333,21 @@ local function restore_one(self, entry, saved)
   entry.step = saved and saved.step
   if saved and row.load then row.load(entry.kept, saved.kept) end
   self.o.state[entry.name] = saved and values.copy(saved.value) or blank(entry)
+end
+
+---Returns the state of those measurements of another training that are these, too.
+---@param other swale.Measurements
+---@return table
+function Measurements:common(other)
+  local found = other:state()
+  for name in pairs(found.values) do
+    local one, theirs = self.by_name[name], other.by_name[name]
+    if not (one and same_row(one.row, theirs.row) and same_options(one.options, theirs.options))
+    then
+      found.values[name] = nil
+    end
+  end
+  return found
 end
 
 ---Restores what state returned; nil: measurements start again.

@@ -19,6 +19,18 @@ local function either(o, optimizer, name)
   return optimizer.defaults[name]
 end
 
+---Raises for settings that an optimizer cannot have.
+---@param settings table<swale.Hyper, swale.Hyperparameter>
+---@param optimizer swale.Optimizer
+---@return table<swale.Hyper, swale.Hyperparameter> settings
+function M.check(settings, optimizer)
+  for _, name in ipairs(hyper.NAMES) do hyper.check(name, settings[name], optimizer) end
+  if optimizer.nesterov and settings.momentum == 0 then
+    errors.misuse("Trainer: nesterov needs a momentum above 0")
+  end
+  return settings
+end
+
 ---Returns the hyperparameters, from the trainer's options and the optimizer's.
 ---@param o swale.TrainerOptions
 ---@param optimizer swale.Optimizer
@@ -29,11 +41,7 @@ function M.settings(o, optimizer)
   if settings.lr == nil then
     errors.misuse("Trainer: needs lr, a number, a schedule or a function of the state")
   end
-  for _, name in ipairs(hyper.NAMES) do hyper.check(name, settings[name], optimizer) end
-  if optimizer.nesterov and settings.momentum == 0 then
-    errors.misuse("Trainer: nesterov needs a momentum above 0")
-  end
-  return settings
+  return M.check(settings, optimizer)
 end
 
 --- The batch size that lr is given for.
