@@ -77,8 +77,9 @@ function M.of(engine, o)
     model = engine.model:clone(), data = engine.data, loss = engine.loss,
     optimizer = engine.optimizer, settings = settings_of(engine, o), graph = engine.graph,
     eval_graph = engine.eval_graph, example = engine.example,
-    batch_norm = engine.evaluator.batch_norm, average = average_of(engine, o), seed = o.seed or engine.seed,
-    fixed = engine.fixed, eval_batch = engine.eval_batch, record = engine.record, programs = engine.programs,
+    batch_norm = engine.evaluator.batch_norm, average = average_of(engine, o),
+    seed = o.seed or engine.seed, fixed = engine.fixed, eval_batch = engine.eval_batch,
+    record = engine.record, programs = engine.programs,
     remembered = copies.deep(engine.remembered),
   }, engine.runner)
   local measure = measure_of(engine, o)
