@@ -235,7 +235,7 @@ function Graph:train(dtype) return with_gradients(self, { self.loss }, dtype, se
 ---Loss and gradients alone.
 ---@param dtype? "float32"|"float64"
 ---@return swale.Program
-function Graph:pure(dtype) return with_gradients(self, { self.loss }, dtype, {}) end
+function Graph:pure(dtype) return self:beside_gradients({ self.loss }, dtype) end
 
 local COUPLED = [[
 
@@ -282,6 +282,28 @@ end
 ---@return swale.Program
 function Graph:measured(dtype)
   return with_gradients(self, { self.loss, self:norms "a measured step" }, dtype, self.state)
+end
+
+---The squared norms of the per-example gradients of each parameter, (B); nil where the loss does
+---not depend on it. Raises as norms does.
+---@param asks string
+---@return table<integer, swale.Node>    by the parameter's place
+function Graph:norms_of_each(asks)
+  if self.each_norm then return self.each_norm end
+  self:norms(asks)
+  self.each_norm = {}
+  for i, grad in ipairs(self.grads) do
+    if grad then self.each_norm[i] = errors.possible(self.graph:example_norms { grad }) end
+  end
+  return self.each_norm
+end
+
+---Some outputs, then the gradients into the output vector.
+---@param outputs swale.Node[]
+---@param dtype? "float32"|"float64"
+---@return swale.Program
+function Graph:beside_gradients(outputs, dtype)
+  return with_gradients(self, table.move(outputs, 1, #outputs, 1, {}), dtype, {})
 end
 
 ---Whether the examples of a batch depend on each other.

@@ -25,9 +25,11 @@ local M = {}
 ---@field vocabulary integer?   x are indices below it
 ---@field augmentation swale.Augmentation?   of training images: crops and flips
 ---@field options swale.SplitOptions         it was made with
+---@field drawn_from integer?   examples that a sample was drawn from, without replacement
 ---@operator len: integer       examples
 local Split = class.new("split", { fields = {
-  "x", "y", "clean_y", "classes", "shape", "vocabulary", "augmentation", "options", "source" } })
+  "x", "y", "clean_y", "classes", "shape", "vocabulary", "augmentation", "options", "source",
+  "drawn_from" } })
 
 function Split:__len() return #self.source end
 
@@ -135,7 +137,9 @@ function Split:sample(n, seed)
   n = options.value("sample", "n", n, "count")
   if n > #self then errors.misuse("sample: asked for %d examples, there are %d", n, #self) end
   local order = core.random(seed or 1, "sample"):permutation(#self)
-  return split_of(self, order:narrow(1, 1, n):contiguous())
+  local drawn = split_of(self, order:narrow(1, 1, n):contiguous())
+  drawn.drawn_from = self.drawn_from or #self
+  return drawn
 end
 
 --- Returns a function that gives the next count indices in the order of trainings: epoch e is the

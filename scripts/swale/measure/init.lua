@@ -7,7 +7,7 @@
 local M = {}
 
 --- The files of this folder that hold such functions, each by its name.
-local FILES = { "exact" }
+local FILES = { "exact", "noise" }
 
 for _, file in ipairs(FILES) do
   for name, f in pairs(require("swale.measure." .. file)) do M[name] = f end

@@ -1,0 +1,162 @@
+--- The gradient noise at frozen weights (McCandlish et al. 2018): signal |G|^2, noise tr(Sigma),
+--- and the batch sizes and learning rates that follow.
+local core = require "swale.core"
+local errors = require "swale.errors"
+local estimate = require "swale.estimate"
+local options = require "swale.options"
+local result = require "swale.measure.noise_result"
+local statistics = require "swale.measure.noise_statistics"
+local subjects = require "swale.measure.subject"
+local tree = require "swale.nn.tree"
+local units = require "swale.measure.noise_units"
+
+local M = {}
+
+local WHERE = "measure.noise"
+local FEWEST = 8 -- units, for an interval
+
+local OPTIONS = subjects.spec { by = { choice = { "examples", "two_batches", "micro", "ghosts" } },
+  batch_size = "count?", chunk = { "count", 1024 }, of = "count?",
+  replacement = { "boolean", false },
+  target = { choice = { "train", "population" }, "train" },
+  objective = { choice = { "data", "regularised" } } }
+
+-- ------------------------------------------------------------------ options
+
+--- Examples that a batch norm in training mode normalises together: ghosts of one size.
+local function ghost_of(model)
+  local size
+  tree.each(model.layer, function(layer)
+    local couples = layer:couples()
+    if type(couples) == "number" then size = math.max(size or 0, couples) end
+  end)
+  return size
+end
+
+local function refuse_coupled(by)
+  errors.misuse('%s: by = "%s" needs independent examples, but a batch norm in training mode, or a'
+    .. ' loss that is no mean over examples, couples them; by = "ghosts" takes batches of one size'
+    .. ' as the unit, mode = "eval" uses running statistics', WHERE, by)
+end
+
+--- How the sample is cut: the size of a unit.
+local function unit_size(o, subject)
+  local by = o.by or subject.whole and "ghosts" or "examples"
+  if by == "ghosts" then
+    if not subject.whole then
+      errors.misuse('%s: by = "ghosts" is for networks whose examples are coupled, as by'
+        .. ' nn.GhostBatchNorm with mode = "train"; here by = "examples" tells more', WHERE)
+    end
+    return by, o.batch_size or ghost_of(subject.model) or errors.misuse("%s: by = \"ghosts\": the"
+      .. " whole batch is normalised together: batch_size = 32 says how large it is", WHERE)
+  elseif subject.whole then
+    refuse_coupled(by)
+  elseif by == "examples" then
+    if o.batch_size then
+      errors.misuse('%s: batch_size is the unit of by = "micro", "two_batches" and "ghosts"; how'
+        .. " many examples are computed at a time is chunk", WHERE)
+    end
+    return by, 1
+  end
+  return by, o.batch_size or errors.misuse('%s: by = "%s" needs batch_size', WHERE, by)
+end
+
+local function check_objective(o)
+  if o.objective == "data" then
+    o.weight_decay = 0
+  elseif o.objective == "regularised" and o.weight_decay == 0 then
+    errors.misuse('%s: objective = "regularised" needs weight_decay', WHERE)
+  end
+  o.objective = o.weight_decay == 0 and "data" or "regularised"
+end
+
+--- The examples that the sample was drawn from.
+local function drawn_from(o, subject, sample)
+  local of = o.of or sample.drawn_from or subject.n
+  if of < subject.n and not o.replacement then
+    errors.misuse("%s: of = %d, the number of examples that the sample was drawn from, is less"
+      .. " than its %d", WHERE, of, subject.n)
+  elseif o.replacement and not o.of then
+    errors.misuse("%s: replacement needs of, the number of examples that were drawn from", WHERE)
+  end
+  return of
+end
+
+local function target_text(o, drawn)
+  local about = ("%s, %s objective, %s mode"):format(
+    o.size == 1 and "an example" or ("a batch of %d"):format(o.size), o.objective, o.mode)
+  if drawn.exact then return ("the %d examples given (%s)"):format(drawn.n, about) end
+  return o.target == "train"
+    and ("the %d examples that %d were drawn from (%s)"):format(drawn.of, drawn.n, about)
+    or ("the population that %d examples were drawn from (%s)"):format(drawn.n, about)
+end
+
+-- ------------------------------------------------------------------ measuring
+
+local function pending(why)
+  local function one(signed) return estimate.new { signed = signed, reason = why } end
+  return result.new { b_simple = one(), signal = one(true), noise = one() }
+end
+
+local function too_few(o, subject)
+  local count = subject.n // o.size
+  if subject.n == 1 then
+    return "one example has no noise within it to be measured: 2 are needed"
+  elseif count < FEWEST then
+    return ("%d units of %d examples: at least %d are needed"):format(count, o.size, FEWEST)
+  end
+end
+
+---@class swale.NoiseOptions: swale.SubjectOptions
+---@field by? "examples"|"two_batches"|"micro"|"ghosts"   the unit: an example ("examples", the
+---default), or a batch of batch_size examples
+---@field batch_size? integer     examples of a unit; of ghosts, by default the layers'
+---@field of? integer             examples that the sample was drawn from, without replacement; a
+---split:sample knows; else those given
+---@field replacement? boolean    false; it was drawn with replacement
+---@field target? "train"|"population"   "train": the mean over those `of` examples. "population":
+---the expectation over fresh ones
+---@field objective? "data"|"regularised"   "regularised": with weight_decay, which it is then
+---@field chunk? integer          most examples computed at a time, by = "examples"; 1024
+
+---The noise of the gradient at these weights: B_simple = tr(Sigma) / |G|^2, its parts, and their
+---intervals:
+---    local noise = sw.measure.noise(model, data.train:sample(2000), { target = "population" })
+---    print(noise.b_simple)
+---Every pair of examples counts: the standard error of |G|^2 is that of the whole sample, for any
+---batch size. The whole training set gives its |G|^2 exactly. by = "micro" and "two_batches" are
+---one estimator, from gradients of batches alone (eq. A.1, batch_size being the small batch and the
+---sample the large one); under batch norm in training mode the gradient itself depends on the
+---batch's size, and "ghosts" measures that of a batch of batch_size.
+---A pass over the sample costs a gradient of each example; norms add a few per cent.
+---@param model swale.Model
+---@param sample swale.Split|swale.Batch
+---@param o? swale.NoiseOptions
+---@return swale.Noise
+function M.noise(model, sample, o)
+  o = options.check(WHERE, o, OPTIONS)
+  check_objective(o)
+  local by, size
+  local asked = o.batch_size
+  o.batch_size = o.chunk
+  local subject = subjects.of(WHERE, model, sample, o)
+  o.batch_size = asked
+  by, size = unit_size(o, subject)
+  o.size = size
+  local why = too_few(o, subject)
+  if why then return pending(why) end
+  local of = drawn_from(o, subject, sample)
+  local read = units.read(subject, { size = size, by_examples = by == "examples", most = o.chunk })
+  local drawn = { size = size, n = read.n, of = of, replacement = o.replacement,
+    target = o.target, by_examples = by == "examples",
+    exact = o.target == "train" and not o.replacement and read.n == of }
+  local moments = statistics.moments { gram = core.apply("matmul", { transpose_b = true },
+    read.sums, read.sums), units = read.units, squares = read.squares, weights = subject.selected }
+  local parts, text = statistics.signal_and_noise(moments, drawn), target_text(o, drawn)
+  return result.new { b_simple = statistics.b_simple(parts, text),
+    signal = statistics.signal(parts, text), noise = statistics.noise(parts, text),
+    covariance = { signal = statistics.variance_of_signal(parts), noise = parts.vaa,
+      both = parts.vab }, examples = read.n, by = by }
+end
+
+return M

@@ -1,0 +1,196 @@
+--- Reads a sample's gradients in units (examples, or batches of fixed size) and adds them up in
+--- blocks, in float64. It keeps a vector for each block, at most 256 MiB of them.
+---
+--- Costs a gradient of each example; with units of one example also the squared norms of their own
+--- gradients (a few per cent more), which are not stored.
+local core = require "swale.core"
+local errors = require "swale.errors"
+local ops = require "swale.ops"
+
+local M = {}
+
+local MEMORY = 2 ^ 28
+local MOST_BLOCKS, BLOCKS, EXAMPLES = 256, 64, 32
+
+---@class swale.NoiseUnits
+---@field size integer              examples of a unit
+---@field n integer                 examples read: whole units
+---@field order swale.Tensor        int32 (n), the examples in the order of the blocks
+---@field blocks integer[][]        { first unit, units } of each
+---@field sums swale.Tensor         (K, selected), float64: sum of u over each block
+---@field units number[]            of each block
+---@field squares number[]          sum of |u|^2 over each block
+---@field of_parameters table<integer, number[]>   squares of each parameter, where asked for
+
+--- Blocks of about equal size. Those of examples are large enough to be computed at once.
+local function blocks_of(units, weights, by_examples)
+  local most = math.min(MOST_BLOCKS, math.max(BLOCKS, MEMORY // (8 * weights)), units)
+  local count = by_examples and math.min(most, math.max(BLOCKS, units // EXAMPLES)) or most
+  local blocks, done = {}, 0
+  for k = 1, count do
+    local size = units * k // count - done
+    blocks[k] = { done + 1, size }
+    done = done + size
+  end
+  return blocks
+end
+
+--- Parameters whose weights are selected, by their place.
+local function selected_parameters(subject)
+  local list = {}
+  for i, s in ipairs(subject.model.segments) do
+    for _, r in ipairs(subject.ranges) do
+      if s.offset >= r[1] and s.offset < r[1] + r[2] then list[#list + 1] = i end
+    end
+  end
+  return list
+end
+
+-- ------------------------------------------------------------------ programs
+
+--- Selected parameters that the loss depends on.
+local function places_of(graph, where, places)
+  local list = {}
+  for _, i in ipairs(places) do
+    if graph:norms_of_each(where)[i] then list[#list + 1] = i end
+  end
+  return #list > 0 and list or errors.misuse("%s: the loss depends on no selected weight", where)
+end
+
+--- The squared norms of the examples, of all selected parameters together; then of each.
+local function norm_nodes(graph, where, places, each)
+  if not each and #places == #graph.segments then return { graph:norms(where) } end
+  local nodes, sum = {}, nil
+  for j, i in ipairs(places_of(graph, where, places)) do
+    local node = graph:norms_of_each(where)[i]
+    sum = sum and sum + node or node
+    nodes[j] = each and node or nil
+  end
+  return { sum, table.unpack(nodes) }
+end
+
+local function sum_of(t) return ops.sum(t:to "float64"):item() end
+
+--- A function that gives the gradient of a batch's mean loss, the sum over its examples of the
+--- squared norms, and such sums by parameter.
+local function reader_of_examples(subject, each)
+  local places, where, compiled = selected_parameters(subject), subject.where, subject.compiled
+  local kind = (each and "noise of each " or "noise ") .. table.concat(places, " ")
+  local function make(graph, _, dtype)
+    return graph:beside_gradients(norm_nodes(graph, where, places, each), dtype)
+  end
+  return function(batch)
+    local out = core.zeros({ subject.size }, subject.dtype)
+    local program, inputs, graph = compiled:program(kind, batch, subject.dtype, make)
+    local results = table.pack(errors.check(program:run(compiled:drawing(batch, {
+      batch = #batch.x, inputs = inputs, vectors = compiled:vectors(subject.weights),
+      out = out }))))
+    local squares = {}
+    for j, i in ipairs(each and places_of(graph, where, places) or {}) do
+      squares[i] = sum_of(results[j + 1])
+    end
+    return out, sum_of(results[1]), squares
+  end
+end
+
+-- ------------------------------------------------------------------ reading
+
+local function add(list, k, x) list[k] = (list[k] or 0) + x end
+
+local function float64(t) return t:dtype() == "float64" and t or t:to "float64" end
+
+---The examples first … first + count - 1 of an order; each has a dropout mask of its own.
+---@param subject swale.Subject
+---@param order swale.Tensor      int32, from 0
+---@param first integer
+---@param count integer
+---@return swale.Batch
+function M.batch_of(subject, order, first, count)
+  local batch = subject:batch(order:narrow(1, first, count):contiguous())
+  batch.position = first - 1
+  return batch
+end
+local batch_of = M.batch_of
+
+--- |v|^2 of each parameter of a full vector.
+local function squares_of(subject, v, places)
+  local squares = {}
+  for _, i in ipairs(places) do
+    local s = subject.model.segments[i]
+    local part = v:narrow(1, s.offset, s.size)
+    squares[i] = part:dot(part)
+  end
+  return squares
+end
+
+local function read_examples(subject, self, each, most)
+  local read = reader_of_examples(subject, each)
+  for k, block in ipairs(self.blocks) do
+    local sum, first, left = core.zeros({ subject.size }, "float64"), block[1], block[2]
+    while left > 0 do
+      local count = math.min(most, left)
+      local gradient, square, of_each = read(batch_of(subject, self.order, first, count))
+      sum:add(count, float64(gradient))
+      add(self.squares, k, square)
+      for i, x in pairs(of_each) do add(self.of_parameters[i], k, x) end
+      first, left = first + count, left - count
+    end
+    self.sums:select(1, k):copy(subject:select(sum))
+  end
+end
+
+local function read_batches(subject, self, each)
+  local places = each and selected_parameters(subject) or {}
+  for k, block in ipairs(self.blocks) do
+    local sum = core.zeros({ subject.size }, "float64")
+    for unit = block[1], block[1] + block[2] - 1 do
+      local batch = batch_of(subject, self.order, (unit - 1) * self.size + 1, self.size)
+      local _, gradient = subject.compiled:value_and_gradient(subject.weights, batch)
+      gradient = float64(gradient)
+      sum:add(1, gradient)
+      local selected = subject:select(gradient)
+      add(self.squares, k, selected:dot(selected))
+      for i, x in pairs(squares_of(subject, gradient, places)) do
+        add(self.of_parameters[i], k, x)
+      end
+    end
+    self.sums:select(1, k):copy(subject:select(sum))
+  end
+end
+
+--- Weight decay adds the same vector, decay times w, to each unit's gradient.
+local function regularise(subject, self)
+  local w = subject:select(float64(subject.weights))
+  w = w:clone():scale(subject.weight_decay)
+  local ww = w:dot(w)
+  for k, count in ipairs(self.units) do
+    local sum = self.sums:select(1, k)
+    self.squares[k] = self.squares[k] + 2 * sum:dot(w) + count * ww
+    sum:add(count, w)
+  end
+end
+
+---@param subject swale.Subject
+---@param o { size: integer, by_examples: boolean, each: boolean, most: integer }
+---@return swale.NoiseUnits
+function M.read(subject, o)
+  local count = subject.n // o.size
+  local self = { size = o.size, n = count * o.size, units = {}, squares = {},
+    of_parameters = setmetatable({}, { __index = function(all, i)
+      all[i] = {}
+      return all[i]
+    end }),
+    order = subject:random():permutation(subject.n),
+    blocks = blocks_of(count, subject.selected, o.by_examples) }
+  for k, block in ipairs(self.blocks) do self.units[k] = block[2] end
+  self.sums = core.zeros({ #self.blocks, subject.selected }, "float64")
+  if o.by_examples then
+    read_examples(subject, self, o.each, o.most)
+  else
+    read_batches(subject, self, o.each)
+  end
+  if subject.weight_decay ~= 0 then regularise(subject, self) end
+  return self
+end
+
+return M
