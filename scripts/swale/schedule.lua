@@ -5,21 +5,23 @@
 --- the live state than its progress, it is a rule, and can be neither tabulated nor plotted.
 local anneal = require "swale.schedule.anneal"
 local combine = require "swale.schedule.combine"
+local count = require "swale.schedule.count"
 local kinds = require "swale.schedule.kinds"
 local look = require "swale.schedule.look"
 local object = require "swale.schedule.object"
 local options = require "swale.options"
 local rules = require "swale.schedule.rules"
 
----@class swale.schedule: swale.Kinds, swale.Combinations, swale.Anneals, swale.Looks, swale.Rules
+---@class swale.schedule: swale.Kinds, swale.Combinations, swale.Anneals, swale.Looks, swale.Counts,
+---swale.Rules
 local M = {}
 
 ---@alias swale.Hyperparameter number|swale.Schedule|swale.Rule|fun(s: swale.State): number
 
-for _, part in ipairs { kinds, combine, anneal, look, rules } do
+for _, part in ipairs { kinds, combine, anneal, look, count, rules } do
   for name, f in pairs(part) do M[name] = f end
 end
-M.part = nil -- of combine: not for users
+M.part, M.count = nil, nil -- of combine and count: not for users
 
 ---A schedule from a function of s.step, s.examples and s.epoch, called before each update.
 ---@param f fun(s: swale.State): number

@@ -1,6 +1,7 @@
 --- Executes an experiment without training: trainers have a runner that plans, evaluations return
 --- nan, and the run keeps nothing.
 local class = require "swale.class"
+local count = require("swale.schedule.count").count
 local create = require "swale.create"
 local errors = require "swale.errors"
 local evaluators = require "swale.trainer.evaluator"
@@ -53,7 +54,7 @@ local function begin_state(engine)
   local s = engine.state
   s.step, s.examples, s.epoch, s.loss, s.grad_norm = 0, 0, 0, NAN, NAN
   local p = plans.position(engine)
-  for name, x in pairs(engine.settings) do s[name] = plans.value(x, p) or NAN end
+  for name, x in pairs(engine.settings) do s[name] = count.value(x, p) or NAN end
 end
 
 --- A loop that makes no steps: it has a position, which skip and restore change. What else the

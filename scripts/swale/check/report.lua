@@ -1,10 +1,10 @@
 --- The text that `swale check` prints for a planned fit.
+local count = require("swale.schedule.count").count
 local footprint = require "swale.trainer.footprint"
 local hyper = require "swale.trainer.hyper"
 local layers = require "swale.check.layers"
 local look = require "swale.data.look"
 local measured = require "swale.check.measured"
-local plans = require "swale.trainer.plan"
 local progress = require "swale.progress"
 local sets = require "swale.data.set"
 local timing = require "swale.check.timing"
@@ -82,8 +82,8 @@ local function setting(fit, name)
   local begun = { step = fit.begun.step, examples = fit.begun.examples,
     next_examples = fit.begun.examples + fit.plan.smallest,
     epoch_examples = fit.begun.epoch_examples }
-  local first, last = plans.value(x, begun), position_of_last(fit)
-  last = last and plans.value(x, last)
+  local first, last = count.value(x, begun), position_of_last(fit)
+  last = last and count.value(x, last)
   if not first then return name .. ": depends on a live rule" end
   return ("%s: first %s, last %s"):format(name, value_text(first), value_text(last))
 end

@@ -1,6 +1,7 @@
 --- Plans a training: its updates, examples, batch sizes and memory. Exact if the batch size depends
 --- on the progress alone.
 local class = require "swale.class"
+local count = require("swale.schedule.count").count
 local duration = require "swale.duration"
 local errors = require "swale.errors"
 local marks = require "swale.trainer.marks"
@@ -36,46 +37,6 @@ function Plan:__tostring()
   return ("%d updates, %d examples, batch %s"):format(self.updates, self.examples, sizes)
 end
 
----@class swale.PlanPosition
----@field step integer
----@field examples integer
----@field next_examples? integer    examples, once the coming update is made
----@field epoch_examples integer
-
---- A function that reads more than the progress is live.
-local function ask(x, p, mem)
-  local at = type(x) == "function" and schedule.of(x) or x
-  local ok, value
-  if mem then
-    ok, value = pcall(at.follow, at, p, mem)
-  else
-    ok, value = pcall(at.at, at, { step = p.step, examples = p.examples,
-      epoch_examples = p.epoch_examples })
-  end
-  if ok then return value end
-  if errors.code(value) == "ELIVE" then return nil end
-  error(value, 0)
-end
-
----Returns the value of a setting for the coming update; nil if it depends on the live state. A rule
----has its initial value before the first update.
----@param x swale.Hyperparameter
----@param p swale.PlanPosition
----@param mem? table    where every update is gone through: a function's memory
----@return number|nil
-function M.value(x, p, mem)
-  if type(x) == "number" then return x end
-  if type(x) == "function" then return ask(x, p, mem) end
-  if schedule.is_rule(x) then return p.step == 0 and x.initial or nil end
-  if x.f then return ask(x, p, mem) end
-  return x.native:at(p.step, p.examples, p.next_examples or p.examples, p.epoch_examples)
-end
-
-local function batch_at(x, p, mem)
-  local value = M.value(x, p, mem)
-  return value and math.max(1, math.floor(value))
-end
-
 --- An event fires at the update that reaches its mark, rounding aside.
 local function updates_of(batch, target)
   if target.steps then return math.max(0, math.ceil(target.steps)) end
@@ -87,11 +48,6 @@ local function of_constant(plan, batch, target)
   local n = updates_of(batch, target)
   plan.updates, plan.examples, plan.batch_sizes = n, n * batch, { [batch] = n }
   plan.last_batch = batch
-end
-
-local function is_there(target, p, begun)
-  if target.steps then return p.step - begun.step >= target.steps end
-  return p.examples - begun.examples >= target.examples - 1e-6
 end
 
 --- Plain data, as far as a function's memory is.
@@ -112,17 +68,10 @@ local function memory(engine)
 end
 
 local function of_schedule(plan, x, target, begun, mem)
-  local sizes, p = {}, { step = begun.step, examples = begun.examples,
-    epoch_examples = begun.epoch_examples }
-  while not is_there(target, p, begun) do
-    local batch = batch_at(x, p, mem)
-    if not batch then return false end
-    sizes[batch] = (sizes[batch] or 0) + 1
-    plan.last_batch = batch
-    p.step, p.examples = p.step + 1, p.examples + batch
-  end
-  plan.updates, plan.examples = p.step - begun.step, p.examples - begun.examples
-  plan.batch_sizes, plan.memory = sizes, mem
+  local found = count.follow(x, begun, target, mem)
+  if not found then return false end
+  plan.updates, plan.examples, plan.last_batch = found.updates, found.examples, found.last_batch
+  plan.batch_sizes, plan.memory = found.batch_sizes, mem
   return true
 end
 
