@@ -255,6 +255,7 @@ static const luaL_Reg methods[] = {
     {"state", lx_loop_state},
     {"take_mean", lx_loop_take_mean},
     {"norms", lx_loop_norms},
+    {"cost", lx_loop_cost},
     {"momentum", lx_loop_momentum},
     {"gradient", lx_loop_gradient},
     {"state_vectors", lx_loop_state_vectors},

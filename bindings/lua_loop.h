@@ -26,6 +26,7 @@ int lx_loop_stepper(lua_State *L);
 int lx_loop_state(lua_State *L);
 int lx_loop_take_mean(lua_State *L);
 int lx_loop_norms(lua_State *L);
+int lx_loop_cost(lua_State *L);
 int lx_loop_momentum(lua_State *L);
 int lx_loop_gradient(lua_State *L);
 int lx_loop_state_vectors(lua_State *L);

@@ -91,6 +91,16 @@ int lx_loop_norms(lua_State *L) {
   return 4;
 }
 
+/* loop:cost() -> measured, paired, plain */
+int lx_loop_cost(lua_State *L) {
+  sw_loop_cost cost;
+  sw_loop_cost_get(lx_check_loop(L, "loop:cost"), &cost);
+  lx_push_number(L, cost.measured);
+  lx_push_number(L, cost.paired);
+  lx_push_number(L, cost.plain);
+  return 3;
+}
+
 /* A view of one of the loop's vectors, or nil without one. */
 static int give_view(lua_State *L, const char *who, sw_status (*get)(const sw_loop *, sw_tensor **),
                      lua_CFunction f) {

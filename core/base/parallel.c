@@ -53,7 +53,7 @@ static void pause_briefly(void) {
 #endif
 }
 
-static int64_t now_ns(void) {
+int64_t swi_now_ns(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
   return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
@@ -73,7 +73,7 @@ static int has_work(struct swi_pool *pool, uint64_t seen) {
 
 static int spin_for_work(struct swi_pool *pool, uint64_t seen) {
   if (!pool->spin) return 0;
-  for (const int64_t end = now_ns() + SPIN_NS; now_ns() < end;)
+  for (const int64_t end = swi_now_ns() + SPIN_NS; swi_now_ns() < end;)
     for (int i = 0; i < 32; i++) {
       if (has_work(pool, seen) || atomic_load(&pool->stop)) return 1;
       pause_briefly();

@@ -20,6 +20,9 @@ void swi_parallel(sw_context *ctx, int64_t pieces, swi_piece f, void *arg);
  * that is not touched costs nothing. A function that holds data in it calls none that takes it. */
 void *swi_scratch(sw_context *ctx);
 
+/* Nanoseconds of a clock that is never set back. */
+int64_t swi_now_ns(void);
+
 /* Joins the threads; called when the context is freed. */
 void swi_pool_free(sw_context *ctx);
 

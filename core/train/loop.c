@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc_int.h"
+#include "base/parallel_int.h"
 #include "kernels/kernels_int.h"
 #include "train/feed_int.h"
 #include "train/loop_int.h"
@@ -204,11 +205,14 @@ static sw_status step(sw_loop *l) {
   swi_outcome o;
   SW_TRY(swi_plan_step(l, &p));
   SW_TRY(swi_make_room(l, &p));
+  int timed = swi_cost_is_timed(l, &p);
+  int64_t begun = timed ? swi_now_ns() : 0;
   sw_status status = swi_train_step(l, &p, &o);
   if (status == SW_ENAN) {
     note_plan(l, &p);
     return swi_refuse(l, &o);
   }
+  if (status == SW_OK && timed) swi_cost_add(l, &p, (double)(swi_now_ns() - begun) / 1e9);
   if (status == SW_OK) count(l, &p, &o);
   return status;
 }

@@ -122,6 +122,14 @@ typedef struct sw_grad_norms {
 enum { SW_LOOP_GRAD_NORMS = 32 };
 SW_API int sw_loop_grad_norms(const sw_loop *l, int64_t i, sw_grad_norms *out);
 
+/* Seconds of steps. Measuring took about measured * (1 - plain / paired), not known without a
+ * pair. */
+typedef struct sw_loop_cost {
+  double measured;      /* of all measured steps */
+  double paired, plain; /* of those before a plain step with the same batch size; of these */
+} sw_loop_cost;
+SW_API void sw_loop_cost_get(const sw_loop *l, sw_loop_cost *out);
+
 /* Every so many steps notes how far each range moved; 0: never. Keeps a copy of the weights.
  * SW_ENOMEM. */
 SW_API sw_status sw_loop_watch_updates(sw_loop *l, int64_t every_steps);

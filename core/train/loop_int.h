@@ -40,6 +40,12 @@ typedef struct swi_outcome {
   int range;           /* where; -1: not known */
 } swi_outcome;
 
+/* A step that was timed; seconds is 0 where there is none. */
+typedef struct swi_timed {
+  int64_t batch;
+  double seconds;
+} swi_timed;
+
 struct sw_loop {
   sw_context *ctx;
   swi_runner plain, measuring;
@@ -78,6 +84,8 @@ struct sw_loop {
   double *ratio;                           /* of each range; NULL until watched */
   int64_t ratios_step;                     /* 0: none yet */
   sw_grad_norms norms[SW_LOOP_GRAD_NORMS]; /* a ring */
+  sw_loop_cost cost;
+  swi_timed cost_before; /* the measured step before this one */
   sw_loop_state state;
 };
 
@@ -111,6 +119,10 @@ sw_status swi_buffers_commit(sw_loop *l);
 sw_status swi_runner_map(sw_loop *l, swi_runner *r);
 /* Loss, gradient and update. SW_ENAN: see o->fault. */
 sw_status swi_train_step(sw_loop *l, const swi_step_plan *p, swi_outcome *o);
+
+/* loop_cost.c: the time of measured steps. */
+int swi_cost_is_timed(const sw_loop *l, const swi_step_plan *p);
+void swi_cost_add(sw_loop *l, const swi_step_plan *p, double seconds);
 
 /* loop_resume.c: whether an optimizer of at most so many vectors can go on from a step with those
  * given: with all of them, or with none where it had none. */

@@ -158,13 +158,16 @@ local function look(self)
   if lost then errors.environment(lost, "EIO") end
 end
 
+--- Kinds of lines whose seconds are those of measurements.
+local MEASURED <const> = { measurement = true, cost = true }
+
 ---Appends a record to metrics.jsonl: one line, one write.
 ---@param record table   plain data; kind says what it is
 function Run:record(record)
   options.value("run:record", "the record", record, "table")
   append(self, "metrics.jsonl", core.json_encode(record) .. "\n")
   self.last_step = record.step or self.last_step
-  if record.kind == "measurement" and tonumber(record.seconds) then
+  if MEASURED[record.kind] and tonumber(record.seconds) then
     self.measured = (self.measured or 0) + record.seconds
   end
   self.looked = self.looked + 1

@@ -8,11 +8,16 @@ local M = {}
 --- Endings of the columns of an estimate, by its fields. Its value is in the column NAME.
 local ENDINGS <const> = { low = "_low", high = "_high", status = "_status" }
 
+--- Likewise, of what is text: it is recorded where it changes.
+local TEXTS <const> = { target = "_target", reason = "_reason" }
+
 ---Returns the ending of an estimate's columns that a name has; nil: none.
 ---@param name string
 ---@return string|nil
 function M.ending_of(name)
-  for _, ending in pairs(ENDINGS) do if name:sub(-#ending) == ending then return ending end end
+  for _, endings in ipairs { ENDINGS, TEXTS } do
+    for _, ending in pairs(endings) do if name:sub(-#ending) == ending then return ending end end
+  end
   return nil
 end
 
@@ -90,23 +95,34 @@ function M.copy(value)
   return copy
 end
 
-local function put(line, name, value)
+--- Target and reason, if status or target differ from what the record says.
+local function put_texts(line, name, value, told)
+  local now = value.status .. " " .. (value.target or "")
+  local known = told[name] == now
+  told[name] = now
+  for field, ending in pairs(TEXTS) do line[name .. ending] = not known and value[field] or nil end
+end
+
+local function put(line, name, value, told)
   if not estimate.is_estimate(value) then
     line[name] = value
     return
   end
   line[name] = value.value
   for field, ending in pairs(ENDINGS) do line[name .. ending] = value[field] end
+  put_texts(line, name, value, told)
 end
 
 ---Adds the columns of a value to a line of the record: NAME, of an estimate also NAME_low,
----NAME_high and NAME_status, of a table these of each NAME.KEY.
+---NAME_high and NAME_status, and where status or target changed NAME_target and NAME_reason; of a
+---table these of each NAME.KEY.
 ---@param line table
 ---@param name string
 ---@param value swale.Measured
-function M.add_columns(line, name, value)
-  if is_single(value) then return put(line, name, value) end
-  for key, one in pairs(value) do put(line, name .. "." .. tostring(key), one) end
+---@param told table<string, string>   what the record says already, by column; changed
+function M.add_columns(line, name, value, told)
+  if is_single(value) then return put(line, name, value, told) end
+  for key, one in pairs(value) do put(line, name .. "." .. tostring(key), one, told) end
 end
 
 return M

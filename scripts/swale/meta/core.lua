@@ -581,6 +581,10 @@ function Loop:measure_next() end
 ---@param i integer
 ---@return integer|nil step, integer batch, number sum_sumsq, number grad_sumsq    sums over the batch of |g_i|^2; |g|^2 of their mean
 function Loop:norms(i) end
+
+---Seconds of all measured steps; of those before a plain step with the same batch size; of these plain steps.
+---@return number measured, number paired, number plain
+function Loop:cost() end
 ---@param steps integer
 ---@param stop_examples? integer    stops after the first update that reaches or crosses it
 ---@param t? table                  filled as by state

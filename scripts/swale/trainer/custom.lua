@@ -167,6 +167,8 @@ function Loop:take_mean() return self.inner:take_mean() end
 ---@param i integer
 ---@return any ...
 function Loop:norms(i) return self.inner:norms(i) end
+---@return number measured, number paired, number plain
+function Loop:cost() return self.inner:cost() end
 ---@param every integer
 function Loop:measure(every) self.inner:measure(every) end
 function Loop:measure_next() self.inner:measure_next() end

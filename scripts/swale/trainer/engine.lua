@@ -1,5 +1,6 @@
 --- The engine of a trainer: its parts, its settings and its loop. The runner carries out a fit
 --- (swale.trainer.training).
+local clocks = require "swale.trainer.clock"
 local core = require "swale.core"
 local duration = require "swale.duration"
 local errors = require "swale.errors"
@@ -28,6 +29,7 @@ local M = {}
 ---@field eval_batch integer
 ---@field evaluator swale.Evaluator       owns averages, statistics, the best weights
 ---@field measurements swale.Measurements
+---@field clock swale.Clock
 ---@field optimizer swale.Optimizer
 ---@field settings table<swale.Hyper, swale.Hyperparameter>
 ---@field fixed table              of the loop: segments, order, subset, micro_batch, coupling, …
@@ -84,6 +86,7 @@ function M.new(o, runner)
     buffers = self.buffers, data = o.data, example = o.example, subset = o.fixed.subset,
     graph = o.eval_graph, batch = o.eval_batch, batch_norm = o.batch_norm, average = o.average }
   add_state(self)
+  self.clock = clocks.new(self.measurements)
   check_settings(self)
   self.runner.begin(self)
   return self

@@ -12,7 +12,7 @@ local function end_epoch(fit)
   local s, journal = fit.state, fit.journal
   faults.check(fit)
   journal:step(s, fit.loop)
-  local line = { lr = s.lr, batch_size = s.batch_size }
+  local line = { lr = s.lr, batch_size = s.batch_size, seconds = fit.clock:training(fit.loop) }
   if journal.run then line.loss = journal:epoch_loss() end
   if fit.evaluator:validate(line, s.epoch) then journal:best(fit.goal) end
   if journal.run then
@@ -78,7 +78,7 @@ end
 
 local function record(fit)
   fit.journal:step(fit.state, fit.loop)
-  fit.journal:progress(fit.state, fit.target)
+  fit.journal:progress(fit.state, fit.target, fit.loop)
 end
 
 local function wants_epochs(fit)

@@ -17,6 +17,8 @@ M.LAST = { "loss", "grad_norm", table.unpack(hyper.NAMES) }
 ---@field live swale.State
 ---@field evaluator swale.Evaluator
 ---@field measurements swale.Measurements
+---@field clock swale.Clock
+---@field along number       seconds of measured steps that the record has
 ---@field line table        the next line of steps; one table, reused
 ---@field history table[]   the records of the epochs
 ---@field said table        kinds of diagnoses that were printed
@@ -29,12 +31,13 @@ local Journal = {}
 Journal.__index = Journal
 
 ---@param o { run: table|nil, graph: swale.CompiledGraph, state: swale.State,
----evaluator: swale.Evaluator, measurements: swale.Measurements }
+---evaluator: swale.Evaluator, measurements: swale.Measurements, clock: swale.Clock }
 ---@return swale.Journal
 function M.new(o)
   local graph, kept = o.graph, #o.graph.buffer_segments > 0
   return setmetatable({ run = o.run, evaluator = o.evaluator,
-    measurements = o.measurements, live = o.state, line = { kind = "step" },
+    measurements = o.measurements, clock = o.clock, along = 0, live = o.state,
+    line = { kind = "step" },
     segments = segments.json(graph.segments),
     buffer_segments = kept and segments.json(graph.buffer_segments) or nil,
     written = -1, saved = -1, taken = 0, loss_sum = 0, loss_examples = 0, said = {},
@@ -69,6 +72,7 @@ function Journal:step(s, loop)
   line.step, line.examples, line.epoch = s.step, s.examples, s.epoch
   line.loss, line.grad_norm = take_loss(self, s, loop), s.grad_norm
   for _, name in ipairs(hyper.NAMES) do line[name] = s[name] end
+  line.seconds = self.clock:training(loop)
   self.measurements:add_columns(line, s)
   self.run:record(line)
   self.written = s.step
@@ -84,6 +88,17 @@ function Journal:event(kind, s, fields)
   self.run:record(fields)
 end
 
+---Writes what measured steps took since the last such line. Measurements that are called have their
+---seconds in their own lines.
+---@param loop swale.Loop|swale.CustomLoop
+function Journal:cost(loop)
+  local along = self.clock:along(loop)
+  if not self.run or along == self.along then return end
+  self:event("cost", self.live, { name = self.measurements:names_along(),
+    seconds = along - self.along })
+  self.along = along
+end
+
 ---Prints a line, through the run if there is one.
 ---@param text string
 function Journal:say(text)
@@ -92,10 +107,11 @@ end
 
 ---@param s swale.State
 ---@param target swale.Mark
-function Journal:progress(s, target)
+---@param loop swale.Loop|swale.CustomLoop
+function Journal:progress(s, target, loop)
   if not self.run or not self.run:wants_progress() then return end
-  local text = ("epoch %.1f  loss %.4f  lr %.4g  batch %d"):format(s.epoch, s.loss, s.lr,
-    s.batch_size)
+  local text = ("epoch %.1f  loss %.4f  lr %.4g  batch %d  %.4g steps/s"):format(s.epoch, s.loss,
+    s.lr, s.batch_size, self.clock:rate(s.step, loop))
   self.run:progress { done = s[target.scale], total = math.ceil(target.at - 1e-6), text = text }
 end
 

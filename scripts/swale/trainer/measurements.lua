@@ -31,6 +31,8 @@ local M = {}
 ---@field by_name table<string, swale.AskedMeasurement>   shared with the state, which has them
 ---@field running string|nil     the measurement that is being made
 ---@field o swale.MeasuredTraining  with start, if any is called; and what facts_of reads
+---@field seconds number         of all measurements that were called
+---@field told table<string, string>   what the record says of targets and reasons, by column
 ---@field rate table             the last rate and its change, while a measurement follows jumps
 ---@field most_steps integer     that the loop may go before read is called again
 ---@field taken integer          measured steps of the loop that were given to take
@@ -42,7 +44,7 @@ Measurements.__index = Measurements
 ---@return swale.Measurements
 function M.new(by_name, o)
   return setmetatable({ list = {}, by_name = by_name, o = o, taken = 0, seen = {},
-    rate = {}, most_steps = math.maxinteger }, Measurements)
+    rate = {}, told = {}, seconds = 0, most_steps = math.maxinteger }, Measurements)
 end
 
 --- Columns of the lines with values.
@@ -136,9 +138,20 @@ function Measurements:has_along()
   return false
 end
 
---- Steps between two that the loop measures by itself; 0: none. Marks with a factor and changes ask
---- for the coming step each time.
-local function period(self)
+---Names of those along measured steps, for the record.
+---@return string
+function Measurements:names_along()
+  local names = {}
+  for _, entry in ipairs(self.list) do
+    if entry.row.along then names[#names + 1] = entry.name end
+  end
+  return table.concat(names, ", ")
+end
+
+---Steps between two that the loop measures by itself; 0: none. Marks with a factor and changes ask
+---for the coming step each time.
+---@return integer
+function Measurements:period()
   local found = 0
   for _, entry in ipairs(self.list) do
     local every = entry.row.along and entry.times.every
@@ -150,7 +163,7 @@ end
 ---Sets which steps the loop measures.
 ---@param loop swale.Loop|swale.CustomLoop
 function Measurements:attach(loop)
-  local steps = period(self)
+  local steps = self:period()
   -- one more may be asked for: the ring has room for it
   self.most_steps = steps > 0 and (core.LOOP_NORMS - 1) * steps or math.maxinteger
   self.taken = loop:state({}).measurements
@@ -206,12 +219,15 @@ function Measurements:read(loop, s)
   end
 end
 
+---Begins a record, which says targets and reasons anew.
+function Measurements:begin_record() self.told = {} end
+
 ---Adds the columns of measurements along the steps to a line of the record.
 ---@param line table
 ---@param s swale.State
 function Measurements:add_columns(line, s)
   for _, entry in ipairs(self.list) do
-    if entry.row.along then values.add_columns(line, entry.name, s[entry.name]) end
+    if entry.row.along then values.add_columns(line, entry.name, s[entry.name], self.told) end
   end
 end
 
@@ -247,6 +263,7 @@ function Measurements:call(entry, n)
   remember(self)
   local intact, ok, value, seconds = pcall(isolated.call, entry, self.o, n)
   self.running = nil
+  self.seconds = self.seconds + (seconds or 0)
   if put_back(self) and intact and ok then
     ok, value = false, "it wrote into the weights of its training, which are as before; m.weights"
       .. " is a copy"
@@ -267,7 +284,7 @@ function Measurements:make(entry, change)
   local line = { name = entry.name, seconds = seconds, at = change }
   if ok then
     self.o.state[entry.name] = values.copy(value)
-    values.add_columns(line, entry.name, value)
+    values.add_columns(line, entry.name, value, self.told)
   else
     line.error = errors.failure(value)
   end

@@ -88,10 +88,12 @@ end
 local progress = {}
 
 function progress.state(engine)
-  return { goal = copies.deep(engine.goal), last_batch = engine.last_batch }
+  return { goal = copies.deep(engine.goal), last_batch = engine.last_batch,
+    seconds = engine.clock:training(engine.loop) }
 end
 
 function progress.restore(engine, saved)
+  engine.clock:restore(saved.seconds or 0, engine.loop)
   engine.goal, engine.last_batch = copies.deep(saved.goal), saved.last_batch
 end
 

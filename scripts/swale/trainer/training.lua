@@ -31,6 +31,7 @@ function M.begin() end
 ---@field loop swale.Loop|swale.CustomLoop
 ---@field evaluator swale.Evaluator
 ---@field measurements swale.Measurements
+---@field clock swale.Clock
 ---@field journal swale.Journal
 ---@field hooks table<string, function[]>
 ---@field trainer swale.Trainer
@@ -51,9 +52,10 @@ end
 
 local function fit_of(self, goal)
   local fit = { state = self.state, loop = self.loop, evaluator = self.evaluator,
-    measurements = self.measurements, journal = self.journal, hooks = self.hooks,
-    trainer = self.trainer, record = self.record, goal = goal, segments = self.graph.segments,
-    train = self.data.train, look = look_of(self), reached = marks.is_reached(goal, self.state) }
+    measurements = self.measurements, clock = self.clock, journal = self.journal,
+    hooks = self.hooks, trainer = self.trainer, record = self.record, goal = goal,
+    segments = self.graph.segments, train = self.data.train, look = look_of(self),
+    reached = marks.is_reached(goal, self.state) }
   fit.target = marks.once(goal.scale, goal.at, function() fit.reached = true end)
   return fit
 end
@@ -125,7 +127,7 @@ local function drive(self, fit, list)
   self.driving = true
   while not fit.reached and not self.stopped do
     local go = self.stepwise and walk or stride
-    go(self, fit, marks.nearest(list, "step"), marks.nearest(list, "examples"))
+    self.clock:time(go, self, fit, marks.nearest(list, "step"), marks.nearest(list, "examples"))
     local at_mark = marks.fire(list, self.state)
     if at_mark and self.until_ and not (fit.reached or self.stopped) then ends(self, self.state) end
   end
@@ -154,6 +156,7 @@ local function run_to(self, fit)
   fit.journal:step(fit.state, fit.loop)
   if self.stopped then fit.journal:event("stop", fit.state, { reason = self.stopped }) end
   events.changed(fit, "end")
+  fit.journal:cost(fit.loop)
   fit.journal:conclude(fit.loop, fit.goal)
   hooks.call(self.hooks["end"], fit.state, self.trainer)
   diagnose(fit.journal)
@@ -163,8 +166,11 @@ end
 --- measured at least once an epoch.
 local function begin_record(self, run)
   self.journal = journals.new { run = run, graph = self.graph, state = self.state,
-    measurements = self.measurements, evaluator = self.evaluator }
+    measurements = self.measurements, evaluator = self.evaluator, clock = self.clock }
   local loop = self:ready()
+  self.measurements:begin_record()
+  if run then self.clock:compare(self) end
+  self.journal.along = self.clock:along(loop)
   if self.journal_state then
     self.journal:restore(self.journal_state)
     self.journal_state = nil
