@@ -7,7 +7,7 @@
 local M = {}
 
 --- The files of this folder that hold such functions, each by its name.
-local FILES = { "exact", "noise" }
+local FILES = { "exact", "noise", "trace" }
 
 for _, file in ipairs(FILES) do
   for name, f in pairs(require("swale.measure." .. file)) do M[name] = f end
