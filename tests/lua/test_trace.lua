@@ -134,7 +134,7 @@ end
 
 function TestTrace:test_too_few_probes_are_refused()
   local model, sample = network()
-  lu.assert_error_msg_contains("probes = 1 leaves 1 products beside the 0 of the sketch",
+  lu.assert_error_msg_contains("needs probes = 2, two beside the 0 products of the sketch, not 1",
     sw.measure.trace, model, sample, { probes = 1 })
   lu.assert_error_msg_contains("probes must be at least 2", sw.measure.diagonal, model, sample,
     { probes = 1 })

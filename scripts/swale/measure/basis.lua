@@ -33,7 +33,7 @@ local LEFT <const> = 1e-10 -- of a vector's length; less is the rounding of what
 function Basis:extend(v, scale)
   scale = scale or v:norm()
   local length = self:remove(v):norm()
-  if not (length > LEFT * scale) then return 0 end
+  if length <= LEFT * scale or length ~= length then return 0 end
   v:scale(1 / length)
   self:remove(v):scale(1 / v:norm())
   self.vectors[#self.vectors + 1] = v

@@ -1,6 +1,6 @@
---- Independent draws of a number, and an interval for their mean. The interval corrects for skewness:
---- quadratic forms of random vectors, which traces are made of, have it, and the usual interval
---- then covers 88 % where it says 95 %.
+--- Independent draws of a number, and an interval for their mean. The interval corrects for
+--- skewness: quadratic forms of random vectors, which traces are made of, have it, and the usual
+--- interval then covers 88 % where it says 95 %.
 ---
 --- Of n draws with mean m, deviation s and skewness g, T = (m - mu) / s is transformed to
 ---     u(T) = T + g T^2 / 3 + g^2 T^3 / 27 + g / (6 n),
@@ -105,8 +105,8 @@ end
 local LEAST <const> = 24 -- fewer draws do not say how many more are needed
 
 ---Calls draw(i), i = 1, 2, …, until enough() or until `most` draws were made; without `enough` it
----makes `most`. It asks from 24 draws on, each time a third more are there: an interval that is looked
----at less often covers more of what it says.
+---makes `most`. It asks from 24 draws on, each time a third more are there: asked more often, it
+---would stop at intervals that are short by chance.
 ---@param most integer
 ---@param enough fun(): boolean|nil
 ---@param draw fun(i: integer)

@@ -1,13 +1,18 @@
 --- Quantities of weights on data. Each is a function of a model, a sample and options:
 ---
----     local top = sw.measure.eigenvalues(model, data.train:sample(2048), { k = 5 })
+---     local top = sw.measure.eigenvalues(model, data.train:sample(1000), { k = 5 })
 ---
 --- It needs no training, and changes neither the model nor the streams of a training.
 ---@class swale.measure
 local M = {}
 
---- The files of this folder that hold such functions, each by its name.
-local FILES = { "exact", "noise", "trace" }
+--- The files of this folder that hold such functions, a line each.
+local FILES = {
+  "eigenvalues",
+  "exact",
+  "noise",
+  "trace",
+}
 
 for _, file in ipairs(FILES) do
   for name, f in pairs(require("swale.measure." .. file)) do M[name] = f end

@@ -15,11 +15,13 @@ local M = {}
 ---@class swale.TraceOptions: swale.CurvatureOptions
 ---@field method? "hutch++"|"hutchinson"|"exact"   "hutch++"
 ---@field probes? integer             products: 48, or with relative_error at most 1000
----@field relative_error? number      draws until half the interval is at most this part of the value
+---@field relative_error? number      draws until half the interval is at most this part of the
+---value
 ---@field sketch? integer             hutch++: vectors of its sketch; probes // 3, at most 16
 
-local TRACE = curvature.spec { method = { choice = { "hutch++", "hutchinson", "exact" }, "hutch++" },
-  probes = "count?", relative_error = "positive?", sketch = "count?" }
+local METHODS = { "hutch++", "hutchinson", "exact" }
+local TRACE = curvature.spec { method = { choice = METHODS, "hutch++" }, probes = "count?",
+  relative_error = "positive?", sketch = "count?" }
 
 local MOST_SKETCHED <const> = 16
 
@@ -51,17 +53,17 @@ local function most_probes(o)
   local most = o.probes or o.relative_error and 1000 or 3 * MOST_SKETCHED
   local sketched = o.method == "hutch++" and (o.sketch or math.min(most // 3, MOST_SKETCHED)) or 0
   if most - 2 * sketched < 2 then
-    errors.misuse("measure.trace: probes = %d leave%s %d products beside the %d of the sketch; give"
-      .. " at least 2: more probes, or a smaller sketch", most, most == 1 and "s" or "",
-      math.max(most - 2 * sketched, 0), 2 * sketched)
+    errors.misuse("measure.trace: needs probes = %d, two beside the %d products of the sketch, not"
+      .. " %d; a smaller sketch needs fewer", 2 * sketched + 2, 2 * sketched, most)
   end
   return most, sketched
 end
 
----tr(H) with a 95 % interval over the probes. Hutchinson's estimator is the mean of v'Hv over random
----signs v; its variance is 2 (|H|_F^2 - sum h_ii^2) a probe. Hutch++ (Meyer et al. 2021) computes
----the trace within the span of H S exactly, S being a few vectors of signs, and estimates the rest:
----the few large eigenvalues of a network then have no variance. "exact" takes a product a weight.
+---tr(H) with a 95 % interval over the probes. Hutchinson's estimator is the mean of v'Hv over
+---random signs v; its variance is 2 (|H|_F^2 - sum h_ii^2) a probe. Hutch++ (Meyer et al. 2021)
+---computes the trace within the span of H S exactly, S being a few vectors of signs, and estimates
+---the rest: the few large eigenvalues of a network then have no variance. "exact" takes a product
+---a weight.
 ---Fields: value, low, high, standard_error, products.
 ---@param model swale.Model
 ---@param sample swale.Split|swale.Batch
@@ -101,9 +103,9 @@ local Diagonal = class.new("diagonal", { fields = { "values", "standard_errors",
 local DIAGONAL = curvature.spec { probes = { "count", 32 } }
 
 ---The diagonal of H from the means of v * Hv over random signs v (Bekas et al. 2007). The variance
----of element i is the sum of h_ij^2 over all j but i, a probe. A product a probe, and memory for two
----vectors.
----    local d = sw.measure.diagonal(model, sample, { probes = 64 })
+---of element i is the sum of h_ij^2 over all j but i, a probe. A product a probe, and memory for
+---two vectors.
+---    local d = sw.measure.diagonal(model, data.train, { probes = 8 })
 ---    print(d.values, d.standard_errors, d:estimate(7))
 ---@param model swale.Model
 ---@param sample swale.Split|swale.Batch
@@ -111,7 +113,9 @@ local DIAGONAL = curvature.spec { probes = { "count", 32 } }
 ---@return swale.Diagonal
 function M.diagonal(model, sample, o)
   o = options.check("measure.diagonal", o, DIAGONAL)
-  if o.probes < 2 then errors.misuse "measure.diagonal: probes must be at least 2, for an interval" end
+  if o.probes < 2 then
+    errors.misuse "measure.diagonal: probes must be at least 2, for an interval"
+  end
   local h = curvature.of("measure.diagonal", model, sample, o)
   local random, mean = h.subject:random(), core.zeros({ h.n }, "float64")
   local squares = core.zeros({ h.n }, "float64")
