@@ -32,6 +32,7 @@ extern "C" {
 #include "measure/arpack.h"
 #include "measure/distribution.h"
 #include "measure/fieller.h"
+#include "measure/lbfgsb.h"
 #include "measure/noise.h"
 
 #include "io/cifar.h"

@@ -240,6 +240,10 @@ function LossOn:gradient(w)
   return gradient
 end
 
+---@param w swale.Tensor
+---@return number value, swale.Tensor gradient
+function LossOn:value_and_gradient(w) return self.compiled:value_and_gradient(w, self.batch) end
+
 for name, method in pairs(second) do
   Compiled[name] = method
   LossOn[name] = function(self, w, ...) return method(self.compiled, w, self.batch, ...) end

@@ -1,10 +1,15 @@
 --- Constructors of optimizers. A Trainer runs them natively on the flat weights; each is a function
---- as well, for loops of your own: opt(w, g, state, { lr = 0.1 }).
+--- as well, for loops of your own: opt(w, g, state, { lr = 0.1 }). lbfgsb and newton minimise whole
+--- functions, such as the loss of a small network on all its examples.
 local class = require "swale.class"
 local core = require "swale.core"
 local errors = require "swale.errors"
 local options = require "swale.options"
 
+---@class swale.optim
+---@field lbfgsb fun(f: swale.Objective, x0: swale.Tensor, o?: swale.LbfgsbMinimiseOptions):
+---swale.Minimum
+---@field newton fun(f: swale.Objective, x0: swale.Tensor, o?: swale.NewtonOptions): swale.Minimum
 local M = {}
 
 ---@class swale.ParameterGroup
@@ -210,5 +215,10 @@ function M.of(f)
   optimizer.kind = "function"
   return optimizer
 end
+
+-- ------------------------------------------------------------------ whole functions
+
+M.lbfgsb = require("swale.optim.lbfgsb").lbfgsb
+M.newton = require("swale.optim.newton").newton
 
 return M

@@ -87,7 +87,9 @@ end
 local function optimizer_of(x)
   if type(x) ~= "function" then return x end
   for name, maker in pairs(optim) do
-    if x == maker then
+    if x == maker and not name:find "^%u" then
+      errors.misuse("Trainer: optimizer: sw.optim.%s is none that takes batches", name)
+    elseif x == maker then
       errors.misuse("Trainer: optimizer: sw.optim.%s has to be called: sw.optim.%s {}", name, name)
     end
   end

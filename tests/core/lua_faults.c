@@ -206,9 +206,9 @@ int main(int argc, char **argv) {
   snprintf(folder, sizeof folder, "%s/swale-test-XXXXXX", base ? base : "/tmp");
   if (!mkdtemp(folder)) return 1;
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_open), SCENARIO("tensor"), SCENARIO("objects"), SCENARIO("json"),
-      SCENARIO("files"),           SCENARIO("graph"),  SCENARIO("loop"),    SCENARIO("finalisers"),
-      SCENARIO("linalg"),          SCENARIO("arpack"),
+      cmocka_unit_test(test_open), SCENARIO("tensor"),  SCENARIO("objects"), SCENARIO("json"),
+      SCENARIO("files"),           SCENARIO("graph"),   SCENARIO("loop"),    SCENARIO("finalisers"),
+      SCENARIO("linalg"),          SCENARIO("solvers"),
   };
   int failures = cmocka_run_group_tests(tests, NULL, NULL);
   nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);

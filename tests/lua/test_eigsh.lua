@@ -67,7 +67,7 @@ function TestEigsh:test_which()
   end
 end
 
---- Within its residual of each value there is an eigenvalue of A: the interval that is claimed. At a
+--- Within its residual of each value there is an eigenvalue of A: the interval claimed. At a
 --- strict tolerance they are the largest ones.
 function TestEigsh:test_residuals_bound_the_error()
   local n = 120

@@ -305,7 +305,7 @@ function core.extend(class, methods) end
 ---@param f fun(class: string, key: any, methods: table<string, function>)
 function core.on_missing(f) end
 ---@param value any
----@return "tensor"|"node"|"graph"|"program"|"loop"|"source"|"average"|"noise"|"schedule"|"random"|"arpack"|nil
+---@return "tensor"|"node"|"graph"|"program"|"loop"|"source"|"average"|"noise"|"schedule"|"random"|"arpack"|"lbfgsb"|nil
 function core.type(value) end
 
 -- ------------------------------------------------------------------ linear algebra
@@ -378,6 +378,30 @@ function Arpack:step() end
 function Arpack:result() end
 ---@return integer
 function Arpack:products() end
+
+---@class swale.Lbfgsb              minimises a function of a float64 vector within bounds, by L-BFGS-B
+local Lbfgsb = {}
+---@class swale.LbfgsbOptions
+---@field memory? integer           10, at most 100
+---@field tolerance? number         of the largest element of the projected gradient; 0: none
+---@field decrease? number          of the value in an iteration, relative to max(|value|, 1); 0: none
+---@param x0 swale.Tensor           (n), float64
+---@param lower? swale.Tensor       (n); -inf: none
+---@param upper? swale.Tensor
+---@param o? swale.LbfgsbOptions
+---@return swale.Lbfgsb|nil solver, string? why, string? code      nil: EUNSUPPORTED, no library
+function core.lbfgsb(x0, lower, upper, o) end
+---@param value? number             at x, after "evaluate", with the gradient written
+---@return "evaluate"|"iterate"|"converged"|"abnormal"|nil task    nil: a fault
+---@return string? why
+---@return string? code             ENAN: value or gradient is not finite
+function Lbfgsb:step(value) end
+---@return swale.Tensor             a copy
+function Lbfgsb:x() end
+---@return swale.Tensor             to be written before the step that follows "evaluate"
+function Lbfgsb:gradient() end
+---@return string                   the library's own words
+function Lbfgsb:reason() end
 
 ---@class swale.Program
 local Program = {}
