@@ -41,7 +41,7 @@ function M.load(kept, saved) kept.length, kept.last = saved.length, saved.last e
 
 ]], dropped = "measure%.travel does not define load" },
     { name = "name in the list", file = "scripts/swale/measurements/init.lua",
-      replace = 'M.NAMES = { "distance",', text = 'M.NAMES = { "travel", "distance",',
+      replace = 'M.NAMES = {', text = 'M.NAMES = { "travel",',
       dropped = "measure/init%.lua lacks travel" },
     { name = "row in the docs", file = "docs/reference.md", part = "docs",
       after = "| `noise_scale` |", text = [[

@@ -21,6 +21,7 @@ end
 --- The seconds of one measurement, and its error, if any.
 local function once(engine, entry, plan)
   if entry.row.along then return timing.measured_step(engine, math.max(1, plan.smallest)), nil end
+  if entry.row.before then engine.measurements:before(entry) end
   local ok, value, seconds = engine.measurements:call(entry, 1)
   return seconds, not ok and errors.failure(value) or nil
 end

@@ -10,7 +10,7 @@ local values = require "swale.measurements.values"
 local M = {}
 
 --- The files of this folder that hold a row.
-M.NAMES = { "distance", "noise_scale", "weight_norm" }
+M.NAMES = { "angle", "dead_fraction", "distance", "last_update", "noise_scale", "weight_norm" }
 
 ---@class swale.MeasurementRow
 ---@field options table          of swale.options, besides every, at and sample; read has them as
@@ -19,6 +19,9 @@ M.NAMES = { "distance", "noise_scale", "weight_norm" }
 ---read is called at the marks of every, with a swale.Measuring (measurements.isolated)
 ---@field estimate? boolean|"signed"   its values are estimates, pending before the first one;
 ---signed: of a quantity that can be negative
+---@field parts? string[]         names of its values, if it is a table with these
+---@field before? fun(kept: any, weights: swale.Tensor)   called before the step that leads to a
+---mark, with the weights themselves; every is then in whole steps, and there is no at
 ---@field check? fun(m: swale.MeasurementFacts, o: table)    raises if it cannot be measured
 ---@field prepare? fun(m: swale.MeasurementFacts, o: table): any   returns what it keeps
 ---@field take? fun(kept: any, seen: swale.MeasuredStep)     with along: one measured step
@@ -144,7 +147,8 @@ local function registered(where, name, what)
       name)
   end
   o.every, o.at = nil, nil
-  return row, o, row.along and times.check_steps(where, when) or when
+  return row, o, (row.along or row.before) and times.check_steps(where, when, row)
+    or when
 end
 
 --- Raises for a name that the state or the record uses already.

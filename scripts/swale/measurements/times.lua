@@ -50,16 +50,20 @@ function M.of(where, every, at)
     at = changes_of(where, at) }, Times)
 end
 
----Raises for times that measured steps cannot have: they are numbers of steps, and none follows the
----end of a fit.
+---Raises for times that a row along the steps, or of what is before them, cannot have: they are
+---numbers of steps, none follows the end of a fit, and nothing is known before a change.
 ---@param where string
 ---@param times swale.Times
+---@param row swale.MeasurementRow
 ---@return swale.Times times
-function M.check_steps(where, times)
+function M.check_steps(where, times, row)
   local every = times.every
   if every and not (every.unit == "steps" and math.tointeger(every.amount)) then
     errors.misuse("%s: measured every so many whole steps: sw.every { steps = 5 }, not %s", where,
       every)
+  elseif row.before and next(times.at) then
+    errors.misuse("%s: at: it compares with the weights before the step: every = { steps = 5 }",
+      where)
   elseif times.at["end"] then
     errors.misuse('%s: at: "end": it is made of the step that follows, and none does', where)
   end

@@ -94,6 +94,7 @@ local function add_measurement(fit, entry, add)
   elseif every and not along then
     add(every, function() measure(fit, entry) end)
   end
+  if entry.row.before then add(every, function() fit.measurements:before(entry) end, 1) end
 end
 
 ---Returns the marks of a fit, in the order in which they fire at one position: captures and

@@ -85,7 +85,9 @@ end
 
 --- The value in the state before the first measurement.
 local function blank(entry)
-  local kind = entry.row.estimate
+  local kind, parts = entry.row.estimate, {}
+  for _, name in ipairs(entry.row.parts or {}) do parts[name] = core.NAN end
+  if next(parts) then return parts end
   if not kind then return core.NAN end
   return estimate.new({ signed = kind == "signed" }):because "nothing was measured yet"
 end
@@ -178,19 +180,28 @@ function Measurements:want(entry, loop)
   loop:measure_next()
 end
 
-local function is_for(entry, step)
-  if not entry.row.along then return false end
+local function is_mark(entry, step)
   local every, n = entry.times.every, entry.facts.epoch_examples
-  if entry.step == step then return true end
   return every and marks.count(every, n, { step = step })
     > marks.count(every, n, { step = step - 1 })
 end
+
+local function is_for(entry, step)
+  return entry.row.along and (entry.step == step or is_mark(entry, step))
+end
+
+---Gives a row the weights before the coming step.
+---@param entry swale.AskedMeasurement   with before in its row
+function Measurements:before(entry) entry.row.before(entry.kept, self.o.weights) end
 
 ---Asks again for the coming step, where the fit before did, and where it is the first mark.
 ---@param loop swale.Loop|swale.CustomLoop
 function Measurements:begin_fit(loop)
   local coming = rawget(self.o.state, "step") + 1
-  for _, entry in ipairs(self.list) do if is_for(entry, coming) then loop:measure_next() end end
+  for _, entry in ipairs(self.list) do
+    if is_for(entry, coming) then loop:measure_next() end
+    if entry.row.before and is_mark(entry, coming) then self:before(entry) end
+  end
 end
 
 local function take(self)
@@ -238,9 +249,9 @@ end
 local function trained(o) return { o.weights, o.buffers } end
 
 local function remember(self)
-  self.before = self.before or {}
+  self.intact = self.intact or {}
   for i, vector in ipairs(trained(self.o)) do
-    self.before[i] = copies.tensor(vector, self.before[i])
+    self.intact[i] = copies.tensor(vector, self.intact[i])
   end
 end
 
@@ -248,8 +259,8 @@ end
 local function put_back(self)
   local wrote = false
   for i, vector in ipairs(trained(self.o)) do
-    if vector:distance(self.before[i]) ~= 0 then wrote = true end
-    vector:copy(self.before[i])
+    if vector:distance(self.intact[i]) ~= 0 then wrote = true end
+    vector:copy(self.intact[i])
   end
   return wrote
 end
