@@ -1,5 +1,6 @@
 /* lua_noise.c: class noise, the gradient noise scale of measured steps; Fieller's interval. */
 #include <math.h>
+#include <stddef.h>
 
 #include "measure/noise.h"
 #include "support.h"
@@ -21,92 +22,118 @@ static void read_numbers(lua_State *L, int index, const char *who, const char *w
   }
 }
 
-/* noise(target, n) */
+static const char *const targets[SW_TARGET_COUNT + 1] = {
+    [SW_TARGET_TRAIN] = "train", [SW_TARGET_POPULATION] = "population"};
+
+static const lx_option options[] = {
+    {.name = "target",
+     .type = LX_CHOICE,
+     .offset = offsetof(sw_noise_options, target),
+     .choices = targets},
+    {.name = "independent", .type = LX_BOOLEAN, .offset = offsetof(sw_noise_options, independent)},
+    {.name = "n",
+     .type = LX_WHOLE,
+     .offset = offsetof(sw_noise_options, n),
+     .least = 1,
+     .most = LUA_MAXINTEGER},
+    {.name = "window",
+     .type = LX_WHOLE,
+     .offset = offsetof(sw_noise_options, window),
+     .most = LUA_MAXINTEGER},
+    {.name = NULL}};
+
+/* noise { target =, independent =, n =, window = } */
 static int new_noise(lua_State *L) {
-  static const char *const targets[SW_TARGET_COUNT + 1] = {
-      [SW_TARGET_TRAIN] = "train", [SW_TARGET_POPULATION] = "population"};
-  lua_settop(L, 2);
-  sw_noise *e = lx_push_shell(L, LX_NOISE);
-  sw_noise_target target =
-      (sw_noise_target)lx_check_choice(L, 1, "noise", "target", targets, SW_TARGET_TRAIN);
-  lua_Integer n = INT64_MAX;
-  if (!lua_isnil(L, 2)) n = lx_check_integer(L, 2, "noise", "n", 1, LUA_MAXINTEGER);
-  sw_noise_init(e, target, n);
+  lua_settop(L, 1);
+  sw_noise_options o = {.target = SW_TARGET_TRAIN, .n = INT64_MAX};
+  if (!lua_isnil(L, 1)) lx_read_options(L, 1, "noise", options, &o);
+  sw_noise_init(lx_push_shell(L, LX_NOISE), &o);
   return 1;
 }
 
-/* noise:add(batch, sum_sumsq, grad_sumsq) */
+static sw_noise *check(lua_State *L, const char *who) {
+  return lx_check(L, 1, LX_NOISE, who, "self");
+}
+
+/* noise:add(step, examples, batch, momentum, sum_sumsq, grad_sumsq), as loop:norms gives them */
 static int add(lua_State *L) {
-  sw_noise *e = lx_check(L, 1, LX_NOISE, "noise:add", "self");
-  lua_Integer batch = lx_check_integer(L, 2, "noise:add", "batch", 0, LUA_MAXINTEGER);
-  sw_noise_add(e, batch, lx_check_number(L, 3, "noise:add", "sum_sumsq"),
-               lx_check_number(L, 4, "noise:add", "grad_sumsq"));
+  static const char *const who = "noise:add";
+  sw_noise *e = check(L, who);
+  sw_noise_step m = {.step = lx_check_integer(L, 2, who, "step", 1, SW_LARGEST_COUNT),
+                     .examples = lx_check_integer(L, 3, who, "examples", 0, SW_LARGEST_COUNT),
+                     .batch = lx_check_integer(L, 4, who, "batch", 0, SW_LARGEST_COUNT),
+                     .momentum = lx_check_number(L, 5, who, "momentum"),
+                     .sum_sumsq = lx_check_number(L, 6, who, "sum_sumsq"),
+                     .grad_sumsq = lx_check_number(L, 7, who, "grad_sumsq")};
+  sw_noise_add(e, &m);
   return 0;
 }
 
 static int read(lua_State *L) {
-  return push_estimate(L, sw_noise_read(lx_check(L, 1, LX_NOISE, "noise:read", "self")));
+  return push_estimate(L, sw_noise_read(check(L, "noise:read")).estimate);
 }
 
 static int parts(lua_State *L) {
-  double s, g2;
-  sw_noise_parts(lx_check(L, 1, LX_NOISE, "noise:parts", "self"), &s, &g2);
-  lx_push_number(L, s);
-  lx_push_number(L, g2);
+  sw_noise_reading r = sw_noise_read(check(L, "noise:parts"));
+  lx_push_number(L, r.s);
+  lx_push_number(L, r.g2);
   return 2;
 }
 
-/* ---- what it keeps */
-
-static int kept(const sw_noise *e) {
-  return e->count < SW_NOISE_MEASUREMENTS ? (int)e->count : SW_NOISE_MEASUREMENTS;
+/* noise:window() -> first, last, measurements, blocks, span */
+static int window(lua_State *L) {
+  sw_noise_reading r = sw_noise_read(check(L, "noise:window"));
+  lua_pushinteger(L, r.first);
+  lua_pushinteger(L, r.last);
+  lua_pushinteger(L, r.measurements);
+  lua_pushinteger(L, r.blocks);
+  lx_push_number(L, r.span);
+  return 5;
 }
 
-static void put_list(lua_State *L, const char *name, const double *x, int n) {
+/* ---- what it keeps: lists of numbers */
+
+static void push_list(lua_State *L, const double *x, int n) {
   lua_createtable(L, n, 0);
   for (int i = 0; i < n; i++) {
     lx_push_number(L, x[i]);
     lua_rawseti(L, -2, i + 1);
   }
-  lua_setfield(L, -2, name);
 }
 
-/* noise:save() -> { batch =, count =, s =, g2 = } */
+/* noise:save() -> { cells =, latest = } */
 static int save(lua_State *L) {
-  const sw_noise *e = lx_check(L, 1, LX_NOISE, "noise:save", "self");
-  lua_createtable(L, 0, 4);
-  lua_pushinteger(L, e->batch);
-  lua_setfield(L, -2, "batch");
-  lua_pushinteger(L, e->count);
-  lua_setfield(L, -2, "count");
-  put_list(L, "s", e->s, kept(e));
-  put_list(L, "g2", e->g2, kept(e));
+  double x[SW_RECENT_NUMBERS];
+  const sw_noise *e = check(L, "noise:save");
+  lua_createtable(L, 0, 2);
+  push_list(L, x, sw_recent_save(&e->window, x));
+  lua_setfield(L, -2, "cells");
+  push_list(L, x, sw_recent_cut_save(&e->latest, x));
+  lua_setfield(L, -2, "latest");
   return 1;
-}
-
-static void read_kept(lua_State *L, int index, const char *what, double *to, int n) {
-  int length = lx_check_list(L, index, "noise:load", what, SW_NOISE_MEASUREMENTS);
-  if (length != n) lx_error(L, "noise:load: %s must have %d numbers, got %d", what, n, length);
-  read_numbers(L, index, "noise:load", what, to, n);
 }
 
 /* noise:load(saved) */
 static int load(lua_State *L) {
-  static const char *const names[] = {"batch", "count", "s", "g2", NULL};
+  static const char *const who = "noise:load", *const names[] = {"cells", "latest", NULL};
+  double x[SW_RECENT_NUMBERS];
   lua_settop(L, 2);
-  sw_noise *e = lx_check(L, 1, LX_NOISE, "noise:load", "self"), fresh = *e;
-  lx_check_options(L, 2, "noise:load", names);
-  int batch = lx_push_option(L, 2, "batch"), count = lx_push_option(L, 2, "count");
-  fresh.batch = lx_check_integer(L, batch, "noise:load", "batch", 0, LUA_MAXINTEGER);
-  fresh.count = lx_check_integer(L, count, "noise:load", "count", 0, LUA_MAXINTEGER);
-  read_kept(L, lx_push_option(L, 2, "s"), "s", fresh.s, kept(&fresh));
-  read_kept(L, lx_push_option(L, 2, "g2"), "g2", fresh.g2, kept(&fresh));
+  sw_noise *e = check(L, who), fresh = *e;
+  lx_check_options(L, 2, who, names);
+  for (int i = 0; names[i]; i++) {
+    int at = lx_push_option(L, 2, names[i]),
+        n = lx_check_list(L, at, who, names[i], SW_RECENT_NUMBERS);
+    read_numbers(L, at, who, names[i], x, n);
+    if (i == 0 ? !sw_recent_load(&fresh.window, x, n) : !sw_recent_cut_load(&fresh.latest, x, n))
+      return lx_error(L, "noise:load: %s is not what noise:save gives", names[i]);
+  }
   *e = fresh;
   return 0;
 }
 
-static const luaL_Reg methods[] = {{"add", add},   {"read", read}, {"parts", parts},
-                                   {"save", save}, {"load", load}, {NULL, NULL}};
+static const luaL_Reg methods[] = {{"add", add},       {"read", read}, {"parts", parts},
+                                   {"window", window}, {"save", save}, {"load", load},
+                                   {NULL, NULL}};
 
 const lx_class_spec lx_noise_class = {
     .name = "noise", .size = sizeof(sw_noise), .plain = 1, .methods = methods};
@@ -125,7 +152,8 @@ static int fieller(lua_State *L) {
   double *a = lua_newuserdatauv(L, 2 * (size_t)n * sizeof *a, 0);
   read_numbers(L, 1, "fieller", "an element of a", a, n);
   read_numbers(L, 2, "fieller", "an element of b", a + n, n);
-  return push_estimate(L, sw_fieller_of_pairs(n, a, a + n, t));
+  const sw_pairs pairs = {n, NULL, a, a + n};
+  return push_estimate(L, sw_fieller_of_pairs(&pairs, t));
 }
 
 static int ratio(lua_State *L) {

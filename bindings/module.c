@@ -87,6 +87,8 @@ static void fill_core(lua_State *L, int module) {
   lua_setfield(L, -2, "LOOP_NORMS");
   lua_pushinteger(L, SW_NOISE_MEASUREMENTS);
   lua_setfield(L, -2, "NOISE_MEASUREMENTS");
+  lua_pushinteger(L, SW_RECENT_FEWEST);
+  lua_setfield(L, -2, "NOISE_BLOCKS");
 }
 
 static void open_context(lua_State *L, lx_module *m) {

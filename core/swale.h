@@ -34,6 +34,7 @@ extern "C" {
 #include "measure/fieller.h"
 #include "measure/lbfgsb.h"
 #include "measure/noise.h"
+#include "measure/recent.h"
 
 #include "io/cifar.h"
 #include "io/csv.h"

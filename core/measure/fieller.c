@@ -98,16 +98,33 @@ static double magnitude(int n, const double *x) {
   return top > 0 ? top : 1;
 }
 
-static sw_ratio moments_of(int n, const double *a, double a_unit, const double *b, double b_unit,
-                           double t) {
+/* The weight of pair i; all add up to 1. */
+static double share(const sw_pairs *p, double total, int i) {
+  return p->weight ? p->weight[i] / total : 1.0 / p->n;
+}
+
+static double total_of(const sw_pairs *p) {
+  double total = 0;
+  for (int i = 0; p->weight && i < p->n; i++) total += p->weight[i];
+  return total;
+}
+
+static double sum_of_squares(const sw_pairs *p) {
+  double total = total_of(p), squares = 0;
+  for (int i = 0; i < p->n; i++) squares += share(p, total, i) * share(p, total, i);
+  return squares;
+}
+
+static sw_ratio moments_of(const sw_pairs *p, double a_unit, double b_unit, double t) {
   sw_ratio m = {0};
-  for (int i = 0; i < n; i++) {
-    m.a += a[i] / a_unit / n;
-    m.b += b[i] / b_unit / n;
+  double total = total_of(p), factor = t * t / (1 - sum_of_squares(p));
+  for (int i = 0; i < p->n; i++) {
+    m.a += share(p, total, i) * (p->a[i] / a_unit);
+    m.b += share(p, total, i) * (p->b[i] / b_unit);
   }
-  double factor = t * t / ((double)n * (n - 1));
-  for (int i = 0; i < n; i++) {
-    double da = a[i] / a_unit - m.a, db = b[i] / b_unit - m.b;
+  for (int i = 0; i < p->n; i++) {
+    double w = share(p, total, i);
+    double da = w * (p->a[i] / a_unit - m.a), db = w * (p->b[i] / b_unit - m.b);
     m.vaa += factor * da * da;
     m.vab += factor * da * db;
     m.vbb += factor * db * db;
@@ -115,10 +132,12 @@ static sw_ratio moments_of(int n, const double *a, double a_unit, const double *
   return m;
 }
 
-sw_estimate sw_fieller_of_pairs(int n, const double *a, const double *b, double t) {
-  if (n < 2) return sw_estimate_pending();
-  double a_unit = magnitude(n, a), b_unit = magnitude(n, b);
+double sw_pairs_freedom(const sw_pairs *p) { return 1 / sum_of_squares(p) - 1; }
+
+sw_estimate sw_fieller_of_pairs(const sw_pairs *p, double t) {
+  if (p->n < 2) return sw_estimate_pending();
+  double a_unit = magnitude(p->n, p->a), b_unit = magnitude(p->n, p->b);
   if (isnan(a_unit) || isnan(b_unit)) return sw_estimate_pending();
-  const sw_ratio m = moments_of(n, a, a_unit, b, b_unit, t);
+  const sw_ratio m = moments_of(p, a_unit, b_unit, t);
   return estimate_of(&m, a_unit, b_unit, SW_RATIO_POSITIVE);
 }

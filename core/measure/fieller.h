@@ -33,8 +33,18 @@ typedef enum sw_ratio_range {
  * whole range. Pending if a number is not finite. */
 SW_API sw_estimate sw_fieller(const sw_ratio *r, double t, sw_ratio_range range);
 
-/* The same of n pairs, for the ratio of their means, cut to R >= 0; t has n - 1 degrees of freedom.
+/* Pairs (a_k, b_k) with weights w_k, which are divided by their sum. */
+typedef struct sw_pairs {
+  int n;
+  const double *weight; /* all above 0; NULL: equal */
+  const double *a, *b;
+} sw_pairs;
+
+/* The same of pairs, for the ratio of their weighted means, cut to R >= 0. The covariance is
+ *     sum w_k^2 (a_k - a, b_k - b) (a_k - a, b_k - b)' / (1 - sum w_k^2)
  * Pending if n < 2. */
-SW_API sw_estimate sw_fieller_of_pairs(int n, const double *a, const double *b, double t);
+SW_API sw_estimate sw_fieller_of_pairs(const sw_pairs *p, double t);
+/* The degrees of freedom of their spread: 1 / sum w_k^2 - 1, for equal weights n - 1. */
+SW_API double sw_pairs_freedom(const sw_pairs *p);
 
 #endif

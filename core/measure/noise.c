@@ -1,58 +1,84 @@
-/* noise.c: the simple gradient noise scale, with an interval. */
+/* noise.c: the simple gradient noise scale of a training, with an interval. */
 #include "measure/noise.h"
 
 #include <math.h>
 
-/* Student's t, two-sided 95 %, SW_NOISE_BLOCKS - 1 degrees of freedom. */
-static const double student_15 = 2.131449545559323;
+#include "measure/distribution.h"
 
-/* By Cauchy and Schwarz sum |g_i|^2 is at least B |g|^2. A sum below that by more than the rounding
+/* By Cauchy and Schwarz sum |g_i|^2 is at least b |g|^2. A sum below that by more than the rounding
  * errors of float32 has lost squares to underflow. */
 static const double SLACK = 1e-3;
 
-/* -------------------------------------------------------------- the measurements */
+/* Steps of a larger momentum remember more than a block of 2,000 updates can hold. */
+static const double MOST_MOMENTUM = 0.999;
 
-void sw_noise_init(sw_noise *e, sw_noise_target target, int64_t n) {
-  *e = (sw_noise){.target = target, .n = n};
+static const double ROUNDING = 1e-9; /* 2 / (1 - 0.9) is 20 */
+
+void sw_noise_init(sw_noise *e, const sw_noise_options *o) {
+  *e = (sw_noise){.o = *o};
+  sw_recent_init(&e->window, o->window, SW_NOISE_MEASUREMENTS);
 }
 
-void sw_noise_add(sw_noise *e, int64_t batch, double sum_sumsq, double grad_sumsq) {
-  if (batch < 2 || batch >= e->n) return;
-  double b = (double)batch, least = b * grad_sumsq;
-  if (sum_sumsq < least * (1 - SLACK)) return;
-  double s = (sum_sumsq - least) / (b - 1);
-  if (s < 0) s = 0;
-  double g2 = grad_sumsq - s * (e->target == SW_TARGET_TRAIN ? 1 / b - 1 / (double)e->n : 1 / b);
-  if (!isfinite(s) || !isfinite(g2)) return;
-  if (batch != e->batch) {
-    e->batch = batch;
-    e->count = 0;
-  }
-  e->s[e->count % SW_NOISE_MEASUREMENTS] = s;
-  e->g2[e->count % SW_NOISE_MEASUREMENTS] = g2;
-  e->count++;
+/* -------------------------------------------------------------- one step */
+
+/* q = sum b_k^2 / b^2 over the parts of a batch that begins after `examples` examples. */
+static double concentration(const sw_noise_options *o, const sw_noise_step *m) {
+  double b = (double)m->batch, n = (double)o->n;
+  if (o->independent) return 1 / b;
+  int64_t room = o->n - m->examples % o->n;
+  if (m->batch <= room) return 1;
+  double first = (double)room, rest = b - first, whole = floor(rest / n), last = rest - whole * n;
+  return (first * first + whole * n * n + last * last) / (b * b);
 }
 
-void sw_noise_parts(const sw_noise *e, double *s, double *g2) {
-  int kept = e->count < SW_NOISE_MEASUREMENTS ? (int)e->count : SW_NOISE_MEASUREMENTS;
-  double sum_s = 0, sum_g2 = 0;
-  for (int i = 0; i < kept; i++) {
-    sum_s += e->s[i];
-    sum_g2 += e->g2[i];
-  }
-  *s = kept ? sum_s / kept : (double)NAN;
-  *g2 = kept ? sum_g2 / kept : (double)NAN;
+int sw_noise_parts(const sw_noise_options *o, const sw_noise_step *m, double *s, double *g2) {
+  if (m->batch < 2 || !isfinite(m->sum_sumsq) || !isfinite(m->grad_sumsq)) return 0;
+  double b = (double)m->batch, n = (double)o->n, q = concentration(o, m);
+  double least = b * m->grad_sumsq, freedom = b - 1 - (1 - q) * b / n;
+  if (freedom <= 0 || m->sum_sumsq < least * (1 - SLACK)) return 0;
+  *s = fmax(0, m->sum_sumsq - least) / freedom;
+  *g2 = m->grad_sumsq - *s * (o->target == SW_TARGET_TRAIN ? 1 / b - q / n : 1 / b + (1 - q) / n);
+  return isfinite(*s) && isfinite(*g2);
 }
 
-/* A block has neighbours in time, so that correlations of successive steps stay inside it. */
-sw_estimate sw_noise_read(const sw_noise *e) {
-  enum { SIZE = SW_NOISE_MEASUREMENTS / SW_NOISE_BLOCKS };
-  if (e->count < SW_NOISE_MEASUREMENTS) return sw_estimate_pending();
-  double a[SW_NOISE_BLOCKS] = {0}, b[SW_NOISE_BLOCKS] = {0};
-  for (int i = 0; i < SW_NOISE_MEASUREMENTS; i++) {
-    int64_t at = (e->count + i) % SW_NOISE_MEASUREMENTS;
-    a[i / SIZE] += e->s[at] / SIZE;
-    b[i / SIZE] += e->g2[at] / SIZE;
-  }
-  return sw_fieller_of_pairs(SW_NOISE_BLOCKS, a, b, student_15);
+/* -------------------------------------------------------------- the window */
+
+static int is_enough(const sw_recent_cut *cut) {
+  return cut->n >= SW_RECENT_FEWEST && cut->total.count >= SW_NOISE_MEASUREMENTS;
+}
+
+void sw_noise_add(sw_noise *e, const sw_noise_step *m) {
+  double s, g2, b = (double)m->batch;
+  if (!sw_noise_parts(&e->o, m, &s, &g2)) return;
+  sw_recent_cell one = {.weight = b * (b - 1),
+                        .a = s,
+                        .b = g2,
+                        .span = ceil(2 / (1 - fmin(m->momentum, MOST_MOMENTUM)) - ROUNDING),
+                        .count = 1,
+                        .first = (double)m->step,
+                        .last = (double)m->step,
+                        .begin = (double)m->examples,
+                        .end = (double)m->examples + b};
+  sw_recent_cut now;
+  sw_recent_add(&e->window, &one);
+  sw_recent_split(&e->window, &now);
+  if (is_enough(&now)) e->latest = now;
+}
+
+sw_noise_reading sw_noise_read(const sw_noise *e) {
+  sw_recent_cut cut = e->latest;
+  if (cut.n == 0) sw_recent_split(&e->window, &cut);
+  sw_noise_reading r = {.estimate = sw_estimate_pending(), .s = (double)NAN, .g2 = (double)NAN};
+  if (cut.total.weight == 0) return r;
+  r.s = cut.total.a;
+  r.g2 = cut.total.b;
+  r.first = (int64_t)cut.total.first;
+  r.last = (int64_t)cut.total.last;
+  r.measurements = (int64_t)cut.total.count;
+  r.blocks = cut.n;
+  r.span = cut.total.span;
+  if (e->latest.n == 0) return r;
+  sw_pairs pairs = {cut.n, cut.weight, cut.a, cut.b};
+  r.estimate = sw_fieller_of_pairs(&pairs, sw_student_quantile(0.975, sw_pairs_freedom(&pairs)));
+  return r;
 }

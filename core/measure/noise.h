@@ -1,43 +1,77 @@
 /* noise.h: the simple gradient noise scale B_simple = tr(Sigma) / |G|^2 (McCandlish et al. 2018,
- * eq. 2.9) from per-example gradient norms, with an interval.
+ * eq. 2.9) of a training, from the gradient norms of its steps, with an interval.
  *
- * One measurement of a batch of B, g_i being the gradient of example i's own loss and g their mean:
- *     S  = (sum |g_i|^2 - B |g|^2) / (B - 1)       unbiased for tr(Sigma), N - 1 in its denominator
- *     G2 = |g|^2 - S (1/B - 1/N)                  target "train": |G_N|^2 of the N examples
- *     G2 = |g|^2 - S / B                          target "population"
- * The batch is drawn without replacement from N examples. For a batch drawn with replacement the
- * second form gives |G_N|^2: the N examples are its population. Numerator and denominator are
- * averaged separately over the last 32 measurements; their spread over 16 blocks of two gives a
- * 95 % Fieller set for the ratio. A change of the batch size discards the measurements before it.
+ * A measured step has a batch of b examples out of N, g_i being the gradient of example i's own
+ * loss and g their mean. The batch consists of parts of b_1, b_2, … examples, each drawn without
+ * replacement: one part within an epoch, two where the batch goes over an epoch's end, b parts of
+ * one example where all are drawn independently. With q = sum b_k^2 / b^2
+ *     S  = (sum |g_i|^2 - b |g|^2) / (b - 1 - (1 - q) b / N)
+ *     G2 = |g|^2 - S (1/b - q/N)          target "train": |G_N|^2 of the N examples
+ *     G2 = |g|^2 - S (1/b + (1 - q)/N)    target "population": |G|^2 that they are a sample of
+ * S is unbiased for tr(Sigma), the covariance of the N examples with N - 1 in its denominator, and
+ * G2 for what its target says, whatever the batch size. A batch of one says nothing (its S is
+ * 0/0); the whole set gives S and |G_N|^2 exactly.
+ *
+ * S and G2 are averaged with the same weight b (b - 1), the number of pairs, over a window of the
+ * training (recent.h); the batch size may change on the way. The spread of up to 16 blocks of the
+ * window gives a 95 % Fieller set for the ratio of the means, with 1 / sum w_k^2 - 1 degrees of
+ * freedom. It is about these means over the window, not about the present weights. After a jump of
+ * the batch size a few heavy measurements are most of the window: until 8 blocks can be cut again,
+ * the estimate stays that of the window before.
  */
 #ifndef SW_NOISE_H
 #define SW_NOISE_H
 
-#include "base/context.h"
 #include "measure/fieller.h"
+#include "measure/recent.h"
 
 typedef enum sw_noise_target { SW_TARGET_TRAIN, SW_TARGET_POPULATION } sw_noise_target;
 enum { SW_TARGET_COUNT = SW_TARGET_POPULATION + 1 };
 
-enum { SW_NOISE_MEASUREMENTS = 32, SW_NOISE_BLOCKS = 16 };
+enum { SW_NOISE_MEASUREMENTS = 32 }; /* fewest in a window */
+
+typedef struct sw_noise_options {
+  sw_noise_target target;
+  int independent; /* whether examples are drawn with replacement */
+  int64_t n;       /* size of the training set; INT64_MAX: there are always more */
+  int64_t window;  /* examples, see recent.h */
+} sw_noise_options;
+
+/* A measured step. */
+typedef struct sw_noise_step {
+  int64_t step;     /* its number, from 1 */
+  int64_t examples; /* of the training before it: where in an epoch its batch begins */
+  int64_t batch;
+  double sum_sumsq;  /* sum over the batch of |g_i|^2 */
+  double grad_sumsq; /* |g|^2 */
+  double momentum;   /* a block of the window has at least 2 / (1 - momentum) updates */
+} sw_noise_step;
 
 typedef struct sw_noise {
-  sw_noise_target target;
-  int64_t n;     /* size of the training set */
-  int64_t batch; /* of the measurements kept; 0: none yet */
-  int64_t count; /* measurements since that batch size began */
-  double s[SW_NOISE_MEASUREMENTS], g2[SW_NOISE_MEASUREMENTS]; /* a ring */
+  sw_noise_options o;
+  sw_recent window;
+  sw_recent_cut latest; /* of the last window that had blocks enough; n = 0: none yet */
 } sw_noise;
 
-SW_API void sw_noise_init(sw_noise *e, sw_noise_target target, int64_t n);
+SW_API void sw_noise_init(sw_noise *e, const sw_noise_options *o);
 
-/* Adds a measurement: sum_sumsq = sum over i of |g_i|^2, grad_sumsq = |g|^2. Ignores a batch of
- * one, of N or more, values that are not finite, and norms whose squares underflowed (sum_sumsq
- * below B grad_sumsq). */
-SW_API void sw_noise_add(sw_noise *e, int64_t batch, double sum_sumsq, double grad_sumsq);
+/* S and G2 of one step. Returns 0 if it says nothing: a batch of one, values that are not finite,
+ * norms whose squares underflowed (sum_sumsq below b grad_sumsq). */
+SW_API int sw_noise_parts(const sw_noise_options *o, const sw_noise_step *m, double *s, double *g2);
 
-/* The means of S and G2 over the measurements kept; NaN without any. */
-SW_API void sw_noise_parts(const sw_noise *e, double *s, double *g2);
-SW_API sw_estimate sw_noise_read(const sw_noise *e);
+/* Adds a measured step; steps that say nothing are left out. */
+SW_API void sw_noise_add(sw_noise *e, const sw_noise_step *m);
+
+/* An estimate, and the window that it is about; while it is pending, how far the window is. */
+typedef struct sw_noise_reading {
+  sw_estimate estimate;
+  double s, g2;         /* the means over the window: tr(Sigma) and |G|^2; NaN: nothing measured */
+  int64_t first, last;  /* its first and last measured step */
+  int64_t measurements; /* in it */
+  int blocks;
+  double span; /* fewest updates of a block */
+} sw_noise_reading;
+
+SW_API sw_noise_reading sw_noise_read(const sw_noise *e);
 
 #endif

@@ -197,7 +197,12 @@ static void count(sw_loop *l, const swi_step_plan *p, const swi_outcome *o) {
   if (!p->measured) return;
   l->measure_next = 0;
   l->norms[s->measurements++ % SW_LOOP_GRAD_NORMS] =
-      (sw_grad_norms){s->step, p->batch, o->sum_sumsq, o->grad_sumsq};
+      (sw_grad_norms){.step = s->step,
+                      .examples = s->examples - p->batch,
+                      .batch = p->batch,
+                      .momentum = p->hyper[SW_HYPER_MOMENTUM],
+                      .sum_sumsq = o->sum_sumsq,
+                      .grad_sumsq = o->grad_sumsq};
 }
 
 static sw_status step(sw_loop *l) {

@@ -111,8 +111,10 @@ SW_API double sw_loop_take_mean(sw_loop *l);
 
 /* The squared norms of a measured step; g_i is the gradient of example i's own loss. */
 typedef struct sw_grad_norms {
-  int64_t step; /* its number, from 1 */
+  int64_t step;     /* its number, from 1 */
+  int64_t examples; /* trained on before it */
   int64_t batch;
+  double momentum;   /* of the update */
   double sum_sumsq;  /* sum over the batch of |g_i|^2 */
   double grad_sumsq; /* |g|^2 of their mean */
 } sw_grad_norms;

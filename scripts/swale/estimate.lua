@@ -6,7 +6,8 @@ local errors = require "swale.errors"
 
 local M = {}
 
----@class swale.Estimate        may have further fields: residual, spread, cost, …
+---@class swale.Estimate        may have further fields: residual, spread, cost; first and last, the
+---steps of the window that it is about; …
 ---@field status "pending"|"unresolved"|"resolved"   unresolved: an end of the interval is infinite
 ---@field value number   nan while pending
 ---@field low number     lower end of the interval; while pending 0, of a signed quantity -inf

@@ -27,124 +27,272 @@ static void regression_gradients(double g[EXAMPLES][2]) {
   }
 }
 
-/* sums over the examples in the set of bits: the number, |g|^2 of the mean, sum of |g_i|^2 */
-static int batch_sums(double g[EXAMPLES][2], unsigned set, double *mean_sumsq, double *sumsq) {
-  double sum[2] = {0};
-  int count = 0;
-  *sumsq = 0;
-  for (int i = 0; i < EXAMPLES; i++) {
-    if (!(set >> i & 1)) continue;
-    for (int d = 0; d < 2; d++) {
-      sum[d] += g[i][d];
-      *sumsq += g[i][d] * g[i][d];
+typedef struct sums {
+  double mean[2], sumsq; /* of a batch: mean gradient, sum of |g_i|^2 */
+  int count;
+} sums;
+
+static void take_example(sums *b, const double g[2]) {
+  for (int d = 0; d < 2; d++) {
+    b->mean[d] = (b->mean[d] * b->count + g[d]) / (b->count + 1);
+    b->sumsq += g[d] * g[d];
+  }
+  b->count++;
+}
+
+static double squared(const sums *b) { return b->mean[0] * b->mean[0] + b->mean[1] * b->mean[1]; }
+
+/* The means of S and G2 over batches that are all equally likely. */
+typedef struct averages {
+  sw_noise_options o;
+  int64_t examples; /* before each batch */
+  double s, g2;
+  int batches;
+} averages;
+
+static void take_batch(averages *a, const sums *b) {
+  sw_noise_step m = {.step = 1,
+                     .examples = a->examples,
+                     .batch = b->count,
+                     .sum_sumsq = b->sumsq,
+                     .grad_sumsq = squared(b)};
+  double s, g2;
+  assert_int_equal(sw_noise_parts(&a->o, &m, &s, &g2), 1);
+  a->batches++;
+  a->s += (s - a->s) / a->batches;
+  a->g2 += (g2 - a->g2) / a->batches;
+}
+
+static void check_averages(const averages *a, double g[EXAMPLES][2]) {
+  sums whole = {0};
+  for (int i = 0; i < EXAMPLES; i++) take_example(&whole, g[i]);
+  double s = (whole.sumsq - EXAMPLES * squared(&whole)) / (EXAMPLES - 1);
+  double g2 = squared(&whole) - (a->o.target == SW_TARGET_TRAIN ? 0 : s / EXAMPLES);
+  assert_near(a->s, s, 1e-13);
+  assert_near(a->g2, g2, 1e-13);
+}
+
+static void take_set(sums *b, double g[EXAMPLES][2], unsigned set) {
+  for (int i = 0; i < EXAMPLES; i++)
+    if (set >> i & 1) take_example(b, g[i]);
+}
+
+static int size_of(unsigned set) {
+  int n = 0;
+  for (; set; set >>= 1) n += (int)(set & 1);
+  return n;
+}
+
+/* All sets of `first` examples, each with all sets of `second` ones of the next epoch. */
+static void check_sets(double g[EXAMPLES][2], averages a, int first, int second, int batches) {
+  for (unsigned one = 0; one < 1u << EXAMPLES; one++)
+    for (unsigned two = 0; two < 1u << EXAMPLES; two++) {
+      if (size_of(one) != first || size_of(two) != second) continue;
+      sums b = {0};
+      take_set(&b, g, one);
+      take_set(&b, g, two);
+      take_batch(&a, &b);
     }
-    count++;
-  }
-  *mean_sumsq = (sum[0] * sum[0] + sum[1] * sum[1]) / (count * count);
-  return count;
+  assert_int_equal(a.batches, batches);
+  check_averages(&a, g);
 }
 
-/* Averaged over all batches that can be drawn, the estimators are the quantities, to rounding. */
-static void estimators_are_unbiased(sw_noise_target target) {
-  double g[EXAMPLES][2], mean_sumsq, sumsq, s = 0, g2 = 0;
-  int batches = 0;
+/* All 512 sequences of three examples drawn one by one with replacement. */
+static void check_sequences(double g[EXAMPLES][2], averages a) {
+  for (int i = 0; i < EXAMPLES * EXAMPLES * EXAMPLES; i++) {
+    sums b = {0};
+    for (int k = 0, rest = i; k < BATCH; k++, rest /= EXAMPLES)
+      take_example(&b, g[rest % EXAMPLES]);
+    take_batch(&a, &b);
+  }
+  check_averages(&a, g);
+}
+
+/* Averaged over all batches that can be drawn, S and G2 are the quantities, to rounding, however
+ * they are drawn. */
+static void check_unbiased(sw_noise_target target) {
+  double g[EXAMPLES][2];
   regression_gradients(g);
-  for (unsigned set = 0; set < 1u << EXAMPLES; set++) {
-    if (batch_sums(g, set, &mean_sumsq, &sumsq) != BATCH) continue;
-    sw_noise e;
-    sw_noise_init(&e, target, EXAMPLES);
-    sw_noise_add(&e, BATCH, sumsq, mean_sumsq);
-    assert_int_equal(e.count, 1);
-    s += e.s[0];
-    g2 += e.g2[0];
-    batches++;
-  }
-  assert_int_equal(batches, 56);
-  batch_sums(g, (1u << EXAMPLES) - 1, &mean_sumsq, &sumsq);
-  double true_s = (sumsq - EXAMPLES * mean_sumsq) / (EXAMPLES - 1);
-  double true_g2 = target == SW_TARGET_TRAIN ? mean_sumsq : mean_sumsq - true_s / EXAMPLES;
-  assert_near(s / batches, true_s, 1e-13);
-  assert_near(g2 / batches, true_g2, 1e-13);
+  averages within = {.o = {.target = target, .n = EXAMPLES}, .examples = 2 * EXAMPLES + 1};
+  check_sets(g, within, BATCH, 0, 56);
+  averages over = within;
+  over.examples = EXAMPLES - 2; /* two examples to the end of the epoch */
+  check_sets(g, over, 2, 3, 28 * 56);
+  check_sets(g, over, 2, EXAMPLES, 28);
+  averages independent = within;
+  independent.o.independent = 1;
+  check_sequences(g, independent);
 }
 
-TEST(test_is_unbiased_for_the_training_set) { estimators_are_unbiased(SW_TARGET_TRAIN); }
+TEST(test_is_unbiased_for_the_training_set) { check_unbiased(SW_TARGET_TRAIN); }
 
-TEST(test_is_unbiased_for_the_population) { estimators_are_unbiased(SW_TARGET_POPULATION); }
+TEST(test_is_unbiased_for_the_population) { check_unbiased(SW_TARGET_POPULATION); }
+
+TEST(test_the_whole_set_is_exact) {
+  double g[EXAMPLES][2];
+  regression_gradients(g);
+  averages whole = {.o = {.n = EXAMPLES}};
+  check_sets(g, whole, EXAMPLES, 0, 1);
+}
+
+static void check_says_nothing(int64_t batch, double sum_sumsq, double grad_sumsq) {
+  sw_noise_options o = {.n = 100};
+  sw_noise_step m = {.step = 1, .batch = batch, .sum_sumsq = sum_sumsq, .grad_sumsq = grad_sumsq};
+  double s, g2;
+  assert_int_equal(sw_noise_parts(&o, &m, &s, &g2), 0);
+  sw_noise e;
+  sw_noise_init(&e, &o);
+  sw_noise_add(&e, &m);
+  sw_noise_reading r = sw_noise_read(&e);
+  assert_true(isnan(r.s) && isnan(r.g2) && r.measurements == 0);
+}
 
 TEST(test_ignores_what_tells_nothing) {
-  sw_noise e;
-  sw_noise_init(&e, SW_TARGET_TRAIN, 100);
-  sw_noise_add(&e, 1, 5, 5);
-  sw_noise_add(&e, 100, 5, 0.01);
-  sw_noise_add(&e, 101, 5, 0.01);
-  sw_noise_add(&e, 10, (double)NAN, 1);
-  sw_noise_add(&e, 10, 1, HUGE_VAL);
-  sw_noise_add(&e, 10, 0, 1e-40); /* squares that underflowed */
-  sw_noise_add(&e, 10, 1e308, -1e308);
-  assert_int_equal(e.count, 0);
-  double s, g2;
-  sw_noise_parts(&e, &s, &g2);
-  assert_true(isnan(s) && isnan(g2));
+  check_says_nothing(1, 5, 5);
+  check_says_nothing(10, (double)NAN, 1);
+  check_says_nothing(10, 1, HUGE_VAL);
+  check_says_nothing(10, 0, 1e-40); /* squares that underflowed */
+  check_says_nothing(10, 1e308, -1e308);
 }
 
 /* -------------------------------------------------------------- many */
 
-static void add_many(sw_noise *e, int64_t batch, int count, double s, double g2) {
+typedef struct course {
+  sw_noise noise;
+  int64_t step, examples;
+  double momentum;
+} course;
+
+static void begin(course *c, int64_t window) {
+  *c = (course){0};
+  sw_noise_init(&c->noise, &(sw_noise_options){.n = INT64_MAX, .window = window});
+}
+
+/* Steps of which each is measured; S and G2 come out as given. */
+static void add_many(course *c, int64_t batch, int count, double s, double g2) {
   for (int i = 0; i < count; i++) {
-    double grad = g2 + s / (double)batch; /* population: G2 = |g|^2 - S / B */
-    sw_noise_add(e, batch, s * (double)(batch - 1) + (double)batch * grad, grad);
+    double grad = g2 + s / (double)batch;
+    sw_noise_step m = {.step = ++c->step,
+                       .examples = c->examples,
+                       .batch = batch,
+                       .momentum = c->momentum,
+                       .sum_sumsq = s * (double)(batch - 1) + (double)batch * grad,
+                       .grad_sumsq = grad};
+    sw_noise_add(&c->noise, &m);
+    c->examples += batch;
   }
 }
 
+static sw_noise_reading read_course(const course *c) { return sw_noise_read(&c->noise); }
+
 TEST(test_is_pending_until_32) {
-  sw_noise e;
-  sw_noise_init(&e, SW_TARGET_POPULATION, 1000);
-  add_many(&e, 10, SW_NOISE_MEASUREMENTS - 1, 6, 2);
-  sw_estimate r = sw_noise_read(&e);
-  assert_int_equal(r.status, SW_PENDING);
-  assert_true(isnan(r.value) && r.low == 0 && r.high == HUGE_VAL);
-  add_many(&e, 10, 1, 6, 2);
-  r = sw_noise_read(&e);
-  assert_int_equal(r.status, SW_RESOLVED);
-  assert_near(r.value, 3, 1e-12);
-  assert_near(r.low, 3, 1e-6); /* equal measurements: no spread but rounding's */
-  assert_near(r.high, 3, 1e-6);
+  course c;
+  begin(&c, 0);
+  add_many(&c, 10, SW_NOISE_MEASUREMENTS - 1, 6, 2);
+  sw_noise_reading r = read_course(&c);
+  assert_int_equal(r.estimate.status, SW_PENDING);
+  assert_true(isnan(r.estimate.value) && r.estimate.low == 0 && r.estimate.high == HUGE_VAL);
+  assert_int_equal(r.measurements, SW_NOISE_MEASUREMENTS - 1);
+  add_many(&c, 10, 1, 6, 2);
+  r = read_course(&c);
+  assert_int_equal(r.estimate.status, SW_RESOLVED);
+  assert_near(r.estimate.value, 3, 1e-12);
+  assert_near(r.estimate.low, 3, 1e-6); /* equal measurements: no spread but rounding's */
+  assert_near(r.estimate.high, 3, 1e-6);
+  assert_int_equal(r.blocks, SW_RECENT_BLOCKS);
 }
 
-TEST(test_another_batch_size_begins_anew) {
-  sw_noise e;
-  sw_noise_init(&e, SW_TARGET_POPULATION, 1000);
-  add_many(&e, 10, 40, 6, 2);
-  add_many(&e, 20, 1, 8, 2);
-  assert_int_equal(e.batch, 20);
-  assert_int_equal(e.count, 1);
-  assert_int_equal(sw_noise_read(&e).status, SW_PENDING);
-  double s, g2;
-  sw_noise_parts(&e, &s, &g2);
-  assert_near(s, 8, 1e-12);
-  assert_near(g2, 2, 1e-12);
+/* Blocks of at least 20 updates at momentum 0.9: 8 of them are 160 steps. */
+TEST(test_momentum_asks_for_longer_blocks) {
+  course c;
+  begin(&c, 0);
+  c.momentum = 0.9;
+  add_many(&c, 10, 159, 6, 2);
+  sw_noise_reading r = read_course(&c);
+  assert_int_equal(r.estimate.status, SW_PENDING);
+  assert_int_equal(r.blocks, 7);
+  assert_near(r.span, 20, 1e-12);
+  add_many(&c, 10, 1, 6, 2);
+  r = read_course(&c);
+  assert_int_equal(r.estimate.status, SW_RESOLVED);
+  assert_int_equal(r.blocks, SW_RECENT_FEWEST);
+  add_many(&c, 10, 1000, 6, 2); /* no window asked for: 16 blocks */
+  r = read_course(&c);
+  assert_int_equal(r.blocks, SW_RECENT_BLOCKS);
+  CHECK_BETWEEN(r.last - r.first + 1, 320, 345);
 }
 
-TEST(test_keeps_the_last_32) {
-  sw_noise e;
-  sw_noise_init(&e, SW_TARGET_POPULATION, 1000);
-  add_many(&e, 10, 45, 1000, 1);
-  add_many(&e, 10, SW_NOISE_MEASUREMENTS, 6, 2);
-  assert_near(sw_noise_read(&e).value, 3, 1e-12);
-  double s, g2;
-  sw_noise_parts(&e, &s, &g2);
-  assert_near(s, 6, 1e-12);
+TEST(test_keeps_the_last_examples) {
+  course c;
+  begin(&c, 0);
+  add_many(&c, 10, 45, 1000, 1);
+  add_many(&c, 10, SW_NOISE_MEASUREMENTS, 6, 2);
+  sw_noise_reading r = read_course(&c);
+  assert_near(r.estimate.value, 3, 1e-12);
+  assert_near(r.s, 6, 1e-12);
+  assert_int_equal(r.first, 46);
+  begin(&c, 1000);
+  add_many(&c, 10, 300, 6, 2);
+  r = read_course(&c);
+  assert_int_equal(r.measurements, 100);
+  assert_int_equal(r.first, 201);
+  assert_int_equal(r.last, 300);
 }
 
-/* Pairs of neighbours, wherever the ring begins: an alternating sequence has no spread. */
+/* The mean over the window has weights b (b - 1), whatever the order and however many cells. */
+TEST(test_weighs_by_pairs) {
+  course c;
+  double weight = 0, s = 0, g2 = 0;
+  begin(&c, 1 << 30);
+  for (int i = 0; i < 3000; i++) {
+    int64_t batch = 16 + i / 20;
+    double w = (double)(batch * (batch - 1)), si = 5 + i % 7, gi = 1 + 0.001 * i;
+    add_many(&c, batch, 1, si, gi);
+    weight += w;
+    s += w * si;
+    g2 += w * gi;
+  }
+  sw_noise_reading r = read_course(&c);
+  assert_int_equal(c.noise.window.cells, SW_RECENT_CELLS);
+  assert_int_equal(r.measurements, 3000);
+  assert_int_equal(r.blocks, SW_RECENT_BLOCKS);
+  assert_near(r.s, s / weight, 1e-12);
+  assert_near(r.g2, g2 / weight, 1e-12);
+  assert_near(r.estimate.value, s / g2, 1e-12);
+  for (int k = 0; k < r.blocks; k++)
+    CHECK_BETWEEN(c.noise.latest.weight[k] / weight, 0.05, 0.08); /* a 16th is .0625 */
+}
+
+/* A tenfold batch outweighs all before: the estimate stays that of the last window with 8 blocks,
+ * and comes back when the large batches are 7 of them. */
+TEST(test_survives_a_jump_of_the_batch) {
+  course c;
+  begin(&c, 10000);
+  add_many(&c, 16, 400, 6, 2);
+  sw_noise_reading before = read_course(&c), r;
+  assert_int_equal(before.last, 400);
+  for (int i = 0; i < 6; i++) {
+    add_many(&c, 320, 1, 8, 2);
+    r = read_course(&c);
+    assert_int_equal(r.estimate.status, SW_RESOLVED);
+    CHECK_BETWEEN(r.last, 400, 402);
+  }
+  add_many(&c, 320, 10, 8, 2);
+  r = read_course(&c);
+  assert_int_equal(r.last, 416);
+  CHECK_BETWEEN(r.estimate.value, 3.8, 4);
+}
+
+/* Neighbours are in one block: an alternating sequence has no spread. */
 TEST(test_blocks_are_neighbours) {
-  sw_noise e;
-  sw_noise_init(&e, SW_TARGET_POPULATION, 1000);
-  for (int i = 0; i < 43; i++) {
-    add_many(&e, 10, 1, i % 2 ? 4 : 8, 2);
-    if (e.count < SW_NOISE_MEASUREMENTS) continue;
-    assert_near(sw_noise_read(&e).low, 3, 1e-6);
-    assert_near(sw_noise_read(&e).high, 3, 1e-6);
+  course c;
+  begin(&c, 0);
+  for (int i = 0; i < 64; i++) {
+    add_many(&c, 10, 1, i % 2 ? 4 : 8, 2);
+    if (i < SW_NOISE_MEASUREMENTS) continue;
+    sw_noise_reading r = read_course(&c);
+    assert_near(r.estimate.low, 3, 1e-6);
+    assert_near(r.estimate.high, 3, 1e-6);
   }
 }
 
@@ -156,8 +304,8 @@ TEST(test_finds_a_known_scale) {
   sw_random r;
   sw_random_init(&r, 1, sw_stream("test", 1));
   for (int trial = 0; trial < TRIALS; trial++) {
-    sw_noise e;
-    sw_noise_init(&e, SW_TARGET_POPULATION, 1000000);
+    course c;
+    begin(&c, 0);
     for (int k = 0; k < SW_NOISE_MEASUREMENTS; k++) {
       double g[DIM] = {0}, sumsq = 0, grad = 0;
       for (int i = 0; i < B * DIM; i++) {
@@ -166,9 +314,11 @@ TEST(test_finds_a_known_scale) {
         sumsq += x * x;
       }
       for (int d = 0; d < DIM; d++) grad += g[d] * g[d];
-      sw_noise_add(&e, B, sumsq, grad);
+      sw_noise_step m = {
+          .step = k + 1, .examples = k * B, .batch = B, .sum_sumsq = sumsq, .grad_sumsq = grad};
+      sw_noise_add(&c.noise, &m);
     }
-    sw_estimate estimate = sw_noise_read(&e);
+    sw_estimate estimate = read_course(&c).estimate;
     held += estimate.low <= truth && truth <= estimate.high;
     resolved += estimate.status == SW_RESOLVED;
   }
@@ -176,9 +326,38 @@ TEST(test_finds_a_known_scale) {
   CHECK_BETWEEN(held, 0.90 * TRIALS, TRIALS); /* 95 % less three standard errors */
 }
 
+TEST(test_what_it_keeps_goes_on) {
+  static double x[SW_RECENT_NUMBERS], y[SW_RECENT_NUMBERS];
+  course a, b;
+  begin(&a, 5000);
+  for (int i = 0; i < 900; i++) add_many(&a, 4 + i % 30, 1, 5 + i % 7, 2 + 0.1 * (i % 5));
+  b = a;
+  sw_noise_init(&b.noise, &a.noise.o);
+  assert_int_equal(sw_recent_load(&b.noise.window, x, sw_recent_save(&a.noise.window, x)), 1);
+  int n = sw_recent_cut_save(&a.noise.latest, y);
+  assert_int_equal(sw_recent_cut_load(&b.noise.latest, y, n), 1);
+  assert_int_equal(sw_recent_cut_load(&b.noise.latest, y, n - 1), 0);
+  assert_int_equal(sw_recent_cut_load(&b.noise.latest, y, n), 1);
+  for (int i = 0; i < 50; i++) {
+    add_many(&a, 9, 1, 6, 2);
+    add_many(&b, 9, 1, 6, 2);
+  }
+  sw_noise_reading one = read_course(&a), two = read_course(&b);
+  assert_true(one.estimate.low == two.estimate.low && one.estimate.high == two.estimate.high);
+  assert_true(one.first == two.first && one.s == two.s);
+  x[0] = 0; /* a weight */
+  assert_int_equal(sw_recent_load(&b.noise.window, x, 9), 0);
+  assert_int_equal(sw_recent_load(&b.noise.window, x, 8), 0);
+}
+
 /* -------------------------------------------------------------- Fieller's set */
 
-enum { PAIRS = SW_NOISE_BLOCKS };
+enum { PAIRS = 16 };
+
+static sw_estimate fieller(int n, const double *a, const double *b) {
+  const sw_pairs p = {n, NULL, a, b};
+  return sw_fieller_of_pairs(&p, t15);
+}
 
 /* Gaussian pairs with unit variances and correlation rho. */
 static void draw_pairs(sw_random *r, double a, double b, double rho, double *as, double *bs) {
@@ -204,7 +383,7 @@ static void check_against_definition(const double *a, const double *b) {
   double ma, mb, x, y;
   double vaa = covariance_of_means(a, a, &x, &y), vbb = covariance_of_means(b, b, &x, &y);
   double vab = covariance_of_means(a, b, &ma, &mb);
-  sw_estimate e = sw_fieller_of_pairs(PAIRS, a, b, t15);
+  sw_estimate e = fieller(PAIRS, a, b);
   int b_seen = mb * mb > t15 * t15 * vbb, outside_below = 1;
   assert_true(e.low >= 0 && e.low <= e.high && !isnan(e.value));
   assert_int_equal(e.status, isfinite(e.high) ? SW_RESOLVED : SW_UNRESOLVED);
@@ -251,12 +430,40 @@ TEST(test_covers_the_ratio_as_often_as_it_says) {
     int held = 0;
     for (int trial = 0; trial < TRIALS; trial++) {
       draw_pairs(&r, cases[c][0], cases[c][1], cases[c][2], a, b);
-      sw_estimate e = sw_fieller_of_pairs(PAIRS, a, b, t15);
+      sw_estimate e = fieller(PAIRS, a, b);
       double truth = cases[c][0] / cases[c][1];
       held += e.low <= truth && truth <= e.high;
     }
     assert_near((double)held / TRIALS, 0.95, 0.02); /* four standard errors */
   }
+}
+
+/* Weighted pairs by the definition; equal weights of any total are no weights. */
+TEST(test_weighted_pairs) {
+  enum { N = 3 };
+  const double w[N] = {1, 2, 5}, a[N] = {7, 9, 8}, b[N] = {2, 2.2, 1.9};
+  double ma = 0, mb = 0, v[3] = {0}, squares = 0;
+  for (int i = 0; i < N; i++) {
+    ma += w[i] / 8 * a[i];
+    mb += w[i] / 8 * b[i];
+    squares += w[i] * w[i] / 64;
+  }
+  for (int i = 0; i < N; i++) {
+    double da = w[i] / 8 * (a[i] - ma), db = w[i] / 8 * (b[i] - mb);
+    v[0] += da * da / (1 - squares);
+    v[1] += da * db / (1 - squares);
+    v[2] += db * db / (1 - squares);
+  }
+  const sw_pairs p = {N, w, a, b};
+  const sw_ratio r = {ma, mb, v[0], v[1], v[2]};
+  sw_estimate got = sw_fieller_of_pairs(&p, 2), want = sw_fieller(&r, 2, SW_RATIO_POSITIVE);
+  assert_near(got.low, want.low, 1e-12);
+  assert_near(got.high, want.high, 1e-12);
+  assert_near(sw_pairs_freedom(&p), 64.0 / 30 - 1, 1e-12);
+  const double same[N] = {4, 4, 4};
+  const sw_pairs equal = {N, same, a, b}, none = {N, NULL, a, b};
+  assert_near(sw_fieller_of_pairs(&equal, 2).low, sw_fieller_of_pairs(&none, 2).low, 1e-12);
+  assert_near(sw_pairs_freedom(&none), 2, 1e-12);
 }
 
 TEST(test_knows_the_unit) {
@@ -268,8 +475,7 @@ TEST(test_knows_the_unit) {
     big_a[i] = a[i] * 1e180;
     small_b[i] = b[i] * 1e-100;
   }
-  sw_estimate e = sw_fieller_of_pairs(PAIRS, a, b, t15),
-              scaled = sw_fieller_of_pairs(PAIRS, big_a, small_b, t15);
+  sw_estimate e = fieller(PAIRS, a, b), scaled = fieller(PAIRS, big_a, small_b);
   assert_int_equal(scaled.status, SW_RESOLVED);
   assert_near(scaled.value / 1e280, e.value, 1e-12);
   assert_near(scaled.low / 1e280, e.low, 1e-12);
@@ -287,7 +493,7 @@ TEST(test_is_never_nan) {
           a[k] = spread && k % 2 ? -values[i] : values[i];
           b[k] = spread && k % 3 ? values[j] : values[j] / 2;
         }
-        sw_estimate e = sw_fieller_of_pairs(PAIRS, a, b, t15);
+        sw_estimate e = fieller(PAIRS, a, b);
         assert_int_not_equal(e.status, SW_PENDING);
         if (isnan(e.value) || !(e.low >= 0 && e.low <= e.high && e.low < HUGE_VAL))
           fail_msg("a %g, b %g: value %g, low %g, high %g", values[i], values[j], e.value, e.low,
@@ -297,9 +503,9 @@ TEST(test_is_never_nan) {
 
 TEST(test_says_pending_of_what_is_no_sample) {
   double a[PAIRS] = {0}, b[PAIRS] = {0};
-  assert_int_equal(sw_fieller_of_pairs(1, a, b, t15).status, SW_PENDING);
+  assert_int_equal(fieller(1, a, b).status, SW_PENDING);
   b[3] = (double)NAN;
-  assert_int_equal(sw_fieller_of_pairs(PAIRS, a, b, t15).status, SW_PENDING);
+  assert_int_equal(fieller(PAIRS, a, b).status, SW_PENDING);
 }
 
 TEST(test_names) {
@@ -309,9 +515,11 @@ TEST(test_names) {
 }
 
 RUN_TESTS(T(test_is_unbiased_for_the_training_set), T(test_is_unbiased_for_the_population),
-          T(test_ignores_what_tells_nothing), T(test_is_pending_until_32),
-          T(test_another_batch_size_begins_anew), T(test_keeps_the_last_32),
+          T(test_the_whole_set_is_exact), T(test_ignores_what_tells_nothing),
+          T(test_is_pending_until_32), T(test_momentum_asks_for_longer_blocks),
+          T(test_keeps_the_last_examples), T(test_weighs_by_pairs),
+          T(test_survives_a_jump_of_the_batch), T(test_what_it_keeps_goes_on),
           T(test_blocks_are_neighbours), T(test_finds_a_known_scale),
           T(test_is_the_set_of_the_definition), T(test_covers_the_ratio_as_often_as_it_says),
-          T(test_knows_the_unit), T(test_is_never_nan), T(test_says_pending_of_what_is_no_sample),
-          T(test_names))
+          T(test_weighted_pairs), T(test_knows_the_unit), T(test_is_never_nan),
+          T(test_says_pending_of_what_is_no_sample), T(test_names))

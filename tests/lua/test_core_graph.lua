@@ -299,13 +299,15 @@ function TestTraining:test_loop()
   local again = l:take_mean()
   lu.assert_true(again ~= again)
   l:measure(1)
+  l:set("momentum", 0.5)
   l:advance(64)
-  local noise = core.noise("train", 20)
+  local noise = core.noise { n = 20 }
   lu.assert_nil(l:norms(32))
   for i = 33, 64 do
-    local step, batch, sum, squares = l:norms(i)
-    lu.assert_equals({ step, batch }, { 4 + i, 5 })
-    noise:add(batch, sum, squares)
+    local step, examples, batch, momentum = l:norms(i)
+    lu.assert_equals({ step, examples, batch }, { 4 + i, 5 * (3 + i), 5 })
+    lu.assert_equals(momentum, 0.5)
+    noise:add(l:norms(i))
   end
   lu.assert_nil(l:norms(65))
   local status, value, low, high = noise:read()
@@ -316,17 +318,18 @@ end
 
 function TestTraining:test_what_a_noise_keeps_is_saved_and_loaded()
   local function fed(noise, first, last)
-    for i = first, last do noise:add(5, 9 + i % 7, 1 + 0.01 * (i % 5)) end
+    for i = first, last do noise:add(i, 5 * i, 5, 0, 9 + i % 7, 1 + 0.01 * (i % 5)) end
     return noise
   end
-  local whole, half = fed(core.noise("train", 50), 1, 80), fed(core.noise("train", 50), 1, 40)
-  local other = core.noise("train", 50)
+  local o = { n = 50, window = 200 }
+  local whole, half, other = fed(core.noise(o), 1, 80), fed(core.noise(o), 1, 40), core.noise(o)
   other:load(half:save())
   lu.assert_equals(fed(other, 41, 80):save(), whole:save())
   lu.assert_equals({ other:read() }, { whole:read() })
-  raises("s must have 32 numbers, got 1", other.load, other,
-    { batch = 5, count = 40, s = { 1 }, g2 = { 1 } })
-  raises("count must be an integer from 0", other.load, other, { batch = 5, s = {}, g2 = {} })
+  lu.assert_equals({ other:window() }, { 41, 80, 40, 16, 2 })
+  raises("cells is not what noise:save gives", other.load, other, { cells = { 1 }, latest = {} })
+  raises("latest is not what noise:save gives", other.load, other, { cells = {}, latest = { 1 } })
+  raises('unknown option "count"', other.load, other, { count = 3 })
   lu.assert_equals(other:save(), whole:save())
 end
 

@@ -44,7 +44,9 @@ M.NAMES = { "angle", "dead_fraction", "distance", "last_update", "noise_scale", 
 
 ---@class swale.MeasuredStep
 ---@field step integer             its number, from 1
+---@field examples integer         trained on before it
 ---@field batch integer
+---@field momentum number          of the update
 ---@field sum_sumsq number         sum over the batch of |g_i|^2
 ---@field grad_sumsq number        |g|^2 of their mean
 

@@ -1,65 +1,93 @@
---- The gradient noise scale tr(Sigma) / |G|^2 with a 95 % interval, from per-example gradient norms
---- of measured steps (core/measure/noise.h).
+--- The gradient noise scale tr(Sigma) / |G|^2 of a training with a 95 % interval, from per-example
+--- gradient norms of measured steps (core/measure/noise.h). The interval is about the means of
+--- tr(Sigma) and |G|^2 over a window of the last steps, each step with its number of pairs as its
+--- weight; it survives changes of the batch size. At one point: sw.measure.noise.
 local additive = require "swale.trainer.additive"
 local core = require "swale.core"
+local errors = require "swale.errors"
 local estimate = require "swale.estimate"
 
 ---@type swale.MeasurementRow
 local M = {
-  options = { target = { choice = { "train", "population" }, "train" } },
+  options = { target = { choice = { "train", "population" }, "train" },
+    window = { "duration", { epochs = 1 } } },
   along = "norms", estimate = true,
 }
 
+local MEANS <const> = "the window's mean tr(Sigma) over its mean |G|^2, weighted by pairs, of the "
+local TARGETS <const> = { train = MEANS .. "training set", population = MEANS .. "population" }
+
+---@class swale.KeptNoise
+---@field noise swale.Noise
+---@field estimate swale.Estimate   with first and last, the steps of its window, and how many
+---measurements and blocks it has
+---@field target string             of the estimate, once there is one
+
 --- Why it is not resolved; nil if it is.
-local function reason(m, status)
-  local s, n = m.state, m.order ~= "independent" and m.epoch_examples or math.huge
+local function reason(m, status, measurements, blocks, span)
   if status == "resolved" then return nil end
-  if s.batch_size == 1 then
-    return "a batch of 1 example has no noise within it to be measured: 2 are needed"
-  elseif s.batch_size >= n then
-    return ("a batch of all %d examples is the training set itself: it has no noise"):format(n)
+  if m.state.batch_size == 1 then
+    return "a batch of 1 example has no noise within it: its norm is that of its example; 2 are"
+      .. " needed"
   elseif status == "unresolved" then
     return "the gradient cannot be told from its noise yet: measure over more steps, or larger"
       .. " batches"
   end
-  return ("%d measurements at one batch size are needed, of gradients that are finite"):format(
-    core.NOISE_MEASUREMENTS)
+  return ("%d of %d measurements with finite gradients, %d of %d blocks of %g updates or more")
+    :format(measurements, core.NOISE_MEASUREMENTS, blocks, core.NOISE_BLOCKS, math.ceil(span))
+end
+
+local function window_of(m, o)
+  local examples = o.window:examples(m.epoch_examples)
+  if not examples then
+    errors.misuse("measure: %s: window must be in examples or epochs, not %s: the batch size may"
+      .. " change", m.name, o.window)
+  end
+  return math.max(1, math.floor(examples))
 end
 
 ---@param m swale.MeasurementFacts
-function M.check(m)
+---@param o { window: swale.Duration }
+function M.check(m, o)
   local asks = "measure: " .. m.name
   if m.uneven then additive.refuse(m.uneven, asks, "leave measure out") end
   m.graph:norms(asks)
+  window_of(m, o)
 end
 
----For batches drawn with replacement the training set is the population, whatever the target.
 ---@param m swale.MeasurementFacts
----@param o { target: "train"|"population" }
----@return { noise: swale.Noise, estimate: swale.Estimate } kept
+---@param o { target: "train"|"population", window: swale.Duration }
+---@return swale.KeptNoise
 function M.prepare(m, o)
-  local noise = m.order == "independent" and core.noise "population"
-    or core.noise(o.target, m.epoch_examples)
-  return { noise = noise, estimate = estimate.new() }
+  return { estimate = estimate.new { first = 0, last = 0, measurements = 0, blocks = 0 },
+    target = TARGETS[o.target],
+    noise = core.noise { target = o.target, independent = m.order == "independent",
+      n = m.epoch_examples, window = window_of(m, o) } }
 end
 
----@param kept table
+---@param kept swale.KeptNoise
 ---@param seen swale.MeasuredStep
-function M.take(kept, seen) kept.noise:add(seen.batch, seen.sum_sumsq, seen.grad_sumsq) end
+function M.take(kept, seen)
+  kept.noise:add(seen.step, seen.examples, seen.batch, seen.momentum, seen.sum_sumsq,
+    seen.grad_sumsq)
+end
 
----@param kept table
+---@param kept swale.KeptNoise
 ---@param m swale.MeasurementFacts
 ---@return swale.Estimate
 function M.read(kept, m)
+  local e, span = kept.estimate, 0
   local status, value, low, high = kept.noise:read()
-  return kept.estimate:update(status, value, low, high, reason(m, status))
+  e.first, e.last, e.measurements, e.blocks, span = kept.noise:window()
+  e.target = status ~= "pending" and kept.target or nil
+  return e:update(status, value, low, high, reason(m, status, e.measurements, e.blocks, span))
 end
 
----@param kept table
+---@param kept swale.KeptNoise
 ---@return table saved
 function M.save(kept) return kept.noise:save() end
 
----@param kept table
+---@param kept swale.KeptNoise
 ---@param saved table
 function M.load(kept, saved) kept.noise:load(saved) end
 

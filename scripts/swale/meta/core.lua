@@ -68,7 +68,8 @@ core.INTERRUPTED = {}
 ---A NaN that is printed as nan: that of 0 / 0 has a sign on some machines.
 core.NAN = 0 / 0
 core.LOOP_NORMS = 32 -- measured steps whose norms a loop keeps
-core.NOISE_MEASUREMENTS = 32 -- of one batch size, that a noise scale is estimated from
+core.NOISE_MEASUREMENTS = 32 -- fewest that a noise scale is estimated from
+core.NOISE_BLOCKS = 8 -- fewest blocks of its window
 ---Writes to a temporary name in the same folder, syncs, renames.
 ---@param path string
 ---@param text string
@@ -603,7 +604,7 @@ function Loop:measure(every) end
 function Loop:measure_next() end
 ---Measurement i, from 1; nil: not made yet, or not kept any more.
 ---@param i integer
----@return integer|nil step, integer batch, number sum_sumsq, number grad_sumsq    sums over the batch of |g_i|^2; |g|^2 of their mean
+---@return integer|nil step, integer examples, integer batch, number momentum, number sum_sumsq, number grad_sumsq    trained on before; sums over the batch of |g_i|^2; |g|^2 of their mean
 function Loop:norms(i) end
 
 ---Seconds of all measured steps; of those before a plain step with the same batch size; of these plain steps.
@@ -671,24 +672,28 @@ function Loop:first_nan() end
 ---@param buffers? swale.Tensor     if the program reads them
 ---@return number[]|nil sums, string? message, string? code
 function core.evaluate(program, weights, source, batch, buffers) end
----@class swale.Noise               the gradient noise scale, from measured steps
+---@class swale.Noise               the gradient noise scale over a window of measured steps
 local Noise = {}
----@param target? "train"|"population"
----@param n? integer                size of the training set; nil: there are always more examples
+---@param o? { target?: "train"|"population", independent?: boolean, n?: integer, window?: integer }   n: size of the training set; nil: there are always more examples. independent: drawn with replacement. window: examples, 0: as few as an estimate needs
 ---@return swale.Noise
-function core.noise(target, n) end
----One measured step, as loop:norms gives it. Ignored: a batch of 1, of n or more, norms that are not finite.
+function core.noise(o) end
+---One measured step, as loop:norms gives it. Ignored: a batch of 1, norms that are not finite.
+---@param step integer
+---@param examples integer
 ---@param batch integer
+---@param momentum number
 ---@param sum_sumsq number
 ---@param grad_sumsq number
-function Noise:add(batch, sum_sumsq, grad_sumsq) end
+function Noise:add(step, examples, batch, momentum, sum_sumsq, grad_sumsq) end
 ---@return "pending"|"unresolved"|"resolved" status, number value, number low, number high
 function Noise:read() end
----@return number s, number g2      means of what is kept: tr(Sigma) and |G|^2; nan: nothing is
+---@return number s, number g2      means over the window: tr(Sigma) and |G|^2; nan: nothing is in it
 function Noise:parts() end
----@return { batch: integer, count: integer, s: number[], g2: number[] }   plain data, for load
+---@return integer first, integer last, integer measurements, integer blocks, number span   the window of the estimate: its steps, and what is in it; updates that a block needs
+function Noise:window() end
+---@return { cells: number[], latest: number[] }   plain data, for load
 function Noise:save() end
----@param saved { batch: integer, count: integer, s: number[], g2: number[] }
+---@param saved { cells: number[], latest: number[] }
 function Noise:load(saved) end
 ---For tests and other estimators: the Fieller set of mean(a) / mean(b).
 ---@param a number[]

@@ -221,7 +221,8 @@ function Measurements:read(loop, s)
   local made, seen = rawget(s, "measurements") or 0, self.seen
   if made == self.taken then return end
   for i = self.taken + 1, made do
-    seen.step, seen.batch, seen.sum_sumsq, seen.grad_sumsq = loop:norms(i)
+    seen.step, seen.examples, seen.batch, seen.momentum, seen.sum_sumsq, seen.grad_sumsq =
+      loop:norms(i)
     if seen.step then take(self) end
   end
   self.taken = made
