@@ -83,6 +83,10 @@ end
 function Estimate:__tostring()
   local text = self.status == "pending" and "pending" or interval_text(self)
   if self.status == "resolved" and self.target then text = text .. " of " .. self.target end
+  local first, last = rawget(self, "first"), rawget(self, "last")
+  if self.status ~= "pending" and first and last then
+    text = ("%s, steps %d to %d"):format(text, first, last)
+  end
   return self.reason and ("%s: %s"):format(text, self.reason) or text
 end
 

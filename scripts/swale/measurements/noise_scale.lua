@@ -76,7 +76,7 @@ end
 ---@param m swale.MeasurementFacts
 ---@return swale.Estimate
 function M.read(kept, m)
-  local e, span = kept.estimate, 0
+  local e, span = kept.estimate
   local status, value, low, high = kept.noise:read()
   e.first, e.last, e.measurements, e.blocks, span = kept.noise:window()
   e.target = status ~= "pending" and kept.target or nil
