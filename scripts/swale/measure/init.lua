@@ -8,6 +8,7 @@ local M = {}
 
 --- The files of this folder that hold such functions, a line each.
 local FILES = {
+  "density",
   "eigenvalues",
   "exact",
   "noise",
