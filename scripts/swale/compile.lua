@@ -14,7 +14,8 @@ local M = {}
 
 ---@class swale.CompiledGraph
 ---@field graph swale.Graph
----@field mode "train"|"eval"
+---@field mode "train"|"eval"|"batch"
+---@field loss_function swale.LossFunction
 ---@field segments swale.Segment[]
 ---@field buffer_segments swale.Segment[]
 ---@field ties swale.Tie[]         further places of shared parameters
@@ -182,22 +183,31 @@ local function collector(self, by_path)
   end
 end
 
+--- The context of a mode. In "batch" layers with running statistics use those of the batch, and
+--- change none; the others are as in evaluation.
+local function context_of(mode, on_set, fold)
+  if mode ~= "batch" then return contexts.new(mode, { on_set = on_set, fold = fold }) end
+  local inside = contexts.new "train"
+  return contexts.new("eval", { of_buffers = function() return inside end })
+end
+
 ---Builds the graph.
 ---@param layer swale.Layer
 ---@param loss swale.LossFunction
 ---@param example swale.Example
----@param mode? "train"|"eval"      "train": batch statistics, dropout, new values of buffers
+---@param mode? "train"|"eval"|"batch"   "train": batch statistics, dropout, new values of buffers;
+---"batch": batch statistics alone
 ---@param fold? boolean             of "eval": for evaluation programs, not for derivatives
 ---@return swale.CompiledGraph
 function M.graph(layer, loss, example, mode, fold)
   local graph = core.graph()
-  local self = setmetatable({ graph = graph, layer = layer, mode = mode or "train", state = {} },
-    Graph)
+  local self = setmetatable({ graph = graph, layer = layer, mode = mode or "train", state = {},
+    loss_function = loss }, Graph)
   self.segments, self.buffer_segments, self.ties = segments.of(layer)
   local bound, nodes = segments.nodes(graph, layer)
   self.bound, self.parameters = bound, {}
   for i, s in ipairs(self.segments) do self.parameters[i] = nodes[s.path] end
-  self.context = contexts.new(self.mode, { on_set = collector(self, nodes), fold = fold })
+  self.context = context_of(self.mode, collector(self, nodes), fold)
   self.x, self.y = entry.input(graph, example), target_input(graph, example)
   add_output(self, example)
   add_loss(self, loss, example)

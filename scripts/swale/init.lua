@@ -21,6 +21,7 @@ require("swale.locale").keep_the_point()
 ---@field linalg swale.linalg
 ---@field measure swale.measure
 ---@field stats swale.stats
+---@field landscape swale.landscape
 ---@field Trainer fun(o: swale.TrainerOptions): swale.Trainer
 ---@field experiment fun(o: table): swale.Experiment
 ---@field choice fun(choices: any[]): table
@@ -58,7 +59,7 @@ require "swale.ops" -- the methods of tensors and nodes
 
 local MODULES = { nn = true, loss = true, optim = true, schedule = true, average = true,
   scaling = true, data = true, ops = true, zoo = true, measure = true,
-  linalg = true, stats = true }
+  linalg = true, stats = true, landscape = true }
 
 local PARTS = {
   Trainer = { "swale.trainer", "new" },

@@ -221,6 +221,31 @@ M["sw.schedule.values"] = function(p)
   return p:object "swale.Schedule", { epochs = 2, examples = 100, batch_size = 10 }
 end
 M["sw.schedule.tabulate"], M["sw.schedule.plot"] = M["sw.schedule.values"], M["sw.schedule.values"]
+local function landscape_options(p)
+  return { on = p:object "swale.Data", batch_size = 10, examples = 4, points = 2, grid = 2, n = 2,
+    rise = 0.1, batch_norm = p:any_of { "pooled", "running", "train" } }
+end
+for _, name in ipairs { "line", "curve", "barrier" } do
+  M["sw.landscape." .. name] = function(p)
+    return p:object "swale.Model", p:object "swale.Trainer", landscape_options(p)
+  end
+end
+for _, name in ipairs { "random_plane", "rays" } do
+  M["sw.landscape." .. name] = function(p) return p:object "swale.Model", landscape_options(p) end
+end
+M["sw.landscape.trajectory"] = function(p)
+  return { p:object "swale.Model", p:floats { 4 }, p:floats { 4 } }, landscape_options(p)
+end
+M["sw.landscape.plane"] = function(p)
+  local o = landscape_options(p)
+  o[1], o[2], o[3] = p:object "swale.Model", p:object "swale.Model", p:object "swale.Model"
+  return o
+end
+M["sw.landscape.travel"] = function(p)
+  return { p:floats { 4 }, p:floats { 4 } },
+    { start = p:floats { 4 }, at = { 1, 2 }, unit = "steps" }
+end
+M["sw.landscape.angle"] = function(p) return p:floats { 4 }, p:floats { 4 }, p:floats { 4 } end
 M["sw.plot"] = function(p)
   return { file = p:any_of { "a.svg", "a.png", "a.pdf" }, x = { 1, 2, 3 },
     y = p:tensor({ 3 }, "float32"), y_log = p:one_in(2), label = "a",

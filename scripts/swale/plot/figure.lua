@@ -42,7 +42,7 @@ local M = {}
 ---@field x_range? number[]            { from, to }
 ---@field y_range? number[]
 ---@field right_range? number[]
----@field legend? "top right"|"top left"|"bottom right"|"bottom left"|"none"
+---@field legend? "top right"|"top left"|"bottom right"|"bottom left"|"above"|"none"
 ---@field equal? boolean               x and y have the same scale
 
 ---@class swale.FigureOptions: swale.PanelOptions   a single panel may stand in the picture itself
@@ -62,7 +62,7 @@ local SERIES = { x = "tensor|table?", y = "tensor|table?", low = "tensor|table?"
 local PANEL = { title = "string?", x_label = "string?", y_label = "string?",
   right_label = "string?", x_log = { "boolean", false }, y_log = { "boolean", false },
   right_log = { "boolean", false }, x_range = "list?", y_range = "list?", right_range = "list?",
-  legend = { choice = { "top right", "top left", "bottom right", "bottom left", "none" },
+  legend = { choice = { "top right", "top left", "bottom right", "bottom left", "above", "none" },
     "top right" }, equal = { "boolean", false } }
 
 local FIGURE = { file = "string", title = "string?", panels = "list?", columns = { "count", 1 },

@@ -98,13 +98,15 @@ end
 
 -- ------------------------------------------------------------------ places
 
-local TITLE <const> = 34 -- pixels
+local TITLE <const> = 34 -- pixels, as the next one
+local ABOVE <const> = 24 -- of a legend above the panel
 
 --- Pixels beside the box of a panel: left, right, top, bottom.
 local function margins(panel)
   local has_right = panel.right ~= panel.left
-  return 84, (panel.surface or has_right) and 110 or 28, panel.title and 36 or 16,
-    panel.x_label and 58 or 38
+  local top = panel.title and 36 or 16
+  if panel.legend == "above" then top = top + ABOVE end
+  return 92, panel.surface and 126 or has_right and 100 or 28, top, panel.x_label and 58 or 38
 end
 
 --- The box of a panel in pixels from the left and the top. With equal scales it shrinks to fit.
@@ -149,7 +151,8 @@ local function named_tics(canvas, names)
 end
 
 local function set_axes(canvas, panel)
-  label(canvas, "title", panel.title, " offset 0,-0.4")
+  label(canvas, "title", panel.title, panel.legend == "above" and " offset 0,0.9"
+    or " offset 0,-0.4")
   label(canvas, "xlabel", panel.x_label, " offset 0,0.3")
   label(canvas, "ylabel", panel.y_label, " offset 0.5,0")
   scale(canvas, "x", panel.x)
@@ -173,6 +176,10 @@ local function set_legend(canvas, panel)
   local any = false
   for _, s in ipairs(panel.series) do any = any or s.label ~= nil and not s.z end
   if panel.legend == "none" or not any then return canvas:add "set key off" end
+  if panel.legend == "above" then
+    return canvas:add("set key center bottom at graph 0.5, graph 1.01 horizontal maxrows 1"
+      .. " samplen 2")
+  end
   canvas:add("set key %s reverse Left samplen 2%s", panel.legend,
     panel.surface and ' opaque fc rgb "#ffffff"' or "")
 end
