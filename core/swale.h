@@ -16,6 +16,7 @@ extern "C" {
 #include "base/status.h"
 #include "kernels/open.h"
 #include "tensor/linalg.h"
+#include "tensor/order.h"
 #include "tensor/tensor.h"
 
 #include "graph/eager.h"

@@ -1,6 +1,7 @@
 --- Constructors of tensors.
 local core = require "swale.core"
 local errors = require "swale.errors"
+local options = require "swale.options"
 
 local M = {}
 
@@ -36,6 +37,48 @@ function M.ones(shape, dtype) return core.zeros(shape_of("ones", shape, dtype), 
 ---@return swale.Tensor
 function M.full(shape, value, dtype)
   return core.zeros(shape_of("full", shape), dtype):fill(value)
+end
+
+--- Splits a dtype off the end of a list of arguments.
+local function numbers_and_dtype(where, ...)
+  local list, dtype = { ... }, "float32"
+  if type(list[#list]) == "string" then dtype = table.remove(list) end
+  for i, x in ipairs(list) do options.value(where, "argument " .. i, x, "number") end
+  return list, dtype
+end
+
+--- 0, 1, …, n - 1
+local function counted(n) return core.zeros({ n }, "float64"):fill(1):cumsum(1) - 1 end
+
+---start, start + step, … below stop (above it, if step is negative): sw.arange(3) is 0, 1, 2. Each
+---is start + i step, rounded once.
+---@param ... number|swale.dtype   stop; start, stop; or start, stop, step; then a dtype (float32)
+---@return swale.Tensor
+function M.arange(...)
+  local list, dtype = numbers_and_dtype("arange", ...)
+  if #list < 1 or #list > 3 then
+    errors.misuse "arange: takes stop; start, stop; or start, stop, step"
+  end
+  local start, stop, step = 0, list[1], list[3] or 1
+  if list[2] then start, stop = list[1], list[2] end
+  if step == 0 then errors.misuse "arange: step must not be 0" end
+  local count = math.tointeger(math.max(0, math.ceil((stop - start) / step)))
+  if not count then errors.misuse("arange: too many numbers from %g to %g", start, stop) end
+  return (counted(count) * step + start):to(dtype)
+end
+
+---n numbers from first to last, both included, at equal distances.
+---@param first number
+---@param last number
+---@param n integer
+---@param dtype? swale.dtype      float32
+---@return swale.Tensor
+function M.linspace(first, last, n, dtype)
+  numbers_and_dtype("linspace", first, last)
+  n = options.value("linspace", "n", n, "count")
+  local values = counted(n) * (n == 1 and 0 or (last - first) / (n - 1)) + first
+  if n > 1 then values:set(n, last) end
+  return values:to(dtype or "float32")
 end
 
 local seed, script = 1, nil -- script: the stream that rand and randn draw from unless given one

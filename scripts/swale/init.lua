@@ -37,6 +37,8 @@ require("swale.locale").keep_the_point()
 ---@field zeros fun(shape: integer|integer[], dtype?: swale.dtype): swale.Tensor
 ---@field ones fun(shape: integer|integer[], dtype?: swale.dtype): swale.Tensor
 ---@field full fun(shape: integer|integer[], value: number, dtype?: swale.dtype): swale.Tensor
+---@field arange fun(...: number|swale.dtype): swale.Tensor
+---@field linspace fun(first: number, last: number, n: integer, dtype?: swale.dtype): swale.Tensor
 ---@field rand fun(shape: integer|integer[], dtype?: any, stream?: swale.Random): swale.Tensor
 ---@field randn fun(shape: integer|integer[], dtype?: any, stream?: swale.Random): swale.Tensor
 ---@field random fun(seed?: integer, name?: string, n?: integer): swale.Random
@@ -73,6 +75,7 @@ local PARTS = {
   plot = { "swale.plot.figure", "plot" },
   try = { "swale.errors", "try" },
   tensor = { "swale.create", "tensor" }, zeros = { "swale.create", "zeros" },
+  arange = { "swale.create", "arange" }, linspace = { "swale.create", "linspace" },
   ones = { "swale.create", "ones" }, full = { "swale.create", "full" },
   rand = { "swale.create", "rand" }, randn = { "swale.create", "randn" },
   random = { "swale.create", "random" },

@@ -21,6 +21,9 @@ local options = require "swale.options"
 ---eps?: number): swale.Value
 ---@field group_norm fun(x: swale.Value, groups: integer, gamma?: swale.Value, beta?: swale.Value,
 ---eps?: number): swale.Value
+---@field sort fun(x: swale.Tensor, axis?: integer, o?: table): swale.Tensor, swale.Tensor
+---@field quantile fun(x: swale.Tensor, q: number|number[], axis?: integer): swale.Tensor
+---@field cumsum fun(x: swale.Tensor, axis: integer): swale.Tensor
 local M = {}
 
 ---@alias swale.Value swale.Tensor|swale.Node
@@ -489,9 +492,9 @@ function M.soft_cross_entropy(logits, probabilities)
   return (apply("soft_cross_entropy", nil, logits, probabilities))
 end
 
--- ------------------------------------------------------------------ images, normalisation
+-- ------------------------------------------------------------------ images, normalisation, order
 
-for _, module in ipairs { "swale.image_ops", "swale.norm_ops" } do
+for _, module in ipairs { "swale.image_ops", "swale.norm_ops", "swale.order_ops" } do
   for name, f in pairs(require(module)) do M[name] = f end
 end
 
@@ -518,7 +521,8 @@ arguments.check_all(M, "ops", {
   var = "x: value, axes: axes?, o: table?", argmax = "x: value, axis: integer?",
   reshape = "x: value, shape: table", flatten = "x: value", t = "x: value",
   transpose = "x: value, axis1: integer?, axis2: integer?",
-  distance = "a: tensor, b: tensor",
+  distance = "a: tensor, b: tensor", sort = "x: tensor, axis: integer?, o: table?",
+  quantile = "x: tensor, q: any, axis: integer?", cumsum = "x: tensor, axis: integer",
   slice = "x: value, axis: integer, first: count, n: size",
   pad = "x: value, axis: integer, before: size, behind: size, value: float?",
   broadcast = "x: value, shape: table", one_hot = "labels: value, n: count",
@@ -540,8 +544,8 @@ local NATIVE = { dot = true, reshape = true, transpose = true, broadcast = true 
 --- Functions that are no methods: of logits or labels, or of several values.
 local FUNCTION_ONLY = { scatter = true, one_hot = true, cross_entropy = true,
   soft_cross_entropy = true, concat = true }
---- Functions that return a number of Lua.
-local TENSOR_ONLY = { distance = true }
+--- Functions of values alone.
+local TENSOR_ONLY = { distance = true, sort = true, quantile = true, cumsum = true }
 
 local tensor_methods, node_methods = {}, {}
 for name, f in pairs(M) do

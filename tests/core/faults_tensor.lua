@@ -14,3 +14,6 @@ assert(last:numel() == 4)
 t[1], t[2][1] = 0, 9
 t[1] = t[2]
 assert(t[1][1] == 9 and t[3] == nil)
+local sorted, order = core.sort(t, 1, true)
+assert(sorted[1][1] >= sorted[2][1] and #order == 2)
+assert(#core.quantile(t, { 0, 0.5 }, 1) == 2 and #core.cumsum(t, 2) == 2)

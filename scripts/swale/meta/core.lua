@@ -309,6 +309,25 @@ function core.on_missing(f) end
 ---@return "tensor"|"node"|"graph"|"program"|"loop"|"source"|"average"|"noise"|"schedule"|"random"|"arpack"|"lbfgsb"|nil
 function core.type(value) end
 
+-- ------------------------------------------------------------------ order
+
+---NaN counts as the largest value.
+---@param t swale.Tensor
+---@param axis integer
+---@param descending? boolean
+---@return swale.Tensor values
+---@return swale.Tensor order       int32, from 0
+function core.sort(t, axis, descending) end
+---@param t swale.Tensor            float32 or float64
+---@param q number[]                each from 0 to 1, at most 1000
+---@param axis integer              in the result it has an element for each q
+---@return swale.Tensor
+function core.quantile(t, q, axis) end
+---@param t swale.Tensor            float32 or float64
+---@param axis integer
+---@return swale.Tensor
+function core.cumsum(t, axis) end
+
 -- ------------------------------------------------------------------ linear algebra
 
 ---Of tensors of float32 or float64 with two dimensions; `sw.linalg` describes each.
