@@ -3,6 +3,7 @@
 local core = require "swale.core"
 local errors = require "swale.errors"
 local estimate = require "swale.estimate"
+local hessians = require "swale.measure.noise_hessian"
 local options = require "swale.options"
 local result = require "swale.measure.noise_result"
 local statistics = require "swale.measure.noise_statistics"
@@ -17,7 +18,7 @@ local FEWEST = 8 -- units, for an interval
 
 local OPTIONS = subjects.spec { by = { choice = { "examples", "two_batches", "micro", "ghosts" } },
   batch_size = "count?", chunk = { "count", 1024 }, of = "count?",
-  replacement = { "boolean", false },
+  replacement = { "boolean", false }, hessian = { "boolean", false }, probes = { "count", 1 },
   target = { choice = { "train", "population" }, "train" },
   objective = { choice = { "data", "regularised" } } }
 
@@ -107,6 +108,24 @@ local function too_few(o, subject)
   end
 end
 
+--- G_N'H_N G_N of all examples.
+local function exact_curvature(subject, read)
+  local g = core.zeros({ subject.selected }, "float64")
+  for k = 1, #read.blocks do g:add(1 / (read.n // read.size), read.sums:select(1, k)) end
+  return g:dot(subject:operator()(g))
+end
+
+local function curvature_of(o, subject, read, drawn, parts)
+  local count = read.n // read.size
+  if count < hessians.FEWEST then
+    return nil, ("of %d units of %d examples the curvature is not measured: %d are needed"):format(
+      count, read.size, hessians.FEWEST)
+  end
+  local exact = drawn.exact and not subject.whole and exact_curvature(subject, read) or nil
+  return hessians.estimates(read, hessians.read(subject, read, { most = o.chunk,
+    probes = o.probes }), drawn, parts.b, exact)
+end
+
 ---@class swale.NoiseOptions: swale.SubjectOptions
 ---@field by? "examples"|"two_batches"|"micro"|"ghosts"   the unit: an example ("examples", the
 ---default), or a batch of batch_size examples
@@ -117,11 +136,13 @@ end
 ---@field target? "train"|"population"   "train": the mean over those `of` examples. "population":
 ---the expectation over fresh ones
 ---@field objective? "data"|"regularised"   "regularised": with weight_decay, which it is then
+---@field hessian? boolean        false; also B_noise, eps_max, eps_opt(B) and progress(B)
+---@field probes? integer         random signs of each example for tr(H Sigma); 1
 ---@field chunk? integer          most examples computed at a time, by = "examples"; 1024
 
 ---The noise of the gradient at these weights: B_simple = tr(Sigma) / |G|^2, its parts, and their
 ---intervals:
----    local noise = sw.measure.noise(model, data.train:sample(2000), { target = "population" })
+---    local noise = sw.measure.noise(model, data.train:sample(500), { target = "population" })
 ---    print(noise.b_simple)
 ---Every pair of examples counts: the standard error of |G|^2 is that of the whole sample, for any
 ---batch size. The whole training set gives its |G|^2 exactly. by = "micro" and "two_batches" are
@@ -150,10 +171,13 @@ function M.noise(model, sample, o)
   local drawn = { size = size, n = read.n, of = of, replacement = o.replacement,
     target = o.target, by_examples = by == "examples",
     exact = o.target == "train" and not o.replacement and read.n == of }
-  local moments = statistics.moments { gram = core.apply("matmul", { transpose_b = true },
-    read.sums, read.sums), units = read.units, squares = read.squares, weights = subject.selected }
+  local moments = statistics.moments { gram = statistics.gram(read.sums), units = read.units,
+    squares = read.squares, weights = subject.selected }
   local parts, text = statistics.signal_and_noise(moments, drawn), target_text(o, drawn)
-  return result.new { b_simple = statistics.b_simple(parts, text),
+  local second, needs
+  if o.hessian then second, needs = curvature_of(o, subject, read, drawn, parts) end
+  return result.new { second = second, needs = needs, text = text,
+    b_simple = statistics.b_simple(parts, text),
     signal = statistics.signal(parts, text), noise = statistics.noise(parts, text),
     covariance = { signal = statistics.variance_of_signal(parts), noise = parts.vaa,
       both = parts.vab }, examples = read.n, by = by }

@@ -1,5 +1,9 @@
---- What sw.measure.noise returns.
+--- What sw.measure.noise returns: estimates, and those that follow for a batch size.
 local class = require "swale.class"
+local core = require "swale.core"
+local errors = require "swale.errors"
+local estimate = require "swale.estimate"
+local options = require "swale.options"
 
 local M = {}
 
@@ -10,15 +14,166 @@ local M = {}
 ---@field covariance { signal: number, noise: number, both: number }   of the two estimates
 ---@field examples integer            that were read
 ---@field by string
+---@field b_noise swale.Estimate|nil  tr(H Sigma) / G'HG; with hessian, as the next three
+---@field eps_max swale.Estimate|nil  |G|^2 / G'HG, the best learning rate without noise
+---@field curvature swale.Estimate|nil        G'HG; may be negative
+---@field noise_curvature swale.Estimate|nil  tr(H Sigma), of an example; may be negative
+---@field layers table<string, swale.Noise>|nil   by the layer's path
+---@field normalisation swale.Noise|nil   of the weights of normalisation layers alone
+---@field ratio swale.Estimate|nil    its B_simple over that of all weights
 local Noise = class.new("noise", { fields = { "b_simple", "signal", "noise", "covariance",
-  "examples", "by" } })
+  "examples", "by", "b_noise", "eps_max", "curvature", "noise_curvature", "layers",
+  "normalisation", "ratio" } })
+
+local LINES = { { "b_simple", "B_simple" }, { "signal", "|G|^2" }, { "noise", "tr(Sigma)" },
+  { "b_noise", "B_noise" }, { "eps_max", "eps_max" } }
 
 function Noise:__tostring()
-  return ("B_simple %s\n|G|^2 %s\ntr(Sigma) %s"):format(self.b_simple, self.signal, self.noise)
+  local lines = {}
+  for _, line in ipairs(LINES) do
+    local e = self[line[1]]
+    if e then lines[#lines + 1] = ("%-10s %s"):format(line[2], e) end
+  end
+  return table.concat(lines, "\n")
 end
 
----@param fields table
+-- ------------------------------------------------------------------ ratios with the curvature
+
+local NEGATIVE = "the curvature along the gradient is negative: no step is best"
+local FLAT = "the curvature along the gradient cannot be told from 0: a larger sample is needed"
+local FAINT = "the gradient cannot be told from its noise: a larger sample is needed"
+
+--- The curvature that a step along the gradient of a batch meets: G'HG + tr(H Sigma) / B, with its
+--- variance and its covariance with the signal.
+local function met(c, batch)
+  local b = 1 / batch
+  return { value = c.curvature + b * c.noise_curvature,
+    variance = math.max(c.cov.cc + 2 * b * c.cov.cn + b * b * c.cov.nn, 0),
+    with_signal = c.cov.sc + b * c.cov.sn }
+end
+
+local function why(status, value, width)
+  if status ~= "unresolved" then return nil end
+  return value + width < 0 and NEGATIVE or FLAT
+end
+
+--- Ends of value * exp(+-t s), s being the relative standard error.
+local function skewed(value, t, relative_variance)
+  local factor = math.exp(t * math.sqrt(math.max(relative_variance, 0)))
+  return value / factor, value * factor
+end
+
+--- scale times Fieller's set. Products of gradients and Hessians are skewed: of positive numbers it
+--- is joined with an interval of the ratio's logarithm.
+local function fieller(self, o, scale)
+  local status, value, low, high = core.ratio(o)
+  if o.a > 0 and o.b > 0 then
+    local least, most = skewed(value, o.t, o.vaa / o.a ^ 2 - 2 * o.vab / (o.a * o.b)
+      + o.vbb / o.b ^ 2)
+    if low > 0 then low = math.min(low, least) end
+    high = math.max(high, most)
+  end
+  return estimate.new { status = status, value = scale * value, low = scale * low,
+    high = scale * high, signed = o.signed, target = self.text }
+end
+
+local function of_curvature(self, a, m)
+  local c = self.second
+  local e = fieller(self, { a = a.value, b = m.value, vaa = a.variance, vab = a.covariance,
+    vbb = m.variance, t = c.t, signed = a.signed }, a.scale or 1)
+  return e:because(why(e.status, m.value, c.t * math.sqrt(m.variance)))
+end
+
+--- Likewise, of a positive one.
+local function signed_estimate(self, value, variance)
+  local t = self.second.t
+  local width = t * math.sqrt(math.max(variance, 0))
+  local high = value + width
+  if value > width then high = math.max(high, select(2, skewed(value, t, variance / value ^ 2))) end
+  return estimate.new { value = value, low = value - width, high = high, signed = true,
+    target = self.text, interval = width == 0 and "bound" or nil }
+end
+
+local function add_curvature(self)
+  local c = self.second
+  local own = { value = c.curvature, variance = c.cov.cc, with_signal = c.cov.sc }
+  self.curvature = signed_estimate(self, c.curvature, c.cov.cc)
+  self.noise_curvature = signed_estimate(self, c.noise_curvature, c.cov.nn)
+  self.b_noise = of_curvature(self, { value = c.noise_curvature, variance = c.cov.nn,
+    covariance = c.cov.cn, signed = true }, own)
+  self.eps_max = of_curvature(self, { value = c.signal, variance = c.cov.ss,
+    covariance = c.cov.sc }, own)
+end
+
+-- ------------------------------------------------------------------ for a batch size
+
+local function needs_hessian(self, where)
+  if self.second then return self.second end
+  if self.needs then errors.misuse("%s: %s", where, self.needs) end
+  errors.misuse("%s: needs hessian = true: sw.measure.noise(model, sample, { hessian = true })",
+    where)
+end
+
+---The best learning rate of a plain step with batches of B examples, eq. 2.6:
+---    eps_opt(B) = |G|^2 / (G'HG + tr(H Sigma) / B) = eps_max / (1 + B_noise / B)
+---@param batch number
+---@return swale.Estimate
+function Noise:eps_opt(batch)
+  local c = needs_hessian(self, "noise:eps_opt")
+  local m = met(c, options.value("noise:eps_opt", "batch", batch, "positive"))
+  return of_curvature(self, { value = c.signal, variance = c.cov.ss,
+    covariance = m.with_signal }, m)
+end
+
+---The expected decrease of the loss by a step with eps_opt(B), eq. 2.7:
+---    |G|^4 / (2 (G'HG + tr(H Sigma) / B)) = Delta L_max / (1 + B_noise / B)
+---@param batch number
+---@return swale.Estimate
+function Noise:progress(batch)
+  local c = needs_hessian(self, "noise:progress")
+  local m = met(c, options.value("noise:progress", "batch", batch, "positive"))
+  return of_curvature(self, { value = c.signal ^ 2, variance = 4 * c.signal ^ 2 * c.cov.ss,
+    covariance = 2 * c.signal * m.with_signal, scale = 0.5 }, m)
+end
+
+---The temperature of training with learning rate eps and batches of B examples, eq. C.1:
+---eps / eps_opt(B). Above 2 the expected step increases the loss.
+---@param eps number
+---@param batch number
+---@return swale.Estimate
+function Noise:temperature(eps, batch)
+  local c = needs_hessian(self, "noise:temperature")
+  options.value("noise:temperature", "eps", eps, "positive")
+  local m = met(c, options.value("noise:temperature", "batch", batch, "positive"))
+  local e = fieller(self, { a = m.value, b = c.signal, vaa = m.variance, vab = m.with_signal,
+    vbb = c.cov.ss, t = c.t, signed = true }, eps)
+  return e:because(e.status == "unresolved" and FAINT or nil)
+end
+
+---The batch size of McCandlish's rule, eq. D.6: sqrt(r B_simple), r the cost of a step over that of
+---an example.
+---@param r number
+---@return swale.Estimate
+function Noise:batch(r)
+  options.value("noise:batch", "r", r, "positive")
+  local b = self.b_simple
+  return estimate.new { status = b.status, value = math.sqrt(r * b.value),
+    low = math.sqrt(r * b.low), high = math.sqrt(r * b.high), target = b.target,
+    reason = b.reason }
+end
+
+---@param fields table   text: the target; second: a swale.NoiseCurvature; needs: why there is none
 ---@return swale.Noise
-function M.new(fields) return setmetatable(fields, Noise) end
+function M.new(fields)
+  local self = setmetatable(fields, Noise)
+  if self.second then
+    add_curvature(self)
+  elseif self.needs then
+    for _, name in ipairs { "b_noise", "eps_max", "curvature", "noise_curvature" } do
+      self[name] = estimate.new { signed = name ~= "eps_max", reason = self.needs }
+    end
+  end
+  return self
+end
 
 return M

@@ -85,6 +85,11 @@ function M.second_order(blocks)
   return pair - 2 * triple + quadruple, triple - quadruple
 end
 
+---The inner products of rows.
+---@param rows swale.Tensor      (K, d)
+---@return swale.Tensor          (K, K)
+function M.gram(rows) return ops.matmul(rows, rows, { transpose_b = true }) end
+
 ---The moments of blocks, of which at least four are needed.
 ---@param blocks swale.BlockSums
 ---@return swale.Moments
@@ -123,9 +128,11 @@ local function correction(drawn)
   return population and 0 or drawn.size / drawn.of
 end
 
---- What sampling adds to a variance beside infinitely many examples: none is left to be drawn from
---- a finite set; or the set itself was drawn.
-local function share_of_variance(drawn)
+---What sampling adds to a variance beside infinitely many examples: none is left to be drawn from
+---a finite set; or the set itself was drawn.
+---@param drawn swale.Drawn
+---@return number
+function M.share_of_variance(drawn)
   if drawn.target == "train" then return drawn.replacement and 1 or 1 - drawn.n / drawn.of end
   return drawn.replacement and 1 + drawn.n / drawn.of or 1
 end
@@ -144,7 +151,7 @@ end
 ---@param drawn swale.Drawn
 ---@return swale.SignalAndNoise
 function M.signal_and_noise(m, drawn)
-  local size, c, share = drawn.size, correction(drawn), share_of_variance(drawn)
+  local size, c, share = drawn.size, correction(drawn), M.share_of_variance(drawn)
   if drawn.exact then
     return { a = size * m.noise, b = m.mean_square, vab = 0, fixed = 0, slope = 0, t = m.t,
       floor = 0, vaa = drawn.by_examples and 0 or size ^ 2 * m.vnn }

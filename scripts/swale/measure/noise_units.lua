@@ -10,7 +10,8 @@ local ops = require "swale.ops"
 local M = {}
 
 local MEMORY = 2 ^ 28
-local MOST_BLOCKS, BLOCKS, EXAMPLES = 256, 64, 32
+local FEWEST_BLOCKS, BLOCKS, MOST_BLOCKS = 32, 64, 256
+local EXAMPLES = 32 -- of a block, where there are enough
 
 ---@class swale.NoiseUnits
 ---@field size integer              examples of a unit
@@ -24,7 +25,7 @@ local MOST_BLOCKS, BLOCKS, EXAMPLES = 256, 64, 32
 
 --- Blocks of about equal size. Those of examples are large enough to be computed at once.
 local function blocks_of(units, weights, by_examples)
-  local most = math.min(MOST_BLOCKS, math.max(BLOCKS, MEMORY // (8 * weights)), units)
+  local most = math.min(MOST_BLOCKS, math.max(FEWEST_BLOCKS, MEMORY // (8 * weights)), units)
   local count = by_examples and math.min(most, math.max(BLOCKS, units // EXAMPLES)) or most
   local blocks, done = {}, 0
   for k = 1, count do

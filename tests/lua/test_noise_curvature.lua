@@ -1,0 +1,194 @@
+--- B_noise, eps_max and what follows from them at frozen weights: exact answers, cross-fitting,
+--- coverage.
+local binomial = require "binomial"
+local lu = require "luaunit"
+local sw = require "swale"
+
+TestNoiseCurvature = {}
+
+local LONG = os.getenv "SWALE_TEST_LONG" == "1"
+
+local function near(got, want, tolerance)
+  lu.assert_almost_equals(got, want, tolerance * math.max(1e-3, math.abs(want)))
+end
+
+local function quadratic(n)
+  local h = { { 1, 0.3, 0.1 }, { 0.3, -0.4, 0.2 }, { 0.1, 0.2, 0.8 } }
+  local c = { { 2, -0.7, 0.3 }, { -0.7, 1, 0.2 }, { 0.3, 0.2, 0.5 } }
+  return sw.data.noisy_quadratic { hessian = h, covariance = c, n = n, seed = 4 }
+end
+
+local function regression(n, seed)
+  return sw.data.linear_regression { features = 10, n = n, seed = seed }
+end
+
+-- ------------------------------------------------------------------ exact
+
+function TestNoiseCurvature:test_the_whole_set_has_its_curvature_exactly()
+  local p = quadratic(400)
+  local model = p:model({ 1.2, 0.4, 0.6 }):build()
+  local exact = p:exact(model:weights(), "train")
+  local noise = sw.measure.noise(model, p.data.train, { loss = p.loss, hessian = true })
+  near(noise.curvature.value, exact.curvature, 1e-5)
+  lu.assert_equals(noise.curvature.interval, "bound")
+  near(noise.eps_max.value, exact.eps_max, 1e-5)
+  local e = noise.noise_curvature
+  lu.assert_true(e.low < exact.noise_curvature and exact.noise_curvature < e.high)
+end
+
+function TestNoiseCurvature:test_batch_sizes_follow_the_papers_equations()
+  local p = regression(400, 3)
+  local noise = sw.measure.noise(p:model(0):build(), p.data.train, { loss = p.loss,
+    hessian = true, target = "population" })
+  local g, gHg, tr = noise.signal.value, noise.curvature.value, noise.noise_curvature.value
+  near(noise.b_noise.value, tr / gHg, 1e-12)
+  near(noise.eps_max.value, g / gHg, 1e-12)
+  for _, batch in ipairs { 1, 16, 1000 } do
+    local eps = noise.eps_max.value / (1 + noise.b_noise.value / batch)
+    near(noise:eps_opt(batch).value, eps, 1e-12)
+    near(noise:progress(batch).value, g * eps / 2, 1e-12)
+    near(noise:temperature(0.1, batch).value, 0.1 / eps, 1e-12)
+  end
+  near(noise:batch(9).value, 3 * math.sqrt(noise.b_simple.value), 1e-12)
+  near(noise:batch(9).low, 3 * math.sqrt(noise.b_simple.low), 1e-12)
+end
+
+function TestNoiseCurvature:test_weight_decay_adds_to_the_curvature()
+  local p = quadratic(400)
+  local model = p:model({ 1.2, 0.4, 0.6 }):build()
+  local o = { loss = p.loss, hessian = true, weight_decay = 0.5 }
+  local noise = sw.measure.noise(model, p.data.train, o)
+  local e = p:exact(model:weights(), "train")
+  local g = e.gradient + model:weights():to "float64" * 0.5
+  local hg = sw.ops.matmul(e.hessian, g:reshape { 3, 1 }):reshape { 3 } + g * 0.5
+  near(noise.signal.value, g:dot(g), 1e-5)
+  near(noise.curvature.value, g:dot(hg), 1e-5)
+end
+
+-- ------------------------------------------------------------------ cross-fitting
+
+-- Of a sample of n examples alone: its own G'HG, without the pairs of one example.
+local function without_cross_fit(exact, n) return exact.curvature - exact.noise_curvature / n end
+
+local function mean_and_error(list)
+  local mean, squares, n = 0, 0, #list
+  for _, x in ipairs(list) do mean = mean + x / n end
+  for _, x in ipairs(list) do squares = squares + (x - mean) ^ 2 end
+  return mean, math.sqrt(squares / (n * (n - 1)))
+end
+
+function TestNoiseCurvature:test_only_the_cross_fitted_estimate_is_unbiased()
+  local n, fitted, excess, truth = 64, {}, {}, nil
+  for seed = 1, LONG and 1000 or 250 do
+    local p = regression(n, seed)
+    local model = p:model(0):build()
+    truth = p:exact(model:weights(), "population").curvature
+    fitted[seed] = sw.measure.noise(model, p.data.train, { loss = p.loss, hessian = true,
+      target = "population", seed = seed }).curvature.value
+    excess[seed] = without_cross_fit(p:exact(model:weights(), "train"), n) - fitted[seed]
+  end
+  local mean, deviation = mean_and_error(fitted)
+  lu.assert_true(math.abs(mean - truth) < 3.3 * deviation, ("%g +- %g, exact %g"):format(mean,
+    deviation, truth))
+  mean, deviation = mean_and_error(excess)
+  lu.assert_true(mean > 5 * deviation, ("without: %g +- %g too much"):format(mean, deviation))
+end
+
+-- ------------------------------------------------------------------ what cannot be measured
+
+function TestNoiseCurvature:test_negative_curvature_only_when_sure()
+  local p = quadratic(6000)
+  local model = p:model({ 0, 1.2, 0 }):build()
+  local o = { loss = p.loss, hessian = true }
+  local sure = sw.measure.noise(model, p.data.train:sample(3000), o)
+  lu.assert_true(sure.curvature:below(0))
+  for _, e in ipairs { sure.b_noise, sure.eps_max } do
+    lu.assert_equals({ e.status, e.high }, { "unresolved", math.huge })
+    lu.assert_str_contains(e.reason, "curvature along the gradient is negative")
+  end
+  local few = sw.measure.noise(model, p.data.train:sample(64), o)
+  lu.assert_false(few.curvature:below(0))
+  lu.assert_equals(few.eps_max.status, "unresolved")
+  lu.assert_str_contains(few.eps_max.reason, "cannot be told from 0")
+end
+
+function TestNoiseCurvature:test_says_what_it_needs()
+  local p = regression(40, 1)
+  local model = p:model(0):build()
+  local noise = sw.measure.noise(model, p.data.train, { loss = p.loss, hessian = true })
+  lu.assert_equals(noise.b_noise.status, "pending")
+  lu.assert_str_contains(noise.b_noise.reason, "64 are needed")
+  lu.assert_error_msg_contains("64 are needed", noise.eps_opt, noise, 8)
+  noise = sw.measure.noise(model, p.data.train, { loss = p.loss })
+  lu.assert_error_msg_contains("needs hessian = true", noise.eps_opt, noise, 8)
+end
+
+-- ------------------------------------------------------------------ coverage
+
+local SEEDS = LONG and 400 or 40
+
+-- name: estimate and truth of a Noise and Answers
+local QUANTITIES = {
+  curvature = function(n, e) return n.curvature, e.curvature end,
+  noise_curvature = function(n, e) return n.noise_curvature, e.noise_curvature end,
+  b_noise = function(n, e) return n.b_noise, e.b_noise end,
+  eps_max = function(n, e) return n.eps_max, e.eps_max end,
+  eps_opt = function(n, e)
+    return n:eps_opt(16), e.signal / (e.curvature + e.noise_curvature / 16)
+  end,
+  progress = function(n, e)
+    return n:progress(16), e.signal ^ 2 / (2 * (e.curvature + e.noise_curvature / 16))
+  end,
+  temperature = function(n, e)
+    return n:temperature(0.1, 16), 0.1 * (e.curvature + e.noise_curvature / 16) / e.signal
+  end,
+}
+
+local function check_coverage(where, make)
+  local covered, low = {}, {}
+  for seed = 1, SEEDS do
+    local model, sample, o, exact = make(seed)
+    o.seed, o.hessian = seed, true
+    local noise = sw.measure.noise(model, sample, o)
+    for name, of in pairs(QUANTITIES) do
+      local e, truth = of(noise, exact)
+      covered[name] = (covered[name] or 0) + (e.low <= truth and truth <= e.high and 1 or 0)
+      low[name] = (low[name] or 0) + (e.low > truth and 1 or 0)
+    end
+  end
+  for name, count in pairs(covered) do
+    local text = ("%s, %s: covered %d of %d, low above %d"):format(where, name, count, SEEDS,
+      low[name])
+    if LONG then print(text) end
+    lu.assert_true(count >= binomial.fewest(SEEDS, 0.95), text)
+    lu.assert_true(low[name] <= binomial.most(SEEDS, 0.025), text)
+  end
+end
+
+function TestNoiseCurvature:test_coverage_on_a_quadratic()
+  local p = quadratic(20000)
+  local model = p:model({ 1.2, 0.4, 0.6 }):build()
+  local exact = p:exact(model:weights(), "population")
+  check_coverage("quadratic", function(seed)
+    return model, p.data.train:sample(300, seed), { loss = p.loss }, exact
+  end)
+end
+
+function TestNoiseCurvature:test_coverage_on_a_regression()
+  check_coverage("regression", function(seed)
+    local p = regression(1000, seed)
+    local model = p:model(0):build()
+    return model, p.data.train, { loss = p.loss, target = "population" },
+      p:exact(model:weights(), "population")
+  end)
+end
+
+-- The target is the set of 600, of which 300 are read.
+function TestNoiseCurvature:test_coverage_of_a_finite_set()
+  local p = regression(600, 77)
+  local model = p:model(0):build()
+  local exact = p:exact(model:weights(), "train")
+  check_coverage("300 of 600", function(seed)
+    return model, p.data.train:sample(300, seed), { loss = p.loss }, exact
+  end)
+end
