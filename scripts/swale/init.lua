@@ -15,6 +15,7 @@ require("swale.locale").keep_the_point()
 ---@field schedule swale.schedule
 ---@field average swale.average
 ---@field scaling swale.scaling
+---@field rules swale.rules
 ---@field data swale.data
 ---@field zoo swale.zoo
 ---@field ops swale.ops
@@ -60,7 +61,7 @@ require "swale.class" -- sets how the core refuses unknown names
 require "swale.ops" -- the methods of tensors and nodes
 
 local MODULES = { nn = true, loss = true, optim = true, schedule = true, average = true,
-  scaling = true, data = true, ops = true, zoo = true, measure = true,
+  scaling = true, rules = true, data = true, ops = true, zoo = true, measure = true,
   linalg = true, stats = true, landscape = true }
 
 local PARTS = {

@@ -53,6 +53,20 @@ function M.accumulation(o)
   return o.batch_size / (o.examples * (1 - o.momentum))
 end
 
+local GAIN = { noise_scale = "nonnegative", batch_size = "positive", reference = "positive" }
+
+---The gain of AdaScale (Johnson et al. 2020): how many updates of the reference batch B0 one update
+---of the batch B is worth, from the gradient noise scale R = tr(Sigma) / |G|^2:
+---    (R / B0 + 1) / (R / B + 1)
+---which is (s2 + m2) / (s2 / S + m2) of the paper with m2 = |G|^2, s2 = tr(Sigma) / B0 and
+---S = B / B0. It is between 1 (no noise) and S (noise alone), and grows with R.
+---@param o { noise_scale: number, batch_size: number, reference: number }
+---@return number
+function M.adascale_gain(o)
+  o = options.check("scaling.adascale_gain", o, GAIN)
+  return (o.noise_scale / o.reference + 1) / (o.noise_scale / o.batch_size + 1)
+end
+
 -- ------------------------------------------------------------------ equivalent settings
 
 ---@class swale.ScalingSettings

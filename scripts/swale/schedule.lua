@@ -11,14 +11,15 @@ local look = require "swale.schedule.look"
 local object = require "swale.schedule.object"
 local options = require "swale.options"
 local rules = require "swale.schedule.rules"
+local seesaw = require "swale.schedule.seesaw"
 
 ---@class swale.schedule: swale.Kinds, swale.Combinations, swale.Anneals, swale.Looks, swale.Counts,
----swale.Rules
+---swale.Rules, swale.Seesaws
 local M = {}
 
 ---@alias swale.Hyperparameter number|swale.Schedule|swale.Rule|fun(s: swale.State): number
 
-for _, part in ipairs { kinds, combine, anneal, look, count, rules } do
+for _, part in ipairs { kinds, combine, anneal, look, count, rules, seesaw } do
   for name, f in pairs(part) do M[name] = f end
 end
 M.part, M.count = nil, nil -- of combine and count: not for users

@@ -78,6 +78,7 @@ end
 function M.read(kept, m)
   local e, span = kept.estimate
   local status, value, low, high = kept.noise:read()
+  e.noise, e.signal = kept.noise:parts()
   e.first, e.last, e.measurements, e.blocks, span = kept.noise:window()
   e.target = status ~= "pending" and kept.target or nil
   return e:update(status, value, low, high, reason(m, status, e.measurements, e.blocks, span))

@@ -1,0 +1,40 @@
+--- Rules of the learning rate.
+local combine = require "swale.schedule.combine"
+local object = require "swale.schedule.object"
+local options = require "swale.options"
+local scaling = require "swale.scaling"
+
+---@class swale.RateRules
+local M = {}
+
+---@class swale.AdaScaleRule
+---@field lr number|swale.Schedule   of the reference batch
+---@field reference integer          the batch size that lr is for
+
+local ADASCALE = { lr = "number|Schedule|function", reference = "count" }
+
+---AdaScale (Johnson et al. 2020): the rate for a batch larger than the reference batch is gain times
+---as high, and the schedule lr goes on by gain reference updates at each update (see
+---scaling.adascale_gain). The gain is taken at the lower end of the noise scale: 1 while nothing is
+---known, so that the rate is never raised beyond what is sure. The rate follows the batch size of
+---the last update. Valid for plain SGD; trained are fewer updates, of about as many reference
+---updates as their gains sum to. Needs the measurement noise_scale.
+---@param o swale.AdaScaleRule
+---@return swale.Schedule
+function M.adascale(o)
+  o = options.check("rules.adascale", o, ADASCALE)
+  local lr = combine.part("rules.adascale", o.lr)
+  return object.of_function("adascale", function(s, mem)
+    local gain = 1
+    if s.step > 0 then
+      gain = scaling.adascale_gain { noise_scale = s.noise_scale.low, reference = o.reference,
+        batch_size = math.max(s.batch_size, o.reference) }
+    end
+    local updates = mem.updates or 0 -- of the reference batch
+    mem.updates = updates + gain
+    return gain * lr:at { step = math.floor(updates), batch_size = o.reference,
+      examples = math.floor(updates * o.reference), epoch_examples = s.epoch_examples }
+  end, { live = true })
+end
+
+return M
