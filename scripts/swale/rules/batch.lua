@@ -55,9 +55,9 @@ end
 -- ------------------------------------------------------------------ by the gradient noise scale
 
 ---@class swale.NoiseScaleRule: swale.BatchBounds
----@field ratio? number     the batch grows while the whole interval is above ratio times its size; 4
+---@field ratio? number     the batch grows while the whole interval is above ratio batches; 4
 ---@field factor? number    by which it changes; 2
----@field shrink? number    it shrinks while the whole interval is below shrink times its size; never
+---@field shrink? number    it shrinks while the whole interval is below shrink batches; never
 
 ---The batch grows by a factor while it is sure that the noise scale is above ratio batches:
 ---low > ratio B; it shrinks while high < shrink B. To keep a batch from going back and forth on one
@@ -103,9 +103,9 @@ end
 ---@field theta? number       largest relative error of a batch's gradient; 0.5
 
 ---The norm test (Byrd, Chin, Nocedal & Wu 2012): the expected squared error of the batch's
----gradient, tr(Sigma) / B, must be at most theta^2 |G|^2. Where it surely is not, as low > theta^2 B,
----the batch becomes low / theta^2; it never shrinks. The paper puts the batch's own |g|^2, which
----contains noise, in place of |G|^2. Needs the measurement noise_scale.
+---gradient, tr(Sigma) / B, must be at most theta^2 |G|^2. Where it surely is not, as
+---low > theta^2 B, the batch becomes low / theta^2; it never shrinks. The paper has the batch's own
+---|g|^2, noise included, in place of |G|^2. Needs the measurement noise_scale.
 ---@param o swale.NormTestRule
 ---@return swale.Rule
 function M.norm_test(o)
@@ -132,9 +132,9 @@ local function smoothed(mem, loss, smoothing)
 end
 
 ---CABS (Balles, Romero & Hennig 2017): B = lr tr(Sigma) / loss, which maximises the bound on
----the gain per example. Valid for plain SGD whose rate is near 1 / curvature and whose least loss is
----near 0. tr(Sigma) is the mean over the window of the noise scale; it is known well when |G|^2 is
----not, so the rule acts on its value. Needs the measurement noise_scale.
+---the gain per example. Valid for plain SGD whose rate is near 1 / curvature and whose least loss
+---is near 0. tr(Sigma) is the mean over the window of the noise scale; it is known well when |G|^2
+---is not, so the rule acts on its value. Needs the measurement noise_scale.
 ---@param o swale.CabsRule
 ---@return swale.Rule
 function M.cabs(o)
@@ -188,10 +188,11 @@ end
 ---@param o swale.ConstantNoiseRule
 ---@return swale.Rule|swale.Schedule
 function M.constant_noise(o)
-  o = check("rules.constant_noise", o, { lr = "number|Schedule|function?", momentum = "nonnegative?",
-    noise = "positive?" })
+  o = check("rules.constant_noise", o, { lr = "number|Schedule|function?",
+    momentum = "nonnegative?", noise = "positive?" })
   if o.momentum and not o.lr then
-    errors.misuse "rules.constant_noise: momentum goes with lr; without it both are the last update's"
+    errors.misuse("rules.constant_noise: momentum goes with lr; without it both are those of the"
+      .. " last update")
   end
   o.momentum = o.momentum or 0
   return o.lr and by_progress(o) or by_last(o)

@@ -13,12 +13,11 @@ local M = {}
 
 local ADASCALE = { lr = "number|Schedule|function", reference = "count" }
 
----AdaScale (Johnson et al. 2020): the rate for a batch larger than the reference batch is gain times
----as high, and the schedule lr goes on by gain reference updates at each update (see
----scaling.adascale_gain). The gain is taken at the lower end of the noise scale: 1 while nothing is
----known, so that the rate is never raised beyond what is sure. The rate follows the batch size of
----the last update. Valid for plain SGD; trained are fewer updates, of about as many reference
----updates as their gains sum to. Needs the measurement noise_scale.
+---AdaScale (Johnson et al. 2020): for a batch larger than the reference batch the rate is that of
+---the schedule lr times the gain (scaling.adascale_gain), and at each update the schedule goes on
+---by gain reference updates, which one such update is worth. The gain is taken at the lower end of
+---the noise scale, and is 1 while nothing is known: the rate is never raised beyond what is sure.
+---It follows the batch size of the last update. Valid for plain SGD. Needs noise_scale.
 ---@param o swale.AdaScaleRule
 ---@return swale.Schedule
 function M.adascale(o)

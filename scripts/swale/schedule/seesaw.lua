@@ -40,10 +40,10 @@ local function batches(o, s, k)
 end
 
 ---For Adam (Meterez et al. 2025): where the decay lr has fallen by another factor a, the rate falls
----by sqrt(a) instead and the batch grows a times, which takes fewer updates for about the same loss.
----Give `.lr` and `.batch` to a Trainer. Beyond the largest batch the rate falls by a, as lr does.
+---by sqrt(a) instead and the batch grows a times, which takes fewer updates for about the same
+---loss. Give `.lr` and `.batch` to a Trainer. Beyond the largest batch the rate falls as lr does.
 ---Valid while the batch is below the critical one; for plain SGD the batch alone would take the cut
----(see anneal). Both are steps, and the progress counts in examples, so that it is that of lr.
+---(see anneal). Rate and batch are steps; lr's progress counts in examples.
 ---@param o swale.SeesawOptions
 ---@return swale.Seesaw
 function M.seesaw(o)
