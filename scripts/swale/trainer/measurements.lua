@@ -70,8 +70,14 @@ local function same_row(a, b)
   return a == b or a.f ~= nil and a.f == b.f and a.estimate == b.estimate
 end
 
+--- Options are values, or tables of values, as durations are.
 local function same_options(a, b)
-  for key, value in pairs(a) do if b[key] ~= value then return false end end
+  for key, value in next, a do
+    local other = b[key]
+    local same = value == other or type(value) == "table" and type(other) == "table"
+      and same_options(value, other)
+    if not same then return false end
+  end
   return true
 end
 
