@@ -23,6 +23,7 @@ require("swale.locale").keep_the_point()
 ---@field measure swale.measure
 ---@field stats swale.stats
 ---@field landscape swale.landscape
+---@field fit swale.fit
 ---@field Trainer fun(o: swale.TrainerOptions): swale.Trainer
 ---@field experiment fun(o: table): swale.Experiment
 ---@field choice fun(choices: any[]): table
@@ -62,7 +63,7 @@ require "swale.ops" -- the methods of tensors and nodes
 
 local MODULES = { nn = true, loss = true, optim = true, schedule = true, average = true,
   scaling = true, rules = true, data = true, ops = true, zoo = true, measure = true,
-  linalg = true, stats = true, landscape = true }
+  linalg = true, stats = true, landscape = true, fit = true }
 
 local PARTS = {
   Trainer = { "swale.trainer", "new" },

@@ -1,8 +1,8 @@
 --- The bootstrap: intervals of anything that is computed from independent units.
 local core = require "swale.core"
 local errors = require "swale.errors"
-local estimate = require "swale.estimate"
 local options = require "swale.options"
+local percentile = require "swale.stats.percentile"
 
 local M = {}
 
@@ -10,48 +10,6 @@ local SPEC = { draws = { "count", 1000 }, level = { "positive", 0.95 }, seed = {
   target = "string?", signed = { "boolean", true } }
 
 local LEAST_UNITS = 2
-
---- The share of draws to leave out at each end. That of a percentile interval is (1 - level) / 2;
---- here z is t sqrt(n / (n - 1)), since few units vary less than what they were drawn from
---- (Hesterberg 2015, section 5.3).
-local function tail(n, level)
-  local t = core.student_quantile(0.5 + level / 2, n - 1) * math.sqrt(n / (n - 1))
-  return core.normal_cdf(-t)
-end
-
---- The order statistic of share p, so that at most p of the draws lie below it; -inf if there are
---- too few draws to tell. A draw without a value counts as an extreme one.
-local function lower_end(sorted, failed, p)
-  local k = math.floor(p * (#sorted + failed + 1)) - failed
-  return k < 1 and -math.huge or sorted[math.min(k, #sorted)]
-end
-
-local function upper_end(sorted, failed, p)
-  local k = #sorted + 1 - (math.floor(p * (#sorted + failed + 1)) - failed)
-  return k > #sorted and math.huge or sorted[math.max(k, 1)]
-end
-
-local function reason(low, high, failed, draws)
-  if low > -math.huge and high < math.huge then return nil end
-  return failed > 0 and ("%d of %d draws have no value"):format(failed, draws)
-    or "draws reach any limit"
-end
-
---- The estimate of one quantity from its value and its draws.
-local function summary(value, draws, n, o)
-  local sorted, failed = {}, 0
-  for _, x in ipairs(draws) do
-    if x == x then sorted[#sorted + 1] = x else failed = failed + 1 end
-  end
-  table.sort(sorted)
-  local p = tail(n, o.level)
-  local low, high = lower_end(sorted, failed, p), upper_end(sorted, failed, p)
-  if not o.signed then low = math.max(low, 0) end
-  return estimate.new { value = value, low = math.min(low, value == value and value or low),
-    high = math.max(high, value == value and value or high), signed = o.signed, target = o.target,
-    interval = ("%.4g %%"):format(100 * o.level), reason = reason(low, high, failed, #draws),
-    draws = #draws, failed = failed, n = n }
-end
 
 local function drawn(units, random)
   local list, n = {}, #units
@@ -112,7 +70,10 @@ function M.bootstrap(units, statistic, o)
   end
   local whole, all = collect(units, statistic, o)
   local estimates = {}
-  for name, value in pairs(whole) do estimates[name] = summary(value, all[name], #units, o) end
+  for name, value in pairs(whole) do
+    estimates[name] = percentile.estimate(value, all[name], { level = o.level, units = #units,
+      signed = o.signed, target = o.target })
+  end
   return estimates[1] or estimates
 end
 

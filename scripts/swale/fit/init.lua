@@ -1,0 +1,10 @@
+--- Laws fitted to runs.
+---@class swale.fit
+---@field critical_batch fun(rows: table[], o?: swale.CriticalBatchOptions): swale.CriticalBatch
+local M = {}
+
+for _, file in ipairs { "critical_batch" } do
+  for name, f in pairs(require("swale.fit." .. file)) do M[name] = f end
+end
+
+return M
