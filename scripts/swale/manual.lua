@@ -125,7 +125,7 @@ end
 local function page_of_measurement(name)
   if not require("swale.measurements").is_registered(name) then return nil end
   local lines = { ("measure = { %s = sw.every { steps = 5 } }"):format(name) }
-  for line in io.lines(annotations.HOME .. "measure/" .. name .. ".lua") do
+  for line in io.lines(annotations.HOME .. "measurements/" .. name .. ".lua") do
     local text = line:match "^%-%-%- (.*)"
     if not text then break end
     lines[#lines + 1] = "  " .. text

@@ -205,7 +205,8 @@ function TestCriticalBatch:test_one_of_several_targets_is_chosen()
     rows[#rows + 1] = row
   end
   for i = 1, #rows // 2 do rows[i].target = 0.5 end
-  lu.assert_error_msg_contains("several targets (0.1, 0.5); choose one", sw.fit.critical_batch, rows)
+  lu.assert_error_msg_contains("several targets (0.1, 0.5); choose one", sw.fit.critical_batch,
+    rows)
   local f = sw.fit.critical_batch(rows, { target = 0.1, bootstrap = 200 })
   lu.assert_almost_equals(f.s_min.value / (3 * S_MIN), 1, 1e-3)
 end

@@ -1,5 +1,5 @@
---- Steps over batch size: S(B) = S_min + E_min / B (McCandlish et al. 2018, eq. 2.11), fitted in log
---- space. With r = E_min / S_min
+--- Steps over batch size: S(B) = S_min + E_min / B (McCandlish et al. 2018, eq. 2.11), fitted in
+--- log space. With r = E_min / S_min
 ---
 ---     log S(B) = u + log(1 + r / B),   u = log S_min
 ---
@@ -27,7 +27,7 @@ local function log_cdf(z)
   return math.log(core.normal_cdf(z))
 end
 
---- u of least loss for given log(1 + r / B): by Newton's method from `near` where runs are censored.
+--- u of least loss for given log(1 + r / B); by Newton's method, from `near`, if runs are censored.
 local function level(cells, curve, deviation, near)
   local sum, n, open = 0, 0, false
   for b, cell in ipairs(cells) do

@@ -97,9 +97,9 @@ local function check_complete(where, columns, batches, cells)
   for _, seed in ipairs(sorted_values(columns)) do
     for c, cell in ipairs(cells) do
       if not columns[seed][c] then
-        errors.misuse("%s: seed %d has no run of batch %g, lr %g; a seed is drawn with all its runs,"
-          .. " so each needs all of them (a run that failed is one with reached = false)", where,
-          seed, batches[cell.batch], cell.lr)
+        errors.misuse("%s: seed %d has no run of batch %g, lr %g; a seed is drawn with all its"
+          .. " runs, so each needs all of them (a run that failed is one with reached = false)",
+          where, seed, batches[cell.batch], cell.lr)
       end
     end
   end
@@ -147,13 +147,13 @@ end
 
 -- ------------------------------------------------------------------ one cell
 
---- phi(z) / Phi(-z): how far a normal value above z lies above 0, on average.
-local function mean_above(z)
+---phi(z) / Phi(-z): how far a normal value above z lies above 0, on average.
+---@param z number
+---@return number
+function M.mean_above(z)
   if z > 30 then return z + 1 / z end
   return math.exp(-0.5 * z * z) / math.sqrt(2 * math.pi) / core.normal_cdf(-z)
 end
-
-M.mean_above = mean_above
 
 --- The mean of normal values of a known deviation, some of which are only known to be above their
 --- bound: maximum likelihood, by Newton's method (the likelihood is concave).
@@ -165,7 +165,7 @@ local function censored_mean(reached, sum, bounds, deviation)
     local slope, curvature = (sum - reached * mean) / deviation, reached
     for _, bound in ipairs(bounds) do
       local z = (bound - mean) / deviation
-      local h = mean_above(z)
+      local h = M.mean_above(z)
       slope, curvature = slope + h, curvature + h * (h - z)
     end
     local step = deviation * slope / curvature

@@ -12,8 +12,8 @@ local function tail(n, level)
   return core.normal_cdf(-t)
 end
 
---- The k-th smallest and the k-th largest; a draw without a value counts as an extreme one, and with
---- too few draws the ends are infinite.
+--- The k-th smallest and the k-th largest; a draw without a value counts as an extreme one, and
+--- with too few draws the ends are infinite.
 local function ends(sorted, failed, share)
   local k = math.floor(share * (#sorted + failed + 1)) - failed
   if k < 1 then return -math.huge, math.huge end
