@@ -208,8 +208,8 @@ local SPEC = { target = "number?", bootstrap = { "count", 1000 }, level = { "pos
 
 ---Fits steps to a target loss over batch sizes (McCandlish et al. 2018, eqs. 2.11 and 2.12):
 ---    S = S_min + E_min / B,  that is (S / S_min - 1) (E / E_min - 1) = 1;  B_crit = E_min / S_min
----in log space, at the best rate of each batch size. Rows are runs { batch =, lr =, seed =, steps =,
----reached = }: every seed at every batch size and rate. A run that did not reach the target has
+---in log space, at the best rate of each batch size. Rows are runs { batch, lr, seed, steps,
+---reached }, by name: every seed at every batch size and rate. A run that did not reach the target has
 ---reached = false and the steps it made; it counts as one that takes more (log(steps) is taken for
 ---normal, with the deviation of the others). The intervals draw seeds with all their runs and
 ---choose the best rates anew in each draw; they need 8 seeds. The lowest of several noisy means is
