@@ -209,9 +209,9 @@ local SPEC = { target = "number?", bootstrap = { "count", 1000 }, level = { "pos
 ---Fits steps to a target loss over batch sizes (McCandlish et al. 2018, eqs. 2.11 and 2.12):
 ---    S = S_min + E_min / B,  that is (S / S_min - 1) (E / E_min - 1) = 1;  B_crit = E_min / S_min
 ---in log space, at the best rate of each batch size. Rows are runs { batch, lr, seed, steps,
----reached }, by name: every seed at every batch size and rate. A run that did not reach the target has
----reached = false and the steps it made; it counts as one that takes more (log(steps) is taken for
----normal, with the deviation of the others). The intervals draw seeds with all their runs and
+---reached }, by name: every seed at every batch size and rate. A run that did not reach the target
+---has reached = false and the steps it made; it counts as one that takes more (log(steps) is taken
+---for normal, with the deviation of the others). The intervals draw seeds with all their runs and
 ---choose the best rates anew in each draw; they need 8 seeds. The lowest of several noisy means is
 ---low: with many rates near the best one S_min and E_min are both too small, B_crit is not. Cost:
 ---0.25 ms a draw for 8 batch sizes, 5 rates and 8 seeds; more where runs are censored.
