@@ -246,7 +246,65 @@ TEST(test_measuring_changes_no_bit) {
   free_problem(&p);
 }
 
+/* The coming step alone, whether or not it is one of every so many. */
+TEST(test_measures_the_coming_step) {
+  problem p;
+  sw_loop *l = problem_loop(&p, SW_F64);
+  sw_grad_norms seen;
+  const int64_t wanted[] = {3, 5, 8, 9, 10};
+  sw_loop_measure_next(l); /* without a step it stays */
+  advance(l, 0);
+  sw_loop_measure(l, 0);
+  advance(l, 2);
+  assert_int_equal(state_of(l).measurements, 1);
+  sw_loop_measure_next(l);
+  sw_loop_measure_next(l);
+  advance(l, 2);
+  sw_loop_measure(l, 5);
+  advance(l, 3);
+  sw_loop_measure_next(l);
+  advance(l, 1);
+  sw_loop_measure_next(l);
+  advance(l, 2);
+  assert_int_equal(state_of(l).measurements, 6);
+  for (int i = 0; i < 5; i++) {
+    assert_int_equal(sw_loop_grad_norms(l, i + 2, &seen), 1);
+    assert_int_equal(seen.step, wanted[i]);
+  }
+  sw_loop_free(l);
+  free_problem(&p);
+}
+
+/* Pairs of a measured step and the plain one after it, of one batch size. */
+TEST(test_times_measured_steps) {
+  problem p;
+  sw_loop *l = problem_loop(&p, SW_F64);
+  sw_loop_cost cost, later;
+  advance(l, 3);
+  sw_loop_cost_get(l, &cost);
+  assert_true(cost.measured == 0 && cost.paired == 0 && cost.plain == 0);
+  sw_loop_measure(l, 1);
+  advance(l, 5);
+  sw_loop_cost_get(l, &cost);
+  assert_true(cost.measured > 0 && cost.paired == 0 && cost.plain == 0);
+  sw_loop_measure(l, 2);
+  CHECK_OK(ctx, sw_loop_set(l, SW_HYPER_BATCH_SIZE, 2));
+  advance(l, 1); /* a plain step of another size */
+  sw_loop_cost_get(l, &later);
+  assert_true(later.measured == cost.measured && later.paired == 0);
+  advance(l, 2);
+  sw_loop_cost_get(l, &cost);
+  assert_true(cost.measured > later.measured && cost.plain > 0);
+  assert_near(cost.paired, cost.measured - later.measured, 1e-9);
+  advance(l, 1); /* measured; no plain one yet */
+  sw_loop_cost_get(l, &later);
+  assert_true(later.measured > cost.measured && later.paired == cost.paired);
+  sw_loop_free(l);
+  free_problem(&p);
+}
+
 RUN_CLEAN_TESTS(CLEAN(test_is_the_step_by_hand), CLEAN(test_state_before_the_first_step),
                 CLEAN(test_mean_loss_weighs_examples), CLEAN(test_views_follow_the_loop),
                 CLEAN(test_stops_where_it_is_told), CLEAN(test_refuses_a_loss_that_is_not_finite),
-                CLEAN(test_measures_every_so_many_steps), CLEAN(test_measuring_changes_no_bit))
+                CLEAN(test_measures_every_so_many_steps), CLEAN(test_measures_the_coming_step),
+                CLEAN(test_times_measured_steps), CLEAN(test_measuring_changes_no_bit))
