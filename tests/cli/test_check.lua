@@ -147,6 +147,10 @@ return sw.experiment { name = "a", run = function()
     noise_scale = { every = { steps = 5 } },
     drift = sw.measurement { every = { epochs = 0.5 },
       function(m) return m.weights:distance(m.start) end },
+    grows = sw.measurement { every = { steps = 3, factor = 2 }, function() return 1 end },
+    ends = sw.measurement { at = { "lr", "end" }, function() return 1 end },
+    update = sw.measurement { every = { steps = 40 }, at = "lr", function() return 1 end },
+    last_update = { steps = 10 },
     raises = sw.measurement { every = { steps = 1 }, function() error { code = 3 } end },
     bad = sw.measurement { every = { examples = 1000 }, bad } } }:fit { epochs = 2 }
 end }]])
@@ -156,7 +160,9 @@ end }]])
   contains(result.out, ("measure: noise_scale: every 5 steps, %d times, about"):format(
     math.ceil(2 * n / 25) // 5), "measure: drift: every 0.5 epochs, 4 times, about",
     ("measure: bad: every 1000 examples, %d times; it raises:"):format(2 * n // 1000),
-    "it raises: error: { code = 3 }")
+    "it raises: error: { code = 3 }", "measure: last_update: every 10 steps, 9 times, about",
+    "measure: grows: every 3, 6, … steps, 6 times, about", "measure: ends: at end, lr, about",
+    "measure: update: every 40 steps, at lr, 2 times or more, about")
   contains(self:check("--no-time").out, "measure: drift: every 0.5 epochs, 4 times\n")
 end
 

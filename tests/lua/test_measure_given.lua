@@ -70,7 +70,7 @@ function TestMeasureGiven:test_the_sample_is_of_what_is_trained_on()
   local subset = {}
   for i = 1, 30 do subset[i] = 10 * i end
   local _, trainer = measured(function(m)
-    lu.assert_equals(#m.sample, 30) -- all, as it is less than 1000
+    lu.assert_equals({ #m.sample, m.sample.drawn_from }, { 30, 30 }) -- all: fewer than 1000
     return 0
   end, nil, { subset = subset })
   local x, seen = trainer.data.train:gather(subset), {}

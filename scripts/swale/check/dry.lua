@@ -71,6 +71,7 @@ end
 function DryLoop.set() end
 function DryLoop.measure() end
 function DryLoop.measure_next() end
+function DryLoop.cost() return 0, 0, 0 end
 
 ---Returns what the optimizer keeps: nothing, without updates.
 ---@return table<string, swale.Tensor>

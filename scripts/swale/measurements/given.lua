@@ -40,8 +40,7 @@ local function copy_of(t) return t and t:clone() end
 
 --- Positions of n examples, drawn from stream 0 of the measurement's name: those of calls are from
 --- 2 on.
-local function positions(o, name, n)
-  local total = o.subset and #o.subset or #o.train
+local function positions(o, name, total, n)
   if n > total then
     errors.misuse("measure: %s: sample: asked for %d examples, there are %d", name, n, total)
   end
@@ -59,7 +58,9 @@ end
 function M.sample(o, name, wanted)
   if type(wanted) == "table" then return wanted end
   local total = o.subset and #o.subset or #o.train
-  return o.train:select(positions(o, name, wanted or math.min(SAMPLE, total)))
+  local sample = o.train:select(positions(o, name, total, wanted or math.min(SAMPLE, total)))
+  sample.drawn_from = total
+  return sample
 end
 
 ---Returns the model for measurements, with the present weights and buffers.
