@@ -23,7 +23,7 @@ end
 function TestExamples:test_the_batch_follows_the_noise()
   local result = command.swale(self.dir, { "run", EXAMPLES .. "adaptive_batch.lua", "epochs=3" })
   lu.assert_equals(result.code, 0, result.err)
-  lu.assert_str_contains(result.out, "step 129: batch 8 -> ")
+  lu.assert_str_contains(result.out, "step 165: batch 8 -> ")
   lu.assert_str_contains(result.out, "test accuracy 0.9")
 end
 

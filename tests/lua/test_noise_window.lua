@@ -1,0 +1,278 @@
+--- The noise scale of a training covers its target: the pair-weighted mean of tr(Sigma) over that
+--- of |G|^2 in its window, at the weights that the training had, computed here from the oracle.
+--- Every replicate is counted, a pending one as a miss. 400 seeds in long tests.
+local core = require "swale.core"
+local coverage = require "coverage"
+local lu = require "luaunit"
+local sw = require "swale"
+
+local SEEDS <const> = coverage.replicates(16)
+
+local H = { 2, 1.3, 0.9, 0.6, 0.4, 0.25, 0.15, 0.1 }
+local SIGMA = { 1, 1, 0.8, 0.8, 0.6, 0.6, 0.5, 0.5 }
+local problem = sw.data.noisy_quadratic { h = H, sigma = SIGMA, n = 1000 }
+
+-- ------------------------------------------------------------------ what is true
+
+local function sum_of(list, power)
+  local sum = 0
+  for _, value in ipairs(list) do sum = sum + value ^ power end
+  return sum
+end
+
+--- Means over the steps of a window, and the covariance of their estimates for normal gradients:
+--- Var S = 2 tr(Sigma^2) / (b - 1), Cov = -Var S / b,
+--- Var |G|^2 = 4 G'Sigma G / b + 2 tr(Sigma^2) / (b (b - 1)).
+local function exact_window(seen, first, last)
+  local w_sum, g2, vaa, vab, vbb = 0, 0, 0, 0, 0
+  for step = first, last do
+    local b, w = seen[step].batch, seen[step].batch * (seen[step].batch - 1)
+    local of_s = 2 * sum_of(SIGMA, 4) / (b - 1)
+    w_sum, g2 = w_sum + w, g2 + w * seen[step].g2
+    vaa, vab = vaa + w * w * of_s, vab - w * w * of_s / b
+    vbb = vbb + w * w * (4 * seen[step].g_sigma_g / b + of_s / b)
+  end
+  local scale = w_sum * w_sum
+  return { s = sum_of(SIGMA, 2), g2 = g2 / w_sum, vaa = vaa / scale, vab = vab / scale,
+    vbb = vbb / scale }
+end
+
+--- One training, and what its steps were.
+local function train(case, seed)
+  local stream, seen, start, trainer = core.random(seed, "test"), {}, {}, nil
+  for j = 1, #H do
+    start[j] = case.start or case.spread * problem:stationary {
+      lr = case.lr, batch_size = 16 }.deviations[j] * stream:normal()
+  end
+  trainer = sw.Trainer { model = problem:model(start), data = problem.data, loss = problem.loss,
+    lr = function(s)
+      local g, g_sigma_g = problem:gradient(trainer:weights()), 0
+      for j = 1, #g do g_sigma_g = g_sigma_g + (g[j] * SIGMA[j]) ^ 2 end
+      seen[s.step + 1] = { g2 = sum_of(g, 2), g_sigma_g = g_sigma_g }
+      return case.lr
+    end,
+    batch_size = case.batch or sw.rule(16, case.rule), sampler = case.sampler or "independent",
+    seed = seed, optimizer = sw.optim.SGD { momentum = case.momentum or 0 },
+    measure = { noise_scale = { every = { steps = 1 }, window = { examples = case.window } } } }
+  trainer:on("step", function(s) seen[s.step].batch = s.batch_size end)
+  trainer:fit { steps = case.steps }
+  return trainer:state().noise_scale, seen
+end
+
+--- The interval of Fieller's theorem with the true covariance, at the measured means.
+local function ideal(e, exact)
+  local _, _, low, high = core.ratio { a = exact.s, b = exact.s / e.value, vaa = exact.vaa,
+    vab = exact.vab, vbb = exact.vbb, t = 1.959964 }
+  return low, high
+end
+
+local function median(list)
+  table.sort(list)
+  return list[#list // 2 + 1]
+end
+
+local function replicate(case)
+  local count = { held = 0, above = 0, resolved = 0 }
+  local lows, highs = {}, {}
+  for seed = 1, SEEDS do
+    local e, seen = train(case, seed)
+    if e.status ~= "pending" then
+      local exact = exact_window(seen, e.first, e.last)
+      local truth = exact.s / exact.g2
+      if e.low <= truth and truth <= e.high then count.held = count.held + 1 end
+      if e.low > truth then count.above = count.above + 1 end
+      local low, high = ideal(e, exact)
+      if low > 0 then lows[#lows + 1] = e.low > 0 and low / e.low or math.huge end
+      if e.status == "resolved" then
+        count.resolved = count.resolved + 1
+        highs[#highs + 1] = e.high / high
+      end
+    end
+  end
+  return count, median(lows), median(highs)
+end
+
+--- At most 21 of 400 have low above the truth.
+local function check_covers(name, case)
+  local count, low, high = replicate(case)
+  local text = ("%s: of %d %d cover, %d have low above the truth, %d are resolved; low is %.2f"
+    .. " times too low, high %.2f too high"):format(name, SEEDS, count.held, count.above,
+    count.resolved, low, high)
+  if coverage.LONG then print(text) end
+  lu.assert_true(count.held >= coverage.least(SEEDS, 0.95), text)
+  lu.assert_true(count.above <= SEEDS - coverage.least(SEEDS, 0.975), text)
+  lu.assert_true(low <= 1.5 and high <= (case.longer or 1.5), text)
+end
+
+-- ------------------------------------------------------------------ coverage
+
+TestNoiseWindow = {}
+
+function TestNoiseWindow:test_covers_at_rest()
+  check_covers("rest", { lr = 1e-9, start = 0.13, batch = 16, steps = 300, window = 4000 })
+end
+
+function TestNoiseWindow:test_covers_stationary_weights()
+  for _, sampler in ipairs { "independent", "shuffle" } do
+    check_covers(sampler, { lr = 0.5, spread = 1, batch = 16, steps = 300, window = 4000,
+      sampler = sampler })
+  end
+end
+
+function TestNoiseWindow:test_covers_with_momentum()
+  check_covers("momentum", { lr = 0.1, spread = 2, momentum = 0.9, batch = 16, steps = 500,
+    window = 5000 })
+end
+
+--- Far from rest |G|^2 falls within the window.
+function TestNoiseWindow:test_covers_a_descent()
+  check_covers("descent", { lr = 0.1, spread = 6, batch = 16, steps = 200, window = 3000 })
+end
+
+function TestNoiseWindow:test_covers_a_batch_that_grows()
+  check_covers("growing", { lr = 0.5, spread = 1, steps = 500, window = 12000,
+    rule = function(s) return 16 + s.step // 10 end })
+end
+
+--- Shortly after a jump few heavy steps are half of the window and their |G|^2 differ, so that the
+--- interval is longer. After a higher one it is still that of the window before.
+function TestNoiseWindow:test_covers_a_batch_that_jumps()
+  local function jump(name, steps, to, longer)
+    check_covers(name, { lr = 0.5, spread = 1, steps = steps, window = 8000, longer = longer,
+      rule = function(s) return s.step < 250 and 16 or to end })
+  end
+  jump("four steps after 16 to 120", 254, 120, 6)
+  jump("eighty steps after 16 to 120", 330, 120)
+  jump("four steps after 16 to 300", 254, 300)
+end
+
+--- The batch follows the estimate that it is read from, in every step, down as well as up.
+local function mccandlish(s) return math.max(16, math.floor(math.sqrt(64 * s.noise_scale.low))) end
+
+function TestNoiseWindow:test_covers_with_a_rule_that_reads_it()
+  check_covers("mccandlish", { lr = 0.5, spread = 1, steps = 400, window = 10000,
+    rule = mccandlish })
+end
+
+-- ------------------------------------------------------------------ what is told from noise
+
+--- Weights at which |G|^2 is 5 standard errors of a window of 4,000 examples in batches of 16.
+local function five_errors()
+  local low, high, pairs = 0, 1, 250 * 16 * 15
+  local function errors(w)
+    local g2, g_sigma_g = 0, 0
+    for j, h in ipairs(H) do
+      g2, g_sigma_g = g2 + (h * w) ^ 2, g_sigma_g + (h * w * SIGMA[j]) ^ 2
+    end
+    return g2 / math.sqrt(4 * g_sigma_g / 4000 + 2 * sum_of(SIGMA, 4) / pairs)
+  end
+  for _ = 1, 50 do
+    local middle = (low + high) / 2
+    if errors(middle) < 5 then low = middle else high = middle end
+  end
+  return high
+end
+
+--- In 95 of 100 at least; expected are 99 and 97.5.
+function TestNoiseWindow:test_resolves_five_standard_errors()
+  local count = replicate { lr = 1e-9, start = five_errors(), batch = 16, steps = 260,
+    window = 4000 }
+  lu.assert_true(count.resolved >= coverage.least(SEEDS, 0.975), count.resolved)
+end
+
+function TestNoiseWindow:test_does_not_resolve_pure_noise()
+  local count = replicate { lr = 1e-9, start = 0, batch = 16, steps = 260, window = 4000 }
+  lu.assert_true(SEEDS - count.resolved >= coverage.least(SEEDS, 0.975), count.resolved)
+end
+
+-- ------------------------------------------------------------------ how drawn, and the target
+
+--- 60 examples, so that 1/B and 1/B - 1/N differ; weights at rest.
+local function small_set(sampler, target)
+  local few = sw.data.noisy_quadratic { h = { 1, 0.5 }, sigma = { 1, 1 }, n = 60 }
+  local trainer = sw.Trainer { model = few:model { 0.3, 0.3 }, data = few.data, loss = few.loss,
+    lr = 1e-9, batch_size = 8, sampler = sampler,
+    measure = { noise_scale = { every = { steps = 1 }, window = { examples = 1e6 },
+      target = target } } }
+  return trainer:fit({ steps = 6000 }):state().noise_scale
+end
+
+function TestNoiseWindow:test_both_targets_for_both_ways_of_drawing()
+  local g2 = 0.3 ^ 2 * 1.25
+  local truth = { train = 2 / g2, population = 2 / (g2 - 2 / 60) }
+  for _, sampler in ipairs { "shuffle", "independent" } do
+    for target, value in pairs(truth) do
+      local e = small_set(sampler, target)
+      lu.assert_true(e.low < value and value < e.high, tostring(e) .. " has not " .. value)
+      lu.assert_true(e.high < 1.25 * e.low, tostring(e))
+      lu.assert_str_contains(e.target, target == "train" and "training set" or "population")
+    end
+  end
+end
+
+function TestNoiseWindow:test_the_whole_set_is_exact()
+  for _, target in ipairs { "train", "population" } do
+    local few = sw.data.noisy_quadratic { h = { 1, 0.5 }, sigma = { 1, 1 }, n = 60 }
+    local trainer = sw.Trainer { model = few:model { 0.6, 0.3 }, data = few.data, loss = few.loss,
+      lr = 1e-9, batch_size = 60, measure = { noise_scale = { every = { steps = 1 },
+        target = target } } }
+    local e = trainer:fit({ steps = 40 }):state().noise_scale
+    local g2 = 0.36 + 0.0225 - (target == "population" and 2 / 60 or 0)
+    for _, value in ipairs { e.value, e.low, e.high } do
+      lu.assert_almost_equals(value, 2 / g2, 1e-4)
+    end
+  end
+end
+
+function TestNoiseWindow:test_one_example_says_why_it_says_nothing()
+  local e = train({ lr = 1e-9, start = 1, batch = 1, steps = 50, window = 100 }, 1)
+  lu.assert_equals(e.status, "pending")
+  lu.assert_str_contains(tostring(e), "a batch of 1 example has no noise within it")
+end
+
+-- ------------------------------------------------------------------ rules and hooks
+
+local function changing(rule, steps)
+  local statuses = {}
+  local trainer = sw.Trainer { model = problem:model(1), data = problem.data, loss = problem.loss,
+    lr = 0.01, batch_size = sw.rule(16, rule), measure = { noise_scale = sw.every { steps = 2 } } }
+  trainer:on("batch_size", function(s) statuses[#statuses + 1] = s.noise_scale.status end)
+  trainer:fit { steps = steps }
+  return trainer:state().noise_scale, statuses
+end
+
+function TestNoiseWindow:test_a_changing_batch_leaves_it()
+  local e, statuses = changing(function(s) return 16 + s.step // 20 end, 1000)
+  lu.assert_not_equals(e.status, "pending")
+  for i = 5, #statuses do lu.assert_not_equals(statuses[i], "pending") end
+  lu.assert_true(#statuses > 40)
+end
+
+function TestNoiseWindow:test_a_rule_does_not_destroy_what_it_reads()
+  local e, statuses = changing(mccandlish, 500)
+  lu.assert_true(e.low > 0)
+  lu.assert_true(#statuses > 10)
+  for _, status in ipairs(statuses) do lu.assert_not_equals(status, "pending") end
+end
+
+function TestNoiseWindow:test_it_says_what_it_is_about_and_waits_for()
+  local trainer = sw.Trainer { model = problem:model(1), data = problem.data, loss = problem.loss,
+    lr = 1e-4, batch_size = 16, optimizer = sw.optim.SGD { momentum = 0.9 },
+    measure = { noise_scale = sw.every { steps = 2 } } }
+  trainer:fit { steps = 40 }
+  lu.assert_equals(tostring(trainer:state().noise_scale), "pending: 20 of 32 measurements with"
+    .. " finite gradients, 1 of 8 blocks of 20 updates or more")
+  trainer:fit { steps = 360 }
+  local e = trainer:state().noise_scale
+  lu.assert_equals(e.status, "resolved")
+  lu.assert_str_contains(tostring(e), "of the window's mean tr(Sigma) over its mean |G|^2,"
+    .. " weighted by pairs, of the training set, steps ")
+  lu.assert_equals({ e.last, e.blocks }, { 400, 15 })
+end
+
+function TestNoiseWindow:test_a_window_is_in_examples()
+  lu.assert_error_msg_contains("window must be in examples or epochs, not 100 steps", sw.Trainer, {
+    model = problem:model(1), data = problem.data, loss = problem.loss, lr = 0.01,
+    batch_size = 16, measure = { noise_scale = { every = { steps = 2 },
+      window = { steps = 100 } } } })
+end
