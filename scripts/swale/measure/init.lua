@@ -9,6 +9,7 @@ local M = {}
 --- The files of this folder that hold such functions, a line each.
 local FILES = {
   "density",
+  "edge",
   "eigenvalues",
   "exact",
   "noise",

@@ -1,0 +1,228 @@
+--- The edge of stability: curvature along the steps of SGD beside the curvature at which a step of
+--- this learning rate overshoots, 2 / lr.
+---
+--- For batches of b examples of the sample, g being the gradient and H_B the Hessian of one:
+---     batch sharpness    E[g'H_B g / |g|^2]
+---     ratio of means     E[g'H_B g] / E[|g|^2]
+---     with momentum      E[s'H_B s / s'g],   s = momentum * velocity + g
+---     interaction        E[g'H g] / |G|^2,   G and H of the sample
+--- (Andreyev and Beneventano 2024; with momentum Andreyev 2026). SGD without momentum stays where
+--- batch sharpness is about 2 / lr, full batches where the largest eigenvalue is. With momentum m
+--- the curvature stays about 2 (1 - m) / lr for small batches, 2 (1 + m) / lr for large ones.
+local class = require "swale.class"
+local draws = require "swale.measure.draws"
+local errors = require "swale.errors"
+local estimate = require "swale.estimate"
+local eigenvalues = require "swale.measure.eigenvalues"
+local figure = require "swale.plot.figure"
+local options = require "swale.options"
+local subject = require "swale.measure.subject"
+
+local M = {}
+
+local WHERE <const> = "measure.edge"
+
+---@class swale.EdgeOptions: swale.SubjectOptions
+---@field batch integer               examples of a batch
+---@field lr? number                  for the thresholds
+---@field momentum? number            of SGD; 0
+---@field velocity? swale.Tensor      flat: SGD's momentum buffer, for the form with momentum
+---@field interaction? boolean        measure that, too; false
+---@field top? boolean                measure the largest eigenvalue; true
+---@field relative_error? number      half an interval over its value, until which is drawn; 0.05
+---@field draws? integer              at most; 1000
+---@field tolerance? number           of the largest eigenvalue; 1e-3
+
+---@class swale.Edge
+---@field top swale.Estimate|nil      the largest eigenvalue of the sample's Hessian, with a bound
+---@field batch_sharpness swale.Estimate
+---@field ratio_of_means swale.Estimate
+---@field with_momentum swale.Estimate|nil
+---@field interaction swale.Estimate|nil
+---@field thresholds table<string, number>   plain: 2 / lr; with momentum also small_batch,
+---large_batch; empty without lr
+---@field draws integer
+local Edge = class.new("edge", { fields = { "top", "batch_sharpness", "ratio_of_means",
+  "with_momentum", "interaction", "thresholds", "draws" } })
+
+local SPEC = subject.spec { batch = "count", lr = "positive?", momentum = { "nonnegative", 0 },
+  velocity = "tensor?", interaction = { "boolean", false }, top = { "boolean", true },
+  relative_error = { "positive", 0.05 }, draws = { "count", 1000 },
+  tolerance = { "positive", 1e-3 } }
+
+-- ------------------------------------------------------------------ one batch
+
+--- A random batch, as a training draws it: no example twice.
+local function batch_of(s, o, random)
+  return s:batch(random:permutation(s.n):narrow(1, 1, o.batch))
+end
+
+--- The gradient of the objective along the selected weights, 0 elsewhere.
+local function gradient_of(s, batch)
+  local _, g = s.compiled:value_and_gradient(s.weights, batch)
+  g = s:expand(s:select(g))
+  if s.weight_decay == 0 then return g end
+  return g:clone():add(s.weight_decay, s:expand(s:select(s.weights)))
+end
+
+--- v'H_B v
+local function curvature_along(s, batch, v)
+  local _, _, curvature = s.compiled:along(s.weights, batch, v)
+  return curvature + s.weight_decay * v:dot(v)
+end
+
+-- ------------------------------------------------------------------ many
+
+--- Whether each estimate's interval is short enough.
+local function all_within(list, most)
+  for _, e in ipairs(list) do
+    if (e.high - e.low) / 2 > most * math.abs(e.value) then return false end
+  end
+  return true
+end
+
+local function target(s, o, what)
+  return ("%s over batches of %d from %d examples"):format(what, o.batch, s.n)
+end
+
+--- Estimates of the draws so far.
+local function sharpness_of(s, o, d)
+  return { d.ratio:estimate { target = target(s, o, "batch sharpness") },
+    draws.ratio(d.curvature, d.square, { target = target(s, o, "ratio of means") }),
+    d.momentum and d.momentum:estimate { target = target(s, o, "sharpness with momentum") } }
+end
+
+--- The whole sample is one batch: nothing is drawn.
+local function exact_of(d)
+  local function exact(value, what)
+    return estimate.new { value = value, low = value, high = value, signed = true,
+      interval = "exact", target = what .. " of the whole sample" }
+  end
+  return { exact(d.ratio[1], "sharpness"), exact(d.ratio[1], "sharpness"),
+    d.momentum and exact(d.momentum[1], "sharpness with momentum") }
+end
+
+local function sharpness(s, o)
+  local d = { ratio = draws.new(), curvature = draws.new(), square = draws.new(),
+    momentum = o.velocity and draws.new() }
+  local push = o.velocity and s:expand(s:select(o.velocity:to(s.dtype))) * o.momentum
+  local random, whole = s:random(), o.batch == s.n
+  local n = draws.until_enough(whole and 1 or o.draws, function()
+    return all_within(sharpness_of(s, o, d), o.relative_error)
+  end, function()
+    local batch = batch_of(s, o, random)
+    local g = gradient_of(s, batch)
+    local curvature, square = curvature_along(s, batch, g), g:dot(g)
+    d.curvature:add(curvature)
+    d.square:add(square)
+    d.ratio:add(curvature / square)
+    if push then
+      local step = push + g
+      d.momentum:add(curvature_along(s, batch, step) / step:dot(g))
+    end
+  end)
+  local list = whole and exact_of(d) or sharpness_of(s, o, d)
+  return { batch_sharpness = list[1], ratio_of_means = list[2], with_momentum = list[3], draws = n }
+end
+
+--- E[g'H_B' g] / |G|^2, B' a batch independent of g's: its Hessian's mean is H.
+local function interaction(s, o)
+  if s.whole then
+    errors.misuse("%s: interaction: the examples of a batch are coupled, so that gradient and"
+      .. " Hessian of the sample are not means over batches", WHERE)
+  end
+  local _, mean = s:value_and_gradient()
+  local each, random = draws.new(), s:random(1)
+  draws.until_enough(o.draws, function() return each:relative_error() <= o.relative_error end,
+    function()
+      local g = gradient_of(s, batch_of(s, o, random))
+      each:add(curvature_along(s, batch_of(s, o, random), g))
+    end)
+  return each:estimate({ target = target(s, o, "interaction of gradient and noise") },
+    1 / mean:dot(mean))
+end
+
+local function thresholds(o)
+  if not o.lr then return {} end
+  local list = { plain = 2 / o.lr }
+  if o.momentum > 0 then
+    list.small_batch, list.large_batch = 2 * (1 - o.momentum) / o.lr, 2 * (1 + o.momentum) / o.lr
+  end
+  return list
+end
+
+local function check(s, o)
+  if o.batch > s.n then
+    errors.misuse("%s: batch must be at most the %d examples of the sample, not %d", WHERE, s.n,
+      o.batch)
+  elseif o.momentum >= 1 then
+    errors.misuse("%s: momentum must be below 1, not %g", WHERE, o.momentum)
+  elseif o.draws < 2 then
+    errors.misuse("%s: draws must be at least 2, for an interval", WHERE)
+  elseif o.velocity and o.velocity:numel() ~= s.size then
+    errors.misuse("%s: velocity has %d elements, the model has %d weights", WHERE,
+      o.velocity:numel(), s.size)
+  end
+end
+
+--- Options without those of the edge alone, for measure.eigenvalues.
+local function of_eigenvalues(o)
+  local kept = { tolerance = o.tolerance }
+  for name in pairs(subject.spec {}) do kept[name] = o[name] end
+  return kept
+end
+
+---Largest eigenvalue and sharpness along the batches' gradients, each with its interval, beside the
+---thresholds. A draw costs a gradient and a curvature of one batch (with velocity two curvatures);
+---it draws until each half interval is relative_error of its value, at most `draws` times: then the
+---intervals are as long as they are.
+---    local edge = sw.measure.edge(model, data.train, { batch = 32, lr = 0.1, draws = 100 })
+---    print(edge.top, edge.batch_sharpness, edge.thresholds.plain)
+---@param model swale.Model
+---@param sample swale.Split|swale.Batch
+---@param o swale.EdgeOptions
+---@return swale.Edge
+function M.edge(model, sample, o)
+  o = options.check(WHERE, o, SPEC)
+  local s = subject.of(WHERE, model, sample, o)
+  check(s, o)
+  local self = setmetatable(sharpness(s, o), Edge)
+  self.thresholds = thresholds(o)
+  if o.interaction then self.interaction = interaction(s, o) end
+  if o.top then self.top = eigenvalues.eigenvalues(model, sample, of_eigenvalues(o))[1] end
+  return self
+end
+
+local SHOWN <const> = { { "top", "largest eigenvalue" }, { "batch_sharpness", "batch sharpness" },
+  { "ratio_of_means", "ratio of means" }, { "with_momentum", "with momentum" },
+  { "interaction", "interaction" } }
+local LINES <const> = { { "plain", "2 / lr", "vermilion" },
+  { "small_batch", "2 (1 - m) / lr", "orange" }, { "large_batch", "2 (1 + m) / lr", "purple" } }
+
+---Draws the quantities with their intervals, and the thresholds as lines.
+---@param file string                 .svg, .png or .pdf
+---@return string file
+function Edge:plot(file)
+  options.value("edge:plot", "file", file, "string")
+  local names, values, series, low, high = {}, {}, {}, 0, 0
+  for _, shown in ipairs(SHOWN) do
+    local e = self[shown[1]]
+    if e then
+      names[#names + 1], values[#values + 1] = shown[2], e
+      low, high = math.min(low, 1.1 * e.value), math.max(high, 1.1 * e.value)
+    end
+  end
+  series[1] = { x = names, y = values, as = "bars" }
+  for _, line in ipairs(LINES) do
+    local at = self.thresholds[line[1]]
+    if at then
+      high = math.max(high, 1.4 * at) -- above it is room for the legend
+      series[#series + 1] = { y = { at }, as = "horizontal", label = line[2], colour = line[3] }
+    end
+  end
+  series.file, series.y_label, series.title = file, "curvature", "edge of stability"
+  series.y_range = { low, high }
+  return figure.plot(series)
+end
+
+return M
