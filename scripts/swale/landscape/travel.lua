@@ -1,5 +1,6 @@
 --- How far weights have moved: distances from the start, angles between steps, and how the distance
 --- grows with time (Hoffer et al. 2017: with its logarithm).
+local angle = require "swale.measure.angle"
 local class = require "swale.class"
 local core = require "swale.core"
 local errors = require "swale.errors"
@@ -44,13 +45,7 @@ function M.angle(a, b, c)
     vectors.of(where, "c", c)
   vectors.check_length(where, "b", p, origin:numel())
   vectors.check_length(where, "c", q, origin:numel())
-  p, q = vectors.difference(p, origin), vectors.difference(q, origin)
-  local np, nq = p:norm(), q:norm()
-  if np == 0 or nq == 0 then return core.NAN end
-  p:scale(1 / np)
-  q:scale(1 / nq)
-  -- Kahan: exact for small angles too, where acos is not
-  return 2 * math.atan(vectors.difference(p, q):norm(), vectors.sum({ { 1, p }, { 1, q } }):norm())
+  return angle.between(vectors.difference(p, origin), vectors.difference(q, origin))
 end
 
 --- Least squares of a line; nil with fewer than three points.
