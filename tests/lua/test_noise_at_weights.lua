@@ -363,3 +363,20 @@ function TestNoiseAtWeights:test_pure_noise_is_unresolved()
     lu.assert_true(n.resolved <= 0.05 * SEEDS)
   end
 end
+
+-- ------------------------------------------------------------------ in a Trainer
+
+function TestNoiseAtWeights:test_a_trainer_measures_it_on_a_sample_of_its_own()
+  local data = sw.data.gaussian_mixture { classes = 3, features = 4, n = 90, seed = 2 }
+  local trainer = sw.Trainer { data = data, lr = 0.05, batch_size = 8,
+    model = sw.nn.Sequential { sw.nn.Linear(4, 5), sw.nn.Tanh(), sw.nn.Linear(5, 3) },
+    measure = { noise_at_weights = { every = { steps = 4 }, sample = 90 } } }
+  local measured = trainer:fit({ steps = 4 }):state().noise_at_weights
+  local exact = sw.measure.noise(trainer.model, data.train)
+  near(measured.value, exact.b_simple.value, 1e-5)
+  lu.assert_equals(measured.interval, "bound")
+  trainer = sw.Trainer { data = data, lr = 0.05, batch_size = 8, model = trainer.model,
+    measure = { noise_at_weights = { every = { steps = 4 }, sample = 40 } } }
+  lu.assert_str_contains(trainer:fit({ steps = 4 }):state().noise_at_weights.target,
+    "the 90 examples that 40 were drawn from")
+end

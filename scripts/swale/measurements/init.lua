@@ -10,7 +10,8 @@ local values = require "swale.measurements.values"
 local M = {}
 
 --- The files of this folder that hold a row.
-M.NAMES = { "angle", "dead_fraction", "distance", "last_update", "noise_scale", "weight_norm" }
+M.NAMES = { "angle", "dead_fraction", "distance", "last_update", "noise_at_weights",
+  "noise_scale", "weight_norm" }
 
 ---@class swale.MeasurementRow
 ---@field options table          of swale.options, besides every, at and sample; read has them as
