@@ -6,18 +6,9 @@ local M = {}
 
 local EACH = 0.2          -- seconds for one size of batch
 local MOST_STEPS = 200
-local SOME_MOMENTUM = 0.9 -- where it is not 0: each costs the same
 local EVALUATED = 2000    -- examples that are evaluated, at most
 
 local function clock() return require "luv".hrtime() / 1e9 end
-
---- A loop with the cost of the training's steps; it changes nothing.
-local function scratch_loop(engine)
-  local loop = loops.scratch(engine)
-  loop:set("lr", 0) -- nothing diverges
-  loop:set("momentum", engine.settings.momentum == 0 and 0 or SOME_MOMENTUM)
-  return loop
-end
 
 --- The seconds of a step, and the number of timed steps.
 local function step_time(loop, batch)
@@ -34,7 +25,7 @@ end
 
 --- A line through the times of the smallest and the largest batch.
 local function steps_seconds(engine, plan)
-  local loop = scratch_loop(engine)
+  local loop = loops.scratch(engine)
   local small, timed = step_time(loop, plan.smallest)
   local large, more = small, 0
   if plan.largest > plan.smallest then large, more = step_time(loop, plan.largest) end
@@ -61,7 +52,7 @@ end
 ---@param batch integer
 ---@return number seconds
 function M.measured_step(engine, batch)
-  local loop = scratch_loop(engine)
+  local loop = loops.scratch(engine)
   local plain = step_time(loop, batch)
   loop:measure(1)
   return math.max(0, step_time(loop, batch) - plain)

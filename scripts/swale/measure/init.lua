@@ -13,6 +13,7 @@ local FILES = {
   "eigenvalues",
   "exact",
   "noise",
+  "step_cost",
   "trace",
 }
 

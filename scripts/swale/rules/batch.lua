@@ -81,21 +81,24 @@ function M.noise_scale(o)
 end
 
 ---@class swale.McCandlishRule: swale.BatchBounds
----@field r number            what one update costs, in examples: sw.measure.step_cost_ratio
+---@field r number|swale.Estimate   what one update costs, in examples: measure.step_cost_ratio
 ---@field hysteresis? number  the batch changes by at least this factor; 1.5
 
 ---McCandlish et al. 2018, appendix D, eq. D.6: B = sqrt(r B_simple) is the batch size of which the
 ---cost, updates at r examples each and examples, is least. With dS = 1 + B_noise / B updates and
 ---dE = B + B_noise examples for a piece of progress, r dS + dE has its minimum there. Valid where
 ---B_simple is near B_noise (a Hessian like the identity) and the rate is tuned for the batch size.
----Grows on sqrt(r low), shrinks on sqrt(r high). Needs the measurement noise_scale.
+---Grows on sqrt(r low), shrinks on sqrt(r high), by the ends of r where it is an estimate. Needs
+---noise_scale.
 ---@param o swale.McCandlishRule
 ---@return swale.Rule
 function M.mccandlish(o)
-  o = check("rules.mccandlish", o, { r = "positive", hysteresis = { "positive", 1.5 } })
+  o = check("rules.mccandlish", o, { r = "positive|Estimate", hysteresis = { "positive", 1.5 } })
+  local least, most = o.r, o.r
+  if type(o.r) ~= "number" then least, most = math.max(0, o.r.low), math.max(0, o.r.high) end
   return remembering(o, function(s, batch)
     local noise = s.noise_scale
-    return follow(o, s, batch, math.sqrt(o.r * noise.low), math.sqrt(o.r * noise.high))
+    return follow(o, s, batch, math.sqrt(least * noise.low), math.sqrt(most * noise.high))
   end)
 end
 

@@ -1,6 +1,7 @@
 --- Ready-made rules: hyperparameters that follow what a training measures.
 ---
----     Trainer { …, batch_size = sw.rules.noise_scale { start = 32 },
+---     local batch = sw.rules.noise_scale { start = 32 }
+---     local trainer = sw.Trainer { model = net, data = data, lr = 0.1, batch_size = batch,
 ---       measure = { noise_scale = sw.every { steps = 5 } } }
 ---
 --- They act on what is sure: they grow a batch on the lower end of an interval, which is there even

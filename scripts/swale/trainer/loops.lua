@@ -27,12 +27,18 @@ function M.new(engine)
   return f and custom.new(loop, f, engine.weights) or loop
 end
 
----Returns a native loop on copies of the weights, for timing. An update in Lua is left out.
+local SOME_MOMENTUM = 0.9 -- where it is not 0: each costs the same
+
+---Returns a native loop for timing, on copies of the weights, which do not move: the rate is 0. An
+---update in Lua is left out.
 ---@param engine swale.Engine
 ---@return swale.Loop
 function M.scratch(engine)
-  return core.loop(options(engine, engine.weights:clone(),
+  local loop = core.loop(options(engine, engine.weights:clone(),
     engine.buffers and engine.buffers:clone()))
+  loop:set("lr", 0)
+  loop:set("momentum", engine.settings.momentum == 0 and 0 or SOME_MOMENTUM)
+  return loop
 end
 
 return M
