@@ -220,7 +220,7 @@ end
 
 ---Returns why the last fit ended early; nil if it reached its end.
 ---@return string|nil
-function methods:stopped() return self.engine.stopped end
+function methods:stopped() return self.engine.stopped or nil end
 
 ---@class swale.ForkOptions
 ---@field lr? swale.Hyperparameter            instead of the original's; so are all that follow

@@ -48,7 +48,7 @@ local M = {}
 ---@field programs table<string, swale.Program>   of the graph, compiled once, also for forks
 ---@field remembered table|nil     memory of the batch size's function after fits that were planned
 ---@field until_ nil|fun(s: swale.State): any   ends the present fit
----@field stopped string|nil       why the last fit ended early
+---@field stopped string|false|nil   why the last fit ended early
 local Engine = {}
 Engine.__index = Engine
 
@@ -187,7 +187,7 @@ function Engine:fit(length, run, until_)
   duration.check(length, self.state.epoch_examples, "Trainer:fit")
   if run and run.interrupted then error(core.INTERRUPTED, 0) end
   local _ <close> = setmetatable({}, { __close = function() clear(self) end })
-  self.stopped, self.driving, self.until_ = nil, nil, until_
+  self.stopped, self.driving, self.until_ = false, nil, until_
   self.fitting = setmetatable({ coroutine.running() }, { __mode = "v" })
   self.runner.fit(self, length, run)
 end

@@ -102,7 +102,7 @@ end
 --- Makes single steps, up to one of the two positions, or until a rule is replaced or the fit is
 --- stopped. This loop is the cost of rules and hooks in Lua: it reads only what may have changed.
 local function walk(self, fit, next_step, next_examples)
-  local jumps = self.measurements:follows "lr" and self.measurements
+  local jumps, until_ = self.measurements:follows "lr" and self.measurements, self.until_
   local s, on_step, trainer, rules = self.state, self.hooks.step, self.trainer, self.rules
   local step, ask, mem = hyper.stepper(self.loop, rules), hyper.asker(rules)
   repeat
@@ -118,7 +118,7 @@ local function walk(self, fit, next_step, next_examples)
       if value ~= nil then hooks.refuse(on_step[i], value) end
     end
   until n >= next_step or examples >= next_examples or self.stopped
-    or self.until_ and ends(self, s) or self.rules ~= rules
+    or until_ and ends(self, s) or self.rules ~= rules
 end
 
 --- Makes steps until the target fires or the fit is stopped. At a mark until_ is asked after the
