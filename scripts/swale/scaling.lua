@@ -180,8 +180,8 @@ local function add_noise(o, new)
 end
 
 ---Returns settings whose noise is that of others:
----    sw.scaling.equivalent({ lr = 0.1, batch_size = 128, momentum = 0.9, examples = 50000 },
----      { batch_size = 640 }).lr        --> 0.5
+---    local new = sw.scaling.equivalent({ lr = 0.1, batch_size = 128, momentum = 0.9 },
+---      { batch_size = 640 }) -- lr 0.5
 ---SGD (Smith et al. 2018): lr / (B (1 - momentum)) stays, which is sgd_noise for B far below N.
 ---What `to` leaves open follows: the batch size, else the rate, else the momentum.
 ---Adam (Malladi et al. 2022), for a batch k times as large: lr sqrt(k), 1 - beta becomes
