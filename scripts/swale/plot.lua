@@ -11,7 +11,7 @@ local standing = require "swale.run.status"
 
 local M = {}
 
-local POINTS = 1500       -- of a curve, at most
+local POINTS = 600        -- of a curve, at most: a curve is 765 pixels wide
 local HEIGHT, MORE = 800, 152 -- pixels; and for each measurement
 local MANY_CAPTURES = 60  -- more are not drawn as lines
 
@@ -61,15 +61,23 @@ local function curve(records, name)
   return points
 end
 
+--- The mean of points first to last, number by number.
+local function mean_of(points, first, last)
+  local mean = {}
+  for k = 1, #points[first] do
+    mean[k] = 0
+    for i = first, last do mean[k] = mean[k] + points[i][k] / (last - first + 1) end
+  end
+  return mean
+end
+
 --- Means over groups of neighbours, so that at most POINTS are left.
 local function thinned(points)
   local group = math.ceil(#points / POINTS)
   if group <= 1 then return points end
   local result = {}
   for first = 1, #points, group do
-    local last, x, y = math.min(first + group - 1, #points), 0, 0
-    for i = first, last do x, y = x + points[i][1], y + points[i][2] end
-    result[#result + 1] = { x / (last - first + 1), y / (last - first + 1) }
+    result[#result + 1] = mean_of(points, first, math.min(first + group - 1, #points))
   end
   return result
 end

@@ -62,7 +62,7 @@ end
 function TestSeries:test_long_curves_are_thinned()
   local commands = plot.commands(plot.series(records(10000)))
   local block = commands:match "%$raw << EOD\n(.-)EOD"
-  lu.assert_true(select(2, block:gsub("\n", "")) <= 1500)
+  lu.assert_true(select(2, block:gsub("\n", "")) <= 600)
 end
 
 local function sawtooth(n, period)
@@ -185,6 +185,20 @@ function TestSeries:test_measurements_are_found_by_their_names()
   lu.assert_equals(columns, { { "drift 1 6 0" },
     { "layers.0.weight 1 6 0", "layers.1.weight 1 6 1" }, { "noise_scale 2 57 1" } })
   lu.assert_equals(#panels[3].curves[1].bands[1], 40)
+end
+
+--- An unresolved estimate has a band from its sure end to the end of the panel.
+function TestSeries:test_open_intervals_have_bands()
+  local list = records(3)
+  for i, high in ipairs { 40, "inf", 50 } do
+    list[i].noise_scale, list[i].noise_scale_low, list[i].noise_scale_high = 30, 20, high
+  end
+  list[2].noise_scale = 900
+  local series = plot.series(list)
+  lu.assert_equals(#series.measured[1].curves[1].bands[1], 3)
+  local commands = plot.commands(series)
+  lu.assert_str_contains(commands, "set logscale y\nset yrange [18.18182:1350]\n$m1_1_band")
+  lu.assert_str_contains(commands, ("%.7g 20 1350\n"):format(list[2].examples / 1000))
 end
 
 function TestPicture:test_measurements_have_panels()

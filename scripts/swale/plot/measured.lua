@@ -13,7 +13,7 @@ local COLOURS = { "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E
 ---@class swale.MeasuredCurve
 ---@field column string
 ---@field points number[][][]   pieces of { x, y } with finite y; x in thousands of examples
----@field bands number[][][]    pieces of { x, low, high }, where both are finite
+---@field bands number[][][]    pieces of { x, low, high }; one of these may be infinite
 
 ---@class swale.MeasuredPanel
 ---@field name string           of the measurement
@@ -40,11 +40,22 @@ local function extend(pieces, row)
   table.insert(pieces[#pieces], row)
 end
 
+local INFINITE <const> = { inf = math.huge, ["-inf"] = -math.huge } -- in a record
+
+--- The ends of an interval, of which one may be infinite; nil: it says nothing.
+local function interval_of(record, column)
+  local low, high = values.interval(record, column)
+  low, high = INFINITE[low] or low, INFINITE[high] or high
+  if type(low) ~= "number" or type(high) ~= "number" then return nil end
+  if not (is_finite(low) or is_finite(high)) or low == 0 and not is_finite(high) then return nil end
+  return low, high
+end
+
 local function add(curve, record)
   local x, y = record.examples / 1000, record[curve.column]
-  local low, high = values.interval(record, curve.column)
+  local low, high = interval_of(record, curve.column)
   extend(curve.points, is_finite(y) and { x, y })
-  extend(curve.bands, is_finite(low) and is_finite(high) and { x, low, high })
+  extend(curve.bands, low and { x, low, high })
 end
 
 local function curve_of(panel, column)
@@ -99,22 +110,48 @@ function M.panels(records)
   return table.move(list, 1, MOST_PANELS, 1, {})
 end
 
-local function range(panel)
+local function range(panel, pieces_of, at)
   local low, high = math.huge, -math.huge
   for _, curve in ipairs(panel.curves) do
-    for _, points in ipairs(curve.points) do
-      for _, p in ipairs(points) do low, high = math.min(low, p[2]), math.max(high, p[2]) end
+    for _, piece in ipairs(curve[pieces_of]) do
+      for _, p in ipairs(piece) do
+        if is_finite(p[at]) then low, high = math.min(low, p[at]), math.max(high, p[at]) end
+      end
     end
   end
   return low, high
 end
 
-local function y_axis(lines, panel)
-  local low, high = range(panel)
-  local log = low > 1 / LARGEST and high / low > 20
+local FAR <const> = 4 -- a logarithmic axis holds bands up to so many times beyond the curves
+
+--- Returns the ends of the axis, and whether it is logarithmic.
+local function limits(panel)
+  local low, high = range(panel, "points", 2)
+  if not (low > 1 / LARGEST and high / low > 20) then
+    low, high = gnuplot.widened(low, high, 0.1)
+    return low, high, false
+  end
+  local band_low, band_high = range(panel, "bands", 2), select(2, range(panel, "bands", 3))
+  return math.max(low / FAR, math.min(low / 1.5, band_low / 1.1)),
+    math.min(high * FAR, math.max(high * 1.5, band_high * 1.1)), true
+end
+
+local function y_axis(lines, low, high, log)
   lines[#lines + 1] = log and "set logscale y" or "unset logscale y"
-  lines[#lines + 1] = log and ("set yrange [%.7g:%.7g]"):format(low / 1.5, high * 1.5)
-    or gnuplot.y_range(low, high, 0.1)
+  lines[#lines + 1] = ("set yrange [%.7g:%.7g]"):format(low, high)
+end
+
+--- What of a band lies within the axis: an open one goes to its end.
+local function clipped(bands, low, high)
+  local result = {}
+  for i, piece in ipairs(bands) do
+    result[i] = {}
+    for k, p in ipairs(piece) do
+      result[i][k] = { p[1], math.min(high, math.max(low, p[2])),
+        math.max(low, math.min(high, p[3])) }
+    end
+  end
+  return result
 end
 
 local function block(lines, name, rows, fmt)
@@ -130,7 +167,7 @@ local function joined(pieces, thinned)
   local rows = {}
   for i, piece in ipairs(pieces) do
     if i > 1 then rows[#rows + 1] = {} end
-    piece = thinned and thinned(piece) or piece
+    piece = thinned(piece)
     table.move(piece, 1, #piece, #rows + 1, rows)
   end
   return rows
@@ -144,14 +181,15 @@ end
 ---@param texts table<string, string>
 ---@param thinned fun(points: number[][]): number[][]
 function M.draw(lines, panel, i, texts, thinned)
-  local plots = {}
-  y_axis(lines, panel)
+  local plots, low, high, log = {}, limits(panel)
+  y_axis(lines, low, high, log)
   for k, curve in ipairs(panel.curves) do
     local name, colour = ("m%d_%d"):format(i, k), COLOURS[k]
     local title = ("MEASURED%dCOLUMN%d"):format(i, k)
     texts[title] = curve.column
     if #curve.bands > 0 then
-      block(lines, name .. "_band", joined(curve.bands), "%.7g %.7g %.7g")
+      block(lines, name .. "_band", joined(clipped(curve.bands, low, high), thinned),
+        "%.7g %.7g %.7g")
       plots[#plots + 1] = ('$%s_band using 1:2:3 with filledcurves fc rgb "%s" fs transparent'
         .. ' solid 0.2 noborder notitle'):format(name, colour)
     end
