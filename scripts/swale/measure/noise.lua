@@ -4,6 +4,7 @@ local core = require "swale.core"
 local errors = require "swale.errors"
 local estimate = require "swale.estimate"
 local hessians = require "swale.measure.noise_hessian"
+local layers = require "swale.measure.noise_layers"
 local options = require "swale.options"
 local result = require "swale.measure.noise_result"
 local statistics = require "swale.measure.noise_statistics"
@@ -18,7 +19,8 @@ local FEWEST = 8 -- units, for an interval
 
 local OPTIONS = subjects.spec { by = { choice = { "examples", "two_batches", "micro", "ghosts" } },
   batch_size = "count?", chunk = { "count", 1024 }, of = "count?",
-  replacement = { "boolean", false }, hessian = { "boolean", false }, probes = { "count", 1 },
+  replacement = { "boolean", false }, hessian = { "boolean", false },
+  layers = { "boolean", false }, probes = { "count", 1 },
   target = { choice = { "train", "population" }, "train" },
   objective = { choice = { "data", "regularised" } } }
 
@@ -94,6 +96,20 @@ end
 
 -- ------------------------------------------------------------------ measuring
 
+--- The subject: its batch_size is how many examples are computed at a time.
+local function subject_of(model, sample, o)
+  local own = {}
+  for key, value in pairs(o) do own[key] = value end
+  own.batch_size = o.chunk
+  return subjects.of(WHERE, model, sample, own)
+end
+
+local function drawn_as(o, n, of)
+  return { size = o.size, n = n, of = of, replacement = o.replacement, target = o.target,
+    by_examples = o.by == "examples",
+    exact = o.target == "train" and not o.replacement and n == of }
+end
+
 local function pending(why)
   local function one(signed) return estimate.new { signed = signed, reason = why } end
   return result.new { b_simple = one(), signal = one(true), noise = one() }
@@ -115,7 +131,7 @@ local function exact_curvature(subject, read)
   return g:dot(subject:operator()(g))
 end
 
-local function curvature_of(o, subject, read, drawn, parts)
+local function curvature_of(o, subject, read, drawn, signal)
   local count = read.n // read.size
   if count < hessians.FEWEST then
     return nil, ("of %d units of %d examples the curvature is not measured: %d are needed"):format(
@@ -123,7 +139,7 @@ local function curvature_of(o, subject, read, drawn, parts)
   end
   local exact = drawn.exact and not subject.whole and exact_curvature(subject, read) or nil
   return hessians.estimates(read, hessians.read(subject, read, { most = o.chunk,
-    probes = o.probes }), drawn, parts.b, exact)
+    probes = o.probes }), drawn, signal, exact)
 end
 
 ---@class swale.NoiseOptions: swale.SubjectOptions
@@ -137,6 +153,7 @@ end
 ---the expectation over fresh ones
 ---@field objective? "data"|"regularised"   "regularised": with weight_decay, which it is then
 ---@field hessian? boolean        false; also B_noise, eps_max, eps_opt(B) and progress(B)
+---@field layers? boolean         false; also of each layer, and of normalisation layers alone
 ---@field probes? integer         random signs of each example for tr(H Sigma); 1
 ---@field chunk? integer          most examples computed at a time, by = "examples"; 1024
 
@@ -157,30 +174,22 @@ end
 function M.noise(model, sample, o)
   o = options.check(WHERE, o, OPTIONS)
   check_objective(o)
-  local by, size
-  local asked = o.batch_size
-  o.batch_size = o.chunk
-  local subject = subjects.of(WHERE, model, sample, o)
-  o.batch_size = asked
-  by, size = unit_size(o, subject)
-  o.size = size
+  local subject = subject_of(model, sample, o)
+  o.by, o.size = unit_size(o, subject)
   local why = too_few(o, subject)
   if why then return pending(why) end
   local of = drawn_from(o, subject, sample)
-  local read = units.read(subject, { size = size, by_examples = by == "examples", most = o.chunk })
-  local drawn = { size = size, n = read.n, of = of, replacement = o.replacement,
-    target = o.target, by_examples = by == "examples",
-    exact = o.target == "train" and not o.replacement and read.n == of }
-  local moments = statistics.moments { gram = statistics.gram(read.sums), units = read.units,
-    squares = read.squares, weights = subject.selected }
-  local parts, text = statistics.signal_and_noise(moments, drawn), target_text(o, drawn)
-  local second, needs
-  if o.hessian then second, needs = curvature_of(o, subject, read, drawn, parts) end
-  return result.new { second = second, needs = needs, text = text,
-    b_simple = statistics.b_simple(parts, text),
-    signal = statistics.signal(parts, text), noise = statistics.noise(parts, text),
-    covariance = { signal = statistics.variance_of_signal(parts), noise = parts.vaa,
-      both = parts.vab }, examples = read.n, by = by }
+  local read = units.read(subject, { size = o.size, by_examples = o.by == "examples",
+    each = o.layers, most = o.chunk })
+  local drawn = drawn_as(o, read.n, of)
+  local noise = statistics.estimates({ gram = statistics.gram(read.sums), units = read.units,
+    squares = read.squares, weights = subject.selected }, drawn, target_text(o, drawn))
+  noise.examples, noise.by = read.n, o.by
+  if o.hessian then
+    noise.second, noise.needs = curvature_of(o, subject, read, drawn, noise.signal.value)
+  end
+  if o.layers then layers.add(noise, subject, read, drawn) end
+  return result.new(noise)
 end
 
 return M

@@ -121,8 +121,11 @@ end
 ---@field exact boolean          all of them were read, for target "train"
 ---@field by_examples boolean
 
---- The signal is P + c V: of a finite set pairs of different examples are not all pairs.
-local function correction(drawn)
+---The signal is P + c V, and this is c: of a finite set pairs of different examples are not all
+---pairs.
+---@param drawn swale.Drawn
+---@return number
+function M.correction(drawn)
   local population = drawn.target == "population"
   if drawn.replacement then return population and -drawn.size / (drawn.of - 1) or 0 end
   return population and 0 or drawn.size / drawn.of
@@ -151,7 +154,7 @@ end
 ---@param drawn swale.Drawn
 ---@return swale.SignalAndNoise
 function M.signal_and_noise(m, drawn)
-  local size, c, share = drawn.size, correction(drawn), M.share_of_variance(drawn)
+  local size, c, share = drawn.size, M.correction(drawn), M.share_of_variance(drawn)
   if drawn.exact then
     return { a = size * m.noise, b = m.mean_square, vab = 0, fixed = 0, slope = 0, t = m.t,
       floor = 0, vaa = drawn.by_examples and 0 or size ^ 2 * m.vnn }
@@ -245,6 +248,19 @@ function M.b_simple(s, target)
   low = math.min(math.max(low, 0), value)
   return with_interval(value, low, high, high == low, { target = target, status = status })
     :because(status == "unresolved" and LOW_SIGNAL or nil)
+end
+
+---The three estimates with their covariance, as fields of a swale.Noise; and the moments.
+---@param blocks swale.BlockSums
+---@param drawn swale.Drawn
+---@param target string
+---@return table
+function M.estimates(blocks, drawn, target)
+  local moments = M.moments(blocks)
+  local s = M.signal_and_noise(moments, drawn)
+  return { b_simple = M.b_simple(s, target), signal = M.signal(s, target),
+    noise = M.noise(s, target), moments = moments, text = target,
+    covariance = { signal = M.variance_of_signal(s), noise = s.vaa, both = s.vab } }
 end
 
 return M

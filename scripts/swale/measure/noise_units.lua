@@ -13,6 +13,11 @@ local MEMORY = 2 ^ 28
 local FEWEST_BLOCKS, BLOCKS, MOST_BLOCKS = 32, 64, 256
 local EXAMPLES = 32 -- of a block, where there are enough
 
+---@class swale.PlaceRead
+---@field parameter integer
+---@field first integer             in a selected vector, from 1
+---@field length integer
+
 ---@class swale.NoiseUnits
 ---@field size integer              examples of a unit
 ---@field n integer                 examples read: whole units
@@ -22,6 +27,7 @@ local EXAMPLES = 32 -- of a block, where there are enough
 ---@field units number[]            of each block
 ---@field squares number[]          sum of |u|^2 over each block
 ---@field of_parameters table<integer, number[]>   squares of each parameter, where asked for
+---@field places swale.PlaceRead[]|nil  those parameters
 
 --- Blocks of about equal size. Those of examples are large enough to be computed at once.
 local function blocks_of(units, weights, by_examples)
@@ -159,16 +165,37 @@ local function read_batches(subject, self, each)
   end
 end
 
+--- What the vector w, added to each unit's gradient, adds to the squares over blocks.
+local function add_to_squares(squares, sums, units, w)
+  local ww = w:dot(w)
+  for k, count in ipairs(units) do
+    squares[k] = squares[k] + 2 * sums:select(1, k):dot(w) + count * ww
+  end
+end
+
 --- Weight decay adds the same vector, decay times w, to each unit's gradient.
 local function regularise(subject, self)
-  local w = subject:select(float64(subject.weights))
-  w = w:clone():scale(subject.weight_decay)
-  local ww = w:dot(w)
-  for k, count in ipairs(self.units) do
-    local sum = self.sums:select(1, k)
-    self.squares[k] = self.squares[k] + 2 * sum:dot(w) + count * ww
-    sum:add(count, w)
+  local w = subject:select(float64(subject.weights)):clone():scale(subject.weight_decay)
+  add_to_squares(self.squares, self.sums, self.units, w)
+  for _, p in ipairs(self.places or {}) do
+    add_to_squares(self.of_parameters[p.parameter],
+      self.sums:narrow(2, p.first, p.length):contiguous(), self.units,
+      w:narrow(1, p.first, p.length))
   end
+  for k, count in ipairs(self.units) do self.sums:select(1, k):add(count, w) end
+end
+
+--- Parameters that were read on their own, and where they are in selected vectors.
+local function places_read(subject, self)
+  local places, at = {}, 1
+  for _, i in ipairs(selected_parameters(subject)) do
+    local length = subject.model.segments[i].size
+    if rawget(self.of_parameters, i) then
+      places[#places + 1] = { parameter = i, first = at, length = length }
+    end
+    at = at + length
+  end
+  return places
 end
 
 ---@param subject swale.Subject
@@ -190,6 +217,7 @@ function M.read(subject, o)
   else
     read_batches(subject, self, o.each)
   end
+  if o.each then self.places = places_read(subject, self) end
   if subject.weight_decay ~= 0 then regularise(subject, self) end
   return self
 end

@@ -1,0 +1,80 @@
+--- The noise of layers, against gradients of one example at a time.
+local binomial = require "binomial"
+local lu = require "luaunit"
+local sw = require "swale"
+
+TestNoiseLayers = {}
+
+local function near(got, want, tolerance)
+  lu.assert_almost_equals(got, want, tolerance * math.max(1e-3, math.abs(want)))
+end
+
+local function network()
+  local data = sw.data.gaussian_mixture { classes = 3, features = 4, n = 120, seed = 2 }
+  local model = sw.nn.Sequential { sw.nn.Linear(4, 5), sw.nn.LayerNorm(5), sw.nn.Tanh(),
+    sw.nn.Sequential { sw.nn.Linear(5, 6), sw.nn.LayerNorm(6) }, sw.nn.Linear(6, 3) }
+  return model:build { seed = 3 }, data.train
+end
+
+local function is_norm(path) return path:find "^1%." or path:find "^3%.1%." end
+
+-- Each part is what `over` measures of it alone.
+function TestNoiseLayers:test_layers_are_what_over_measures()
+  local model, split = network()
+  for _, o in ipairs { {}, { weight_decay = 0.2 }, { by = "micro", batch_size = 3 } } do
+    local function measured(more)
+      for key, value in pairs(o) do more[key] = value end
+      more.target = "population"
+      return sw.measure.noise(model, split, more)
+    end
+    local noise = measured { layers = true }
+    local paths = {}
+    for path, part in pairs(noise.layers) do
+      local alone = measured { over = "^" .. path:gsub("%.", "%%.") .. "%.[^.]*$" }
+      near(part.signal.value, alone.signal.value, 1e-4)
+      near(part.noise.value, alone.noise.value, 1e-5)
+      near(part.b_simple.low, alone.b_simple.low, 1e-3)
+      paths[#paths + 1] = path
+    end
+    table.sort(paths)
+    lu.assert_equals(paths, { "0", "1", "3.0", "3.1", "4" })
+    local norms = measured { over = is_norm }
+    near(noise.normalisation.noise.value, norms.noise.value, 1e-5)
+    near(noise.normalisation.signal.value, norms.signal.value, 1e-4)
+    near(noise.ratio.value, norms.b_simple.value / noise.b_simple.value, 1e-3)
+  end
+end
+
+function TestNoiseLayers:test_parts_add_up_to_the_whole()
+  local model, split = network()
+  local noise, signal, trace = sw.measure.noise(model, split, { layers = true }), 0, 0
+  for _, part in pairs(noise.layers) do
+    signal, trace = signal + part.signal.value, trace + part.noise.value
+  end
+  near(signal, noise.signal.value, 1e-5)
+  near(trace, noise.noise.value, 1e-5)
+  lu.assert_equals(noise.ratio.interval, "bound")
+end
+
+-- Resampling: the ratio of a sample covers that of the whole set.
+function TestNoiseLayers:test_the_ratio_covers()
+  local model, split = network()
+  local exact, covered, resolved, count = sw.measure.noise(model, split, { layers = true }).ratio,
+    0, 0, 60
+  for seed = 1, count do
+    local e = sw.measure.noise(model, split:sample(60, seed), { layers = true, seed = seed }).ratio
+    covered = covered + (e.low <= exact.value and exact.value <= e.high and 1 or 0)
+    resolved = resolved + (e.status == "resolved" and 1 or 0)
+  end
+  lu.assert_true(covered >= binomial.fewest(count, 0.95), ("%d of %d"):format(covered, count))
+  lu.assert_true(resolved >= 30, ("%d resolved"):format(resolved))
+end
+
+function TestNoiseLayers:test_a_network_without_norms_has_no_ratio()
+  local _, split = network()
+  local model = sw.nn.Linear(4, 3):build()
+  local noise = sw.measure.noise(model, split, { layers = true })
+  lu.assert_nil(noise.ratio)
+  lu.assert_nil(noise.normalisation)
+  near(noise.layers[""].signal.value, noise.signal.value, 1e-6)
+end
