@@ -5,6 +5,7 @@ local lu = require "luaunit"
 local luv = require "luv"
 local snapshot = require "swale.trainer.snapshot"
 local sw = require "swale"
+local values = require "swale.measurements.values"
 
 TestMeasureCost = {}
 
@@ -120,6 +121,14 @@ function TestMeasureCost:test_a_reason_does_not_stay_in_the_next_line()
   local lines = run:of "step"
   lu.assert_not_nil(lines[1].noise_scale_reason)
   lu.assert_nil(lines[2].noise_scale_reason)
+end
+
+function TestMeasureCost:test_texts_and_ends_of_intervals_are_no_values()
+  for _, ending in ipairs { "_low", "_high", "_status", "_target", "_reason" } do
+    lu.assert_false(values.is_value_of("mine", "mine" .. ending))
+    lu.assert_false(values.is_value_of("mine", "mine.part" .. ending))
+  end
+  lu.assert_true(values.is_value_of("mine", "mine.part"))
 end
 
 function TestMeasureCost:test_names_do_not_end_as_these_columns()

@@ -35,6 +35,7 @@ local SAMPLE <const> = 1000 -- examples of a sample whose size nobody gave
 ---@field subset swale.Tensor|nil  of train, that is trained on
 ---@field seed integer
 ---@field clone swale.Model|nil    made on first use
+---@field intact swale.Tensor[]|nil  copies of weights and buffers during a call
 
 local function copy_of(t) return t and t:clone() end
 
