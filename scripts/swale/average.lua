@@ -2,9 +2,11 @@
 local class = require "swale.class"
 local core = require "swale.core"
 local errors = require "swale.errors"
+local merging = require "swale.average.merge"
 local options = require "swale.options"
 
-local M = {}
+local M = { merge = merging.merge, merging_weights = merging.merging_weights,
+  equivalent_decay = merging.equivalent_decay }
 
 --- Captured weights are kept up to this many bytes, so that a report can evaluate them.
 local KEPT_BYTES = 2 ^ 28

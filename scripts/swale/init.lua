@@ -31,6 +31,8 @@ require("swale.locale").keep_the_point()
 ---@field every fun(d: swale.DurationLike): swale.Duration
 ---@field measurement fun(o: swale.MeasurementOptions): swale.Measurement
 ---@field estimate fun(fields?: table): swale.Estimate
+---@field nqm fun(o: swale.NQMOptions): swale.NQM
+---@field svag fun(o: swale.SVAGOptions): swale.SVAG
 ---@field compile fun(loss: function, model: swale.Model|swale.Layer, o?: table): swale.Compiled
 ---@field check_gradient fun(f: swale.Compiled|swale.Model, batch?: table, o?: table): number
 ---@field plot fun(o: swale.FigureOptions): string
@@ -72,6 +74,7 @@ local PARTS = {
   rule = { "swale.schedule", "rule" }, every = { "swale.duration", "every" },
   measurement = { "swale.measurements", "measurement" },
   estimate = { "swale.estimate", "new" },
+  nqm = { "swale.nqm", "new" }, svag = { "swale.svag", "new" },
   compile = { "swale.compiled", "compile" },
   check_gradient = { "swale.compiled", "check_gradient" },
   plot = { "swale.plot.figure", "plot" },

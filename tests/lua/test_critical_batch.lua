@@ -173,7 +173,7 @@ function TestCriticalBatch:test_intervals_cover()
     local hits = covered(count, { seeds = 10, limit = limit or nil, bootstrap = draws })
     if LONG then print(("of %d: %d %d %d"):format(count, hits.b_crit, hits.s_min, hits.e_min)) end
     for name, n in pairs(hits) do
-      lu.assert_true(n >= binomial.fewest(count, 0.93), ("%s: %d of %d"):format(name, n, count))
+      lu.assert_true(n >= binomial.fewest(count, 0.95), ("%s: %d of %d"):format(name, n, count))
     end
   end
 end

@@ -40,19 +40,21 @@ local Quadratic = class.new("quadratic", { fields = { "data", "loss", "h", "sigm
 local SPEC = { h = "table?", dimensions = "count?", power = { "number", 1 },
   sigma = { "positive|table", 1 }, n = { "count", 1000 }, seed = { "integer", 1 } }
 
-local function eigenvalues(o)
+---Eigenvalues from options: h, or dimensions and power.
+---@param where string
+---@param o { h: number[]?, dimensions: integer?, power: number }
+---@return number[]
+function M.eigenvalues(where, o)
   local h = o.h
   if not h then
     if not o.dimensions then
-      errors.misuse "noisy_quadratic: needs h = { … }, the eigenvalues, or dimensions, their number"
+      errors.misuse("%s: needs h = { … }, the eigenvalues, or dimensions, their number", where)
     end
     h = {}
     for j = 1, o.dimensions do h[j] = j ^ -o.power end
   end
-  if #h == 0 then errors.misuse "noisy_quadratic: h is empty" end
-  for j, value in ipairs(h) do
-    options.value("noisy_quadratic", ("h[%d]"):format(j), value, "positive")
-  end
+  if #h == 0 then errors.misuse("%s: h is empty", where) end
+  for j, value in ipairs(h) do options.value(where, ("h[%d]"):format(j), value, "positive") end
   return h
 end
 
@@ -109,7 +111,7 @@ function M.new(o)
   end
   o = options.check("noisy_quadratic", o, SPEC)
   if o.n < 2 then errors.misuse "noisy_quadratic: n must be at least 2" end
-  local h = eigenvalues(o)
+  local h = M.eigenvalues("noisy_quadratic", o)
   local sigma = deviations(o, #h)
   local x = examples(h, sigma, o)
   local data = require("swale.data").from_tensors { name = "noisy quadratic",

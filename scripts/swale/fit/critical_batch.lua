@@ -47,7 +47,8 @@ function CriticalBatch:steps(batch)
   local draws = {}
   for i, h in ipairs(self.draws) do draws[i] = h and hyperbola.steps(h, batch) or 0 / 0 end
   return percentile.estimate(hyperbola.steps(self.fit, batch), draws, { level = self.level,
-    units = self.seeds, signed = false, target = ("steps at batch size %g"):format(batch) })
+    units = self.seeds, signed = false, log = true,
+    target = ("steps at batch size %g"):format(batch) })
 end
 
 -- ------------------------------------------------------------------ picture
@@ -189,7 +190,7 @@ local function intervals(table_of_runs, o)
   end
   local few = table_of_runs.seeds < LEAST_SEEDS and "too few seeds" or nil
   local estimates = stats.bootstrap(table_of_runs.columns, statistic, { draws = o.bootstrap,
-    level = o.level, seed = o.seed, signed = false })
+    level = o.level, seed = o.seed, signed = false, log = true })
   for name, e in pairs(estimates) do
     e.target = TARGET
     limits(name, e, few)

@@ -7,7 +7,7 @@ local percentile = require "swale.stats.percentile"
 local M = {}
 
 local SPEC = { draws = { "count", 1000 }, level = { "positive", 0.95 }, seed = { "integer", 1 },
-  target = "string?", signed = { "boolean", true } }
+  target = "string?", signed = { "boolean", true }, log = { "boolean", false } }
 
 local LEAST_UNITS = 2
 
@@ -45,6 +45,8 @@ end
 ---@field seed? integer         1
 ---@field target? string        what the interval is about
 ---@field signed? boolean       the quantity can be negative; true
+---@field log? boolean          it is positive: the interval is no narrower than that of Student's t
+---for its logarithm; false
 
 ---Draws units with replacement, as many as there are, and computes a statistic of them, 1,000
 ---times.
@@ -72,7 +74,7 @@ function M.bootstrap(units, statistic, o)
   local estimates = {}
   for name, value in pairs(whole) do
     estimates[name] = percentile.estimate(value, all[name], { level = o.level, units = #units,
-      signed = o.signed, target = o.target })
+      signed = o.signed, log = o.log, target = o.target })
   end
   return estimates[1] or estimates
 end
