@@ -1,0 +1,182 @@
+-- Every quantity that Swale measures, beside its exact value: a network of 1,210 weights on the
+-- digits, small enough for whole Hessians and the gradient of each example.
+--
+--   swale run experiments/measure_demo.lua [epochs=12] [examples=600] [--seed 3]
+--
+-- It takes about 30 s on two cores. Table and pictures are in the run's directory.
+local render = require("swale.table").render
+local sw = require "swale"
+
+-- ------------------------------------------------------------------ the table
+
+--- Its rows: quantity, estimate, exact value (nil: none is known), seconds.
+local rows = {}
+
+--- Measures one, and returns what was measured.
+local function row(name, exact, measure)
+  local begun = os.clock()
+  local e = measure()
+  rows[#rows + 1] = { name = name, estimate = e, exact = exact, seconds = os.clock() - begun }
+  return e
+end
+
+--- One more quantity of what was measured just now.
+local function also(name, exact, e)
+  rows[#rows + 1] = { name = name, estimate = e, exact = exact, seconds = 0 }
+end
+
+local function cells(r)
+  local e, interval = r.estimate, "pending"
+  if e.status == "unresolved" then
+    interval = e.low > -math.huge and ("above %.4g"):format(e.low) or ("below %.4g"):format(e.high)
+  elseif e.status == "resolved" then
+    interval = ("%.4g to %.4g"):format(e.low, e.high)
+  end
+  return { r.name, e.value, interval, e.interval, r.exact, ("%.2f"):format(r.seconds) }
+end
+
+local function print_table(run)
+  local list = {}
+  for i, r in ipairs(rows) do list[i] = cells(r) end
+  run:print("%s", render({ "quantity", "value", "interval", "kind", "exact", "CPU s" }, list))
+  for _, r in ipairs(rows) do
+    if r.estimate.status ~= "resolved" then
+      run:print("%s: %s: %s", r.name, r.estimate.status, r.estimate.reason or "")
+    end
+  end
+end
+
+-- ------------------------------------------------------------------ the training
+
+local function trainer_for(p, data)
+  return sw.Trainer {
+    model = sw.nn.Sequential {
+      sw.nn.Linear(data.features, 16), sw.nn.Tanh(), sw.nn.Linear(16, data.classes),
+    },
+    data = data, lr = p.lr, momentum = 0.9,
+    batch_size = sw.rules.noise_scale { start = 16, ratio = 4, most = 128 },
+    average = sw.average.SWA { start = { epochs = p.epochs // 2 }, keep = true },
+    measure = {
+      noise_scale = sw.every { steps = 1 },
+      distance = sw.every { steps = 1, factor = 1.3 },
+      weight_norm = sw.every { epochs = 1 },
+      largest_eigenvalue = sw.measurement { every = { epochs = 1 }, estimate = "signed",
+        sample = 300, function(m) return sw.measure.eigenvalues(m.model, m.sample)[1] end },
+    },
+  }
+end
+
+--- Keeps the weights before each step, and its batch size: what the window's mean is made of.
+local function keep_path(trainer)
+  local path = { [1] = { weights = trainer:weights():clone() } }
+  trainer:on("step", function(s)
+    path[s.step].batch = s.batch_size
+    path[s.step + 1] = { weights = trainer:weights():clone() }
+  end)
+  return path
+end
+
+--- The window's noise scale, from whole passes at each of its steps.
+local function exact_of_window(e, path, model, data)
+  local noise, signal = 0, 0
+  for step = e.first, e.last do
+    local at, pairs_of = path[step], path[step].batch * (path[step].batch - 1)
+    local known = sw.measure.noise(model, data.train, { weights = at.weights })
+    noise = noise + pairs_of * known.noise.value
+    signal = signal + pairs_of * known.signal.value
+  end
+  return noise / signal
+end
+
+-- ------------------------------------------------------------------ at the end of it
+
+local function noise_rows(model, data, known, p)
+  local n
+  row("B_simple", known.b_simple, function()
+    n = sw.measure.noise(model, data.train:sample(p.examples), { hessian = true })
+    return n.b_simple
+  end)
+  also("|G|^2", known.signal, n.signal)
+  also("tr(Sigma)", known.noise, n.noise)
+  also("B_noise", known.b_noise, n.b_noise)
+  also("eps_max", known.eps_max, n.eps_max)
+  local at_32 = 1 + known.b_noise / 32
+  also("eps_opt(32)", known.eps_max / at_32, n:eps_opt(32))
+  also("Delta L_opt(32)", known.signal * known.eps_max / 2 / at_32, n:progress(32))
+end
+
+local function curvature_rows(run, model, data, known)
+  local spectrum = sw.linalg.eigvalsh(known.hessian)
+  local weights, trace = #spectrum, 0
+  for i = 1, weights do trace = trace + spectrum:get(i) end
+  row("largest eigenvalue", spectrum:get(weights), function()
+    return sw.measure.eigenvalues(model, data.train)[1]
+  end)
+  row("smallest eigenvalue", spectrum:get(1), function()
+    return sw.measure.eigenvalues(model, data.train, { which = "smallest" })[1]
+  end)
+  row("trace", trace, function() return sw.measure.trace(model, data.train) end)
+  row("mean of the density", trace / weights, function()
+    local density = sw.measure.density(model, data.train)
+    density:plot(run.dir .. "/plots/density.svg")
+    return density.mean
+  end)
+end
+
+--- E[g'H_B g / |g|^2] of batches of one example, by all of them.
+local function exact_batch_sharpness(model, data)
+  local sum, w = 0, model:weights():to "float64"
+  for i = 1, #data.train do
+    local x, y = data.train:gather { i }
+    local loss = model:loss_on({ x = x, y = y })
+    local g = loss:gradient(w)
+    sum = sum + loss:hvp(w, g):dot(g) / g:dot(g)
+  end
+  return sum / #data.train
+end
+
+local function edge_rows(run, model, data, known, p)
+  local edge
+  row("batch sharpness, B = 1", exact_batch_sharpness(model, data), function()
+    edge = sw.measure.edge(model, data.train, { batch = 1, lr = p.lr, momentum = 0.9,
+      interaction = true })
+    edge:plot(run.dir .. "/plots/edge.svg")
+    return edge.batch_sharpness
+  end)
+  also("noise interaction, B = 1", (known.curvature + known.noise_curvature
+    * (1 - 1 / #data.train)) / known.signal, edge.interaction)
+end
+
+local function landscape_rows(run, trainer, data)
+  local average = trainer.average
+  local w = average.captured
+  row("width along rays", nil, function()
+    return sw.landscape.rays(average, { on = trainer, rise = 0.1 }).mean
+  end)
+  local on = { on = data, examples = 300, model = trainer.model }
+  sw.landscape.line(w[1], average, on):plot(run.dir .. "/plots/line.svg")
+  on.a, on[1], on[2], on[3], on.grid = nil, w[1], w[#w // 2], w[#w], 15
+  sw.landscape.plane(on):mark("SWA", average):plot(run.dir .. "/plots/plane.svg")
+end
+
+return sw.experiment {
+  name = "measure_demo",
+  params = { lr = 0.05, epochs = 12, examples = 600 },
+
+  run = function(run, p)
+    local data = sw.data.load "digits"
+    local trainer = trainer_for(p, data)
+    local path = keep_path(trainer)
+    trainer:fit { epochs = p.epochs, run = run }
+    run:plot()
+    local model, window = trainer.model, trainer:state().noise_scale
+    row("noise scale, window", exact_of_window(window, path, model, data),
+      function() return window end)
+    local known = sw.measure.exact(model, data.train)
+    noise_rows(model, data, known, p)
+    curvature_rows(run, model, data, known)
+    edge_rows(run, model, data, known, p)
+    landscape_rows(run, trainer, data)
+    print_table(run)
+  end,
+}
