@@ -12,6 +12,7 @@ local FILES = {
   "edge",
   "eigenvalues",
   "exact",
+  "gram",
   "noise",
   "step_cost",
   "trace",

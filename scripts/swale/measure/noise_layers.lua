@@ -9,7 +9,7 @@ local tree = require "swale.nn.tree"
 local M = {}
 
 --- Block sums of some of the selected parameters.
-local function blocks_of(subject, read, places)
+local function blocks_of(read, places)
   local k = #read.units
   local blocks = { units = read.units, squares = {}, weights = 0,
     gram = core.zeros({ k, k }, "float64") }
@@ -78,7 +78,7 @@ function M.add(noise, subject, read, drawn)
     if kinds[path] then norms[#norms + 1] = p end
   end
   local function of(places)
-    return statistics.estimates(blocks_of(subject, read, places), drawn, noise.text)
+    return statistics.estimates(blocks_of(read, places), drawn, noise.text)
   end
   noise.layers = {}
   for path, places in pairs(groups) do noise.layers[path] = result.new(of(places)) end

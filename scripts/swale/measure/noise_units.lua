@@ -42,17 +42,6 @@ local function blocks_of(units, weights, by_examples)
   return blocks
 end
 
---- Parameters whose weights are selected, by their place.
-local function selected_parameters(subject)
-  local list = {}
-  for i, s in ipairs(subject.model.segments) do
-    for _, r in ipairs(subject.ranges) do
-      if s.offset >= r[1] and s.offset < r[1] + r[2] then list[#list + 1] = i end
-    end
-  end
-  return list
-end
-
 -- ------------------------------------------------------------------ programs
 
 --- Selected parameters that the loss depends on.
@@ -81,7 +70,7 @@ local function sum_of(t) return ops.sum(t:to "float64"):item() end
 --- A function that gives the gradient of a batch's mean loss, the sum over its examples of the
 --- squared norms, and such sums by parameter.
 local function reader_of_examples(subject, each)
-  local places, where, compiled = selected_parameters(subject), subject.where, subject.compiled
+  local places, where, compiled = subject:parameters(), subject.where, subject.compiled
   local kind = (each and "noise of each " or "noise ") .. table.concat(places, " ")
   local function make(graph, _, dtype)
     return graph:beside_gradients(norm_nodes(graph, where, places, each), dtype)
@@ -133,35 +122,33 @@ end
 local function read_examples(subject, self, each, most)
   local read = reader_of_examples(subject, each)
   for k, block in ipairs(self.blocks) do
-    local sum, first, left = core.zeros({ subject.size }, "float64"), block[1], block[2]
+    local sum, first, left = self.sums:select(1, k), block[1], block[2]
     while left > 0 do
       local count = math.min(most, left)
       local gradient, square, of_each = read(batch_of(subject, self.order, first, count))
-      sum:add(count, float64(gradient))
+      sum:add(count, float64(subject:select(gradient)))
       add(self.squares, k, square)
       for i, x in pairs(of_each) do add(self.of_parameters[i], k, x) end
       first, left = first + count, left - count
     end
-    self.sums:select(1, k):copy(subject:select(sum))
   end
 end
 
 local function read_batches(subject, self, each)
-  local places = each and selected_parameters(subject) or {}
+  local places = each and subject:parameters() or {}
   for k, block in ipairs(self.blocks) do
-    local sum = core.zeros({ subject.size }, "float64")
+    local sum = self.sums:select(1, k)
     for unit = block[1], block[1] + block[2] - 1 do
       local batch = batch_of(subject, self.order, (unit - 1) * self.size + 1, self.size)
       local _, gradient = subject.compiled:value_and_gradient(subject.weights, batch)
       gradient = float64(gradient)
-      sum:add(1, gradient)
       local selected = subject:select(gradient)
+      sum:add(1, selected)
       add(self.squares, k, selected:dot(selected))
       for i, x in pairs(squares_of(subject, gradient, places)) do
         add(self.of_parameters[i], k, x)
       end
     end
-    self.sums:select(1, k):copy(subject:select(sum))
   end
 end
 
@@ -188,7 +175,7 @@ end
 --- Parameters that were read on their own, and where they are in selected vectors.
 local function places_read(subject, self)
   local places, at = {}, 1
-  for _, i in ipairs(selected_parameters(subject)) do
+  for _, i in ipairs(subject:parameters()) do
     local length = subject.model.segments[i].size
     if rawget(self.of_parameters, i) then
       places[#places + 1] = { parameter = i, first = at, length = length }

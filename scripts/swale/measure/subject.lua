@@ -188,6 +188,18 @@ function Subject:random(n) return core.random(self.seed, "measure/" .. self.wher
 
 -- ------------------------------------------------------------------ selected weights
 
+---The parameters whose weights are selected, by their places in the model's segments.
+---@return integer[]
+function Subject:parameters()
+  local list = {}
+  for i, s in ipairs(self.model.segments) do
+    for _, r in ipairs(self.ranges) do
+      if s.offset >= r[1] and s.offset < r[1] + r[2] then list[#list + 1] = i end
+    end
+  end
+  return list
+end
+
 ---The selected elements of a flat vector.
 ---@param v swale.Tensor             (size)
 ---@return swale.Tensor              (selected); v itself, if all are selected
