@@ -186,10 +186,12 @@ function Measurements:want(entry, loop)
   loop:measure_next()
 end
 
+--- Whether a step is a mark of an interval that is in steps.
 local function is_mark(entry, step)
   local every, n = entry.times.every, entry.facts.epoch_examples
-  return every and marks.count(every, n, { step = step })
-    > marks.count(every, n, { step = step - 1 })
+  if not every then return false end
+  if not every.factor then return step % every.amount == 0 end
+  return marks.count(every, n, { step = step }) > marks.count(every, n, { step = step - 1 })
 end
 
 local function is_for(entry, step)
