@@ -7,7 +7,7 @@ local core = require "swale.core"
 
 local M = {}
 
-local GROUPS = { "training", "evaluation", "hessian", "weights", "overhead", "whole" }
+local GROUPS = { "training", "evaluation", "hessian", "noise", "weights", "overhead", "whole" }
 
 ---@class swale.BenchRow
 ---@field name string
