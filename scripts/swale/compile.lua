@@ -254,7 +254,7 @@ local COUPLED = [[
   So does evaluation mode, with running statistics, for a look from outside:
     sw.compile(loss, model, { mode = "eval" }):example_norms(w, batch)
   Ghost batches (nn.GhostBatchNorm) are independent of each other, and may be the unit instead:
-    sw.compile(loss, model):value_and_gradient(w, batch) of batches as large as a ghost]]
+    measure = { noise_scale = { every = { steps = 20 }, by = "ghosts" } }]]
 
 --- segment: of the parameter at fault, if there is one.
 local function refuse_norms(self, asks, why, segment)

@@ -22,7 +22,8 @@ end
 -- The rest of the tests has no list: it goes over the registry.
 function TestMeasure:test_the_list_names_the_files_of_the_folder()
   local folder = debug.getinfo(measure.row, "S").source:match "^@(.*)/init%.lua$"
-  local helpers = { init = true, given = true, isolated = true, times = true, values = true }
+  local helpers = { init = true, given = true, isolated = true, times = true, values = true,
+    noise_of_batches = true }
   local entries = luv.fs_scandir(folder)
   for file in luv.fs_scandir_next, assert(entries) do
     local name = file:match "^(.*)%.lua$"

@@ -230,6 +230,70 @@ function TestNoiseWindow:test_one_example_says_why_it_says_nothing()
   lu.assert_str_contains(tostring(e), "a batch of 1 example has no noise within it")
 end
 
+-- ------------------------------------------------------------------ batches as units
+
+function TestNoiseWindow:test_covers_by_micro_batches()
+  local held, resolved = 0, 0
+  for seed = 1, SEEDS do
+    local few = sw.data.noisy_quadratic { h = { 1, 0.5 }, sigma = { 1, 1 }, n = 60 }
+    local trainer = sw.Trainer { model = few:model { 0.5, 0.5 }, data = few.data, seed = seed,
+      loss = few.loss, lr = 1e-9, batch_size = 4, measure = { noise_scale = {
+        every = { steps = 1 }, by = "micro", batch_size = 6, units = 5 } } }
+    local e = trainer:fit({ steps = 60 }):state().noise_scale
+    local truth = 2 / (0.5 ^ 2 * 1.25)
+    if e.low <= truth and truth <= e.high then held = held + 1 end
+    if e.status == "resolved" then resolved = resolved + 1 end
+  end
+  lu.assert_true(held >= coverage.least(SEEDS, 0.95), held)
+  lu.assert_true(resolved >= coverage.least(SEEDS, 0.9), resolved)
+end
+
+--- Ghosts of 8 at frozen weights, and the same from the whole training set at once.
+function TestNoiseWindow:test_ghosts_agree_with_those_of_the_whole_set()
+  local data = sw.data.load("digits"):subset { n = 400 }
+  local layer = sw.nn.Sequential { sw.nn.Linear(64, 8), sw.nn.GhostBatchNorm(8)(8), sw.nn.ReLU(),
+    sw.nn.Linear(8, 10) }
+  local trainer = sw.Trainer { model = layer, data = data, lr = 1e-9, batch_size = 16,
+    measure = { noise_scale = { every = { steps = 1 }, by = "ghosts", window = { epochs = 4 } } } }
+  local e = trainer:fit({ steps = 100 }):state().noise_scale
+  local whole = sw.measure.noise(trainer.model, data.train, { mode = "train", by = "ghosts" })
+  lu.assert_equals(e.status, "resolved")
+  lu.assert_true(e.high < 2 * e.low, tostring(e))
+  lu.assert_true(e.low < whole.b_simple.high and whole.b_simple.low < e.high,
+    tostring(e) .. " " .. tostring(whole.b_simple))
+  lu.assert_str_contains(e.target, "by batches of 8, of the training set")
+end
+
+function TestNoiseWindow:test_units_do_not_change_the_run()
+  local function weights_with(noise_scale)
+    local layer = sw.nn.Sequential { sw.nn.Linear(64, 8), sw.nn.GhostBatchNorm(8)(8), sw.nn.ReLU(),
+      sw.nn.Dropout(0.2), sw.nn.Linear(8, 10) }
+    local trainer = sw.Trainer { model = layer, data = sw.data.load "digits", lr = 0.05,
+      batch_size = 16, measure = { noise_scale = noise_scale } }
+    trainer:fit { steps = 30 }
+    return trainer:weights():table(), trainer.model:buffers():table()
+  end
+  local w, buffers = weights_with { every = { steps = 4 }, by = "ghosts" }
+  lu.assert_equals({ weights_with(nil) }, { w, buffers })
+end
+
+function TestNoiseWindow:test_batches_that_cannot_be_units()
+  local function refuses(message, o, layer)
+    o.every = { steps = 1 }
+    lu.assert_error_msg_contains(message, sw.Trainer, { model = layer or problem:model(1),
+      data = layer and sw.data.load "digits" or problem.data, lr = 0.01,
+      loss = layer and sw.loss.cross_entropy or problem.loss, measure = { noise_scale = o } })
+  end
+  local normed = sw.nn.Sequential { sw.nn.Linear(64, 10), sw.nn.BatchNorm(10) }
+  refuses('by = "ghosts" needs batch norms of one ghost size', { by = "ghosts" })
+  refuses('by = "ghosts" needs batch norms of one ghost size', { by = "ghosts" }, normed)
+  refuses('by = "micro" needs independent examples', { by = "micro", batch_size = 4 }, normed)
+  refuses('by = "micro" needs batch_size', { by = "micro" })
+  refuses('has the target "train" alone', { by = "micro", batch_size = 4, target = "population" })
+  refuses('are of by = "ghosts" and "micro"', { units = 4 })
+  refuses('by = "ghosts" } }', {}, normed)
+end
+
 -- ------------------------------------------------------------------ rules and hooks
 
 local function changing(rule, steps)

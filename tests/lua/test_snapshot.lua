@@ -131,6 +131,11 @@ function TestSnapshot:test_measurements()
     end) }
 end
 
+function TestSnapshot:test_noise_by_micro_batches()
+  continues_with { optimizer = sw.optim.SGD {}, measure = { noise_scale = { every = { steps = 1 },
+    by = "micro", batch_size = 4, units = 3 } } }
+end
+
 function TestSnapshot:test_the_record_goes_on()
   local function lines_after(run, step)
     local list = {}

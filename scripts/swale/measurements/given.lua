@@ -19,6 +19,7 @@ local SAMPLE <const> = 1000 -- examples of a sample whose size nobody gave
 ---each call, so that what was compiled for it is used again
 ---@field sample swale.Split       of the training set, or as the option sample says; in each call
 ---the same examples
+---@field train swale.Split        the training set, or the subset that is trained on
 ---@field loss swale.LossFunction  of the training
 ---@field random swale.Random      the stream that sw.rand draws from meanwhile
 ---@field seed integer             of the training
@@ -82,6 +83,7 @@ local MAKERS <const> = {
   s = function(_, m) return m.state end,
   model = M.model,
   loss = function(o) return o.loss end,
+  train = function(o) return o.subset and o.train:select(o.subset) or o.train end,
   seed = function(o) return o.seed end,
   sample = function(o, m, entry)
     entry.sample = entry.sample or M.sample(o, m.name, entry.options.sample)

@@ -23,6 +23,7 @@ M.NAMES = { "angle", "dead_fraction", "distance", "last_update", "noise_at_weigh
 ---@field parts? string[]         names of its values, if it is a table with these
 ---@field before? fun(kept: any, weights: swale.Tensor)   called before the step that leads to a
 ---mark, with the weights themselves; every is then in whole steps, and there is no at
+---@field variant? fun(o: table): swale.MeasurementRow   the row that is used with these options
 ---@field check? fun(m: swale.MeasurementFacts, o: table)    raises if it cannot be measured
 ---@field prepare? fun(m: swale.MeasurementFacts, o: table): any   returns what it keeps
 ---@field take? fun(kept: any, seen: swale.MeasuredStep)     with along: one measured step
@@ -150,6 +151,7 @@ local function registered(where, name, what)
       name)
   end
   o.every, o.at = nil, nil
+  row = row.variant and row.variant(o) or row
   return row, o, (row.along or row.before) and times.check_steps(where, when, row)
     or when
 end

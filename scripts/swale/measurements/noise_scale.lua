@@ -10,9 +10,22 @@ local estimate = require "swale.estimate"
 ---@type swale.MeasurementRow
 local M = {
   options = { target = { choice = { "train", "population" }, "train" },
-    window = { "duration", { epochs = 1 } } },
+    window = { "duration", { epochs = 1 } },
+    by = { choice = { "examples", "ghosts", "micro" }, "examples" }, batch_size = "count?",
+    units = "count?" },
   along = "norms", estimate = true,
 }
+
+---Where batches are the unit, nothing is measured along the steps.
+---@param o { by: string, batch_size?: integer, units?: integer }
+---@return swale.MeasurementRow
+function M.variant(o)
+  if o.by ~= "examples" then return require "swale.measurements.noise_of_batches" end
+  if o.batch_size or o.units then
+    errors.misuse('measure: noise_scale: batch_size and units are of by = "ghosts" and "micro"')
+  end
+  return M
+end
 
 local MEANS <const> = "the window's mean tr(Sigma) over its mean |G|^2, weighted by pairs, of the "
 local TARGETS <const> = { train = MEANS .. "training set", population = MEANS .. "population" }
@@ -22,6 +35,7 @@ local TARGETS <const> = { train = MEANS .. "training set", population = MEANS ..
 ---@field estimate swale.Estimate   with first and last, the steps of its window, and how many
 ---measurements and blocks it has
 ---@field target string             of the estimate, once there is one
+---@field scale number              of tr(Sigma): examples of a unit
 
 --- Why it is not resolved; nil if it is.
 local function reason(m, status, measurements, blocks, span)
@@ -37,7 +51,11 @@ local function reason(m, status, measurements, blocks, span)
     :format(measurements, core.NOISE_MEASUREMENTS, blocks, core.NOISE_BLOCKS, math.ceil(span))
 end
 
-local function window_of(m, o)
+---Examples of the window.
+---@param m swale.MeasurementFacts
+---@param o { window: swale.Duration }
+---@return integer
+function M.window_of(m, o)
   local examples = o.window:examples(m.epoch_examples)
   if not examples then
     errors.misuse("measure: %s: window must be in examples or epochs, not %s: the batch size may"
@@ -52,7 +70,7 @@ function M.check(m, o)
   local asks = "measure: " .. m.name
   if m.uneven then additive.refuse(m.uneven, asks, "leave measure out") end
   m.graph:norms(asks)
-  window_of(m, o)
+  M.window_of(m, o)
 end
 
 ---@param m swale.MeasurementFacts
@@ -60,9 +78,9 @@ end
 ---@return swale.KeptNoise
 function M.prepare(m, o)
   return { estimate = estimate.new { first = 0, last = 0, measurements = 0, blocks = 0 },
-    target = TARGETS[o.target],
+    target = TARGETS[o.target], scale = 1,
     noise = core.noise { target = o.target, independent = m.order == "independent",
-      n = m.epoch_examples, window = window_of(m, o) } }
+      n = m.epoch_examples, window = M.window_of(m, o) } }
 end
 
 ---@param kept swale.KeptNoise
@@ -73,7 +91,7 @@ function M.take(kept, seen)
 end
 
 ---@param kept swale.KeptNoise
----@param m swale.MeasurementFacts
+---@param m { state: swale.State }
 ---@return swale.Estimate
 function M.read(kept, m)
   local e, span = kept.estimate
@@ -81,7 +99,8 @@ function M.read(kept, m)
   e.noise, e.signal = kept.noise:parts()
   e.first, e.last, e.measurements, e.blocks, span = kept.noise:window()
   e.target = status ~= "pending" and kept.target or nil
-  return e:update(status, value, low, high, reason(m, status, e.measurements, e.blocks, span))
+  return e:update(status, kept.scale * value, kept.scale * low, kept.scale * high,
+    reason(m, status, e.measurements, e.blocks, span))
 end
 
 ---@param kept swale.KeptNoise
