@@ -218,6 +218,34 @@ function TestLayers:test_rectifies_is_what_the_numbers_say()
   end)
 end
 
+function TestLayers:test_multiplies_rows_is_what_the_numbers_say()
+  each(function(layer, x)
+    local p, is_product = bound(layer), false
+    if #layer:children() == 0 and p.weight and p.weight:ndim() == 2 and x:ndim() == 2
+      and x:dtype() == "float32" and x:shape()[2] == p.weight:shape()[2] then
+      local y = ops.matmul(x, p.weight, { transpose_b = true }) + (p.bias or 0)
+      is_product = same(eager(layer, x), y)
+    end
+    lu.assert_equals(layer:multiplies_rows(), is_product, "multiplies_rows")
+  end)
+end
+
+--- Standardised values do not depend on the scale of the input.
+function TestLayers:test_normalises_is_what_the_numbers_say()
+  each(function(layer, x)
+    if #layer:children() > 0 or not layer:parameters()[1] or x:dtype() ~= "float32" then
+      return lu.assert_false(layer:normalises(), "normalises")
+    end
+    local p = bound(layer)
+    local function output(scale)
+      return layer:call(x * scale, p, contexts.new("train", { on_set = function() end }))
+    end
+    local y, scaled = output(1000), output(3000)
+    local standardised = (y - scaled):norm() < 1e-3 * y:norm()
+    lu.assert_equals(layer:normalises(), standardised, "normalises")
+  end)
+end
+
 --- A layer with others inside is a chain if calling one after another computes the same.
 function TestLayers:test_chain_is_what_the_numbers_say()
   each(function(layer, x)

@@ -28,7 +28,7 @@ local function rows_of_layers(g, where)
   local found, order, calls = {}, {}, {}
   local output
   local function note(layer, path, x, y)
-    if layer.kind ~= "Linear" then return end
+    if not layer:multiplies_rows() then return end
     calls[layer] = (calls[layer] or 0) + 1
     if calls[layer] > 1 then
       found[path] = nil

@@ -26,7 +26,7 @@ end
 --- The normalisation layers' paths.
 local function normalising(layer)
   local paths = {}
-  tree.each(layer, function(l, path) if l.kind:find "Norm" then paths[path] = true end end)
+  tree.each(layer, function(l, path) if l:normalises() then paths[path] = true end end)
   return paths
 end
 

@@ -44,6 +44,7 @@ BatchNorm.pytorch = orders.per_value
 
 function BatchNorm:has_modes() return self.track end
 function BatchNorm:output(shape) return shape end
+function BatchNorm:normalises() return true end
 function BatchNorm:couples() return self.ghost > 0 and self.ghost or "batch" end
 function BatchNorm:maps_channels() return self.track and self.channels or nil end
 function BatchNorm.sample() return M.BatchNorm(6), layer.example { 4, 6 } end

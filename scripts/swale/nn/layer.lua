@@ -97,6 +97,15 @@ function Layer:chain() return nil end
 ---@return boolean
 function Layer:rectifies() return false end
 
+---Whether it standardises its input: its own parameters, if any, scale and shift the result.
+---@return boolean
+function Layer:normalises() return false end
+
+---Whether it multiplies rows of its input by a matrix `weight` (outputs, inputs), and adds `bias`:
+---the gradient of one row is the product of its input and its derivative in the outputs.
+---@return boolean
+function Layer:multiplies_rows() return false end
+
 ---The number of channels, if it computes scale x + shift for each in evaluation; else nil. Such a
 ---layer defines affine_map.
 ---@return integer|nil

@@ -36,6 +36,7 @@ LayerNorm.pytorch = orders.per_value
 
 function LayerNorm:output(shape) return shape end
 function LayerNorm:couples() return nil end
+function LayerNorm:normalises() return true end
 function LayerNorm.sample() return M.LayerNorm(6), layer.example { 4, 6 } end
 
 function LayerNorm:declared() return ("%d channels"):format(self.channels) end
@@ -64,6 +65,7 @@ GroupNorm.parameters = parameters
 
 function GroupNorm:output(shape) return shape end
 function GroupNorm:couples() return nil end
+function GroupNorm:normalises() return true end
 
 function GroupNorm:pytorch(shape, order, walk)
   if order.flattened and self.groups > 1 then
