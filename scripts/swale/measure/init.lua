@@ -11,6 +11,7 @@ local FILES = {
   "density",
   "edge",
   "eigenvalues",
+  "evidence",
   "exact",
   "gram",
   "noise",
