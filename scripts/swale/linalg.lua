@@ -93,7 +93,7 @@ arguments.check_all(M, "linalg", {
   eigh = ONE, eigvalsh = ONE, svd = ONE, qr = ONE, cholesky = ONE, slogdet = ONE,
   solve = TWO, lstsq = TWO, solve_triangular = "a: tensor, b: tensor, o: table?",
   eigh_tridiagonal = "diagonal: tensor, beside: tensor",
-  eigsh = "product: function, n: count, o: table?",
+  eigsh = "product: callable, n: count, o: table?",
 })
 
 return M

@@ -38,6 +38,11 @@ for _, name in ipairs { "string", "boolean", "function", "table" } do
   add(name, "a " .. name, function(v) return type(v) == name end)
 end
 
+add("callable", "a function", function(v)
+  local meta = type(v) == "table" and getmetatable(v)
+  return type(v) == "function" or type(meta) == "table" and meta.__call ~= nil
+end)
+
 -- ------------------------------------------------------------------ lists
 
 add("list", "a list, [1] and on without gaps", function(v)
