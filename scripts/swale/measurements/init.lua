@@ -69,10 +69,8 @@ local OWN = { every = "any?", at = "string|list?", sample = SAMPLE,
 
 ---@class swale.MeasurementOptions
 ---@field [1] fun(m: swale.Measuring): swale.Measured
----@field every? swale.DurationLike  measured at the marks every, 2 every, …; with a factor
----every, every factor, every factor^2, …
----@field at? string|string[]        and after changes: "start" "batch_size" "lr" "average" "epoch"
----"end", see swale.measurements.times
+---@field every? swale.DurationLike  at the marks every, 2 every, …; as in sw.every
+---@field at? string|string[]   after changes: "start" "batch_size" "lr" "average" "epoch" "end"
 ---@field estimate? boolean|"signed"   it returns estimates; signed: that can be negative; false
 ---@field sample? integer|swale.Split   m.sample: so many examples of the training set, or a split;
 ---1000
@@ -86,11 +84,11 @@ local OWN = { every = "any?", at = "string|list?", sample = SAMPLE,
 ---and random numbers (see swale.Measuring): sw.measure.eigenvalues(m.model, m.sample).
 ---The function returns a number, an estimate, or a table of them by name; rules read it as
 ---`s.drift`. Before the first value that is nan, or with `estimate = true` a pending estimate.
----Inside the function what m has and trainer:weights() are copies, math.random and sw.rand draw
----from a random stream of its own, and fit and settings of its trainer raise. What it holds
----otherwise is not protected: writing into trainer.model:weights() changes the training. An error
----in it is printed once and recorded, and the training continues. Its seconds are recorded with its
----value.
+---Inside the function trainer:weights() and trainer.model are copies, too, math.random and sw.rand
+---draw from a random stream of its own, and fit and settings of its trainer raise. Weights and
+---running statistics that it writes into are put back, and that is an error of it. Data and objects
+---of averages are not protected. An error in it is printed once and recorded, and the training
+---continues. Its seconds are recorded with its value, and are not in those of the training.
 ---@param o swale.MeasurementOptions
 ---@return swale.Measurement
 function M.measurement(o)
