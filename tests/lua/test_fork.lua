@@ -218,6 +218,17 @@ function TestFork:test_hooks_and_the_record_stay_behind()
   lu.assert_equals(#run.lines, lines)
 end
 
+-- The mean loss of an epoch is that of the fork's own steps, not of those that the original made.
+function TestFork:test_a_record_of_a_fork_begins_at_the_fork()
+  local trainer = new():fit { steps = 20, run = harness.fake_run() }
+  local fork, own, losses = trainer:fork(), harness.fake_run(), {}
+  fork:on("step", function(s) losses[#losses + 1] = s.loss end)
+  fork:fit { steps = 18, run = own } -- to the end of the epoch
+  local sum = 0
+  for _, loss in ipairs(losses) do sum = sum + loss end
+  lu.assert_almost_equals(own:of("epoch")[1].loss, sum / 18, 1e-6)
+end
+
 -- ------------------------------------------------------------------ what is refused
 
 function TestFork:test_refused()

@@ -30,6 +30,29 @@ function TestStepCost:test_a_line_is_found_exactly()
   lu.assert_true(r.misfit < 1e-9)
 end
 
+-- The line has the least sum of squares of relative errors of all lines near by.
+function TestStepCost:test_errors_are_relative()
+  local sizes, seen = { 1, 2, 4, 8 }, { 1.1, 1.7, 3.5, 9 }
+  local r = line.of(sizes, { seen, seen })
+  local function squares(step, example)
+    local sum = 0
+    for i, batch in ipairs(sizes) do sum = sum + ((step + example * batch) / seen[i] - 1) ^ 2 end
+    return sum
+  end
+  local least = squares(r.step_seconds, r.example_seconds)
+  for _, d in ipairs { { 1, 0 }, { -1, 0 }, { 0, 1 }, { 0, -1 }, { 1, -1 }, { -1, 1 } } do
+    lu.assert_true(least < squares(r.step_seconds + 1e-3 * d[1], r.example_seconds + 1e-3 * d[2]))
+  end
+end
+
+-- A machine that is slower in some rounds than in others says the same in all of them.
+function TestStepCost:test_the_speed_of_the_machine_has_no_part_in_it()
+  local list = times(4, 0)
+  for round, row in ipairs(list) do for i in ipairs(row) do row[i] = row[i] * round end end
+  local r = line.of(SIZES, list)
+  lu.assert_almost_equals({ r.value, r.low, r.high }, { 12, 12, 12 }, 1e-5)
+end
+
 -- A cost that grows faster than the batch: the line's constant is negative, and so is r.
 function TestStepCost:test_it_may_be_negative()
   local list = { {}, {} }
@@ -41,7 +64,7 @@ function TestStepCost:test_it_may_be_negative()
 end
 
 function TestStepCost:test_coverage()
-  coverage.check(coverage.replicates(100), 12, function(seed)
+  coverage.check(400, 12, function(seed)
     return line.of(SIZES, times(10, 0.05, sw.random(seed, "times")))
   end, "cost of an update")
 end
