@@ -2,6 +2,7 @@
 local harness = require "trainer_harness"
 local lu = require "luaunit"
 local sw = require "swale"
+local tiny = require "tiny_zoo"
 
 TestFork = {}
 
@@ -88,6 +89,36 @@ function TestFork:test_measurements_and_rules_that_read_them()
       return s.noise_scale:above(1.5 * s.batch_size) and math.min(2 * s.batch_size, 64)
         or s.batch_size
     end) }
+end
+
+-- The zoo's networks, in bits of weights and running statistics.
+function TestFork:test_the_zoo()
+  local function data_of(features)
+    local random, shape = sw.random(1, "test"), { 12, table.unpack(features) }
+    local x = features == "words" and sw.zeros({ 12, tiny.LENGTH }, "int32")
+      or random:fill_normal(sw.zeros(shape), 0, 1)
+    local y = features == "words" and sw.ones({ 12, tiny.LENGTH }, "int32")
+      or sw.tensor({ 0, 3, 1, 4, 2, 0, 3, 1, 4, 2, 0, 1 }, "int32")
+    return sw.data.from_tensors { train = { x = x, y = y }, classes = tiny.CLASSES,
+      vocabulary = features == "words" and tiny.WORDS or nil }
+  end
+  for _, name in ipairs { "mlp_small", "F1", "C1", "lenet5", "resnet20", "wrn",
+    "char_transformer" } do
+    local layer, features = tiny.network(name)
+    local function made()
+      return sw.Trainer { model = layer, data = data_of(features), lr = 1e-3, batch_size = 5,
+        optimizer = sw.optim.Adam {}, seed = 2 }
+    end
+    local trainer = made():fit { steps = 2 }
+    local fork = trainer:fork():fit { steps = 2 }
+    trainer:fit { steps = 2 }
+    local whole = made():fit { steps = 4 }
+    for _, one in ipairs { fork, trainer } do
+      lu.assert_equals(one:weights():distance(whole:weights()), 0, name)
+      local buffers = one.model:buffers()
+      if buffers then lu.assert_equals(buffers:distance(whole.model:buffers()), 0, name) end
+    end
+  end
 end
 
 -- ------------------------------------------------------------------ where

@@ -190,6 +190,15 @@ function TestRules:test_mccandlish_in_a_training()
   lu.assert_true(batch >= 0.6 * math.sqrt(900 * R), "far below the batch wanted: " .. batch)
 end
 
+-- By the noise scale of the weights at each mark, which is exact on the whole set.
+function TestRules:test_mccandlish_by_the_noise_at_the_weights()
+  local trainer, problem = frozen(rules.mccandlish { start = 8, r = 900, by = "noise_at_weights" },
+    { measure = { noise_at_weights = { every = { steps = 1 }, sample = 4000 } } })
+  trainer:fit { steps = 3 }
+  lu.assert_equals(trainer:state().batch_size,
+    math.floor(math.sqrt(900 * problem:noise_scale { 1, 1, 1 })))
+end
+
 -- theta = 0.25: 9.33 / 0.0625 = 149 examples.
 function TestRules:test_norm_test_in_a_training()
   local trainer, problem = frozen(rules.norm_test { start = 8, theta = 0.25 })

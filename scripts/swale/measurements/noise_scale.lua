@@ -32,8 +32,8 @@ local TARGETS <const> = { train = MEANS .. "training set", population = MEANS ..
 
 ---@class swale.KeptNoise
 ---@field noise swale.Noise
----@field estimate swale.Estimate   with first and last, the steps of its window, and how many
----measurements and blocks it has
+---@field estimate swale.Estimate   with first and last, the steps of its window, how many
+---measurements and blocks it has, and the means noise, of tr(Sigma), and signal, of |G|^2
 ---@field target string             of the estimate, once there is one
 ---@field scale number              of tr(Sigma): examples of a unit
 

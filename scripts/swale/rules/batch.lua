@@ -13,6 +13,12 @@ local M = {}
 ---@field least? integer         start
 ---@field most? integer          a tenth of the training set
 
+---@class swale.NoiseRuleBounds: swale.BatchBounds
+---@field by? "noise_scale"|"noise_at_weights"   the measurement that it reads: noise_scale, of a
+---window of steps, or that of the weights at each mark
+
+local BY = { choice = { "noise_scale", "noise_at_weights" }, "noise_scale" }
+
 --- The options of a rule, with the bounds.
 local function check(where, o, more)
   local spec = { start = "count", least = "count?", most = "count?" }
@@ -54,33 +60,33 @@ end
 
 -- ------------------------------------------------------------------ by the gradient noise scale
 
----@class swale.NoiseScaleRule: swale.BatchBounds
+---@class swale.NoiseScaleRule: swale.NoiseRuleBounds
 ---@field ratio? number     the batch grows while the whole interval is above ratio batches; 4
 ---@field factor? number    by which it changes; 2
 ---@field shrink? number    it shrinks while the whole interval is below shrink batches; never
 
 ---The batch grows by a factor while it is sure that the noise scale is above ratio batches:
 ---low > ratio B; it shrinks while high < shrink B. To keep a batch from going back and forth on one
----interval, shrink is at most ratio / factor. Needs the measurement noise_scale.
+---interval, shrink is at most ratio / factor. Needs the measurement `by`.
 ---@param o swale.NoiseScaleRule
 ---@return swale.Rule
 function M.noise_scale(o)
   o = check("rules.noise_scale", o, { ratio = { "positive", 4 }, factor = { "positive", 2 },
-    shrink = { "nonnegative", 0 } })
+    shrink = { "nonnegative", 0 }, by = BY })
   if o.factor <= 1 then errors.misuse("rules.noise_scale: factor must be above 1") end
   if o.shrink > o.ratio / o.factor then
     errors.misuse("rules.noise_scale: shrink %g must be at most ratio / factor = %g, or the batch"
       .. " would go back and forth", o.shrink, o.ratio / o.factor)
   end
   return remembering(o, function(s, batch)
-    local noise = s.noise_scale
+    local noise = s[o.by]
     if noise:above(o.ratio * batch) then return bounded(o, s, o.factor * batch) end
     if noise:below(o.shrink * batch) then return bounded(o, s, batch / o.factor) end
     return batch
   end)
 end
 
----@class swale.McCandlishRule: swale.BatchBounds
+---@class swale.McCandlishRule: swale.NoiseRuleBounds
 ---@field r number|swale.Estimate   what one update costs, in examples: measure.step_cost_ratio
 ---@field hysteresis? number  the batch changes by at least this factor; 1.5
 
@@ -89,32 +95,33 @@ end
 ---dE = B + B_noise examples for a piece of progress, r dS + dE has its minimum there. Valid where
 ---B_simple is near B_noise (a Hessian like the identity) and the rate is tuned for the batch size.
 ---Grows on sqrt(r low), shrinks on sqrt(r high), by the ends of r where it is an estimate. Needs
----noise_scale.
+---the measurement `by`.
 ---@param o swale.McCandlishRule
 ---@return swale.Rule
 function M.mccandlish(o)
-  o = check("rules.mccandlish", o, { r = "positive|Estimate", hysteresis = { "positive", 1.5 } })
+  o = check("rules.mccandlish", o, { r = "positive|Estimate", hysteresis = { "positive", 1.5 },
+    by = BY })
   local least, most = o.r, o.r
   if type(o.r) ~= "number" then least, most = math.max(0, o.r.low), math.max(0, o.r.high) end
   return remembering(o, function(s, batch)
-    local noise = s.noise_scale
+    local noise = s[o.by]
     return follow(o, s, batch, math.sqrt(least * noise.low), math.sqrt(most * noise.high))
   end)
 end
 
----@class swale.NormTestRule: swale.BatchBounds
+---@class swale.NormTestRule: swale.NoiseRuleBounds
 ---@field theta? number       largest relative error of a batch's gradient; 0.5
 
 ---The norm test (Byrd, Chin, Nocedal & Wu 2012): the expected squared error of the batch's
 ---gradient, tr(Sigma) / B, must be at most theta^2 |G|^2. Where it surely is not, as
 ---low > theta^2 B, the batch becomes low / theta^2; it never shrinks. The paper has the batch's own
----|g|^2, noise included, in place of |G|^2. Needs the measurement noise_scale.
+---|g|^2, noise included, in place of |G|^2. Needs the measurement `by`.
 ---@param o swale.NormTestRule
 ---@return swale.Rule
 function M.norm_test(o)
-  o = check("rules.norm_test", o, { theta = { "positive", 0.5 } })
+  o = check("rules.norm_test", o, { theta = { "positive", 0.5 }, by = BY })
   return remembering(o, function(s, batch)
-    local wanted = s.noise_scale.low / o.theta ^ 2
+    local wanted = s[o.by].low / o.theta ^ 2
     return wanted > batch and bounded(o, s, wanted, true) or batch
   end)
 end
