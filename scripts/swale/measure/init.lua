@@ -8,6 +8,7 @@ local M = {}
 
 --- The files of this folder that hold such functions, a line each.
 local FILES = {
+  "ball",
   "density",
   "edge",
   "eigenvalues",
@@ -15,6 +16,8 @@ local FILES = {
   "exact",
   "gram",
   "noise",
+  "rescaling",
+  "sharpness",
   "step_cost",
   "trace",
 }

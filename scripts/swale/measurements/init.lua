@@ -11,7 +11,7 @@ local M = {}
 
 --- The files of this folder that hold a row.
 M.NAMES = { "angle", "dead_fraction", "distance", "last_update", "noise_at_weights",
-  "noise_scale", "weight_norm" }
+  "noise_scale", "sharpness", "weight_norm" }
 
 ---@class swale.MeasurementRow
 ---@field options table          of swale.options, besides every, at and sample; read has them as
