@@ -137,6 +137,20 @@ function TestCheck:test_a_plan_after_a_restore()
   contains(result.out, "lr: first 0.2, last 0.1", "lr: first 0.05, last 0.05")
 end
 
+--- A fork is planned from where its original is; until_ makes a plan the most that there is.
+function TestCheck:test_forks_and_fits_that_may_end_early()
+  command.write_script(self.dir .. "/a.lua", [[
+    trainer.lr = sw.schedule.step { value = 0.8, gamma = 0.5, period = 1 }
+    trainer:fit { epochs = 2, until_ = function(s) return s.loss < 0.1 end }
+    local fork = trainer:fork { batch_size = 64 }
+    fork:fit { epochs = 1 }
+    assert(fork:state().step == trainer:state().step + 19 and not fork:stopped())]])
+  local result = self:check("--no-time")
+  lu.assert_equals({ result.code, result.err }, { 0, "" })
+  contains(result.out, "fit: 2 epochs at most: 75 updates", "lr: first 0.2",
+    "fit: 1 epoch: 19 updates with a batch of 64")
+end
+
 function TestCheck:test_what_measurements_cost()
   command.write(self.dir .. "/a.lua", [[
 local sw = require "swale"
