@@ -91,6 +91,16 @@ function TestFork:test_measurements_and_rules_that_read_them()
     end) }
 end
 
+function TestFork:test_all_measurements()
+  continues(function()
+    local all = {}
+    for _, name in ipairs(require("swale.measurements").NAMES) do
+      all[name] = { every = { steps = 4 } }
+    end
+    return { measure = all }
+  end)
+end
+
 -- The zoo's networks, in bits of weights and running statistics.
 function TestFork:test_the_zoo()
   local function data_of(features)

@@ -1,4 +1,5 @@
 -- For the tests of trainers: a trainer on the digits, a run that stores what it is given.
+local core = require "swale.core"
 local sw = require "swale"
 
 local M = {}
@@ -22,8 +23,9 @@ function M.weights_after(changes, length)
   return M.new(changes):fit(length):weights():table()
 end
 
--- A measured value without nan, which is not equal to itself.
+-- A measured value, or what is kept for it, without nan and tensors, which have no equal.
 local function plain(value)
+  if core.type(value) == "tensor" then return value:table() end
   if type(value) == "table" then
     local copy = {}
     for key, one in next, value do copy[key] = plain(one) end
@@ -52,7 +54,7 @@ function M.outcome(trainer)
   local best = trainer.engine.evaluator.best
   found.best = best and { best.epoch, best.metrics.loss, best.weights:table() }
   for name, one in pairs(trainer.engine.measurements:state().values) do
-    found["measured " .. name] = { one.calls, one.kept or 0, plain(one.value) }
+    found["measured " .. name] = { one.calls, plain(one.kept or 0), plain(one.value) }
   end
   return found
 end
