@@ -9,8 +9,9 @@ local STEPS = 8 -- of a turn
 
 local function trainer_of(layer, batch, noise_scale)
   local random = core.random(0, "bench")
-  local data = require("swale.data").from_tensors { classes = 10, train = {
-    x = random:fill_uniform(core.zeros { 4096, 784 }, 0, 1), y = network.labels(random, 4096, 10) } }
+  local x = random:fill_uniform(core.zeros { 4096, 784 }, 0, 1)
+  local data = require("swale.data").from_tensors { classes = 10,
+    train = { x = x, y = network.labels(random, 4096, 10) } }
   return require("swale.trainer").new { model = layer, data = data, lr = 0.01, momentum = 0.9,
     batch_size = batch, record = { steps = 1000000 },
     measure = noise_scale and { noise_scale = { every = { steps = 1 } } } or nil }

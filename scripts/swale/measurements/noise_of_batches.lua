@@ -10,7 +10,6 @@
 local compiled = require "swale.compiled"
 local core = require "swale.core"
 local errors = require "swale.errors"
-local estimate = require "swale.estimate"
 local noise_scale = require "swale.measurements.noise_scale"
 local tree = require "swale.nn.tree"
 
@@ -72,7 +71,7 @@ function M.prepare(m, o)
   return { size = size, units = o.units or UNITS, scale = 1 / (1 / size - 1 / m.epoch_examples),
     target = ("the window's mean tr(Sigma) over its mean |G|^2, by batches of %d, of the training"
       .. " set"):format(size),
-    estimate = estimate.new { first = 0, last = 0, measurements = 0, blocks = 0 },
+    estimate = noise_scale.blank(),
     noise = core.noise { independent = true, window = noise_scale.window_of(m, o) } }
 end
 

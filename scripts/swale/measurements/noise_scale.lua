@@ -73,11 +73,18 @@ function M.check(m, o)
   M.window_of(m, o)
 end
 
+---A pending estimate, with what is known of its window. It is about the loss on the data; weight
+---decay adds to the gradient, not to its noise.
+---@return swale.Estimate
+function M.blank()
+  return estimate.new { first = 0, last = 0, measurements = 0, blocks = 0, objective = "data" }
+end
+
 ---@param m swale.MeasurementFacts
 ---@param o { target: "train"|"population", window: swale.Duration }
 ---@return swale.KeptNoise
 function M.prepare(m, o)
-  return { estimate = estimate.new { first = 0, last = 0, measurements = 0, blocks = 0 },
+  return { estimate = M.blank(),
     target = TARGETS[o.target], scale = 1,
     noise = core.noise { target = o.target, independent = m.order == "independent",
       n = m.epoch_examples, window = M.window_of(m, o) } }
