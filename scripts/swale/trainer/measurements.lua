@@ -102,10 +102,12 @@ end
 local function begin(self, row)
   local begun = (rawget(self.o.state, "step") or 0) > 0
   if row.along and not self:has_along() and begun then
-    errors.misuse "Trainer:measure: ask before the first step: the programs are made for it"
+    errors.misuse("Trainer:measure: ask before the first step: the programs are made for it; or in"
+      .. " a copy: trainer:fork { measure = … }")
   elseif not row.along and not self.o.start then
     if begun then
-      errors.misuse "Trainer:measure: ask before the first step: m.start is the weights before it"
+      errors.misuse("Trainer:measure: ask before the first step: m.start is the weights before it;"
+        .. " or in a copy: trainer:fork { measure = … }")
     end
     self.o.start = self.o.weights:clone()
   end
