@@ -34,6 +34,10 @@ local function noise_of(o) return o.lr / (1 - o.momentum) * (o.examples / o.batc
 ---@return number
 function M.sgd_noise(o)
   o = options.check("scaling.sgd_noise", o, NOISE)
+  if o.batch_size > o.examples then
+    errors.misuse("scaling.sgd_noise: a batch of %g is larger than the training set of %d",
+      o.batch_size, o.examples)
+  end
   check_momentum("scaling.sgd_noise", o.momentum)
   return noise_of(o)
 end

@@ -117,7 +117,7 @@ end
 -- g = 0.1 (1000 / 50 - 1) / 0.1 = 19: with lr 0.2 the batch is 1000 / (1 + 1.9 / 0.2) = 95.2.
 function TestRules:test_constant_noise_by_a_schedule()
   local lr = sw.schedule.piecewise { values = { 0.1, 0.2, 0.05 }, at = { 1, 2 } }
-  local batch = rules.constant_noise { start = 50, lr = lr, momentum = 0.9, least = 1 }
+  local batch = rules.constant_noise { start = 50, lr = lr, momentum = 0.9 }
   local function at(epochs) return batch:at { epochs = epochs, epoch_examples = 1000 } end
   lu.assert_equals({ at(0), at(1), at(2) }, { 50, 95, 25 })
   for _, epochs in ipairs { 0, 1, 2 } do
@@ -126,15 +126,17 @@ function TestRules:test_constant_noise_by_a_schedule()
   end
   local count = sw.schedule.updates(batch, { epochs = 2, epoch_examples = 1000 })
   lu.assert_equals(count.updates, 20 + 11) -- 1000 / 50, then 1000 / 95
-  batch = rules.constant_noise { start = 50, lr = 0.3, noise = 9 } -- 1000 / 31, but at least 50
-  lu.assert_equals(batch:at { epochs = 0, epoch_examples = 1000 }, 50)
+  batch = rules.constant_noise { start = 50, lr = 0.3, noise = 9 } -- 1000 / 31
+  lu.assert_equals(batch:at { epochs = 0, epoch_examples = 1000 }, 32)
+  batch = rules.constant_noise { start = 50, lr = 0.3, noise = 9, least = 40 }
+  lu.assert_equals(batch:at { epochs = 0, epoch_examples = 1000 }, 40)
 end
 
 function TestRules:test_constant_noise_by_the_last_update()
   local function last(lr, momentum)
     return { step = 1, epoch_examples = 1000, lr = lr, momentum = momentum }
   end
-  local rule = rules.constant_noise { start = 50, least = 1 }
+  local rule = rules.constant_noise { start = 50 }
   lu.assert_equals(follows(rule, { last(0.1, 0.9), last(0.2, 0.9), last(0.05, 0.9), last(0.1, 0.8),
     last(0, 0.9) }), { 50, 95, 25, 25, 25 })
 end

@@ -118,6 +118,8 @@ function TestScaling:test_refused()
   refuses("momentum must be below 1, not 1", FROM, { momentum = 1 })
   refuses("lr or batch_size alone", { optimizer = "adam", lr = 1, batch_size = 2 },
     { momentum = 0.5 })
+  lu.assert_error_msg_contains("a batch of 11 is larger than the training set of 10",
+    scaling.sgd_noise, { lr = 1, batch_size = 11, examples = 10 })
   lu.assert_error_msg_contains("needs examples", scaling.sgd_noise, { lr = 1, batch_size = 2 })
 end
 

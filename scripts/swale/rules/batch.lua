@@ -19,12 +19,12 @@ local M = {}
 
 local BY = { choice = { "noise_scale", "noise_at_weights" }, "noise_scale" }
 
---- The options of a rule, with the bounds.
-local function check(where, o, more)
+--- The options of a rule, with the bounds; least is by default start, or as it is given.
+local function check(where, o, more, least)
   local spec = { start = "count", least = "count?", most = "count?" }
   for name, entry in pairs(more) do spec[name] = entry end
   o = options.check(where, o, spec)
-  o.least = o.least or math.min(o.start, o.most or o.start)
+  o.least = o.least or least or math.min(o.start, o.most or o.start)
   if o.start < o.least or o.most and o.start > o.most then
     errors.misuse("%s: start %d is not between least %d and most %s", where, o.start, o.least,
       errors.shown(o.most))
@@ -194,12 +194,13 @@ end
 
 ---Keeps the SGD noise scale g = lr / (1 - momentum) (N / B - 1) of Smith & Le 2018 constant while
 ---rate and momentum change: B = N / (1 + g (1 - momentum) / lr). Valid for batches of up to a tenth
----of the training set, which is the bound by default, and rates far below the edge of stability.
+---of the training set, which is the bound by default (least is 1), and rates far below the edge of
+---stability.
 ---@param o swale.ConstantNoiseRule
 ---@return swale.Rule|swale.Schedule
 function M.constant_noise(o)
   o = check("rules.constant_noise", o, { lr = "number|Schedule|function?",
-    momentum = "nonnegative?", noise = "positive?" })
+    momentum = "nonnegative?", noise = "positive?" }, 1)
   if o.momentum and not o.lr then
     errors.misuse("rules.constant_noise: momentum goes with lr; without it both are those of the"
       .. " last update")
