@@ -10,11 +10,13 @@ local M = {}
 local FILES = {
   "ball",
   "density",
+  "dual_noise",
   "edge",
   "eigenvalues",
   "evidence",
   "exact",
   "gram",
+  "line_search",
   "noise",
   "rescaling",
   "sharpness",

@@ -275,6 +275,27 @@ function Subject:value_and_gradient(w)
   return value, self:select(sum)
 end
 
+---The gradient of the objective over one batch, along the selected weights.
+---@param batch swale.Batch
+---@return swale.Tensor              float64 (selected)
+function Subject:gradient_of(batch)
+  local _, gradient = self.compiled:value_and_gradient(self.weights, batch)
+  local sum = core.zeros({ self.size }, "float64")
+  add_share(sum, 1, gradient)
+  if self.weight_decay ~= 0 then add_share(sum, self.weight_decay, self.weights) end
+  return self:select(sum)
+end
+
+---New weights: those where to measure, plus eps v.
+---@param v swale.Tensor             (selected), float64
+---@param eps number
+---@return swale.Tensor              (size)
+function Subject:stepped(v, eps)
+  local w = self.weights:to "float64"
+  add_share(w, eps, self:expand(v))
+  return w:to(self.dtype)
+end
+
 --- The products of each part, as functions of a full vector. Those that fit into memory together
 --- keep what does not depend on the vector.
 local function products(self, kind, w, memory)
