@@ -9,7 +9,7 @@ local M = {}
 --- A batch of at most this part of the training set, where the rules hold (Smith et al. 2018).
 local LARGEST_PART = 1 / 10
 
----@class swale.NoiseSettings
+---@class swale.SgdNoiseOptions
 ---@field lr number
 ---@field batch_size number
 ---@field examples integer      size of the training set
@@ -30,7 +30,7 @@ local function noise_of(o) return o.lr / (1 - o.momentum) * (o.examples / o.batc
 ---It is derived for batches that are drawn independently at each update; an order that is
 ---reshuffled each epoch has less noise over an epoch. It is not the gradient noise scale
 ---tr(Sigma) / |G|^2, the noise of the gradient that results.
----@param o swale.NoiseSettings
+---@param o swale.SgdNoiseOptions
 ---@return number
 function M.sgd_noise(o)
   o = options.check("scaling.sgd_noise", o, NOISE)
@@ -73,7 +73,7 @@ end
 
 -- ------------------------------------------------------------------ equivalent settings
 
----@class swale.ScalingSettings
+---@class swale.EquivalentOptions
 ---@field optimizer? "sgd"|"adam"   sgd
 ---@field lr number
 ---@field batch_size integer
@@ -83,7 +83,7 @@ end
 ---@field ema? number           decay of an average of weights, per update
 ---@field examples? integer     size of the training set, for the limits
 
----@class swale.ScalingChange    one or two of them
+---@class swale.EquivalentToOptions    one or two of them
 ---@field lr? number
 ---@field batch_size? integer
 ---@field momentum? number       SGD only
@@ -193,8 +193,8 @@ end
 ---far below the gradient noise scale.
 ---An average's decay becomes ema^k (Busbridge et al. 2023), which forgets as fast per example.
 ---`limits` says where a rule does not hold; nothing is cut off.
----@param o swale.ScalingSettings
----@param to swale.ScalingChange
+---@param o swale.EquivalentOptions
+---@param to swale.EquivalentToOptions
 ---@return swale.EquivalentSettings
 function M.equivalent(o, to)
   o = options.check("scaling.equivalent", o, SETTINGS)

@@ -8,12 +8,12 @@ local scaling = require "swale.scaling"
 ---@class swale.BatchRules
 local M = {}
 
----@class swale.BatchBounds
+---@class swale.BatchBoundOptions
 ---@field start integer          the first batch size
 ---@field least? integer         start
 ---@field most? integer          a tenth of the training set
 
----@class swale.NoiseRuleBounds: swale.BatchBounds
+---@class swale.NoiseRuleOptions: swale.BatchBoundOptions
 ---@field by? "noise_scale"|"noise_at_weights"   the measurement that it reads: noise_scale, of a
 ---window of steps, or that of the weights at each mark
 
@@ -60,7 +60,7 @@ end
 
 -- ------------------------------------------------------------------ by the gradient noise scale
 
----@class swale.NoiseScaleRule: swale.NoiseRuleBounds
+---@class swale.NoiseScaleRuleOptions: swale.NoiseRuleOptions
 ---@field ratio? number     the batch grows while the whole interval is above ratio batches; 4
 ---@field factor? number    by which it changes; 2
 ---@field shrink? number    it shrinks while the whole interval is below shrink batches; never
@@ -68,7 +68,7 @@ end
 ---The batch grows by a factor while it is sure that the noise scale is above ratio batches:
 ---low > ratio B; it shrinks while high < shrink B. To keep a batch from going back and forth on one
 ---interval, shrink is at most ratio / factor. Needs the measurement `by`.
----@param o swale.NoiseScaleRule
+---@param o swale.NoiseScaleRuleOptions
 ---@return swale.Rule
 function M.noise_scale(o)
   o = check("rules.noise_scale", o, { ratio = { "positive", 4 }, factor = { "positive", 2 },
@@ -86,7 +86,7 @@ function M.noise_scale(o)
   end)
 end
 
----@class swale.McCandlishRule: swale.NoiseRuleBounds
+---@class swale.McCandlishOptions: swale.NoiseRuleOptions
 ---@field r number|swale.Estimate   what one update costs, in examples: measure.step_cost_ratio
 ---@field hysteresis? number  the batch changes by at least this factor; 1.5
 
@@ -96,7 +96,7 @@ end
 ---B_simple is near B_noise (a Hessian like the identity) and the rate is tuned for the batch size.
 ---Grows on sqrt(r low), shrinks on sqrt(r high), by the ends of r where it is an estimate. Needs
 ---the measurement `by`.
----@param o swale.McCandlishRule
+---@param o swale.McCandlishOptions
 ---@return swale.Rule
 function M.mccandlish(o)
   o = check("rules.mccandlish", o, { r = "positive|Estimate", hysteresis = { "positive", 1.5 },
@@ -109,14 +109,14 @@ function M.mccandlish(o)
   end)
 end
 
----@class swale.NormTestRule: swale.NoiseRuleBounds
+---@class swale.NormTestOptions: swale.NoiseRuleOptions
 ---@field theta? number       largest relative error of a batch's gradient; 0.5
 
 ---The norm test (Byrd, Chin, Nocedal & Wu 2012): the expected squared error of the batch's
 ---gradient, tr(Sigma) / B, must be at most theta^2 |G|^2. Where it surely is not, as
 ---low > theta^2 B, the batch becomes low / theta^2; it never shrinks. The paper has the batch's own
 ---|g|^2, noise included, in place of |G|^2. Needs the measurement `by`.
----@param o swale.NormTestRule
+---@param o swale.NormTestOptions
 ---@return swale.Rule
 function M.norm_test(o)
   o = check("rules.norm_test", o, { theta = { "positive", 0.5 }, by = BY })
@@ -128,7 +128,7 @@ end
 
 -- ------------------------------------------------------------------ by noise and loss
 
----@class swale.CabsRule: swale.BatchBounds
+---@class swale.CabsOptions: swale.BatchBoundOptions
 ---@field smoothing? number   of the loss, the part that stays at each step; 0.95
 ---@field hysteresis? number  the batch changes by at least this factor; 1: at each step
 
@@ -145,7 +145,7 @@ end
 ---the gain per example. Valid for plain SGD whose rate is near 1 / curvature and whose least loss
 ---is near 0. tr(Sigma) is the mean over the window of the noise scale; it is known well when |G|^2
 ---is not, so the rule acts on its value. Needs the measurement noise_scale.
----@param o swale.CabsRule
+---@param o swale.CabsOptions
 ---@return swale.Rule
 function M.cabs(o)
   o = check("rules.cabs", o, { smoothing = { "nonnegative", 0.95 },
@@ -161,7 +161,7 @@ end
 
 -- ------------------------------------------------------------------ by rate and momentum
 
----@class swale.ConstantNoiseRule: swale.BatchBounds
+---@class swale.ConstantNoiseOptions: swale.BatchBoundOptions
 ---@field lr? swale.Hyperparameter   the trainer's, if it is a number or a schedule: then the batch
 ---follows the coming rate, and its updates can be counted; without it the rate of the last update
 ---@field momentum? number           with lr; 0
@@ -196,7 +196,7 @@ end
 ---rate and momentum change: B = N / (1 + g (1 - momentum) / lr). Valid for batches of up to a tenth
 ---of the training set, which is the bound by default (least is 1), and rates far below the edge of
 ---stability.
----@param o swale.ConstantNoiseRule
+---@param o swale.ConstantNoiseOptions
 ---@return swale.Rule|swale.Schedule
 function M.constant_noise(o)
   o = check("rules.constant_noise", o, { lr = "number|Schedule|function?",

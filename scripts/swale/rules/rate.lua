@@ -7,7 +7,7 @@ local scaling = require "swale.scaling"
 ---@class swale.RateRules
 local M = {}
 
----@class swale.AdaScaleRule
+---@class swale.AdaScaleOptions
 ---@field lr number|swale.Schedule   of the reference batch
 ---@field reference integer          the batch size that lr is for
 
@@ -18,7 +18,7 @@ local ADASCALE = { lr = "number|Schedule|function", reference = "count" }
 ---by gain reference updates, which one such update is worth. The gain is taken at the lower end of
 ---the noise scale, and is 1 while nothing is known: the rate is never raised beyond what is sure.
 ---It follows the batch size of the last update. Valid for plain SGD. Needs noise_scale.
----@param o swale.AdaScaleRule
+---@param o swale.AdaScaleOptions
 ---@return swale.Schedule
 function M.adascale(o)
   o = options.check("rules.adascale", o, ADASCALE)
