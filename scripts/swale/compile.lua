@@ -217,6 +217,25 @@ function M.graph(layer, loss, example, mode, fold)
   return self
 end
 
+---Losses and hits of several outputs of the same examples, for evaluation.
+---@param layer swale.Layer            for messages
+---@param loss swale.LossFunction
+---@param example swale.Example
+---@param outputs_of fun(graph: swale.Graph, x: swale.Node): swale.Node[]
+---@return swale.CompiledGraph[]   with output, loss, each, hit; of one graph
+function M.outputs(layer, loss, example, outputs_of)
+  local graph, list = core.graph(), {}
+  local x, y = entry.input(graph, example), target_input(graph, example)
+  for i, output in ipairs(outputs_of(graph, x)) do
+    local self = setmetatable({ graph = graph, layer = layer, mode = "eval", x = x, y = y,
+      output = output, loss_facts = loss_facts.of(loss) }, Graph)
+    add_loss(self, loss, example)
+    take_hits(self, example, self.loss_facts)
+    list[i] = self
+  end
+  return list
+end
+
 --- A program of the given outputs, the gradients, each at its offset in the vector, and the new
 --- values of buffers at theirs.
 local function with_gradients(self, outputs, dtype, state)
@@ -328,6 +347,14 @@ end
 ---@return swale.Program program
 ---@return string[] names       of its outputs: "loss" "weight" "hit" "counted"
 function Graph:evaluation(dtype)
+  local outputs, names = self:sums()
+  return core.program(self.graph, outputs, { dtype = dtype }), names
+end
+
+---The outputs of an evaluation, of which sums are taken.
+---@return swale.Node[] outputs
+---@return string[] names       "loss" "weight" "hit" "counted"
+function Graph:sums()
   local outputs, names = {}, {}
   local function add(name, node)
     if node then names[#names + 1], outputs[#outputs + 1] = name, node end
@@ -336,7 +363,7 @@ function Graph:evaluation(dtype)
   add("weight", self.ratio and self.ratio.weight)
   add("hit", self.hit)
   add("counted", self.counted)
-  return core.program(self.graph, outputs, { dtype = dtype }), names
+  return outputs, names
 end
 
 return M

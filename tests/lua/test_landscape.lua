@@ -295,6 +295,19 @@ end
 
 -- ------------------------------------------------------------------ networks
 
+--- How often f calls a function of a table.
+local function counted_calls(t, name, f)
+  local original, n = t[name], 0
+  t[name] = function(...)
+    n = n + 1
+    return original(...)
+  end
+  local ok, problem = pcall(f)
+  t[name] = original
+  if not ok then error(problem, 0) end
+  return n
+end
+
 local function tanh(v) return 1 - 2 / (math.exp(2 * v) + 1) end
 
 --- Loss of a network 2-2-1 with tanh, by hand; w: rows of the first weight, bias, second, bias.
@@ -402,6 +415,27 @@ function TestLandscapeNetworks:test_threads_change_no_bit()
   lu.assert_equals(found[1], found[2])
 end
 
+-- Networks that begin with a convolution are computed for several weights at once.
+function TestLandscapeNetworks:test_several_weights_at_once_have_the_bits_of_each()
+  local data = sw.data.load "digits"
+  local small = data.shape
+  local trainer = sw.Trainer { data = data, lr = 0.1, eval_batch = 100, model = nn.Sequential {
+    nn.Conv2d(small[3], 3, 3, { padding = 1 }), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.5),
+    nn.Conv2d(3, 5, 3), nn.ReLU(), nn.Flatten(), nn.Linear(20, 10) } }
+  trainer:fit { steps = 3 }
+  local other = nn.Sequential { trainer.model.layer }:build { seed = 9 }:weights()
+  local calls = counted_calls(metrics, "evaluate", function()
+    self.line = land.line(trainer, other, { on = trainer, points = 11 })
+  end)
+  lu.assert_equals(calls, 0)
+  for i, alpha in ipairs(self.line.alpha) do
+    local w = vector(trainer:weights():table()) * (1 - alpha) + vector(other:table()) * alpha
+    local found = trainer:evaluate(w:to "float32", { on = "test" })
+    lu.assert_equals({ self.line.rows[i].test_loss, self.line.rows[i].test_accuracy },
+      { found.loss, found.accuracy }, i)
+  end
+end
+
 -- ------------------------------------------------------------------ files
 
 TestLandscapeFiles = {}
@@ -414,15 +448,8 @@ function TestLandscapeFiles:tearDown() folders.remove(self.dir) end
 
 --- The number of evaluations of f, two splits a point.
 local function counted(f)
-  local evaluate, n = metrics.evaluate, 0
-  metrics.evaluate = function(...)
-    n = n + 1
-    return evaluate(...)
-  end
-  local ok, result = pcall(f)
-  metrics.evaluate = evaluate
-  if not ok then error(result, 0) end
-  return n / 2, result
+  local result
+  return counted_calls(metrics, "evaluate", function() result = f() end) / 2, result
 end
 
 function TestLandscapeFiles:line(file, to)

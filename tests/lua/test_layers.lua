@@ -246,6 +246,45 @@ function TestLayers:test_normalises_is_what_the_numbers_say()
   end)
 end
 
+--- Other values in the first channel change no other channel.
+function TestLayers:test_keeps_channels_is_what_the_numbers_say()
+  each(function(layer, x)
+    if not layer:keeps_channels() then return end
+    local axis = x:ndim()
+    local other, n = x:clone(), x:shape()[axis]
+    other:narrow(axis, 1, 1):fill(0.125)
+    local y, z = eager(layer, x), eager(layer, other)
+    lu.assert_equals({ #layer:parameters(), y:shape()[y:ndim()] }, { 0, n })
+    lu.assert_true(same(y:narrow(y:ndim(), 2, n - 1):contiguous(),
+      z:narrow(y:ndim(), 2, n - 1):contiguous()), "keeps_channels: other channels change")
+  end)
+end
+
+--- The sample of Conv2d has groups, which are not widened.
+function TestLayers:test_widened_computes_the_outputs_of_each()
+  local function check(layer, x)
+    local wide, p = layer:widened(2), bound(layer)
+    if not wide then return end
+    local double, y = {}, layer:call(x, p)
+    for name, t in pairs(p) do
+      local shape = t:shape()
+      shape[1] = 2 * shape[1]
+      double[name] = core.zeros(shape)
+      double[name]:narrow(1, 1, #t):copy(t)
+      double[name]:narrow(1, #t + 1, #t):copy(t * 2)
+    end
+    local z, axis = wide:call(x, double), y:ndim()
+    local n = y:shape()[axis]
+    lu.assert_true(same(z:narrow(axis, 1, n):contiguous(), y), "widened: first outputs")
+    lu.assert_true(same(z:narrow(axis, n + 1, n):contiguous(), y * 2), "widened: second outputs")
+  end
+  each(check)
+  local conv = nn.Conv2d(2, 3, { 2, 3 }, { padding = 1 })
+  local x = core.zeros { 4, 5, 6, 2 }
+  lu.assert_not_nil(conv:widened(2))
+  check(conv, filled(x, "x"))
+end
+
 --- A layer with others inside is a chain if calling one after another computes the same.
 function TestLayers:test_chain_is_what_the_numbers_say()
   each(function(layer, x)

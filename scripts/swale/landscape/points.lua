@@ -91,11 +91,19 @@ end
 
 --- first: the row of the first point, if it is known.
 local function evaluate(scene, job, rows, first, lines)
-  for i, point in ipairs(job.list) do
-    if not rows[i] then
-      rows[i] = i == 1 and first or scene:at(job.weights(point))
-      if lines then errors.check(lines:write(encode_row(i, rows[i]))) end
-    end
+  local left = {}
+  for i = 1, #job.list do if not rows[i] and (i > 1 or not first) then left[#left + 1] = i end end
+  local function keep(i, row)
+    rows[i] = row
+    if lines then errors.check(lines:write(encode_row(i, row))) end
+  end
+  if first and not rows[1] then keep(1, first) end
+  local group = scene:group(#left)
+  for from = 1, #left, group do
+    local part = table.move(left, from, math.min(from + group - 1, #left), 1, {})
+    local weights = {}
+    for k, i in ipairs(part) do weights[k] = job.weights(job.list[i]) end
+    for k, row in ipairs(scene:several(weights)) do keep(part[k], row) end
   end
   return rows
 end

@@ -8,6 +8,7 @@ local metrics = require "swale.trainer.metrics"
 local reestimate = require "swale.reestimate"
 local setup = require "swale.trainer.setup"
 local vectors = require "swale.landscape.vectors"
+local wide = require "swale.landscape.wide"
 
 local M = {}
 
@@ -20,7 +21,8 @@ local M = {}
 ---@field batch_norm? "pooled"|"layerwise"|"running"|"train"   statistics at each point:
 ---re-estimated on train (as trainer:evaluate does for averages); `buffers`; those of each batch
 ---@field buffers? swale.Tensor       of "running": the statistics; the model's
----@field batch_size? integer         examples computed at a time; 1000
+---@field batch_size? integer         examples computed at a time; 1000. Of networks that begin with
+---a convolution and have no batch norm, 100 at most
 ---@field dtype? "float32"|"float64"  the network computes in it
 ---@field file? string                finished points are kept there; a killed run goes on from it
 
@@ -45,6 +47,8 @@ end
 ---@field dtype swale.dtype
 local Scene = {}
 Scene.__index = Scene
+
+local WIDE_BATCH <const> = 100 -- examples at a time, of several points each
 
 -- ------------------------------------------------------------------ what is given
 
@@ -126,6 +130,8 @@ function M.of(where, o, given)
     self.columns[#self.columns + 1] = one.name .. "_loss"
   end
   self.graph = graph_of(self, o, trainer)
+  self.is_wide = wide.fits(self)
+  self.batch = self.is_wide and math.min(self.batch_size, WIDE_BATCH) or self.batch_size
   if self.graph.hit then
     for _, one in ipairs(self.splits) do
       self.columns[#self.columns + 1] = one.name .. "_accuracy"
@@ -155,11 +161,38 @@ function Scene:at(w, only)
   for _, one in ipairs(self.splits) do
     if not only or one.name == only then
       local found = metrics.evaluate(self.graph, weights, buffers, one.split.source,
-        self.batch_size, one.name)
+        self.batch, one.name)
       row[one.name .. "_loss"], row[one.name .. "_accuracy"] = found.loss, found.accuracy
     end
   end
   return row
+end
+
+---How many points are computed at once.
+---@param n integer     that are to be computed
+---@return integer
+function Scene:group(n)
+  return self.is_wide and math.ceil(n / math.ceil(n / wide.MOST)) or 1
+end
+
+---Loss and accuracy at several points, as at(w) gives them.
+---@param list swale.Tensor[]       as many as group says
+---@return table<string, number>[]
+function Scene:several(list)
+  if #list == 1 then return { self:at(list[1]) } end
+  local rows, weights = {}, {}
+  if not self.wide or self.wide.count < #list then self.wide = wide.of(self, #list) end
+  for i, w in ipairs(list) do
+    check_length(self.where, "a point", w:numel(), self.model, self.model:weights():numel())
+    rows[i], weights[i] = {}, w:to(self.dtype)
+  end
+  for _, one in ipairs(self.splits) do
+    local found = self.wide:evaluate(weights, one.split.source, self.batch)
+    for i, row in ipairs(rows) do
+      row[one.name .. "_loss"], row[one.name .. "_accuracy"] = found[i].loss, found[i].accuracy
+    end
+  end
+  return rows
 end
 
 ---The name of the split that a script means, or the first one.

@@ -34,6 +34,14 @@ function Conv2d:parameters()
     kh * kw * self.outputs)
 end
 
+function Conv2d:widened(n)
+  if self.groups > 1 then return nil end
+  local wide = {}
+  for name, value in pairs(self) do wide[name] = value end
+  wide.outputs = n * self.outputs
+  return setmetatable(wide, getmetatable(self))
+end
+
 function Conv2d:takes() return "images" end
 function Conv2d:couples() return nil end
 

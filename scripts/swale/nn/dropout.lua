@@ -12,6 +12,7 @@ local M = {}
 local Dropout = layer.kind "Dropout"
 
 function Dropout:has_modes() return self.p > 0 end
+function Dropout:keeps_channels() return true end
 function Dropout.sample() return M.Dropout(0.5), layer.example { 4, 6 } end
 function Dropout:declared() return ("p = %g"):format(self.p) end
 

@@ -11,6 +11,7 @@ local M = {}
 local function constructor(kind, f)
   local class = layer.kind(kind)
   function class:forward(x) return f(x) end
+  function class:keeps_channels() return true end
   local function make(o)
     o = options.check("nn." .. kind, o, { name = "string?" })
     layer.check_name("nn." .. kind, o.name)
@@ -59,6 +60,7 @@ function M.Softplus(o) return softplus(o) end
 
 local leaky = layer.kind "LeakyReLU"
 function leaky:forward(x) return ops.leaky_relu(x, self.slope) end
+function leaky:keeps_channels() return true end
 function leaky.sample() return M.LeakyReLU { slope = 0.1 }, layer.example { 4, 6 } end
 
 ---x where it is positive, slope x elsewhere
@@ -73,6 +75,7 @@ end
 local flatten, Flatten = constructor("Flatten", ops.flatten)
 
 function Flatten:takes() return "any" end
+function Flatten:keeps_channels() return false end
 function Flatten:output(shape) return { segments.elements(shape) } end
 
 function Flatten:pytorch(shape, order)

@@ -106,6 +106,17 @@ function Layer:normalises() return false end
 ---@return boolean
 function Layer:multiplies_rows() return false end
 
+---Whether in evaluation each channel of the output, along the last axis, is a function of that
+---channel of the input alone, the same for all channels, without parameters.
+---@return boolean
+function Layer:keeps_channels() return false end
+
+---The same layer with n times the outputs, whose parameters are those of n such layers, one after
+---another along their first axis; nil if there is none.
+---@param _n integer
+---@return swale.Layer|nil
+function Layer:widened(_n) return nil end
+
 ---The number of channels, if it computes scale x + shift for each in evaluation; else nil. Such a
 ---layer defines affine_map.
 ---@return integer|nil

@@ -11,6 +11,7 @@ local function constructor(kind, what, least, forward, size)
   local class = layer.kind(kind)
   local where = "nn." .. kind
   function class:takes() return "images" end
+  function class:keeps_channels() return true end
   function class:declared() return what .. " " .. windows.text(self.pair) end
   function class:forward(x)
     windows.image(x)

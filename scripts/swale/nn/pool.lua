@@ -21,6 +21,7 @@ local M = {}
 local function pool(kind, op)
   local class = layer.kind(kind)
   function class:takes() return "images" end
+  function class:keeps_channels() return true end
   function class:output(shape)
     local height, width = windows.sizes(shape, self.kernel, self.window)
     return { height, width, shape[3] }
