@@ -73,7 +73,7 @@ end
 
 -- ------------------------------------------------------------------ equivalent settings
 
----@class swale.EquivalentOptions
+---@class swale.ScalingOptions
 ---@field optimizer? "sgd"|"adam"   sgd
 ---@field lr number
 ---@field batch_size integer
@@ -83,12 +83,12 @@ end
 ---@field ema? number           decay of an average of weights, per update
 ---@field examples? integer     size of the training set, for the limits
 
----@class swale.EquivalentToOptions    one or two of them
+---@class swale.ScalingToOptions    one or two of them
 ---@field lr? number
 ---@field batch_size? integer
 ---@field momentum? number       SGD only
 
----@class swale.EquivalentSettings
+---@class swale.ScaledSettings
 ---@field lr number
 ---@field batch_size integer    rounded
 ---@field momentum number
@@ -193,9 +193,9 @@ end
 ---far below the gradient noise scale.
 ---An average's decay becomes ema^k (Busbridge et al. 2023), which forgets as fast per example.
 ---`limits` says where a rule does not hold; nothing is cut off.
----@param o swale.EquivalentOptions
----@param to swale.EquivalentToOptions
----@return swale.EquivalentSettings
+---@param o swale.ScalingOptions
+---@param to swale.ScalingToOptions
+---@return swale.ScaledSettings
 function M.equivalent(o, to)
   o = options.check("scaling.equivalent", o, SETTINGS)
   to = options.check("scaling.equivalent: to", to, CHANGE)
