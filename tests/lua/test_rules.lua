@@ -192,6 +192,26 @@ function TestRules:test_mccandlish_in_a_training()
   lu.assert_true(batch >= 0.6 * math.sqrt(900 * R), "far below the batch wanted: " .. batch)
 end
 
+-- Both are functions of the progress: a plan is what is made.
+function TestRules:test_seesaw_and_constant_noise_in_a_training()
+  local problem = sw.data.noisy_quadratic { dimensions = 3, n = 400 }
+  local cosine = sw.schedule.cosine { from = 0.1, to = 0.001, period = 4 }
+  local saw = sw.schedule.seesaw { lr = cosine, batch = 4 }
+  local steady = { lr = cosine, batch = rules.constant_noise { start = 20, lr = cosine } }
+  for _, pair in ipairs { saw, steady } do
+    local trainer = sw.Trainer { data = problem.data, model = problem:model(1), loss = problem.loss,
+      lr = pair.lr, batch_size = pair.batch }
+    local plan, counted, sizes = trainer:plan { epochs = 4 }, sw.schedule.updates(pair.batch,
+      { epochs = 4, epoch_examples = 400 }), {}
+    trainer:on("batch_size", function(s) sizes[#sizes + 1] = s.batch_size end)
+    trainer:fit { epochs = 4 }
+    lu.assert_equals({ plan.updates, counted.updates }, { trainer:state().step,
+      trainer:state().step })
+    lu.assert_true(#sizes > 2)
+    if pair == saw then lu.assert_equals(sizes, { 8, 16, 32 }) end -- a tenth of 400 is 40
+  end
+end
+
 -- By the noise scale of the weights at each mark, which is exact on the whole set.
 function TestRules:test_mccandlish_by_the_noise_at_the_weights()
   local trainer, problem = frozen(rules.mccandlish { start = 8, r = 900, by = "noise_at_weights" },
