@@ -499,6 +499,16 @@ function TestLandscapeFiles:test_points_of_something_else_are_refused()
   lu.assert_error_msg_contains("has points of something else", self.line, self, file)
 end
 
+function TestLandscapeFiles:test_a_file_has_one_writer()
+  local file = self.dir .. "/line.jsonl"
+  self:line(file)
+  local text, lock = folders.read(file), core.hold(file)
+  lu.assert_error_msg_contains("another process may be writing it", self.line, self, file)
+  lock:release()
+  lu.assert_equals(folders.read(file), text)
+  self:line(file)
+end
+
 function TestLandscapeFiles:test_infinite_and_nan_losses_are_kept()
   local file, huge = self.dir .. "/line.jsonl", { 1e200, 1e200, -1e200 }
   for _ = 1, 2 do
@@ -583,6 +593,11 @@ function TestLandscapeMisuse:test_messages()
   refused("a must be weights: a flat tensor, a model", land.line, "last", b, options(q))
   refused("a point has 2 elements", land.line, vector { 1, 2 }, vector { 3, 4 }, options(q))
   refused('did you mean "batch_norm"', land.line, a, b, options(q, { batchnorm = "pooled" }))
+  local function root(output, target) return (output - target):square():mean():sqrt() end
+  refused("evaluation of train, 10 examples 4 at a time: the loss is not a mean over examples",
+    land.line, a, b, options(q, { loss = root, batch_size = 4 }))
+  refused("batch_size = 10 takes all of them at once", land.line, a, b,
+    options(q, { loss = root, batch_size = 4 }))
   local function plane(c)
     local o = options(q)
     o[1], o[2], o[3] = a, b, c

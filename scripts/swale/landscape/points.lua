@@ -71,6 +71,14 @@ local function read(path, key, n)
   return rows, #whole
 end
 
+--- Holds the file, so that two processes do not write it together.
+local function hold(path)
+  local lock, message = core.hold(path)
+  if lock then return lock end
+  errors.environment(("landscape: %s cannot be held, another process may be writing it: %s"):format(
+    path, message), "EIO")
+end
+
 --- Opens the file behind its complete lines.
 local function open(path, key, bytes)
   local lines = errors.check(files.open(path))
@@ -117,10 +125,16 @@ function M.run(scene, job, file)
   if not file then return evaluate(scene, job, {}) end
   local first = scene:at(job.weights(job.list[1]))
   local key = key_of(scene, job, first)
-  local rows, bytes = read(file, key, #job.list)
-  local lines = open(file, key, bytes)
-  local ok, problem = pcall(evaluate, scene, job, rows, first, lines)
-  lines:close()
+  local lock = hold(file)
+  local rows, lines
+  local ok, problem = pcall(function()
+    local bytes
+    rows, bytes = read(file, key, #job.list)
+    lines = open(file, key, bytes)
+    evaluate(scene, job, rows, first, lines)
+  end)
+  if lines then lines:close() end
+  lock:release()
   if not ok then error(problem, 0) end
   return rows
 end

@@ -1,5 +1,6 @@
 --- Where landscapes are evaluated: a network, a loss, splits of data, and one rule for the running
 --- statistics of batch norms, which holds at every point.
+local additive = require "swale.trainer.additive"
 local compile = require "swale.compile"
 local core = require "swale.core"
 local errors = require "swale.errors"
@@ -98,6 +99,17 @@ local function graph_of(self, o, trainer)
   return compile.graph(self.model.layer, loss, self.example, mode, mode == "eval")
 end
 
+--- Raises where parts of a split do not give its loss.
+local function check_losses(self)
+  local graph, first = self.graph, self.splits[1].split.source
+  if not graph.each and not graph.ratio and graph.output:dependence() ~= "mixed" then
+    graph.uneven = graph.uneven or additive.check(graph, self.model, first)
+  end
+  for _, one in ipairs(self.splits) do
+    metrics.check_batches(graph, one.split.source, self.batch, one.name, self.where, "batch_size")
+  end
+end
+
 local function check_length(where, what, got, model, wanted)
   if got ~= wanted then
     errors.misuse("%s: %s has %d elements, %s has %d", where, what, got, tostring(model.layer),
@@ -132,6 +144,7 @@ function M.of(where, o, given)
   self.graph = graph_of(self, o, trainer)
   self.is_wide = wide.fits(self)
   self.batch = self.is_wide and math.min(self.batch_size, WIDE_BATCH) or self.batch_size
+  check_losses(self)
   if self.graph.hit then
     for _, one in ipairs(self.splits) do
       self.columns[#self.columns + 1] = one.name .. "_accuracy"

@@ -73,10 +73,13 @@ end
 ---@param data swale.Split|swale.Source|nil
 ---@param batch integer
 ---@param on string
-function M.check_batches(graph, data, batch, on)
+---@param asks? string      who evaluates; Trainer
+---@param option? string    its option for the batch size; eval_batch
+function M.check_batches(graph, data, batch, on, asks, option)
   if not data or #data <= batch then return end
-  local where = ("Trainer: evaluation of %s, %d examples %d at a time"):format(on, #data, batch)
-  local instead = ("eval_batch = %d takes all of them at once"):format(#data)
+  local where = ("%s: evaluation of %s, %d examples %d at a time"):format(asks or "Trainer", on,
+    #data, batch)
+  local instead = ("%s = %d takes all of them at once"):format(option or "eval_batch", #data)
   if graph.uneven then additive.refuse(graph.uneven, where, instead) end
   if loss_couples(graph) then
     errors.misuse("%s: the loss of an example depends on the others of its batch, which would be"
