@@ -1,6 +1,8 @@
 --- The noise of layers, against gradients of one example at a time.
 local binomial = require "binomial"
+local folders = require "swale.folders"
 local lu = require "luaunit"
+local process = require "swale.process"
 local sw = require "swale"
 
 TestNoiseLayers = {}
@@ -28,16 +30,14 @@ function TestNoiseLayers:test_layers_are_what_over_measures()
       return sw.measure.noise(model, split, more)
     end
     local noise = measured { layers = true }
-    local paths = {}
-    for path, part in pairs(noise.layers) do
+    lu.assert_equals(noise.paths, { "0", "1", "3.0", "3.1", "4" })
+    for _, path in ipairs(noise.paths) do
+      local part = noise.layers[path]
       local alone = measured { over = "^" .. path:gsub("%.", "%%.") .. "%.[^.]*$" }
       near(part.signal.value, alone.signal.value, 1e-4)
       near(part.noise.value, alone.noise.value, 1e-5)
       near(part.b_simple.low, alone.b_simple.low, 1e-3)
-      paths[#paths + 1] = path
     end
-    table.sort(paths)
-    lu.assert_equals(paths, { "0", "1", "3.0", "3.1", "4" })
     local norms = measured { over = is_norm }
     near(noise.normalisation.noise.value, norms.noise.value, 1e-5)
     near(noise.normalisation.signal.value, norms.signal.value, 1e-4)
@@ -77,4 +77,26 @@ function TestNoiseLayers:test_a_network_without_norms_has_no_ratio()
   lu.assert_nil(noise.ratio)
   lu.assert_nil(noise.normalisation)
   near(noise.layers[""].signal.value, noise.signal.value, 1e-6)
+end
+
+-- ------------------------------------------------------------------ pictures
+
+function TestNoiseLayers:test_pictures()
+  if not process.find "gnuplot" then lu.skip "there is no gnuplot" end
+  local model, split = network()
+  local dir = require("temporary").folder()
+  local noise = sw.measure.noise(model, split, { layers = true, hessian = true })
+  local files = { noise:plot(dir .. "/noise.svg"), sw.measure.gram(model, split):plot(dir
+    .. "/gram.svg") }
+  for i, labels in ipairs { { "best learning rate", "decrease of the loss", "3.0" },
+    { "eigenvalue", "120 examples" } } do
+    local file = assert(io.open(files[i]))
+    local svg = file:read "a"
+    file:close()
+    for _, label in ipairs(labels) do lu.assert_str_contains(svg, label) end
+  end
+  folders.remove(dir)
+  lu.assert_error_msg_contains("needs hessian = true or layers = true", function()
+    sw.measure.noise(model, split):plot "x.svg"
+  end)
 end

@@ -48,6 +48,21 @@ function Gram:spectrum()
   return out
 end
 
+---Draws the spectrum, largest first, on logarithmic axes.
+---@param file string             .svg, .png or .pdf
+---@return string file
+function Gram:plot(file)
+  options.value("gram:plot", "file", file, "string")
+  local x, y, spectrum = {}, {}, self:spectrum()
+  local least = 1e-12 * spectrum:get(1)
+  for i = 1, #spectrum do
+    if spectrum:get(i) > least then x[#x + 1], y[#y + 1] = i, spectrum:get(i) end
+  end
+  return require("swale.plot.figure").plot { x = x, y = y, x_log = true, y_log = true, file = file,
+    x_label = "rank", y_label = "eigenvalue",
+    title = ("covariance of the gradients of %d examples"):format(self.n) }
+end
+
 ---@class swale.Memorised
 ---@field examples integer
 ---@field fitted number           the fraction whose predicted class is their label, changed or not

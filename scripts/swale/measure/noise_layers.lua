@@ -70,17 +70,17 @@ end
 ---@param read swale.NoiseUnits
 ---@param drawn swale.Drawn
 function M.add(noise, subject, read, drawn)
-  local groups, kinds, norms = {}, normalising(subject.model.layer), {}
+  local groups, kinds, norms, paths = {}, normalising(subject.model.layer), {}, {}
   for _, p in ipairs(read.places) do
     local path = layer_of(subject.model.segments[p.parameter].path)
-    groups[path] = groups[path] or {}
+    if not groups[path] then paths[#paths + 1], groups[path] = path, {} end
     table.insert(groups[path], p)
     if kinds[path] then norms[#norms + 1] = p end
   end
   local function of(places)
     return statistics.estimates(blocks_of(read, places), drawn, noise.text)
   end
-  noise.layers = {}
+  noise.layers, noise.paths = {}, paths
   for path, places in pairs(groups) do noise.layers[path] = result.new(of(places)) end
   if #norms == 0 then return end
   local part = of(norms)

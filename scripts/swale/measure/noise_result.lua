@@ -19,10 +19,11 @@ local M = {}
 ---@field curvature swale.Estimate|nil        G'HG; may be negative
 ---@field noise_curvature swale.Estimate|nil  tr(H Sigma), of an example; may be negative
 ---@field layers table<string, swale.Noise>|nil   by the layer's path
+---@field paths string[]|nil          of the layers, in the network's order
 ---@field normalisation swale.Noise|nil   of the weights of normalisation layers alone
 ---@field ratio swale.Estimate|nil    its B_simple over that of all weights
 local Noise = class.new("noise", { fields = { "b_simple", "signal", "noise", "covariance",
-  "examples", "by", "b_noise", "eps_max", "curvature", "noise_curvature", "layers",
+  "examples", "by", "b_noise", "eps_max", "curvature", "noise_curvature", "layers", "paths",
   "normalisation", "ratio" } })
 
 local LINES = { { "b_simple", "B_simple" }, { "signal", "|G|^2" }, { "noise", "tr(Sigma)" },
@@ -160,6 +161,51 @@ function Noise:batch(r)
   return estimate.new { status = b.status, value = math.sqrt(r * b.value),
     low = math.sqrt(r * b.low), high = math.sqrt(r * b.high), target = b.target,
     reason = b.reason }
+end
+
+-- ------------------------------------------------------------------ pictures
+
+local SIZES <const> = 25
+
+--- Batch sizes around those where noise begins to matter, at equal ratios.
+local function sizes_of(self)
+  local middle = self.b_noise.value
+  if not (middle > 1 and middle < 1e9) then middle = self.b_simple.value end
+  if not (middle > 1 and middle < 1e9) then middle = 64 end
+  local list, last = {}, math.max(math.log(100 * middle), 1)
+  for i = 1, SIZES do list[i] = math.exp(last * (i - 1) / (SIZES - 1)) end
+  return list
+end
+
+local function by_size(self, method, label)
+  local x, y = sizes_of(self), {}
+  for i, batch in ipairs(x) do y[i] = self[method](self, batch) end
+  return { { x = x, y = y }, x_log = true, y_log = true, x_label = "batch size", y_label = label }
+end
+
+local function by_layer(self)
+  local y, x = {}, {}
+  for i, path in ipairs(self.paths) do x[i], y[i] = i, self.layers[path].b_simple end
+  return { { x = x, y = y, as = "points", texts = self.paths }, y_log = true,
+    x_label = "layer", y_label = "noise scale", x_range = { 0.5, #x + 1 } }
+end
+
+---Draws, with hessian, the best learning rate and its progress over the batch size; with layers,
+---the noise scale of each layer. Intervals are bands and bars.
+---@param file string                 .svg, .png or .pdf
+---@return string file
+function Noise:plot(file)
+  options.value("noise:plot", "file", file, "string")
+  local panels = {}
+  if self.second then
+    panels[1] = by_size(self, "eps_opt", "best learning rate")
+    panels[2] = by_size(self, "progress", "decrease of the loss")
+  end
+  if self.layers then panels[#panels + 1] = by_layer(self) end
+  if #panels == 0 then
+    errors.misuse "noise:plot: needs hessian = true or layers = true in sw.measure.noise"
+  end
+  return require("swale.plot.figure").plot { file = file, panels = panels, columns = 1 }
 end
 
 ---@param fields table   text: the target; second: a swale.NoiseCurvature; needs: why there is none
