@@ -424,10 +424,13 @@ function TestLandscapeNetworks:test_several_weights_at_once_have_the_bits_of_eac
     nn.Conv2d(3, 5, 3), nn.ReLU(), nn.Flatten(), nn.Linear(20, 10) } }
   trainer:fit { steps = 3 }
   local other = nn.Sequential { trainer.model.layer }:build { seed = 9 }:weights()
-  local calls = counted_calls(metrics, "evaluate", function()
-    self.line = land.line(trainer, other, { on = trainer, points = 11 })
+  local function line(file)
+    return land.line(trainer, other, { on = trainer, points = 11, file = file })
+  end
+  lu.assert_equals(counted_calls(metrics, "evaluate", function() self.line = line() end), 0)
+  temporary.with_folder(function(folder)
+    for _ = 1, 2 do lu.assert_equals(line(folder .. "/line.jsonl").rows, self.line.rows) end
   end)
-  lu.assert_equals(calls, 0)
   for i, alpha in ipairs(self.line.alpha) do
     local w = vector(trainer:weights():table()) * (1 - alpha) + vector(other:table()) * alpha
     local found = trainer:evaluate(w:to "float32", { on = "test" })

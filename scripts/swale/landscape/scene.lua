@@ -185,7 +185,7 @@ end
 ---@param n integer     that are to be computed
 ---@return integer
 function Scene:group(n)
-  return self.is_wide and math.ceil(n / math.ceil(n / wide.MOST)) or 1
+  return self.is_wide and n > 0 and math.ceil(n / math.ceil(n / wide.MOST)) or 1
 end
 
 ---Loss and accuracy at several points, as at(w) gives them.
