@@ -64,12 +64,18 @@ local function train(layer, data, prepare)
     ema:weights():table(), math.random() }, run, asked
 end
 
+-- Options that make measurements cheap; those that have one are made once.
+local CHEAP <const> = { probes = 6, draws = 2, tolerance = 0.5 }
+
 -- Every built-in measurement that this network does not refuse.
 local function ask_all(trainer, model)
   local asked = 0
   for _, name in ipairs(measure.NAMES) do
     local o = { every = { steps = 2 } }
     if not measure.row(name).along then o.sample = 5 end
+    for key, value in pairs(CHEAP) do
+      if measure.row(name).options[key] then o[key], o.every = value, { steps = 3 } end
+    end
     if pcall(trainer.measure, trainer, name, o) then asked = asked + 1 end
   end
   trainer:measure("vandal", vandal { trainer = trainer, weights = model:weights(),
