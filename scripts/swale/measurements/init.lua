@@ -10,13 +10,8 @@ local values = require "swale.measurements.values"
 local M = {}
 
 --- The files of this folder that hold a row.
-<<<<<<< HEAD
-M.NAMES = { "angle", "dead_fraction", "distance", "last_update", "noise_at_weights",
-  "noise_scale", "sharpness", "weight_norm" }
-=======
 M.NAMES = { "angle", "dead_fraction", "distance", "edge", "hessian_trace", "largest_eigenvalue",
-  "last_update", "noise_at_weights", "noise_scale", "weight_norm" }
->>>>>>> be494df (measurements: add curvature and the edge of stability)
+  "last_update", "noise_at_weights", "noise_scale", "sharpness", "weight_norm" }
 
 ---@class swale.MeasurementRow
 ---@field options table          of swale.options, besides every, at and sample; read has them as
