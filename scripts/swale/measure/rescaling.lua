@@ -13,7 +13,7 @@ local WHERE <const> = "measure.rescaling"
 local SAME <const> = 1e-4 -- the loss of an equal function may differ by this, relative to 1 + loss
 
 ---@class swale.RescalingOptions: swale.SharpnessOptions
----@field factor? number       of a layer's weights and biases; 4. The next one's weights are divided
+---@field factor? number       of a layer; 4. The weights of the next one are divided by it
 ---@field first? string        path of that layer ("1"); the first for which the loss stays
 
 ---@class swale.Rescaling

@@ -112,8 +112,8 @@ end
 ---A = I, or n x p random columns. The maximum is searched by L-BFGS-B from random points in the box
 ---(at a minimum the gradient at x itself is 0): `value` is the best point found, which is a sure
 ---lower bound and grows with effort; compare values of equal effort and at equal loss alone.
----`starts` has what each found and why it ended. phi depends on the parametrisation: `companions` has
----measures of which three do not change when a ReLU layer is rescaled; see measure.rescaling.
+---`starts` has what each found and why it ended. phi depends on the parametrisation: three of its
+---`companions` do not change when a ReLU layer is rescaled; see measure.rescaling.
 ---    local phi = sw.measure.sharpness(model, data.train:sample(500), { starts = 3 })
 ---    print(phi, phi.spread, phi.effort.evaluations, phi.companions.adaptive_l2)
 ---Cost: some 12 gradients of the sample for each start, and 65 for the companions.
