@@ -71,7 +71,7 @@ static void put(sw_recent_cut *out, int i, const sw_recent_cell *block) {
   out->b[i] = block->b;
 }
 
-/* A block ends where the weight from the begin of the window reaches the next 16th and the block is
+/* A block ends where the weight from the start of the window reaches the next 16th and the block is
  * as long as its span; what is left over at the end goes into the block before. */
 void sw_recent_split(const sw_recent *w, sw_recent_cut *out) {
   sw_recent_cell block = {0}, whole = {0};

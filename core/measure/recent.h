@@ -3,7 +3,7 @@
  *
  * The window is the last `examples` examples, and never fewer than `least` measurements or 16 of
  * the spans below. Measurements are kept in at most 256 cells: when these are full, the two
- * neighbours of the smallest weight become one. So the window begins at the begin of a cell, and
+ * neighbours of the smallest weight become one. So the window starts where a cell starts, and
  * adding allocates nothing. One owner, plain data.
  */
 #ifndef SW_RECENT_H

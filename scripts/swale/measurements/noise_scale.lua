@@ -31,7 +31,7 @@ local MEANS <const> = "the window's mean tr(Sigma) over its mean |G|^2, weighted
 local TARGETS <const> = { train = MEANS .. "training set", population = MEANS .. "population" }
 
 ---@class swale.KeptNoise
----@field noise swale.Noise
+---@field noise swale.NoiseWindow
 ---@field estimate swale.Estimate   with first and last, the steps of its window, how many
 ---measurements and blocks it has, and the means noise, of tr(Sigma), and signal, of |G|^2
 ---@field target string             of the estimate, once there is one

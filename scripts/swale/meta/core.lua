@@ -691,10 +691,10 @@ function Loop:first_nan() end
 ---@param buffers? swale.Tensor     if the program reads them
 ---@return number[]|nil sums, string? message, string? code
 function core.evaluate(program, weights, source, batch, buffers) end
----@class swale.Noise               the gradient noise scale over a window of measured steps
+---@class swale.NoiseWindow               the gradient noise scale over a window of measured steps
 local Noise = {}
 ---@param o? { target?: "train"|"population", independent?: boolean, n?: integer, window?: integer }   n: size of the training set; nil: there are always more examples. independent: drawn with replacement. window: examples, 0: as few as an estimate needs
----@return swale.Noise
+---@return swale.NoiseWindow
 function core.noise(o) end
 ---One measured step, as loop:norms gives it. Ignored: a batch of 1, norms that are not finite.
 ---@param step integer
