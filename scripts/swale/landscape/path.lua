@@ -1,7 +1,7 @@
 --- Losses along a path between two weights, a and b: a line, or the arc of Keskar et al. 2017, and
 --- the barrier between them.
 local class = require "swale.class"
-local core = require "swale.core"
+local csv = require "swale.landscape.csv"
 local errors = require "swale.errors"
 local options = require "swale.options"
 local points = require "swale.landscape.points"
@@ -146,11 +146,7 @@ end
 ---Writes the numbers as csv.
 ---@param file string
 ---@return swale.Path self
-function Path:save(file)
-  local names, rows = self:table()
-  errors.check(core.csv_write(core.tensor(rows, "float64"), file, names))
-  return self
-end
+function Path:save(file) return csv.save(self, file) end
 
 ---Draws losses (left axis) and accuracies (right axis): train solid, others dashed.
 ---@param file string          ends in .svg, .png or .pdf

@@ -2,7 +2,7 @@
 --- the principal directions of a trajectory. Weights are marked on it at their projections by least
 --- squares, with the distance that is left.
 local class = require "swale.class"
-local core = require "swale.core"
+local csv = require "swale.landscape.csv"
 local directions = require "swale.landscape.directions"
 local errors = require "swale.errors"
 local options = require "swale.options"
@@ -248,11 +248,7 @@ end
 ---Writes the numbers as csv.
 ---@param file string
 ---@return swale.Plane self
-function Plane:save(file)
-  local names, rows = self:table()
-  errors.check(core.csv_write(core.tensor(rows, "float64"), file, names))
-  return self
-end
+function Plane:save(file) return csv.save(self, file) end
 
 ---Draws the contours of a quantity, with the marks.
 ---@param file string          ends in .svg, .png or .pdf

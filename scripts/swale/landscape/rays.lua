@@ -2,6 +2,7 @@
 --- minimum (Izmailov et al. 2018, section 4.1).
 local class = require "swale.class"
 local core = require "swale.core"
+local csv = require "swale.landscape.csv"
 local directions = require "swale.landscape.directions"
 local errors = require "swale.errors"
 local estimate = require "swale.estimate"
@@ -158,11 +159,7 @@ end
 ---Writes the numbers as csv.
 ---@param file string
 ---@return swale.Rays self
-function Rays:save(file)
-  local names, rows = self:table()
-  errors.check(core.csv_write(core.tensor(rows, "float64"), file, names))
-  return self
-end
+function Rays:save(file) return csv.save(self, file) end
 
 ---Draws the rise of the loss over the distance along each ray.
 ---@param file string          ends in .svg, .png or .pdf

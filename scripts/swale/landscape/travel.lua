@@ -3,6 +3,7 @@
 local angle = require "swale.measure.angle"
 local class = require "swale.class"
 local core = require "swale.core"
+local csv = require "swale.landscape.csv"
 local errors = require "swale.errors"
 local options = require "swale.options"
 local pictures = require "swale.landscape.pictures"
@@ -133,11 +134,7 @@ end
 ---Writes the numbers as csv.
 ---@param file string
 ---@return swale.Travel self
-function Travel:save(file)
-  local names, rows = self:table()
-  errors.check(core.csv_write(core.tensor(rows, "float64"), file, names))
-  return self
-end
+function Travel:save(file) return csv.save(self, file) end
 
 ---Draws the distance over time, on a logarithmic axis, with its fit.
 ---@param file string          ends in .svg, .png or .pdf

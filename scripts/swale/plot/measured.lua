@@ -2,13 +2,12 @@
 --- each column, a band for its interval.
 local gnuplot = require "swale.gnuplot"
 local measure = require "swale.measurements"
+local style = require "swale.plot.style"
 local values = require "swale.measurements.values"
 
 local M = {}
 
 local MOST_PANELS, MOST_CURVES = 6, 8
-local COLOURS = { "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000",
-  "#999999" } -- Okabe and Ito's
 
 ---@class swale.MeasuredCurve
 ---@field column string
@@ -184,7 +183,7 @@ function M.draw(lines, panel, i, texts, thinned)
   local plots, low, high, log = {}, limits(panel)
   y_axis(lines, low, high, log)
   for k, curve in ipairs(panel.curves) do
-    local name, colour = ("m%d_%d"):format(i, k), COLOURS[k]
+    local name, colour = ("m%d_%d"):format(i, k), style.colour("plot", nil, k)
     local title = ("MEASURED%dCOLUMN%d"):format(i, k)
     texts[title] = curve.column
     if #curve.bands > 0 then
