@@ -321,9 +321,10 @@ local function quadratic_case(scale, n, o)
 end
 
 -- (b): noise that depends on the weights
-local function regression_case(start, n, o)
+local function regression_case(start, n, o, covariance)
   return function(seed)
-    local p = sw.data.linear_regression { features = 10, n = n, seed = seed }
+    local p = sw.data.linear_regression { features = not covariance and 10 or nil, n = n,
+      covariance = covariance, seed = seed }
     local model = p:model(start):build()
     local options = { loss = p.loss, target = "population" }
     for key, value in pairs(o or {}) do options[key] = value end
@@ -355,9 +356,17 @@ function TestNoiseAtWeights:test_coverage_by_batches()
   lu.assert_true(n.length < 1.5)
 end
 
+local function identity(d)
+  local c = core.zeros { d, d }
+  for i = 1, d do c:set(i, i, 1) end
+  return c
+end
+
+-- In many dimensions the variance of |G|^2 is that of pairs alone.
 function TestNoiseAtWeights:test_pure_noise_is_unresolved()
-  for where, make in pairs { quadratic = quadratic_case(0, 200), regression =
-    regression_case(1, 320) } do
+  for where, make in pairs { quadratic = quadratic_case(0, 200),
+    regression = regression_case(1, 320),
+    ["200 dimensions"] = regression_case(1, 160, nil, identity(200)) } do
     local n = over_seeds(make)
     check_coverage(where .. " at the minimum", n)
     lu.assert_true(n.resolved <= 0.05 * SEEDS)

@@ -94,6 +94,22 @@ function TestNoiseCurvature:test_only_the_cross_fitted_estimate_is_unbiased()
   lu.assert_true(mean > 5 * deviation, ("without: %g +- %g too much"):format(mean, deviation))
 end
 
+-- With one Hessian for all examples the estimate is the sample's own, of pairs of different
+-- examples, but for the pairs of one half and the random signs.
+function TestNoiseCurvature:test_pairs_of_one_example_do_not_count()
+  local p, excess = quadratic(5000), {}
+  local model = p:model({ 1.2, 0.4, 0.6 }):build()
+  for seed = 1, 60 do
+    local sample = p.data.train:sample(64, seed)
+    local own = sw.measure.exact(model, sample, { loss = p.loss })
+    excess[seed] = sw.measure.noise(model, sample, { loss = p.loss, hessian = true, of = 10 ^ 9,
+      seed = seed }).curvature.value - without_cross_fit(own, 64)
+  end
+  local mean, deviation = mean_and_error(excess)
+  local text = ("%g +- %g"):format(mean, deviation)
+  lu.assert_true(math.abs(mean) < 3.3 * deviation and deviation < 0.02, text)
+end
+
 -- ------------------------------------------------------------------ what cannot be measured
 
 function TestNoiseCurvature:test_negative_curvature_only_when_sure()
