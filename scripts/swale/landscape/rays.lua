@@ -21,7 +21,7 @@ local M = {}
 ---@class swale.Rays
 ---@field list swale.Ray[]
 ---@field widths swale.Estimate[]   of each ray; a bound holds surely
----@field mean swale.Estimate       of the widths over random directions, with Student's interval
+---@field mean swale.Estimate       geometric, of the width over random directions
 ---@field rise number
 ---@field base number               L(w)
 ---@field column string             "train_loss"
@@ -95,24 +95,25 @@ local function ray(scene, w, d, base, split, o)
   return { t = t, rises = rises, width = width_of(low, high, o.rise, o.far) }
 end
 
---- Mean of the widths, with Student's interval over the rays; the sure end alone where some widths
---- have no upper end.
+--- The geometric mean of the widths, with Student's interval of their logarithms over the rays:
+--- widths are skewed, their logarithms less so. Where some have no upper end there is no interval.
 local function mean_of(widths)
-  local n, target = #widths, "mean width over random directions"
-  local sum, low = 0, 0
-  for _, e in ipairs(widths) do
-    if e.status ~= "resolved" then sum = core.NAN end
-    sum, low = sum + e.value, low + e.low
+  local n, target = #widths, "geometric mean of the width over random directions"
+  local sum, low, logs = 0, 0, {}
+  for i, e in ipairs(widths) do
+    logs[i], low = math.log(e.value), low + math.log(e.low) / n
+    sum = sum + logs[i]
   end
   if sum ~= sum or n < 2 then
     return estimate.new { target = target, reason = n < 2 and "one ray has no spread"
-      or ("some rays do not rise so far; the mean of those tried is above %.4g"):format(low / n) }
+      or ("some rays do not rise so far; the mean of these rays is above %.4g"):format(
+        math.exp(low)) }
   end
   local mean, squares = sum / n, 0
-  for _, e in ipairs(widths) do squares = squares + (e.value - mean) ^ 2 end
+  for _, v in ipairs(logs) do squares = squares + (v - mean) ^ 2 end
   local half = core.student_quantile(0.975, n - 1) * math.sqrt(squares / (n - 1) / n)
-  return estimate.new { value = mean, low = math.max(0, mean - half), high = mean + half,
-    target = target }
+  return estimate.new { value = math.exp(mean), low = math.exp(mean - half),
+    high = math.exp(mean + half), target = target }
 end
 
 ---The widths of a minimum along random rays: for directions d, uniform on the unit sphere, the
