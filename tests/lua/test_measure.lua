@@ -49,7 +49,7 @@ function TestMeasure:test_each_row_has_what_is_asked_of_it()
   end
 end
 
-local function asked() return { every = { steps = 2 } } end
+local function asked() return { every = { steps = 5 } } end
 
 -- What a row gives at each mark, as the record has it, of the last 40 of 80 steps.
 local function recorded(trainer, name)
