@@ -386,5 +386,5 @@ function TestTrainingModes:test_the_noise_scale_wants_examples_apart()
   lu.assert_str_contains(message, ":example_norms(w, batch)")
   lu.assert_str_contains(message, "nn.GhostBatchNorm")
   lu.assert_equals(new { model = dropping(), measure = { noise_scale = sw.every { steps = 1 } } }
-    :fit({ steps = 40 }):state().noise_scale.status ~= "pending", true)
+    :fit({ steps = 200 }):state().noise_scale.status ~= "pending", true)
 end
