@@ -1,4 +1,5 @@
---- What the noise scale costs: training steps of which each is measured, beside plain ones.
+--- What the noise scale costs: training steps of which each is measured, beside plain ones; at
+--- frozen weights, and the Gram matrix of the examples' gradients, beside a gradient.
 local core = require "swale.core"
 local measure = require "swale.bench.measure"
 local network = require "swale.bench.network"
@@ -27,10 +28,41 @@ local function cost(layer, batch, o)
     cost_min = b.min_ms / a.min_ms - 1 }
 end
 
+local EXAMPLES <const> = 2000
+
+--- A measurement of an MLP 784-256-128-10 on 2,000 examples, and a gradient of the same, take turns.
+local function beside_gradient(kind, measured, o)
+  local nn, random = require "swale.nn", core.random(0, "bench")
+  local model = nn.Sequential { nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU(),
+    nn.Linear(128, 10) }:build { seed = 0 }
+  local x = random:fill_uniform(core.zeros { EXAMPLES, 784 }, 0, 1)
+  local sample = { x = x, y = network.labels(random, EXAMPLES, 10) }
+  local loss = model:loss_on(sample)
+  local a, b = measure.turns({ function() measured(model, sample) end,
+    function() loss:gradient(model:weights()) end }, o.min_time)
+  return { kind = kind, N = EXAMPLES, ms = a.min_ms, gradient_ms = b.min_ms,
+    ratio_to_grad = a.min_ms / b.min_ms }
+end
+
+local function at_weights(o)
+  local noise = require("swale.measure.noise").noise
+  return beside_gradient("noise_at_weights", function(model, sample)
+    noise(model, sample, { target = "population" })
+  end, o)
+end
+
+local function gram(o)
+  return beside_gradient("gram", require("swale.measure.gram").gram, o)
+end
+
 ---@return swale.BenchRow[]
 function M.rows()
-  return { { name = "noise_scale_F1_plain_B256",
-    run = function(o) return cost(require("swale.zoo").F1 { norm = "none" }, 256, o) end } }
+  return {
+    { name = "noise_scale_F1_plain_B256",
+      run = function(o) return cost(require("swale.zoo").F1 { norm = "none" }, 256, o) end },
+    { name = "noise_at_weights_mlp_N2000", run = at_weights },
+    { name = "gram_mlp_N2000", heavy = true, run = gram },
+  }
 end
 
 return M

@@ -1,5 +1,5 @@
 --- Reads a sample's gradients in units (examples, or batches of fixed size) and adds them up in
---- blocks, in float64. It keeps a vector for each block, at most 256 MiB of them.
+--- blocks, in float64. It keeps a vector for each block: 64 MiB of them, or 32 vectors.
 ---
 --- Costs a gradient of each example; with units of one example also the squared norms of their own
 --- gradients (a few per cent more), which are not stored.
@@ -9,7 +9,7 @@ local ops = require "swale.ops"
 
 local M = {}
 
-local MEMORY = 2 ^ 28
+local MEMORY = 2 ^ 26
 local FEWEST_BLOCKS, BLOCKS, MOST_BLOCKS = 32, 64, 256
 local EXAMPLES = 32 -- of a block, where there are enough
 
