@@ -376,6 +376,11 @@ function TestStats:test_bootstrap_of_several_quantities()
   lu.assert_equals(e.twice.high, 2 * e.first.high)
 end
 
+function TestStats:test_bootstrap_refuses_draws_without_end()
+  lu.assert_error_msg_contains("draws must be at most 1000000", stats.bootstrap, { 1, 2 },
+    function() return 1 end, { draws = 2 ^ 32 })
+end
+
 -- Tables of power: a paired one-sided test of d / sigma = 0.5 takes 27 pairs for power 0.8, of 0.2
 -- 156; the formula may ask for one too many.
 function TestStats:test_seeds_of_a_test()

@@ -9,7 +9,7 @@ local M = {}
 local SPEC = { draws = { "count", 1000 }, level = { "positive", 0.95 }, seed = { "integer", 1 },
   target = "string?", signed = { "boolean", true }, log = { "boolean", false } }
 
-local LEAST_UNITS = 2
+local LEAST_UNITS, MOST_DRAWS = 2, 1e6
 
 local function drawn(units, random)
   local list, n = {}, #units
@@ -67,6 +67,8 @@ function M.bootstrap(units, statistic, o)
   options.value("stats.bootstrap", "statistic", statistic, "function")
   if #units < LEAST_UNITS then
     errors.misuse("stats.bootstrap: needs %d units or more, got %d", LEAST_UNITS, #units)
+  elseif o.draws > MOST_DRAWS then
+    errors.misuse("stats.bootstrap: draws must be at most %d, not %d", MOST_DRAWS, o.draws)
   elseif o.level >= 1 then
     errors.misuse("stats.bootstrap: level must be above 0 and below 1, not %g", o.level)
   end
