@@ -1,7 +1,7 @@
 -- Every quantity that Swale measures, beside its exact value: a network of 1,210 weights on the
 -- digits, small enough for whole Hessians and the gradient of each example.
 --
---   swale run experiments/measure_demo.lua [epochs=12] [examples=600] [--seed 3]
+--   swale run experiments/measure_demo.lua [epochs=8] [examples=1000] [--seed 3]
 --
 -- It takes about 30 s on two cores. Table and pictures are in the run's directory.
 local render = require("swale.table").render
@@ -60,8 +60,9 @@ local function trainer_for(p, data)
       noise_scale = sw.every { steps = 1 },
       distance = sw.every { steps = 1, factor = 1.3 },
       weight_norm = sw.every { epochs = 1 },
-      largest_eigenvalue = sw.measurement { every = { epochs = 1 }, estimate = "signed",
-        sample = 300, function(m) return sw.measure.eigenvalues(m.model, m.sample)[1] end },
+      largest_eigenvalue = { every = { epochs = 1 }, sample = 300 },
+      held_out = sw.measurement { every = { epochs = 1 }, sample = data.valid,
+        function(m) return m.model:loss_on(m.sample)(m.weights) end },
     },
   }
 end
@@ -147,6 +148,85 @@ local function edge_rows(run, model, data, known, p)
     * (1 - 1 / #data.train)) / known.signal, edge.interaction)
 end
 
+--- The loss is convex in the last biases, so that its maximum over a box of them is at a corner.
+local function sharpness_of_corners(model, data, epsilon)
+  local w = model:weights():to "float64"
+  local n, loss = #w, model:loss_on(data.train)
+  local at, worst = loss(w), -math.huge
+  for corner = 0, 2 ^ data.classes - 1 do
+    local moved = w:clone()
+    for i = 0, data.classes - 1 do
+      local b = w:get(n - i)
+      moved:set(n - i, b + (corner >> i & 1 == 1 and 1 or -1) * epsilon * (math.abs(b) + 1))
+    end
+    worst = math.max(worst, loss(moved))
+  end
+  return 100 * (worst - at) / (1 + at)
+end
+
+local function sharpness_rows(run, model, data)
+  row("sharpness of the last biases", sharpness_of_corners(model, data, 0.05), function()
+    return sw.measure.sharpness(model, data.train, { over = "2.bias", epsilon = 0.05,
+      dtype = "float64", companions = false })
+  end)
+  local whole
+  row("sharpness, full space", nil, function()
+    whole = sw.measure.sharpness(model, data.train, { epsilon = 5e-3 })
+    return whole
+  end)
+  run:print("full space: %s", whole.reason or whole)
+  whole:plot(run.dir .. "/plots/sharpness.svg")
+end
+
+--- Laplace's evidence for logistic regression, by all eigenvalues and by Lanczos quadrature.
+local function evidence_rows(data)
+  local model, sample = sw.nn.Linear(data.features, data.classes):build { seed = 1 },
+    data.train:sample(300)
+  local function by(method)
+    return sw.measure.evidence(model, sample, { lambda = 1, method = method }).log_evidence
+  end
+  row("log evidence, Lanczos", by("exact").value, function() return by "lanczos" end)
+end
+
+--- Steps until the mean loss of some runs crosses the target.
+local function crossing(loss, target)
+  for t = 1, #loss do
+    if loss[t] <= target then
+      return t - 1 + math.log(loss[t - 1] / target) / math.log(loss[t - 1] / loss[t])
+    end
+  end
+  return nil
+end
+
+local function simulated(model, target, o)
+  local loss = { [0] = model:run({ steps = 1, lr = o.lr }).loss[0] }
+  for t, e in ipairs(model:simulate(o)) do loss[t] = e.value end
+  local steps = crossing(loss, target)
+  return { batch = o.batch, lr = o.lr, seed = o.seed, steps = steps or #loss,
+    reached = steps ~= nil }
+end
+
+--- Steps to a loss of the noisy quadratic model, simulated, and as they are on average.
+local function critical_rows(run)
+  local model, target, runs, exact = sw.nqm { dimensions = 12 }, 0.06, {}, {}
+  for _, batch in ipairs { 4, 16, 64, 256 } do
+    local lr, steps = model:best_rate(target, { batch = batch })
+    for seed = 1, 8 do
+      exact[#exact + 1] = { batch = batch, lr = lr, seed = seed, steps = steps, reached = true }
+      for _, factor in ipairs { 0.8, 1, 1.25 } do
+        runs[#runs + 1] = simulated(model, target, { steps = math.ceil(1.5 * steps), runs = 10,
+          lr = factor * lr, batch = batch, seed = seed })
+      end
+    end
+  end
+  row("critical batch size", sw.fit.critical_batch(exact, { target = target }).b_crit.value,
+    function()
+      local fit = sw.fit.critical_batch(runs, { target = target })
+      fit:plot(run.dir .. "/plots/critical_batch.svg")
+      return fit.b_crit
+    end)
+end
+
 local function landscape_rows(run, trainer, data)
   local average = trainer.average
   local w = average.captured
@@ -155,13 +235,13 @@ local function landscape_rows(run, trainer, data)
   end)
   local on = { on = data, examples = 300, model = trainer.model }
   sw.landscape.line(w[1], average, on):plot(run.dir .. "/plots/line.svg")
-  on.a, on[1], on[2], on[3], on.grid = nil, w[1], w[#w // 2], w[#w], 15
+  on.a, on[1], on[2], on[3], on.grid = nil, w[1], w[(#w + 1) // 2], w[#w], 15
   sw.landscape.plane(on):mark("SWA", average):plot(run.dir .. "/plots/plane.svg")
 end
 
 return sw.experiment {
   name = "measure_demo",
-  params = { lr = 0.05, epochs = 12, examples = 600 },
+  params = { lr = 0.05, epochs = 8, examples = 1000 },
 
   run = function(run, p)
     local data = sw.data.load "digits"
@@ -176,6 +256,9 @@ return sw.experiment {
     noise_rows(model, data, known, p)
     curvature_rows(run, model, data, known)
     edge_rows(run, model, data, known, p)
+    sharpness_rows(run, model, data)
+    evidence_rows(data)
+    critical_rows(run)
     landscape_rows(run, trainer, data)
     print_table(run)
   end,
