@@ -53,9 +53,10 @@ local function trainer_for(p, data)
     model = sw.nn.Sequential {
       sw.nn.Linear(data.features, 16), sw.nn.Tanh(), sw.nn.Linear(16, data.classes),
     },
-    data = data, lr = p.lr, momentum = 0.9,
+    data = data, lr = p.lr,
     batch_size = sw.rules.noise_scale { start = 16, ratio = 4, most = 128 },
-    average = sw.average.SWA { start = { epochs = p.epochs // 2 }, keep = true },
+    average = sw.average.SWA { keep = true, start = { epochs = p.epochs // 2 },
+      every = { epochs = 0.5 } },
     measure = {
       noise_scale = sw.every { steps = 1 },
       distance = sw.every { steps = 1, factor = 1.3 },
@@ -137,15 +138,16 @@ local function exact_batch_sharpness(model, data)
 end
 
 local function edge_rows(run, model, data, known, p)
-  local edge
   row("batch sharpness, B = 1", exact_batch_sharpness(model, data), function()
-    edge = sw.measure.edge(model, data.train, { batch = 1, lr = p.lr, momentum = 0.9,
-      interaction = true })
-    edge:plot(run.dir .. "/plots/edge.svg")
-    return edge.batch_sharpness
+    return sw.measure.edge(model, data.train, { batch = 1, top = false }).batch_sharpness
   end)
-  also("noise interaction, B = 1", (known.curvature + known.noise_curvature
-    * (1 - 1 / #data.train)) / known.signal, edge.interaction)
+  local share = 1 / 32 - 1 / #data.train
+  row("noise interaction, B = 32", (known.curvature + known.noise_curvature * share) / known.signal,
+    function()
+      local edge = sw.measure.edge(model, data.train, { batch = 32, lr = p.lr, interaction = true })
+      edge:plot(run.dir .. "/plots/edge.svg")
+      return edge.interaction
+    end)
 end
 
 --- The loss is convex in the last biases, so that its maximum over a box of them is at a corner.
@@ -241,7 +243,7 @@ end
 
 return sw.experiment {
   name = "measure_demo",
-  params = { lr = 0.05, epochs = 8, examples = 1000 },
+  params = { lr = 0.3, epochs = 8, examples = 1000 },
 
   run = function(run, p)
     local data = sw.data.load "digits"

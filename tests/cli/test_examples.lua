@@ -84,3 +84,33 @@ function TestExperiments:test_char_lm()
   lu.assert_true(tonumber(result.out:match "epoch  6: (%S+) bits a character") < 1, result.out)
   lu.assert_equals(#result.out:match "continues:%] (.*)\n", 30)
 end
+
+--- Rows of the table: name, value, kind of interval, exact value.
+local function rows_of(text)
+  local rows = {}
+  for line in text:gmatch "[^\n]+" do
+    local name, value, rest = line:match "^(%S.-)%s%s+(%S+)  +(.+)$"
+    local kind, exact = (rest or ""):match "  +([%d%%abceunodt ]-)  +(%S+)  +%d+%.%d+$"
+    if exact then rows[name] = { value = tonumber(value), kind = kind, exact = tonumber(exact) } end
+  end
+  return rows
+end
+
+function TestExperiments:test_measure_demo()
+  local result = command.swale(self.dir, { "run", EXPERIMENTS .. "measure_demo.lua", "epochs=4",
+    "lr=0.2" })
+  lu.assert_equals(result.code, 0, result.err)
+  local rows, bounds = rows_of(result.out), 0
+  for name, row in pairs(rows) do
+    if row.kind == "bound" then
+      bounds = bounds + 1
+      lu.assert_almost_equals(row.value, row.exact, 2e-3 * math.abs(row.exact), name)
+    end
+  end
+  lu.assert_equals(bounds, 3, result.out) -- both ends of the spectrum, and the corner of a box
+  lu.assert_not_nil(rows["noise scale, window"].exact)
+  local folder = result.out:match "picture: (%S+/)training"
+  for _, picture in ipairs { "density", "edge", "sharpness", "critical_batch", "line", "plane" } do
+    lu.assert_not_nil(command.read(folder .. picture .. ".svg"), picture)
+  end
+end
