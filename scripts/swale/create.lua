@@ -39,12 +39,12 @@ function M.full(shape, value, dtype)
   return core.zeros(shape_of("full", shape), dtype):fill(value)
 end
 
---- Splits a dtype off the end of a list of arguments.
+--- Splits a dtype off the end of a list of numbers.
 local function numbers_and_dtype(where, ...)
-  local list, dtype = { ... }, "float32"
-  if type(list[#list]) == "string" then dtype = table.remove(list) end
-  for i, x in ipairs(list) do options.value(where, "argument " .. i, x, "number") end
-  return list, dtype
+  local list, count, dtype = { ... }, select("#", ...), "float32"
+  if type(list[count]) == "string" then count, dtype = count - 1, list[count] end
+  for i = 1, count do options.value(where, "argument " .. i, list[i], "number") end
+  return list, count, dtype
 end
 
 --- 0, 1, …, n - 1
@@ -55,12 +55,12 @@ local function counted(n) return core.zeros({ n }, "float64"):fill(1):cumsum(1) 
 ---@param ... number|swale.dtype   stop; start, stop; or start, stop, step; then a dtype (float32)
 ---@return swale.Tensor
 function M.arange(...)
-  local list, dtype = numbers_and_dtype("arange", ...)
-  if #list < 1 or #list > 3 then
+  local list, n, dtype = numbers_and_dtype("arange", ...)
+  if n < 1 or n > 3 then
     errors.misuse "arange: takes stop; start, stop; or start, stop, step"
   end
-  local start, stop, step = 0, list[1], list[3] or 1
-  if list[2] then start, stop = list[1], list[2] end
+  local start, stop, step = 0, list[1], n == 3 and list[3] or 1
+  if n > 1 then start, stop = list[1], list[2] end
   if step == 0 then errors.misuse "arange: step must not be 0" end
   local count = math.tointeger(math.max(0, math.ceil((stop - start) / step)))
   if not count then errors.misuse("arange: too many numbers from %g to %g", start, stop) end
@@ -74,7 +74,8 @@ end
 ---@param dtype? swale.dtype      float32
 ---@return swale.Tensor
 function M.linspace(first, last, n, dtype)
-  numbers_and_dtype("linspace", first, last)
+  options.value("linspace", "first", first, "number")
+  options.value("linspace", "last", last, "number")
   n = options.value("linspace", "n", n, "count")
   local values = counted(n) * (n == 1 and 0 or (last - first) / (n - 1)) + first
   if n > 1 then values:set(n, last) end

@@ -43,6 +43,56 @@ for _, name in ipairs { "sum", "mean", "max", "min", "var", "sumsq" } do
   end
 end
 
+M["sw.ops.sort"] = function(p)
+  return p:floats { 2, 3, 4 }, p:any_of { 1, -1 }, { descending = p:one_in(2) }
+end
+M["sw.ops.quantile"] = function(p)
+  return p:floats { 2, 3, 4 }, p:any_of { 0.5, { 0, 0.1, 1 } }, p:any_of { 1, -1 }
+end
+M["sw.ops.cumsum"] = function(p) return p:floats { 2, 3, 4 }, p:any_of { 1, -1 } end
+M["core.sort"] = function(p) return p:floats { 2, 3 }, 1, p:one_in(2) end
+M["core.quantile"] = function(p) return p:floats { 2, 3 }, { 0, 0.5 }, 1 end
+M["core.cumsum"] = function(p) return p:floats { 2, 3 }, 1 end
+M["sw.arange"] = function(p) return p:number(), p:number(), 0.5, p:dtype() end
+M["sw.linspace"] = function(p) return p:number(), p:number(), p:whole(9), p:dtype() end
+
+local function matrix(p)
+  local a = p:floats { 4, 4 }
+  return a + a:t() + sw.full({ 4, 4 }, 9, a:dtype())
+end
+
+for _, name in ipairs { "eigh", "eigvalsh", "svd", "qr", "cholesky", "slogdet" } do
+  M["sw.linalg." .. name] = matrix
+  M["core." .. name] = matrix
+end
+for _, name in ipairs { "solve", "solve_triangular", "lstsq" } do
+  M["sw.linalg." .. name] = function(p)
+    local a = matrix(p)
+    return a, a:select(1, 1)
+  end
+  M["core." .. name] = M["sw.linalg." .. name]
+end
+M["sw.linalg.eigh_tridiagonal"] = function(p)
+  local d = p:floats { 5 }
+  return d, d:narrow(1, 1, 4)
+end
+M["core.eigh_tridiagonal"] = M["sw.linalg.eigh_tridiagonal"]
+M["sw.linalg.eigsh"] = function(p)
+  return function(x) return x * 2 end, p:any_of { 5, 40 }, { k = 2, tolerance = 1e-3 }
+end
+M["core.arpack"] = function() return 9, sw.ones({ 9 }, "float64"), { k = 2, basis = 5 } end
+M["core.lbfgsb"] = function()
+  local x = sw.ones({ 3 }, "float64")
+  return x, x * -1, x * 2, { memory = 3, tolerance = 1e-3 }
+end
+M["sw.optim.lbfgsb"] = function(p)
+  return function(x) return x:dot(x), x * 2 end, p:floats { 3 }, { iterations = 5, upper = 1 }
+end
+M["sw.optim.newton"] = function(p)
+  return function(x) return x:dot(x), x * 2 end, p:floats { 3 },
+    { hessian = function() return function(v) return v * 2 end end }
+end
+
 M["sw.ops.clamp"] = function(p) return p:floats(), -1, 1 end
 M["sw.ops.where"] = function(p)
   local x = p:tensor({ 2, 3 }, "float32")

@@ -50,7 +50,7 @@ local function library()
   end
   add_functions(list, "sw.", sw)
   for _, name in ipairs { "nn", "loss", "optim", "schedule", "average", "data", "ops", "zoo",
-    "measure", "stats", "fit" } do
+    "measure", "stats", "fit", "linalg" } do
     add_functions(list, "sw." .. name .. ".", sw[name])
   end
   add_functions(list, "sw.nn.initializers.", sw.nn.initializers)

@@ -123,5 +123,7 @@ function TestOrder:test_ranges()
   same(sw.linspace(3, 9, 1), { 3 })
   lu.assert_error_msg_contains("arange: step must not be 0", sw.arange, 1, 2, 0)
   lu.assert_error_msg_contains("arange: takes stop", sw.arange)
+  lu.assert_error_msg_contains("arange: argument 1 must be a finite number", sw.arange, nil, 3)
+  lu.assert_error_msg_contains("linspace: last must be a finite number", sw.linspace, 0, "1", 2)
   lu.assert_error_msg_contains("linspace: n must be a whole number above 0", sw.linspace, 0, 1, 0)
 end
