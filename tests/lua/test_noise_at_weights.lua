@@ -244,6 +244,15 @@ function TestNoiseAtWeights:test_too_few_examples_are_pending_and_say_why()
   lu.assert_str_contains(few.b_simple.reason, "4 units of 20 examples: at least 8 are needed")
 end
 
+function TestNoiseAtWeights:test_gradients_that_are_not_finite_are_pending()
+  local p = sw.data.linear_regression { features = 3, n = 50, seed = 3 }
+  local x, y = p.data.train.x:clone(), p.data.train.y
+  x:set(7, 2, 1e30)
+  local noise = sw.measure.noise(p:model(1):build(), { x = x, y = y }, { loss = p.loss })
+  lu.assert_equals({ noise.b_simple.status, noise.b_simple.reason }, { "pending",
+    "a gradient at these weights is not finite" })
+end
+
 function TestNoiseAtWeights:test_refuses_what_has_no_meaning()
   local model, split = small_net()
   local function refused(text, o) lu.assert_error_msg_contains(text, sw.measure.noise, model, split,

@@ -30,7 +30,7 @@ end
 
 local EXAMPLES <const> = 2000
 
---- A measurement of an MLP 784-256-128-10 on 2,000 examples, and a gradient of the same, take turns.
+--- A measurement of an MLP 784-256-128-10 on 2,000 examples; a gradient of the same takes turns.
 local function beside_gradient(kind, measured, o)
   local nn, random = require "swale.nn", core.random(0, "bench")
   local model = nn.Sequential { nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU(),

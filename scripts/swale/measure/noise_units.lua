@@ -9,7 +9,7 @@ local ops = require "swale.ops"
 
 local M = {}
 
-local MEMORY = 2 ^ 26
+local MEMORY = 1 << 26
 local FEWEST_BLOCKS, BLOCKS, MOST_BLOCKS = 32, 64, 256
 local EXAMPLES = 32 -- of a block, where there are enough
 
@@ -183,6 +183,17 @@ local function places_read(subject, self)
     at = at + length
   end
   return places
+end
+
+---Whether all that was read is finite.
+---@param read swale.NoiseUnits
+---@return boolean
+function M.are_finite(read)
+  local sum = 0
+  for k, square in ipairs(read.squares) do
+    sum = sum + square + read.sums:select(1, k):norm()
+  end
+  return sum - sum == 0
 end
 
 ---@param subject swale.Subject
