@@ -9,6 +9,7 @@
 --- exact where C is a parabola, as for ridge regression; else its error goes as 1 / N.
 local class = require "swale.class"
 local core = require "swale.core"
+local dense = require "swale.measure.dense"
 local draws = require "swale.measure.draws"
 local errors = require "swale.errors"
 local estimate = require "swale.estimate"
@@ -101,20 +102,9 @@ end
 
 -- ------------------------------------------------------------------ the eigenvalues
 
---- The matrix of the mean objective, column by column.
-local function matrix_of(s, product)
-  local h, v = core.zeros({ s.size, s.size }, "float64"), core.zeros({ s.size }, "float64")
-  for i = 1, s.size do
-    v:set(i, 1)
-    h:select(2, i):copy(product(v))
-    v:set(i, 0)
-  end
-  return (h + h:t()) * 0.5
-end
-
 --- 1/2 sum ln(m_i / decay) of the eigenvalues m_i, as draws of one number; how many are <= 0.
 local function exactly(s, product)
-  local values, sum, negative = core.eigh(matrix_of(s, product), true):table(), 0, 0
+  local values, sum, negative = core.eigh(dense.of(product, s.size), true):table(), 0, 0
   for _, m in ipairs(values) do
     if m <= 0 then negative = negative + 1 else sum = sum + math.log(m / s.weight_decay) end
   end

@@ -2,6 +2,7 @@
 --- Hessian. What the estimates of sw.measure can be compared with.
 local answers = require "swale.data.answers"
 local core = require "swale.core"
+local dense = require "swale.measure.dense"
 local errors = require "swale.errors"
 local options = require "swale.options"
 local subject = require "swale.measure.subject"
@@ -34,18 +35,6 @@ local function gradients_of(s)
   return rows
 end
 
---- Column by column; its mean with its transpose is symmetric to the last bit.
-local function hessian_of(s)
-  local product, n = s:operator(), s.selected
-  local h, v = core.zeros({ n, n }, "float64"), core.zeros({ n }, "float64")
-  for i = 1, n do
-    v:set(i, 1)
-    h:select(2, i):copy(product(v))
-    v:set(i, 0)
-  end
-  return (h + h:transpose(1, 2)) * 0.5
-end
-
 local SPEC = subject.spec { dtype = { choice = { "float32", "float64" }, "float64" } }
 
 ---The sample's exact gradient G, Hessian H, covariance Sigma of the examples' gradients (with
@@ -61,7 +50,7 @@ function M.exact(model, sample, o)
   local s = subject.of("measure.exact", model, sample, options.check("measure.exact", o, SPEC))
   check_size(s)
   local gradients = gradients_of(s)
-  return answers.of_examples(s:value(), gradients, hessian_of(s)), gradients
+  return answers.of_examples(s:value(), gradients, dense.of(s:operator(), s.selected)), gradients
 end
 
 return M
