@@ -141,9 +141,16 @@ local function minimise(of, x0, o)
 end
 
 local function give_hessian(of, hessian)
-  of.matrix_at = function(x) return hessian(x:clone()) end
-  of.operator = function(x)
+  of.matrix_at = function(x)
     local h = hessian(x:clone())
+    if core.type(h) ~= "tensor" and type(h) ~= "function" then
+      errors.misuse("optim.newton: hessian must return the matrix, or a function that multiplies"
+        .. " by it, not %s", errors.shown(h))
+    end
+    return h
+  end
+  of.operator = function(x)
+    local h = of.matrix_at(x)
     if core.type(h) ~= "tensor" then return h end
     return function(v) return h:matmul(v:reshape { of.n, 1 }):reshape { of.n } end
   end
