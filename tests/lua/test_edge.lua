@@ -114,6 +114,40 @@ function TestEdge:test_draws_until_the_relative_error()
   end, "until 20 %")
 end
 
+-- Nearly interpolated but for one example of 60, so that few batches have nearly all of E[g'Hg].
+local function few_large_gradients()
+  local n = 60
+  local x, y = sw.zeros({ n, D }), sw.zeros({ n, 1 })
+  local model = sw.nn.Linear(D, 1, { bias = false }):build { seed = 2 }
+  local w = model:weights():table()
+  for i = 1, n do
+    local fit = 0
+    for j = 1, D do
+      x:set(i, j, number(D * i + j))
+      fit = fit + w[j] * x:get(i, j)
+    end
+    y:set(i, 1, fit + (i == 7 and 3 or 0.05 * number(500 + i)))
+  end
+  return model, { x = x, y = y }, n
+end
+
+function TestEdge:test_interaction_covers_where_few_gradients_are_large()
+  local model, sample, n = few_large_gradients()
+  local all, truth = {}, 0
+  for i = 1, n do all[i] = i end
+  local mean, whole = dense(model, sample, all, 0)
+  for i = 1, n do
+    local g = dense(model, sample, { i }, 0)
+    truth = truth + dot(g, product(whole, g)) / dot(mean, mean) / n
+  end
+  coverage.check(coverage.replicates(40), truth, function(seed)
+    local e = edge(model, sample, { batch = 1, seed = seed, draws = 60, interaction = true,
+      top = false }).interaction
+    lu.assert_true(e.high - e.low < 0.4 * truth)
+    return e
+  end, "few large gradients")
+end
+
 function TestEdge:test_with_momentum()
   local model, sample = problem()
   local a = answers(model, sample, 0)

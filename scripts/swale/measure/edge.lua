@@ -10,6 +10,7 @@
 --- batch sharpness is about 2 / lr, full batches where the largest eigenvalue is. With momentum m
 --- the curvature stays about 2 (1 - m) / lr for small batches, 2 (1 + m) / lr for large ones.
 local class = require "swale.class"
+local core = require "swale.core"
 local draws = require "swale.measure.draws"
 local errors = require "swale.errors"
 local estimate = require "swale.estimate"
@@ -27,7 +28,8 @@ local WHERE <const> = "measure.edge"
 ---@field lr? number                  for the thresholds
 ---@field momentum? number            of SGD; 0
 ---@field velocity? swale.Tensor      flat: SGD's momentum buffer, for the form with momentum
----@field interaction? boolean        measure that, too; false
+---@field interaction? boolean        measure that, too; false. A draw costs a gradient of half the
+---sample and a Hessian product of all of it
 ---@field top? boolean                measure the largest eigenvalue; true
 ---@field relative_error? number      half an interval over its value, until which is drawn; 0.05
 ---@field draws? integer              at most; 1000
@@ -52,9 +54,16 @@ local SPEC = subject.spec { batch = "count", lr = "positive?", momentum = { "non
 
 -- ------------------------------------------------------------------ one batch
 
---- A random batch, as a training draws it: no example twice.
-local function batch_of(s, o, random)
-  return s:batch(random:permutation(s.n):narrow(1, 1, o.batch))
+--- Random batches, as a training draws them: no example twice, within one or, as far as whole
+--- batches go, within a pass over the sample. So the means vary less than of independent batches,
+--- most where few examples have large gradients and draws are as many as examples.
+local function batches_of(s, o, random)
+  local order, used = nil, s.n
+  return function()
+    if used + o.batch > s.n then order, used = random:permutation(s.n), 0 end
+    used = used + o.batch
+    return s:batch(order:narrow(1, used - o.batch + 1, o.batch))
+  end
 end
 
 --- The gradient of the objective along the selected weights, 0 elsewhere.
@@ -93,24 +102,25 @@ local function sharpness_of(s, o, d)
 end
 
 --- The whole sample is one batch: nothing is drawn.
+local function exact_of_whole(value, what)
+  return estimate.new { value = value, low = value, high = value, signed = true,
+    interval = "exact", target = what .. " of the whole sample" }
+end
+
 local function exact_of(d)
-  local function exact(value, what)
-    return estimate.new { value = value, low = value, high = value, signed = true,
-      interval = "exact", target = what .. " of the whole sample" }
-  end
-  return { exact(d.ratio[1], "sharpness"), exact(d.ratio[1], "sharpness"),
-    d.momentum and exact(d.momentum[1], "sharpness with momentum") }
+  return { exact_of_whole(d.ratio[1], "sharpness"), exact_of_whole(d.ratio[1], "sharpness"),
+    d.momentum and exact_of_whole(d.momentum[1], "sharpness with momentum") }
 end
 
 local function sharpness(s, o)
   local d = { ratio = draws.new(), curvature = draws.new(), square = draws.new(),
     momentum = o.velocity and draws.new() }
   local push = o.velocity and s:expand(s:select(o.velocity:to(s.dtype))) * o.momentum
-  local random, whole = s:random(), o.batch == s.n
+  local next_batch, whole = batches_of(s, o, s:random()), o.batch == s.n
   local n = draws.until_enough(whole and 1 or o.draws, function()
     return all_within(sharpness_of(s, o, d), o.relative_error)
   end, function()
-    local batch = batch_of(s, o, random)
+    local batch = next_batch()
     local g = gradient_of(s, batch)
     local curvature, square = curvature_along(s, batch, g), g:dot(g)
     d.curvature:add(curvature)
@@ -125,21 +135,45 @@ local function sharpness(s, o)
   return { batch_sharpness = list[1], ratio_of_means = list[2], with_momentum = list[3], draws = n }
 end
 
---- E[g'H_B' g] / |G|^2, B' a batch independent of g's: its Hessian's mean is H.
+--- u = sum of e_i (g_i - G) over the sample, e_i = 1 or -1 at random: twice the sum over those with
+--- e_i = 1, since all g_i - G add up to 0.
+local function signed_sum(s, mean, random)
+  local positive, sum = {}, core.zeros({ s.selected }, "float64")
+  for i = 1, s.n do
+    if random:integer(2) == 1 then positive[#positive + 1] = i - 1 end
+  end
+  for first = 1, #positive, s.most do
+    local count = math.min(s.most, #positive - first + 1)
+    local index = core.tensor(table.move(positive, first, first + count - 1, 1, {}), "int32")
+    sum:add(2 * count, s:gradient_of(s:batch(index)))
+  end
+  return sum:add(-2 * #positive, mean)
+end
+
+--- E[g'Hg] / |G|^2 over batches drawn without replacement:
+---     E[g'Hg] = G'HG + (1/b - 1/N) tr(H Sigma),   E[u'Hu] = (N - 1) tr(H Sigma)
+--- Every example counts in each u, so that few large gradients do not make the interval fail, as
+--- they do where batches are drawn.
 local function interaction(s, o)
   if s.whole then
     errors.misuse("%s: interaction: the examples of a batch are coupled, so that gradient and"
       .. " Hessian of the sample are not means over batches", WHERE)
   end
   local _, mean = s:value_and_gradient()
-  local each, random = draws.new(), s:random(1)
-  draws.until_enough(o.draws, function() return each:relative_error() <= o.relative_error end,
+  local h, each, random = s:operator(), draws.new(), s:random(1)
+  local square, along = mean:dot(mean), mean:dot(h(mean))
+  local share = o.batch == s.n and 0 or (1 / o.batch - 1 / s.n) / (s.n - 1)
+  local function read()
+    return each:estimate({ target = target(s, o, "interaction of gradient and noise") },
+      share / square, along / square)
+  end
+  if share == 0 then return exact_of_whole(along / square, "interaction") end
+  draws.until_enough(o.draws, function() return all_within({ read() }, o.relative_error) end,
     function()
-      local g = gradient_of(s, batch_of(s, o, random))
-      each:add(curvature_along(s, batch_of(s, o, random), g))
+      local u = signed_sum(s, mean, random)
+      each:add(u:dot(h(u)))
     end)
-  return each:estimate({ target = target(s, o, "interaction of gradient and noise") },
-    1 / mean:dot(mean))
+  return read()
 end
 
 local function thresholds(o)
