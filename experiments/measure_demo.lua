@@ -3,48 +3,82 @@
 --
 --   swale run experiments/measure_demo.lua [epochs=8] [examples=1000] [--seed 3]
 --
--- It takes about 30 s on two cores. Table and pictures are in the run's directory.
+-- It takes about 30 s on two cores. Table and pictures are in the run's directory. The exact values
+-- come from enumeration, LAPACK, full passes and grids, not from the code that is measured.
 local render = require("swale.table").render
 local sw = require "swale"
 
 -- ------------------------------------------------------------------ the table
 
---- Its rows: quantity, estimate, exact value (nil: none is known), seconds.
-local rows = {}
+--- Its rows: name, unit, exact value (nil: none is known), estimate, seconds, title of a section.
+local rows, title = {}, nil
 
---- Measures one, and returns what was measured.
-local function row(name, exact, measure)
+local function section(name) title = name end
+
+--- One more quantity of what was measured just now; a number is one without an interval.
+local function also(name, unit, exact, e, seconds)
+  if type(e) == "number" then
+    e = sw.estimate { value = e, low = e, high = e, signed = true, interval = "number" }
+  end
+  rows[#rows + 1] = { name = name, unit = unit, exact = exact, estimate = e, title = title,
+    seconds = seconds }
+  title = nil
+end
+
+--- Measures one, and returns what was measured; of a table the field `pick` is shown.
+local function row(name, unit, exact, measure, pick)
   local begun = os.clock()
   local e = measure()
-  rows[#rows + 1] = { name = name, estimate = e, exact = exact, seconds = os.clock() - begun }
+  also(name, unit, exact, pick and e[pick] or e, os.clock() - begun)
   return e
 end
 
---- One more quantity of what was measured just now.
-local function also(name, exact, e)
-  rows[#rows + 1] = { name = name, estimate = e, exact = exact, seconds = 0 }
+local function interval_of(e)
+  if e.status == "pending" then return "pending" end
+  if e.low == e.high then return "" end
+  if e.high == math.huge and e.low == -math.huge then return "none" end
+  if e.high == math.huge then return ("above %.4g"):format(e.low) end
+  if e.low == -math.huge then return ("below %.4g"):format(e.high) end
+  if e.high - e.low < 1e-3 * math.abs(e.value) then
+    return ("+- %.1g"):format((e.high - e.low) / 2)
+  end
+  return ("%.4g to %.4g"):format(e.low, e.high)
 end
 
 local function cells(r)
-  local e, interval = r.estimate, "pending"
-  if e.status == "unresolved" then
-    interval = e.low > -math.huge and ("above %.4g"):format(e.low) or ("below %.4g"):format(e.high)
-  elseif e.status == "resolved" then
-    interval = ("%.4g to %.4g"):format(e.low, e.high)
+  return { r.name, r.estimate.value, interval_of(r.estimate), r.estimate.interval, r.exact,
+    r.seconds and ("%.2f"):format(r.seconds) or "", r.unit }
+end
+
+--- Why quantities are not resolved, each reason once.
+local function print_reasons(run)
+  local names, order = {}, {}
+  for _, r in ipairs(rows) do
+    if r.estimate.status ~= "resolved" then
+      local reason = r.estimate.status .. ": " .. (r.estimate.reason or "")
+      if not names[reason] then names[reason], order[#order + 1] = {}, reason end
+      table.insert(names[reason], r.name)
+    end
   end
-  return { r.name, e.value, interval, e.interval, r.exact, ("%.2f"):format(r.seconds) }
+  for _, reason in ipairs(order) do
+    run:print("%s\n    %s", table.concat(names[reason], "; "), reason)
+  end
 end
 
 local function print_table(run)
-  local list = {}
-  for i, r in ipairs(rows) do list[i] = cells(r) end
-  run:print("%s", render({ "quantity", "value", "interval", "kind", "exact", "CPU s" }, list))
-  for _, r in ipairs(rows) do
-    if r.estimate.status ~= "resolved" then
-      run:print("%s: %s: %s", r.name, r.estimate.status, r.estimate.reason or "")
-    end
+  local list, i = {}, 0
+  for k, r in ipairs(rows) do list[k] = cells(r) end
+  local header = { "quantity", "value", "interval", "kind", "exact", "CPU s", "unit" }
+  for line in (render(header, list) .. "\n"):gmatch "(.-)\n" do
+    if rows[i] and rows[i].title then run:print("-- %s", rows[i].title) end
+    run:print("%s", line)
+    i = i + 1
   end
+  print_reasons(run)
 end
+
+--- Where a picture of the run goes.
+local function picture(run, name) return ("%s/plots/%s.svg"):format(run.dir, name) end
 
 -- ------------------------------------------------------------------ the training
 
@@ -59,8 +93,9 @@ local function trainer_for(p, data)
       every = { epochs = 0.5 } },
     measure = {
       noise_scale = sw.every { steps = 1 },
-      distance = sw.every { steps = 1, factor = 1.3 },
-      weight_norm = sw.every { epochs = 1 },
+      distance = { every = { steps = 1, factor = 1.3 }, at = "end" },
+      angle = { at = "end" },
+      weight_norm = { every = { epochs = 1 }, at = "end" },
       largest_eigenvalue = { every = { epochs = 1 }, sample = 300 },
       held_out = sw.measurement { every = { epochs = 1 }, sample = data.valid,
         function(m) return m.model:loss_on(m.sample)(m.weights) end },
@@ -90,65 +125,169 @@ local function exact_of_window(e, path, model, data)
   return noise / signal
 end
 
--- ------------------------------------------------------------------ at the end of it
+-- ------------------------------------------------------------------ exact values
 
-local function noise_rows(model, data, known, p)
-  local n
-  row("B_simple", known.b_simple, function()
-    n = sw.measure.noise(model, data.train:sample(p.examples), { hessian = true })
-    return n.b_simple
-  end)
-  also("|G|^2", known.signal, n.signal)
-  also("tr(Sigma)", known.noise, n.noise)
-  also("B_noise", known.b_noise, n.b_noise)
-  also("eps_max", known.eps_max, n.eps_max)
-  local at_32 = 1 + known.b_noise / 32
-  also("eps_opt(32)", known.eps_max / at_32, n:eps_opt(32))
-  also("Delta L_opt(32)", known.signal * known.eps_max / 2 / at_32, n:progress(32))
+--- The matrix of a linear map, a column at a time.
+local function dense(product, n)
+  local matrix, unit = sw.zeros({ n, n }, "float64"), sw.zeros({ n }, "float64")
+  for i = 1, n do
+    unit:set(i, 1)
+    matrix:select(1, i):copy(product(unit))
+    unit:set(i, 0)
+  end
+  return matrix
 end
 
-local function curvature_rows(run, model, data, known)
-  local spectrum = sw.linalg.eigvalsh(known.hessian)
-  local weights, trace = #spectrum, 0
-  for i = 1, weights do trace = trace + spectrum:get(i) end
-  row("largest eigenvalue", spectrum:get(weights), function()
-    return sw.measure.eigenvalues(model, data.train)[1]
-  end)
-  row("smallest eigenvalue", spectrum:get(1), function()
-    return sw.measure.eigenvalues(model, data.train, { which = "smallest" })[1]
-  end)
-  row("trace", trace, function() return sw.measure.trace(model, data.train) end)
-  row("mean of the density", trace / weights, function()
-    local density = sw.measure.density(model, data.train)
-    density:plot(run.dir .. "/plots/density.svg")
-    return density.mean
-  end)
+local function trace_of(matrix)
+  local sum = 0
+  for i = 1, matrix:shape()[1] do sum = sum + matrix:get(i, i) end
+  return sum
 end
 
---- E[g'H_B g / |g|^2] of batches of one example, by all of them.
-local function exact_batch_sharpness(model, data)
-  local sum, w = 0, model:weights():to "float64"
-  for i = 1, #data.train do
+--- |G|^2 and tr(Sigma) of weights first to last.
+local function noise_of_range(known, first, last)
+  local signal, noise = 0, 0
+  for i = first, last do
+    signal, noise = signal + known.gradient:get(i) ^ 2, noise + known.covariance:get(i, i)
+  end
+  return noise / signal
+end
+
+--- Means over the examples, each a batch of its own: g'Hg / |g|^2, with momentum along
+--- s = momentum * velocity + g s'Hs / s'g, and the ratio of the means of g'Hg and |g|^2.
+local function edge_of_examples(model, data, velocity, momentum)
+  local sharpness, pushed, curvature, square = 0, 0, 0, 0
+  local w, n = model:weights():to "float64", #data.train
+  for i = 1, n do
     local x, y = data.train:gather { i }
     local loss = model:loss_on({ x = x, y = y })
     local g = loss:gradient(w)
-    sum = sum + loss:hvp(w, g):dot(g) / g:dot(g)
+    local s, along = velocity * momentum + g, loss:hvp(w, g):dot(g)
+    sharpness = sharpness + along / g:dot(g) / n
+    pushed = pushed + loss:hvp(w, s):dot(s) / s:dot(g) / n
+    curvature, square = curvature + along / n, square + g:dot(g) / n
   end
-  return sum / #data.train
+  return sharpness, pushed, curvature / square
+end
+
+-- ------------------------------------------------------------------ gradient noise
+
+local function noise_rows(run, model, data, known, p)
+  section "gradient noise at the last weights (McCandlish et al. 2018)"
+  local n = row("B_simple", "examples", known.b_simple, function()
+    return sw.measure.noise(model, data.train:sample(p.examples), { hessian = true, layers = true })
+  end, "b_simple")
+  n:plot(picture(run, "noise"))
+  also("|G|^2", "loss^2 / weight^2", known.signal, n.signal)
+  also("tr(Sigma)", "loss^2 / weight^2", known.noise, n.noise)
+  local size = model:weights():numel()
+  local last = data.classes * (16 + 1) -- weights
+  also("B_simple, first layer", "examples", noise_of_range(known, 1, size - last),
+    n.layers["0"].b_simple)
+  also("B_simple, last layer", "examples", noise_of_range(known, size - last + 1, size),
+    n.layers["2"].b_simple)
+  row("B_simple, micro-batches of 8", "examples", known.b_simple, function()
+    return sw.measure.noise(model, data.train, { by = "micro", batch_size = 8 })
+  end, "b_simple")
+  also("B_noise", "examples", known.b_noise, n.b_noise)
+  also("eps_max", "learning rate", known.eps_max, n.eps_max)
+  local eps = known.eps_max / (1 + known.b_noise / 32)
+  also("eps_opt(32)", "learning rate", eps, n:eps_opt(32))
+  row("eps_opt(32) by line search", "learning rate", eps, function()
+    return sw.measure.line_search(model, data.train, { batch = 32 })
+  end)
+  also("Delta L_opt(32)", "loss", known.signal * eps / 2, n:progress(32))
+  also("temperature, B = 32", "eps / eps_opt", p.lr / eps, n:temperature(p.lr, 32))
+end
+
+local function sign_noise(known)
+  local deviation, gradient = 0, 0
+  for i = 1, known.gradient:numel() do
+    deviation = deviation + math.sqrt(known.covariance:get(i, i))
+    gradient = gradient + math.abs(known.gradient:get(i))
+  end
+  return (deviation / gradient) ^ 2
+end
+
+--- What the whole set gives, and a network that was trained on noisy labels.
+local function gram_rows(run, model, data, known)
+  section "gradients of the examples"
+  local gram
+  row("tr(Sigma^2), from the Gram matrix", "", known.covariance:norm() ^ 2, function()
+    gram = sw.measure.gram(model, data.train)
+    return gram.square
+  end)
+  local spectrum = sw.linalg.eigvalsh(known.covariance)
+  also("largest eigenvalue of Sigma", "", spectrum:get(#spectrum), gram:spectrum():get(1))
+  gram:plot(picture(run, "gram"))
+  row("noise scale of sign descent", "examples", sign_noise(known), function()
+    return sw.measure.dual_noise(model, data.train, { norm = "sign" }).value
+  end)
+  local noisy = data:label_noise { rate = 0.2 }
+  local fitted = sw.Trainer { model = model.layer, data = noisy, lr = 0.3, batch_size = 16,
+    optimizer = sw.optim.SGD { momentum = 0.9 } }:fit { epochs = 30 }.model
+  local sample, changed, hits = noisy.train:sample(600), 0, 0
+  local _, guess = fitted:predict(sample)
+  for i = 1, #sample do
+    if sample.y:get(i) ~= sample.clean_y:get(i) then
+      changed, hits = changed + 1, hits + (guess:get(i) == sample.y:get(i) and 1 or 0)
+    end
+  end
+  row("memorised noisy labels", "fraction", hits / changed, function()
+    return sw.measure.gram(fitted, sample):memorised().noisy.fitted
+  end)
+end
+
+-- ------------------------------------------------------------------ curvature
+
+local function curvature_rows(run, model, data, known)
+  section "curvature on the training set"
+  local spectrum, trace = sw.linalg.eigvalsh(known.hessian), trace_of(known.hessian)
+  local n = #spectrum
+  row("largest eigenvalue", "loss / weight^2", spectrum:get(n), function()
+    return sw.measure.eigenvalues(model, data.train)[1]
+  end)
+  row("smallest eigenvalue", "loss / weight^2", spectrum:get(1), function()
+    return sw.measure.eigenvalues(model, data.train, { which = "smallest" })[1]
+  end)
+  row("trace", "loss / weight^2", trace, function() return sw.measure.trace(model, data.train) end)
+  row("diagonal, last bias", "loss / weight^2", known.hessian:get(n, n), function()
+    return sw.measure.diagonal(model, data.train):estimate(n)
+  end)
+  local density = row("mean of the density", "loss / weight^2", trace / n, function()
+    return sw.measure.density(model, data.train)
+  end, "mean")
+  density:plot(picture(run, "density"))
+  local newton = { kind = "gauss_newton" }
+  local form = dense(model:loss_on(data.train):linearize(model:weights():to "float64", newton), n)
+  row("largest, Gauss-Newton", "loss / weight^2", sw.linalg.eigvalsh(form):get(n), function()
+    return sw.measure.eigenvalues(model, data.train, newton)[1]
+  end)
+  row("trace, Gauss-Newton", "loss / weight^2", trace_of(form), function()
+    return sw.measure.trace(model, data.train, newton)
+  end)
 end
 
 local function edge_rows(run, model, data, known, p)
-  row("batch sharpness, B = 1", exact_batch_sharpness(model, data), function()
-    return sw.measure.edge(model, data.train, { batch = 1, top = false }).batch_sharpness
-  end)
+  section "edge of stability"
+  local momentum, velocity = 0.5, known.gradient
+  local sharpness, pushed, ratio = edge_of_examples(model, data, velocity, momentum)
+  local edge = row("batch sharpness, B = 1", "loss / weight^2", sharpness, function()
+    return sw.measure.edge(model, data.train, { batch = 1, lr = p.lr, momentum = momentum,
+      velocity = velocity })
+  end, "batch_sharpness")
+  also("ratio of means, B = 1", "loss / weight^2", ratio, edge.ratio_of_means)
+  also("with momentum, B = 1", "loss / weight^2", pushed, edge.with_momentum)
+  also("threshold 2 / lr", "loss / weight^2", 2 / p.lr, edge.thresholds.plain)
   local share = 1 / 32 - 1 / #data.train
-  row("noise interaction, B = 32", (known.curvature + known.noise_curvature * share) / known.signal,
-    function()
-      local edge = sw.measure.edge(model, data.train, { batch = 32, lr = p.lr, interaction = true })
-      edge:plot(run.dir .. "/plots/edge.svg")
-      return edge.interaction
-    end)
+  edge = row("noise interaction, B = 32", "loss / weight^2",
+    (known.curvature + known.noise_curvature * share) / known.signal, function()
+      return sw.measure.edge(model, data.train, { batch = 32, lr = p.lr, interaction = true })
+    end, "interaction")
+  edge:plot(picture(run, "edge"))
 end
+
+-- ------------------------------------------------------------------ sharpness
 
 --- The loss is convex in the last biases, so that its maximum over a box of them is at a corner.
 local function sharpness_of_corners(model, data, epsilon)
@@ -166,29 +305,97 @@ local function sharpness_of_corners(model, data, epsilon)
   return 100 * (worst - at) / (1 + at)
 end
 
-local function sharpness_rows(run, model, data)
-  row("sharpness of the last biases", sharpness_of_corners(model, data, 0.05), function()
-    return sw.measure.sharpness(model, data.train, { over = "2.bias", epsilon = 0.05,
-      dtype = "float64", companions = false })
-  end)
-  local whole
-  row("sharpness, full space", nil, function()
-    whole = sw.measure.sharpness(model, data.train, { epsilon = 5e-3 })
-    return whole
-  end)
-  run:print("full space: %s", whole.reason or whole)
-  whole:plot(run.dir .. "/plots/sharpness.svg")
+--- The same in the plane of two normal columns, on a grid of the box.
+local function sharpness_of_grid(model, sample, epsilon, points)
+  local w = model:weights():to "float64"
+  local random = sw.random(1, "measure/measure.sharpness/columns")
+  local columns = sw.zeros({ 2, #w }, "float64")
+  for i = 1, 2 do random:fill_normal(columns:select(1, i), 0, 1) end
+  local x = sw.linalg.lstsq(columns:t(), w)
+  local loss, worst = model:loss_on(sample), -math.huge
+  local function coordinate(i, k)
+    return epsilon * (math.abs(x:get(i)) + 1) * (2 * k / (points - 1) - 1)
+  end
+  for i = 0, points - 1 do
+    for j = 0, points - 1 do
+      worst = math.max(worst, loss(w:clone():add(coordinate(1, i), columns:select(1, 1))
+        :add(coordinate(2, j), columns:select(1, 2))))
+    end
+  end
+  return 100 * (worst - loss(w)) / (1 + loss(w))
 end
 
---- Laplace's evidence for logistic regression, by all eigenvalues and by Lanczos quadrature.
-local function evidence_rows(data)
-  local model, sample = sw.nn.Linear(data.features, data.classes):build { seed = 1 },
-    data.train:sample(300)
-  local function by(method)
-    return sw.measure.evidence(model, sample, { lambda = 1, method = method }).log_evidence
-  end
-  row("log evidence, Lanczos", by("exact").value, function() return by "lanczos" end)
+--- The rise of the loss by SAM's step: rho g / |g|, or rho w^2 g / |w g|, elementwise.
+local function rise_of_sam(model, data, rho, adaptive)
+  local w, loss = model:weights():to "float64", model:loss_on(data.train)
+  local g = loss:gradient(w)
+  local scale = adaptive and w:abs() or sw.ones({ #w }, "float64")
+  local step = scale * g
+  return loss(w + scale * step * (rho / step:norm())) - loss(w)
 end
+
+local function sharpness_rows(run, model, data)
+  section "sharpness (Keskar et al. 2017): the largest value found, which bounds the maximum below"
+  row("last biases, epsilon 0.05", "% of 1 + loss", sharpness_of_corners(model, data, 0.05),
+    function()
+      return sw.measure.sharpness(model, data.train, { over = "2.bias", epsilon = 0.05,
+        dtype = "float64", companions = false })
+    end)
+  local sample = data.train:sample(300)
+  row("2 random columns, epsilon 0.02", "% of 1 + loss", sharpness_of_grid(model, sample, 0.02, 41),
+    function()
+      return sw.measure.sharpness(model, sample, { subspace = 2, epsilon = 0.02, starts = 10,
+        dtype = "float64", companions = false })
+    end)
+  local whole = row("full space, epsilon 0.005", "% of 1 + loss", nil, function()
+    return sw.measure.sharpness(model, data.train, { epsilon = 5e-3 })
+  end)
+  whole:plot(picture(run, "sharpness"))
+  local companions = whole.companions
+  also("SAM's step of 0.05", "loss", rise_of_sam(model, data, 0.05), companions.sam)
+  also("SAM's adaptive step of 0.5", "loss", rise_of_sam(model, data, 0.5, true),
+    companions.adaptive_sam)
+  for _, name in ipairs { "l2", "linf", "adaptive_l2", "adaptive_linf" } do
+    also("ball, " .. name:gsub("_", " "), "loss", nil, companions[name])
+  end
+end
+
+-- ------------------------------------------------------------------ evidence
+
+--- The same from a minimum by L-BFGS and LAPACK's determinant: evidence, Occam factor.
+local function evidence_by_hand(model, sample, lambda)
+  local n, loss = #sample, model:loss_on(sample)
+  local function cost(w)
+    local value, g = loss:value_and_gradient(w)
+    return n * value + lambda / 2 * w:dot(w), g * n + w * lambda
+  end
+  local start = model:weights():to "float64"
+  local at = sw.optim.lbfgsb(cost, start, { iterations = 2000, tolerance = 1e-9, decrease = 0 })
+  local hessian = dense(loss:linearize(at.x), #start) * n
+  for i = 1, #start do hessian:set(i, i, hessian:get(i, i) + lambda) end
+  local _, log_determinant = sw.linalg.slogdet(hessian)
+  local occam = (log_determinant - #start * math.log(lambda)) / 2
+  return -at.value - occam, occam
+end
+
+--- Of logistic regression, whose minimum is the only one.
+local function evidence_rows(data)
+  section "evidence of logistic regression, lambda = 1 (Smith & Le 2018)"
+  local model = sw.nn.Linear(data.features, data.classes):build { seed = 1 }
+  local sample = data.train:sample(300)
+  local exact, occam = evidence_by_hand(model, sample, 1)
+  local null = -#sample * math.log(data.classes)
+  local e = row("log evidence", "nats", exact, function()
+    return sw.measure.evidence(model, sample, { lambda = 1 })
+  end, "log_evidence")
+  also("Occam factor", "nats", occam, e.occam)
+  also("log ratio to the null model", "nats", exact - null, e.log_ratio)
+  row("log evidence, Lanczos", "nats", exact, function()
+    return sw.measure.evidence(model, sample, { lambda = 1, method = "lanczos" })
+  end, "log_evidence")
+end
+
+-- ------------------------------------------------------------------ batch sizes, models of SGD
 
 --- Steps until the mean loss of some runs crosses the target.
 local function crossing(loss, target)
@@ -210,35 +417,104 @@ end
 
 --- Steps to a loss of the noisy quadratic model, simulated, and as they are on average.
 local function critical_rows(run)
+  section "critical batch size: simulated runs of the noisy quadratic model"
   local model, target, runs, exact = sw.nqm { dimensions = 12 }, 0.06, {}, {}
   for _, batch in ipairs { 4, 16, 64, 256 } do
     local lr, steps = model:best_rate(target, { batch = batch })
     for seed = 1, 8 do
       exact[#exact + 1] = { batch = batch, lr = lr, seed = seed, steps = steps, reached = true }
       for _, factor in ipairs { 0.8, 1, 1.25 } do
-        runs[#runs + 1] = simulated(model, target, { steps = math.ceil(1.5 * steps), runs = 10,
+        runs[#runs + 1] = simulated(model, target, { steps = math.ceil(1.5 * steps), runs = 100,
           lr = factor * lr, batch = batch, seed = seed })
       end
     end
   end
-  row("critical batch size", sw.fit.critical_batch(exact, { target = target }).b_crit.value,
-    function()
-      local fit = sw.fit.critical_batch(runs, { target = target })
-      fit:plot(run.dir .. "/plots/critical_batch.svg")
-      return fit.b_crit
-    end)
+  local known = sw.fit.critical_batch(exact, { target = target })
+  local fit = row("B_crit", "examples", known.b_crit.value, function()
+    return sw.fit.critical_batch(runs, { target = target })
+  end, "b_crit")
+  also("S_min", "steps", known.s_min.value, fit.s_min)
+  also("E_min", "examples", known.e_min.value, fit.e_min)
+  fit:plot(picture(run, "critical_batch"))
+end
+
+--- Weights after steps of rate r_i along given gradients, and checkpoints at rate 1 merged to them.
+local function distance_of_merged(n)
+  local rates, at = { 0.8, 0.6, 0.4, 0.2 }, sw.randn { n }
+  local decayed, checkpoints = at:clone(), { at }
+  for i, rate in ipairs(rates) do
+    local g = sw.randn { n }
+    decayed:add(-rate, g)
+    checkpoints[i + 1] = checkpoints[i]:clone():add(-1, g)
+  end
+  return sw.average.merge(checkpoints, sw.average.merging_weights(rates)):distance(decayed)
+end
+
+local function model_rows(trainer, data, p)
+  section "models of SGD"
+  local batch, n = trainer:state().batch_size, #data.train
+  also("SGD noise scale g", "learning rate", p.lr * (n / batch - 1),
+    sw.scaling.sgd_noise { lr = p.lr, batch_size = batch, examples = n })
+  also("updates, B = 128, 200 epochs", "steps", 200 * 50000 // 128,
+    sw.schedule.updates(128, { epochs = 200, epoch_examples = 50000 }).updates)
+  local settings = { steps = 30, lr = 0.5, batch = 4, runs = 400 }
+  local model = sw.nqm { dimensions = 12 }
+  row("quadratic model, loss at step 30", "loss",
+    model:run({ steps = 30, lr = 0.5, batch = 4 }).loss[30],
+    function() return model:simulate(settings)[30] end)
+  row("merged checkpoints to decayed run", "weight", 0,
+    function() return distance_of_merged(100) end)
+  row("B_crit of branches from epoch 1", "examples", nil, function()
+    local start = sw.Trainer { model = trainer.model.layer, data = data, lr = 0.1, batch_size = 16 }
+    return sw.fit.branched_batch(start:fit { epochs = 1 }, { epochs = 2, repeats = 3,
+      tolerance = 0.05 })
+  end, "b_crit")
+end
+
+-- ------------------------------------------------------------------ landscapes
+
+--- The largest rise above the chord, at 101 points.
+local function barrier_of_grid(model, a, b, sample)
+  local loss, worst = model:loss_on(sample), 0
+  local at_a, at_b = loss(a), loss(b)
+  for i = 0, 100 do
+    local alpha = i / 100
+    local chord = (1 - alpha) * at_a + alpha * at_b
+    worst = math.max(worst, loss(a * (1 - alpha) + b * alpha) - chord)
+  end
+  return worst
+end
+
+local function distance_rows(trainer, start)
+  section "landscapes"
+  local w, moved, dot, squares, start_squares = trainer:weights(), 0, 0, 0, 0
+  for i = 1, #w do
+    moved, dot = moved + (w:get(i) - start:get(i)) ^ 2, dot + w:get(i) * start:get(i)
+    squares, start_squares = squares + w:get(i) ^ 2, start_squares + start:get(i) ^ 2
+  end
+  local s = trainer:state()
+  also("distance from the start", "weight", math.sqrt(moved), s.distance)
+  also("angle to the start", "radians", math.acos(dot / math.sqrt(squares * start_squares)),
+    s.angle)
+  also("norm of the weights", "weight", math.sqrt(squares), s.weight_norm)
 end
 
 local function landscape_rows(run, trainer, data)
-  local average = trainer.average
+  local average, layer = trainer.average, trainer.model.layer
   local w = average.captured
-  row("width along rays", nil, function()
-    return sw.landscape.rays(average, { on = trainer, rise = 0.1 }).mean
-  end)
+  row("width along rays, rise 0.1", "weight", nil, function()
+    return sw.landscape.rays(average, { on = trainer, rise = 0.1 })
+  end, "mean")
+  local other = sw.Trainer { model = layer, data = data, lr = 0.3, batch_size = 16, seed = 2 }
+    :fit { epochs = 8 }
+  local a, b = trainer:weights(), other:weights()
+  row("barrier to another seed", "loss", barrier_of_grid(trainer.model, a, b, data.train),
+    function() return (sw.landscape.barrier(a, b, { on = trainer }):barrier "train_loss") end)
   local on = { on = data, examples = 300, model = trainer.model }
-  sw.landscape.line(w[1], average, on):plot(run.dir .. "/plots/line.svg")
+  sw.landscape.line(trainer, other, on):plot(picture(run, "line"))
+  if #w < 3 then return end -- of few epochs
   on.a, on[1], on[2], on[3], on.grid = nil, w[1], w[(#w + 1) // 2], w[#w], 15
-  sw.landscape.plane(on):mark("SWA", average):plot(run.dir .. "/plots/plane.svg")
+  sw.landscape.plane(on):mark("SWA", average):plot(picture(run, "plane"))
 end
 
 return sw.experiment {
@@ -252,15 +528,18 @@ return sw.experiment {
     trainer:fit { epochs = p.epochs, run = run }
     run:plot()
     local model, window = trainer.model, trainer:state().noise_scale
-    row("noise scale, window", exact_of_window(window, path, model, data),
-      function() return window end)
+    section "during the training"
+    also("noise scale, window", "examples", exact_of_window(window, path, model, data), window)
     local known = sw.measure.exact(model, data.train)
-    noise_rows(model, data, known, p)
+    noise_rows(run, model, data, known, p)
+    gram_rows(run, model, data, known)
     curvature_rows(run, model, data, known)
     edge_rows(run, model, data, known, p)
     sharpness_rows(run, model, data)
     evidence_rows(data)
     critical_rows(run)
+    model_rows(trainer, data, p)
+    distance_rows(trainer, path[1].weights)
     landscape_rows(run, trainer, data)
     print_table(run)
   end,

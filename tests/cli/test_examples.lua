@@ -85,13 +85,22 @@ function TestExperiments:test_char_lm()
   lu.assert_equals(#result.out:match "continues:%] (.*)\n", 30)
 end
 
---- Rows of the table: name, value, kind of interval, exact value.
+local COLUMNS = { "quantity", "value", "interval", "kind", "exact", "CPU s" }
+
+--- Rows of the table, by the places of its header: name, value, interval's ends, kind, exact value.
 local function rows_of(text)
-  local rows = {}
-  for line in text:gmatch "[^\n]+" do
-    local name, value, rest = line:match "^(%S.-)%s%s+(%S+)  +(.+)$"
-    local kind, exact = (rest or ""):match "  +([%d%%abceunodt ]-)  +(%S+)  +%d+%.%d+$"
-    if exact then rows[name] = { value = tonumber(value), kind = kind, exact = tonumber(exact) } end
+  local header = text:match "(quantity  +value[^\n]+)"
+  local place, rows = {}, {}
+  for i, name in ipairs(COLUMNS) do place[i] = header:find(name, 1, true) end
+  for line in text:sub((text:find(header, 1, true))):gmatch "[^\n]+" do
+    local name, rest = line:match "^(%S.-)%s%s+(.+)$"
+    local interval, kind = line:sub(place[3], place[4] - 1), line:sub(place[4], place[4] + 5)
+    if rest and line:sub(1, 2) ~= "--" and name ~= "quantity" then
+      local low, high = interval:match "(%S+) to (%S+)"
+      rows[name] = { value = tonumber(rest:match "^%S+"), low = tonumber(low),
+        high = tonumber(high), kind = kind:match "^(.-)%s*$",
+        exact = tonumber(line:sub(place[4] + 6, place[6] - 1):match "%S+") }
+    end
   end
   return rows
 end
@@ -100,17 +109,21 @@ function TestExperiments:test_measure_demo()
   local result = command.swale(self.dir, { "run", EXPERIMENTS .. "measure_demo.lua", "epochs=4",
     "lr=0.2" })
   lu.assert_equals(result.code, 0, result.err)
-  local rows, bounds = rows_of(result.out), 0
-  for name, row in pairs(rows) do
-    if row.kind == "bound" then
-      bounds = bounds + 1
-      lu.assert_almost_equals(row.value, row.exact, 2e-3 * math.abs(row.exact), name)
+  local sure, intervals, covered = 0, 0, 0
+  for name, row in pairs(rows_of(result.out)) do
+    if row.exact and row.kind ~= "95 %" then
+      sure = sure + 1
+      lu.assert_almost_equals(row.value, row.exact, 2e-3 * math.abs(row.exact) + 1e-5, name)
+    elseif row.exact and row.low then
+      intervals = intervals + 1
+      if row.low <= row.exact and row.exact <= row.high then covered = covered + 1 end
     end
   end
-  lu.assert_equals(bounds, 3, result.out) -- both ends of the spectrum, and the corner of a box
-  lu.assert_not_nil(rows["noise scale, window"].exact)
+  lu.assert_equals(sure, 22, result.out)
+  lu.assert_true(intervals >= 20 and covered >= intervals - 4, result.out)
   local folder = result.out:match "picture: (%S+/)training"
-  for _, picture in ipairs { "density", "edge", "sharpness", "critical_batch", "line", "plane" } do
+  for _, picture in ipairs { "noise", "gram", "density", "edge", "sharpness", "critical_batch",
+    "line", "plane" } do
     lu.assert_not_nil(command.read(folder .. picture .. ".svg"), picture)
   end
 end
