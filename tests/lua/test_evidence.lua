@@ -144,6 +144,18 @@ local function network(norm)
     classes = 3 }.train
 end
 
+-- The Occam factor moves with the square root of what C lies above its minimum.
+function TestEvidence:test_the_occam_factor_is_that_of_the_minimum()
+  local data = sw.data.load "digits"
+  local model = nn.Linear(data.features, data.classes):build { seed = 1 }
+  local sample = data.train:sample(60)
+  local e = sw.measure.evidence(model, sample, { lambda = 1 })
+  local best = sw.measure.evidence(model, sample, { lambda = 1, tolerance = 1e-10 })
+  lu.assert_almost_equals(e.occam.value, best.occam.value, 1e-4)
+  local coarse = sw.measure.evidence(model, sample, { lambda = 1, tolerance = 1 })
+  lu.assert_almost_equals(coarse.occam.value, best.occam.value, 1e-2)
+end
+
 function TestEvidence:test_lanczos_covers_the_exact_one()
   local model, sample = network()
   local exact = sw.measure.evidence(model, sample, { lambda = 1, iterations = 200 })
