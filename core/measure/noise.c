@@ -43,8 +43,16 @@ int sw_noise_parts(const sw_noise_options *o, const sw_noise_step *m, double *s,
 
 /* -------------------------------------------------------------- the window */
 
-static int is_enough(const sw_recent_cut *cut) {
-  return cut->n >= SW_RECENT_FEWEST && cut->total.count >= SW_NOISE_MEASUREMENTS;
+static double freedom_of(const sw_recent_cut *cut) {
+  const sw_pairs pairs = {cut->n, cut->weight, cut->a, cut->b};
+  return sw_pairs_freedom(&pairs);
+}
+
+/* Whether the estimate becomes that of the window as it is now. A few heavy blocks, as after a jump
+ * of the batch size, have too little freedom: their lower end would be 0. */
+static int is_enough(const sw_recent_cut *now, const sw_recent_cut *latest) {
+  if (now->n < SW_RECENT_FEWEST || now->total.count < SW_NOISE_MEASUREMENTS) return 0;
+  return latest->n == 0 || freedom_of(now) >= fmin(SW_NOISE_FREEDOM, freedom_of(latest));
 }
 
 void sw_noise_add(sw_noise *e, const sw_noise_step *m) {
@@ -62,7 +70,7 @@ void sw_noise_add(sw_noise *e, const sw_noise_step *m) {
   sw_recent_cut now;
   sw_recent_add(&e->window, &one);
   sw_recent_split(&e->window, &now);
-  if (is_enough(&now)) e->latest = now;
+  if (is_enough(&now, &e->latest)) e->latest = now;
 }
 
 sw_noise_reading sw_noise_read(const sw_noise *e) {

@@ -17,7 +17,7 @@
  * window gives a 95 % Fieller set for the ratio of the means, with 1 / sum w_k^2 - 1 degrees of
  * freedom. It is about these means over the window, not about the present weights. After a jump of
  * the batch size a few heavy measurements are most of the window: until 8 blocks can be cut again,
- * the estimate stays that of the window before.
+ * with 5 degrees of freedom, the estimate stays that of the window before.
  */
 #ifndef SW_NOISE_H
 #define SW_NOISE_H
@@ -28,7 +28,10 @@
 typedef enum sw_noise_target { SW_TARGET_TRAIN, SW_TARGET_POPULATION } sw_noise_target;
 enum { SW_TARGET_COUNT = SW_TARGET_POPULATION + 1 };
 
-enum { SW_NOISE_MEASUREMENTS = 32 }; /* fewest in a window */
+enum {
+  SW_NOISE_MEASUREMENTS = 32, /* fewest in a window */
+  SW_NOISE_FREEDOM = 5        /* fewest degrees of freedom of one that replaces an estimate */
+};
 
 typedef struct sw_noise_options {
   sw_noise_target target;

@@ -146,6 +146,14 @@ function TestNoiseWindow:test_covers_a_batch_that_jumps()
   jump("four steps after 16 to 300", 254, 300)
 end
 
+--- The estimate is of the window before until the large batches are blocks enough.
+function TestNoiseWindow:test_covers_a_jump_with_momentum()
+  for _, steps in ipairs { 380, 460 } do
+    check_covers(steps - 340 .. " steps after 16 to 64", { lr = 0.1, spread = 2, momentum = 0.9,
+      steps = steps, window = 5000, rule = function(s) return s.step < 340 and 16 or 64 end })
+  end
+end
+
 --- The batch follows the estimate that it is read from, in every step, down as well as up.
 local function mccandlish(s) return math.max(16, math.floor(math.sqrt(64 * s.noise_scale.low))) end
 
