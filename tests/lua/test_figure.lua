@@ -87,6 +87,20 @@ function TestFigure:test_an_interval_that_is_open_below_points_down()
   lu.assert_equals(blocks[2], { { 1, 2, 0, -3 } })
 end
 
+-- An interval that goes beyond the panel ends with an arrow, not with a stop at the edge.
+function TestFigure:test_an_interval_that_ends_beyond_the_range_has_an_arrow()
+  local text, blocks = commands { y = { 1, 2, 2 }, low = { 0.5, 1, -9 }, high = { 9, 3, 9 },
+    as = "points", y_range = { 0, 5 } }
+  lu.assert_equals({ blocks[1], blocks[2], blocks[3] },
+    { { { 2, 1, 0, 2 } }, { { 1, 0.5, 0, 4.5 } }, { { 3, 0, 0, 5 } } })
+  lu.assert_str_contains(text, "vectors heads filled")
+end
+
+function TestFigure:test_a_long_interval_does_not_press_bars_flat()
+  local text = commands { y = { 1, 2 }, low = { 0, 1 }, high = { 900, 3 }, as = "bars" }
+  lu.assert_true(tonumber(text:match "set yrange %[.-:(.-)%]") < 7, text)
+end
+
 -- A band that is wide at the start does not press its line flat.
 function TestFigure:test_bands_extend_the_range_by_the_size_of_the_values_at_most()
   local text = commands { y = { 1, 2, 3 }, low = { -900, 1, 2 }, high = { 900, 3, 4 } }
@@ -192,6 +206,44 @@ function TestFigure:test_all_kinds_in_panels()
   for _, word in ipairs { "all of them", "line", "p1", "p2", "right side", ">u<", "loss" } do
     lu.assert_str_contains(svg, word)
   end
+end
+
+--- Every text of a picture lies 7 pixels, half its height, within its edges, and none is left out.
+function TestFigure:test_labels_are_within_the_picture()
+  local names = { "train accuracy", "a second one", "one more of them", "curve number four" }
+  local o = { file = "a.svg", title = "the title", x_label = "across", y_label = "upwards",
+    right_label = "to the right", legend = "above" }
+  for i, name in ipairs(names) do
+    o[i] = { y = { -1234567, 1e6 * i }, label = name, axis = i == 4 and "right" or "left" }
+  end
+  local svg = self:draw(o)
+  local seen = {}
+  for x, y, text in svg:gmatch 'translate%(([-%d.]+),([-%d.]+)%)[^>]*>%s*<text>([^<]*)' do
+    seen[text] = true
+    lu.assert_true(tonumber(x) >= 7 and tonumber(x) <= 893, text .. " " .. x)
+    lu.assert_true(tonumber(y) >= 14 and tonumber(y) <= 495, text .. " " .. y)
+  end
+  for _, text in ipairs { "the title", "across", "upwards", "to the right", table.unpack(names) } do
+    lu.assert_true(seen[text], text)
+  end
+end
+
+function TestFigure:test_small_numbers_beside_an_axis_are_short()
+  lu.assert_str_contains(self:draw { file = "a.svg", y = { 1e-7, 2e-7 } }, ">2e-07<")
+end
+
+-- A wide surface with equal scales leaves no room above and below; a tall one none beside.
+function TestFigure:test_equal_scales_give_the_picture_its_shape()
+  local function size(x, y)
+    local picture = figure.picture("sw.plot", { file = "a.svg", x = x, y = y,
+      z = plane_rows(x, y), equal = true })
+    return picture.width, picture.height
+  end
+  local width, height = size({ 0, 4 }, { 0, 1 })
+  lu.assert_equals(width, 900)
+  lu.assert_almost_equals(height, (900 - 104 - 126) / 4 + 16 + 38, 1)
+  width, height = size({ 0, 1 }, { 0, 1.4 })
+  lu.assert_equals({ width, height }, { 500 + 104 + 126, 700 + 16 + 38 })
 end
 
 --- Every place of a text, with texts that would be commands.

@@ -112,7 +112,7 @@ function M.plane(plane, file, o)
   if type(levels) ~= "table" and not o.log then levels = levels_above_minimum(z, levels or 14) end
   local picture = { file = options.value(where, "file", file, "string"), title = o.title,
     x_label = plane.x_label, y_label = plane.y_label, equal = plane.equal, width = 820,
-    height = 640, legend = #plane.paths > 0 and "top right" or "none",
+    height = not plane.equal and 640 or nil, legend = #plane.paths > 0 and "top right" or "none",
     { x = plane.x, y = plane.y, z = z, label = title_of(name), levels = levels,
       log = o.log or false } }
   add_marks(picture, plane)

@@ -230,32 +230,30 @@ end
 local SHOWN <const> = { { "top", "largest eigenvalue" }, { "batch_sharpness", "batch sharpness" },
   { "ratio_of_means", "ratio of means" }, { "with_momentum", "with momentum" },
   { "interaction", "interaction" } }
-local LINES <const> = { { "plain", "2 / lr", "vermilion" },
-  { "small_batch", "2 (1 - m) / lr", "orange" }, { "large_batch", "2 (1 + m) / lr", "purple" } }
+local LINES <const> = { { "plain", "2 / lr", "vermilion", "solid" },
+  { "small_batch", "2 (1 - m) / lr", "black", "dashed" },
+  { "large_batch", "2 (1 + m) / lr", "purple", "dotted" } }
 
 ---Draws the quantities with their intervals, and the thresholds as lines.
 ---@param file string                 .svg, .png or .pdf
 ---@return string file
 function Edge:plot(file)
   options.value("edge:plot", "file", file, "string")
-  local names, values, series, low, high = {}, {}, {}, 0, 0
+  local names, values, series = {}, {}, {}
   for _, shown in ipairs(SHOWN) do
     local e = self[shown[1]]
-    if e then
-      names[#names + 1], values[#values + 1] = shown[2], e
-      low, high = math.min(low, 1.1 * e.value), math.max(high, 1.1 * e.value)
-    end
+    if e then names[#names + 1], values[#values + 1] = shown[2], e end
   end
   series[1] = { x = names, y = values, as = "bars" }
   for _, line in ipairs(LINES) do
     local at = self.thresholds[line[1]]
     if at then
-      high = math.max(high, 1.4 * at) -- above it is room for the legend
-      series[#series + 1] = { y = { at }, as = "horizontal", label = line[2], colour = line[3] }
+      series[#series + 1] = { y = { at }, as = "horizontal", label = line[2], colour = line[3],
+        dash = line[4], line_width = 2 }
     end
   end
   series.file, series.y_label, series.title = file, "curvature", "edge of stability"
-  series.y_range = { low, high }
+  series.legend = "above"
   return figure.plot(series)
 end
 

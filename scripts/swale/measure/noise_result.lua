@@ -183,11 +183,15 @@ local function by_size(self, method, label)
   return { { x = x, y = y }, x_log = true, y_log = true, x_label = "batch size", y_label = label }
 end
 
+local MOST_NAMES <const> = 8 -- below the axis; more stand beside their points
+
 local function by_layer(self)
   local y, x = {}, {}
   for i, path in ipairs(self.paths) do x[i], y[i] = i, self.layers[path].b_simple end
-  return { { x = x, y = y, as = "points", texts = self.paths }, y_log = true,
-    x_label = "layer", y_label = "noise scale", x_range = { 0.5, #x + 1 } }
+  local few = #x <= MOST_NAMES
+  return { y_log = true, x_label = "layer", y_label = "noise scale",
+    x_range = { 0.5, #x + (few and 0.5 or 1) },
+    { x = few and self.paths or x, y = y, as = "points", texts = not few and self.paths or nil } }
 end
 
 ---Draws, with hessian, the best learning rate and its progress over the batch size; with layers,

@@ -84,8 +84,10 @@ local function companions_panel(list)
       positive = positive and rises[i][2] > 0
     end
     local x, y = bar_values(rises)
-    panel[#panel + 1] = { x = x, y = y, as = "bars", label = entry[1] }
+    panel[#panel + 1] = { x = x, y = y, as = "bars",
+      label = #list > 1 and entry[1] or nil }
   end
+  panel.legend = "above"
   panel.y_log = positive
   return panel
 end
@@ -104,7 +106,8 @@ local function plot(self, file, others)
   local names, values = bar_values(phis)
   return figure.plot { file = file, panels = { { x = names, y = values, as = "bars",
     title = ("sharpness, epsilon %g"):format(self.epsilon),
-    y_label = "100 (max f - f) / (1 + f)" }, whole and companions_panel(list) or nil } }
+    y_label = "100 (max f - f) / (1 + f)", x_range = #names == 1 and { 0, 2 } or nil },
+    whole and companions_panel(list) or nil } }
 end
 
 ---How much the loss f can rise in a small box around the weights x (Keskar et al., metric 2.1):

@@ -55,7 +55,8 @@ local function y_axis(panel, side, log, range)
     elseif s.axis == side and s.as ~= "vertical" then
       zero = zero or s.as == "bars"
       gather(values, s.y)
-      local ends = s.as == "line" and bands or values -- error bars count whole
+      local open = s.as == "line" or s.as == "bars"
+      local ends = open and bands or values -- error bars of points count whole
       gather(ends, s.low)
       gather(ends, s.high)
     end
@@ -98,20 +99,41 @@ end
 
 -- ------------------------------------------------------------------ places
 
-local TITLE <const> = 34 -- pixels, as the next one
-local ABOVE <const> = 24 -- of a legend above the panel
+local TITLE <const> = 34 -- pixels, as all that follow
+local LINE <const> = 22  -- of a legend above the panel
+local LABEL <const> = 14 -- from the edge of the panel's part of the picture to a label's middle
+local CHARACTER <const> = 8.5 -- the width of one, on average
 
---- Pixels beside the box of a panel: left, right, top, bottom.
-local function margins(panel)
-  local has_right = panel.right ~= panel.left
-  local top = panel.title and 36 or 16
-  if panel.legend == "above" then top = top + ABOVE end
-  return 92, panel.surface and 126 or has_right and 100 or 28, top, panel.x_label and 58 or 38
+--- Labels of the curves.
+local function entries(panel)
+  local list = {}
+  for _, s in ipairs(panel.series) do
+    if s.label and not s.z then list[#list + 1] = s.label end
+  end
+  return list
 end
 
---- The box of a panel in pixels from the left and the top. With equal scales it shrinks to fit.
+--- Columns and lines of a legend that is above the panel.
+local function legend_lines(panel, width)
+  local list, longest = entries(panel), 0
+  if panel.legend ~= "above" or #list == 0 then return 1, 0 end
+  for _, text in ipairs(list) do longest = math.max(longest, utf8.len(text) or #text) end
+  local columns = math.max(1, math.min(#list, width // ((longest + 8) * CHARACTER)))
+  return columns, math.ceil(#list / columns)
+end
+
+--- Pixels beside the box of a panel: left, right, top, bottom.
+local function margins(panel, width)
+  local has_right = panel.right ~= panel.left
+  local left, right = 104, panel.surface and 126 or has_right and 100 or 28
+  local _, lines = legend_lines(panel, width - left - right)
+  return left, right, (panel.title and 36 or 16) + lines * LINE, panel.x_label and 64 or 38
+end
+
+--- The box of a panel in pixels from the left and the top, and the places of its labels. With
+--- equal scales it shrinks to fit.
 local function box_of(panel, cell)
-  local left, right, top, bottom = margins(panel)
+  local left, right, top, bottom = margins(panel, cell.width)
   local box = { x = cell.x + left, y = cell.y + top, width = cell.width - left - right,
     height = cell.height - top - bottom }
   if panel.equal then
@@ -121,23 +143,52 @@ local function box_of(panel, cell)
     box.x, box.y = box.x + (box.width - width) / 2, box.y + (box.height - height) / 2
     box.width, box.height = width, height
   end
+  box.columns = legend_lines(panel, cell.width - left - right)
+  box.labels = { left = box.x - left + LABEL, right = box.x + box.width + right - LABEL,
+    title = box.y - top + 18, bottom = box.y + box.height + bottom - LABEL }
   return box
+end
+
+local TALLEST <const> = 700 -- box of a panel with equal scales
+
+--- The size of a picture of one panel with equal scales, without room above or beside it.
+local function equal_size(panel, width)
+  local left, right, top, bottom = margins(panel, width)
+  local across, up = panel.x.high - panel.x.low, panel.left.high - panel.left.low
+  local scale = math.min((width - left - right) / across, TALLEST / up)
+  return math.max(400, across * scale + left + right) // 1 | 0,
+    (math.max(160, up * scale) + top + bottom) // 1 | 0
 end
 
 -- ------------------------------------------------------------------ commands
 
-local function label(canvas, what, text, more)
-  if text then canvas:add("set %s %s noenhanced%s", what, canvas:text(text), more or "") end
+--- Writes a text with its middle at pixels x, y of the picture, where gnuplot's own labels lie
+--- beyond the edge when the tics are wide.
+local function label(canvas, text, x, y, figure, more)
+  if not text then return end
+  canvas:add("set label %s at screen %.5f, screen %.5f center noenhanced front%s",
+    canvas:text(text), x / figure.width, 1 - y / figure.height, more or "")
+end
+
+local UPWARDS <const> = " rotate by 90"
+
+local function labels(canvas, panel, box, figure)
+  local x, y, at = box.x + box.width / 2, box.y + box.height / 2, box.labels
+  label(canvas, panel.title, x, at.title, figure)
+  label(canvas, panel.x_label, x, at.bottom, figure)
+  label(canvas, panel.y_label, at.left, y, figure, UPWARDS)
+  local right = panel.surface and panel.surface.label
+    or panel.right ~= panel.left and panel.right_label
+  label(canvas, right, at.right, y, figure, UPWARDS)
 end
 
 local LONG <const> = 1e4 -- a logarithmic axis that has tics at powers of ten alone
 
 local function scale(canvas, name, axis)
+  canvas:add('set format %s "%%g"', name)
   if axis.log then
     canvas:add("set logscale %s", name)
-    if axis.high / axis.low > LONG then
-      canvas:add('set format %s "%%g"', name)
-    else
+    if axis.high / axis.low <= LONG then
       canvas:add("set %stics %s", name, axes.log_tics(axis.low, axis.high))
     end
   end
@@ -151,16 +202,11 @@ local function named_tics(canvas, names)
 end
 
 local function set_axes(canvas, panel)
-  label(canvas, "title", panel.title, panel.legend == "above" and " offset 0,0.9"
-    or " offset 0,-0.4")
-  label(canvas, "xlabel", panel.x_label, " offset 0,0.3")
-  label(canvas, "ylabel", panel.y_label, " offset 0.5,0")
   scale(canvas, "x", panel.x)
   scale(canvas, "y", panel.left)
   if panel.names then named_tics(canvas, panel.names) end
   if panel.right ~= panel.left then
     canvas:add "set border 11\nset y2tics nomirror out"
-    label(canvas, "y2label", panel.right_label, " offset -0.5,0")
     scale(canvas, "y2", panel.right)
   end
 end
@@ -172,13 +218,11 @@ local function set_place(canvas, box, figure)
     1 - (box.y + box.height) / figure.height)
 end
 
-local function set_legend(canvas, panel)
-  local any = false
-  for _, s in ipairs(panel.series) do any = any or s.label ~= nil and not s.z end
-  if panel.legend == "none" or not any then return canvas:add "set key off" end
+local function set_legend(canvas, panel, box)
+  if panel.legend == "none" or #entries(panel) == 0 then return canvas:add "set key off" end
   if panel.legend == "above" then
-    return canvas:add("set key center bottom at graph 0.5, graph 1.01 horizontal maxrows 1"
-      .. " samplen 2")
+    return canvas:add("set key center bottom at graph 0.5, graph 1.01 horizontal samplen 2"
+      .. " maxcols %d", box.columns)
   end
   canvas:add("set key %s reverse Left samplen 2%s", panel.legend,
     panel.surface and ' opaque fc rgb "#ffffff"' or "")
@@ -191,8 +235,8 @@ local function scale_box(box, figure)
 end
 
 --- Surfaces first, then bands, then the rest: what is small is drawn on top.
-local LAYERS = { { heat = true, contours = true }, { band = true }, { vertical = true,
-  horizontal = true }, { bars = true }, { line = true, steps = true }, { points = true,
+local LAYERS = { { heat = true, contours = true }, { band = true }, { bars = true },
+  { vertical = true, horizontal = true }, { line = true, steps = true }, { points = true,
   both = true } }
 
 local function draw_series(d, panel, box, figure)
@@ -212,7 +256,8 @@ local function draw(canvas, panel, cell, figure)
   canvas:add("reset\n%s", gnuplot.HEAD)
   set_place(canvas, box, figure)
   set_axes(canvas, panel)
-  set_legend(canvas, panel)
+  labels(canvas, panel, box, figure)
+  set_legend(canvas, panel, box)
   if panel.surface then canvas:add "unset grid" end
   local d = { canvas = canvas, x = panel.x, left = panel.left, right = panel.right, clauses = {} }
   draw_series(d, panel, box, figure)
@@ -226,17 +271,21 @@ end
 function M.picture(figure, list)
   local columns = math.min(figure.columns, #list)
   local rows, top = (#list + columns - 1) // columns, figure.title and TITLE or 0
+  local height = (rows == 1 and 500 or 330 * rows) + top
+  if #list == 1 and list[1].equal and not figure.height then
+    figure.width, height = equal_size(list[1], figure.width or 900)
+  end
   figure.width = figure.width or columns == 1 and 900 or 600 * columns
-  figure.height = figure.height or (rows == 1 and 500 or 330 * rows) + top
+  figure.height = figure.height or height
   local canvas = canvases.new()
   local title = figure.title
   canvas:add("set multiplot%s", title and (' title %s noenhanced font ",16"'):format(
     canvas:text(title)) or "")
-  local width, height = figure.width / columns, (figure.height - top) / rows
+  local width, part = figure.width / columns, (figure.height - top) / rows
   for i, panel in ipairs(list) do
     local column, row = (i - 1) % columns, (i - 1) // columns
-    draw(canvas, panel, { x = column * width, y = top + row * height, width = width,
-      height = height }, figure)
+    draw(canvas, panel, { x = column * width, y = top + row * part, width = width,
+      height = part }, figure)
   end
   canvas:add "unset multiplot"
   return { commands = canvas:commands(), texts = canvas.texts, height = figure.height,

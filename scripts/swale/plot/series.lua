@@ -115,21 +115,17 @@ local function line(d, s, with)
   infinite_points(d, s)
 end
 
---- Error bars: closed ones, and arrows to the edge for open ones.
+--- Error bars of three kinds: ends in the panel, one beyond its edge, both. An arrow points beyond.
 local function error_bars(d, s, shifted)
-  local y, closed, open = y_axis(d, s), {}, {}
+  local y, closed, open, through = y_axis(d, s), {}, {}, {}
   for i, x in ipairs(s.x) do
     local low, high = s.low[i], s.high[i]
-    if axes.places(d.x, x) and low <= high then
-      local from, to = clipped(y, low, true), clipped(y, high, false)
-      x = x + shifted
-      if from and to and low > -math.huge and high < math.huge then
-        closed[#closed + 1] = { x, from, 0, to - from }
-      elseif from and to and low > -math.huge then
-        open[#open + 1] = { x, from, 0, to - from }
-      elseif from and to and high < math.huge then
-        open[#open + 1] = { x, to, 0, from - to }
-      end
+    if axes.places(d.x, x) and low <= high and low < y.high and high > y.low then
+      local up, down = high > y.high, low < y.low
+      local from, to = math.max(low, y.low), math.min(high, y.high)
+      if down and not up then from, to = to, from end
+      local list = up and down and through or (up or down) and open or closed
+      list[#list + 1] = { x + shifted, from, 0, to - from }
     end
   end
   local function draw(rows, head)
@@ -139,6 +135,7 @@ local function error_bars(d, s, shifted)
   end
   draw(closed, "heads size screen 0.004,90")
   draw(open, "head filled size screen 0.01,20")
+  draw(through, "heads filled size screen 0.01,20")
 end
 
 local function texts(d, s)

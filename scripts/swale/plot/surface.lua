@@ -154,7 +154,6 @@ local function colour_box(canvas, s, box)
   canvas:add("set cbtics (%s) scale 0.4", table.concat(tics, ", "))
   canvas:add("set colorbox vertical user origin screen %.5f, screen %.5f size screen %.5f,"
     .. " screen %.5f", box.x, box.y, box.width, box.height)
-  if s.label then canvas:add("set cblabel %s offset 0.6,0", canvas:text(s.label)) end
 end
 
 --- The lines of the levels inside, traced by gnuplot into a block of its own.
