@@ -12,10 +12,11 @@ local M = {}
 ---@field value number   nan while pending
 ---@field low number     lower end of the interval; while pending 0, of a signed quantity -inf
 ---@field high number    its upper end; infinite while pending
----@field target string|nil   what the interval is about: "mean over the window"
+---@field target string|nil   what the interval is about, a noun: "mean over the window"
 ---@field reason string|nil   why it is pending or unresolved
 ---@field signed boolean      it can be negative
----@field interval string     what the interval is: "95 %", or "bound" if it holds surely
+---@field interval string     its kind: "95 %" (or another level) over samples, draws or seeds;
+---"bound": it holds surely; "exact": value, low and high are the same
 local Estimate = class.new("estimate", { fields = { "status", "value", "low", "high", "target",
   "reason", "signed", "interval" } })
 
@@ -70,7 +71,9 @@ Estimate.__lt, Estimate.__le = refuse, refuse
 
 local function interval_text(self)
   local low, high = self.low, self.high
-  if high < math.huge and low > -math.huge then
+  if self.interval == "exact" then
+    return ("%.4g (exact)"):format(self.value)
+  elseif high < math.huge and low > -math.huge then
     return ("%.4g (%s: %.4g to %.4g)"):format(self.value, self.interval, low, high)
   elseif low > -math.huge then
     return ("unresolved, above %.4g"):format(low)
@@ -82,7 +85,7 @@ end
 
 function Estimate:__tostring()
   local text = self.status == "pending" and "pending" or interval_text(self)
-  if self.status == "resolved" and self.target then text = text .. " of " .. self.target end
+  if self.status == "resolved" and self.target then text = text .. ", " .. self.target end
   local first, last = rawget(self, "first"), rawget(self, "last")
   if self.status ~= "pending" and first and last then
     text = ("%s, steps %d to %d"):format(text, first, last)

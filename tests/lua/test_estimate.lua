@@ -69,7 +69,10 @@ function TestEstimate:test_further_fields_are_kept_by_copies()
     target = "the sample" }
   local copy = estimate.copy(e)
   lu.assert_equals(copy.residual, 0.5)
-  lu.assert_equals(tostring(copy), "2 (bound: 1.5 to 2.5) of the sample")
+  lu.assert_equals(tostring(copy), "2 (bound: 1.5 to 2.5), the sample")
+  local exact = estimate.new { value = 3, low = 3, high = 3, interval = "exact",
+    target = "the trace" }
+  lu.assert_equals(tostring(exact), "3 (exact), the trace")
   lu.assert_error_msg_contains("spread", function() return copy.spread end)
 end
 

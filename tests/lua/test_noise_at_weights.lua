@@ -123,7 +123,7 @@ function TestNoiseAtWeights:test_the_whole_set_gives_its_own_exactly()
   near(noise.noise.value, exact.noise, 1e-5)
   near(noise.b_simple.value, exact.b_simple, 1e-5)
   for _, e in ipairs { noise.signal, noise.noise, noise.b_simple } do
-    lu.assert_equals({ e.low, e.high, e.interval }, { e.value, e.value, "bound" })
+    lu.assert_equals({ e.low, e.high, e.interval }, { e.value, e.value, "exact" })
   end
   lu.assert_str_contains(noise.b_simple.target, "the 500 examples given")
 end
@@ -178,7 +178,7 @@ function TestNoiseAtWeights:test_by_batches_of_any_size_the_whole_set_has_the_sa
     for _, size in ipairs { 2, 9 } do
       local noise = sw.measure.noise(model, split, { by = by, batch_size = size })
       near(noise.signal.value, exact.signal.value, 1e-5)
-      lu.assert_equals(noise.signal.interval, "bound")
+      lu.assert_equals(noise.signal.interval, "exact")
       local ratio = noise.noise.value / exact.noise.value
       lu.assert_true(ratio > 0.5 and ratio < 2 and noise.noise.low < noise.noise.high)
     end
@@ -392,7 +392,7 @@ function TestNoiseAtWeights:test_a_trainer_measures_it_on_a_sample_of_its_own()
   local measured = trainer:fit({ steps = 4 }):state().noise_at_weights
   local exact = sw.measure.noise(trainer.model, data.train)
   near(measured.value, exact.b_simple.value, 1e-5)
-  lu.assert_equals(measured.interval, "bound")
+  lu.assert_equals(measured.interval, "exact")
   trainer = sw.Trainer { data = data, lr = 0.05, batch_size = 8, model = trainer.model,
     measure = { noise_at_weights = { every = { steps = 4 }, sample = 40 } } }
   lu.assert_str_contains(trainer:fit({ steps = 4 }):state().noise_at_weights.target,

@@ -30,7 +30,7 @@ function TestNoiseCurvature:test_the_whole_set_has_its_curvature_exactly()
   local exact = p:exact(model:weights(), "train")
   local noise = sw.measure.noise(model, p.data.train, { loss = p.loss, hessian = true })
   near(noise.curvature.value, exact.curvature, 1e-5)
-  lu.assert_equals(noise.curvature.interval, "bound")
+  lu.assert_equals(noise.curvature.interval, "exact")
   near(noise.eps_max.value, exact.eps_max, 1e-5)
   local e = noise.noise_curvature
   lu.assert_true(e.low < exact.noise_curvature and exact.noise_curvature < e.high)

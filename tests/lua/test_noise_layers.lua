@@ -53,7 +53,7 @@ function TestNoiseLayers:test_parts_add_up_to_the_whole()
   end
   near(signal, noise.signal.value, 1e-5)
   near(trace, noise.noise.value, 1e-5)
-  lu.assert_equals(noise.ratio.interval, "bound")
+  lu.assert_equals(noise.ratio.interval, "exact")
 end
 
 -- Resampling: the ratio of a sample covers that of the whole set.

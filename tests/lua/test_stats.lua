@@ -162,7 +162,7 @@ end
 
 function TestStats:test_a_finding_as_text()
   lu.assert_equals(tostring(stats.greater(SECOND, FIRST)), "held: a - b is above 0; 1.58"
-    .. " (90 %: 0.867 to 2.293) of the mean of a - b, p = 0.0014, n = 10")
+    .. " (90 %: 0.867 to 2.293), the mean of a - b, p = 0.0014, n = 10")
 end
 
 -- ------------------------------------------------------------------ slope

@@ -107,7 +107,7 @@ end
 -- ------------------------------------------------------------------ results
 
 local function about(subject, o)
-  return ("the largest rise of the loss of %d examples (%s mode) with |d%s| <= %g, norm %s"):format(
+  return ("largest rise of the loss of %d examples (%s mode) with |d%s| <= %g, norm %s"):format(
     subject.n, subject.mode, o.adaptive and " / w" or "", o.rho, o.norm)
 end
 
@@ -135,8 +135,8 @@ function M.step(ball, o)
   local u = NORMS.l2.towards(scaled(ball, gradient_of(ball)), o.rho)
   local value = u and evaluate(ball, u) or 0
   return estimate.new { value = value, low = value, high = value, signed = true,
-    interval = "bound", rho = o.rho, adaptive = o.adaptive, loss = ball.loss,
-    target = ("the rise of the loss of %d examples (%s mode) by a step of %g along the gradient%s")
+    interval = "exact", rho = o.rho, adaptive = o.adaptive, loss = ball.loss,
+    target = ("rise of the loss of %d examples (%s mode) by a step of %g along the gradient%s")
       :format(ball.subject.n, ball.subject.mode, o.rho, o.adaptive and ", adaptive" or "") }
 end
 

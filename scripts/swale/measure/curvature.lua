@@ -40,7 +40,7 @@ function Curvature:__call(v)
   return self.map(v)
 end
 
----"the trace of the Hessian on 4096 examples"
+---"trace of the Hessian on 4096 examples"
 ---@param what string
 ---@return string
 function Curvature:target(what)

@@ -81,10 +81,10 @@ function M.density(model, sample, o)
     runs[i] = { nodes = nodes, weights = weights }
   end
   local self = setmetatable({ nodes = {}, weights = {}, low = math.huge, high = -math.huge,
-    runs = runs, n = h.n, products = h.products, target = h:target "the spectrum" }, Density)
+    runs = runs, n = h.n, products = h.products, target = h:target "spectrum" }, Density)
   gather(self, runs)
   self.width = o.width or width_of(self, o.steps)
-  self.mean = over_probes(self, function(x) return x end, 1, h:target "the mean eigenvalue")
+  self.mean = over_probes(self, function(x) return x end, 1, h:target "mean eigenvalue")
   return self
 end
 
@@ -96,7 +96,7 @@ function Density:at(x)
   local scale = 1 / (self.width * math.sqrt(2 * math.pi))
   return over_probes(self, function(node)
     return scale * math.exp(-0.5 * ((x - node) / self.width) ^ 2)
-  end, 1, ("%s, smoothed by %.3g, at %g"):format(self.target, self.width, x))
+  end, 1, ("density at %g of the %s, smoothed by %.3g"):format(x, self.target, self.width))
 end
 
 ---The sum of f over all eigenvalues: of function(x) return x end the trace. The quadrature is exact
@@ -105,7 +105,7 @@ end
 ---@return swale.Estimate
 function Density:sum(f)
   options.value("density:sum", "f", f, "function")
-  return over_probes(self, f, self.n, "a sum over " .. self.target)
+  return over_probes(self, f, self.n, "sum over the " .. self.target)
 end
 
 local POINTS <const> = 400

@@ -53,7 +53,7 @@ local function pairs_of(h, o)
 end
 
 local function missing(h, o)
-  return estimate.new { signed = true, interval = "bound", target = h:target "an eigenvalue",
+  return estimate.new { signed = true, interval = "bound", target = h:target "eigenvalue",
     products = h.products, reason = ("did not converge to %g in %d restarts"):format(o.tolerance,
       o.restarts) }
 end
@@ -62,7 +62,7 @@ local function bounded(h, found)
   return estimate.new { value = found.value, low = found.value - found.residual, signed = true,
     high = found.value + found.residual, interval = "bound", residual = found.residual,
     vector = h.subject:expand(found.vector), products = h.products,
-    target = h:target "an eigenvalue" }
+    target = h:target "eigenvalue" }
 end
 
 -- ------------------------------------------------------------------ subsets

@@ -140,8 +140,8 @@ end
 
 local FURTHER <const> = 1e-6 -- of the tolerance
 
---- Newton's method on the mean objective. The Occam factor is off by about the square root of what C
---- is above its minimum, and Newton's steps square it: it goes further, as far as rounding lets it.
+--- Newton's method on the mean objective. The error of the Occam factor is about the square root of
+--- C's excess over its minimum, so the search goes on to a small part of the tolerance.
 local function minimised(s, o)
   local at = newton.newton(s, s.weights, { tolerance = FURTHER * o.tolerance / s.n,
     iterations = o.iterations })
@@ -200,7 +200,7 @@ end
 
 --- The Occam factor as an estimate, from a number or from draws of it.
 local function occam_of(half, s)
-  local target = ("the Occam factor of %d weights, %d examples"):format(s.size, s.n)
+  local target = ("Occam factor of %d weights on %d examples"):format(s.size, s.n)
   if type(half) ~= "number" then return half:estimate { target = target } end
   return estimate.new { value = half, low = half, high = half, signed = true, interval = "exact",
     target = target }
@@ -223,7 +223,7 @@ local RATIO <const> = "Laplace's approximation of the log ratio to the null mode
 local function fill(self, s, o, half, reason)
   local null = null_of(s, o)
   if reason then
-    self.occam, self.log_evidence = unresolved(reason, "the Occam factor"),
+    self.occam, self.log_evidence = unresolved(reason, "Occam factor"),
       unresolved(reason, EVIDENCE)
     self.log_ratio = null and unresolved(reason, RATIO)
     return self

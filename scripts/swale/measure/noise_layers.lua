@@ -47,9 +47,9 @@ end
 --- The ratio of two noise scales of the same blocks: an interval of its logarithm, by a jackknife.
 local function ratio(part, all, drawn, text)
   local value = part.b_simple.value / all.b_simple.value
-  if part.b_simple.interval == "bound" then
+  if part.b_simple.interval == "exact" then
     return estimate.new { value = value, low = value, high = value, target = text,
-      interval = "bound" }
+      interval = "exact" }
   end
   local one, other = logarithms(part.moments, drawn), logarithms(all.moments, drawn)
   if part.b_simple.status ~= "resolved" or all.b_simple.status ~= "resolved" or not one

@@ -92,7 +92,7 @@ local function signed_estimate(self, value, variance)
   local high = value + width
   if value > width then high = math.max(high, select(2, skewed(value, t, variance / value ^ 2))) end
   return estimate.new { value = value, low = value - width, high = high, signed = true,
-    target = self.text, interval = width == 0 and "bound" or nil }
+    target = self.text, interval = width == 0 and "exact" or nil }
 end
 
 local function add_curvature(self)
@@ -160,7 +160,7 @@ function Noise:batch(r)
   local b = self.b_simple
   return estimate.new { status = b.status, value = math.sqrt(r * b.value),
     low = math.sqrt(r * b.low), high = math.sqrt(r * b.high), target = b.target,
-    reason = b.reason }
+    reason = b.reason, interval = b.interval }
 end
 
 -- ------------------------------------------------------------------ pictures

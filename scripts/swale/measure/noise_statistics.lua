@@ -174,10 +174,10 @@ end
 ---@return number
 function M.variance_of_signal(s) return math.max(s.fixed + s.slope * math.max(s.b, 0), 0) end
 
---- Fields of an estimate: value and interval; a bound without any variance.
+--- Fields of an estimate: value and interval; exact without any variance.
 local function with_interval(value, low, high, exact, fields)
   fields.value, fields.low, fields.high = value, low, high
-  fields.interval = exact and "bound" or nil
+  fields.interval = exact and "exact" or nil
   return estimate.new(fields)
 end
 
