@@ -19,6 +19,9 @@ function M.least(n, rate)
   return k
 end
 
+-- The least k with P(X > k) <= 1e-3.
+function M.most(n, rate) return n - M.least(n, 1 - rate) end
+
 -- estimates(seed) gives a list of estimates or one, truths its true values in the same order.
 function M.check(n, truths, estimates, what)
   if type(truths) ~= "table" then truths = { truths } end

@@ -1,11 +1,10 @@
 --- sw.fit.branched_batch on the noisy quadratic, where the expected loss of each branch is exact.
-local binomial = require "binomial"
+local coverage = require "coverage"
 local lu = require "luaunit"
 local sw = require "swale"
 
 TestBranchedBatch = {}
 
-local LONG = os.getenv "SWALE_TEST_LONG"
 
 local H, LR, BATCH, STEPS = { 1, 0.5, 0.25, 0.1 }, 0.06, 4, 256
 local FACTORS = { 1, 2, 4, 8, 16, 32 }
@@ -55,7 +54,7 @@ end
 
 -- Losses vary by 0.01, and 16 is beyond the tolerance by 0.001: little is sure.
 function TestBranchedBatch:test_intervals_hold_the_exact_batch_size()
-  local tolerance, hits, count = 0.004, 0, LONG and 400 or 20
+  local tolerance, hits, count = 0.004, 0, coverage.replicates(20)
   local exact = largest(problem, 1, tolerance)
   lu.assert_equals(exact, 8)
   for seed = 1, count do
@@ -63,7 +62,7 @@ function TestBranchedBatch:test_intervals_hold_the_exact_batch_size()
       factors = FACTORS, tolerance = tolerance, repeats = 6, seed = 100 * seed }).b_crit
     if e.low <= exact * BATCH and exact * BATCH < e.high then hits = hits + 1 end
   end
-  lu.assert_true(hits >= binomial.fewest(count, 0.95), ("%d of %d"):format(hits, count))
+  lu.assert_true(hits >= coverage.least(count, 0.95), ("%d of %d"):format(hits, count))
 end
 
 function TestBranchedBatch:test_each_loss_is_that_of_its_branch()

@@ -1,11 +1,10 @@
 --- sw.fit.critical_batch against synthetic runs whose law is known.
-local binomial = require "binomial"
+local coverage = require "coverage"
 local lu = require "luaunit"
 local sw = require "swale"
 
 TestCriticalBatch = {}
 
-local LONG = os.getenv "SWALE_TEST_LONG"
 local BATCHES = { 8, 16, 32, 64, 128, 256, 512, 1024 }
 local RATES = { 0.25, 0.5, 1, 1.5, 1.8 } -- in units of the best one, eps_max / (1 + B_crit / B)
 
@@ -168,12 +167,14 @@ end
 -- One rate of the grid is good. With several that are nearly as good, the lowest of their means is
 -- below the truth by a part of the noise, about the same at each batch size.
 function TestCriticalBatch:test_intervals_cover()
-  local count, draws = LONG and 400 or 20, LONG and 1000 or 200
+  local count, draws = coverage.replicates(20), coverage.LONG and 1000 or 200
   for _, limit in ipairs { false, 4000 } do
     local hits = covered(count, { seeds = 10, limit = limit or nil, bootstrap = draws })
-    if LONG then print(("of %d: %d %d %d"):format(count, hits.b_crit, hits.s_min, hits.e_min)) end
+    if coverage.LONG then
+      print(("of %d: %d %d %d"):format(count, hits.b_crit, hits.s_min, hits.e_min))
+    end
     for name, n in pairs(hits) do
-      lu.assert_true(n >= binomial.fewest(count, 0.95), ("%s: %d of %d"):format(name, n, count))
+      lu.assert_true(n >= coverage.least(count, 0.95), ("%s: %d of %d"):format(name, n, count))
     end
   end
 end

@@ -1,5 +1,5 @@
 --- Noise scales in dual norms, and measured line searches, on problems with known answers.
-local binomial = require "binomial"
+local coverage = require "coverage"
 local lu = require "luaunit"
 local sw = require "swale"
 
@@ -86,7 +86,7 @@ function TestLineSearch:test_of_a_quadratic_is_eps_opt()
   local e, before = p:exact(model:weights(), "train"), model:weights():table()
   for _, batch in ipairs { 4, 64 } do
     local exact = e.signal / (e.curvature + e.noise_curvature * 199 / 200 / batch)
-    local covered, count = 0, 20
+    local covered, count = 0, coverage.replicates(20)
     for seed = 1, count do
       local found = sw.measure.line_search(model, p.data.train, { loss = p.loss, batch = batch,
         seed = seed, dtype = "float64" })
@@ -94,7 +94,7 @@ function TestLineSearch:test_of_a_quadratic_is_eps_opt()
       lu.assert_equals(found.status, "resolved")
       lu.assert_true(found.high < 2.5 * found.low)
     end
-    lu.assert_true(covered >= binomial.fewest(count, 0.95),
+    lu.assert_true(covered >= coverage.least(count, 0.95),
       ("batch %d: covered %d of %d"):format(batch, covered, count))
   end
   lu.assert_equals(model:weights():table(), before)

@@ -1,6 +1,6 @@
 --- Landscapes against closed forms: on linear regression the loss is a quadratic that dense sums
 --- over the examples give; a small network is computed by hand.
-local binomial = require "binomial"
+local coverage = require "coverage"
 local core = require "swale.core"
 local folders = require "swale.folders"
 local lu = require "luaunit"
@@ -10,7 +10,6 @@ local process = require "swale.process"
 local sw = require "swale"
 local temporary = require "temporary"
 
-local LONG = os.getenv "SWALE_TEST_LONG"
 local land = sw.landscape
 
 -- ------------------------------------------------------------------ a quadratic
@@ -199,14 +198,14 @@ end
 
 -- Every seed counts; intervals that are open count as covering what is above their low end.
 function TestLandscapeQuadratic:test_the_interval_of_the_mean_width_covers()
-  local q, seeds, covered = regression(12, 2), LONG and 400 or 60, 0
+  local q, seeds, covered = regression(12, 2), coverage.replicates(60), 0
   local truth = mean_width(q, A, 0.7)
   for seed = 1, seeds do
     local e = land.rays(vector(A), options(q, { on = q.data.train, rise = 0.7, n = 12, seed = seed,
       first = 0.05, tolerance = 1e-3 })).mean
     if e.low <= truth and truth <= e.high then covered = covered + 1 end
   end
-  lu.assert_true(covered >= binomial.fewest(seeds, 0.95),
+  lu.assert_true(covered >= coverage.least(seeds, 0.95),
     ("%d of %d cover %.6g"):format(covered, seeds, truth))
 end
 

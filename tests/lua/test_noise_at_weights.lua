@@ -1,5 +1,5 @@
 --- Gradient noise at frozen weights: exact answers, enumeration of draws, coverage of intervals.
-local binomial = require "binomial"
+local coverage = require "coverage"
 local core = require "swale.core"
 local lu = require "luaunit"
 local ops = require "swale.ops"
@@ -8,7 +8,6 @@ local sw = require "swale"
 
 TestNoiseAtWeights = {}
 
-local LONG = os.getenv "SWALE_TEST_LONG" == "1"
 
 local function near(got, want, tolerance)
   lu.assert_almost_equals(got, want, tolerance * math.max(1e-3, math.abs(want)))
@@ -275,7 +274,7 @@ end
 
 -- ------------------------------------------------------------------ coverage
 
-local SEEDS = LONG and 400 or 60
+local SEEDS = coverage.replicates(60)
 
 -- Fields of noise to count over seeds; make(seed): model, sample, options, exact answers.
 local function over_seeds(make)
@@ -304,11 +303,11 @@ local function over_seeds(make)
 end
 
 local function check_coverage(where, n)
-  local fewest, most = binomial.fewest(SEEDS, 0.95), binomial.most(SEEDS, 0.025)
+  local fewest, most = coverage.least(SEEDS, 0.95), coverage.most(SEEDS, 0.025)
   local text = ("%s: of %d covered %d, low above %d, resolved %d, signal %d, noise %d, deviation"
     .. " %.3f of the ideal, lower end %.2f times too far"):format(where, SEEDS, n.covered, n.low,
     n.resolved, n.signal, n.noise, n.deviation, n.length)
-  if LONG then print(text) end
+  if coverage.LONG then print(text) end
   lu.assert_true(n.covered >= fewest, text)
   lu.assert_true(n.signal >= fewest, text)
   lu.assert_true(n.noise >= fewest, text)

@@ -1,12 +1,11 @@
 --- B_noise, eps_max and what follows from them at frozen weights: exact answers, cross-fitting,
 --- coverage.
-local binomial = require "binomial"
+local coverage = require "coverage"
 local lu = require "luaunit"
 local sw = require "swale"
 
 TestNoiseCurvature = {}
 
-local LONG = os.getenv "SWALE_TEST_LONG" == "1"
 
 local function near(got, want, tolerance)
   lu.assert_almost_equals(got, want, tolerance * math.max(1e-3, math.abs(want)))
@@ -79,7 +78,7 @@ end
 
 function TestNoiseCurvature:test_only_the_cross_fitted_estimate_is_unbiased()
   local n, fitted, excess, truth = 64, {}, {}, nil
-  for seed = 1, LONG and 1000 or 250 do
+  for seed = 1, coverage.LONG and 1000 or 250 do
     local p = regression(n, seed)
     local model = p:model(0):build()
     truth = p:exact(model:weights(), "population").curvature
@@ -141,7 +140,7 @@ end
 
 -- ------------------------------------------------------------------ coverage
 
-local SEEDS = LONG and 400 or 40
+local SEEDS = coverage.replicates(40)
 
 -- name: estimate and truth of a Noise and Answers
 local QUANTITIES = {
@@ -175,9 +174,9 @@ local function check_coverage(where, make)
   for name, count in pairs(covered) do
     local text = ("%s, %s: covered %d of %d, low above %d"):format(where, name, count, SEEDS,
       low[name])
-    if LONG then print(text) end
-    lu.assert_true(count >= binomial.fewest(SEEDS, 0.95), text)
-    lu.assert_true(low[name] <= binomial.most(SEEDS, 0.025), text)
+    if coverage.LONG then print(text) end
+    lu.assert_true(count >= coverage.least(SEEDS, 0.95), text)
+    lu.assert_true(low[name] <= coverage.most(SEEDS, 0.025), text)
   end
 end
 

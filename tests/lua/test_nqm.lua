@@ -1,11 +1,10 @@
 --- The noisy quadratic model against dense algebra, the core's SGD and a grid; SVAG; merging.
-local binomial = require "binomial"
+local coverage = require "coverage"
 local lu = require "luaunit"
 local sw = require "swale"
 
 TestNQM = {}
 
-local LONG = os.getenv "SWALE_TEST_LONG"
 
 local function close(got, want, tolerance)
   lu.assert_almost_equals(got / want, 1, tolerance)
@@ -136,7 +135,7 @@ end
 
 -- The interval of each simulation is about the loss that run gives.
 function TestNQM:test_simulations_cover_the_closed_form()
-  local model, count, hits = sw.nqm { h = { 1, 0.2 } }, LONG and 400 or 80, 0
+  local model, count, hits = sw.nqm { h = { 1, 0.2 } }, coverage.replicates(80), 0
   local o = { steps = 10, lr = 0.5, batch = 2, momentum = 0.5 }
   local exact = model:run(o).loss[10]
   for seed = 1, count do
@@ -145,7 +144,7 @@ function TestNQM:test_simulations_cover_the_closed_form()
     if e.low <= exact and exact <= e.high then hits = hits + 1 end
   end
   -- the losses are skewed: Student's interval of 200 of them covers 0.94
-  lu.assert_true(hits >= binomial.fewest(count, 0.94), ("%d of %d"):format(hits, count))
+  lu.assert_true(hits >= coverage.least(count, 0.94), ("%d of %d"):format(hits, count))
 end
 
 -- ------------------------------------------------------------------ rates

@@ -1,7 +1,7 @@
 --- Simulated rates of sw.stats: intervals cover as often as they say, claims that are false hold at
 --- most as often as alpha says, claims that are true hold as often as the power says. With --long
 --- ten times as many replicates. A rate off by as much as these counts has a probability of 1e-3.
-local binomial = require "binomial"
+local coverage = require "coverage"
 local lu = require "luaunit"
 local sw = require "swale"
 
@@ -27,12 +27,12 @@ local function count(name, f)
 end
 
 local function assert_at_most(name, rate, f)
-  local hits, most = count(name, f), binomial.most(COUNT, rate)
+  local hits, most = count(name, f), coverage.most(COUNT, rate)
   lu.assert_true(hits <= most, ("%s: %d of %d, at most %d"):format(name, hits, COUNT, most))
 end
 
 local function assert_at_least(name, rate, f)
-  local hits, fewest = count(name, f), binomial.fewest(COUNT, rate)
+  local hits, fewest = count(name, f), coverage.least(COUNT, rate)
   lu.assert_true(hits >= fewest, ("%s: %d of %d, at least %d"):format(name, hits, COUNT, fewest))
 end
 
@@ -41,9 +41,9 @@ local function covers(e, truth) return e.low <= truth and truth <= e.high end
 -- P(X = k) of n = 4, p = 1/2 are 1, 4, 6, 4, 1 sixteenths; of n = 400, p = 0.05 tables have
 -- P(X > 34) = 0.0015, P(X > 35) = 0.0008.
 function TestStatsRates:test_the_counts_are_those_of_the_binomial_distribution()
-  lu.assert_equals(binomial.most(4, 0.5), 4)
-  lu.assert_equals(binomial.most(400, 0.05), 35)
-  lu.assert_equals(binomial.fewest(400, 0.95), 365)
+  lu.assert_equals(coverage.most(4, 0.5), 4)
+  lu.assert_equals(coverage.most(400, 0.05), 35)
+  lu.assert_equals(coverage.least(400, 0.95), 365)
 end
 
 function TestStatsRates:test_intervals_of_means_cover()
@@ -165,7 +165,7 @@ function TestStatsRates:test_a_peak_picked_on_all_seeds_is_found_too_often()
     for i, row in ipairs(rows) do doubled[2 * i - 1], doubled[2 * i] = row, row end
     return stats.interior_peak(LEVELS, doubled).p <= 0.05
   end)
-  lu.assert_true(hits > binomial.most(COUNT, 0.05), tostring(hits))
+  lu.assert_true(hits > coverage.most(COUNT, 0.05), tostring(hits))
 end
 
 function TestStatsRates:test_monotone()

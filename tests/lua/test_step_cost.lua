@@ -64,7 +64,7 @@ function TestStepCost:test_it_may_be_negative()
 end
 
 function TestStepCost:test_coverage()
-  coverage.check(400, 12, function(seed)
+  coverage.check(coverage.replicates(100), 12, function(seed)
     return line.of(SIZES, times(10, 0.05, sw.random(seed, "times")))
   end, "cost of an update")
 end
