@@ -209,6 +209,41 @@ function TestNewton:test_a_loss_is_an_objective()
   lu.assert_equals(m.products, 3 * model:weights():numel())
 end
 
+--- Products in float32, from an object that can be called.
+function TestNewton:test_a_linearized_loss_is_a_hessian()
+  local subject, model, data = regression()
+  local loss = model:loss_on(data.train)
+  local function f(x)
+    local value, gradient = loss:value_and_gradient(x:to "float32")
+    gradient = gradient:to "float64"
+    return value + 0.005 * x:dot(x), gradient:add(0.01, x)
+  end
+  local function hessian(x)
+    return setmetatable({ products = loss:linearize(x:to "float32") }, {
+      __call = function(sum, v) return sum.products(v):add(0.01, v:to "float32") end })
+  end
+  local exact = newton(subject, model:weights(), { tolerance = 1e-18 })
+  for _, method in ipairs { "cholesky", "cg" } do
+    local m = newton(f, model:weights(), { method = method, hessian = hessian, tolerance = 1e-8 })
+    lu.assert_equals(m.status, "converged")
+    near(m.x, exact.x, 1e-3)
+    lu.assert_true(m.products > 0)
+    local plain = newton(f, model:weights(), { method = method, iterations = 1,
+      hessian = function(x) return loss:linearize(x:to "float32") end })
+    lu.assert_equals(plain.iterations, 1)
+  end
+end
+
+--- A matrix in float32 is as good.
+function TestNewton:test_a_hessian_in_float32()
+  for _, method in ipairs { "cholesky", "cg" } do
+    local m = newton(rosenbrock, START, { method = method, tolerance = 1e-12,
+      hessian = function(x) return rosenbrock_hessian(x):to "float32" end })
+    lu.assert_equals(m.status, "converged")
+    near(m.x, T { 1, 1 }, 1e-5)
+  end
+end
+
 --- x^2 - y^2 + y^4: the saddle at 0 is left, and is no minimum.
 local function saddle(x)
   return x[1] ^ 2 - x[2] ^ 2 + x[2] ^ 4, T { 2 * x[1], -2 * x[2] + 4 * x[2] ^ 3 }

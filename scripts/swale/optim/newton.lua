@@ -4,18 +4,19 @@ local core = require "swale.core"
 local errors = require "swale.errors"
 local options = require "swale.options"
 local problem = require "swale.optim.problem"
+local types = require "swale.types"
 
 local M = {}
 
 ---@class swale.NewtonOptions
 ---@field method? "cholesky"|"cg"      "cholesky" up to 1000 numbers
 ---@field hessian? fun(x: swale.Tensor): swale.Tensor|fun(v: swale.Tensor): swale.Tensor    for a
----function f: the matrix at x (n, n), or a function that multiplies by it
+---function f: the matrix at x (n, n), or what multiplies by it, as loss:linearize(x) does
 ---@field iterations? integer          at most; 100
 ---@field tolerance? number            of the decrement 1/2 g' H^-1 g; 1e-10
 ---@field until_? fun(x: swale.Tensor, value: number, gradient: swale.Tensor): any
 
-local SPEC = { method = { choice = { "cholesky", "cg" } }, hessian = "function?",
+local SPEC = { method = { choice = { "cholesky", "cg" } }, hessian = "callable?",
   iterations = { "count", 100 }, tolerance = { "positive", 1e-10 }, until_ = "function?" }
 
 local DENSE <const> = 1000    -- numbers up to which the Hessian is factored
@@ -27,8 +28,9 @@ local SHARE <const> = 1e-8    -- of the largest |eigenvalue|: smaller ones are r
 
 --- The Hessian at x, (n, n).
 local function matrix(of, x)
-  local multiply = of.matrix_at and of.matrix_at(x) or of:products_at(x)
-  if core.type(multiply) == "tensor" then return multiply:to "float64" end
+  local given = of.hessian and of.hessian(x)
+  if core.type(given) == "tensor" then return given:to "float64" end
+  local multiply = given and of:products_of(given) or of:products_at(x)
   local h, unit = core.zeros({ of.n, of.n }, "float64"), core.zeros({ of.n }, "float64")
   for i = 1, of.n do
     unit:set(i, 1)
@@ -140,18 +142,21 @@ local function minimise(of, x0, o)
   end
 end
 
+local is_callable = types.named("callable").takes
+
 local function give_hessian(of, hessian)
-  of.matrix_at = function(x)
+  of.hessian = function(x)
     local h = hessian(x:clone())
-    if core.type(h) ~= "tensor" and type(h) ~= "function" then
+    if core.type(h) ~= "tensor" and not is_callable(h) then
       errors.misuse("optim.newton: hessian must return the matrix, or a function that multiplies"
         .. " by it, not %s", errors.shown(h))
     end
     return h
   end
   of.operator = function(x)
-    local h = of.matrix_at(x)
+    local h = of.hessian(x)
     if core.type(h) ~= "tensor" then return h end
+    h = h:to "float64"
     return function(v) return h:matmul(v:reshape { of.n, 1 }):reshape { of.n } end
   end
 end

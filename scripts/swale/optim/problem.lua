@@ -69,7 +69,13 @@ end
 ---@param x swale.Tensor
 ---@return fun(v: swale.Tensor): swale.Tensor     float64
 function Problem:products_at(x)
-  local multiply = self.operator(x)
+  return self:products_of(self.operator(x))
+end
+
+---A function that multiplies by the Hessian, with its products counted and checked.
+---@param multiply fun(v: swale.Tensor): swale.Tensor
+---@return fun(v: swale.Tensor): swale.Tensor     float64
+function Problem:products_of(multiply)
   return function(v)
     self.products = self.products + 1
     local y = multiply(v)
