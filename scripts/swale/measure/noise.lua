@@ -26,16 +26,6 @@ local OPTIONS = subjects.spec { by = { choice = { "examples", "two_batches", "mi
 
 -- ------------------------------------------------------------------ options
 
---- Examples that a batch norm in training mode normalises together: ghosts of one size.
-local function ghost_of(model)
-  local size
-  tree.each(model.layer, function(layer)
-    local couples = layer:couples()
-    if type(couples) == "number" then size = math.max(size or 0, couples) end
-  end)
-  return size
-end
-
 local function refuse_coupled(by)
   errors.misuse('%s: by = "%s" needs independent examples, but a batch norm in training mode, or a'
     .. ' loss that is no mean over examples, couples them; by = "ghosts" takes batches of one size'
@@ -50,7 +40,8 @@ local function unit_size(o, subject)
       errors.misuse('%s: by = "ghosts" is for networks whose examples are coupled, as by'
         .. ' nn.GhostBatchNorm with mode = "train"; here by = "examples" tells more', WHERE)
     end
-    return by, o.batch_size or ghost_of(subject.model) or errors.misuse("%s: by = \"ghosts\": the"
+    local coupled = tree.coupled(subject.model.layer)
+    return by, o.batch_size or math.tointeger(coupled) or errors.misuse("%s: by = \"ghosts\": the"
       .. " whole batch is normalised together: batch_size = 32 says how large it is", WHERE)
   elseif subject.whole then
     refuse_coupled(by)

@@ -29,4 +29,26 @@ function M.each(layer, f)
   visit(layer, "")
 end
 
+local function gcd(a, b)
+  while b ~= 0 do a, b = b, a % b end
+  return a
+end
+
+---How many examples batch norms in training mode normalise together: "batch", all of a batch; with
+---ghosts of several sizes the smallest number that all of them divide; nil, examples are apart.
+---@param layer swale.Layer
+---@return integer|"batch"|nil
+function M.coupled(layer)
+  local size
+  M.each(layer, function(one)
+    local own = one:couples()
+    if own == "batch" or size == "batch" then
+      size = "batch"
+    elseif own then
+      size = size and size // gcd(size, own) * own or own
+    end
+  end)
+  return size
+end
+
 return M
