@@ -105,14 +105,15 @@ end
 local LEAST <const> = 24 -- fewer draws do not say how many more are needed
 
 ---Calls draw(i), i = 1, 2, …, until enough() or until `most` draws were made; without `enough` it
----makes `most`. It asks from 24 draws on, each time a third more are there: asked more often, it
----would stop at intervals that are short by chance.
+---makes `most`. It asks from `least` draws on, each time a third more are there: asked more often,
+---it would stop at intervals that are short by chance.
 ---@param most integer
 ---@param enough fun(): boolean|nil
 ---@param draw fun(i: integer)
+---@param least? integer              24
 ---@return integer n
-function M.until_enough(most, enough, draw)
-  local ask = math.min(LEAST, most)
+function M.until_enough(most, enough, draw, least)
+  local ask = math.min(least or LEAST, most)
   for i = 1, most do
     draw(i)
     if enough and i == ask then
