@@ -7,7 +7,7 @@ local core = require "swale.core"
 
 local M = {}
 
-local GROUPS = { "training", "evaluation", "hessian", "noise", "sharpness", "weights", "overhead",
+local GROUPS = { "training", "evaluation", "hessian", "eigenvalues", "noise", "sharpness", "weights", "overhead",
   "landscape", "whole" }
 
 ---@class swale.BenchRow
