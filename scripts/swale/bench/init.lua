@@ -7,8 +7,8 @@ local core = require "swale.core"
 
 local M = {}
 
-local GROUPS = { "training", "evaluation", "hessian", "eigenvalues", "noise", "sharpness", "weights", "overhead",
-  "landscape", "whole" }
+local GROUPS = { "training", "evaluation", "hessian", "eigenvalues", "noise", "sharpness",
+  "weights", "overhead", "landscape", "whole" }
 
 ---@class swale.BenchRow
 ---@field name string
