@@ -69,10 +69,22 @@ end
 
 Estimate.__lt, Estimate.__le = refuse, refuse
 
+local function refuse_arithmetic()
+  errors.misuse("an estimate is no number: calculate with its field value, or with low or high, an"
+    .. " end of its interval")
+end
+
+for _, name in ipairs { "add", "sub", "mul", "div", "idiv", "mod", "pow", "unm" } do
+  Estimate["__" .. name] = refuse_arithmetic
+end
+
+local SHORT <const> = 1e-3 -- of the value: ends that would look the same
+
 local function interval_text(self)
   local low, high = self.low, self.high
-  if self.interval == "exact" then
-    return ("%.4g (exact)"):format(self.value)
+  if self.interval == "exact" or low == high then return ("%.4g (exact)"):format(self.value) end
+  if high - low < SHORT * math.abs(self.value) then
+    return ("%.4g (%s: within %.1g)"):format(self.value, self.interval, (high - low) / 2)
   elseif high < math.huge and low > -math.huge then
     return ("%.4g (%s: %.4g to %.4g)"):format(self.value, self.interval, low, high)
   elseif low > -math.huge then

@@ -76,6 +76,21 @@ function TestEstimate:test_further_fields_are_kept_by_copies()
   lu.assert_error_msg_contains("spread", function() return copy.spread end)
 end
 
+function TestEstimate:test_a_short_interval_says_how_short()
+  local e = estimate.new { value = 2, low = 2 - 1e-6, high = 2 + 1e-6, interval = "bound" }
+  lu.assert_equals(tostring(e), "2 (bound: within 1e-06)")
+  e:update("resolved", 3, 3, 3)
+  lu.assert_equals(tostring(e), "3 (exact)")
+end
+
+function TestEstimate:test_arithmetic_is_refused_with_a_remedy()
+  local e = estimate.new { value = 2, low = 1, high = 4 }
+  for _, f in ipairs { function() return 2 * e end, function() return e + e end,
+    function() return e ^ 2 end, function() return -e end, function() return e // 1 end } do
+    lu.assert_error_msg_contains("calculate with its field value", f)
+  end
+end
+
 function TestEstimate:test_ends_in_the_wrong_order_are_refused()
   lu.assert_error_msg_contains("low must be at most high", estimate.new, { value = 1, low = 3,
     high = 2 })

@@ -590,7 +590,7 @@ function TestLandscapeMisuse:test_messages()
   local a, b = vector(A), vector(B)
   local function refused(message, f, ...) lu.assert_error_msg_contains(message, f, ...) end
   refused("whose weights are these? model = trainer.model", land.line, a, b, { on = q.data })
-  refused("needs on", land.line, a, b, { model = q.model })
+  refused("needs on: a trainer, a data set", land.line, a, b, { model = q.model })
   refused("on must be a data set, a split, a trainer", land.line, a, b, { on = 3, model = q.model })
   refused("b has 2 elements, the others have 3", land.line, a, vector { 1, 2 }, options(q))
   refused("a must be weights: a flat tensor, a model", land.line, "last", b, options(q))

@@ -180,6 +180,8 @@ function TestSharpness:test_pictures()
     end
     lu.assert_error_msg_contains("sharpness:plot: [1] must be { name, sharpness }, not", one.plot,
       one, folder .. "/x.svg", { one })
+    lu.assert_error_msg_contains('unknown option "others"', one.plot, one, folder .. "/x.svg",
+      { others = { one } })
   end)
 end
 

@@ -27,6 +27,11 @@ local M = {}
 local Answers = class.new("answers", { fields = { "loss", "gradient", "hessian", "covariance",
   "signal", "noise", "curvature", "noise_curvature", "b_simple", "b_noise", "eps_max" } })
 
+function Answers:__tostring()
+  return ("exact: loss %.4g, |G|^2 %.4g, tr(Sigma) %.4g, B_simple %.4g, B_noise %.4g, eps_max %.4g")
+    :format(self.loss, self.signal, self.noise, self.b_simple, self.b_noise, self.eps_max)
+end
+
 local function column(v) return v:reshape { #v, 1 } end
 
 local function trace(m)

@@ -95,6 +95,8 @@ local function add_marks(picture, plane)
   local x, y, texts = {}, {}, {}
   for i, mark in ipairs(plane.marks) do x[i], y[i], texts[i] = mark.x, mark.y, mark.name end
   if #x > 0 then
+    picture[#picture + 1] = { x = x, y = y, as = "points", colour = "#ffffff", point_size = 1.6,
+      mark = 1 }
     picture[#picture + 1] = { x = x, y = y, texts = texts, as = "points", colour = "black",
       point_size = 1.1, mark = 1 }
   end

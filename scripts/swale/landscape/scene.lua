@@ -27,7 +27,7 @@ local M = {}
 ---@field dtype? "float32"|"float64"  the network computes in it
 ---@field file? string                finished points are kept there; a killed run goes on from it
 
-M.SPEC = { on = "any", model = "Layer|Model?", loss = "function?", examples = "count?",
+M.SPEC = { on = "any?", model = "Layer|Model?", loss = "function?", examples = "count?",
   batch_norm = { choice = { "pooled", "layerwise", "running", "train" }, "pooled" },
   buffers = "tensor?", batch_size = { "count", 1000 },
   dtype = { choice = { "float32", "float64" }, "float32" }, file = "string?" }
@@ -122,6 +122,9 @@ end
 ---@param given any[]              weights as the script gave them
 ---@return swale.Scene
 function M.of(where, o, given)
+  if o.on == nil then
+    errors.misuse("%s: needs on: a trainer, a data set, or splits by names", where)
+  end
   local trainer = vectors.is_trainer(o.on) and o.on or nil
   local self = setmetatable({ where = where, batch_norm = o.batch_norm, dtype = o.dtype,
     batch_size = o.batch_size, columns = {} }, Scene)

@@ -6,6 +6,7 @@ local draws = require "swale.measure.draws"
 local errors = require "swale.errors"
 local figure = require "swale.plot.figure"
 local lanczos = require "swale.measure.lanczos"
+local lines = require "swale.measure.lines"
 local options = require "swale.options"
 
 local M = {}
@@ -27,6 +28,11 @@ local M = {}
 ---@field target string
 local Density = class.new("density", { fields = { "nodes", "weights", "low", "high", "width",
   "mean", "n", "products", "target" } })
+
+function Density:__tostring()
+  return lines.of(self, { { "target", "density of" }, { "n", "eigenvalues" },
+    { "low", "smallest node" }, { "high", "largest node" }, { "mean" }, { "products" } })
+end
 
 local SPEC = curvature.spec { probes = { "count", 8 }, steps = { "count", 80 },
   width = "positive?" }

@@ -16,6 +16,7 @@ local errors = require "swale.errors"
 local estimate = require "swale.estimate"
 local eigenvalues = require "swale.measure.eigenvalues"
 local figure = require "swale.plot.figure"
+local lines = require "swale.measure.lines"
 local options = require "swale.options"
 local subject = require "swale.measure.subject"
 
@@ -46,6 +47,12 @@ local WHERE <const> = "measure.edge"
 ---@field draws integer
 local Edge = class.new("edge", { fields = { "top", "batch_sharpness", "ratio_of_means",
   "with_momentum", "interaction", "thresholds", "draws" } })
+
+local SHOWN <const> = { { "top", "largest eigenvalue" }, { "batch_sharpness", "batch sharpness" },
+  { "ratio_of_means", "ratio of means" }, { "with_momentum", "with momentum" },
+  { "interaction", "interaction" } }
+
+function Edge:__tostring() return lines.of(self, SHOWN) end
 
 local SPEC = subject.spec { batch = "count", lr = "positive?", momentum = { "nonnegative", 0 },
   velocity = "tensor?", interaction = { "boolean", false }, top = { "boolean", true },
@@ -231,9 +238,6 @@ function M.edge(model, sample, o)
   return self
 end
 
-local SHOWN <const> = { { "top", "largest eigenvalue" }, { "batch_sharpness", "batch sharpness" },
-  { "ratio_of_means", "ratio of means" }, { "with_momentum", "with momentum" },
-  { "interaction", "interaction" } }
 local LINES <const> = { { "plain", "2 / lr", "vermilion", "solid" },
   { "small_batch", "2 (1 - m) / lr", "black", "dashed" },
   { "large_batch", "2 (1 + m) / lr", "purple", "dotted" } }

@@ -98,6 +98,21 @@ local function add_spreads(estimates, h, model, o)
   for i, e in ipairs(estimates) do e.spread = spread_of(values[i], size) end
 end
 
+--- A list that prints a line for each of its estimates.
+local Listed = {}
+
+function Listed:__tostring()
+  local list = {}
+  for i, e in ipairs(self) do
+    list[i] = tostring(e)
+    if e.spread then
+      list[i] = ("%s; on %d subsets of %d examples %.4g, deviation %.2g"):format(list[i],
+        #e.spread.values, e.spread.examples, e.spread.mean, e.spread.deviation)
+    end
+  end
+  return table.concat(list, "\n")
+end
+
 ---The k algebraically largest or smallest eigenvalues: a list of estimates, from the end inwards;
 ---of "both" first the largest, then the smallest ones. The interval is a bound: an eigenvalue of
 ---the matrix on this sample lies within the residual of the value. In float32 the products
@@ -118,7 +133,7 @@ function M.eigenvalues(model, sample, o)
   local list = {}
   for i = 1, k do list[i] = found[i] and bounded(h, found[i]) or missing(h, o) end
   if o.subsets > 0 then add_spreads(list, h, model, o) end
-  return list
+  return setmetatable(list, Listed)
 end
 
 return M

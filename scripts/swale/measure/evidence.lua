@@ -14,6 +14,7 @@ local draws = require "swale.measure.draws"
 local errors = require "swale.errors"
 local estimate = require "swale.estimate"
 local lanczos = require "swale.measure.lanczos"
+local lines = require "swale.measure.lines"
 local losses = require "swale.loss"
 local newton = require "swale.optim.newton"
 local options = require "swale.options"
@@ -48,6 +49,11 @@ local WHERE <const> = "measure.evidence"
 ---@field weights swale.Tensor        w0, float64, flat
 local Evidence = class.new("evidence", { fields = { "log_evidence", "occam", "cost", "log_ratio",
   "excess", "negative", "lambda", "weights" } })
+
+function Evidence:__tostring()
+  return lines.of(self, { { "log_evidence", "log evidence" }, { "cost" }, { "occam" },
+    { "log_ratio", "log ratio" }, { "lambda" } })
+end
 
 local SPEC = subject.spec { lambda = "positive?", sigma = "positive?",
   loss = "function?", method = { choice = { "exact", "lanczos" }, "exact" },

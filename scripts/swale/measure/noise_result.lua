@@ -3,6 +3,7 @@ local class = require "swale.class"
 local core = require "swale.core"
 local errors = require "swale.errors"
 local estimate = require "swale.estimate"
+local lines = require "swale.measure.lines"
 local options = require "swale.options"
 
 local M = {}
@@ -29,14 +30,7 @@ local Noise = class.new("noise", { fields = { "b_simple", "signal", "noise", "co
 local LINES = { { "b_simple", "B_simple" }, { "signal", "|G|^2" }, { "noise", "tr(Sigma)" },
   { "b_noise", "B_noise" }, { "eps_max", "eps_max" } }
 
-function Noise:__tostring()
-  local lines = {}
-  for _, line in ipairs(LINES) do
-    local e = self[line[1]]
-    if e then lines[#lines + 1] = ("%-10s %s"):format(line[2], e) end
-  end
-  return table.concat(lines, "\n")
-end
+function Noise:__tostring() return lines.of(self, LINES) end
 
 -- ------------------------------------------------------------------ ratios with the curvature
 

@@ -29,12 +29,24 @@ local SPEC = search.spec {}
 --- The names of the companions, in the order in which they are shown.
 local SHOWN <const> = { "sam", "l2", "linf", "adaptive_sam", "adaptive_l2", "adaptive_linf" }
 
+local Companions = {}
+
+function Companions:__tostring()
+  local words = {}
+  for i, name in ipairs(SHOWN) do words[i] = ("%s %.4g"):format(name, self[name].value) end
+  return table.concat(words, ", ")
+end
+
 local function about(subject, o)
   local space = o.subspace and ("%d random columns, %s"):format(o.subspace, o.columns)
     or "the full space"
   return ("metric 2.1 in %s, epsilon %g, of the loss of %d examples (%s mode, %s)"):format(space,
     o.epsilon, subject.n, subject.mode, subject.dtype)
 end
+
+--- What starts did, by the status of their search.
+local ENDS <const> = { converged = "converged", iterations = "used up their iterations",
+  abnormal = "met rounding", evaluations = "used up their evaluations" }
 
 local function summary(starts)
   local values, iterations, evaluations, ends = {}, 0, 0, {}
@@ -45,7 +57,7 @@ local function summary(starts)
   end
   local words = {}
   for _, status in ipairs(errors.sorted(ends)) do
-    words[#words + 1] = ("%d ended with %s"):format(ends[status], status)
+    words[#words + 1] = ("%d %s"):format(ends[status], ENDS[status] or status)
   end
   return math.max(table.unpack(values)), math.min(table.unpack(values)),
     { starts = #starts, iterations = iterations, evaluations = evaluations },
@@ -64,6 +76,12 @@ end
 
 --- { name, sharpness } of all that is drawn; whether each has companions.
 local function listed(self, others)
+  for key in pairs(others) do
+    if key ~= "name" and math.type(key) ~= "integer" then
+      errors.misuse('sharpness:plot: unknown option %s; takes { name =, { "batch 500", large } }',
+        errors.shown(key))
+    end
+  end
   local list, whole = { { others.name or "these weights", self } }, self.companions
   for i, other in ipairs(others) do
     if type(other) ~= "table" or type(other[1]) ~= "string" or not is_sharpness(other[2]) then
@@ -135,7 +153,8 @@ function M.sharpness(model, sample, o)
     target = about(subject, o), starts = starts, spread = best - worst, effort = effort,
     loss = ball.loss, epsilon = o.epsilon, subspace = o.subspace or false,
     columns = o.subspace and o.columns or false, mode = o.mode, dtype = subject.dtype,
-    examples = subject.n, companions = o.companions and search.companions(ball, o), plot = plot,
+    examples = subject.n, plot = plot,
+    companions = o.companions and setmetatable(search.companions(ball, o), Companions),
     reason = ("the best of %d starts, %d evaluations (%s); the maximum may be higher"):format(
       #starts, effort.evaluations, ends) }
 end

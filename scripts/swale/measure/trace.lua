@@ -100,6 +100,10 @@ end
 local Diagonal = class.new("diagonal", { fields = { "values", "standard_errors", "probes",
   "target" } })
 
+function Diagonal:__tostring()
+  return ("%s: %d elements, %d probes"):format(self.target, #self.values, self.probes)
+end
+
 local DIAGONAL = curvature.spec { probes = { "count", 32 } }
 
 ---The diagonal of H from the means of v * Hv over random signs v (Bekas et al. 2007). The variance

@@ -279,6 +279,7 @@ function M.picture(figure, list)
   figure.height = figure.height or height
   local canvas = canvases.new()
   local title = figure.title
+  canvas:add 'set style textbox opaque noborder fillcolor rgb "#50ffffff" margins 1.0, 0.6'
   canvas:add("set multiplot%s", title and (' title %s noenhanced font ",16"'):format(
     canvas:text(title)) or "")
   local width, part = figure.width / columns, (figure.height - top) / rows

@@ -143,7 +143,7 @@ local function texts(d, s)
   for i, text in ipairs(s.texts or {}) do
     local row = points_of(d, s)(i)
     if row then
-      d.canvas:add("set label %s at first %.9g, %s %.9g left offset character 0.8, 0.5 front",
+      d.canvas:add("set label %s at first %.9g, %s %.9g left offset character 0.9, 0.6 front boxed",
         d.canvas:text(text), row[1], side, row[2])
     end
   end
