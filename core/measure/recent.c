@@ -101,6 +101,8 @@ void sw_recent_split(const sw_recent *w, sw_recent_cut *out) {
 
 enum { PER_CELL = 9, PER_BLOCK = 3 };
 
+static const double LARGEST_WHOLE = 0x1p53;
+
 static void save_cell(const sw_recent_cell *c, double x[PER_CELL]) {
   const double values[PER_CELL] = {c->weight, c->a,     c->b,   c->span, c->first,
                                    c->last,   c->begin, c->end, c->count};
@@ -111,7 +113,8 @@ static int load_cell(sw_recent_cell *c, const double x[PER_CELL]) {
   *c = (sw_recent_cell){x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8]};
   int finite = 1;
   for (int i = 0; i < PER_CELL; i++) finite = finite && fabs(x[i]) <= 1e300;
-  return finite && c->weight > 0 && c->count >= 1 && c->first <= c->last && c->begin < c->end;
+  return finite && c->weight > 0 && c->count >= 1 && c->first <= c->last && c->begin < c->end &&
+         fabs(c->first) <= LARGEST_WHOLE && c->last <= LARGEST_WHOLE && c->count <= LARGEST_WHOLE;
 }
 
 int sw_recent_save(const sw_recent *w, double x[SW_RECENT_NUMBERS]) {
@@ -144,7 +147,7 @@ int sw_recent_cut_load(sw_recent_cut *cut, const double *x, int n) {
   if (n != PER_CELL + PER_BLOCK * cut->n || cut->n < 1 || cut->n > SW_RECENT_BLOCKS) return 0;
   for (int i = 0; i < cut->n; i++) {
     const double *block = x + PER_CELL + PER_BLOCK * i;
-    if (!(block[0] > 0)) return 0;
+    if (!(block[0] > 0) || !isfinite(block[0] + block[1] + block[2])) return 0;
     cut->weight[i] = block[0];
     cut->a[i] = block[1];
     cut->b[i] = block[2];

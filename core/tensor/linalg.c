@@ -78,6 +78,18 @@ static sw_status check_finite(const swi_linalg *s, const sw_tensor *t) {
   return SW_OK;
 }
 
+sw_status swi_linalg_overflow(const swi_linalg *s, const char *what, const char *input) {
+  return sw_fail(s->ctx, SW_EARG, "%s: %s overflows %s; scale %s down", s->who, what,
+                 sw_dtype_name(s->dtype), input);
+}
+
+sw_status swi_linalg_check_result(const swi_linalg *s, const sw_tensor *t, const char *what,
+                                  const char *input) {
+  for (int64_t i = 0; i < t->numel; i++)
+    if (!isfinite(swi_linalg_at(s, t->data, i))) return swi_linalg_overflow(s, what, input);
+  return SW_OK;
+}
+
 /* ---- copies */
 
 sw_status swi_linalg_copy_rows(swi_linalg *s, const sw_tensor *t, sw_tensor **own) {

@@ -5,8 +5,8 @@
  * O(n^3). Sides are at most SW_LINALG_SIDE, where the shorter one counts of matrices that need not
  * be square.
  *
- * SW_ESHAPE, SW_EDTYPE; SW_EARG: elements that are not finite, a matrix that is not symmetric or is
- * singular; SW_ERANGE: too large; SW_ENOMEM; SW_EUNSUPPORTED: no LAPACK.
+ * SW_ESHAPE, SW_EDTYPE; SW_EARG: elements that are not finite, a result that overflows, a matrix
+ * that is not symmetric or is singular; SW_ERANGE: too large; SW_ENOMEM; SW_EUNSUPPORTED: no LAPACK.
  */
 #ifndef SW_LINALG_H
 #define SW_LINALG_H

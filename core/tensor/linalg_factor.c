@@ -33,6 +33,7 @@ static sw_status qr(swi_linalg *s, const sw_tensor *a) {
   SW_TRY(swi_linalg_zeros(s, k, 0, &s->own[1]));
   SW_TRY(swi_linalg_zeros(s, k, n, &s->own[2]));
   SW_TRY(run_lq(s, s->own[0], s->own[1], s->own[2]));
+  SW_TRY(swi_linalg_check_result(s, s->own[2], "a factor", "a"));
   SW_TRY(sw_tensor_narrow(s->own[0], 1, 0, k, &s->own[3]));
   return sw_tensor_clone(s->own[3], &s->own[4]);
 }
@@ -91,6 +92,7 @@ static sw_status slogdet(swi_linalg *s, const sw_tensor *a, double *sign, double
   *sign = 1, *log_det = 0;
   for (int64_t i = 0; i < n; i++) {
     const double u = swi_linalg_at(s, s->own[0]->data, i * n + i);
+    if (!isfinite(u)) return swi_linalg_overflow(s, "a factor", "a");
     *log_det += log(fabs(u));
     *sign *= u == 0 ? 0 : (u < 0) == (s->whole[i] == i + 1) ? -1 : 1;
   }

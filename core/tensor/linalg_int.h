@@ -33,6 +33,11 @@ sw_status swi_linalg_check_square(const swi_linalg *s, const sw_tensor *a);
 /* b of A x = b: a vector or a matrix with so many rows, of A's type. */
 sw_status swi_linalg_check_sides(const swi_linalg *s, const sw_tensor *b, int64_t rows);
 
+/* SW_EARG: an element of a result is not finite; what overflows, and which input to scale down. */
+sw_status swi_linalg_check_result(const swi_linalg *s, const sw_tensor *t, const char *what,
+                                  const char *input);
+sw_status swi_linalg_overflow(const swi_linalg *s, const char *what, const char *input);
+
 /* *own = t, copied row by row, or column by column (the shape is then that of the transpose). The
  * elements are checked. */
 sw_status swi_linalg_copy_rows(swi_linalg *s, const sw_tensor *t, sw_tensor **own);

@@ -10,14 +10,6 @@ static sw_status as_given(swi_linalg *s, const sw_tensor *b, sw_tensor **own) {
   return b->shape.ndim == 1 ? SW_OK : swi_linalg_flip(s, own);
 }
 
-static sw_status check_result(swi_linalg *s, const sw_tensor *x) {
-  for (int64_t i = 0; i < x->numel; i++)
-    if (!isfinite(swi_linalg_at(s, x->data, i)))
-      return sw_fail(s->ctx, SW_EARG, "%s: the solution overflows %s; scale b down", s->who,
-                     sw_dtype_name(s->dtype));
-  return SW_OK;
-}
-
 /* ---- A x = b */
 
 /* The largest sum of magnitudes of a column of n columns. */
@@ -44,6 +36,7 @@ static sw_status factor(swi_linalg *s, sw_tensor *a) {
   int info, unused;
   SW_TRY(swi_linalg_room(s, 4.0 * n, 2 * (int64_t)n, &unused));
   swi_linalg_put(s, norm, 0, one_norm(s, a->data, n));
+  if (isinf(swi_linalg_at(s, norm, 0))) return swi_linalg_overflow(s, "the sum of a column", "a");
   s->lapack->getrf(&n, &n, a->data, &n, s->whole, &info);
   if (info < 0) return swi_linalg_report(s, info, "LAPACK refused the matrix");
   if (info > 0) return singular(s, 0);
@@ -63,7 +56,7 @@ static sw_status solve(swi_linalg *s, const sw_tensor *a, const sw_tensor *b) {
   int info;
   s->lapack->getrs("N", &n, &k, s->own[0]->data, &n, s->whole, s->own[1]->data, &n, &info, 1);
   SW_TRY(swi_linalg_report(s, info, "LAPACK refused the matrix"));
-  SW_TRY(check_result(s, s->own[1]));
+  SW_TRY(swi_linalg_check_result(s, s->own[1], "the solution", "b"));
   return as_given(s, b, &s->own[1]);
 }
 
@@ -87,7 +80,7 @@ static sw_status solve_triangular(swi_linalg *s, const sw_tensor *a, const sw_te
                    &info, 1, 1, 1);
   if (info > 0) return singular(s, 0);
   SW_TRY(swi_linalg_report(s, info, "LAPACK refused the matrix"));
-  SW_TRY(check_result(s, s->own[1]));
+  SW_TRY(swi_linalg_check_result(s, s->own[1], "the solution", "b"));
   return as_given(s, b, &s->own[1]);
 }
 
@@ -139,6 +132,7 @@ static sw_status lstsq(swi_linalg *s, const sw_tensor *a, const sw_tensor *b, in
   SW_TRY(copy_long_sides(s, b, m > n ? m : n));
   SW_TRY(swi_linalg_zeros(s, m < n ? m : n, 0, &s->own[3]));
   SW_TRY(run_gelsd(s, s->own[0], s->own[2], s->own[3], rank));
+  SW_TRY(swi_linalg_check_result(s, s->own[2], "the solution", "b"));
   SW_TRY(sw_tensor_narrow(s->own[2], 1, 0, n, &s->own[4]));
   if (b->shape.ndim == 2) return swi_linalg_copy_columns(s, s->own[4], &s->own[5]);
   SW_TRY(sw_tensor_select(s->own[4], 0, 0, &s->own[6]));

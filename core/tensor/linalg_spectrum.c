@@ -22,6 +22,7 @@ static sw_status eigh(swi_linalg *s, const sw_tensor *a, int with_vectors) {
   SW_TRY(swi_linalg_copy_symmetric(s, a, &s->own[0]));
   SW_TRY(swi_linalg_zeros(s, a->shape.dim[0], 0, &s->own[1]));
   SW_TRY(run_syevd(s, with_vectors ? "V" : "N", s->own[0], s->own[1]));
+  SW_TRY(swi_linalg_check_result(s, s->own[1], "an eigenvalue", "a"));
   return with_vectors ? swi_linalg_flip(s, &s->own[0]) : SW_OK;
 }
 
@@ -83,6 +84,7 @@ static sw_status eigh_tridiagonal(swi_linalg *s, const sw_tensor *d, const sw_te
   SW_TRY(copy_beside(s, e, &s->own[1]));
   if (with_vectors) SW_TRY(swi_linalg_zeros(s, d->numel, d->numel, &s->own[2]));
   SW_TRY(run_stevd(s, s->own[0], s->own[1], s->own[2]));
+  SW_TRY(swi_linalg_check_result(s, s->own[0], "an eigenvalue", "the matrix"));
   return with_vectors ? swi_linalg_flip(s, &s->own[2]) : SW_OK;
 }
 
@@ -122,7 +124,8 @@ static sw_status svd(swi_linalg *s, const sw_tensor *a) {
   SW_TRY(swi_linalg_zeros(s, m, k, &s->own[1]));
   SW_TRY(swi_linalg_zeros(s, k, 0, &s->own[2]));
   SW_TRY(swi_linalg_zeros(s, k, n, &s->own[3]));
-  return run_gesdd(s, s->own[0], s->own[1], s->own[2], s->own[3]);
+  SW_TRY(run_gesdd(s, s->own[0], s->own[1], s->own[2], s->own[3]));
+  return swi_linalg_check_result(s, s->own[2], "a singular value", "a");
 }
 
 sw_status sw_linalg_svd(const sw_tensor *a, sw_tensor **u, sw_tensor **s, sw_tensor **vt) {

@@ -1,6 +1,7 @@
 --- Dense linear algebra by LAPACK, named as in NumPy and PyTorch. Matrices are float32 or float64
 --- tensors of two dimensions; results are new tensors of the same type. Each call takes O(n^3) on
---- one thread; sides are at most 20,000. An element that is not finite is refused.
+--- one thread; sides are at most 20,000. An element that is not finite is refused, and so is a
+--- result that overflows.
 local arguments = require "swale.arguments"
 local core = require "swale.core"
 local errors = require "swale.errors"

@@ -363,6 +363,14 @@ TEST(test_what_it_keeps_goes_on) {
   sw_noise_reading one = read_course(&a), two = read_course(&b);
   assert_true(one.estimate.low == two.estimate.low && one.estimate.high == two.estimate.high);
   assert_true(one.first == two.first && one.s == two.s);
+  for (int i = 4; i < 9; i += 2) { /* steps, places and counts that no integer holds */
+    const double kept = y[i];
+    y[i] = -1e300;
+    assert_int_equal(sw_recent_cut_load(&b.noise.latest, y, n), i == 6);
+    y[i] = kept;
+  }
+  y[9 + 1] = (double)NAN; /* of a block */
+  assert_int_equal(sw_recent_cut_load(&b.noise.latest, y, n), 0);
   x[0] = 0; /* a weight */
   assert_int_equal(sw_recent_load(&b.noise.window, x, 9), 0);
   assert_int_equal(sw_recent_load(&b.noise.window, x, 8), 0);

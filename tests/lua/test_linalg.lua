@@ -304,3 +304,22 @@ function TestLinalg:test_any_magnitude()
     lu.assert_almost_equals(s[1] / scale, waves(5, "float64")[5], 4 * 40 * EPSILON.float64)
   end
 end
+
+--- A result that no number holds is refused, never infinite or NaN.
+function TestLinalg:test_results_that_overflow_are_named()
+  for dtype, huge in pairs { float32 = 3e38, float64 = 1.5e308 } do
+    local a = sw.tensor({ { huge, huge }, { huge, -huge } }, dtype)
+    local b = sw.full({ 2 }, huge, dtype)
+    for name, what in pairs { eigh = "an eigenvalue", svd = "a singular value", qr = "a factor",
+      slogdet = "a factor", solve = "the sum of a column" } do
+      lu.assert_error_msg_contains(("%s: %s overflows %s; scale a down"):format(name, what, dtype),
+        la[name], a, b)
+    end
+    for _, name in ipairs { "solve", "lstsq", "solve_triangular" } do
+      lu.assert_error_msg_contains(name .. ": the solution overflows", la[name],
+        eye(2, dtype) * 1e-3, b)
+    end
+    lu.assert_error_msg_contains("eigh_tridiagonal: an eigenvalue overflows", la.eigh_tridiagonal,
+      b, sw.full({ 1 }, huge, dtype))
+  end
+end
