@@ -6,7 +6,8 @@
  * be square.
  *
  * SW_ESHAPE, SW_EDTYPE; SW_EARG: elements that are not finite, a result that overflows, a matrix
- * that is not symmetric or is singular; SW_ERANGE: too large; SW_ENOMEM; SW_EUNSUPPORTED: no LAPACK.
+ * that is not symmetric or is singular; SW_ERANGE: too large; SW_ENOMEM; SW_EUNSUPPORTED: no
+ * LAPACK.
  */
 #ifndef SW_LINALG_H
 #define SW_LINALG_H
