@@ -272,7 +272,7 @@ local COUPLED = [[
   nn.GroupNorm and nn.LayerNorm keep examples apart, and let the training measure it.
   So does evaluation mode, with running statistics, for a look from outside:
     sw.compile(loss, model, { mode = "eval" }):example_norms(w, batch)
-  Ghost batches (nn.GhostBatchNorm) are independent of each other, and may be the unit instead:
+  Ghost batches (nn.GhostBatchNorm) are independent; noise_scale takes them as its unit:
     measure = { noise_scale = { every = { steps = 20 }, by = "ghosts" } }]]
 
 --- segment: of the parameter at fault, if there is one.

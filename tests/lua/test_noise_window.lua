@@ -1,6 +1,7 @@
 --- The noise scale of a training covers its target: the pair-weighted mean of tr(Sigma) over that
 --- of |G|^2 in its window, at the weights that the training had, computed here from the oracle.
 --- Every replicate is counted, a pending one as a miss. 400 seeds in long tests.
+local batches = require "swale.measurements.noise_of_batches"
 local core = require "swale.core"
 local coverage = require "coverage"
 local lu = require "luaunit"
@@ -262,14 +263,124 @@ function TestNoiseWindow:test_ghosts_agree_with_those_of_the_whole_set()
   local layer = sw.nn.Sequential { sw.nn.Linear(64, 8), sw.nn.GhostBatchNorm(8)(8), sw.nn.ReLU(),
     sw.nn.Linear(8, 10) }
   local trainer = sw.Trainer { model = layer, data = data, lr = 1e-9, batch_size = 16,
-    measure = { noise_scale = { every = { steps = 1 }, by = "ghosts", window = { epochs = 4 } } } }
+    measure = { noise_scale = { every = { steps = 1 }, window = { epochs = 4 } } } }
   local e = trainer:fit({ steps = 100 }):state().noise_scale
   local whole = sw.measure.noise(trainer.model, data.train, { mode = "train", by = "ghosts" })
   lu.assert_equals(e.status, "resolved")
   lu.assert_true(e.high < 2 * e.low, tostring(e))
+  lu.assert_almost_equals(e.value, e.noise / e.signal, 1e-9 * e.value)
   lu.assert_true(e.low < whole.b_simple.high and whole.b_simple.low < e.high,
     tostring(e) .. " " .. tostring(whole.b_simple))
-  lu.assert_str_contains(e.target, "by batches of 8, of the training set")
+  lu.assert_str_contains(e.target, "by ghosts of 8, of the training set")
+end
+
+--- The places of all subsets of u out of n, from 1.
+local function subsets(n, u, from, chosen, list)
+  from, chosen, list = from or 1, chosen or {}, list or {}
+  if #chosen == u then
+    list[#list + 1] = { table.unpack(chosen) }
+  else
+    for i = from, n do
+      chosen[#chosen + 1] = i
+      subsets(n, u, i + 1, chosen, list)
+      chosen[#chosen] = nil
+    end
+  end
+  return list
+end
+
+local function are_apart(a, b)
+  for _, i in ipairs(a) do for _, j in ipairs(b) do if i == j then return false end end end
+  return true
+end
+
+--- What the row measures on average over all pairs of batches that it can draw.
+local function over_all_draws(model, split, o, pairs_drawn)
+  local draws = {}
+  local m = { name = "noise_scale", graph = { layer = model.layer }, epoch_examples = #split,
+    model = model, loss = sw.loss.cross_entropy, weights = model:weights(), train = split,
+    random = { integer = function() return table.remove(draws, 1) end },
+    state = { step = 0, examples = 0, batch_size = 3 } }
+  o.window, o.units = require("swale.duration").of({ examples = 1e9 }, "test"), 2
+  batches.check(m, o)
+  local kept, e = batches.prepare(m, o), nil
+  for _, pair in ipairs(pairs_drawn) do
+    m.state.step, m.state.examples = m.state.step + 1, m.state.examples + 6
+    local a, b = pair[1], pair[2]
+    table.move(a, 1, #a, 1, draws)
+    if kept.apart then draws[#draws + 1] = a[1] end -- must be refused
+    table.move(b, 1, #b, #draws + 1, draws)
+    e = batches.read(kept, m)
+  end
+  lu.assert_equals({ e.measurements, #draws }, { #pairs_drawn, 0 })
+  return e
+end
+
+--- Six examples in batches of three: all 400 pairs of batches drawn independently, or the 20 of
+--- batches without common examples. Of examples apart, tr(Sigma) and |G_N|^2 are those of the six.
+local function check_enumeration(norm, by)
+  local split = sw.data.load("digits").train:sample(6)
+  local model = sw.nn.Sequential { sw.nn.Linear(64, 4), norm, sw.nn.Linear(4, 10) }
+    :build { seed = 1 }
+  local f = sw.compile(sw.loss.cross_entropy, model, { mode = "train" })
+  local function gradient(list)
+    local places = {}
+    for k, i in ipairs(list) do places[k] = i - 1 end
+    local x, y = split:gather(core.tensor(places, "int32"))
+    local _, g = f:value_and_gradient(model:weights(), { x = x, y = y, shape = split.shape })
+    return g:to "float64"
+  end
+  local all, g, mean, squares = subsets(6, 3), {}, 0, 0
+  for k, list in ipairs(all) do
+    g[k] = gradient(list)
+    mean, squares = mean + g[k] / #all, squares + g[k]:dot(g[k]) / #all
+  end
+  local any, apart, product, spread = {}, {}, 0, 0
+  for i, a in ipairs(all) do
+    for j, b in ipairs(all) do
+      any[#any + 1] = { a, b }
+      if are_apart(a, b) then
+        apart[#apart + 1] = { a, b }
+        product, spread = product + g[i]:dot(g[j]), spread + (g[i] - g[j]):norm() ^ 2 / 2
+      end
+    end
+  end
+  local drawn = over_all_draws(model, split, { by = by, batch_size = 3, target = "train" }, any)
+  local signal = mean:dot(mean)
+  lu.assert_almost_equals(drawn.signal, signal, 1e-5 * squares)
+  lu.assert_almost_equals(drawn.noise, (squares - signal) / (1 / 3 - 1 / 6), 1e-5 * squares)
+  for _ = 1, 20 do apart[#apart + 1] = apart[#apart - 19] end -- 32 measurements are needed
+  local e = over_all_draws(model, split, { by = by, batch_size = 3, target = "population" }, apart)
+  lu.assert_almost_equals(e.signal, product / 20, 1e-5 * squares)
+  lu.assert_almost_equals(e.noise, 3 * spread / 20, 1e-5 * squares)
+  if by == "ghosts" then return end
+  local trace = 0
+  for i = 1, 6 do trace = trace + (gradient { i } - mean):norm() ^ 2 / 5 end
+  lu.assert_almost_equals(drawn.noise, trace, 1e-5 * squares)
+  lu.assert_almost_equals(e.noise, trace, 1e-5 * squares)
+  lu.assert_almost_equals(e.signal, signal - trace / 6, 1e-5 * squares)
+end
+
+function TestNoiseWindow:test_batches_over_all_draws()
+  check_enumeration(sw.nn.ReLU(), "micro")
+  check_enumeration(sw.nn.GhostBatchNorm(3)(4), "ghosts")
+end
+
+--- Ghosts are the unit of their own accord, of a size that all batch norms divide.
+function TestNoiseWindow:test_the_only_possible_unit_is_taken()
+  local function target(o, ...)
+    local norms = { ... }
+    for i, ghost in ipairs(norms) do norms[i] = sw.nn.GhostBatchNorm(ghost)(4) end
+    o.every, o.window = { steps = 1 }, { examples = 100 }
+    local trainer = sw.Trainer { model = sw.nn.Sequential { sw.nn.Linear(64, 4),
+      sw.nn.Sequential(norms), sw.nn.Linear(4, 10) }, data = sw.data.load "digits", lr = 0.01,
+      batch_size = 24, measure = { noise_scale = o } }
+    return trainer:fit({ steps = 40 }):state().noise_scale.target
+  end
+  lu.assert_str_contains(target({}, 8), "by ghosts of 8, of the training set")
+  lu.assert_str_contains(target({ units = 3 }, 8, 12), "by ghosts of 24, of the training set")
+  lu.assert_str_contains(target({ target = "population" }, 6), "by ghosts of 6, of the population")
+  lu.assert_error_msg_contains("nn.GhostBatchNorm", target, { by = "examples" }, 8)
 end
 
 function TestNoiseWindow:test_units_do_not_change_the_run()
@@ -293,11 +404,16 @@ function TestNoiseWindow:test_batches_that_cannot_be_units()
       loss = layer and sw.loss.cross_entropy or problem.loss, measure = { noise_scale = o } })
   end
   local normed = sw.nn.Sequential { sw.nn.Linear(64, 10), sw.nn.BatchNorm(10) }
-  refuses('by = "ghosts" needs batch norms of one ghost size', { by = "ghosts" })
-  refuses('by = "ghosts" needs batch norms of one ghost size', { by = "ghosts" }, normed)
+  refuses('by = "ghosts" needs ghost batch norms', { by = "ghosts" })
+  refuses('by = "ghosts" needs ghost batch norms', { by = "ghosts" }, normed)
   refuses('by = "micro" needs independent examples', { by = "micro", batch_size = 4 }, normed)
   refuses('by = "micro" needs batch_size', { by = "micro" })
-  refuses('has the target "train" alone', { by = "micro", batch_size = 4, target = "population" })
+  refuses("3 of 400 are more than the training set's 1000: units = 2, or fewer", { by = "micro",
+    batch_size = 400, units = 3, target = "population" })
+  refuses("2 batches of 600 at least have noise: units must be 2 or more, without common examples",
+    { by = "micro", batch_size = 600, target = "population" })
+  refuses('objective = "regularised" is an option of sw.measure.noise', {
+    objective = "regularised" })
   refuses('are of by = "ghosts" and "micro"', { units = 4 })
   refuses('by = "ghosts" } }', {}, normed)
 end
@@ -337,7 +453,7 @@ function TestNoiseWindow:test_it_says_what_it_is_about_and_waits_for()
   trainer:fit { steps = 360 }
   local e = trainer:state().noise_scale
   lu.assert_equals(e.status, "resolved")
-  lu.assert_str_contains(tostring(e), "of the window's mean tr(Sigma) over its mean |G|^2,"
+  lu.assert_str_contains(tostring(e), "the window's mean tr(Sigma) over its mean |G|^2,"
     .. " weighted by pairs, of the training set, steps ")
   lu.assert_equals({ e.last, e.blocks }, { 400, 15 })
 end

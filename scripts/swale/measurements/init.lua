@@ -23,7 +23,8 @@ M.NAMES = { "angle", "dead_fraction", "distance", "edge", "hessian_trace", "larg
 ---@field parts? string[]         names of its values, if it is a table with these
 ---@field before? fun(kept: any, weights: swale.Tensor)   called before the step that leads to a
 ---mark, with the weights themselves; every is then in whole steps, and there is no at
----@field variant? fun(o: table): swale.MeasurementRow   the row that is used with these options
+---@field variant? fun(o: table, m: swale.MeasurementFacts): swale.MeasurementRow   the row that is
+---used with these options, which it may complete
 ---@field check? fun(m: swale.MeasurementFacts, o: table)    raises if it cannot be measured
 ---@field prepare? fun(m: swale.MeasurementFacts, o: table): any   returns what it keeps
 ---@field take? fun(kept: any, seen: swale.MeasuredStep)     with along: one measured step
@@ -133,7 +134,7 @@ local function has_options(what, row)
   return false
 end
 
-local function registered(where, name, what)
+local function registered(where, name, what, facts)
   if getmetatable(what) == Measurement then
     errors.misuse("measure: %s is a built-in measurement; choose another name for yours:"
       .. " measure = { my_%s = … }", name, name)
@@ -149,7 +150,7 @@ local function registered(where, name, what)
       name)
   end
   o.every, o.at = nil, nil
-  row = row.variant and row.variant(o) or row
+  row = row.variant and row.variant(o, facts) or row
   return row, o, (row.along or row.before) and times.check_steps(where, when, row)
     or when
 end
@@ -177,10 +178,11 @@ end
 ---@param name any
 ---@param what any                 how often; options with every or at; or a swale.Measurement
 ---@param taken table<string, boolean>   names that a measurement of the user's own cannot have
+---@param facts swale.MeasurementFacts
 ---@return swale.MeasurementRow row, table options, swale.Times times
-function M.asked(name, what, taken)
+function M.asked(name, what, taken, facts)
   local where = "measure: " .. tostring(name)
-  if M.is_registered(name) then return registered(where, name, what) end
+  if M.is_registered(name) then return registered(where, name, what, facts) end
   if getmetatable(what) ~= Measurement then unknown(name) end
   if type(name) ~= "string" or not name:find "^[%a_][%w_]*$" then
     errors.misuse("measure: a measurement's name is a word, as in measure = { drift = … }, not %s",

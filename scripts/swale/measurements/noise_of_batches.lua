@@ -1,11 +1,17 @@
 --- The noise scale of a training by gradients of batches alone: of ghosts, where batch norms couple
---- their examples (by = "ghosts"), or of micro-batches (by = "micro"). At each mark `units` batches
---- of u examples are drawn independently of each other from the N of the training set, each without
---- replacement, and their gradients computed in training mode. With s their variance
+--- their examples (by = "ghosts"), or of micro-batches (by = "micro"). At each mark the gradients
+--- of `units` batches of u of the N examples are computed in training mode; g is their mean and s
+--- their variance (units - 1 in its denominator). |g|^2 - s/units is the mean product of two.
 ---
----     tr(Sigma) = s / (1/u - 1/N)
+--- target "train": the batches are drawn independently of each other, each without replacement.
+---     tr(Sigma) = s / (1/u - 1/N)        |G|^2 = |g|^2 - s/units
+--- On the average over draws that is of the N examples, with N - 1 in Sigma's denominator.
+--- target "population": no two batches share an example, so they are independent draws of what the
+--- training set is a sample of.
+---     tr(Sigma) = u s                    |G|^2 = |g|^2 - s/units
+--- For micro-batches the latter is |G_N|^2 - tr(Sigma)/N on the average over draws from the N.
 ---
---- and |G|^2 is that of the expected gradient of a batch of u, which under batch norm depends on u.
+--- G is the expected gradient of a batch of u, which under batch norm depends on u.
 --- Costs a gradient of units * u examples.
 local compiled = require "swale.compiled"
 local core = require "swale.core"
@@ -17,22 +23,13 @@ local tree = require "swale.nn.tree"
 local M = { options = noise_scale.options, estimate = true }
 
 local UNITS <const> = 16
-
---- Examples of a ghost: batch norms of one size; "batch": the whole batch is one.
-local function ghost_of(layer)
-  local found
-  tree.each(layer, function(one)
-    local size = one:couples()
-    if size and found and found ~= size then found = "batch" else found = size or found end
-  end)
-  return found
-end
+local NAMES <const> = { ghosts = "ghosts", micro = "micro-batches" }
 
 local function size_of(m, o)
-  local where, ghost = "measure: " .. m.name, ghost_of(m.graph.layer)
+  local where, ghost = "measure: " .. m.name, tree.coupled(m.graph.layer)
   if o.by == "ghosts" and math.type(ghost) ~= "integer" then
-    errors.misuse('%s: by = "ghosts" needs batch norms of one ghost size: nn.GhostBatchNorm(32)',
-      where)
+    errors.misuse('%s: by = "ghosts" needs ghost batch norms, nn.GhostBatchNorm(32), and none of'
+      .. " whole batches", where)
   elseif o.by == "micro" and ghost then
     errors.misuse('%s: by = "micro" needs independent examples, but a batch norm couples them:'
       .. ' by = "ghosts", with nn.GhostBatchNorm(32)', where)
@@ -45,16 +42,26 @@ local function size_of(m, o)
   return o.by == "ghosts" and ghost or o.batch_size
 end
 
+--- How many batches: by default 16, and at most all without common examples.
+local function units_of(m, o, size)
+  local most = o.target == "population" and m.epoch_examples // size or UNITS
+  return o.units or math.min(UNITS, most)
+end
+
 ---@param m swale.MeasurementFacts
 ---@param o { by: string, batch_size?: integer, units?: integer, target: string }
 function M.check(m, o)
   local where, size = "measure: " .. m.name, size_of(m, o)
-  if o.target == "population" then
-    errors.misuse('%s: by = "%s" has the target "train" alone', where, o.by)
-  elseif size >= m.epoch_examples then
+  local units = units_of(m, o, size)
+  if size >= m.epoch_examples then
     errors.misuse("%s: a batch of %d examples is all of the training set", where, size)
-  elseif o.units and o.units < 2 then
-    errors.misuse("%s: units: 2 batches at least have noise", where)
+  elseif units < 2 then
+    errors.misuse("%s: 2 batches of %d at least have noise: units must be 2 or more%s", where, size,
+      o.target == "population" and ", without common examples" or "")
+  elseif o.target == "population" and units * size > m.epoch_examples then
+    errors.misuse('%s: target = "population" needs batches without common examples, and %d of %d'
+      .. " are more than the training set's %d: units = %d, or fewer", where, units, size,
+      m.epoch_examples, m.epoch_examples // size)
   end
   noise_scale.window_of(m, o)
 end
@@ -62,22 +69,24 @@ end
 ---@class swale.KeptBatchNoise: swale.KeptNoise
 ---@field size integer
 ---@field units integer
+---@field apart boolean           no two batches of a mark share an example
 
 ---@param m swale.MeasurementFacts
----@param o { by: string, batch_size?: integer, units?: integer }
+---@param o { by: string, batch_size?: integer, units?: integer, target: string }
 ---@return swale.KeptBatchNoise
 function M.prepare(m, o)
-  local size = size_of(m, o)
-  return { size = size, units = o.units or UNITS, scale = 1 / (1 / size - 1 / m.epoch_examples),
-    target = ("the window's mean tr(Sigma) over its mean |G|^2, by batches of %d, of the training"
-      .. " set"):format(size),
+  local size, apart = size_of(m, o), o.target == "population"
+  return { size = size, units = units_of(m, o, size), apart = apart,
+    scale = apart and size or 1 / (1 / size - 1 / m.epoch_examples),
+    target = ("the window's mean tr(Sigma) over its mean |G|^2, by %s of %d, of the %s"):format(
+      NAMES[o.by], size, apart and "population" or "training set"),
     estimate = noise_scale.blank(),
     noise = core.noise { independent = true, window = noise_scale.window_of(m, o) } }
 end
 
---- A batch of `size` different examples.
-local function draw(m, size)
-  local seen, list = {}, {}
+--- A batch of `size` different examples, none of which is in `seen`; adds them to it.
+local function draw(m, size, seen)
+  local list = {}
   while #list < size do
     local i = m.random:integer(#m.train) - 1
     if not seen[i] then seen[i], list[#list + 1] = true, i end
@@ -91,9 +100,10 @@ end
 ---@return swale.Estimate
 function M.read(kept, m)
   local f = compiled.compile(m.loss, m.model, { mode = "train" })
-  local sum, squares = core.zeros({ #m.weights }, "float64"), 0
+  local sum, squares, seen = core.zeros({ #m.weights }, "float64"), 0, {}
   for _ = 1, kept.units do
-    local _, gradient = f:value_and_gradient(m.weights, draw(m, kept.size))
+    local _, gradient = f:value_and_gradient(m.weights,
+      draw(m, kept.size, kept.apart and seen or {}))
     sum:add(1, gradient:to "float64")
     squares = squares + gradient:dot(gradient)
   end

@@ -6,20 +6,28 @@ local additive = require "swale.trainer.additive"
 local core = require "swale.core"
 local errors = require "swale.errors"
 local estimate = require "swale.estimate"
+local tree = require "swale.nn.tree"
 
 ---@type swale.MeasurementRow
 local M = {
   options = { target = { choice = { "train", "population" }, "train" },
     window = { "duration", { epochs = 1 } },
-    by = { choice = { "examples", "ghosts", "micro" }, "examples" }, batch_size = "count?",
-    units = "count?" },
+    by = { choice = { "examples", "ghosts", "micro" } }, batch_size = "count?", units = "count?",
+    objective = { choice = { "data", "regularised" }, "data" } },
   along = "norms", estimate = true,
 }
 
----Where batches are the unit, nothing is measured along the steps.
----@param o { by: string, batch_size?: integer, units?: integer }
+---Where batches are the unit, nothing is measured along the steps. Ghosts are, without `by`, where
+---ghost batch norms leave no other.
+---@param o { by?: string, batch_size?: integer, units?: integer, objective: string }
+---@param m swale.MeasurementFacts
 ---@return swale.MeasurementRow
-function M.variant(o)
+function M.variant(o, m)
+  if o.objective == "regularised" then
+    errors.misuse('measure: noise_scale is of the loss on the data: objective = "regularised" is'
+      .. " an option of sw.measure.noise, which sw.measurement calls during a training")
+  end
+  o.by = o.by or math.tointeger(tree.coupled(m.graph.layer)) and "ghosts" or "examples"
   if o.by ~= "examples" then return require "swale.measurements.noise_of_batches" end
   if o.batch_size or o.units then
     errors.misuse('measure: noise_scale: batch_size and units are of by = "ghosts" and "micro"')
@@ -103,7 +111,8 @@ end
 function M.read(kept, m)
   local e, span = kept.estimate
   local status, value, low, high = kept.noise:read()
-  e.noise, e.signal = kept.noise:parts()
+  local noise, signal = kept.noise:parts()
+  e.noise, e.signal = kept.scale * noise, signal
   e.first, e.last, e.measurements, e.blocks, span = kept.noise:window()
   e.target = status ~= "pending" and kept.target or nil
   return e:update(status, kept.scale * value, kept.scale * low, kept.scale * high,

@@ -119,8 +119,8 @@ end
 ---@param what any    as Trainer's `measure` has it
 ---@return swale.AskedMeasurement
 function Measurements:ask(name, what)
-  local row, options, times = measure.asked(name, what, taken_names())
   local facts, entry = facts_of(self, name), self.by_name[name]
+  local row, options, times = measure.asked(name, what, taken_names(), facts)
   if row.check then row.check(facts, options) end
   local anew = not entry or not same_row(row, entry.row)
     or not same_options(options, entry.options)
