@@ -200,6 +200,29 @@ local function noise_rows(run, model, data, known, p)
   also("temperature, B = 32", "eps / eps_opt", p.lr / eps, n:temperature(p.lr, 32))
 end
 
+local function trained(data, norm, activation)
+  return sw.Trainer { data = data, lr = 0.1, batch_size = 16, model = sw.nn.Sequential {
+    sw.nn.Linear(data.features, 16), norm, activation, sw.nn.Linear(16, data.classes) } }
+    :fit({ epochs = 3 }).model
+end
+
+--- Of networks with normalisation layers, whose noise scale alone follows the total.
+local function normalisation_rows(data)
+  section "gradient noise and normalisation layers"
+  local model = trained(data, sw.nn.LayerNorm(16), sw.nn.Tanh())
+  local total = sw.measure.exact(model, data.train).b_simple
+  local alone = sw.measure.exact(model, data.train, { over = "^1%." }).b_simple
+  local n = row("B_simple, with a layer norm", "examples", total, function()
+    return sw.measure.noise(model, data.train:sample(600), { layers = true })
+  end, "b_simple")
+  also("B_simple, of the layer norm alone", "examples", alone, n.normalisation.b_simple)
+  also("ratio of the two", "", alone / total, n.ratio)
+  local coupled = trained(data, sw.nn.GhostBatchNorm(8)(16), sw.nn.Tanh())
+  row("B_simple, of ghost batches of 8", "examples", nil, function()
+    return sw.measure.noise(coupled, data.train, { by = "ghosts", mode = "train" })
+  end, "b_simple")
+end
+
 local function sign_noise(known)
   local deviation, gradient = 0, 0
   for i = 1, known.gradient:numel() do
@@ -358,6 +381,18 @@ local function sharpness_rows(run, model, data)
   for _, name in ipairs { "l2", "linf", "adaptive_l2", "adaptive_linf" } do
     also("ball, " .. name:gsub("_", " "), "loss", nil, companions[name])
   end
+end
+
+--- What a rescaled ReLU layer changes, which changes no output: the adaptive companions stay.
+local function rescaling_rows(data)
+  local net = sw.nn.Sequential { sw.nn.Linear(data.features, 16), sw.nn.ReLU(),
+    sw.nn.Linear(16, data.classes) }
+  local model = sw.Trainer { model = net, data = data, lr = 0.1, batch_size = 16 }
+    :fit({ epochs = 3 }).model
+  local ratios = row("sharpness, layer rescaled by 4", "ratio", nil, function()
+    return sw.measure.rescaling(model, data.train:sample(300), { starts = 1 }).ratios
+  end, "sharpness")
+  also("SAM's adaptive step, rescaled", "ratio", 1, ratios.adaptive_sam)
 end
 
 -- ------------------------------------------------------------------ evidence
@@ -532,10 +567,12 @@ return sw.experiment {
     also("noise scale, window", "examples", exact_of_window(window, path, model, data), window)
     local known = sw.measure.exact(model, data.train)
     noise_rows(run, model, data, known, p)
+    normalisation_rows(data)
     gram_rows(run, model, data, known)
     curvature_rows(run, model, data, known)
     edge_rows(run, model, data, known, p)
     sharpness_rows(run, model, data)
+    rescaling_rows(data)
     evidence_rows(data)
     critical_rows(run)
     model_rows(trainer, data, p)

@@ -119,7 +119,7 @@ function TestExperiments:test_measure_demo()
       if row.low <= row.exact and row.exact <= row.high then covered = covered + 1 end
     end
   end
-  lu.assert_equals(sure, 22, result.out)
+  lu.assert_equals(sure, 23, result.out)
   lu.assert_true(intervals >= 20 and covered >= intervals - 4, result.out)
   local folder = result.out:match "picture: (%S+/)training"
   for _, picture in ipairs { "noise", "gram", "density", "edge", "sharpness", "critical_batch",
