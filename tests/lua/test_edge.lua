@@ -148,14 +148,26 @@ function TestEdge:test_interaction_covers_where_few_gradients_are_large()
   end, "few large gradients")
 end
 
-function TestEdge:test_with_momentum()
+function TestEdge:test_with_momentum_covers()
   local model, sample = problem()
-  local a = answers(model, sample, 0)
-  local e = edge(model, sample, { velocity = velocity(), momentum = MOMENTUM, draws = 4000,
-    relative_error = 1e-3, top = false })
-  local m = e.with_momentum -- of heavy tails: s'g may be near 0
-  lu.assert_almost_equals(m.value, a.momentum, 5 * m.standard_error)
-  lu.assert_true(m.standard_error < 0.05 * math.abs(m.value))
+  local truth = answers(model, sample, 0).momentum
+  coverage.check(coverage.replicates(30), truth, function(seed)
+    local m = edge(model, sample, { seed = seed, velocity = velocity(), momentum = MOMENTUM,
+      draws = 100, relative_error = 1e-3, top = false }).with_momentum
+    lu.assert_equals(m.status, "resolved")
+    return m
+  end, "with momentum")
+end
+
+-- Momentum against the gradient: s'g has both signs.
+function TestEdge:test_steps_at_a_right_angle_to_gradients_are_unresolved()
+  local model, sample = problem()
+  local v = dense(model, sample, everything(), 0)
+  for k = 1, D do v[k] = -1.2 * v[k] end
+  local m = edge(model, sample, { velocity = sw.tensor(v), momentum = MOMENTUM, top = false,
+    draws = 100 }).with_momentum
+  lu.assert_equals({ m.status, m.low, m.high }, { "unresolved", -math.huge, math.huge })
+  lu.assert_str_contains(m.reason, "s'g is near 0 or below for some batches")
 end
 
 function TestEdge:test_the_whole_sample_as_a_batch_is_exact()

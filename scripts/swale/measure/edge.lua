@@ -89,10 +89,12 @@ end
 
 -- ------------------------------------------------------------------ many
 
---- Whether each estimate's interval is short enough.
+--- Whether each interval is short enough, but for those that no number of draws makes short.
 local function all_within(list, most)
   for _, e in ipairs(list) do
-    if (e.high - e.low) / 2 > most * math.abs(e.value) then return false end
+    if e.status == "resolved" and (e.high - e.low) / 2 > most * math.abs(e.value) then
+      return false
+    end
   end
   return true
 end
@@ -101,11 +103,25 @@ local function target(s, o, what)
   return ("%s over batches of %d from %d examples"):format(what, o.batch, s.n)
 end
 
+local AWAY <const> = 4 -- deviations
+
+local NEAR_ZERO <const> = "s'g is near 0 or below for some batches, so that few of them are most of"
+  .. " the mean"
+
+--- With momentum a step can be at a right angle to its batch's gradient. Where the cosines are not
+--- away from 0, the mean of s'Hs / s'g is made of rare large terms, of which draws say little.
+local function momentum_of(s, o, d)
+  local e = d.momentum:estimate { target = target(s, o, "sharpness with momentum") }
+  local deviation = d.cosine:error() * math.sqrt(d.cosine.n)
+  if math.abs(d.cosine:mean()) >= AWAY * deviation then return e end
+  return e:update("unresolved", e.value, -math.huge, math.huge, NEAR_ZERO)
+end
+
 --- Estimates of the draws so far.
 local function sharpness_of(s, o, d)
   return { d.ratio:estimate { target = target(s, o, "batch sharpness") },
     draws.ratio(d.curvature, d.square, { target = target(s, o, "ratio of means") }),
-    d.momentum and d.momentum:estimate { target = target(s, o, "sharpness with momentum") } }
+    d.momentum and momentum_of(s, o, d) }
 end
 
 --- The whole sample is one batch: nothing is drawn.
@@ -125,7 +141,7 @@ local LEAST <const> = 96
 
 local function sharpness(s, o)
   local d = { ratio = draws.new(), curvature = draws.new(), square = draws.new(),
-    momentum = o.velocity and draws.new() }
+    momentum = o.velocity and draws.new(), cosine = draws.new() }
   local push = o.velocity and s:expand(s:select(o.velocity:to(s.dtype))) * o.momentum
   local next_batch, whole = batches_of(s, o, s:random()), o.batch == s.n
   local n = draws.until_enough(whole and 1 or o.draws, function()
@@ -139,7 +155,9 @@ local function sharpness(s, o)
     d.ratio:add(curvature / square)
     if push then
       local step = push + g
-      d.momentum:add(curvature_along(s, batch, step) / step:dot(g))
+      local along = step:dot(g)
+      d.momentum:add(curvature_along(s, batch, step) / along)
+      d.cosine:add(along / math.sqrt(step:dot(step) * square))
     end
   end, LEAST)
   local list = whole and exact_of(d) or sharpness_of(s, o, d)
