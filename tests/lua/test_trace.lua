@@ -140,6 +140,25 @@ function TestTrace:test_too_few_probes_are_refused()
     { probes = 1 })
 end
 
+-- Of h_12 = 1 alone v'Hv is -2 or 2, half the time: few draws are often all alike.
+function TestTrace:test_few_draws_give_no_interval()
+  local problem = sw.data.noisy_quadratic { hessian = { { 0, 1 }, { 1, 0 } },
+    covariance = { { 1, 0 }, { 0, 1 } }, n = 20 }
+  local model, sample = problem:model():build(), problem.data.train
+  local function both(probes, seed)
+    local o = { loss = problem.loss, probes = probes, seed = seed, dtype = "float64" }
+    local d = sw.measure.diagonal(model, sample, o):estimate(1)
+    o.method = "hutchinson"
+    return { sw.measure.trace(model, sample, o), d }
+  end
+  coverage.check(coverage.replicates(100), { 0, 0 }, function(seed) return both(6, seed) end,
+    "two values")
+  for _, e in ipairs(both(5, 1)) do
+    lu.assert_equals({ e.status, e.low, e.high }, { "unresolved", -math.huge, math.huge })
+    lu.assert_str_contains(e.reason, "5 draws give no interval: 6 are needed")
+  end
+end
+
 function TestTrace:test_diagonal()
   for _, kind in ipairs { "hvp", "gauss_newton" } do
     local model, sample, h = network(kind)

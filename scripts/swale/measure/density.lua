@@ -78,7 +78,7 @@ end
 function M.density(model, sample, o)
   o = options.check("measure.density", o, SPEC)
   if o.probes < 2 then
-    errors.misuse "measure.density: probes must be at least 2, for an interval"
+    errors.misuse "measure.density: probes must be at least 2; an interval takes 6"
   end
   local h, runs = curvature.of("measure.density", model, sample, o), {}
   local random = h.subject:random()

@@ -59,14 +59,25 @@ local function inverse(u, skewness, n)
   return 3 / skewness * (cube_root(1 + skewness * (u - skewness / (6 * n))) - 1)
 end
 
----The ends of a 95 % interval for the mean; -inf and inf of fewer than two draws.
+--- Of a number with two values, each half the time, fewer draws are all alike more than once in 20
+--- times: 2 / 2^6 = 0.03.
+local FEWEST <const> = 6
+
+---The ends of a 95 % interval for the mean; -inf and inf of fewer than six draws.
 ---@return number low, number high
 function Draws:interval()
-  if self.n < 2 then return -math.huge, math.huge end
+  if self.n < FEWEST then return -math.huge, math.huge end
   local mean, deviation, skewness = moments(self)
   local u = core.student_quantile(0.975, self.n - 1) / math.sqrt(self.n)
   return mean - deviation * inverse(u, skewness, self.n),
     mean - deviation * inverse(-u, skewness, self.n)
+end
+
+--- Why n draws give no interval; nil if they do.
+---@param n integer
+---@return string|nil
+function M.too_few(n)
+  return n < FEWEST and ("%d draws give no interval: %d are needed"):format(n, FEWEST) or nil
 end
 
 ---Half the interval's length over the mean's absolute value.
@@ -87,7 +98,7 @@ function Draws:estimate(fields, factor, shift)
   fields.value, fields.signed = shift + factor * self:mean(), true
   fields.low, fields.high = shift + factor * low, shift + factor * high
   fields.standard_error = factor * self:error()
-  return estimate.new(fields)
+  return estimate.new(fields):because(M.too_few(self.n))
 end
 
 ---The ratio of the means of a and b, drawn in pairs: the interval is that of the mean of

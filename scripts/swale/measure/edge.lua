@@ -221,7 +221,7 @@ local function check(s, o)
   elseif o.momentum >= 1 then
     errors.misuse("%s: momentum must be below 1, not %g", WHERE, o.momentum)
   elseif o.draws < 2 then
-    errors.misuse("%s: draws must be at least 2, for an interval", WHERE)
+    errors.misuse("%s: draws must be at least 2; an interval takes 6", WHERE)
   elseif o.velocity and o.velocity:numel() ~= s.size then
     errors.misuse("%s: velocity has %d elements, the model has %d weights", WHERE,
       o.velocity:numel(), s.size)

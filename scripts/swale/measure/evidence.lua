@@ -96,7 +96,7 @@ local function checked(sample, o)
   elseif o.sigma and o.loss then
     errors.misuse("%s: takes sigma or a loss, not both", WHERE)
   elseif o.probes < 2 then
-    errors.misuse("%s: probes must be at least 2, for an interval", WHERE)
+    errors.misuse("%s: probes must be at least 2; an interval takes 6", WHERE)
   elseif type(sample) ~= "table" then
     return o -- refused by the subject
   end

@@ -118,7 +118,7 @@ local DIAGONAL = curvature.spec { probes = { "count", 32 } }
 function M.diagonal(model, sample, o)
   o = options.check("measure.diagonal", o, DIAGONAL)
   if o.probes < 2 then
-    errors.misuse "measure.diagonal: probes must be at least 2, for an interval"
+    errors.misuse "measure.diagonal: probes must be at least 2; an interval takes 6"
   end
   local h = curvature.of("measure.diagonal", model, sample, o)
   local random, mean = h.subject:random(), core.zeros({ h.n }, "float64")
@@ -139,9 +139,10 @@ end
 ---@return swale.Estimate
 function Diagonal:estimate(i)
   local value, off = self.values:get(i), self.standard_errors:get(i)
-  off = off * core.student_quantile(0.975, self.probes - 1)
+  local reason = draws.too_few(self.probes)
+  off = reason and math.huge or off * core.student_quantile(0.975, self.probes - 1)
   return estimate.new { value = value, low = value - off, high = value + off, signed = true,
-    target = ("element %d of the %s"):format(i, self.target) }
+    target = ("element %d of the %s"):format(i, self.target), reason = reason }
 end
 
 return M

@@ -17,7 +17,7 @@ local M = { estimate = "signed", options = { relative_error = { "positive", 0.1 
 ---@param o table
 function M.check(facts, o)
   if o.draws < 2 then
-    errors.misuse("measure: %s: draws must be at least 2, for an interval", facts.name)
+    errors.misuse("measure: %s: draws must be at least 2; an interval takes 6", facts.name)
   end
 end
 
