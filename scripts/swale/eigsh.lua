@@ -92,11 +92,18 @@ local function of_zero(start, n, o)
   return core.zeros({ o.k }, "float64"), q:t(), 1
 end
 
+--- A power of two near a product's norm. ARPACK takes |lambda| below 4e-11 for 0 and accepts any
+--- error there, so it is given the products of A / unit.
+local function unit_of(norm)
+  return 2.0 ^ math.max(-1000, math.min(1000, math.floor(math.log(norm, 2))))
+end
+
 local function by_arpack(product, n, o)
   local start = o.start and o.start:to "float64"
     or core.random(o.seed, "measure/eigsh", 0):fill_normal(core.zeros({ n }, "float64"), 0, 1)
   local solver <close> = errors.check(core.arpack(n, start, { k = o.k, which = o.which,
     basis = o.basis, restarts = o.restarts, tolerance = o.tolerance }))
+  local unit
   while true do
     local x, y, code = solver:step()
     if not x then
@@ -104,10 +111,13 @@ local function by_arpack(product, n, o)
       break
     end
     y:copy(multiplied(product, x:clone(), n))
-    if solver:products() == 1 and y:norm() == 0 then return of_zero(start, n, o) end
+    local norm = not unit and y:norm()
+    if norm == 0 then return of_zero(start, n, o) end
+    unit = unit or norm < math.huge and unit_of(norm) or 1
+    y:scale(1 / unit)
   end
   local values, rows = solver:result()
-  return values, rows, solver:products()
+  return values:scale(unit), rows, solver:products()
 end
 
 local function residuals(product, values, rows, n)

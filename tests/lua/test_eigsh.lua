@@ -85,6 +85,19 @@ function TestEigsh:test_residuals_bound_the_error()
   end
 end
 
+--- Small matrices are as exact as large ones, and take as many products.
+function TestEigsh:test_any_magnitude()
+  local n = 200
+  local a, products = differences(n), nil
+  for _, scale in ipairs { 1, 2.0 ^ -60, 2.0 ^ -900, 2.0 ^ 900 } do
+    local w, _, info = eigsh(function(x) return a(x) * scale end, n, { k = 2, tolerance = 1e-6 })
+    near(w[2] / scale, wave(n, n), 1e-5)
+    lu.assert_true(info.residuals[2] <= 1e-4 * w[2], info.residuals[2] / w[2])
+    products = products or info.products
+    lu.assert_equals(info.products, products)
+  end
+end
+
 function TestEigsh:test_float32_products()
   local n = 40
   local a = sw.randn({ n, n }, "float32", sw.random(4, "a"))
