@@ -21,9 +21,9 @@ function SVAG:__tostring() return ("SVAG { lr = %g, l = %g }"):format(self.lr, s
 ---@param g2 swale.Tensor
 ---@return swale.Tensor w
 function SVAG:step(w, g1, g2)
-  for name, value in pairs { w = w, g1 = g1, g2 = g2 } do
-    options.value("svag:step", name, value, "tensor")
-  end
+  options.value("svag:step", "w", w, "tensor")
+  options.value("svag:step", "g1", g1, "tensor")
+  options.value("svag:step", "g2", g2, "tensor")
   w:add(-self.lr / self.l * self.factors[1], g1)
   return w:add(-self.lr / self.l * self.factors[2], g2)
 end

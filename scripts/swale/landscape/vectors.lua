@@ -3,6 +3,7 @@ local average = require "swale.average"
 local core = require "swale.core"
 local errors = require "swale.errors"
 local models = require "swale.model"
+local options = require "swale.options"
 
 local M = {}
 
@@ -54,6 +55,7 @@ function M.list(where, list, least)
     errors.misuse("%s: takes a list of %d weights or more, not %s", where, least,
       errors.shown(list))
   end
+  options.value(where, "weights", list, "list")
   local result = {}
   for i, v in ipairs(list) do
     result[i] = M.of(where, ("weights %d"):format(i), v)

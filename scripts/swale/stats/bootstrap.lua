@@ -17,21 +17,23 @@ local function drawn(units, random)
   return list
 end
 
+local function refuse(value)
+  errors.misuse("stats.bootstrap: the statistic must give a number or a table of them, not %s",
+    errors.shown(value))
+end
+
 --- Each quantity's value in each draw; a bare number has the name 1.
 local function collect(units, statistic, o)
   local random, all = core.random(o.seed, "stats/bootstrap"), {}
   local function called(list)
     local result = statistic(list)
-    return type(result) == "table" and result or { result }
+    local values = type(result) == "table" and not getmetatable(result) and result or { result }
+    if next(values) == nil then refuse(result) end
+    for _, value in pairs(values) do if type(value) ~= "number" then refuse(value) end end
+    return values
   end
   local whole = called(units)
-  for name, value in pairs(whole) do
-    if type(value) ~= "number" then
-      errors.misuse("stats.bootstrap: the statistic must give a number or a table of them, not %s",
-        errors.shown(value))
-    end
-    all[name] = {}
-  end
+  for name in pairs(whole) do all[name] = {} end
   for _ = 1, o.draws do
     local result = called(drawn(units, random))
     for name, list in pairs(all) do list[#list + 1] = result[name] or core.NAN end

@@ -1,6 +1,7 @@
 --- Arguments of sw.stats: lists of numbers, and rows of them, a row a seed.
 local core = require "swale.core"
 local errors = require "swale.errors"
+local options = require "swale.options"
 
 local M = {}
 
@@ -10,7 +11,7 @@ local M = {}
 --- A tensor as (nested) lists.
 local function as_list(where, name, value, ndim)
   if core.type(value) == "tensor" and value:ndim() == ndim then return value:table() end
-  if type(value) == "table" and not core.type(value) then return value end
+  if type(value) == "table" then return options.value(where, name, value, "list") end
   errors.misuse("%s: %s must be a list%s or a tensor of %d dimension%s, not %s", where, name,
     ndim == 2 and " of rows" or "", ndim, ndim == 2 and "s" or "", errors.shown(value))
 end
