@@ -479,4 +479,6 @@ M["core.safetensors_write"] = function(p) return "x.safetensors", { a = p:tensor
   { b = "c" } end
 M["core.safetensors_read"] = function() return "x.safetensors", true end
 
+for name, recipe in pairs(require "measure_recipes") do M[name] = recipe end
+
 return M

@@ -50,7 +50,7 @@ local function library()
   end
   add_functions(list, "sw.", sw)
   for _, name in ipairs { "nn", "loss", "optim", "schedule", "average", "data", "ops", "zoo",
-    "measure", "stats", "fit", "linalg" } do
+    "measure", "stats", "fit", "linalg", "landscape", "rules", "scaling" } do
     add_functions(list, "sw." .. name .. ".", sw[name])
   end
   add_functions(list, "sw.nn.initializers.", sw.nn.initializers)
@@ -263,10 +263,9 @@ end
 ---@param operator boolean   Lua says itself what an operator cannot do
 ---@return string|nil
 function M.fault(message, operator)
-  if type(message) ~= "string" then
-    return type(message) == "table" and getmetatable(message) and nil
-      or "error value " .. type(message)
-  end
+  local raised = type(message)
+  if raised == "table" and getmetatable(message) then message = tostring(message) end -- has a code
+  if type(message) ~= "string" then return "error value " .. raised end
   if message:find("a callback's own error", 1, true) or message == "enough steps"
     or message:find "^%S*tests/lua/call_%l+%.lua:%d+: " then return nil end
   local rest = message

@@ -52,6 +52,21 @@ function TestRandomCalls:test_each_gives_a_result_or_a_message_for_its_caller()
   end
 end
 
+--- A spoilt valid call reaches deeper than nonsense.
+function TestRandomCalls:test_every_public_function_that_measures_has_a_valid_call()
+  local recipes, sw = require "call_recipes", require "swale"
+  for _, module in ipairs { "measure", "stats", "fit", "linalg", "landscape", "rules", "scaling",
+    "average", "schedule", "optim" } do
+    for name, f in pairs(sw[module]) do
+      local full = ("sw.%s.%s"):format(module, name)
+      lu.assert_true(type(f) ~= "function" or name:find "^is_" ~= nil or recipes[full] ~= nil, full)
+    end
+  end
+  for _, name in ipairs { "nqm", "svag", "measurement", "estimate", "plot", "rule", "every" } do
+    lu.assert_not_nil(recipes["sw." .. name], name)
+  end
+end
+
 --- Known faults are found.
 function TestRandomCalls:test_messages_are_told_apart()
   local calls = require "random_calls"
