@@ -4,6 +4,7 @@
 --- in the Euclidean or the largest norm, and SAM's one step towards it (Foret et al. 2021;
 --- adaptive: Kwon et al. 2021, whose ball does not change when a ReLU layer is rescaled).
 local core = require "swale.core"
+local errors = require "swale.errors"
 local estimate = require "swale.estimate"
 
 local M = {}
@@ -44,7 +45,11 @@ local NORMS = {
 ---@return swale.Ball
 function M.around(subject, adaptive)
   local w = subject.weights:to "float64"
-  return { subject = subject, w = w, loss = subject:value(w), evaluations = 0,
+  local loss = subject:value(w)
+  if loss - loss ~= 0 then
+    errors.misuse("%s: the loss of the sample is %g at the weights", subject.where, loss)
+  end
+  return { subject = subject, w = w, loss = loss, evaluations = 0,
     scale = adaptive and subject:select(w):abs() or nil }
 end
 
@@ -132,9 +137,14 @@ end
 ---@param o { rho: number, adaptive: boolean }
 ---@return swale.Estimate
 function M.step(ball, o)
-  local u = NORMS.l2.towards(scaled(ball, gradient_of(ball)), o.rho)
+  local gradient = scaled(ball, gradient_of(ball))
+  local size = gradient:norm()
+  local u = NORMS.l2.towards(gradient, o.rho)
   local value = u and evaluate(ball, u) or 0
-  return estimate.new { value = value, low = value, high = value, signed = true,
+  local known = size - size == 0 and value - value == 0
+  return estimate.new { value = known and value or nil, low = known and value or nil,
+    high = known and value or nil, signed = true,
+    reason = not known and "the gradient, or the loss after the step, is not finite" or nil,
     interval = "exact", rho = o.rho, adaptive = o.adaptive, loss = ball.loss,
     target = ("rise of the loss of %d examples (%s mode) by a step of %g along the gradient%s")
       :format(ball.subject.n, ball.subject.mode, o.rho, o.adaptive and ", adaptive" or "") }

@@ -1,6 +1,7 @@
 --- What all measurements of curvature share: the Hessian of the objective over a sample, or its
 --- Gauss-Newton form, as a function of vectors whose calls are counted.
 local class = require "swale.class"
+local errors = require "swale.errors"
 local subject = require "swale.measure.subject"
 
 local M = {}
@@ -37,7 +38,13 @@ end
 
 function Curvature:__call(v)
   self.products = self.products + 1
-  return self.map(v)
+  local y = self.map(v)
+  local size = y:norm()
+  if size - size ~= 0 then
+    errors.misuse("%s: a product of the Hessian is not finite: the weights or the sample are not,"
+      .. " or the loss overflows", self.subject.where)
+  end
+  return y
 end
 
 ---"trace of the Hessian on 4096 examples"

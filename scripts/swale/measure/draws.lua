@@ -87,17 +87,22 @@ function Draws:relative_error()
   return (high - low) / 2 / math.abs(self:mean())
 end
 
----The mean times factor plus shift, with its interval.
----@param fields table               further ones of the estimate: target, …
+---The mean times factor plus shift, with its interval; pending where that is not finite.
+---@param fields table               further ones: target, …; reason: of a pending one
 ---@param factor? number             1, positive
 ---@param shift? number              0
 ---@return swale.Estimate
 function Draws:estimate(fields, factor, shift)
   factor, shift = factor or 1, shift or 0
   local low, high = self:interval()
-  fields.value, fields.signed = shift + factor * self:mean(), true
+  local value, reason = shift + factor * self:mean(), fields.reason or "a draw is not finite"
+  fields.signed, fields.reason = true, nil
+  if value - value ~= 0 or low ~= low or high ~= high then
+    fields.reason = reason
+    return estimate.new(fields)
+  end
+  fields.value, fields.standard_error = value, factor * self:error()
   fields.low, fields.high = shift + factor * low, shift + factor * high
-  fields.standard_error = factor * self:error()
   return estimate.new(fields):because(M.too_few(self.n))
 end
 

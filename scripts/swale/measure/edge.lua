@@ -81,10 +81,12 @@ local function gradient_of(s, batch)
   return g:clone():add(s.weight_decay, s:expand(s:select(s.weights)))
 end
 
---- v'H_B v
+--- v'H_B v and v'v. The product is made along v / |v|: that of a gradient of 1e-20 is 0 in float32.
 local function curvature_along(s, batch, v)
-  local _, _, curvature = s.compiled:along(s.weights, batch, v)
-  return curvature + s.weight_decay * v:dot(v)
+  local square = v:dot(v)
+  if square == 0 then return 0, 0 end
+  local _, _, curvature = s.compiled:along(s.weights, batch, v * (1 / square ^ 0.5))
+  return (curvature + s.weight_decay) * square, square
 end
 
 -- ------------------------------------------------------------------ many
@@ -103,6 +105,12 @@ local function target(s, o, what)
   return ("%s over batches of %d from %d examples"):format(what, o.batch, s.n)
 end
 
+local NO_DIRECTION <const> = "the gradient of a batch is 0 or not finite: it has no direction"
+
+local function fields_of(s, o, what)
+  return { target = target(s, o, what), reason = NO_DIRECTION }
+end
+
 local AWAY <const> = 4 -- deviations
 
 local NEAR_ZERO <const> = "s'g is near 0 or below for some batches, so that few of them are most of"
@@ -111,7 +119,8 @@ local NEAR_ZERO <const> = "s'g is near 0 or below for some batches, so that few 
 --- With momentum a step can be at a right angle to its batch's gradient. Where the cosines are not
 --- away from 0, the mean of s'Hs / s'g is made of rare large terms, of which draws say little.
 local function momentum_of(s, o, d)
-  local e = d.momentum:estimate { target = target(s, o, "sharpness with momentum") }
+  local e = d.momentum:estimate(fields_of(s, o, "sharpness with momentum"))
+  if e.status == "pending" then return e end
   local deviation = d.cosine:error() * math.sqrt(d.cosine.n)
   if math.abs(d.cosine:mean()) >= AWAY * deviation then return e end
   return e:update("unresolved", e.value, -math.huge, math.huge, NEAR_ZERO)
@@ -119,15 +128,20 @@ end
 
 --- Estimates of the draws so far.
 local function sharpness_of(s, o, d)
-  return { d.ratio:estimate { target = target(s, o, "batch sharpness") },
-    draws.ratio(d.curvature, d.square, { target = target(s, o, "ratio of means") }),
+  return { d.ratio:estimate(fields_of(s, o, "batch sharpness")),
+    draws.ratio(d.curvature, d.square, fields_of(s, o, "ratio of means")),
     d.momentum and momentum_of(s, o, d) }
 end
 
 --- The whole sample is one batch: nothing is drawn.
 local function exact_of_whole(value, what)
-  return estimate.new { value = value, low = value, high = value, signed = true,
-    interval = "exact", target = what .. " of the whole sample" }
+  local fields = { signed = true, target = what .. " of the whole sample" }
+  if value - value ~= 0 then
+    fields.reason = NO_DIRECTION
+    return estimate.new(fields)
+  end
+  fields.value, fields.low, fields.high, fields.interval = value, value, value, "exact"
+  return estimate.new(fields)
 end
 
 local function exact_of(d)
@@ -149,19 +163,27 @@ local function sharpness(s, o)
   end, function()
     local batch = next_batch()
     local g = gradient_of(s, batch)
-    local curvature, square = curvature_along(s, batch, g), g:dot(g)
+    local curvature, square = curvature_along(s, batch, g)
     d.curvature:add(curvature)
     d.square:add(square)
     d.ratio:add(curvature / square)
     if push then
       local step = push + g
       local along = step:dot(g)
-      d.momentum:add(curvature_along(s, batch, step) / along)
+      d.momentum:add((curvature_along(s, batch, step)) / along)
       d.cosine:add(along / math.sqrt(step:dot(step) * square))
     end
   end, LEAST)
   local list = whole and exact_of(d) or sharpness_of(s, o, d)
   return { batch_sharpness = list[1], ratio_of_means = list[2], with_momentum = list[3], draws = n }
+end
+
+--- v'H v, likewise along v / |v|.
+local function quadratic(h, v)
+  local square = v:dot(v)
+  if square == 0 then return 0 end
+  local unit = v * (1 / square ^ 0.5)
+  return unit:dot(h(unit)) * square
 end
 
 --- u = sum of e_i (g_i - G) over the sample, e_i = 1 or -1 at random: twice the sum over those with
@@ -190,17 +212,16 @@ local function interaction(s, o)
   end
   local _, mean = s:value_and_gradient()
   local h, each, random = s:operator(), draws.new(), s:random(1)
-  local square, along = mean:dot(mean), mean:dot(h(mean))
+  local square, along = mean:dot(mean), quadratic(h, mean)
   local share = o.batch == s.n and 0 or (1 / o.batch - 1 / s.n) / (s.n - 1)
   local function read()
-    return each:estimate({ target = target(s, o, "interaction of gradient and noise") },
-      share / square, along / square)
+    return each:estimate({ target = target(s, o, "interaction of gradient and noise"),
+      reason = "the gradient of the sample is 0 or not finite" }, share / square, along / square)
   end
   if share == 0 then return exact_of_whole(along / square, "interaction") end
   draws.until_enough(o.draws, function() return all_within({ read() }, o.relative_error) end,
     function()
-      local u = signed_sum(s, mean, random)
-      each:add(u:dot(h(u)))
+      each:add(quadratic(h, signed_sum(s, mean, random)))
     end)
   return read()
 end

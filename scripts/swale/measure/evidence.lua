@@ -100,8 +100,8 @@ local function checked(sample, o)
   elseif type(sample) ~= "table" then
     return o -- refused by the subject
   end
-  local rows = sample.source or sample.x
-  if rows and o.lambda then o.weight_decay = o.lambda / #rows end
+  local rows = core.type(sample.source) == "source" and sample.source or sample.x
+  if core.type(rows) and o.lambda then o.weight_decay = o.lambda / #rows end
   o.loss = o.sigma and normal_loss(o.sigma) or o.loss or losses.cross_entropy
   return o
 end
@@ -157,6 +157,10 @@ end
 
 --- Without `minimise` no step.
 local function minimum_of(s, o)
+  local value = s:value()
+  if value - value ~= 0 then
+    errors.misuse("%s: the loss of the sample is %g at the weights", WHERE, value)
+  end
   if o.minimise then return minimised(s, o) end
   local at = newton.newton(s, s.weights, { tolerance = 1e300, iterations = 1 })
   if at.decrement * s.n >= o.tolerance then

@@ -45,6 +45,10 @@ local function parabola(subject, batch, eps, value)
   return (3 * value - 4 * one + two) / (2 * eps), (value - 2 * one + two) / eps ^ 2
 end
 
+local REASONS = { pending = "a loss along a batch's gradient is not finite",
+  unresolved = "the curvature along the batches' gradients cannot be told from 0: more draws are"
+    .. " needed" }
+
 ---@class swale.LineSearchOptions: swale.SubjectOptions
 ---@field batch integer              B
 ---@field draws? integer             batches; 32
@@ -84,8 +88,7 @@ function M.line_search(model, sample, o)
   return estimate.new { status = status, value = best, low = low, high = high, eps = eps,
     draws = o.draws, evaluations = 2 * o.draws + 1,
     target = ("batches of %d from the %d examples given"):format(o.batch, subject.n),
-    reason = status == "unresolved" and "the curvature along the batches' gradients cannot be told"
-      .. " from 0: more draws are needed" or nil }
+    reason = REASONS[status] }
 end
 
 return M

@@ -172,7 +172,8 @@ function M.noise(model, sample, o)
   local of = drawn_from(o, subject, sample)
   local read = units.read(subject, { size = o.size, by_examples = o.by == "examples",
     each = o.layers, most = o.chunk })
-  if not units.are_finite(read) then return pending "a gradient at these weights is not finite" end
+  local fault = units.fault(subject, read)
+  if fault then return pending(fault) end
   local drawn = drawn_as(o, read.n, of)
   local noise = statistics.estimates({ gram = statistics.gram(read.sums), units = read.units,
     squares = read.squares, weights = subject.selected }, drawn, target_text(o, drawn))

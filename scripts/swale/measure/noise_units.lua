@@ -185,15 +185,25 @@ local function places_read(subject, self)
   return places
 end
 
----Whether all that was read is finite.
+local LEAST <const> = 1e-30 -- of a unit's squared norm: float32 holds it to rounding above 1e-38
+
+---Why what was read tells nothing; nil: it does. The squared norms of examples are in the dtype of
+---the network.
+---@param subject swale.Subject
 ---@param read swale.NoiseUnits
----@return boolean
-function M.are_finite(read)
-  local sum = 0
+---@return string|nil
+function M.fault(subject, read)
+  local squares, norms, units = 0, 0, 0
   for k, square in ipairs(read.squares) do
-    sum = sum + square + read.sums:select(1, k):norm()
+    squares, norms = squares + square, norms + read.sums:select(1, k):norm()
+    units = units + read.units[k]
   end
-  return sum - sum == 0
+  if squares - squares ~= 0 or norms - norms ~= 0 then
+    return "a gradient at these weights is not finite"
+  elseif norms > 0 and squares < LEAST * units and subject.dtype == "float32" then
+    return 'the squares of the gradients are too small for float32: dtype = "float64" holds them'
+  end
+  return nil
 end
 
 ---@param subject swale.Subject

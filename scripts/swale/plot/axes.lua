@@ -77,8 +77,8 @@ function M.of(o, values, bands)
   local zero = o.zero and not o.log
   if zero then low, high = math.min(low, 0), math.max(high, 0) end
   axis.low, axis.high = margins(axis, low, high, o.share)
-  if zero and low == 0 then axis.low = 0 end
-  if zero and high == 0 then axis.high = 0 end
+  if zero and low == 0 and high > 0 then axis.low = 0 end
+  if zero and high == 0 and low < 0 then axis.high = 0 end
   return axis
 end
 
