@@ -177,6 +177,15 @@ function M.copy(e)
   return setmetatable(copy, Estimate)
 end
 
+---Returns a copy whose text leaves out what it is about.
+---@param e swale.Estimate
+---@return swale.Estimate
+function M.without_target(e)
+  local copy = M.copy(e)
+  copy.target = nil
+  return copy
+end
+
 ---Raises, because a rule reads a measurement that the trainer does not make.
 ---@param name string   "noise_scale"
 function M.unasked(name)

@@ -4,8 +4,8 @@ local sw = require "swale"
 
 TestResultText = {}
 
-local function problem()
-  local data = sw.data.gaussian_mixture { n = 40, features = 3, classes = 2 }
+local function problem(n)
+  local data = sw.data.gaussian_mixture { n = n or 40, features = 3, classes = 2 }
   local net = sw.nn.Sequential { sw.nn.Linear(3, 4), sw.nn.ReLU(), sw.nn.Linear(4, 2) }
   return net:build { seed = 1 }, data.train
 end
@@ -37,4 +37,27 @@ function TestResultText:test_companions()
   local phi = sw.measure.sharpness(model, sample, { starts = 1, iterations = 2 })
   lu.assert_str_contains(tostring(phi.companions), "adaptive_sam ")
   lu.assert_str_contains(phi.reason, "used up their iterations")
+end
+
+-- ------------------------------------------------------------------ targets of the noise scale
+
+local OF = "the 400 examples given (an example, data objective, eval mode)"
+
+function TestResultText:test_the_noise_scale_says_once_what_it_is_of()
+  local model, sample = problem(400)
+  local text = tostring(sw.measure.noise(model, sample, { hessian = true, of = 400 }))
+  lu.assert_equals(select(2, text:gsub("the 400 examples given", "")), 1, text)
+end
+
+function TestResultText:test_targets_of_the_noise_scale_name_their_quantities()
+  local model, sample = problem(400)
+  local noise = sw.measure.noise(model, sample, { layers = true, hessian = true, of = 400 })
+  lu.assert_equals(noise.b_simple.target, "B_simple of " .. OF)
+  lu.assert_equals(noise.signal.target, "|G|^2 of " .. OF)
+  lu.assert_equals(noise.noise.target, "tr(Sigma) of " .. OF)
+  lu.assert_equals(noise.b_noise.target, "B_noise of " .. OF)
+  lu.assert_equals(noise:eps_opt(8).target, "eps_opt(8) of " .. OF)
+  lu.assert_equals(noise.layers["0"].signal.target, "|G|^2 of layer 0, of " .. OF)
+  local batch = noise:batch(4)
+  lu.assert_equals({ batch.target, batch.interval }, { "sqrt(4 B_simple) of " .. OF, "exact" })
 end

@@ -30,7 +30,7 @@ local Density = class.new("density", { fields = { "nodes", "weights", "low", "hi
   "mean", "n", "products", "target" } })
 
 function Density:__tostring()
-  return lines.of(self, { { "target", "density of" }, { "n", "eigenvalues" },
+  return lines.of(self, { { "target", "of" }, { "n", "eigenvalues" },
     { "low", "smallest node" }, { "high", "largest node" }, { "mean" }, { "products" } })
 end
 

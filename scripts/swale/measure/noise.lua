@@ -106,12 +106,17 @@ local function pending(why)
   return result.new { b_simple = one(), signal = one(true), noise = one() }
 end
 
+local function counted(count, size)
+  return size == 1 and ("%d examples"):format(count) or ("%d units of %d examples"):format(count,
+    size)
+end
+
 local function too_few(o, subject)
   local count = subject.n // o.size
   if subject.n == 1 then
     return "one example has no noise within it to be measured: 2 are needed"
   elseif count < FEWEST then
-    return ("%d units of %d examples: at least %d are needed"):format(count, o.size, FEWEST)
+    return ("%s: at least %d are needed"):format(counted(count, o.size), FEWEST)
   end
 end
 
@@ -125,8 +130,8 @@ end
 local function curvature_of(o, subject, read, drawn, signal)
   local count = read.n // read.size
   if count < hessians.FEWEST then
-    return nil, ("of %d units of %d examples the curvature is not measured: %d are needed"):format(
-      count, read.size, hessians.FEWEST)
+    return nil, ("the curvature is not measured of %s: %d are needed"):format(
+      counted(count, read.size), hessians.FEWEST)
   end
   local exact = drawn.exact and not subject.whole and exact_curvature(subject, read) or nil
   return hessians.estimates(read, hessians.read(subject, read, { most = o.chunk,

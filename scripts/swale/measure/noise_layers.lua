@@ -77,14 +77,17 @@ function M.add(noise, subject, read, drawn)
     table.insert(groups[path], p)
     if kinds[path] then norms[#norms + 1] = p end
   end
-  local function of(places)
-    return statistics.estimates(blocks_of(read, places), drawn, noise.text)
+  local function of(places, what)
+    return statistics.estimates(blocks_of(read, places), drawn, what .. ", of " .. noise.text)
   end
   noise.layers, noise.paths = {}, paths
-  for path, places in pairs(groups) do noise.layers[path] = result.new(of(places)) end
+  for path, places in pairs(groups) do
+    noise.layers[path] = result.new(of(places, "layer " .. path))
+  end
   if #norms == 0 then return end
-  local part = of(norms)
-  noise.ratio = ratio(part, noise, drawn, noise.text)
+  local part = of(norms, "normalisation layers")
+  noise.ratio = ratio(part, noise, drawn, "B_simple of normalisation layers over that of all"
+    .. " weights, of " .. noise.text)
   noise.normalisation = result.new(part)
 end
 

@@ -14,6 +14,7 @@ local M = {}
 ---@field noise swale.Estimate        tr(Sigma), of an example
 ---@field covariance { signal: number, noise: number, both: number }   of the two estimates
 ---@field examples integer            that were read
+---@field text string|nil             what the estimates are of
 ---@field by string
 ---@field b_noise swale.Estimate|nil  tr(H Sigma) / G'HG; with hessian, as the next three
 ---@field eps_max swale.Estimate|nil  |G|^2 / G'HG, the best learning rate without noise
@@ -30,7 +31,14 @@ local Noise = class.new("noise", { fields = { "b_simple", "signal", "noise", "co
 local LINES = { { "b_simple", "B_simple" }, { "signal", "|G|^2" }, { "noise", "tr(Sigma)" },
   { "b_noise", "B_noise" }, { "eps_max", "eps_max" } }
 
-function Noise:__tostring() return lines.of(self, LINES) end
+function Noise:__tostring()
+  local shown = {}
+  for _, line in ipairs(LINES) do
+    local e = self[line[1]]
+    shown[line[1]] = e and estimate.without_target(e)
+  end
+  return lines.of(shown, LINES) .. (self.text and "\nof " .. self.text or "")
+end
 
 -- ------------------------------------------------------------------ ratios with the curvature
 
@@ -58,9 +66,15 @@ local function skewed(value, t, relative_variance)
   return value / factor, value * factor
 end
 
+--- Fields of an estimate's target and kind.
+local function described(self, what, exact, fields)
+  fields.target, fields.interval = what .. " of " .. self.text, exact and "exact" or nil
+  return estimate.new(fields)
+end
+
 --- scale times Fieller's set. Products of gradients and Hessians are skewed: of positive numbers it
 --- is joined with an interval of the ratio's logarithm.
-local function fieller(self, o, scale)
+local function fieller(self, what, o, scale)
   local status, value, low, high = core.ratio(o)
   if o.a > 0 and o.b > 0 then
     local least, most = skewed(value, o.t, o.vaa / o.a ^ 2 - 2 * o.vab / (o.a * o.b)
@@ -68,35 +82,35 @@ local function fieller(self, o, scale)
     if low > 0 then low = math.min(low, least) end
     high = math.max(high, most)
   end
-  return estimate.new { status = status, value = scale * value, low = scale * low,
-    high = scale * high, signed = o.signed, target = self.text }
+  return described(self, what, low == high, { status = status, value = scale * value,
+    low = scale * low, high = scale * high, signed = o.signed })
 end
 
-local function of_curvature(self, a, m)
+local function of_curvature(self, what, a, m)
   local c = self.second
-  local e = fieller(self, { a = a.value, b = m.value, vaa = a.variance, vab = a.covariance,
+  local e = fieller(self, what, { a = a.value, b = m.value, vaa = a.variance, vab = a.covariance,
     vbb = m.variance, t = c.t, signed = a.signed }, a.scale or 1)
   return e:because(why(e.status, m.value, c.t * math.sqrt(m.variance)))
 end
 
 --- Likewise, of a positive one.
-local function signed_estimate(self, value, variance)
+local function signed_estimate(self, what, value, variance)
   local t = self.second.t
   local width = t * math.sqrt(math.max(variance, 0))
   local high = value + width
   if value > width then high = math.max(high, select(2, skewed(value, t, variance / value ^ 2))) end
-  return estimate.new { value = value, low = value - width, high = high, signed = true,
-    target = self.text, interval = width == 0 and "exact" or nil }
+  return described(self, what, width == 0, { value = value, low = value - width, high = high,
+    signed = true })
 end
 
 local function add_curvature(self)
   local c = self.second
   local own = { value = c.curvature, variance = c.cov.cc, with_signal = c.cov.sc }
-  self.curvature = signed_estimate(self, c.curvature, c.cov.cc)
-  self.noise_curvature = signed_estimate(self, c.noise_curvature, c.cov.nn)
-  self.b_noise = of_curvature(self, { value = c.noise_curvature, variance = c.cov.nn,
+  self.curvature = signed_estimate(self, "G'HG", c.curvature, c.cov.cc)
+  self.noise_curvature = signed_estimate(self, "tr(H Sigma)", c.noise_curvature, c.cov.nn)
+  self.b_noise = of_curvature(self, "B_noise", { value = c.noise_curvature, variance = c.cov.nn,
     covariance = c.cov.cn, signed = true }, own)
-  self.eps_max = of_curvature(self, { value = c.signal, variance = c.cov.ss,
+  self.eps_max = of_curvature(self, "eps_max", { value = c.signal, variance = c.cov.ss,
     covariance = c.cov.sc }, own)
 end
 
@@ -116,8 +130,8 @@ end
 function Noise:eps_opt(batch)
   local c = needs_hessian(self, "noise:eps_opt")
   local m = met(c, options.value("noise:eps_opt", "batch", batch, "positive"))
-  return of_curvature(self, { value = c.signal, variance = c.cov.ss,
-    covariance = m.with_signal }, m)
+  return of_curvature(self, ("eps_opt(%g)"):format(batch), { value = c.signal,
+    variance = c.cov.ss, covariance = m.with_signal }, m)
 end
 
 ---The expected decrease of the loss by a step with eps_opt(B), eq. 2.7:
@@ -127,7 +141,8 @@ end
 function Noise:progress(batch)
   local c = needs_hessian(self, "noise:progress")
   local m = met(c, options.value("noise:progress", "batch", batch, "positive"))
-  return of_curvature(self, { value = c.signal ^ 2, variance = 4 * c.signal ^ 2 * c.cov.ss,
+  return of_curvature(self, ("the decrease by batches of %g"):format(batch), {
+    value = c.signal ^ 2, variance = 4 * c.signal ^ 2 * c.cov.ss,
     covariance = 2 * c.signal * m.with_signal, scale = 0.5 }, m)
 end
 
@@ -140,8 +155,9 @@ function Noise:temperature(eps, batch)
   local c = needs_hessian(self, "noise:temperature")
   options.value("noise:temperature", "eps", eps, "positive")
   local m = met(c, options.value("noise:temperature", "batch", batch, "positive"))
-  local e = fieller(self, { a = m.value, b = c.signal, vaa = m.variance, vab = m.with_signal,
-    vbb = c.cov.ss, t = c.t, signed = true }, eps)
+  local what = ("temperature of learning rate %g with batches of %g"):format(eps, batch)
+  local e = fieller(self, what, { a = m.value, b = c.signal, vaa = m.variance,
+    vab = m.with_signal, vbb = c.cov.ss, t = c.t, signed = true }, eps)
   return e:because(e.status == "unresolved" and FAINT or nil)
 end
 
@@ -153,7 +169,8 @@ function Noise:batch(r)
   options.value("noise:batch", "r", r, "positive")
   local b = self.b_simple
   return estimate.new { status = b.status, value = math.sqrt(r * b.value),
-    low = math.sqrt(r * b.low), high = math.sqrt(r * b.high), target = b.target,
+    low = math.sqrt(r * b.low), high = math.sqrt(r * b.high),
+    target = ("sqrt(%g B_simple) of %s"):format(r, self.text),
     reason = b.reason, interval = b.interval }
 end
 

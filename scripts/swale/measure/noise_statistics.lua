@@ -253,13 +253,14 @@ end
 ---The three estimates with their covariance, as fields of a swale.Noise; and the moments.
 ---@param blocks swale.BlockSums
 ---@param drawn swale.Drawn
----@param target string
+---@param target string            what all are of: "the 500 examples given"
 ---@return table
 function M.estimates(blocks, drawn, target)
   local moments = M.moments(blocks)
   local s = M.signal_and_noise(moments, drawn)
-  return { b_simple = M.b_simple(s, target), signal = M.signal(s, target),
-    noise = M.noise(s, target), moments = moments, text = target,
+  return { b_simple = M.b_simple(s, "B_simple of " .. target),
+    signal = M.signal(s, "|G|^2 of " .. target), noise = M.noise(s, "tr(Sigma) of " .. target),
+    moments = moments, text = target,
     covariance = { signal = M.variance_of_signal(s), noise = s.vaa, both = s.vab } }
 end
 

@@ -55,8 +55,11 @@ local function reason(m, status, measurements, blocks, span)
     return "the gradient cannot be told from its noise yet: measure over more steps, or larger"
       .. " batches"
   end
-  return ("%d of %d measurements with finite gradients, %d of %d blocks of %g updates or more")
-    :format(measurements, core.NOISE_MEASUREMENTS, blocks, core.NOISE_BLOCKS, math.ceil(span))
+  local needs = ("%d of %d blocks of %g updates or more"):format(blocks, core.NOISE_BLOCKS,
+    math.ceil(span))
+  if measurements >= core.NOISE_MEASUREMENTS then return needs end
+  return ("%d of %d measurements with finite gradients, %s"):format(measurements,
+    core.NOISE_MEASUREMENTS, needs)
 end
 
 ---Examples of the window.

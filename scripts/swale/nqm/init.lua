@@ -20,6 +20,10 @@ local M = {}
 ---@field start number[]     E theta_i^2 before the first step
 local NQM = class.new("nqm", { name = "swale.NQM", fields = { "h", "c", "start" } })
 
+function NQM:__tostring()
+  return ("noisy quadratic model of %d dimensions"):format(#self.h)
+end
+
 ---@class swale.NQMOptions
 ---@field h? number[]            eigenvalues of the Hessian; or
 ---@field dimensions? integer    their number, with
