@@ -53,7 +53,7 @@ function TestBranchedBatch:test_finds_the_exact_batch_size()
 end
 
 -- Losses vary by 0.01, and 16 is beyond the tolerance by 0.001: little is sure.
-function TestBranchedBatch:test_intervals_hold_the_exact_batch_size()
+function TestBranchedBatch:test_intervals_cover_the_exact_batch_size()
   local tolerance, hits, count = 0.004, 0, coverage.replicates(20)
   local exact = largest(problem, 1, tolerance)
   lu.assert_equals(exact, 8)

@@ -80,7 +80,7 @@ end
 -- ------------------------------------------------------------------ line search
 
 -- Batches with replacement: their noise is Sigma with n in its denominator.
-function TestLineSearch:test_of_a_quadratic_is_eps_opt()
+function TestLineSearch:test_covers_eps_opt_of_a_quadratic()
   local p = quadratic(200)
   local model = p:model({ 1.2, 0.4, -0.6 }):build()
   local e, before = p:exact(model:weights(), "train"), model:weights():table()

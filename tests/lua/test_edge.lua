@@ -101,7 +101,7 @@ function TestEdge:test_covers_the_mean_over_all_batches()
   end
 end
 
-function TestEdge:test_draws_until_the_relative_error()
+function TestEdge:test_covers_with_draws_until_a_relative_error()
   local model, sample = problem()
   local a = answers(model, sample, 0)
   coverage.check(coverage.replicates(30), { a.ratio, a.curvature / a.square }, function(seed)

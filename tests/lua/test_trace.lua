@@ -86,7 +86,7 @@ function TestTrace:test_covers()
   end
 end
 
-function TestTrace:test_draws_until_a_relative_error()
+function TestTrace:test_covers_with_draws_until_a_relative_error()
   local model, sample, h = network()
   coverage.check(coverage.replicates(40), trace_of(h), function(seed)
     local t = sw.measure.trace(model, sample, { relative_error = 0.15, seed = seed, sketch = 2,
@@ -141,7 +141,7 @@ function TestTrace:test_too_few_probes_are_refused()
 end
 
 -- Of h_12 = 1 alone v'Hv is -2 or 2, half the time: few draws are often all alike.
-function TestTrace:test_few_draws_give_no_interval()
+function TestTrace:test_few_draws_cover_or_give_no_interval()
   local problem = sw.data.noisy_quadratic { hessian = { { 0, 1 }, { 1, 0 } },
     covariance = { { 1, 0 }, { 0, 1 } }, n = 20 }
   local model, sample = problem:model():build(), problem.data.train
@@ -159,7 +159,7 @@ function TestTrace:test_few_draws_give_no_interval()
   end
 end
 
-function TestTrace:test_diagonal()
+function TestTrace:test_covers_the_diagonal()
   for _, kind in ipairs { "hvp", "gauss_newton" } do
     local model, sample, h = network(kind)
     local truths = {}
