@@ -260,6 +260,16 @@ function TestFigure:test_no_text_is_a_command()
   end
 end
 
+--- Nor is any a format, as gnuplot's labels of tics are.
+function TestFigure:test_no_text_is_a_format()
+  for _, text in ipairs { "90 % of 5 %s", "%d %g%%", "%" } do
+    local svg = self:draw { file = "a.svg", title = text, x_label = text, y_label = text,
+      x = { text, "b" }, y = { 0, 0 }, label = text, as = "bars", texts = { text, text } }
+    local _, found = svg:gsub((">%s<"):format(text:gsub("%p", "%%%0")), "")
+    lu.assert_true(found >= 4, text)
+  end
+end
+
 function TestFigure:test_without_gnuplot_the_message_names_the_package()
   local path = os.getenv "PATH"
   uv.os_setenv("PATH", "/nowhere")

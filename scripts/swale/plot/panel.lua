@@ -195,9 +195,12 @@ local function scale(canvas, name, axis)
   canvas:add("set %srange [%.9g:%.9g]", name, axis.low, axis.high)
 end
 
+--- gnuplot reads the label of a tic as a format of its place.
 local function named_tics(canvas, names)
   local list = {}
-  for i, name in ipairs(names) do list[i] = ("%s %d"):format(canvas:text(name), i) end
+  for i, name in ipairs(names) do
+    list[i] = ("%s %d"):format(canvas:text((name:gsub("%%", "%%%%"))), i)
+  end
   canvas:add("set xtics (%s) scale 0", table.concat(list, ", "))
 end
 
