@@ -206,14 +206,51 @@ function TestNoiseAtWeights:test_ghosts_are_the_unit_under_batch_norm()
   local x, y = split.source:gather(order)
   local signal, trace = direct(gradients(model, x, y, 6, "train"))
   local before = model:buffers():clone()
-  local noise = sw.measure.noise(model, split, { mode = "train" })
+  local noise = sw.measure.noise(model, split, { mode = "train", target = "population" })
   lu.assert_equals({ noise.by, noise.examples }, { "ghosts", 90 })
-  near(noise.signal.value, signal, 1e-4)
+  near(noise.signal.value, signal - trace / 15, 1e-4) -- the mean product of two of 15
   near(noise.noise.value, 6 * trace, 1e-4)
   lu.assert_equals(model:buffers():table(), before:table())
   lu.assert_str_contains(noise.noise.target, "a batch of 6")
   lu.assert_error_msg_contains('by = "ghosts" takes batches', sw.measure.noise, model, split,
     { mode = "train", by = "examples" })
+end
+
+-- |G|^2 and tr(Sigma) of ghosts of 3 of all examples, by each such ghost.
+local function enumerated(model, split)
+  local n, f, w = #split, sw.compile(sw.loss.cross_entropy, model, { mode = "train" }),
+    model:weights():to "float64"
+  local sum, squares, count = core.zeros({ #w }, "float64"), 0, 0
+  for a = 1, n do
+    for b = a + 1, n do
+      for c = b + 1, n do
+        local x, y = split:gather { a, b, c }
+        local _, g = f:value_and_gradient(w, { x = x, y = y })
+        sum:add(1, g)
+        squares, count = squares + g:dot(g), count + 1
+      end
+    end
+  end
+  local signal = sum:dot(sum) / count ^ 2
+  return signal, (squares / count - signal) / (1 / 3 - 1 / n)
+end
+
+-- A normalised example acts through its neighbours, so that a partition into ghosts knows less of
+-- the set than a partition into means of independent examples.
+function TestNoiseAtWeights:test_ghosts_of_the_whole_set_cover_the_expected_gradient()
+  local data = sw.data.gaussian_mixture { classes = 3, features = 4, n = 40, seed = 2 }
+  local layers = { sw.nn.Linear(4, 5), sw.nn.BatchNorm(5, { ghost = 3, eps = 1 }), sw.nn.Tanh(),
+    sw.nn.Linear(5, 3) } -- a small eps makes rare ghosts of equal examples outweigh all others
+  local model = sw.nn.Sequential(layers):build { seed = 3 }
+  local signal, noise = enumerated(model, data.train)
+  local cases, means = coverage.replicates(100), { 0, 0 }
+  coverage.check(cases, { signal, noise, noise / signal }, function(seed)
+    local e = sw.measure.noise(model, data.train, { mode = "train", seed = seed })
+    means[1], means[2] = means[1] + e.signal.value / cases, means[2] + e.noise.value / cases
+    return { e.signal, e.noise, e.b_simple }
+  end, "ghosts of the whole set")
+  near(means[1], signal, 0.1)
+  near(means[2], noise, 0.05)
 end
 
 function TestNoiseAtWeights:test_weight_decay_changes_the_signal_alone()

@@ -76,10 +76,19 @@ local function drawn_from(o, subject, sample)
   return of
 end
 
+--- Coupled units of given examples, each drawn by itself: the mean product of two is |G|^2. Of a
+--- partition it is less, by the part of the variance that single examples have, which is not known.
+local function drawn_by_units(o, n)
+  return { size = o.size / (1 - o.size / n), n = n, of = n, replacement = true, target = "train",
+    by_examples = false, exact = false }
+end
+
 local function target_text(o, drawn)
   local about = ("%s, %s objective, %s mode"):format(
     o.size == 1 and "an example" or ("a batch of %d"):format(o.size), o.objective, o.mode)
-  if drawn.exact then return ("the %d examples given (%s)"):format(drawn.n, about) end
+  if drawn.exact or o.independent then
+    return ("the %d examples given (%s)"):format(drawn.n, about)
+  end
   return o.target == "train"
     and ("the %d examples that %d were drawn from (%s)"):format(drawn.of, drawn.n, about)
     or ("the population that %d examples were drawn from (%s)"):format(drawn.n, about)
@@ -161,7 +170,8 @@ end
 ---batch size. The whole training set gives its |G|^2 exactly. by = "micro" and "two_batches" are
 ---one estimator, from gradients of batches alone (eq. A.1, batch_size being the small batch and the
 ---sample the large one); under batch norm in training mode the gradient itself depends on the
----batch's size, and "ghosts" measures that of a batch of batch_size.
+---batch's size, and "ghosts" measures that of a batch of batch_size: of batches drawn from the
+---examples given, whatever they were drawn from, or of the population.
 ---A pass over the sample costs a gradient of each example; norms add a few per cent.
 ---@param model swale.Model
 ---@param sample swale.Split|swale.Batch
@@ -175,11 +185,12 @@ function M.noise(model, sample, o)
   local why = too_few(o, subject)
   if why then return pending(why) end
   local of = drawn_from(o, subject, sample)
+  o.independent = subject.whole and o.target == "train"
   local read = units.read(subject, { size = o.size, by_examples = o.by == "examples",
-    each = o.layers, most = o.chunk })
+    independent = o.independent, each = o.layers, most = o.chunk })
   local fault = units.fault(subject, read)
   if fault then return pending(fault) end
-  local drawn = drawn_as(o, read.n, of)
+  local drawn = o.independent and drawn_by_units(o, subject.n) or drawn_as(o, read.n, of)
   local noise = statistics.estimates({ gram = statistics.gram(read.sums), units = read.units,
     squares = read.squares, weights = subject.selected }, drawn, target_text(o, drawn))
   noise.examples, noise.by = read.n, o.by

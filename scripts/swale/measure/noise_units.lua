@@ -206,17 +206,32 @@ function M.fault(subject, read)
   return nil
 end
 
+local DRAWN <const> = 64 -- units at least, where each is drawn by itself
+
+--- The examples of `count` units: a partition, or each unit drawn by itself.
+local function order_of(subject, count, o)
+  local random = subject:random()
+  if not o.independent then return random:permutation(subject.n) end
+  local order = core.zeros({ count * o.size }, "int32")
+  for i = 1, count do
+    local drawn = random:permutation(subject.n):narrow(1, 1, o.size)
+    order:narrow(1, (i - 1) * o.size + 1, o.size):copy(drawn)
+  end
+  return order
+end
+
 ---@param subject swale.Subject
----@param o { size: integer, by_examples: boolean, each: boolean, most: integer }
+---@param o { size: integer, by_examples: boolean, independent: boolean, each: boolean,
+---most: integer }   independent: an example may be in several units
 ---@return swale.NoiseUnits
 function M.read(subject, o)
-  local count = subject.n // o.size
+  local count = math.max(subject.n // o.size, o.independent and DRAWN or 0)
   local self = { size = o.size, n = count * o.size, units = {}, squares = {},
     of_parameters = setmetatable({}, { __index = function(all, i)
       all[i] = {}
       return all[i]
     end }),
-    order = subject:random():permutation(subject.n),
+    order = order_of(subject, count, o),
     blocks = blocks_of(count, subject.selected, o.by_examples) }
   for k, block in ipairs(self.blocks) do self.units[k] = block[2] end
   self.sums = core.zeros({ #self.blocks, subject.selected }, "float64")
