@@ -167,7 +167,7 @@ end
 -- One rate of the grid is good. With several that are nearly as good, the lowest of their means is
 -- below the truth by a part of the noise, about the same at each batch size.
 function TestCriticalBatch:test_intervals_cover()
-  local count, draws = coverage.replicates(20), coverage.LONG and 1000 or 200
+  local count, draws = coverage.replicates(12), coverage.LONG and 1000 or 200
   for _, limit in ipairs { false, 4000 } do
     local hits = covered(count, { seeds = 10, limit = limit or nil, bootstrap = draws })
     if coverage.LONG then

@@ -78,7 +78,7 @@ end
 
 function TestNoiseCurvature:test_only_the_cross_fitted_estimate_is_unbiased()
   local n, fitted, excess, truth = 64, {}, {}, nil
-  for seed = 1, coverage.LONG and 1000 or 250 do
+  for seed = 1, coverage.LONG and 1000 or 120 do
     local p = regression(n, seed)
     local model = p:model(0):build()
     truth = p:exact(model:weights(), "population").curvature

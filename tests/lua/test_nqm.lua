@@ -212,7 +212,7 @@ end
 
 function TestNQM:test_the_best_rate_beats_others_and_makes_the_hyperbola()
   local model, rows = sw.nqm { dimensions = 10 }, {}
-  for _, batch in ipairs { 1, 4, 16, 64, 256, 1024 } do
+  for _, batch in ipairs { 4, 16, 64, 256 } do
     local lr, steps = model:best_rate(0.02, { batch = batch })
     for _, factor in ipairs { 0.8, 1.2 } do
       lu.assert_true(model:steps_to(0.02, { lr = factor * lr, batch = batch }) > steps)
