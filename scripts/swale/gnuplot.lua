@@ -100,11 +100,14 @@ end
 local function rounded(points) return (points:gsub("(%.%d)%d+", "%1")) end
 
 --- Removes what is invisible in gnuplot's SVG: attributes with SVG's defaults, empty
---- texts and groups, digits far below a pixel, and titles that browsers show under the pointer.
+--- texts and groups, digits far below a pixel, and titles that browsers show under the pointer; and
+--- widens the white box behind a text.
 local function without_debris(svg)
   local n
   svg = svg:gsub("%s*<title>[Gg]nuplot[^<]*</title>", "")
     :gsub(' stroke%-linecap="butt"', ""):gsub(' stroke%-linejoin="miter"', "")
+    :gsub("(id='textbox' filterUnits='objectBoundingBox') x='0' y='0' height='1' width='1'",
+      "%1 x='-0.2' y='-0.2' height='1.4' width='1.4'") -- a box as tight as that cuts its text
     :gsub("<text></text>%s*", ""):gsub(" d='[^']*'", rounded):gsub(" points = '[^']*'", rounded)
   repeat svg, n = svg:gsub("<g [^>]*>%s*</g>%s*", "") until n == 0
   return svg

@@ -228,6 +228,15 @@ function TestFigure:test_labels_are_within_the_picture()
   end
 end
 
+--- SVG's box is a filter, which must reach beyond the text; each panel sets the style anew.
+function TestFigure:test_names_of_points_are_whole_on_white()
+  local o = { file = "a.svg", y = { 1, 2 }, as = "points", texts = { "a", "b" } }
+  local svg = self:draw(o)
+  lu.assert_str_contains(svg, "id='textbox' filterUnits='objectBoundingBox' x='-0.2'")
+  lu.assert_str_contains(svg, "flood-color='#FFFFFF' flood-opacity='1'")
+  lu.assert_str_matches((commands(o)), ".*\nreset\n.*set style textbox opaque.*")
+end
+
 function TestFigure:test_small_numbers_beside_an_axis_are_short()
   lu.assert_str_contains(self:draw { file = "a.svg", y = { 1e-7, 2e-7 } }, ">2e-07<")
 end

@@ -254,9 +254,12 @@ local function draw_series(d, panel, box, figure)
   end
 end
 
+--- Names of points are written on white: surfaces may be dark.
+local TEXT_BOX <const> = 'set style textbox opaque noborder fillcolor rgb "#ffffff"'
+
 local function draw(canvas, panel, cell, figure)
   local box = box_of(panel, cell)
-  canvas:add("reset\n%s", gnuplot.HEAD)
+  canvas:add("reset\n%s\n%s", gnuplot.HEAD, TEXT_BOX)
   set_place(canvas, box, figure)
   set_axes(canvas, panel)
   labels(canvas, panel, box, figure)
@@ -282,7 +285,7 @@ function M.picture(figure, list)
   figure.height = figure.height or height
   local canvas = canvases.new()
   local title = figure.title
-  canvas:add 'set style textbox opaque noborder fillcolor rgb "#50ffffff" margins 1.0, 0.6'
+  canvas:add("%s", TEXT_BOX) -- SVG takes the colour from here
   canvas:add("set multiplot%s", title and (' title %s noenhanced font ",16"'):format(
     canvas:text(title)) or "")
   local width, part = figure.width / columns, (figure.height - top) / rows
