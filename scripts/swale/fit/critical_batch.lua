@@ -164,7 +164,7 @@ end
 
 local NAMES = { "b_crit", "s_min", "e_min" }
 
-local TARGET = "runs at the best rates tried"
+local TARGET = "%s of runs at the best rates tried"
 
 local function limits(name, e, few)
   if few then
@@ -192,7 +192,7 @@ local function intervals(table_of_runs, o)
   local estimates = stats.bootstrap(table_of_runs.columns, statistic, { draws = o.bootstrap,
     level = o.level, seed = o.seed, signed = false, log = true })
   for name, e in pairs(estimates) do
-    e.target = TARGET
+    e.target = TARGET:format(name)
     limits(name, e, few)
   end
   return estimates, draws

@@ -57,7 +57,7 @@ function M.of(sizes, times)
   local m = moments(steps, examples)
   local status, value, low, high = core.ratio(m)
   return estimate.new { status = status, value = value, low = low, high = high, signed = true,
-    target = "this machine at present, by a line through the times", batch_sizes = sizes,
+    target = "cost of an update in examples, on this machine", batch_sizes = sizes,
     step_seconds = m.a, example_seconds = m.b, misfit = misfit(sizes, times, m.a, m.b) }
 end
 

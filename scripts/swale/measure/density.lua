@@ -69,7 +69,7 @@ end
 ---The density of the eigenvalues, smoothed by a Gaussian. Each probe starts Lanczos's method, with
 ---full re-orthogonalisation, at a vector of random signs. Costs probes * steps products, and memory
 ---for `steps` vectors in float64. Intervals are over the probes, 95 %.
----    local spectrum = sw.measure.density(model, data.train, { probes = 4, steps = 20 })
+---    local spectrum = sw.measure.density(model, data.train, { probes = 8, steps = 20 })
 ---    print(spectrum.mean, spectrum:at(0))
 ---@param model swale.Model
 ---@param sample swale.Split|swale.Batch

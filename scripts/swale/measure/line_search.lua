@@ -87,7 +87,7 @@ function M.line_search(model, sample, o)
     core.student_quantile(0.975, o.draws - 1))
   return estimate.new { status = status, value = best, low = low, high = high, eps = eps,
     draws = o.draws, evaluations = 2 * o.draws + 1,
-    target = ("batches of %d from the %d examples given"):format(o.batch, subject.n),
+    target = ("best learning rate of batches of %d of the %d examples"):format(o.batch, subject.n),
     reason = REASONS[status] }
 end
 
