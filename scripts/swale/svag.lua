@@ -36,7 +36,7 @@ function SVAG:advance(w, gradient)
   options.value("svag:advance", "w", w, "tensor")
   options.value("svag:advance", "gradient", gradient, "function")
   for _ = 1, self.l do
-    local first = gradient(w):clone()
+    local first = options.value("svag:advance", "a gradient", gradient(w), "tensor"):clone()
     self:step(w, first, gradient(w))
   end
   return w

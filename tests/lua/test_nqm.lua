@@ -247,6 +247,12 @@ function TestNQM:test_svag_of_one_is_sgd()
   lu.assert_equals(w:table(), { 0, 1 })
 end
 
+function TestNQM:test_svag_refuses_gradients_that_are_none()
+  local svag = sw.svag { lr = 0.1, l = 2 }
+  lu.assert_error_msg_contains("svag:advance: a gradient must be a tensor", svag.advance, svag,
+    sw.zeros { 3 }, function() return 1 end)
+end
+
 function TestNQM:test_svag_steps_are_the_papers()
   local w = sw.tensor { 1 }
   sw.svag({ lr = 0.4, l = 5 }):step(w, sw.tensor { 1 }, sw.tensor { 3 }) -- sqrt(2 l - 1) = 3
