@@ -1,6 +1,7 @@
 --- The best learning rate by measured losses along the gradients of random batches (McCandlish et
 --- al. 2018, section 3): what eps_opt(B) of sw.measure.noise predicts from Hessian products.
 local core = require "swale.core"
+local draws = require "swale.measure.draws"
 local estimate = require "swale.estimate"
 local errors = require "swale.errors"
 local options = require "swale.options"
@@ -13,8 +14,7 @@ local DOUBLINGS <const> = 40
 
 --- A step along the full gradient that decreases the loss best, up to a factor of 2: the scale of
 --- the measured ones. 1 where none decreases it.
-local function scale_of(subject)
-  local value, gradient = subject:value_and_gradient()
+local function scale_of(subject, value, gradient)
   local function after(eps) return subject:value(subject:stepped(gradient, -eps)) end
   local eps, best = 1, after(1)
   for _ = 1, DOUBLINGS do
@@ -36,18 +36,33 @@ local function draw(subject, stream, size)
   return subject:batch(index)
 end
 
---- Slope and curvature of the loss of the sample along a batch's gradient: of the parabola through
---- the values at 0, eps and 2 eps.
-local function parabola(subject, batch, eps, value)
+--- Curvature of the loss of the sample along a batch's gradient: of the parabola through the values
+--- at 0, eps and 2 eps.
+local function curvature_along(subject, batch, eps, value)
   local gradient = subject:gradient_of(batch)
   local one = subject:value(subject:stepped(gradient, -eps))
   local two = subject:value(subject:stepped(gradient, -2 * eps))
-  return (3 * value - 4 * one + two) / (2 * eps), (value - 2 * one + two) / eps ^ 2
+  return (value - 2 * one + two) / eps ^ 2
 end
 
-local REASONS = { pending = "a loss along a batch's gradient is not finite",
-  unresolved = "the curvature along the batches' gradients cannot be told from 0: more draws are"
-    .. " needed" }
+local UNRESOLVED <const> = "the curvature along the batches' gradients cannot be told from 0: more"
+  .. " draws are needed"
+local NEGATIVE <const> = "the curvature along the batches' gradients is negative: a longer step"
+  .. " always gains, as far as a parabola holds"
+
+--- signal over the mean curvature. An end where that is not positive is open.
+local function best_rate(signal, curvatures, fields)
+  local function rate(curvature) return curvature > 0 and signal / curvature or math.huge end
+  local low, high = curvatures:interval()
+  fields.value, fields.low, fields.high = rate(curvatures:mean()), rate(high), rate(low)
+  if fields.low == math.huge then
+    fields.low, fields.status = 0, "unresolved"
+  end
+  if fields.high == math.huge then
+    fields.reason = draws.too_few(curvatures.n) or high < 0 and NEGATIVE or UNRESOLVED
+  end
+  return estimate.new(fields)
+end
 
 ---@class swale.LineSearchOptions: swale.SubjectOptions
 ---@field batch integer              B
@@ -61,9 +76,9 @@ local REASONS = { pending = "a loss along a batch's gradient is not finite",
 ---@field evaluations integer        of the sample's loss
 
 ---The learning rate by which a step along the gradient of a batch of B examples, drawn from the
----sample with replacement, decreases the sample's mean loss most: the mean slope over the mean
----curvature of parabolas through measured losses, with Fieller's interval over the draws. Costs two
----evaluations of the sample for each draw.
+---sample with replacement, decreases the sample's mean loss most: |G|^2, the mean slope along such
+---gradients, over the mean curvature of parabolas through measured losses, with an interval over
+---the draws. Costs two evaluations of the sample for each draw.
 ---    print(sw.measure.line_search(model, data.train:sample(500), { batch = 32 }))
 ---@param model swale.Model
 ---@param sample swale.Split|swale.Batch
@@ -78,17 +93,20 @@ function M.line_search(model, sample, o)
     errors.misuse("%s: the examples are coupled: the loss of a batch depends on its size; mode ="
       .. ' "eval" uses running statistics of batch norms', WHERE)
   end
-  local eps, stream = o.eps or scale_of(subject) / 2, subject:random()
-  local value, slopes, curvatures = subject:value(), {}, {}
-  for k = 1, o.draws do
-    slopes[k], curvatures[k] = parabola(subject, draw(subject, stream, o.batch), eps, value)
+  local value, gradient = subject:value_and_gradient()
+  local eps, stream = o.eps or scale_of(subject, value, gradient) / 2, subject:random()
+  local curvatures = draws.new()
+  for _ = 1, o.draws do
+    curvatures:add(curvature_along(subject, draw(subject, stream, o.batch), eps, value))
   end
-  local status, best, low, high = core.fieller(slopes, curvatures,
-    core.student_quantile(0.975, o.draws - 1))
-  return estimate.new { status = status, value = best, low = low, high = high, eps = eps,
-    draws = o.draws, evaluations = 2 * o.draws + 1,
-    target = ("best learning rate of batches of %d of the %d examples"):format(o.batch, subject.n),
-    reason = REASONS[status] }
+  local fields = { eps = eps, draws = o.draws, evaluations = 2 * o.draws + 1,
+    target = ("best learning rate of batches of %d of the %d examples"):format(o.batch, subject.n) }
+  local signal = gradient:dot(gradient)
+  if curvatures:mean() - curvatures:mean() ~= 0 or signal - signal ~= 0 then
+    fields.reason = "a loss along a batch's gradient is not finite"
+    return estimate.new(fields)
+  end
+  return best_rate(signal, curvatures, fields)
 end
 
 return M
