@@ -132,6 +132,11 @@ end
 
 -- The four schedules of Smith et al. 2018, section 5.2: about 80,000, 29,000, below 6,500 and
 -- below 2,500 updates. A Trainer makes its update across a change with the size before it.
+function TestScaling:test_updates_without_end_are_refused()
+  lu.assert_error_msg_contains("schedule.updates: more than 10000000 updates", sw.schedule.updates,
+    256, { epochs = 2 ^ 32 })
+end
+
 function TestScaling:test_updates_of_the_paper()
   local function counts(batch_size)
     local function of(crossing)

@@ -62,8 +62,9 @@ end
 ---@param target { steps?: number, examples?: number }   from there
 ---@param mem table             memory of the batch size's function, which it writes
 ---@param early? boolean        the update that crosses a change has the new size already
+---@param most? integer         updates; beyond them it raises
 ---@return swale.UpdateCount|nil
-function count.follow(x, begun, target, mem, early)
+function count.follow(x, begun, target, mem, early, most)
   local sizes, last = {}, nil
   local p = { step = begun.step, examples = begun.examples, epoch_examples = begun.epoch_examples }
   local end_step, end_examples = begun.step + (target.steps or math.huge),
@@ -77,6 +78,9 @@ function count.follow(x, begun, target, mem, early)
     if not batch then return nil end
     sizes[batch], last = (sizes[batch] or 0) + 1, batch
     p.step, p.examples = p.step + 1, p.examples + batch
+    if most and p.step - begun.step > most then
+      errors.misuse("schedule.updates: more than %d updates are not counted one by one", most)
+    end
   end
   return { updates = p.step - begun.step, examples = p.examples - begun.examples,
     batch_sizes = sizes, last_batch = last }
@@ -95,6 +99,8 @@ M.count = count
 local UPDATES = { epochs = "positive?", steps = "count?", examples = "positive?",
   epoch_examples = { "count", 50000 }, crossing = { choice = { "after", "before" }, "after" } }
 
+local MOST <const> = 10000000 -- updates: some seconds
+
 ---Counts the updates that a batch size takes, without a model:
 ---    sw.schedule.updates(sw.schedule.anneal({ lr = 0.1, batch = 128, at = { 60, 120, 160 },
 ---      factor = 5, by = "batch", cap = 5120 }).batch, { epochs = 200 })
@@ -112,7 +118,7 @@ function M.updates(batch_size, o)
   local found = count.follow(schedule, { step = 0, examples = 0,
     epoch_examples = o.epoch_examples },
     { steps = o.steps, examples = o.examples or o.epochs and o.epochs * o.epoch_examples }, {},
-    o.crossing == "before")
+    o.crossing == "before", MOST)
   if found then return found end
   errors.misuse("%s: the batch size depends on the live state: its updates cannot be counted"
     .. " beforehand", where)
