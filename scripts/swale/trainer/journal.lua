@@ -4,6 +4,7 @@ local averages = require "swale.trainer.averages"
 local copies = require "swale.copies"
 local hyper = require "swale.trainer.hyper"
 local marks = require "swale.trainer.marks"
+local process = require "swale.process"
 local segments = require "swale.segments"
 local statistics = require "swale.trainer.statistics"
 
@@ -62,12 +63,7 @@ function Journal:epoch_loss()
   return mean
 end
 
----Writes the line of the steps since the last one: their mean loss, and the values of the last
----update.
----@param s swale.State
----@param loop swale.Loop
-function Journal:step(s, loop)
-  if not self.run or self.written == s.step then return end
+local function write_step(self, s, loop)
   local line = self.line
   line.step, line.examples, line.epoch = s.step, s.examples, s.epoch
   line.loss, line.grad_norm = take_loss(self, s, loop), s.grad_norm
@@ -76,6 +72,16 @@ function Journal:step(s, loop)
   self.measurements:add_columns(line, s)
   self.run:record(line)
   self.written = s.step
+end
+
+---Writes the line of the steps since the last one: their mean loss, and the values of the last
+---update. An interrupt waits meanwhile: the end of the fit would write the same step again.
+---@param s swale.State
+---@param loop swale.Loop
+function Journal:step(s, loop)
+  if not self.run or self.written == s.step then return end
+  local _ <close> = process.deferred_interrupt()
+  write_step(self, s, loop)
 end
 
 ---Writes a line of another kind; step, examples and epoch are added.
