@@ -1,22 +1,14 @@
 --- The largest eigenvalue of a network's Hessian on 4,096 examples to a relative residual of 1e-3:
 --- seconds and products, beside a gradient of the same examples.
-local losses = require "swale.loss"
 local measure = require "swale.bench.measure"
 local networks = require "swale.bench.network"
-local options = require "swale.options"
-local subjects = require "swale.measure.subject"
 
 local M = {}
 
 local EXAMPLES <const>, TOLERANCE <const> = 4096, 1e-3
 
 local function eigenvalue(name)
-  local network = networks.named(name)
-  local model = network.make(require "swale.zoo"):build { seed = 0 }
-  local x, y = networks.examples(network, EXAMPLES)
-  local sample = { x = x, y = y }
-  local subject = subjects.of("bench", model, sample,
-    options.check("bench", { loss = losses.cross_entropy }, subjects.spec {}))
+  local model, sample, subject = networks.subject(name, EXAMPLES)
   local function gradient() subject:value_and_gradient() end
   gradient()
   local gradient_s, top = measure.once(gradient), nil

@@ -90,6 +90,20 @@ function M.compiled(network, mode)
     { features = network.features, labels = true }, mode or "train", mode == "eval"), model
 end
 
+---A network on n examples, as measurements take it.
+---@param name string
+---@param n integer
+---@return swale.Model model, swale.Batch sample, swale.Subject subject
+function M.subject(name, n)
+  local subjects, network = require "swale.measure.subject", M.named(name)
+  local model = network.make(require "swale.zoo"):build { seed = 0 }
+  local x, y = M.examples(network, n)
+  local sample = { x = x, y = y }
+  local o = require("swale.options").check("bench",
+    { loss = require("swale.loss").cross_entropy }, subjects.spec {})
+  return model, sample, subjects.of("bench", model, sample, o)
+end
+
 ---A function that makes one training step: gathers a batch, computes loss and gradient, updates
 ---(SGD, lr 0.01, momentum 0.9).
 ---@param network swale.BenchNetwork

@@ -1,10 +1,7 @@
 --- Sharpness of a network on 10,000 examples, in the full space, from one start: seconds and
 --- evaluations, beside a gradient of the same examples.
-local losses = require "swale.loss"
 local measure = require "swale.bench.measure"
 local networks = require "swale.bench.network"
-local options = require "swale.options"
-local subjects = require "swale.measure.subject"
 
 local M = {}
 
@@ -12,12 +9,7 @@ local EXAMPLES <const>, ITERATIONS <const> = 10000, 10
 
 --- One evaluation is a gradient of all examples; what remains is the optimiser's.
 local function sharpness(name)
-  local network = networks.named(name)
-  local model = network.make(require "swale.zoo"):build { seed = 0 }
-  local x, y = networks.examples(network, EXAMPLES)
-  local sample = { x = x, y = y }
-  local subject = subjects.of("bench", model, sample,
-    options.check("bench", { loss = losses.cross_entropy }, subjects.spec {}))
+  local model, sample, subject = networks.subject(name, EXAMPLES)
   local function gradient() subject:value_and_gradient(model:weights()) end
   gradient()
   local gradient_s, phi = measure.once(gradient), nil
