@@ -105,10 +105,14 @@ function M.rename(from, to)
   return nil, ("cannot rename %s to %s: %s"):format(from, to, M.words(problem)), code
 end
 
----Reads a file.
+---Reads a file. Devices and pipes are refused: some of them never end.
 ---@param path string
 ---@return string|nil text, string? message, string? code
 function M.read(path)
+  local stat = uv().fs_stat(path)
+  if stat and stat.type ~= "file" then
+    return nil, path .. ": cannot be read: not a regular file", "EIO"
+  end
   local file, problem = io.open(path, "rb")
   local text = file and file:read "a"
   if file then file:close() end

@@ -40,9 +40,7 @@ end
 
 local function write(text)
   local path = os.tmpname()
-  local file = assert(io.open(path, "w"))
-  file:write(text)
-  file:close()
+  assert(core.write_file(path, text))
   return path
 end
 

@@ -6,6 +6,7 @@
 --- Training is the beginning of the text, followed by validation and test; no window spans two.
 local core = require "swale.core"
 local errors = require "swale.errors"
+local folders = require "swale.folders"
 local options = require "swale.options"
 local sets = require "swale.data.set"
 
@@ -28,12 +29,10 @@ local LONGEST_PATH = 1000 -- a longer string, or one with a line break, is a tex
 
 local function read(source)
   if source:find "\n" or #source > LONGEST_PATH then return source, "text" end
-  local file, message = io.open(source, "rb")
-  local text = file and file:read "a"
-  if file then file:close() end
+  local text, message = folders.read(source)
   if text then return text, source:match "[^/]*$" end
   errors.environment(("%s (this names a file; a text must have a line break)")
-    :format(message or source .. ": cannot be read"), "EIO")
+    :format(message), "EIO")
 end
 
 --- The bytes that occur, in order.

@@ -53,13 +53,17 @@ local function key_of(scene, job, first)
   return table.concat(parts, ", ")
 end
 
+--- The first line of a file.
+local function header_of(key) return core.json_encode { landscape = key } .. "\n" end
+
 --- The rows that a file has. A line that is not complete, the last one, is cut off.
 local function read(path, key, n)
-  local text = folders.read(path)
-  local whole = text and text:match "^.*\n"
-  if not whole then return {}, 0 end
-  local header = core.json_decode(whole:match "^(.-)\n" or "")
-  if type(header) ~= "table" or header.landscape ~= key then
+  if not folders.exists(path) then return {}, 0 end
+  local text, message, code = folders.read(path)
+  if not text then errors.environment("landscape: " .. message, code) end
+  local whole, header = text:match "^.*\n", header_of(key)
+  if not whole and header:sub(1, #text) == text then return {}, 0 end
+  if text:sub(1, #header) ~= header then
     errors.misuse("landscape: %s has points of something else: other weights, data, grid or"
       .. " options; give another name, or remove it", errors.shown(path))
   end
@@ -79,14 +83,22 @@ local function hold(path)
     path, message), "EIO")
 end
 
+--- Appends a line. What is in the file stays in it if that fails.
+local function append(lines, text, rows, n)
+  local ok, message, code = lines:write(text)
+  if ok then return end
+  local kept = 0
+  for _ in pairs(rows) do kept = kept + 1 end
+  errors.environment(("landscape: %s cannot be written: %s; it keeps %d of %d points, and the same"
+    .. " call goes on from there"):format(lines.path, message, kept, n), code)
+end
+
 --- Opens the file behind its complete lines.
-local function open(path, key, bytes)
-  local lines = errors.check(files.open(path))
+local function open(path, bytes)
+  local lines, message, code = files.open(path)
+  if not lines then errors.environment("landscape: " .. message, code or "EIO") end
   require("luv").fs_ftruncate(lines.fd, bytes)
   lines.bytes = bytes
-  if bytes == 0 then
-    errors.check(lines:write(core.json_encode { landscape = key } .. "\n"))
-  end
   return lines
 end
 
@@ -102,8 +114,8 @@ local function evaluate(scene, job, rows, first, lines)
   local left = {}
   for i = 1, #job.list do if not rows[i] and (i > 1 or not first) then left[#left + 1] = i end end
   local function keep(i, row)
+    if lines then append(lines, encode_row(i, row), rows, #job.list) end
     rows[i] = row
-    if lines then errors.check(lines:write(encode_row(i, row))) end
   end
   if first and not rows[1] then keep(1, first) end
   local group = scene:group(#left)
@@ -130,7 +142,8 @@ function M.run(scene, job, file)
   local ok, problem = pcall(function()
     local bytes
     rows, bytes = read(file, key, #job.list)
-    lines = open(file, key, bytes)
+    lines = open(file, bytes)
+    if bytes == 0 then append(lines, header_of(key), rows, #job.list) end
     evaluate(scene, job, rows, first, lines)
   end)
   if lines then lines:close() end
