@@ -46,6 +46,7 @@ require("swale.locale").keep_the_point()
 ---@field rand fun(shape: integer|integer[], dtype?: any, stream?: swale.Random): swale.Tensor
 ---@field randn fun(shape: integer|integer[], dtype?: any, stream?: swale.Random): swale.Tensor
 ---@field random fun(seed?: integer, name?: string, n?: integer): swale.Random
+---@field runs fun(o?: swale.RunsOptions): swale.RunView[]
 ---@field load fun(path: string, o?: swale.FileOptions): any, any, any
 ---@field save fun(path: string, value: any, more?: table)
 ---@field set_threads fun(n: integer)
@@ -83,7 +84,7 @@ local PARTS = {
   arange = { "swale.create", "arange" }, linspace = { "swale.create", "linspace" },
   ones = { "swale.create", "ones" }, full = { "swale.create", "full" },
   rand = { "swale.create", "rand" }, randn = { "swale.create", "randn" },
-  random = { "swale.create", "random" },
+  random = { "swale.create", "random" }, runs = { "swale.store", "runs" },
   load = { "swale.files", "load" }, save = { "swale.files", "save" },
   set_threads = { "swale.core", "set_threads" }, threads = { "swale.core", "threads" },
 }

@@ -4,6 +4,7 @@ local class = require "swale.class"
 local core = require "swale.core"
 local errors = require "swale.errors"
 local folders = require "swale.folders"
+local format = require "swale.run.format"
 local lines = require "swale.run.lines"
 local machine = require "swale.machine"
 local options = require "swale.options"
@@ -73,7 +74,8 @@ local function description(o)
   local writer = standing.writer()
   local revision = o.script and machine.revision(o.script:match "^(.*)/[^/]*$" or ".") or {}
   return {
-    experiment = o.experiment, params = snapshot(o.params or {}), seed = o.seed, argv = o.argv,
+    format = format.VERSION, experiment = o.experiment, params = snapshot(o.params or {}),
+    seed = o.seed, argv = o.argv,
     script = o.script, script_sha256 = o.script and require("swale.data.digest").sha256(o.script),
     commit = revision.commit, dirty = revision.dirty, versions = versions(),
     machine = machine.describe(), threads = core.threads(), instruction_set = core.variant(),
@@ -106,6 +108,7 @@ function M.create(o)
     begun = clock() }, Run)
   self.info = description(o)
   self.dir = place.make(o.experiment)
+  self.info.id = self.dir:match "[^/]+$"
   self.progress_bar = o.progress or progress.new()
   local ok, fault = pcall(begin, self)
   if ok then return self end
@@ -353,15 +356,24 @@ function M.read_metrics(dir)
   return records
 end
 
----Returns the contents of run.json, but "killed" for the status of a run whose writer was killed.
+---Returns the contents of run.json as they are. Raises for a newer format.
 ---@param dir string
 ---@return table
-function M.read_info(dir)
+function M.read_record(dir)
   local path = dir .. "/run.json"
   local text, message, code = folders.read(path)
   if not text then errors.environment(message, code) end
   local info, why = object(text)
   if not info then errors.environment(path .. ": " .. why, "ECORRUPT") end
+  errors.check(format.check(path, info.format))
+  return info
+end
+
+---The same, but "killed" for the status of a run whose writer was killed.
+---@param dir string
+---@return table
+function M.read_info(dir)
+  local info = M.read_record(dir)
   info.status = standing.of(dir, info)
   return info
 end

@@ -92,7 +92,7 @@ function TestCommands:test_data_list()
 end
 
 function TestCommands:test_plot_of_what_is_no_run()
-  contains(self:swale("plot", "nowhere"), 1, "nowhere is not a run")
+  contains(self:swale("plot", "nowhere"), 1, 'there is no run "nowhere"')
 end
 
 function TestCommands:test_tests_are_in_the_source_tree()

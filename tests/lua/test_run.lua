@@ -1,7 +1,6 @@
 --- Run directories: records, checkpoints, readers; progress, tables, other programs.
 local folders = require "swale.folders"
 local lu = require "luaunit"
-local place = require "swale.run.place"
 local process = require "swale.process"
 local progress = require "swale.progress"
 local runs = require "swale.run"
@@ -173,12 +172,6 @@ function TestRun:test_an_epoch_is_a_line_where_there_is_no_terminal()
   lu.assert_equals(self.lines,
     { "epoch   1.0  loss 0.5123  valid acc 0.8750  lr 0.0100  batch 64\n" })
   lu.assert_str_contains(folders.read(self.run.dir .. "/log.txt"), "epoch   1.0  loss 0.5123")
-end
-
-function TestRun:test_find()
-  lu.assert_equals(place.find(self.run.dir .. "/"), self.run.dir)
-  lu.assert_equals(place.find(self.run.dir:match "[^/]+$"), self.run.dir)
-  lu.assert_nil(place.find "nothing-of-that-name")
 end
 
 function TestRun:test_finish()

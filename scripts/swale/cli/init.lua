@@ -123,6 +123,9 @@ function M.parts(text)
   return parts
 end
 
+---What a RUN may be, for the help of commands.
+M.RUN = "A run: its directory, its name below SWALE_RUNS, a unique part of one, or last."
+
 ---For argparse: a number of threads.
 M.thread_count = M.whole(1, 1024)
 

@@ -8,13 +8,12 @@ local M = { summary = "draw loss, learning rate and more of a run: swale plot RU
 function M.main(args)
   local parser = cli.parser("plot", "Draws loss, learning rate, batch size and measurements of a"
     .. " run over examples, as SVG and PNG in the run's plots/.")
-  parser:argument("run", "Its directory, or its name below SWALE_RUNS."):argname "RUN"
+  parser:argument("run", cli.RUN):argname "RUN"
   local o = cli.parse(parser, args)
   if not o then return 2 end
-  local dir = require("swale.run.place").find(o.run)
+  local dir, problem = require("swale.store").find(o.run)
   if not dir then
-    cli.say("%s is not a run: there is no run.json in it, nor in %s/%s", o.run,
-      require("swale.run.place").root(), o.run)
+    cli.say("%s", problem)
     return 1
   end
   local path, message = require("swale.plot").run(dir)

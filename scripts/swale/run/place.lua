@@ -49,15 +49,4 @@ function M.make(name)
   return refuse(root, "a hundred names are taken", "EIO")
 end
 
----Returns the directory of a run, given as a path or as a name below the root.
----@param name string
----@return string|nil
-function M.find(name)
-  name = name:gsub("(.)/+$", "%1")
-  for _, dir in ipairs { name, M.root() .. "/" .. name } do
-    if folders.exists(dir .. "/run.json") then return dir end
-  end
-  return nil
-end
-
 return M

@@ -1,0 +1,128 @@
+--- A run as its files show it: what `sw.runs`, `swale list`, reports and sweeps read.
+local class = require "swale.class"
+local errors = require "swale.errors"
+local folders = require "swale.folders"
+local options = require "swale.options"
+local standing = require "swale.run.status"
+
+local M = {}
+
+---@class swale.RunView
+---@field id string                   the name of its directory
+---@field dir string
+---@field info table                  what run.json holds
+---@field status string               done, failed, diverged, running, killed, … (docs/runs.md)
+---@field experiment string
+---@field params table<string, any>   all parameters, those given and the defaults
+---@field summary table<string, any>  what the script gave to run:summary
+---@field seed integer
+---@field started string              UTC
+---@field collection string|nil       id of the batch or sweep that it is of
+---@field tag string|nil
+---@field objective { name: string, goal: "min"|"max" }|nil
+local RunView = class.new("run view", { name = "swale.RunView", fields = { "id", "dir", "info",
+  "status", "experiment", "params", "summary", "seed", "started", "collection", "tag",
+  "objective" } })
+
+local function table_of(value) return type(value) == "table" and value or {} end
+
+---@param dir string
+---@param record table   what its run.json holds; "killed" is found here
+---@return swale.RunView
+function M.new(dir, record)
+  local info = {}
+  for key, value in pairs(record) do info[key] = value end
+  info.status = standing.of(dir, record)
+  return setmetatable({ dir = dir, id = dir:match "([^/]+)/*$", info = info, status = info.status,
+    experiment = tostring(info.experiment), params = table_of(info.params),
+    summary = table_of(info.summary), seed = info.seed, started = tostring(info.started or ""),
+    collection = info.collection, tag = info.tag,
+    objective = type(info.objective) == "table" and info.objective or nil }, RunView)
+end
+
+---Reads a run.
+---@param dir string
+---@return swale.RunView|nil view, string? message, string? code
+function M.read(dir)
+  local record, message, code = errors.try(require("swale.run").read_record, dir)
+  if not record then return nil, message, code end
+  return M.new(dir, record)
+end
+
+-- ------------------------------------------------------------------ metrics
+
+local METRICS = { columns = "list?", kind = { "string", "epoch" }, points = "count?" }
+
+---@class swale.RunMetricsOptions
+---@field kind? string        of lines: "epoch" (the default), "step", "measurement", …
+---@field columns? string[]   all, unless given; lines that have none of them are left out
+---@field points? integer     about so many lines, which keep each column's least and greatest
+
+---The numbers of metrics.jsonl as columns: m.loss[i], m.step[i]. All columns are equally long; what
+---a line does not have is nan.
+---@param o? swale.RunMetricsOptions
+---@return table<string, number[]>
+function RunView:metrics(o)
+  o = options.check("run view:metrics", o, METRICS)
+  return require("swale.store.metrics").read(self, o)
+end
+
+---All lines of metrics.jsonl as tables, with their texts.
+---@return table[]
+function RunView:records()
+  if not folders.exists(self.dir .. "/metrics.jsonl") then return {} end
+  return require("swale.run").read_metrics(self.dir)
+end
+
+---A result by name: what run:summary got, else the last value in the lines of epochs.
+---@param name string
+---@return number|nil   nil where there is none; nan and infinities come as numbers
+function RunView:value(name)
+  local metrics = require "swale.store.metrics"
+  local value = metrics.number(self.summary[name])
+  if value then return value end
+  local column = metrics.column(self, name)
+  return column and column[#column]
+end
+
+---@param dir string
+---@return fun(name: string): string   its path
+local function below(dir) return function(name) return dir .. "/checkpoints/" .. name end end
+
+---The checkpoints of steps, the first one first; sw.load reads one.
+---@return { step: integer, path: string }[]
+function RunView:checkpoints()
+  local list, path_of = {}, below(self.dir)
+  for _, name in ipairs(folders.entries(self.dir .. "/checkpoints")) do
+    local step = name:match "^step%-(%d+)%.safetensors$"
+    if step then
+      list[#list + 1] = { step = math.tointeger(tonumber(step)), path = path_of(name) }
+    end
+  end
+  table.sort(list, function(a, b) return a.step < b.step end)
+  return list
+end
+
+---A checkpoint's tensors and metadata, as sw.load gives them.
+---@param which? "last"|"best"|integer   or its step; the last one
+---@return table<string, swale.Tensor> tensors, table<string, string> metadata
+function RunView:checkpoint(which)
+  local path = which == "best" and below(self.dir) "best.safetensors"
+  local steps = {}
+  for i, entry in ipairs(self:checkpoints()) do
+    steps[i] = tostring(entry.step)
+    if which == nil or which == "last" or which == entry.step then path = entry.path end
+  end
+  if not path or not folders.exists(path) then
+    errors.misuse("run view:checkpoint: %s has no checkpoint %s; of steps there are: %s", self.id,
+      errors.shown(which or "last"), #steps > 0 and table.concat(steps, ", ") or "none")
+  end
+  local tensors, metadata = require("swale.files").load(path)
+  return tensors, metadata
+end
+
+function RunView:__tostring()
+  return ("%s (%s, seed %s)"):format(self.id, self.status, tostring(self.seed))
+end
+
+return M

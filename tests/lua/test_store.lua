@@ -1,0 +1,199 @@
+--- The store: which run a name means, runs as their files show them, groups over seeds.
+local folders = require "swale.folders"
+local groups = require "swale.store.groups"
+local harness = require "store_harness"
+local lu = require "luaunit"
+local store = require "swale.store"
+local sw = require "swale"
+
+TestStore = harness.in_a_root()
+
+function TestStore:made(id, info, records) return harness.run(self.root, id, info, records) end
+
+local function ids(list)
+  local names = {}
+  for i, run in ipairs(list) do names[i] = run.id end
+  return table.concat(names, " ")
+end
+
+-- ------------------------------------------------------------------ names
+
+function TestStore:test_what_a_name_means()
+  local a = self:made("2026-11-28_small_a1b2", {})
+  self:made("2026-11-28_small_c3d4", {})
+  lu.assert_equals(store.find(a), a)
+  lu.assert_equals(store.find(a .. "//"), a)
+  lu.assert_equals(store.find "2026-11-28_small_a1b2", a)
+  lu.assert_equals(store.find "a1b", a)
+  local dir, message = store.find "small"
+  lu.assert_nil(dir)
+  lu.assert_equals(message, '"small" is a part of the names of 2 runs: 2026-11-28_small_a1b2, '
+    .. "2026-11-28_small_c3d4")
+  lu.assert_equals(select(2, store.find "2026-11-28_smal_a1b2"), 'there is no run '
+    .. ('"2026-11-28_smal_a1b2", neither at that path nor below %s; did you mean %s?'):format(
+      self.root, "2026-11-28_small_a1b2"))
+  lu.assert_nil(store.find "")
+  lu.assert_nil(store.find ".*")
+end
+
+--- A name that another one begins with is itself.
+function TestStore:test_a_whole_name_is_no_part()
+  local short = self:made("run", {})
+  self:made("run2", {})
+  lu.assert_equals(store.find "run", short)
+end
+
+function TestStore:test_last()
+  lu.assert_equals(select(2, store.find "last"), ("there is no run below %s yet"):format(self.root))
+  self:made("b", { started = "2026-11-28T10:00:01Z" })
+  local latest = self:made("a", { started = "2026-11-28T10:00:02Z" })
+  lu.assert_equals(store.find "last", latest)
+  local same_second = self:made("0", { started = "2026-11-28T10:00:02Z" })
+  lu.assert_equals(store.find "last", same_second)
+end
+
+function TestStore:test_collections_are_no_runs()
+  folders.make_folder(self.root .. "/2026-11-28_batch_x1y2")
+  harness.write(self.root .. "/2026-11-28_batch_x1y2/collection.json", "{}")
+  lu.assert_nil(store.find "x1y2")
+  lu.assert_equals(store.find_collection "x1y2", self.root .. "/2026-11-28_batch_x1y2")
+end
+
+-- ------------------------------------------------------------------ views
+
+function TestStore:test_runs_in_the_order_of_their_beginning()
+  self:made("b", { started = "2026-11-28T10:00:01Z", experiment = "small", collection = "x" })
+  self:made("a", { started = "2026-11-28T10:00:02Z", experiment = "small", params = { lr = 0.5 } })
+  self:made("c", { started = "2026-11-28T10:00:03Z", experiment = "other" })
+  lu.assert_equals(ids(sw.runs()), "b a c")
+  lu.assert_equals(ids(sw.runs { experiment = "small" }), "b a")
+  lu.assert_equals(ids(sw.runs { collection = "x" }), "b")
+  lu.assert_equals(ids(sw.runs { where = function(run) return run.params.lr == 0.5 end }), "a")
+  lu.assert_error_msg_contains('runs: unknown option "expriment"; did you mean "experiment"?',
+    sw.runs, { expriment = "small" })
+end
+
+function TestStore:test_a_view_reads_the_files_of_a_run()
+  self:made("a", { params = { lr = 0.1 }, summary = { accuracy = 0.5, loss = "nan" }, tag = "t" },
+    { { kind = "step", step = 1, loss = 3 },
+      { kind = "epoch", step = 10, valid_loss = 0.1 + 0.2 },
+      { kind = "epoch", step = 20, valid_loss = "inf", name = "x" },
+      { kind = "epoch", step = 30 } })
+  local run = sw.runs()[1]
+  lu.assert_equals({ run.id, run.status, run.params.lr, run.seed, run.tag },
+    { "a", "done", 0.1, 1, "t" })
+  lu.assert_equals(run:metrics { columns = { "valid_loss", "step" } }.step, { 10, 20, 30 })
+  lu.assert_equals(run:metrics { columns = { "valid_loss" } }.valid_loss, { 0.1 + 0.2, math.huge })
+  lu.assert_equals(run:metrics { kind = "step" }, { step = { 1 }, loss = { 3 } })
+  lu.assert_equals(run:value "accuracy", 0.5)
+  lu.assert_equals(run:value "valid_loss", math.huge)
+  lu.assert_not_equals(run:value "loss", run:value "loss") -- nan
+  lu.assert_nil(run:value "accurcy")
+end
+
+function TestStore:test_checkpoints_of_a_view()
+  local dir = self:made("a", {})
+  lu.assert_equals(sw.runs()[1]:checkpoints(), {})
+  folders.make_folder(dir .. "/checkpoints")
+  for _, step in ipairs { 200, 30 } do
+    sw.save(("%s/checkpoints/step-%08d.safetensors"):format(dir, step),
+      { weights = sw.tensor { step } })
+  end
+  local run = sw.runs()[1]
+  lu.assert_equals(run:checkpoints()[2],
+    { step = 200, path = dir .. "/checkpoints/step-00000200.safetensors" })
+  lu.assert_equals(run:checkpoint().weights:table(), { 200 })
+  lu.assert_equals(run:checkpoint(30).weights:table(), { 30 })
+  lu.assert_error_msg_contains("a has no checkpoint 31; of steps there are: 30, 200",
+    run.checkpoint, run, 31)
+end
+
+function TestStore:test_a_run_whose_writer_is_gone_was_killed()
+  self:made("a", { status = "running", pid = 1 << 30, host = require("luv").os_gethostname() })
+  lu.assert_equals(sw.runs()[1].status, "killed")
+end
+
+--- A record of a newer release is named, not guessed at; the others are there.
+function TestStore:test_records_that_cannot_be_read()
+  self:made("a", { format = 2 })
+  self:made("b", {})
+  harness.write(self:made("c", {}) .. "/run.json", "{ half")
+  local it = store.open()
+  lu.assert_equals(ids(it:runs()), "b")
+  lu.assert_equals({ it.problems[1].id, it.problems[2].id }, { "a", "c" })
+  lu.assert_str_contains(it.problems[1].message, "a/run.json: format 2 is newer than this release "
+    .. "of Swale reads, which is 1; update Swale")
+end
+
+--- What changed is read again, what is gone is forgotten.
+function TestStore:test_a_store_follows_the_folder()
+  local it = store.open()
+  self:made("a", { status = "failed" })
+  lu.assert_equals(it:runs()[1].status, "failed")
+  self:made("a", { status = "done" })
+  self:made("b", {})
+  lu.assert_equals(it:runs()[1].status, "done")
+  folders.remove(self.root .. "/a")
+  lu.assert_equals(ids(it:runs()), "b")
+end
+
+-- ------------------------------------------------------------------ groups
+
+function TestStore:seeds(lr, values, more)
+  for seed, value in ipairs(values) do
+    local info = { params = { lr = lr, epochs = 2 }, seed = seed, summary = { loss = value } }
+    for name, field in pairs(more or {}) do info[name] = field end
+    self:made(("lr%g_%d%s"):format(lr, seed, more and more.status or ""), info)
+  end
+end
+
+function TestStore:test_groups_by_what_varies()
+  self:seeds(0.1, { 1, 2, 3 })
+  self:seeds(0.2, { 1, 4 })
+  local found = groups.of(sw.runs(), { metric = "loss" })
+  lu.assert_equals({ found.settings, #found }, { { "lr" }, 2 })
+  lu.assert_equals({ found[1].text, found[1].n, found[1].mean }, { "lr = 0.1", 3, 2 })
+  lu.assert_equals(found[1].interval.low, sw.stats.mean { 1, 2, 3 }.low)
+  local difference, n = groups.paired(found[1], found[2])
+  lu.assert_equals({ difference.value, n }, { -1, 2 })
+  lu.assert_equals(difference.low, sw.stats.paired({ 1, 2 }, { 1, 4 }).low)
+end
+
+--- Runs that did not end well are counted and stay out of the mean.
+function TestStore:test_groups_count_what_is_not_done()
+  self:seeds(0.1, { 1, 2 })
+  self:seeds(0.1, { 100 }, { status = "failed" })
+  self:made("nan", { params = { lr = 0.1, epochs = 2 }, seed = 7, summary = { loss = "nan" } })
+  local found = groups.of(sw.runs(), { metric = "loss" })
+  lu.assert_equals({ found[1].counts, found[1].n, found[1].mean, found[1].missing },
+    { { done = 3, failed = 1 }, 2, 1.5, 1 })
+  lu.assert_equals(found[1].text, "all runs")
+end
+
+function TestStore:test_a_repeated_seed_counts_once()
+  local params = { lr = 0.1 }
+  self:made("z", { params = params, summary = { loss = 5 }, started = "2026-11-28T10:00:00Z" })
+  self:made("a", { params = params, summary = { loss = 7 }, started = "2026-11-28T11:00:00Z" })
+  local found = groups.of(sw.runs(), { metric = "loss" })
+  lu.assert_equals({ found[1].n, found[1].mean, found[1].repeats }, { 1, 7, 1 })
+end
+
+function TestStore:test_the_best_setting_and_what_it_cannot_be_told_from()
+  local objective = { objective = { name = "loss", goal = "min" } }
+  self:seeds(0.1, { 1.0, 1.1, 1.2 }, objective)
+  self:seeds(0.2, { 1.1, 1.0, 1.25 }, objective)
+  self:seeds(0.4, { 9.0, 9.1, 9.2 }, objective)
+  local found = groups.of(sw.runs())
+  lu.assert_equals({ found.metric, found.goal }, { "loss", "min" })
+  local verdict = groups.best(found)
+  lu.assert_equals({ verdict.best.text, verdict.next.text }, { "lr = 0.1", "lr = 0.2" })
+  lu.assert_equals({ #verdict.open, verdict.open[1].text }, { 1, "lr = 0.2" })
+  lu.assert_equals(groups.best(found, "max").best.text, "lr = 0.4")
+end
+
+--- Whole and other numbers of one value are one setting; texts and numbers are not.
+function TestStore:test_equal_settings()
+  for i, value in ipairs { 1, 1.0, "1" } do self:made("r" .. i, { params = { p = value } }) end
+  local found = groups.of(sw.runs())
+  lu.assert_equals({ #found, #found[1].runs }, { 2, 2 })
+end
