@@ -1,9 +1,11 @@
-/* lua_system.c: standard descriptors, file locks, the parent process. */
+/* lua_system.c: standard descriptors, file locks, the parent process, the memory limit. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #ifdef __linux__
 #include <sys/prctl.h>
@@ -29,8 +31,33 @@ static int fault(lua_State *L, const char *path, int error) {
   char text[128];
   lua_pushnil(L);
   lua_pushfstring(L, "%s: %s", path, strerror_r(error, text, sizeof text));
-  lua_pushstring(L, error == ENOENT ? "ENOENT" : "EIO");
+  lua_pushstring(L, error == ENOENT ? "ENOENT" : error == EWOULDBLOCK ? "EHELD" : "EIO");
   return 3;
+}
+
+/* True if path still names the file: its last holder may have removed it after it was opened. */
+static int is_named(int fd, const char *path) {
+  struct stat mine, there;
+  return fstat(fd, &mine) == 0 && stat(path, &there) == 0 && mine.st_ino == there.st_ino &&
+         mine.st_dev == there.st_dev;
+}
+
+#define TRIES 100
+
+/* Opens and locks path. Returns the descriptor, or -1 with errno. */
+static int open_locked(const char *path) {
+  for (int i = 0; i < TRIES; i++) {
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0) return -1;
+    int got = flock(fd, LOCK_EX | LOCK_NB), error = errno;
+    if (got == 0 && is_named(fd, path)) return fd;
+    (void)close(fd);
+    if (got == 0) continue;
+    errno = error;
+    return -1;
+  }
+  errno = EWOULDBLOCK;
+  return -1;
 }
 
 /* hold(path) -> lock, which ends with the process at the latest; children do not inherit it. */
@@ -38,15 +65,10 @@ static int hold(lua_State *L) {
   lua_settop(L, 1);
   lock *box = lx_push_shell(L, LX_LOCK);
   const char *path = lx_check_text(L, 1, "hold", "path");
-  int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  int fd = open_locked(path);
   if (fd < 0) return fault(L, path, errno);
-  if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
-    *box = (lock){"held", fd};
-    return 1; /* cppcheck-suppress resourceLeak ; the lock closes it */
-  }
-  int error = errno;
-  (void)close(fd);
-  return fault(L, path, error);
+  *box = (lock){"held", fd};
+  return 1; /* cppcheck-suppress resourceLeak ; the lock closes it */
 }
 
 /* is_held(path) -> true or false; nil, message, code where that cannot be found out. */
@@ -86,9 +108,22 @@ static int die_with_parent(lua_State *L) {
   return 0;
 }
 
+/* ---- memory */
+
+/* limit_memory(bytes): of what this process and its children may allocate from now on: memory of
+ * their own, not files that are mapped. */
+static int limit_memory(lua_State *L) {
+  lua_Integer bytes = lx_check_integer(L, 1, "limit_memory", "bytes", 1, LUA_MAXINTEGER);
+  struct rlimit limit = {(rlim_t)bytes, (rlim_t)bytes};
+  if (setrlimit(RLIMIT_DATA, &limit) != 0) return fault(L, "limit_memory", errno);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
 const luaL_Reg lx_system_functions[] = {
     {"hold", hold},
     {"is_held", is_held},
     {"die_with_parent", die_with_parent},
+    {"limit_memory", limit_memory},
     {NULL, NULL},
 };

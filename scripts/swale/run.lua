@@ -71,7 +71,7 @@ local function snapshot(value) return core.json_decode(core.json_encode(value)) 
 
 --- The contents of run.json at the start.
 local function description(o)
-  local writer = standing.writer()
+  local writer, origin = standing.writer(), require("swale.run.origin").get()
   local revision = o.script and machine.revision(o.script:match "^(.*)/[^/]*$" or ".") or {}
   return {
     format = format.VERSION, experiment = o.experiment, params = snapshot(o.params or {}),
@@ -80,6 +80,7 @@ local function description(o)
     commit = revision.commit, dirty = revision.dirty, versions = versions(),
     machine = machine.describe(), threads = core.threads(), instruction_set = core.variant(),
     blas = core.blas(), matmul_precision = "highest",
+    collection = origin.collection, tag = origin.tag, attempt = origin.attempt,
     status = "running", started = now(), pid = writer.pid, host = writer.host,
     process_start = writer.process_start, boot_id = writer.boot_id,
   }

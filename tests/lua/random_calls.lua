@@ -21,6 +21,7 @@ local KEPT_BYTES = 2 ^ 26  -- of the core's, after a world
 local LEFT_OUT = { ["core.set_library"] = true, ["core.extend"] = true,
   ["core.fail_allocation"] = true, ["core.catch_signals"] = true, ["core.interrupted"] = true,
   ["core.clear_interrupt"] = true, ["core.die_with_parent"] = true,
+  ["core.limit_memory"] = true,
   -- For Swale's own files alone:
   ["sw.nn.initializers.check"] = true, ["sw.nn.initializers.fill"] = true,
   ["swale.Compiled:program"] = true, ["swale.Compiled:vectors"] = true,

@@ -1,6 +1,7 @@
 --- What a script declares, found without running its experiment: a process of its own loads the
 --- script, so that it cannot affect the batch.
 local core = require "swale.core"
+local parameters = require "swale.experiment.parameters"
 local process = require "swale.process"
 
 local M = {}
@@ -9,7 +10,7 @@ local TIMEOUT = 30 -- seconds for a script to return
 
 ---@class swale.ScriptDescription
 ---@field name? string                 of its experiment
----@field params? string[]             that it declares
+---@field params? table<string, any>   that it declares, with the defaults
 ---@field refused? string              why it does not take the overrides
 ---@field none? boolean                it returns something else
 ---@field fault? string                it cannot be loaded
@@ -18,9 +19,36 @@ local CHILD = [[
 require("swale.core").die_with_parent(math.tointeger(tonumber(arg[3])))
 require("swale.batch.describe").print(arg[1], arg[2])]]
 
+--- Values as texts that keep type and bits: JSON has no infinity.
+local function encoded(value)
+  if parameters.is_choice(value) then
+    local list = {}
+    for i, choice in ipairs(value) do list[i] = encoded(choice) end
+    return list
+  end
+  if math.type(value) == "float" then return { float = ("%.17g"):format(value) } end
+  return { value = value }
+end
+
+local function decoded(text)
+  if text.float then
+    local special = { inf = math.huge, ["-inf"] = -math.huge, nan = 0 / 0, ["-nan"] = 0 / 0 }
+    return special[text.float] or tonumber(text.float) + 0.0
+  end
+  if text.value ~= nil then return text.value end
+  local list = {}
+  for i, choice in ipairs(text) do list[i] = decoded(choice) end
+  return parameters.choice(list)
+end
+
+local function map(f, values)
+  local mapped = {}
+  for name, value in pairs(values) do mapped[name] = f(value) end
+  return mapped
+end
+
 ---@param path string
 ---@param overrides table<string, string>   those that it does not declare are left out
----@return swale.ScriptDescription
 local function describe(path, overrides)
   local chunk, message = require("swale.cli").load_script(path)
   if not chunk then return { fault = message } end
@@ -32,8 +60,7 @@ local function describe(path, overrides)
     if experiment.params[name] ~= nil then taken[name] = value end
   end
   local _, refused = experiment:resolve(taken, path)
-  return { name = experiment.name, refused = refused,
-    params = require("swale.errors").sorted_keys(experiment.params) }
+  return { name = experiment.name, refused = refused, params = map(encoded, experiment.params) }
 end
 
 ---Runs in the child process: prints the description as the last line.
@@ -55,7 +82,10 @@ function M.script(path, overrides)
     { timeout = TIMEOUT, input = "" })
   if not result then return { fault = message } end
   local found = result.code == 0 and core.json_decode(last_line(result.out))
-  if type(found) == "table" then return found end
+  if type(found) == "table" then
+    found.params = found.params and map(decoded, found.params)
+    return found
+  end
   if result.code == 143 then
     return { fault = ("%s: no experiment returned within %d s"):format(path, TIMEOUT) }
   end

@@ -1,79 +1,225 @@
---- A batch: scripts times seeds, each in a process of its own, a few at a time.
-local folders = require "swale.folders"
+--- Runs many pieces of work, each in a process of its own, a few at a time: the half that
+--- `swale batch` and `swale sweep` share. A source says what is to be done, a history what is done
+--- already, an executor starts processes, a collection keeps the record, a report tells.
+local collections = require "swale.batch.collection"
+local histories = require "swale.batch.history"
 local outcome = require "swale.batch.outcome"
-local pool = require "swale.batch.pool"
-local process = require "swale.process"
+local place = require "swale.run.place"
 local reports = require "swale.batch.report"
-local seeds = require "swale.batch.seeds"
+local works = require "swale.batch.work"
 
 local M = {}
 
+local NAMED = 5 -- pieces of work that were not started, at the end
+
 ---@class swale.BatchOptions
----@field scripts swale.BatchScript[]
----@field seeds swale.SeedRange[]
----@field jobs integer             at once
----@field threads integer          that each computes with
+---@field kind "batch"|"sweep"
+---@field name? string            part of the record's directory
+---@field argv string[]           the command, for the record
+---@field source swale.WorkSource
+---@field jobs integer            at once
+---@field threads integer         that each computes with
+---@field executor? string        "local": the module swale.batch.EXECUTOR runs the processes
+---@field timeout? number         seconds for each
+---@field retry? integer          attempts after the first one, of what was killed or out of time
+---@field memory? integer         bytes for each; memory_text: as it was given
+---@field fail_fast? boolean      nothing more after a failure
+---@field force? boolean          repeat what is done
+---@field failed_only? boolean    only what failed the last time
+---@field dry_run? boolean        list, run nothing
+---@field tag? string
+---@field objective? { [1]: string, [2]: "min"|"max" }   what the closing table is about
 
-local function words_of(script, seed, threads)
-  local words, me = process.swale(), ("%d"):format(require "luv".os_getpid())
-  for _, word in ipairs { "--child-of", me, "run", script.path, "--seed", tostring(seed),
-    "--threads", tostring(threads) } do
-    words[#words + 1] = word
-  end
-  return table.move(script.overrides, 1, #script.overrides, #words + 1, words)
+---A piece of work on its way.
+---@class swale.BatchTask: swale.PoolJob
+---@field work swale.Work
+---@field number integer
+---@field attempt integer
+---@field key string|nil
+
+local Batch = {}
+Batch.__index = Batch
+
+-- ------------------------------------------------------------------ the next task
+
+--- The local executor is the pool.
+local EXECUTORS = { ["local"] = "swale.batch.pool" }
+
+local function note(self, task, fields)
+  local work = task.work
+  local event = { work = task.number, script = work.script, overrides = work.overrides,
+    seed = work.seed, attempt = task.attempt }
+  for name, value in pairs(fields) do event[name] = value end
+  self.collection:note(event)
 end
 
-local function log_name(number, script, seed)
-  local name = script.path:match "([^/]+)$":gsub("%.lua$", ""):gsub("[^%w%-_.]+", "-")
-  return ("%04d_%s_seed%d.txt"):format(number, name, seed)
+local function tell_source(self, task, result)
+  if self.o.source.told then self.o.source.told(task.work, result) end
 end
 
---- An iterator over jobs, so that thousands of them take no memory in advance.
-local function jobs_of(o, folder)
-  local i, next_seed, number = 1, seeds.each(o.seeds), 0
-  local function advance()
-    local seed = next_seed()
-    if seed then return o.scripts[i], seed end
-    i, next_seed = i + 1, seeds.each(o.seeds)
-    return o.scripts[i], next_seed()
-  end
-  return function()
-    local script, seed = advance()
-    if not script then return nil end
-    number = number + 1
-    return { number = number, script = script.path, seed = seed,
-      argv = words_of(script, seed, o.threads),
-      output = ("%s/%s"):format(folder, log_name(number, script, seed)) }
-  end
+local function skip(self, task, why, run, info)
+  self.counts.skipped = self.counts.skipped + 1
+  local result = { status = info and info.status or "skipped", code = 0, run = run, info = info,
+    seconds = 0, attempt = task.attempt, skipped = true }
+  note(self, task, { run = run and run:match "[^/]+$", status = result.status, skipped = true,
+    why = why })
+  self.report:skip(task, why, run)
+  tell_source(self, task, result)
 end
 
---- The folder for the outputs of children that ended before they had a run.
-local function remove_if_empty(folder)
-  if #folders.entries(folder) == 0 then folders.remove(folder) end
+--- Judges a task. Returns it if it is to be done now; keeps it for later if others do it.
+local function judged(self, task)
+  local verdict, why, run, info = self.history:judge(task.work, task.key)
+  if verdict == "run" then return task end
+  if verdict == "later" then
+    table.insert(self.later, task)
+  else
+    skip(self, task, why, run, info)
+  end
+  return nil
+end
+
+local function new_task(self, work)
+  self.number = self.number + 1
+  return { work = work, number = self.number, attempt = 1, key = self.history:key(work) }
+end
+
+local function from_source(self)
+  while not self.exhausted do
+    local work = self.o.source.next()
+    if work == "wait" then return work end
+    if not work then
+      self.exhausted = true
+      return nil
+    end
+    local task = judged(self, new_task(self, work))
+    if task then return task end
+  end
+  return nil
+end
+
+--- Tasks that other batches were doing, once around.
+local function from_later(self)
+  for _ = 1, #self.later do
+    local task = judged(self, table.remove(self.later, 1))
+    if task then return task end
+  end
+  return #self.later > 0 and "wait" or nil
+end
+
+local function prepare(self, task)
+  local o = self.o
+  task.argv = works.command(task.work, o)
+  task.output = works.output(self.collection.output, task.number, task.work, task.attempt)
+  task.timeout = o.timeout
+  task.env = { SWALE_COLLECTION = self.collection.id, SWALE_TAG = o.tag or false,
+    SWALE_ATTEMPT = tostring(task.attempt), SWALE_RUNS = self.runs }
+  return task
+end
+
+local function next_task(self)
+  if self.o.fail_fast and self.counts.failed > 0 then return "stop" end
+  if self.collection.problem then return nil end -- the running ones go on
+  local task = table.remove(self.again, 1) or from_source(self)
+  if task == nil then task = from_later(self) end
+  return type(task) == "table" and prepare(self, task) or task
+end
+
+-- ------------------------------------------------------------------ the end of a task
+
+local AGAIN = { killed = true, timeout = true }
+
+--- Puts a task that was killed or out of time back, if it may be tried again.
+local function try_again(self, task, result)
+  if not AGAIN[result.status] or task.attempt > (self.o.retry or 0) or result.stopped then
+    return false
+  end
+  local work = setmetatable({ resume = M.resumable(result.run) }, { __index = task.work })
+  table.insert(self.again, { work = work, number = task.number, attempt = task.attempt + 1,
+    key = task.key })
+  return true
+end
+
+---Returns the directory of a run if `swale resume` can continue it.
+---@param run string|nil
+---@return string|nil
+function M.resumable(run)
+  if not run or not package.searchpath("swale.cli.resume", package.path) then return nil end
+  return #require("swale.folders").entries(run .. "/checkpoints") > 0 and run or nil
+end
+
+local function ended(self, task, result)
+  local found = outcome.of(task, result, self.o)
+  note(self, task, { run = found.run and found.run:match "[^/]+$", status = found.status,
+    why = found.note, seconds = found.seconds })
+  local again = try_again(self, task, found)
+  self.report:ended(task, found, again)
+  if again then return end
+  local counts, done = self.counts, found.status == "done"
+  counts.ran = counts.ran + 1
+  if not done then counts.failed = counts.failed + 1 end
+  self.history:release(task.key, done and found.run or nil, self.collection.id)
+  tell_source(self, task, found)
+end
+
+-- ------------------------------------------------------------------ the whole
+
+--- Names of work that was not started.
+local function rest_of(self)
+  local names = {}
+  local function add(task)
+    if #names < NAMED then names[#names + 1] = works.name(task.work) end
+  end
+  for _, task in ipairs(self.again) do add(task) end
+  for _, task in ipairs(self.later) do add(task) end
+  while not self.exhausted and #names < NAMED do
+    local work = self.o.source.next()
+    if type(work) ~= "table" then break end
+    add { work = work }
+  end
+  return names
 end
 
 local CODES = { sigint = 130, sigterm = 143, sighup = 129 }
 
----Runs a batch and prints the outcome.
+local function close(self, stopped)
+  local counts = self.counts
+  self.history:close()
+  local status = stopped and "interrupted" or counts.failed > 0 and "failed" or "done"
+  local ok, problem = self.collection:finish(status, counts)
+  problem = self.collection.problem or not ok and problem or nil
+  self.report:close { stopped = stopped, counts = counts, collection = self.collection,
+    problem = problem, rest = (stopped or problem) and rest_of(self) or nil }
+  if CODES[stopped] then return CODES[stopped] end
+  return (counts.failed > 0 or stopped or problem) and 1 or 0
+end
+
+local function run_tasks(self)
+  local o = self.o
+  local executor = require(EXECUTORS[o.executor] or "swale.batch." .. o.executor)
+  return executor.run {
+    jobs = o.jobs, next = function() return next_task(self) end,
+    started = function(task, pid)
+      note(self, task, { status = "running" })
+      self.report:started(task, pid)
+    end,
+    ended = function(task, result) ended(self, task, result) end,
+    tick = function() self.report:draw() end,
+  }
+end
+
+---Does the work of a source and prints the outcome.
 ---@param o swale.BatchOptions
 ---@return integer code   exit status: 0 all done, 1 some failed; interrupted: 130, 143, 129
 function M.run(o)
-  local folder = require("swale.run.place").make "batch"
-  local report = reports.new(#o.scripts * seeds.count(o.seeds))
-  local stopped = pool.run {
-    jobs = o.jobs, next = jobs_of(o, folder),
-    started = function(job) report:begin(job) end,
-    ended = function(job, result)
-      local row = outcome.of(job, result)
-      row.number = job.number
-      report:add(job, row)
-    end,
-    tick = function() report:draw() end,
-  }
-  remove_if_empty(folder)
-  report:close(stopped ~= nil)
-  if stopped then return CODES[stopped] end
-  return report.failed == 0 and 0 or 1
+  o = setmetatable({ executor = o.executor or "local" }, { __index = o })
+  if o.dry_run then return require("swale.batch.dry").run(o) end
+  local self = setmetatable({ o = o, number = 0, again = {}, later = {}, runs = place.root(),
+    counts = { ran = 0, skipped = 0, failed = 0 } }, Batch)
+  self.history = histories.new(o)
+  self.collection = collections.create(o)
+  self.report = reports.new(o.source.total, { objective = o.objective })
+  return close(self, run_tasks(self))
 end
 
 return M

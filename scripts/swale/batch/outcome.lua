@@ -1,7 +1,8 @@
---- The outcome of a child of a batch: its exit status, the record of its run, and its output, which
---- is moved into the directory of the run as output.txt.
+--- The result of a child of a batch: from its exit status, the record of its run and its output,
+--- which is moved into the directory of the run as output.txt.
 local core = require "swale.core"
 local folders = require "swale.folders"
+local progress = require "swale.progress"
 local standing = require "swale.run.status"
 
 local M = {}
@@ -16,17 +17,6 @@ local SIGNALS = { [1] = "SIGHUP", [2] = "SIGINT", [4] = "SIGILL", [6] = "SIGABRT
 local CODES = { [0] = "done", [3] = "diverged", [130] = "interrupted", [143] = "interrupted",
   [129] = "interrupted" }
 
----@class swale.BatchRow
----@field script string
----@field seed integer
----@field status string
----@field failed boolean
----@field seconds number
----@field log string|nil             what it printed
----@field run string|nil             its directory
----@field note string|nil            what the log cannot say
----@field summary table<string, any> numbers and words that the run is about
-
 local function read_head(path)
   local file = io.open(path, "rb")
   local text = file and file:read(HEAD) or ""
@@ -40,9 +30,12 @@ local function read_info(dir)
   return type(info) == "table" and info or nil
 end
 
---- The directory of the run, which the child prints as it begins. A script may print the same line,
---- but then the record there is not of this process.
-local function find_run(log, pid)
+---Returns the directory of the run and its run.json. The child prints it as it begins. A script may
+---print the same line, but then the record there is not of this process.
+---@param log string
+---@param pid integer
+---@return string|nil dir, table? info
+function M.find_run(log, pid)
   for dir in ("\n" .. read_head(log)):gmatch "\nrun: ([^\n]+)" do
     local info = read_info(dir)
     if info and info.pid == pid then return dir, info end
@@ -55,50 +48,66 @@ end
 ---@return string
 function M.signal_name(signal) return SIGNALS[signal] or "signal " .. signal end
 
-local function status_of(result)
+local function status_of(result, o)
   if result.problem then return "not started", result.problem end
-  if result.timed_out then return "out of time", "ended, because its time was over" end
+  if result.timed_out and (result.code ~= 0 or result.signal ~= 0) then
+    return "timeout", ("ended after its time, %s"):format(progress.duration(o.timeout))
+  end
   if result.signal == 0 then return CODES[result.code] or "failed" end
+  if result.stopped and result.signal == 9 then return "killed", "ended at once" end
   local name = M.signal_name(result.signal)
   return "killed", ("ended by %s%s"):format(name, result.signal == 9
     and ", by somebody or by the system, which does so when memory runs out" or "")
 end
 
---- Writes the outcome into the record of a process that ended without doing so.
-local function close_record(dir, info, status, note)
-  if info.status ~= "running" then return end
-  standing.clear(dir)
-  info.status, info.error = status, note
-  info.ended = os.date "!%Y-%m-%dT%H:%M:%SZ"
-  core.write_file(dir .. "/run.json", core.json_encode(info, 2) .. "\n")
+--- What a process that lacks memory prints: Lua, the core, the C library, the loader.
+local NO_MEMORY = { "not enough memory", "out of memory", "[Cc]annot allocate memory",
+  "bad_alloc", "ENOMEM" }
+
+local function memory_note(status, log, o)
+  if not o.memory or status == "done" then return nil end
+  local text = table.concat(M.last_lines(log), "\n")
+  for _, pattern in ipairs(NO_MEMORY) do
+    if text:find(pattern) then
+      return ("it reached the limit of memory, --memory %s"):format(o.memory_text or o.memory)
+    end
+  end
+  return nil
 end
 
-local function adopt_log(log, dir)
-  local place = dir .. "/output.txt"
+--- Writes the outcome into the record of a process that ended without doing so, and that of one
+--- that was ended because its time was over.
+local function close_record(dir, info, status, note)
+  if info.status ~= "running" and status ~= "timeout" or info.status == "done" then return end
+  local lock = standing.hold(dir)
+  standing.clear(dir)
+  info.status, info.error = status, note
+  info.ended = info.ended or os.date "!%Y-%m-%dT%H:%M:%SZ"
+  core.write_file(dir .. "/run.json", core.json_encode(info, 2) .. "\n")
+  standing.release(dir, lock)
+end
+
+--- Moves the log into the directory of the run; that of an earlier attempt stays.
+local function adopt_log(log, dir, attempt)
+  local place = ("%s/output%s.txt"):format(dir, attempt > 1 and "-" .. attempt or "")
   return folders.rename(log, place) and place or log
 end
 
-local function plain_summary(info)
-  local summary = {}
-  for name, value in pairs(type(info.summary) == "table" and info.summary or {}) do
-    if type(value) ~= "table" then summary[name] = value end
-  end
-  return summary
-end
-
----@param job { script: string, seed: integer, output: string }
+---@param task swale.BatchTask
 ---@param result swale.PoolResult
----@return swale.BatchRow
-function M.of(job, result)
-  local status, note = status_of(result)
-  local row = { script = job.script, seed = job.seed, status = status, failed = status ~= "done",
-    seconds = result.seconds, log = job.output, note = note, summary = {} }
-  local dir, info = find_run(job.output, result.pid)
-  if dir then
-    close_record(dir, info, status == "done" and "failed" or status, note)
-    row.run, row.log, row.summary = dir, adopt_log(job.output, dir), plain_summary(info)
-  end
-  return row
+---@param o { timeout?: number, memory?: integer, memory_text?: string }
+---@return swale.WorkResult
+function M.of(task, result, o)
+  local status, note = status_of(result, o)
+  note = memory_note(status, task.output, o) or note
+  local found = { status = status, code = result.code, note = note, log = task.output,
+    seconds = result.seconds, attempt = task.attempt, stopped = result.stopped }
+  local dir, info = M.find_run(task.output, result.pid)
+  if not dir then return found end
+  close_record(dir, info, status == "done" and "failed" or status, note)
+  found.run, found.info = dir, info
+  found.log = adopt_log(task.output, dir, task.attempt)
+  return found
 end
 
 local function tail_text(path)

@@ -1,13 +1,17 @@
---- A pool of processes: a number at a time, the next one as soon as one ends. After Ctrl-C or
---- SIGTERM children get SIGINT, then SIGTERM, then SIGKILL.
+--- A pool of processes: a number at a time, the next one as soon as one ends. Ctrl-C and SIGTERM
+--- send SIGINT to the children, so that they save what they have; the second one ends them at once.
 ---
 --- Each child leads a process group of its own. Otherwise the terminal's Ctrl-C would reach it in
---- addition to ours, and a second one ends a training without its record.
+--- addition to ours, and a second one ends a training without its record. What is left of a group
+--- when its leader has ended is killed. guard.lua does this if the pool itself is killed.
 local core = require "swale.core"
+local guard = require "swale.batch.guard"
 
 local M = {}
 
-local PATIENCE = 15000 -- ms between one signal to a child and the next
+local PATIENCE = 15  -- seconds between one signal to a child and the next
+local AGAIN = 0.25   -- seconds in which a second SIGTERM or SIGHUP is the same one
+local TICK = 500     -- ms
 
 ---@class swale.PoolJob
 ---@field argv string[]
@@ -22,14 +26,17 @@ local PATIENCE = 15000 -- ms between one signal to a child and the next
 ---@field pid integer
 ---@field seconds number
 ---@field timed_out boolean
+---@field stopped? string         what had ended the pool before it ended
 ---@field problem? string         it could not be started
 
 ---@class swale.ProcessPoolOptions
 ---@field jobs integer                                at once
----@field next fun(): swale.PoolJob|nil               the next one, or nil at the end
----@field started? fun(job: swale.PoolJob)
+---@field next fun(): swale.PoolJob|"wait"|"stop"|nil  the next one; nil or "wait": none now, ask
+---again when one has ended, and for "wait" also about twice a second; "stop": end all
+---@field started? fun(job: swale.PoolJob, pid: integer)
 ---@field ended fun(job: swale.PoolJob, result: swale.PoolResult)
----@field tick? fun()                                 about once a second
+---@field tick? fun()                                 about twice a second
+---@field patience? number                            seconds between signals to a child (15)
 
 local Pool = {}
 Pool.__index = Pool
@@ -47,22 +54,25 @@ local function stop_timers(child)
   child.timers = {}
 end
 
-local function after(child, milliseconds, f)
+local function after(child, seconds, f)
   local timer = uv().new_timer()
-  timer:start(milliseconds, 0, f)
+  timer:start(math.ceil(seconds * 1000), 0, f)
   table.insert(child.timers, timer)
 end
 
-local function insist(child)
+--- Sends SIGTERM, and SIGKILL later.
+local function insist(self, child)
   end_group(child.pid, "sigterm")
-  after(child, PATIENCE, function() end_group(child.pid, "sigkill") end)
+  after(child, self.patience, function() end_group(child.pid, "sigkill") end)
 end
 
 --- The callback of an exit only notes it: libuv would lose errors raised in it.
 local function on_exit(self, child)
   return function(code, signal)
     child.result = { code = code, signal = signal, pid = child.pid,
-      seconds = (uv().hrtime() - child.begun) / 1e9, timed_out = child.timed_out or false }
+      seconds = (uv().hrtime() - child.begun) / 1e9, timed_out = child.timed_out or false,
+      stopped = self.stopped }
+    end_group(child.pid, "sigkill") -- what it has left behind
     stop_timers(child)
     child.handle:close()
     self.finished[#self.finished + 1] = child
@@ -80,6 +90,7 @@ local function spawn(self, child)
   uv().fs_close(fd)
   if not handle then return nil, pid end
   child.handle, child.pid = handle, math.tointeger(pid)
+  self.guard:add(child.pid)
   return true
 end
 
@@ -94,18 +105,37 @@ local function start(self, job)
   self.running[child] = true
   self.count = self.count + 1
   if job.timeout then
-    after(child, math.ceil(job.timeout * 1000), function()
+    after(child, job.timeout, function()
       child.timed_out = true
-      end_group(child.pid, "sigkill")
+      insist(self, child)
     end)
   end
-  if self.o.started then self.o.started(job) end
+  if self.o.started then self.o.started(job, child.pid) end
+end
+
+--- Ends the children: SIGINT, later SIGTERM, then SIGKILL; at once if that is asked for again.
+local function stop(self, reason)
+  local now = uv().hrtime() / 1e9
+  if self.stopped then
+    if reason ~= "sigint" and now - self.stopped_at < AGAIN then return end
+    for child in pairs(self.running) do end_group(child.pid, "sigkill") end
+    return
+  end
+  self.stopped, self.stopped_at = reason, now
+  for child in pairs(self.running) do
+    end_group(child.pid, "sigint")
+    after(child, self.patience, function() insist(self, child) end)
+  end
 end
 
 local function fill(self)
-  while not self.stopped and not self.empty and self.count < self.o.jobs do
+  self.waits = false
+  while not self.stopped and self.count < self.o.jobs do
     local job = self.o.next()
-    if job then start(self, job) else self.empty = true end
+    self.waits = job == "wait"
+    if job == "stop" then stop(self, job) end
+    if type(job) ~= "table" then return end
+    start(self, job)
   end
 end
 
@@ -115,21 +145,8 @@ local function drain(self)
   for _, child in ipairs(finished) do
     self.running[child] = nil
     self.count = self.count - 1
+    self.guard:remove(child.pid)
     self.o.ended(child.job, child.result)
-  end
-end
-
---- The first time children get SIGINT, the second time SIGTERM.
-local function stop(self, signal)
-  local first = not self.stopped
-  self.stopped = self.stopped or signal
-  for child in pairs(self.running) do
-    if not first then
-      insist(child)
-    else
-      end_group(child.pid, "sigint")
-      after(child, PATIENCE, function() insist(child) end)
-    end
   end
 end
 
@@ -143,11 +160,9 @@ end
 
 local function watch(self)
   for _, name in ipairs { "sigint", "sigterm", "sighup" } do watch_signal(self, name) end
-  if self.o.tick then
-    local timer = uv().new_timer()
-    timer:start(1000, 1000, function() self.ticked = true end)
-    table.insert(self.handles, timer)
-  end
+  local timer = uv().new_timer()
+  timer:start(TICK, TICK, function() self.ticked = true end)
+  table.insert(self.handles, timer)
 end
 
 local function close(self)
@@ -156,18 +171,19 @@ local function close(self)
     stop_timers(child)
   end
   for _, handle in ipairs(self.handles) do handle:close() end
+  self.guard:close()
   uv().fs_close(self.nothing)
   uv().run "nowait"
 end
 
 local function work(self)
   fill(self)
-  while self.count > 0 do
+  while self.count > 0 or self.waits and not self.stopped do
     uv().run "once"
     drain(self)
     if self.ticked then
       self.ticked = false
-      self.o.tick()
+      if self.o.tick then self.o.tick() end
     end
     fill(self)
   end
@@ -175,9 +191,10 @@ end
 
 ---Runs jobs until there are no more, or until Ctrl-C.
 ---@param o swale.ProcessPoolOptions
----@return string|nil stopped   the signal that ended it: "sigint", "sigterm", "sighup"
+---@return string|nil stopped   what ended it: "sigint", "sigterm", "sighup", "stop"
 function M.run(o)
   local self = setmetatable({ o = o, running = {}, count = 0, finished = {}, handles = {},
+    patience = o.patience or PATIENCE, guard = guard.start(),
     nothing = assert(uv().fs_open("/dev/null", "r", 0)) }, Pool)
   local _ <close> = setmetatable({}, { __close = function() close(self) end })
   watch(self)

@@ -1,126 +1,114 @@
---- What a batch prints: failures at once, progress, and a table and a count at the end.
+--- What a batch prints: failures at once, progress, and at the end tables and a count.
+local closing = require "swale.batch.closing"
+local live = require "swale.batch.live"
 local outcome = require "swale.batch.outcome"
 local progress = require "swale.progress"
+local works = require "swale.batch.work"
 
 local M = {}
 
-local COLUMNS = 5 -- of summary values
-
 ---@class swale.BatchReport
----@field rows swale.BatchRow[]
----@field failed integer
+---@field counts { done: integer, failed: integer, skipped: integer }
 local Report = {}
 Report.__index = Report
 
----@param total integer   jobs
----@param bar? swale.ProgressBar
+---@param total integer|nil   pieces of work
+---@param o? { objective?: table, live?: swale.BatchLive }
 ---@return swale.BatchReport
-function M.new(total, bar)
-  return setmetatable({ total = total, rows = {}, failed = 0, running = {},
-    bar = bar or progress.new() }, Report)
+function M.new(total, o)
+  o = o or {}
+  return setmetatable({ total = total, objective = o.objective, live = o.live or live.new(),
+    counts = { done = 0, failed = 0, skipped = 0 } }, Report)
 end
 
-local function name_of(job) return ("%s seed %d"):format(job.script, job.seed) end
-
-local function running_text(self)
-  local names = {}
-  for job in pairs(self.running) do names[#names + 1] = name_of(job) end
-  table.sort(names)
-  return table.concat(names, ", ")
+local function ended(self)
+  return self.counts.done + self.counts.failed + self.counts.skipped
 end
 
----Redraws the bar, if there is a terminal.
+---Redraws the lines of what runs, if there is a terminal.
 function Report:draw()
-  local failures = self.failed > 0 and (", %d failed"):format(self.failed) or ""
-  self.bar:update { done = #self.rows, total = self.total, text = ("%d of %d%s: %s"):format(
-    #self.rows, self.total, failures, running_text(self)) }
+  self.live:draw { total = self.total, ended = ended(self), counts = self.counts }
 end
 
----Notes that a job has begun.
----@param job table
-function Report:begin(job)
-  self.running[job] = true
+---@param task swale.BatchTask
+---@param pid integer
+function Report:started(task, pid)
+  self.live:add(task, pid)
   self:draw()
-end
-
-local function failure_text(row)
-  local lines = { ("%s: %s%s"):format(row.status, name_of(row),
-    row.note and ": " .. row.note or "") }
-  for _, line in ipairs(outcome.last_lines(row.log)) do lines[#lines + 1] = "  | " .. line end
-  lines[#lines + 1] = "  log: " .. row.log
-  return table.concat(lines, "\n")
 end
 
 --- Writes a text by one call, so that lines of two jobs do not mix.
 local function say(self, text)
-  self.bar:clear()
+  self.live:clear()
   io.stderr:write(text .. "\n")
 end
 
----Notes that a job has ended.
----@param job table
----@param row swale.BatchRow
-function Report:add(job, row)
-  self.running[job] = nil
-  self.rows[#self.rows + 1] = row
-  if row.failed then self.failed = self.failed + 1 end
-  if row.failed and row.status ~= "interrupted" then
-    say(self, failure_text(row))
-  else
-    self.bar:line(("[%d/%d] %s: %s, %s"):format(#self.rows, self.total, name_of(row), row.status,
-      progress.seconds(row.seconds)))
+---@param task swale.BatchTask
+---@param why string
+---@param run string|nil   that did it before
+function Report:skip(task, why, run)
+  self.counts.skipped = self.counts.skipped + 1
+  if self.counts.skipped == 1 then
+    say(self, ("swale: skipped: %s: %s%s"):format(works.name(task.work), why,
+      run and "\n  Work that is done is not repeated; --force repeats it." or ""))
+  end
+end
+
+local function failure_text(task, result, again)
+  local lines = { ("%s: %s%s%s"):format(result.status, works.name(task.work),
+    result.run and ", run " .. result.run:match "[^/]+$" or "",
+    result.note and ": " .. result.note or "") }
+  for _, line in ipairs(outcome.last_lines(result.log)) do lines[#lines + 1] = "  | " .. line end
+  lines[#lines + 1] = "  log: " .. result.log
+  if again then lines[#lines + 1] = "  It is tried again." end
+  return table.concat(lines, "\n")
+end
+
+--- "[3/20]", or "[3]" where the total is not known.
+local function place_of(self)
+  return self.total and ("[%d/%d]"):format(ended(self), self.total) or ("[%d]"):format(ended(self))
+end
+
+---@param task swale.BatchTask
+---@param result swale.WorkResult
+---@param again boolean    it is tried again
+function Report:ended(task, result, again)
+  self.live:remove(task, result)
+  local done = result.status == "done"
+  if not again then
+    local kind = done and "done" or "failed"
+    self.counts[kind] = self.counts[kind] + 1
+  end
+  if not done and (result.status ~= "interrupted" or not result.stopped) then
+    say(self, failure_text(task, result, again))
+  elseif not self.live.terminal then
+    say(self, ("%s %s: %s, %s"):format(place_of(self), works.name(task.work), result.status,
+      progress.seconds(result.seconds)))
   end
   self:draw()
 end
 
--- ------------------------------------------------------------------ the end
-
---- Names of summary values, those that most rows have first.
-local function summary_names(rows)
-  local counts, names = {}, {}
-  for _, row in ipairs(rows) do
-    for name in pairs(row.summary) do
-      if not counts[name] then names[#names + 1] = name end
-      counts[name] = (counts[name] or 0) + 1
-    end
-  end
-  table.sort(names, function(a, b)
-    if counts[a] ~= counts[b] then return counts[a] > counts[b] end
-    return a < b
-  end)
-  return table.move(names, 1, math.min(#names, COLUMNS), 1, {})
+--- What was not started, and how to go on.
+local function rest_text(self, o)
+  local left = self.total and self.total - ended(self)
+  if left == 0 or #o.rest == 0 then return "swale: interrupted" end
+  local more = left and left - #o.rest or 0
+  return ("swale: %s; %s not started: %s%s\n  The same command does what is missing."):format(
+    o.problem and "ended early" or "interrupted",
+    left and ("%d of %d were"):format(left, self.total) or "these were",
+    table.concat(o.rest, ", "), more > 0 and (" and %d more"):format(more) or "")
 end
 
-local function cell(value)
-  if value == nil then return "" end
-  return math.type(value) == "float" and ("%.6g"):format(value) or tostring(value)
-end
-
----Returns the rows as text, in the order of the jobs.
----@param rows swale.BatchRow[]
----@return string
-function M.table(rows)
-  local header, names, cells = { "script", "seed", "status", "time" }, summary_names(rows), {}
-  table.move(names, 1, #names, 5, header)
-  local sorted = table.move(rows, 1, #rows, 1, {})
-  table.sort(sorted, function(a, b) return a.number < b.number end)
-  for i, row in ipairs(sorted) do
-    cells[i] = { row.script, row.seed, row.status, progress.seconds(row.seconds) }
-    for c, name in ipairs(names) do cells[i][4 + c] = cell(row.summary[name]) end
-  end
-  return require("swale.table").render(header, cells)
-end
-
----Prints the closing table and the count.
----@param stopped boolean   not all jobs were begun
-function Report:close(stopped)
-  self.bar:clear()
-  if #self.rows > 0 then io.stdout:write(M.table(self.rows), "\n") end
-  if stopped then
-    io.stderr:write(("swale: interrupted; %d of %d were not started\n"):format(
-      self.total - #self.rows, self.total))
-  end
-  io.stdout:write(("ran %d, failed %d\n"):format(#self.rows, self.failed))
+---Prints the tables and the count.
+---@param o { stopped: string?, problem: string?, rest: string[]?, collection: swale.Collection,
+---counts: { ran: integer, skipped: integer, failed: integer } }
+function Report:close(o)
+  self.live:clear()
+  closing.print(o.collection.dir, self.objective)
+  if o.problem then io.stderr:write("swale: ", o.problem, "\n") end
+  if o.rest then io.stderr:write(rest_text(self, o), "\n") end
+  io.stdout:write(("ran %d, skipped %d, failed %d\n"):format(o.counts.ran, o.counts.skipped,
+    o.counts.failed))
   io.stdout:flush()
 end
 

@@ -2,13 +2,16 @@
 local describe = require "swale.batch.describe"
 local errors = require "swale.errors"
 local folders = require "swale.folders"
+local parameters = require "swale.experiment.parameters"
 
 local M = {}
 
 ---@class swale.BatchScript
 ---@field path string
 ---@field overrides string[]     "lr=0.2", those that it declares
----@field params table<string, boolean>|nil   nil: it cannot be loaded, and will say so when it runs
+---@field params table<string, any>|nil   that it declares, with the defaults; nil: it cannot be
+---loaded, and will say so when it runs
+---@field resolved table<string, any>|nil  its parameters under the overrides
 
 ---@alias swale.Say fun(fmt: string, ...: any)
 
@@ -56,12 +59,6 @@ local function gather(words, say)
   return found
 end
 
-local function set_of(list)
-  local set = {}
-  for _, name in ipairs(list) do set[name] = true end
-  return set
-end
-
 --- Describes a script. nil, message: the batch cannot run; nil alone: this script is left out.
 local function look(found, overrides, say)
   local d = describe.script(found.path, overrides)
@@ -72,7 +69,7 @@ local function look(found, overrides, say)
     say("%s: skipped, because it returns no experiment", found.path)
     return nil
   end
-  return { path = found.path, params = d.params and set_of(d.params), overrides = {} }
+  return { path = found.path, params = d.params, overrides = {} }
 end
 
 local function all_params(scripts)
@@ -96,7 +93,7 @@ local function hand_out(scripts, name, value, say)
   local takers, others = {}, {}
   for _, script in ipairs(scripts) do
     if script.params then
-      table.insert(script.params[name] and takers or others, script)
+      table.insert(script.params[name] ~= nil and takers or others, script)
     end
   end
   if #takers == 0 then
@@ -109,6 +106,15 @@ local function hand_out(scripts, name, value, say)
   end
   for _, script in ipairs(takers) do table.insert(script.overrides, name .. "=" .. value) end
   return true
+end
+
+local function resolve(script, overrides)
+  if not script.params then return end
+  local taken = {}
+  for name, value in pairs(overrides) do
+    if script.params[name] ~= nil then taken[name] = value end
+  end
+  script.resolved = parameters.resolve(script.params, taken, script.path)
 end
 
 ---@param words string[]                     files and folders
@@ -131,6 +137,7 @@ function M.find(words, overrides, say)
     local ok, message = hand_out(scripts, name, overrides[name], say)
     if not ok then return nil, message end
   end
+  for _, script in ipairs(scripts) do resolve(script, overrides) end
   return scripts
 end
 

@@ -1,5 +1,6 @@
 --- swale batch FILES|FOLDERS… [--jobs N] [--seeds 1..3] [key=value …]
 local cli = require "swale.cli"
+local given = require "swale.batch.options"
 
 local M = { summary = "run many experiments: swale batch FILES|FOLDERS… [--seeds 3] [key=value …]",
   order = 2 }
@@ -7,15 +8,11 @@ local M = { summary = "run many experiments: swale batch FILES|FOLDERS… [--see
 local function build_parser()
   local parser = cli.parser("batch", "Runs every script with every seed, each in a process of its"
     .. " own, so that they cannot affect each other. Failures are shown at once; the last line"
-    .. " counts the outcomes.")
+    .. " counts the outcomes. Work that is done is skipped, so the same command continues a batch"
+    .. " that was interrupted.")
   parser:argument("words", "Scripts, folders of scripts, and parameters, which go to the scripts"
     .. " that declare them."):argname "FILE|FOLDER|key=value":args "+"
-  parser:option("--jobs", "Processes at a time (the number of cores)."):argname "N"
-    :convert(cli.whole(1, 4096))
-  parser:option("--seeds", "Seeds: 3 for 1..3, 5..9, or 1,5,9."):argname "SEEDS"
-    :convert(require("swale.batch.seeds").parse):default "1"
-  parser:option("--threads", "Threads of each process."):argname "N"
-    :convert(cli.thread_count):default "1"
+  given.add(parser)
   return parser
 end
 
@@ -46,9 +43,9 @@ function M.main(args)
     cli.say("%s", problem)
     return 2
   end
-  local jobs = o.jobs or math.max(1, require("swale.core").cores() // o.threads)
-  return require("swale.batch").run { scripts = scripts, seeds = o.seeds, jobs = jobs,
-    threads = o.threads }
+  local options = given.read(o, "batch", args)
+  options.source = require("swale.batch.source").of(scripts, o.seeds)
+  return require("swale.batch").run(options)
 end
 
 return M

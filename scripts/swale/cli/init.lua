@@ -266,11 +266,16 @@ function M.parse_experiment(parser, args)
   return experiment, o
 end
 
---- Handles "--child-of PID", the first argument: this process ends with the one that started it.
+--- Handles the first arguments of a child of a batch: "--child-of PID": this process ends with the
+--- one that started it; "--memory BYTES": what it may allocate.
 local function take_parent(args)
   if args[1] ~= "--child-of" then return args end
-  require("swale.core").die_with_parent(assert(math.tointeger(tonumber(args[2]))))
-  return table.move(args, 3, #args, 1, {})
+  local core = require "swale.core"
+  core.die_with_parent(assert(math.tointeger(tonumber(args[2]))))
+  require("swale.run.origin").get()
+  if args[3] ~= "--memory" then return table.move(args, 3, #args, 1, {}) end
+  assert(core.limit_memory(assert(math.tointeger(tonumber(args[4])))))
+  return table.move(args, 5, #args, 1, {})
 end
 
 ---@param args string[]

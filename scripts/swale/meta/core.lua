@@ -56,13 +56,16 @@ local Lock = {}
 function Lock:release() end
 
 ---@param path string                created if it does not exist
----@return swale.Lock|nil, string? message, string? code   nil: another process holds it, or a fault
+---@return swale.Lock|nil, string? message, string? code   nil: "EHELD", by another process; a fault
 function core.hold(path) end
 ---@param path string
 ---@return boolean|nil, string? message, string? code      nil: that cannot be told
 function core.is_held(path) end
 ---@param pid integer                of the parent; this process gets SIGTERM when that ends
 function core.die_with_parent(pid) end
+---@param bytes integer              that this process may allocate; mapped files do not count
+---@return true|nil, string? message, string? code
+function core.limit_memory(bytes) end
 ---The error value raised after Ctrl-C.
 core.INTERRUPTED = {}
 ---A NaN that is printed as nan: that of 0 / 0 has a sign on some machines.
