@@ -186,13 +186,13 @@ static int set(lua_State *L) {
   return st == SW_OK ? 0 : lx_retry(L, st, 3, set);
 }
 
-/* loop:measure(every) */
+/* loop:measure(every, regularised) */
 static int measure(lua_State *L) {
   sw_loop *l = lx_check_loop(L, "loop:measure");
   lua_Integer every = lx_check_integer(L, 2, "loop:measure", "every", 0, LUA_MAXINTEGER);
   if (every > 0 && !((lx_loop *)lua_touserdata(L, 1))->measured)
     return lx_error(L, "loop:measure: the loop has no measured program");
-  sw_loop_measure(l, every);
+  sw_loop_measure(l, every, lua_toboolean(L, 3));
   return 0;
 }
 

@@ -75,7 +75,8 @@ int lx_loop_take_mean(lua_State *L) {
   return 1;
 }
 
-/* loop:norms(i) -> step, examples, batch, momentum, sum_sumsq, grad_sumsq, or nil */
+/* loop:norms(i) -> step, examples, batch, momentum, sum_sumsq, grad_sumsq, regularised_sumsq, or
+ * nil */
 int lx_loop_norms(lua_State *L) {
   sw_loop *l = lx_check_loop(L, "loop:norms");
   lua_Integer i = lx_check_integer(L, 2, "loop:norms", "i", 1, LUA_MAXINTEGER);
@@ -90,7 +91,8 @@ int lx_loop_norms(lua_State *L) {
   lx_push_number(L, seen.momentum);
   lx_push_number(L, seen.sum_sumsq);
   lx_push_number(L, seen.grad_sumsq);
-  return 6;
+  lx_push_number(L, seen.regularised_sumsq);
+  return 7;
 }
 
 /* loop:cost() -> measured, paired, plain */

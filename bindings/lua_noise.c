@@ -40,9 +40,10 @@ static const lx_option options[] = {
      .type = LX_WHOLE,
      .offset = offsetof(sw_noise_options, window),
      .most = LUA_MAXINTEGER},
+    {.name = "regularised", .type = LX_BOOLEAN, .offset = offsetof(sw_noise_options, regularised)},
     {.name = NULL}};
 
-/* noise { target =, independent =, n =, window = } */
+/* noise { target =, independent =, n =, window =, regularised = } */
 static int new_noise(lua_State *L) {
   lua_settop(L, 1);
   sw_noise_options o = {.target = SW_TARGET_TRAIN, .n = INT64_MAX};
@@ -55,7 +56,8 @@ static sw_noise *check(lua_State *L, const char *who) {
   return lx_check(L, 1, LX_NOISE, who, "self");
 }
 
-/* noise:add(step, examples, batch, momentum, sum_sumsq, grad_sumsq), as loop:norms gives them */
+/* noise:add(step, examples, batch, momentum, sum_sumsq, grad_sumsq, regularised_sumsq), as
+ * loop:norms gives them */
 static int add(lua_State *L) {
   static const char *const who = "noise:add";
   sw_noise *e = check(L, who);
@@ -64,7 +66,9 @@ static int add(lua_State *L) {
                      .batch = lx_check_integer(L, 4, who, "batch", 0, SW_LARGEST_COUNT),
                      .momentum = lx_check_number(L, 5, who, "momentum"),
                      .sum_sumsq = lx_check_number(L, 6, who, "sum_sumsq"),
-                     .grad_sumsq = lx_check_number(L, 7, who, "grad_sumsq")};
+                     .grad_sumsq = lx_check_number(L, 7, who, "grad_sumsq"),
+                     .regularised_sumsq = (double)NAN};
+  if (!lua_isnoneornil(L, 8)) m.regularised_sumsq = lx_check_number(L, 8, who, "regularised_sumsq");
   sw_noise_add(e, &m);
   return 0;
 }

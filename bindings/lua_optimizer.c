@@ -156,6 +156,7 @@ static int optimizers(lua_State *L) {
     lua_setfield(L, -2, "moments");
     put_flag(L, "only_with_momentum", row->only_with_momentum);
     put_flag(L, "external", row->external);
+    put_flag(L, "decay_in_gradient", row->decay_in_gradient);
     lua_createtable(L, 0, 4);
     put_number(L, "default", row->momentum);
     lx_put_interval(L, row->momentum_range);

@@ -37,7 +37,8 @@ int sw_noise_parts(const sw_noise_options *o, const sw_noise_step *m, double *s,
   double least = b * m->grad_sumsq, freedom = b - 1 - (1 - q) * b / n;
   if (freedom <= 0 || m->sum_sumsq < least * (1 - SLACK)) return 0;
   *s = fmax(0, m->sum_sumsq - least) / freedom;
-  *g2 = m->grad_sumsq - *s * (o->target == SW_TARGET_TRAIN ? 1 / b - q / n : 1 / b + (1 - q) / n);
+  double squares = o->regularised ? m->regularised_sumsq : m->grad_sumsq;
+  *g2 = squares - *s * (o->target == SW_TARGET_TRAIN ? 1 / b - q / n : 1 / b + (1 - q) / n);
   return isfinite(*s) && isfinite(*g2);
 }
 

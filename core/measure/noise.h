@@ -10,7 +10,8 @@
  *     G2 = |g|^2 - S (1/b + (1 - q)/N)    target "population": |G|^2 that they are a sample of
  * S is unbiased for tr(Sigma), the covariance of the N examples with N - 1 in its denominator, and
  * G2 for what its target says, whatever the batch size. A batch of one says nothing (its S is
- * 0/0); the whole set gives S and |G_N|^2 exactly.
+ * 0/0); the whole set gives S and |G_N|^2 exactly. Weight decay adds the same vector to every
+ * example's gradient: S stays, and |g + decay w|^2 is in G2 in place of |g|^2.
  *
  * S and G2 are averaged with the same weight b (b - 1), the number of pairs, over a window of the
  * training (recent.h); the batch size may change on the way. The spread of up to 16 blocks of the
@@ -38,6 +39,7 @@ typedef struct sw_noise_options {
   int independent; /* whether examples are drawn with replacement */
   int64_t n;       /* size of the training set; INT64_MAX: there are always more */
   int64_t window;  /* examples, see recent.h */
+  int regularised; /* |G|^2 is of the objective with weight decay */
 } sw_noise_options;
 
 /* A measured step. */
@@ -45,9 +47,10 @@ typedef struct sw_noise_step {
   int64_t step;     /* its number, from 1 */
   int64_t examples; /* of the training before it: where in an epoch its batch begins */
   int64_t batch;
-  double sum_sumsq;  /* sum over the batch of |g_i|^2 */
-  double grad_sumsq; /* |g|^2 */
-  double momentum;   /* a block of the window has at least 2 / (1 - momentum) updates */
+  double sum_sumsq;         /* sum over the batch of |g_i|^2 */
+  double grad_sumsq;        /* |g|^2 */
+  double regularised_sumsq; /* |g + decay w|^2, where that is asked for */
+  double momentum;          /* a block of the window has at least 2 / (1 - momentum) updates */
 } sw_noise_step;
 
 typedef struct sw_noise {

@@ -171,8 +171,9 @@ void sw_loop_free(sw_loop *l) {
 
 /* -------------------------------------------------------------- steps */
 
-void sw_loop_measure(sw_loop *l, int64_t every_steps) {
+void sw_loop_measure(sw_loop *l, int64_t every_steps, int regularised) {
   l->measure_every = l->measuring.program && every_steps > 0 ? every_steps : 0;
+  l->regularised = regularised && sw_loop_optimizer(l)->decay_in_gradient;
 }
 
 void sw_loop_measure_next(sw_loop *l) { l->measure_next = l->measuring.program != NULL; }
@@ -202,7 +203,8 @@ static void count(sw_loop *l, const swi_step_plan *p, const swi_outcome *o) {
                       .batch = p->batch,
                       .momentum = p->hyper[SW_HYPER_MOMENTUM],
                       .sum_sumsq = o->sum_sumsq,
-                      .grad_sumsq = o->grad_sumsq};
+                      .grad_sumsq = o->grad_sumsq,
+                      .regularised_sumsq = o->regularised_sumsq};
 }
 
 static sw_status step(sw_loop *l) {

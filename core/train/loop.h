@@ -56,8 +56,9 @@ SW_API void sw_loop_free(sw_loop *l);
 /* SW_ERANGE: outside of the range in its row. A batch size is rounded down to a whole number. */
 SW_API sw_status sw_loop_set(sw_loop *l, sw_hyper h, double value);
 SW_API void sw_loop_set_schedule(sw_loop *l, sw_hyper h, sw_schedule *s); /* kept */
-/* Every so many steps the measured program runs instead; 0: never. */
-SW_API void sw_loop_measure(sw_loop *l, int64_t every_steps);
+/* Every so many steps the measured program runs instead; 0: never. regularised: the squared norm of
+ * the gradient with weight decay is measured, too. */
+SW_API void sw_loop_measure(sw_loop *l, int64_t every_steps, int regularised);
 SW_API void sw_loop_measure_next(sw_loop *l); /* so does the coming step, whatever its number */
 
 /* Why advance came back. */
@@ -114,9 +115,11 @@ typedef struct sw_grad_norms {
   int64_t step;     /* its number, from 1 */
   int64_t examples; /* trained on before it */
   int64_t batch;
-  double momentum;   /* of the update */
-  double sum_sumsq;  /* sum over the batch of |g_i|^2 */
-  double grad_sumsq; /* |g|^2 of their mean */
+  double momentum;          /* of the update */
+  double sum_sumsq;         /* sum over the batch of |g_i|^2 */
+  double grad_sumsq;        /* |g|^2 of their mean */
+  double regularised_sumsq; /* |g + decay w|^2, w before the update; NaN: not asked for, or the
+                               optimizer does not add the decay to the gradient */
 } sw_grad_norms;
 
 /* Measurement i, from 1; the last SW_LOOP_GRAD_NORMS are kept. Returns 0 if it was not made yet or

@@ -36,8 +36,9 @@ typedef struct swi_outcome {
   double loss;
   double sum_sumsq; /* of a measured step: per-example squared gradient norms, summed */
   double grad_sumsq, grad_norm;
-  sw_loop_fault fault; /* with SW_ENAN */
-  int range;           /* where; -1: not known */
+  double regularised_sumsq; /* NaN: not measured */
+  sw_loop_fault fault;      /* with SW_ENAN */
+  int range;                /* where; -1: not known */
 } swi_outcome;
 
 /* A step that was timed; seconds is 0 where there is none. */
@@ -81,6 +82,7 @@ struct sw_loop {
   double reference_batch;
   int64_t measure_every, watch_every;      /* steps; 0: never */
   int measure_next;                        /* the coming step is measured, too */
+  int regularised;                         /* with weight decay, too */
   double *ratio;                           /* of each range; NULL until watched */
   int64_t ratios_step;                     /* 0: none yet */
   sw_grad_norms norms[SW_LOOP_GRAD_NORMS]; /* a ring */

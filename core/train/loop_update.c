@@ -44,12 +44,15 @@ sw_status swi_runner_map(sw_loop *l, swi_runner *r) {
 
 /* -------------------------------------------------------------- updating ranges */
 
+enum { TILE = 256 };
+
 typedef struct job {
   sw_loop *l;
   const swi_runner *runner;
   swi_update update;
   swi_vectors all;
-  double unit; /* the gradient has been multiplied by it; 1, or a power of two */
+  double unit;     /* the gradient has been multiplied by it; 1, or a power of two */
+  int regularised; /* |g + decay w|^2 is measured before the update */
   int odd; /* the first range found to be not finite, after which nothing is updated; -1: none */
 } job;
 
@@ -61,8 +64,28 @@ static double update_piece(void *arg, const sw_range *range, int64_t first, int6
   return swi_update_piece(j->l->k, j->l->optimizer.kind, &u, &j->all, first, n);
 }
 
+/* |g + decay w|^2 of a piece. */
+static double decayed_piece(void *arg, const sw_range *range, int64_t first, int64_t n) {
+  const job *j = arg;
+  const swi_kernels *k = j->l->k;
+  const char *g = j->all.g, *w = j->all.w;
+  double decay = j->update.weight_decay * range->weight_decay_factor, sum = 0, both[TILE];
+  for (int64_t i = 0; i < n; i += TILE) {
+    int64_t size = n - i < TILE ? n - i : TILE, at = (first + i) * k->element_bytes;
+    k->scale(size, 1 / j->unit, g + at, both);
+    k->axpy(size, decay, w + at, both);
+    sum += k->dot(size, both, both);
+  }
+  return sum;
+}
+
 static sw_status prepare(sw_loop *l, const swi_step_plan *p, job *j) {
-  *j = (job){l, p->measured ? &l->measuring : &l->plain, p->update, {0}, 1, -1};
+  *j = (job){.l = l,
+             .runner = p->measured ? &l->measuring : &l->plain,
+             .update = p->update,
+             .unit = 1,
+             .regularised = p->measured && l->regularised,
+             .odd = -1};
   SW_TRY(sw_tensor_writable(l->weights, &j->all.w));
   for (int i = 0; i < swi_moments(l, p); i++)
     SW_TRY(sw_tensor_writable(l->moment[i], &j->all.moment[i]));
@@ -79,7 +102,8 @@ static sw_status check_loss(void *arg, double loss) {
 
 static void update_ranges(job *j, int begin, int end) {
   if (j->odd >= 0) return;
-  swi_ranges_run(j->l->ranges, begin, end, update_piece, j);
+  swi_ranges_run_after(j->l->ranges, begin, end, j->regularised ? decayed_piece : NULL,
+                       update_piece, j);
   int odd = swi_first_odd(j->l, begin, end);
   if (odd < end) j->odd = odd;
 }
@@ -152,8 +176,6 @@ static sw_status update_clipped(job *j) {
 
 /* -------------------------------------------------------------- how far ranges moved */
 
-enum { TILE = 256 };
-
 static double norm_before(void *arg, const sw_range *range, int64_t first, int64_t n) {
   const sw_loop *l = arg;
   const char *w = (const char *)sw_tensor_data(l->before) + first * l->k->element_bytes;
@@ -221,6 +243,7 @@ static sw_status finish(job *j, swi_outcome *o) {
   if (j->odd >= 0) return refuse_update(j, o);
   o->grad_sumsq = swi_ranges_total(l->ranges) / (j->unit * j->unit);
   o->grad_norm = swi_gradient_norm(l, o->grad_sumsq);
+  o->regularised_sumsq = j->regularised ? swi_ranges_total_before(l->ranges) : (double)NAN;
   return SW_OK;
 }
 

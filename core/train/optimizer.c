@@ -23,6 +23,7 @@ static sw_status check_sgd(sw_context *ctx, const sw_optimizer_options *o) {
 static const sw_optimizer_row row_sgd = {.name = "sgd",
                                          .moment = {"momentum"},
                                          .only_with_momentum = 1,
+                                         .decay_in_gradient = 1,
                                          .momentum_range = {0, 1, 0},
                                          .fields = sgd_fields,
                                          .check = check_sgd};
@@ -42,6 +43,7 @@ static const sw_field adam_fields[] = {
 
 static const sw_optimizer_row row_adam = {.name = "adam", /* weight decay goes into the gradient */
                                           .moment = {"exp_avg", "exp_avg_sq"},
+                                          .decay_in_gradient = 1,
                                           .momentum = 0.9, /* beta1 */
                                           .momentum_range = {0, 1, 1},
                                           .fields = adam_fields};

@@ -26,6 +26,7 @@ typedef struct sw_optimizer_row {
   const char *moment[SW_MOMENTS]; /* the vectors it keeps, as checkpoints name them; NULL: fewer */
   int only_with_momentum;         /* it keeps them only where the momentum is above 0 */
   int external;                   /* it updates nothing: the caller does, by sw_loop_gradient */
+  int decay_in_gradient;          /* weight decay is added to the gradient, as to the loss's */
   double momentum;                /* until it is set */
   sw_interval momentum_range;
   const sw_field *fields; /* of sw_optimizer_options that it reads; NULL: none */

@@ -14,7 +14,7 @@ enum { PIECE = 1 << 16, WORTH_SHARING = 1 << 18 };
 typedef struct piece {
   int range;
   int64_t first, n;
-  double sum;
+  double sum, before;
 } piece;
 
 struct swi_ranges {
@@ -59,7 +59,7 @@ static void cut(swi_ranges *r) {
     r->start[i] = p - r->pieces;
     for (int64_t k = 0; k < pieces_of(range); k++, p++) {
       int64_t left = range->length - k * PIECE;
-      *p = (piece){i, range->first + k * PIECE, left < PIECE ? left : PIECE, 0};
+      *p = (piece){i, range->first + k * PIECE, left < PIECE ? left : PIECE, 0, 0};
     }
   }
   r->start[r->n] = p - r->pieces;
@@ -120,13 +120,14 @@ const sw_range *swi_ranges_get(const swi_ranges *r, int i) { return &r->range[i]
 typedef struct run {
   const sw_range *range;
   piece *pieces;
-  swi_piece_sum f;
+  swi_piece_sum before, f; /* before: NULL: none */
   void *arg;
 } run;
 
 static void run_piece(void *arg, int64_t i) {
   run *r = arg;
   piece *p = &r->pieces[i];
+  if (r->before) p->before = r->before(r->arg, &r->range[p->range], p->first, p->n);
   p->sum = r->f(r->arg, &r->range[p->range], p->first, p->n);
 }
 
@@ -136,8 +137,9 @@ static int64_t elements(const swi_ranges *r, int begin, int end) {
   return n;
 }
 
-void swi_ranges_run(swi_ranges *r, int begin, int end, swi_piece_sum f, void *arg) {
-  run job = {r->range, r->pieces + r->start[begin], f, arg};
+void swi_ranges_run_after(swi_ranges *r, int begin, int end, swi_piece_sum before, swi_piece_sum f,
+                          void *arg) {
+  run job = {r->range, r->pieces + r->start[begin], before, f, arg};
   int64_t pieces = r->start[end] - r->start[begin];
   if (elements(r, begin, end) < WORTH_SHARING)
     for (int64_t i = 0; i < pieces; i++) run_piece(&job, i);
@@ -147,6 +149,16 @@ void swi_ranges_run(swi_ranges *r, int begin, int end, swi_piece_sum f, void *ar
     r->sum[i] = 0;
     for (int64_t p = r->start[i]; p < r->start[i + 1]; p++) r->sum[i] += r->pieces[p].sum;
   }
+}
+
+void swi_ranges_run(swi_ranges *r, int begin, int end, swi_piece_sum f, void *arg) {
+  swi_ranges_run_after(r, begin, end, NULL, f, arg);
+}
+
+double swi_ranges_total_before(const swi_ranges *r) {
+  double total = 0;
+  for (int64_t p = 0; p < r->start[r->n]; p++) total += r->pieces[p].before;
+  return total;
 }
 
 double swi_ranges_sum(const swi_ranges *r, int i) { return r->sum[i]; }

@@ -26,6 +26,11 @@ typedef double (*swi_piece_sum)(void *arg, const sw_range *range, int64_t first,
 /* Calls f for the pieces of ranges begin … end-1. Afterwards sum(i) is the sum of f's results for
  * range i (0 for a frozen one), and total the sum over all ranges. */
 void swi_ranges_run(swi_ranges *r, int begin, int end, swi_piece_sum f, void *arg);
+/* The same, with another sum of each piece just before f, while its numbers are in the cache:
+ * afterwards total_before is that sum over all ranges. */
+void swi_ranges_run_after(swi_ranges *r, int begin, int end, swi_piece_sum before, swi_piece_sum f,
+                          void *arg);
+double swi_ranges_total_before(const swi_ranges *r);
 double swi_ranges_sum(const swi_ranges *r, int i);
 double swi_ranges_total(const swi_ranges *r);
 

@@ -293,6 +293,22 @@ local function refuse_tied(asks, tie)
     .. " the places; layer:copy() has weights of its own", asks, tie.first, tie.path)
 end
 
+---Leaves parameters out of the norms of per-example gradients: those that a training does not move.
+---@param ranges swale.LoopSegment[]   one for each parameter
+function Graph:freeze(ranges)
+  self.frozen = {}
+  for i, s in ipairs(ranges) do self.frozen[i] = s.frozen end
+end
+
+--- The gradients of parameters that are not frozen.
+local function moving(self)
+  local grads = {}
+  for i, grad in ipairs(self.grads) do
+    grads[i] = not (self.frozen and self.frozen[i]) and grad
+  end
+  return grads
+end
+
 ---The squared norms of the per-example gradients, (B). Raises, naming the parameter, if they cannot
 ---be computed.
 ---@param asks string     who needs them, for the message: "measure: noise_scale"
@@ -300,7 +316,7 @@ end
 function Graph:norms(asks)
   if self.norm_node then return self.norm_node end
   if self.ties[1] then refuse_tied(asks, self.ties[1]) end
-  local node, why, _, culprit = self.graph:example_norms(self.grads)
+  local node, why, _, culprit = self.graph:example_norms(moving(self))
   if not node then refuse_norms(self, asks, why, self.segments[culprit or 0]) end
   self.norm_node = node
   return node

@@ -111,7 +111,7 @@ static void check_steps(int batch, int part, int64_t measure_every) {
   setting s;
   double w[F] = {0}, m[F] = {0.5, 1.5, 2.5};
   start(&s, batch, part < batch ? part : 0);
-  sw_loop_measure(s.loop, measure_every);
+  sw_loop_measure(s.loop, measure_every, 0);
   advance(s.loop, 9);
   by_hand(&s.p, 9, batch, w, m);
   const double *got = sw_tensor_data(s.buffers);

@@ -105,7 +105,7 @@ static sw_loop *loop_of(const training *t, sw_tensor *w, sw_optimizer_kind kind,
   CHECK_OK(ctx, sw_loop_set(l, SW_HYPER_MOMENTUM, 0.9));
   CHECK_OK(ctx, sw_loop_set(l, SW_HYPER_WEIGHT_DECAY, 0.1));
   CHECK_OK(ctx, sw_loop_set(l, SW_HYPER_BATCH_SIZE, 32));
-  sw_loop_measure(l, 3);
+  sw_loop_measure(l, 3, 0);
   return l;
 }
 

@@ -198,7 +198,7 @@ TEST(test_measures_every_so_many_steps) {
   sw_loop *l = problem_loop(&p, SW_F64);
   hand h = {0};
   CHECK_OK(ctx, sw_sampler_new(ctx, &(sw_sampler_options){.examples = N, .seed = 5}, &h.sampler));
-  sw_loop_measure(l, 3);
+  sw_loop_measure(l, 3, 0);
   sw_grad_norms seen;
   for (int i = 1; i <= 12; i++) {
     hand_step(&h, &p, 4, 0.1, 0, 0);
@@ -228,7 +228,7 @@ static void train(const problem *p, int64_t measure_every, double *out) {
   CHECK_OK(ctx, sw_tensor_fill(p->weights, 0));
   sw_loop *l = loop_of(p);
   CHECK_OK(ctx, sw_loop_set(l, SW_HYPER_MOMENTUM, 0.9));
-  sw_loop_measure(l, measure_every);
+  sw_loop_measure(l, measure_every, 0);
   advance(l, 50);
   sw_loop_free(l);
   memcpy(out, weights_of(p), F * sizeof *out);
@@ -254,13 +254,13 @@ TEST(test_measures_the_coming_step) {
   const int64_t wanted[] = {3, 5, 8, 9, 10};
   sw_loop_measure_next(l); /* without a step it stays */
   advance(l, 0);
-  sw_loop_measure(l, 0);
+  sw_loop_measure(l, 0, 0);
   advance(l, 2);
   assert_int_equal(state_of(l).measurements, 1);
   sw_loop_measure_next(l);
   sw_loop_measure_next(l);
   advance(l, 2);
-  sw_loop_measure(l, 5);
+  sw_loop_measure(l, 5, 0);
   advance(l, 3);
   sw_loop_measure_next(l);
   advance(l, 1);
@@ -283,11 +283,11 @@ TEST(test_times_measured_steps) {
   advance(l, 3);
   sw_loop_cost_get(l, &cost);
   assert_true(cost.measured == 0 && cost.paired == 0 && cost.plain == 0);
-  sw_loop_measure(l, 1);
+  sw_loop_measure(l, 1, 0);
   advance(l, 5);
   sw_loop_cost_get(l, &cost);
   assert_true(cost.measured > 0 && cost.paired == 0 && cost.plain == 0);
-  sw_loop_measure(l, 2);
+  sw_loop_measure(l, 2, 0);
   CHECK_OK(ctx, sw_loop_set(l, SW_HYPER_BATCH_SIZE, 2));
   advance(l, 1); /* a plain step of another size */
   sw_loop_cost_get(l, &later);

@@ -11,7 +11,7 @@ TEST(test_steps_allocate_nothing) {
   sw_loop *l = problem_loop(&p, SW_F32);
   const double batch[] = {16, 16, 3, 16, 1, 9, 8, 2};
   CHECK_OK(ctx, sw_loop_set(l, SW_HYPER_MOMENTUM, 0.9));
-  sw_loop_measure(l, 5);
+  sw_loop_measure(l, 5, 0);
   int64_t calls = 0;
   for (int i = 0; i < 200; i++) {
     CHECK_OK(ctx, sw_loop_set(l, SW_HYPER_BATCH_SIZE, batch[i % 8]));
@@ -44,7 +44,7 @@ static int train_with_failure(const problem *p, sw_loop_options o, int n, double
   CHECK_OK(ctx, sw_tensor_fill(p->weights, 0));
   sw_context_fail_allocation(ctx, n, 0);
   while (retried(sw_loop_new(ctx, &o, &l), &failures) != SW_OK) assert_null(l);
-  sw_loop_measure(l, 2);
+  sw_loop_measure(l, 2, 0);
   while (retried(sw_loop_watch_updates(l, 3), &failures) != SW_OK) {}
   CHECK_OK(ctx, sw_loop_set(l, SW_HYPER_LR, 0.1));
   for (int i = 0; i < 6; i++) {

@@ -209,7 +209,7 @@ static void train(const problem *p, sw_loop_options o, int64_t batch, double *ou
   sw_loop *l = loop_with(p, o);
   CHECK_OK(ctx, sw_loop_set(l, SW_HYPER_BATCH_SIZE, (double)batch));
   CHECK_OK(ctx, sw_loop_set(l, SW_HYPER_MOMENTUM, 0.5));
-  sw_loop_measure(l, 2);
+  sw_loop_measure(l, 2, 0);
   advance(l, 10);
   CHECK_EQ_INT(sw_loop_grad_norms(l, 5, norms), 1);
   *loss = state_of(l).loss;

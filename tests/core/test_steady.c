@@ -203,7 +203,7 @@ static void check_schedule(const sw_schedule_spec *batch, int threads, int64_t m
   CHECK_OK(t.ctx, sw_schedule_new(t.ctx, batch, &schedule));
   sw_loop_set_schedule(t.loop, SW_HYPER_BATCH_SIZE, schedule);
   sw_schedule_release(schedule);
-  sw_loop_measure(t.loop, measure_every);
+  sw_loop_measure(t.loop, measure_every, 1);
   CHECK_EQ_INT(count_steps(&t), 0);
   end(&t);
 }
@@ -272,7 +272,7 @@ static void check_options(sw_loop_options o) {
                            &batch));
   sw_loop_set_schedule(t.loop, SW_HYPER_BATCH_SIZE, batch);
   CHECK_OK(t.ctx, sw_loop_watch_updates(t.loop, 7));
-  sw_loop_measure(t.loop, 5);
+  sw_loop_measure(t.loop, 5, 0);
   CHECK_EQ_INT(count_steps(&t), 0);
   sw_schedule_release(grows);
   sw_schedule_release(batch);

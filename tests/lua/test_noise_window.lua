@@ -48,13 +48,18 @@ local function train(case, seed)
   trainer = sw.Trainer { model = problem:model(start), data = problem.data, loss = problem.loss,
     lr = function(s)
       local g, g_sigma_g = problem:gradient(trainer:weights()), 0
-      for j = 1, #g do g_sigma_g = g_sigma_g + (g[j] * SIGMA[j]) ^ 2 end
+      for j, w in ipairs(trainer:weights():table()) do
+        g[j] = g[j] + (case.decay or 0) * w
+        g_sigma_g = g_sigma_g + (g[j] * SIGMA[j]) ^ 2
+      end
       seen[s.step + 1] = { g2 = sum_of(g, 2), g_sigma_g = g_sigma_g }
       return case.lr
     end,
     batch_size = case.batch or sw.rule(16, case.rule), sampler = case.sampler or "independent",
-    seed = seed, optimizer = sw.optim.SGD { momentum = case.momentum or 0 },
-    measure = { noise_scale = { every = { steps = 1 }, window = { examples = case.window } } } }
+    seed = seed, optimizer = sw.optim.SGD { momentum = case.momentum or 0,
+      weight_decay = case.decay or 0 },
+    measure = { noise_scale = { every = { steps = 1 }, window = { examples = case.window },
+      objective = case.decay and "regularised" } } }
   trainer:on("step", function(s) seen[s.step].batch = s.batch_size end)
   trainer:fit { steps = case.steps }
   return trainer:state().noise_scale, seen
@@ -128,6 +133,14 @@ end
 --- Far from rest |G|^2 falls within the window.
 function TestNoiseWindow:test_covers_a_descent()
   check_covers("descent", { lr = 0.1, spread = 6, batch = 16, steps = 200, window = 3000 })
+end
+
+--- Of the regularised objective, whose gradient at rest is 3 times that of the loss.
+function TestNoiseWindow:test_covers_with_weight_decay()
+  check_covers("weight decay", { lr = 1e-9, start = 0.04, decay = 1.5, batch = 16, steps = 300,
+    window = 4000 })
+  check_covers("weight decay, stationary", { lr = 0.3, spread = 1, decay = 0.3, batch = 16,
+    steps = 300, window = 4000 })
 end
 
 function TestNoiseWindow:test_covers_a_batch_that_grows()
@@ -412,8 +425,6 @@ function TestNoiseWindow:test_batches_that_cannot_be_units()
     batch_size = 400, units = 3, target = "population" })
   refuses("2 batches of 600 at least have noise: units must be 2 or more, without common examples",
     { by = "micro", batch_size = 600, target = "population" })
-  refuses('objective = "regularised" is an option of sw.measure.noise', {
-    objective = "regularised" })
   refuses('are of by = "ghosts" and "micro"', { units = 4 })
   refuses('by = "ghosts" } }', {}, normed)
 end

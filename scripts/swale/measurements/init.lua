@@ -16,8 +16,9 @@ M.NAMES = { "angle", "dead_fraction", "distance", "edge", "hessian_trace", "larg
 ---@class swale.MeasurementRow
 ---@field options table          of swale.options, besides every, at and sample; read has them as
 ---m.options
----@field along? "norms"         made of measured steps, each of which is given to take. Without it
----read is called at the marks of every, with a swale.Measuring (measurements.isolated)
+---@field along? "norms"|"regularised norms"   made of measured steps, each of which is given to
+---take; regularised: with weight decay, too. Without it read is called at the marks of every, with
+---a swale.Measuring (measurements.isolated)
 ---@field estimate? boolean|"signed"   its values are estimates, pending before the first one;
 ---signed: of a quantity that can be negative
 ---@field parts? string[]         names of its values, if it is a table with these
@@ -40,6 +41,8 @@ M.NAMES = { "angle", "dead_fraction", "distance", "edge", "hessian_trace", "larg
 ---@field name string
 ---@field state swale.State        the live one
 ---@field graph swale.CompiledGraph
+---@field optimizer swale.Optimizer
+---@field segments swale.LoopSegment[]   with factors of weight decay
 ---@field uneven swale.Uneven|nil  set if the loss is not the mean over parts of a batch
 ---@field order "shuffled"|"independent"|"sequential"   how batches are drawn
 ---@field epoch_examples integer
@@ -52,6 +55,7 @@ M.NAMES = { "angle", "dead_fraction", "distance", "edge", "hessian_trace", "larg
 ---@field momentum number          of the update
 ---@field sum_sumsq number         sum over the batch of |g_i|^2
 ---@field grad_sumsq number        |g|^2 of their mean
+---@field regularised_sumsq number   |g + decay w|^2; nan where no row is along "regularised norms"
 
 -- ------------------------------------------------------------------ measurements of the user's own
 

@@ -64,24 +64,29 @@ function M.check(m, o)
       m.epoch_examples, m.epoch_examples // size)
   end
   noise_scale.window_of(m, o)
+  noise_scale.check_objective(m, o)
 end
 
 ---@class swale.KeptBatchNoise: swale.KeptNoise
 ---@field size integer
 ---@field units integer
 ---@field apart boolean           no two batches of a mark share an example
+---@field segments swale.LoopSegment[]|nil   with factors of weight decay, if it is regularised
 
 ---@param m swale.MeasurementFacts
----@param o { by: string, batch_size?: integer, units?: integer, target: string }
+---@param o { by: string, batch_size?: integer, units?: integer, target: string, objective: string }
 ---@return swale.KeptBatchNoise
 function M.prepare(m, o)
   local size, apart = size_of(m, o), o.target == "population"
+  local means = ("the window's mean tr(Sigma) over its mean |G|^2, by %s of %d, of the "):format(
+    NAMES[o.by], size)
+  local regularised = o.objective == "regularised"
   return { size = size, units = units_of(m, o, size), apart = apart,
     scale = apart and size or 1 / (1 / size - 1 / m.epoch_examples),
-    target = ("the window's mean tr(Sigma) over its mean |G|^2, by %s of %d, of the %s"):format(
-      NAMES[o.by], size, apart and "population" or "training set"),
-    estimate = noise_scale.blank(),
-    noise = core.noise { independent = true, window = noise_scale.window_of(m, o) } }
+    target = noise_scale.target(means, o), estimate = noise_scale.blank(o),
+    segments = regularised and m.segments or nil,
+    noise = core.noise { independent = true, window = noise_scale.window_of(m, o),
+      regularised = regularised } }
 end
 
 --- A batch of `size` different examples, none of which is in `seen`; adds them to it.
@@ -93,6 +98,19 @@ local function draw(m, size, seen)
   end
   local x, y = m.train:gather(core.tensor(list, "int32"))
   return { x = x, y = y, shape = m.train.shape, step = m.state.step, position = 0 }
+end
+
+--- |g + decay w|^2, with the decay of the last update; frozen weights have none.
+local function regularised_sumsq(kept, m, gradient)
+  if not kept.segments then return nil end
+  local both = gradient:clone()
+  for _, s in ipairs(kept.segments) do
+    if not s.frozen then
+      both:narrow(1, s.first, s.length):add(m.state.weight_decay * s.weight_decay_factor,
+        m.weights:narrow(1, s.first, s.length):to "float64")
+    end
+  end
+  return both:dot(both)
 end
 
 ---@param kept swale.KeptBatchNoise
@@ -107,9 +125,9 @@ function M.read(kept, m)
     sum:add(1, gradient:to "float64")
     squares = squares + gradient:dot(gradient)
   end
-  local s = m.state
-  kept.noise:add(s.step, s.examples, kept.units, s.momentum or 0, squares,
-    sum:dot(sum) / kept.units ^ 2)
+  local s, mean = m.state, sum * (1 / kept.units)
+  kept.noise:add(s.step, s.examples, kept.units, s.momentum or 0, squares, mean:dot(mean),
+    regularised_sumsq(kept, m, mean))
   return noise_scale.read(kept, m)
 end
 

@@ -17,26 +17,34 @@ local M = {
   along = "norms", estimate = true,
 }
 
+--- Measured steps also find the norm of the gradient with weight decay.
+local REGULARISED <const> = setmetatable({ along = "regularised norms" }, { __index = M })
+
 ---Where batches are the unit, nothing is measured along the steps. Ghosts are, without `by`, where
 ---ghost batch norms leave no other.
 ---@param o { by?: string, batch_size?: integer, units?: integer, objective: string }
 ---@param m swale.MeasurementFacts
 ---@return swale.MeasurementRow
 function M.variant(o, m)
-  if o.objective == "regularised" then
-    errors.misuse('measure: noise_scale is of the loss on the data: objective = "regularised" is'
-      .. " an option of sw.measure.noise, which sw.measurement calls during a training")
-  end
   o.by = o.by or math.tointeger(tree.coupled(m.graph.layer)) and "ghosts" or "examples"
   if o.by ~= "examples" then return require "swale.measurements.noise_of_batches" end
   if o.batch_size or o.units then
     errors.misuse('measure: noise_scale: batch_size and units are of by = "ghosts" and "micro"')
   end
-  return M
+  return o.objective == "regularised" and REGULARISED or M
 end
 
 local MEANS <const> = "the window's mean tr(Sigma) over its mean |G|^2, weighted by pairs, of the "
-local TARGETS <const> = { train = MEANS .. "training set", population = MEANS .. "population" }
+local TARGETS <const> = { train = "training set", population = "population" }
+
+---What an estimate is about: `means` and the target.
+---@param means string
+---@param o { target: "train"|"population", objective: "data"|"regularised" }
+---@return string
+function M.target(means, o)
+  return means .. TARGETS[o.target]
+    .. (o.objective == "regularised" and ", regularised objective" or "")
+end
 
 ---@class swale.KeptNoise
 ---@field noise swale.NoiseWindow
@@ -75,37 +83,52 @@ function M.window_of(m, o)
   return math.max(1, math.floor(examples))
 end
 
+---Raises where steps are of no regularised objective: the decay is apart from the gradient.
 ---@param m swale.MeasurementFacts
----@param o { window: swale.Duration }
+---@param o { objective: "data"|"regularised" }
+function M.check_objective(m, o)
+  local optimizer = m.optimizer
+  if o.objective ~= "regularised" or optimizer.row.decay_in_gradient then return end
+  errors.misuse('measure: %s: objective = "regularised" is of optimizers that add weight decay to'
+    .. " the gradient, SGD and Adam; the decay of %s is apart from it, and its steps are of no"
+    .. " such objective", m.name, optimizer.title)
+end
+
+---@param m swale.MeasurementFacts
+---@param o { window: swale.Duration, objective: "data"|"regularised" }
 function M.check(m, o)
+  M.check_objective(m, o)
   local asks = "measure: " .. m.name
   if m.uneven then additive.refuse(m.uneven, asks, "leave measure out") end
   m.graph:norms(asks)
   M.window_of(m, o)
 end
 
----A pending estimate, with what is known of its window. It is about the loss on the data; weight
----decay adds to the gradient, not to its noise.
+---A pending estimate, with what is known of its window. Weight decay adds to the gradient, not to
+---its noise.
+---@param o { objective: "data"|"regularised" }
 ---@return swale.Estimate
-function M.blank()
-  return estimate.new { first = 0, last = 0, measurements = 0, blocks = 0, objective = "data" }
+function M.blank(o)
+  return estimate.new { first = 0, last = 0, measurements = 0, blocks = 0,
+    objective = o.objective }
 end
 
 ---@param m swale.MeasurementFacts
----@param o { target: "train"|"population", window: swale.Duration }
+---@param o { target: "train"|"population", window: swale.Duration, objective: string }
 ---@return swale.KeptNoise
 function M.prepare(m, o)
-  return { estimate = M.blank(),
-    target = TARGETS[o.target], scale = 1,
+  return { estimate = M.blank(o),
+    target = M.target(MEANS, o), scale = 1,
     noise = core.noise { target = o.target, independent = m.order == "independent",
-      n = m.epoch_examples, window = M.window_of(m, o) } }
+      n = m.epoch_examples, window = M.window_of(m, o),
+      regularised = o.objective == "regularised" } }
 end
 
 ---@param kept swale.KeptNoise
 ---@param seen swale.MeasuredStep
 function M.take(kept, seen)
   kept.noise:add(seen.step, seen.examples, seen.batch, seen.momentum, seen.sum_sumsq,
-    seen.grad_sumsq)
+    seen.grad_sumsq, seen.regularised_sumsq)
 end
 
 ---@param kept swale.KeptNoise

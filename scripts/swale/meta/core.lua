@@ -566,6 +566,7 @@ function core.hyperparameters() end
 ---@field moments string[]           the vectors that it keeps, by their names in checkpoints
 ---@field only_with_momentum boolean  it keeps them only where the momentum is above 0
 ---@field external boolean           it updates nothing: a script does, after each step
+---@field decay_in_gradient boolean  weight decay is added to the gradient; else it is apart, or there is none
 ---@field momentum swale.Field   its range may be narrower than that of the hyperparameter
 ---@field fields swale.Field[]      options of core.loop and core.update
 
@@ -620,13 +621,14 @@ function core.loop(o) end
 function Loop:set(name, value) end
 ---Steps every, 2 every, … run the measured program, whose norms are kept: the last LOOP_NORMS.
 ---@param every integer             steps; 0: never
-function Loop:measure(every) end
+---@param regularised? boolean      also of the objective with weight decay; false
+function Loop:measure(every, regularised) end
 
 ---The coming step runs the measured program, too.
 function Loop:measure_next() end
 ---Measurement i, from 1; nil: not made yet, or not kept any more.
 ---@param i integer
----@return integer|nil step, integer examples, integer batch, number momentum, number sum_sumsq, number grad_sumsq    trained on before; sums over the batch of |g_i|^2; |g|^2 of their mean
+---@return integer|nil step, integer examples, integer batch, number momentum, number sum_sumsq, number grad_sumsq, number regularised_sumsq    trained on before; sums over the batch of |g_i|^2; |g|^2 of their mean; |g + decay w|^2, nan: not asked for
 function Loop:norms(i) end
 
 ---Seconds of all measured steps; of those before a plain step with the same batch size; of these plain steps.
@@ -696,7 +698,7 @@ function Loop:first_nan() end
 function core.evaluate(program, weights, source, batch, buffers) end
 ---@class swale.NoiseWindow               the gradient noise scale over a window of measured steps
 local Noise = {}
----@param o? { target?: "train"|"population", independent?: boolean, n?: integer, window?: integer }   n: size of the training set; nil: there are always more examples. independent: drawn with replacement. window: examples, 0: as few as an estimate needs
+---@param o? { target?: "train"|"population", independent?: boolean, n?: integer, window?: integer, regularised?: boolean }   n: size of the training set; nil: there are always more examples. independent: drawn with replacement. window: examples, 0: as few as an estimate needs
 ---@return swale.NoiseWindow
 function core.noise(o) end
 ---One measured step, as loop:norms gives it. Ignored: a batch of 1, norms that are not finite.
@@ -706,7 +708,8 @@ function core.noise(o) end
 ---@param momentum number
 ---@param sum_sumsq number
 ---@param grad_sumsq number
-function Noise:add(step, examples, batch, momentum, sum_sumsq, grad_sumsq) end
+---@param regularised_sumsq? number    |g + decay w|^2; without it a regularised one ignores the step
+function Noise:add(step, examples, batch, momentum, sum_sumsq, grad_sumsq, regularised_sumsq) end
 ---@return "pending"|"unresolved"|"resolved" status, number value, number low, number high
 function Noise:read() end
 ---@return number s, number g2      means over the window: tr(Sigma) and |G|^2; nan: nothing is in it

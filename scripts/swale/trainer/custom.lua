@@ -170,7 +170,8 @@ function Loop:norms(i) return self.inner:norms(i) end
 ---@return number measured, number paired, number plain
 function Loop:cost() return self.inner:cost() end
 ---@param every integer
-function Loop:measure(every) self.inner:measure(every) end
+---@param regularised? boolean
+function Loop:measure(every, regularised) self.inner:measure(every, regularised) end
 function Loop:measure_next() self.inner:measure_next() end
 ---@return true|nil sound, string? message, string? code
 function Loop:check() return self.inner:check() end

@@ -70,7 +70,8 @@ local function add_state(self)
     buffers = self.buffers, model = self.model, loss = self.loss, train = self.data.train,
     subset = self.fixed.subset, seed = self.seed, graph = self.graph,
     uneven = self.eval_graph.uneven, order = self.fixed.order,
-    epoch_examples = self.state.epoch_examples })
+    epoch_examples = self.state.epoch_examples, optimizer = self.optimizer,
+    segments = self.fixed.segments })
 end
 
 ---@param o table      model, data, loss, optimizer, settings, graph, eval_graph, example,

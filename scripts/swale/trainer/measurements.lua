@@ -62,7 +62,8 @@ end
 local function facts_of(self, name)
   local o = self.o
   return { name = name, state = o.state, graph = o.graph, uneven = o.uneven, order = o.order,
-    epoch_examples = o.epoch_examples, seed = o.seed }
+    epoch_examples = o.epoch_examples, seed = o.seed, optimizer = o.optimizer,
+    segments = o.segments }
 end
 
 --- Rows of the user's own are made anew each time: they are compared by their functions.
@@ -148,6 +149,14 @@ function Measurements:has_along()
   return false
 end
 
+--- Whether measured steps find norms with weight decay.
+local function is_regularised(self)
+  for _, entry in ipairs(self.list) do
+    if entry.row.along == "regularised norms" then return true end
+  end
+  return false
+end
+
 ---Names of those along measured steps, for the record.
 ---@return string
 function Measurements:names_along()
@@ -177,7 +186,7 @@ function Measurements:attach(loop)
   -- one more may be asked for: the ring has room for it
   self.most_steps = steps > 0 and (core.LOOP_NORMS - 1) * steps or math.maxinteger
   self.taken = loop:state({}).measurements
-  if self:has_along() then loop:measure(steps) end
+  if self:has_along() then loop:measure(steps, is_regularised(self)) end
 end
 
 ---Asks for the coming step.
@@ -231,8 +240,8 @@ function Measurements:read(loop, s)
   local made, seen = rawget(s, "measurements") or 0, self.seen
   if made == self.taken then return end
   for i = self.taken + 1, made do
-    seen.step, seen.examples, seen.batch, seen.momentum, seen.sum_sumsq, seen.grad_sumsq =
-      loop:norms(i)
+    seen.step, seen.examples, seen.batch, seen.momentum, seen.sum_sumsq, seen.grad_sumsq,
+      seen.regularised_sumsq = loop:norms(i)
     if seen.step then take(self) end
   end
   self.taken = made

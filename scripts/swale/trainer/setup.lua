@@ -95,7 +95,9 @@ function M.fixed(o, optimizer, settings, graph, uneven)
   if list and optimizer.step then
     errors.misuse "Trainer: groups are for native optimizers: a Lua function has the whole vector"
   end
-  return { segments = groups.segments(graph.segments, list), order = order_of[o.sampler],
+  local segments = groups.segments(graph.segments, list)
+  graph:freeze(segments)
+  return { segments = segments, order = order_of[o.sampler],
     subset = subset(o, #o.data.train.source),
     micro_batch = micro.size(o.micro_batch, graph, settings.batch_size, uneven),
     coupling = o.lr_scaling, reference_batch = reference(o, settings),
