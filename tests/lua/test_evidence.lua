@@ -1,6 +1,8 @@
 -- The evidence against ridge regression, where it is exact, and against integrals over two weights.
 local coverage = require "coverage"
+local kinks = require "swale.measure.kinks"
 local lu = require "luaunit"
+local subject = require "swale.measure.subject"
 local sw = require "swale"
 
 local nn = sw.nn
@@ -207,6 +209,56 @@ function TestEvidence:test_negative_eigenvalues_are_counted()
       negative = "gauss_newton" })
     lu.assert_equals(e.log_evidence.status, "resolved")
   end
+end
+
+-- (relu(w) + 1)^2 + (relu(-w) + 1)^2 is a V about w = 0.
+function TestEvidence:test_a_kink_is_named()
+  local model = nn.Sequential { nn.Linear(1, 1, { bias = false }), nn.ReLU() }:build { seed = 1 }
+  local sample = { x = sw.tensor { { 1 }, { -1 } }, y = sw.tensor { { -1 }, { -1 } } }
+  for _, method in ipairs { "exact", "lanczos" } do
+    local e = sw.measure.evidence(model, sample, { lambda = 0.3, sigma = 1, method = method,
+      weights = sw.tensor { 0.7 } })
+    lu.assert_equals(e.log_evidence.status, "unresolved")
+    lu.assert_equals({ e.log_evidence.low, e.log_evidence.high }, { -math.huge, math.huge })
+    lu.assert_str_contains(e.log_evidence.reason,
+      "ended at kinks, where C has no parabola: 2 of 2 rectified values")
+    lu.assert_almost_equals(e.weights:item(), 0, 1e-6)
+    lu.assert_almost_equals(e.cost, 1 + math.log(2 * math.pi), 1e-6)
+  end
+end
+
+-- Where no value changes its sign near the minimum, rectifiers do not matter.
+function TestEvidence:test_a_minimum_between_kinks_is_exact()
+  local sample = sample_of(12, 1, function(x) return 2 + x[1] end)
+  local x = sample.x
+  for i = 1, 12 do x:set(i, 1, 2 + x:get(i, 1)) end -- outputs w x > 0
+  local relu = nn.Sequential { nn.Linear(1, 1, { bias = false }), nn.ReLU() }:build { seed = 1 }
+  local e = sw.measure.evidence(relu, sample, { lambda = 1, sigma = 0.4, weights = sw.ones { 1 } })
+  lu.assert_almost_equals(e.log_evidence.value, marginal(sample, 0.4, 1), 1e-9)
+end
+
+function TestEvidence:test_changed_signs_are_counted()
+  local model = nn.Sequential { nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 3) }:build { seed = 3 }
+  local sample = sw.data.gaussian_mixture { n = 40, features = 5, classes = 3 }.train
+  local s = subject.of("measure.test", model, sample, { dtype = "float64", mode = "eval",
+    weight_decay = 0, batch_size = 7, seed = 1 })
+  local a = model:weights():to "float64"
+  local b = a + sw.randn({ #a }, "float64") * 0.5
+  local function is_on(w, example, unit)
+    local sum = w:get(20 + unit)
+    for j = 1, 5 do sum = sum + w:get(5 * (unit - 1) + j) * example:get(j) end
+    return sum > 0
+  end
+  local want = 0
+  for i = 1, s.n do
+    local example = s:batch(sw.tensor({ i - 1 }, "int32")).x:reshape { 5 }
+    for unit = 1, 4 do
+      if is_on(a, example, unit) ~= is_on(b, example, unit) then want = want + 1 end
+    end
+  end
+  lu.assert_equals({ kinks.between(s, a, b) }, { want, 4 * s.n })
+  lu.assert_true(want > 5 and want < 4 * s.n)
+  lu.assert_equals({ kinks.between(s, a, a) }, { 0, 4 * s.n })
 end
 
 function TestEvidence:test_what_is_refused()

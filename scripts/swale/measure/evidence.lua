@@ -13,6 +13,7 @@ local dense = require "swale.measure.dense"
 local draws = require "swale.measure.draws"
 local errors = require "swale.errors"
 local estimate = require "swale.estimate"
+local kinks = require "swale.measure.kinks"
 local lanczos = require "swale.measure.lanczos"
 local lines = require "swale.measure.lines"
 local losses = require "swale.loss"
@@ -170,14 +171,31 @@ local function minimum_of(s, o)
   return at
 end
 
+local NEAR <const> = 1e-3 -- of Newton's step: a smooth C is a parabola over so short a way
+
+--- Where the search ended, if that is at kinks of rectifiers; nil elsewhere.
+local function kinks_at(s, at)
+  if not at.step or at.status == "above" then return nil end
+  local changed, all = kinks.between(s, at.x, at.x + at.step * NEAR)
+  if changed == 0 then return nil end
+  return ("the search ended at kinks, where C has no parabola: %d of %d rectified values of the"
+    .. " examples (%.2g %%) change sign within a thousandth of Newton's step; a smooth activation"
+    .. " has no kinks"):format(changed, all, 100 * changed / all)
+end
+
 --- Why there is nothing to expand about; nil if there is.
-local function trouble(at, negative, o)
-  local by_name = o.negative == "gauss_newton"
-  if negative > 0 and not by_name then
+local function trouble(s, at, negative, o)
+  local by_name, stationary = o.negative == "gauss_newton",
+    at.status == "converged" or at.status == "indefinite"
+  if not stationary then
+    return ("no minimum was found: %s%s"):format(kinks_at(s, at) or at.reason,
+      negative > 0 and ("; %d of the eigenvalues there %s not positive"):format(negative,
+      negative == 1 and "is" or "are") or "")
+  elseif negative > 0 and not by_name then
     return ("%s%d of the eigenvalues of C's Hessian %s not positive: no minimum; negative ="
       .. ' "gauss_newton" takes those of that matrix'):format(o.method == "lanczos" and "at least "
       or "", negative, negative == 1 and "is" or "are")
-  elseif at.status ~= "converged" and not (by_name and at.status == "indefinite") then
+  elseif at.status ~= "converged" and not by_name then
     return "no minimum was found: " .. at.reason
   end
   return nil
@@ -247,7 +265,8 @@ end
 ---The log evidence in nats, in float64. The weights of the model are where Newton's method starts;
 ---they stay as they are. "exact" takes a Hessian product a weight, twice or more, and O(n^3);
 ---"lanczos" probes * steps products, and gives an interval over the probes. Of a network it is the
----evidence of this minimum alone: those that differ by a permutation of units are not counted.
+---evidence of this minimum alone: those that differ by a permutation of units are not counted. With
+---rectifiers the lowest points usually lie at kinks; the result is unresolved then and says so.
 ---    local e = sw.measure.evidence(model, data.train, { lambda = 1, iterations = 1 })
 ---    print(e.log_evidence, e.occam, e.cost, e.log_ratio)
 ---@param model swale.Model
@@ -265,7 +284,7 @@ function M.evidence(model, sample, o)
   if negative > 0 and o.negative == "gauss_newton" then
     half = spectrum(s, at.x, "gauss_newton", o)
   end
-  return fill(self, s, o, half, trouble(at, negative, o))
+  return fill(self, s, o, half, trouble(s, at, negative, o))
 end
 
 return M

@@ -113,12 +113,19 @@ local REASONS = {
     .. "flat direction; weight decay makes it one",
 }
 
+--- Computes the step from `at`. Returns the status to end with, if that is the last point.
+local function look(of, at, o)
+  local d, positive = o.direction(of, at.x, at.gradient, o.tolerance)
+  at.step, at.decrement = d, -at.gradient:dot(d) / 2
+  if at.decrement >= o.tolerance then return nil end
+  return positive and "converged" or "indefinite"
+end
+
 --- One iteration from `at`: the next point, or nil and the status to end with.
 local function advance(of, at, o)
-  local d, positive = o.direction(of, at.x, at.gradient, o.tolerance)
-  at.decrement = -at.gradient:dot(d) / 2
-  if at.decrement < o.tolerance then return nil, positive and "converged" or "indefinite" end
-  local next_point = search(of, at, d)
+  local status = look(of, at, o)
+  if status then return nil, status end
+  local next_point = search(of, at, at.step)
   if not next_point then return nil, "no_descent" end
   return next_point
 end
@@ -137,7 +144,7 @@ local function minimise(of, x0, o)
     if o.until_ and o.until_(at.x:clone(), at.value, at.gradient) then
       return at, "stopped", iterations
     elseif iterations >= o.iterations then
-      return at, "iterations", iterations
+      return at, look(of, at, o) or "iterations", iterations
     end
   end
 end
@@ -182,7 +189,7 @@ function M.newton(f, x0, o)
   local at, status, iterations = minimise(of, x0, o)
   return { x = at.x, value = at.value, gradient = at.gradient, status = status,
     reason = REASONS[status], iterations = iterations, evaluations = of.evaluations,
-    products = of.products, decrement = at.decrement }
+    products = of.products, decrement = at.decrement, step = at.step }
 end
 
 return M
