@@ -194,7 +194,7 @@ local function noise_rows(run, model, data, known, p)
   local eps = known.eps_max / (1 + known.b_noise / 32)
   also("eps_opt(32)", "learning rate", eps, n:eps_opt(32))
   row("eps_opt(32) by line search", "learning rate", eps, function()
-    return sw.measure.line_search(model, data.train, { batch = 32 })
+    return sw.measure.line_search(model, data.train, { batch_size = 32 })
   end)
   also("Delta L_opt(32)", "loss", known.signal * eps / 2, n:progress(32))
   also("temperature, B = 32", "eps / eps_opt", p.lr / eps, n:temperature(p.lr, 32))
@@ -296,7 +296,7 @@ local function edge_rows(run, model, data, known, p)
   local momentum, velocity = 0.5, known.gradient
   local sharpness, pushed, ratio = edge_of_examples(model, data, velocity, momentum)
   local edge = row("batch sharpness, B = 1", "loss / weight^2", sharpness, function()
-    return sw.measure.edge(model, data.train, { batch = 1, lr = p.lr, momentum = momentum,
+    return sw.measure.edge(model, data.train, { batch_size = 1, lr = p.lr, momentum = momentum,
       velocity = velocity })
   end, "batch_sharpness")
   also("ratio of means, B = 1", "loss / weight^2", ratio, edge.ratio_of_means)
@@ -305,7 +305,7 @@ local function edge_rows(run, model, data, known, p)
   local share = 1 / 32 - 1 / #data.train
   edge = row("noise interaction, B = 32", "loss / weight^2",
     (known.curvature + known.noise_curvature * share) / known.signal, function()
-      return sw.measure.edge(model, data.train, { batch = 32, lr = p.lr, interaction = true })
+      return sw.measure.edge(model, data.train, { batch_size = 32, lr = p.lr, interaction = true })
     end, "interaction")
   edge:plot(picture(run, "edge"))
 end

@@ -82,7 +82,9 @@ local SHORT <const> = 1e-3 -- of the value: ends that would look the same
 
 local function interval_text(self)
   local low, high = self.low, self.high
-  if self.interval == "exact" or low == high then return ("%.4g (exact)"):format(self.value) end
+  if self.interval == "exact" or low == high then
+    return ("%.4g (%s)"):format(self.value, self.interval)
+  end
   if high - low < SHORT * math.abs(self.value) then
     return ("%.4g (%s: within %.1g)"):format(self.value, self.interval, (high - low) / 2)
   elseif high < math.huge and low > -math.huge then

@@ -34,7 +34,7 @@ local OPTIONS = {
   diagonal = function() return { probes = 4 } end,
   dual_noise = function() return {} end,
   edge = function(p)
-    return { batch = 2, lr = 0.1, draws = 4, interaction = p:one_in(2), top = p:one_in(2) }
+    return { batch_size = 2, lr = 0.1, draws = 4, interaction = p:one_in(2), top = p:one_in(2) }
   end,
   eigenvalues = function(p)
     return { k = 1, which = p:any_of { "largest", "both" }, restarts = 3 }
@@ -45,7 +45,7 @@ local OPTIONS = {
   end,
   exact = function() return {} end,
   gram = function() return { mode = "eval", weight_decay = false } end,
-  line_search = function() return { batch = 2, draws = 3 } end,
+  line_search = function() return { batch_size = 2, draws = 3 } end,
   noise = function(p)
     local by = p:any_of { "examples", "two_batches", "micro" }
     return { by = by, batch_size = by ~= "examples" and 4, hessian = p:one_in(3),

@@ -88,7 +88,7 @@ function TestLineSearch:test_covers_eps_opt_of_a_quadratic()
     local exact = e.signal / (e.curvature + e.noise_curvature * 199 / 200 / batch)
     local covered, count = 0, coverage.replicates(20)
     for seed = 1, count do
-      local found = sw.measure.line_search(model, p.data.train, { loss = p.loss, batch = batch,
+      local found = sw.measure.line_search(model, p.data.train, { loss = p.loss, batch_size = batch,
         seed = seed, dtype = "float64" })
       covered = covered + (found.low <= exact and exact <= found.high and 1 or 0)
       lu.assert_equals(found.status, "resolved")
@@ -108,7 +108,7 @@ function TestLineSearch:test_covers_eps_opt_of_a_regression()
   for _, batch in ipairs { 1, 8 } do
     local exact = e.signal / (e.curvature + e.noise_curvature * 199 / 200 / batch)
     coverage.check(coverage.replicates(40), exact, function(seed)
-      return sw.measure.line_search(model, p.data.train, { loss = p.loss, batch = batch,
+      return sw.measure.line_search(model, p.data.train, { loss = p.loss, batch_size = batch,
         seed = seed, dtype = "float64" })
     end, "line search, batch " .. batch)
   end
@@ -118,7 +118,7 @@ function TestLineSearch:test_negative_curvature_has_no_best_rate()
   local p = sw.data.noisy_quadratic { hessian = { { -1, 0 }, { 0, -0.5 } },
     covariance = { { 1, 0 }, { 0, 1 } }, n = 50 }
   local found = sw.measure.line_search(p:model({ 1, 1 }):build(), p.data.train, { loss = p.loss,
-    batch = 10, dtype = "float64", eps = 0.1 })
+    batch_size = 10, dtype = "float64", eps = 0.1 })
   lu.assert_equals({ found.status, found.low, found.high }, { "unresolved", 0, math.huge })
   lu.assert_str_contains(found.reason, "is negative")
 end
@@ -127,7 +127,7 @@ function TestLineSearch:test_of_a_network_agrees_with_the_noise()
   local data = sw.data.gaussian_mixture { classes = 3, features = 4, n = 200, seed = 2, spread = 1 }
   local model = sw.nn.Sequential { sw.nn.Linear(4, 5), sw.nn.Tanh(), sw.nn.Linear(5, 3) }
     :build { seed = 3 }
-  local found = sw.measure.line_search(model, data.train, { batch = 16, draws = 64, eps = 0.02,
+  local found = sw.measure.line_search(model, data.train, { batch_size = 16, draws = 64, eps = 0.02,
     dtype = "float64" })
   local predicted = sw.measure.noise(model, data.train, { hessian = true, probes = 4 }):eps_opt(16)
   lu.assert_true(found.low < predicted.high and predicted.low < found.high,
@@ -137,8 +137,8 @@ end
 function TestLineSearch:test_refusals()
   local p = quadratic(20)
   local model = p:model(1):build()
-  lu.assert_error_msg_contains("needs batch", sw.measure.line_search, model, p.data.train,
+  lu.assert_error_msg_contains("needs batch_size", sw.measure.line_search, model, p.data.train,
     { loss = p.loss })
   lu.assert_error_msg_contains("draws must be at least 2", sw.measure.line_search, model,
-    p.data.train, { loss = p.loss, batch = 4, draws = 1 })
+    p.data.train, { loss = p.loss, batch_size = 4, draws = 1 })
 end

@@ -84,7 +84,7 @@ local function answers(model, sample, decay)
 end
 
 local function edge(model, sample, o)
-  o.loss, o.batch, o.dtype = sw.loss.mse, o.batch or BATCH, "float64"
+  o.loss, o.batch_size, o.dtype = sw.loss.mse, o.batch_size or BATCH, "float64"
   return sw.measure.edge(model, sample, o)
 end
 
@@ -141,7 +141,7 @@ function TestEdge:test_interaction_covers_where_few_gradients_are_large()
     truth = truth + dot(g, product(whole, g)) / dot(mean, mean) / n
   end
   coverage.check(coverage.replicates(40), truth, function(seed)
-    local e = edge(model, sample, { batch = 1, seed = seed, draws = 60, interaction = true,
+    local e = edge(model, sample, { batch_size = 1, seed = seed, draws = 60, interaction = true,
       top = false }).interaction
     lu.assert_true(e.high - e.low < 0.4 * truth)
     return e
@@ -173,7 +173,7 @@ end
 function TestEdge:test_the_whole_sample_as_a_batch_is_exact()
   local model, sample = problem()
   local g, h = dense(model, sample, everything(), 0)
-  local e = edge(model, sample, { batch = N, lr = 0.1, velocity = velocity(),
+  local e = edge(model, sample, { batch_size = N, lr = 0.1, velocity = velocity(),
     momentum = MOMENTUM })
   local want = dot(g, product(h, g)) / dot(g, g)
   for _, name in ipairs { "batch_sharpness", "ratio_of_means" } do
@@ -195,10 +195,10 @@ function TestEdge:test_batch_norm_in_training_mode()
   local sample = sw.data.gaussian_mixture { n = 20, features = 5, classes = 3 }.train
   local model = nn.Sequential { nn.Linear(5, 4), nn.BatchNorm(4), nn.ReLU(), nn.Linear(4, 3) }
     :build()
-  local e = sw.measure.edge(model, sample, { batch = 8, mode = "train", draws = 30 })
+  local e = sw.measure.edge(model, sample, { batch_size = 8, mode = "train", draws = 30 })
   lu.assert_equals(e.batch_sharpness.status, "resolved")
   lu.assert_error_msg_contains("examples of a batch are coupled", sw.measure.edge, model, sample,
-    { batch = 8, mode = "train", interaction = true })
+    { batch_size = 8, mode = "train", interaction = true })
 end
 
 function TestEdge:test_what_is_refused()
@@ -206,7 +206,7 @@ function TestEdge:test_what_is_refused()
   local function refused(words, o)
     lu.assert_error_msg_contains(words, edge, model, sample, o)
   end
-  refused("batch must be at most the 7 examples", { batch = 8 })
+  refused("batch_size must be at most the 7 examples", { batch_size = 8 })
   refused("momentum must be below 1", { momentum = 1 })
   refused("draws must be at least 2", { draws = 1 })
   refused("velocity has 2 elements, the model has 3", { velocity = sw.tensor { 1, 2 } })

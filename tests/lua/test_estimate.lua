@@ -80,7 +80,7 @@ function TestEstimate:test_a_short_interval_says_how_short()
   local e = estimate.new { value = 2, low = 2 - 1e-6, high = 2 + 1e-6, interval = "bound" }
   lu.assert_equals(tostring(e), "2 (bound: within 1e-06)")
   e:update("resolved", 3, 3, 3)
-  lu.assert_equals(tostring(e), "3 (exact)")
+  lu.assert_equals(tostring(e), "3 (bound)")
 end
 
 function TestEstimate:test_arithmetic_is_refused_with_a_remedy()

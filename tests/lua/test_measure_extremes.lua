@@ -25,9 +25,9 @@ end
 --- Options that make each measurement short.
 local CALLS = { ball = { steps = 2 }, density = { probes = 2, steps = 4 },
   diagonal = { probes = 4 }, dual_noise = {}, eigenvalues = {},
-  edge = { batch = 2, draws = 25, interaction = true },
+  edge = { batch_size = 2, draws = 25, interaction = true },
   evidence = { lambda = 1, iterations = 2 }, exact = {}, gram = {},
-  line_search = { batch = 2, draws = 4 }, noise = { hessian = true, layers = true },
+  line_search = { batch_size = 2, draws = 4 }, noise = { hessian = true, layers = true },
   rescaling = { starts = 1, iterations = 2 }, sam = {}, sharpness = { starts = 1, iterations = 2 },
   trace = { probes = 6 } }
 
@@ -110,7 +110,7 @@ function TestMeasureExtremes:test_edge_of_gradients_that_vanish()
   net:weights():fill(1)
   local given = { x = sw.ones { N, 4 }, y = sw.full({ N, 1 }, 4) }
   for _, batch in ipairs { 3, N } do
-    local edge = sw.measure.edge(net, given, { batch = batch, draws = 30, interaction = true,
+    local edge = sw.measure.edge(net, given, { batch_size = batch, draws = 30, interaction = true,
       loss = sw.loss.mse })
     for _, name in ipairs { "batch_sharpness", "ratio_of_means", "interaction" } do
       lu.assert_equals(edge[name].status, "pending", name)
@@ -122,7 +122,7 @@ end
 --- A loss times c has a Hessian times c, and the same directions.
 function TestMeasureExtremes:test_edge_does_not_depend_on_the_size_of_the_loss()
   local function edge(c)
-    return sw.measure.edge(model(), sample(), { batch = 4, draws = 30, top = false,
+    return sw.measure.edge(model(), sample(), { batch_size = 4, draws = 30, top = false,
       interaction = true, loss = function(out, y) return sw.loss.cross_entropy(out, y) * c end })
   end
   local plain = edge(1)

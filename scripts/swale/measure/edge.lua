@@ -25,7 +25,8 @@ local M = {}
 local WHERE <const> = "measure.edge"
 
 ---@class swale.EdgeOptions: swale.SubjectOptions
----@field batch integer               examples of a batch
+---@field batch_size integer          examples of a batch
+---@field chunk? integer              most examples computed at a time; 4096
 ---@field lr? number                  for the thresholds
 ---@field momentum? number            of SGD; 0
 ---@field velocity? swale.Tensor      flat: SGD's momentum buffer, for the form with momentum
@@ -54,8 +55,9 @@ local SHOWN <const> = { { "top", "largest eigenvalue" }, { "batch_sharpness", "b
 
 function Edge:__tostring() return lines.of(self, SHOWN) end
 
-local SPEC = subject.spec { batch = "count", lr = "positive?", momentum = { "nonnegative", 0 },
-  velocity = "tensor?", interaction = { "boolean", false }, top = { "boolean", true },
+local SPEC = subject.spec { batch_size = "count", chunk = { "count", 4096 }, lr = "positive?",
+  momentum = { "nonnegative", 0 }, velocity = "tensor?", interaction = { "boolean", false },
+  top = { "boolean", true },
   relative_error = { "positive", 0.05 }, draws = { "count", 1000 },
   tolerance = { "positive", 1e-3 } }
 
@@ -67,9 +69,9 @@ local SPEC = subject.spec { batch = "count", lr = "positive?", momentum = { "non
 local function batches_of(s, o, random)
   local order, used = nil, s.n
   return function()
-    if used + o.batch > s.n then order, used = random:permutation(s.n), 0 end
-    used = used + o.batch
-    return s:batch(order:narrow(1, used - o.batch + 1, o.batch))
+    if used + o.batch_size > s.n then order, used = random:permutation(s.n), 0 end
+    used = used + o.batch_size
+    return s:batch(order:narrow(1, used - o.batch_size + 1, o.batch_size))
   end
 end
 
@@ -102,7 +104,7 @@ local function all_within(list, most)
 end
 
 local function target(s, o, what)
-  return ("%s over batches of %d from %d examples"):format(what, o.batch, s.n)
+  return ("%s over batches of %d from %d examples"):format(what, o.batch_size, s.n)
 end
 
 local NO_DIRECTION <const> = "the gradient of a batch is 0 or not finite: it has no direction"
@@ -157,7 +159,7 @@ local function sharpness(s, o)
   local d = { ratio = draws.new(), curvature = draws.new(), square = draws.new(),
     momentum = o.velocity and draws.new(), cosine = draws.new() }
   local push = o.velocity and s:expand(s:select(o.velocity:to(s.dtype))) * o.momentum
-  local next_batch, whole = batches_of(s, o, s:random()), o.batch == s.n
+  local next_batch, whole = batches_of(s, o, s:random()), o.batch_size == s.n
   local n = draws.until_enough(whole and 1 or o.draws, function()
     return all_within(sharpness_of(s, o, d), o.relative_error)
   end, function()
@@ -213,7 +215,7 @@ local function interaction(s, o)
   local _, mean = s:value_and_gradient()
   local h, each, random = s:operator(), draws.new(), s:random(1)
   local square, along = mean:dot(mean), quadratic(h, mean)
-  local share = o.batch == s.n and 0 or (1 / o.batch - 1 / s.n) / (s.n - 1)
+  local share = o.batch_size == s.n and 0 or (1 / o.batch_size - 1 / s.n) / (s.n - 1)
   local function read()
     return each:estimate({ target = target(s, o, "interaction of gradient and noise"),
       reason = "the gradient of the sample is 0 or not finite" }, share / square, along / square)
@@ -236,9 +238,9 @@ local function thresholds(o)
 end
 
 local function check(s, o)
-  if o.batch > s.n then
-    errors.misuse("%s: batch must be at most the %d examples of the sample, not %d", WHERE, s.n,
-      o.batch)
+  if o.batch_size > s.n then
+    errors.misuse("%s: batch_size must be at most the %d examples of the sample, not %d", WHERE,
+      s.n, o.batch_size)
   elseif o.momentum >= 1 then
     errors.misuse("%s: momentum must be below 1, not %g", WHERE, o.momentum)
   elseif o.draws < 2 then
@@ -253,6 +255,7 @@ end
 local function of_eigenvalues(o)
   local kept = { tolerance = o.tolerance }
   for name in pairs(subject.spec {}) do kept[name] = o[name] end
+  kept.batch_size = o.chunk
   return kept
 end
 
@@ -260,7 +263,7 @@ end
 ---thresholds. A draw costs a gradient and a curvature of one batch (with velocity two curvatures);
 ---it draws until each half interval is relative_error of its value, 96 times or more, at most
 ---`draws` times: then the intervals are as long as they are.
----    local edge = sw.measure.edge(model, data.train, { batch = 32, lr = 0.1, draws = 100 })
+---    local edge = sw.measure.edge(model, data.train, { batch_size = 32, lr = 0.1, draws = 100 })
 ---    print(edge.top, edge.batch_sharpness, edge.thresholds.plain)
 ---@param model swale.Model
 ---@param sample swale.Split|swale.Batch

@@ -65,7 +65,8 @@ local function best_rate(signal, curvatures, fields)
 end
 
 ---@class swale.LineSearchOptions: swale.SubjectOptions
----@field batch integer              B
+---@field batch_size integer         B
+---@field chunk? integer             most examples computed at a time; 4096
 ---@field draws? integer             batches; 32
 ---@field eps? number                losses are measured at eps and 2 eps; half of the best step
 ---along the full gradient
@@ -79,14 +80,14 @@ end
 ---sample with replacement, decreases the sample's mean loss most: |G|^2, the mean slope along such
 ---gradients, over the mean curvature of parabolas through measured losses, with an interval over
 ---the draws. Costs two evaluations of the sample for each draw.
----    print(sw.measure.line_search(model, data.train:sample(500), { batch = 32 }))
+---    print(sw.measure.line_search(model, data.train:sample(500), { batch_size = 32 }))
 ---@param model swale.Model
 ---@param sample swale.Split|swale.Batch
 ---@param o swale.LineSearchOptions
 ---@return swale.LineSearch
 function M.line_search(model, sample, o)
-  o = options.check(WHERE, o, subjects.spec { batch = "count", draws = { "count", 32 },
-    eps = "positive?" })
+  o = options.check(WHERE, o, subjects.spec { batch_size = "count",
+    chunk = { "count", 4096 }, draws = { "count", 32 }, eps = "positive?" })
   if o.draws < 2 then errors.misuse("%s: draws must be at least 2", WHERE) end
   local subject = subjects.of(WHERE, model, sample, o)
   if subject.whole then
@@ -97,10 +98,11 @@ function M.line_search(model, sample, o)
   local eps, stream = o.eps or scale_of(subject, value, gradient) / 2, subject:random()
   local curvatures = draws.new()
   for _ = 1, o.draws do
-    curvatures:add(curvature_along(subject, draw(subject, stream, o.batch), eps, value))
+    curvatures:add(curvature_along(subject, draw(subject, stream, o.batch_size), eps, value))
   end
   local fields = { eps = eps, draws = o.draws, evaluations = 2 * o.draws + 1,
-    target = ("best learning rate of batches of %d of the %d examples"):format(o.batch, subject.n) }
+    target = ("best learning rate of batches of %d of the %d examples"):format(o.batch_size,
+      subject.n) }
   local signal = gradient:dot(gradient)
   if curvatures:mean() - curvatures:mean() ~= 0 or signal - signal ~= 0 then
     fields.reason = "a loss along a batch's gradient is not finite"

@@ -96,14 +96,6 @@ end
 
 -- ------------------------------------------------------------------ measuring
 
---- The subject: its batch_size is how many examples are computed at a time.
-local function subject_of(model, sample, o)
-  local own = {}
-  for key, value in pairs(o) do own[key] = value end
-  own.batch_size = o.chunk
-  return subjects.of(WHERE, model, sample, own)
-end
-
 local function drawn_as(o, n, of)
   return { size = o.size, n = n, of = of, replacement = o.replacement, target = o.target,
     by_examples = o.by == "examples",
@@ -180,7 +172,7 @@ end
 function M.noise(model, sample, o)
   o = options.check(WHERE, o, OPTIONS)
   check_objective(o)
-  local subject = subject_of(model, sample, o)
+  local subject = subjects.of(WHERE, model, sample, o)
   o.by, o.size = unit_size(o, subject)
   local why = too_few(o, subject)
   if why then return pending(why) end

@@ -34,6 +34,7 @@ local OPTIONS = { loss = "function?", weights = "tensor?",
   over = "string|function?", batch_size = { "count", 4096 }, seed = { "integer", 1 } }
 
 ---Adds the options that every measurement takes to a spec for options.check; its own come first.
+---Where batch_size is something else, chunk is how many examples are computed at a time.
 ---@param own table
 ---@return table own
 function M.spec(own)
@@ -140,7 +141,7 @@ function M.of(where, model, sample, o)
         buffers = o.buffers or model:buffers() and model:buffers():clone() }),
     mode = o.mode, weights = copy_as(weights, dtype), size = size,
     n = #(sample.source or sample.x), weight_decay = o.weight_decay, seed = o.seed,
-    most = o.batch_size, ranges = ranges, selected = selected }, Subject)
+    most = o.chunk or o.batch_size, ranges = ranges, selected = selected }, Subject)
   self.whole = is_whole(self)
   return self
 end

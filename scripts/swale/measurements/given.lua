@@ -13,6 +13,8 @@ local SAMPLE <const> = 1000 -- examples of a sample whose size nobody gave
 ---@field weights swale.Tensor     the weights now
 ---@field start swale.Tensor       the weights before the first step
 ---@field buffers swale.Tensor|nil running statistics of batch norms
+---@field velocity swale.Tensor|nil  the momentum buffer of plain SGD; nil before the first update,
+---without momentum, with nesterov or dampening, and of other optimizers
 ---@field state swale.State
 ---@field s swale.State            the same
 ---@field model swale.Model        the network, with these weights and buffers; the same object in
@@ -35,6 +37,7 @@ local SAMPLE <const> = 1000 -- examples of a sample whose size nobody gave
 ---@field train swale.Split
 ---@field subset swale.Tensor|nil  of train, that is trained on
 ---@field seed integer
+---@field velocity fun(): swale.Tensor|nil   the momentum buffer itself
 ---@field clone swale.Model|nil    made on first use
 ---@field intact swale.Tensor[]|nil  copies of weights and buffers during a call
 
@@ -79,6 +82,7 @@ local MAKERS <const> = {
   weights = function(o) return copy_of(o.weights) end,
   start = function(o) return copy_of(o.start) end,
   buffers = function(o) return copy_of(o.buffers) end,
+  velocity = function(o) return copy_of(o.velocity()) end,
   state = function(o) return states.copy(o.state) end,
   s = function(_, m) return m.state end,
   model = M.model,

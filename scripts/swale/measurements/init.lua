@@ -42,6 +42,7 @@ M.NAMES = { "angle", "dead_fraction", "distance", "edge", "hessian_trace", "larg
 ---@field state swale.State        the live one
 ---@field graph swale.CompiledGraph
 ---@field optimizer swale.Optimizer
+---@field momentum swale.Hyperparameter   with which the trainer was made
 ---@field segments swale.LoopSegment[]   with factors of weight decay
 ---@field uneven swale.Uneven|nil  set if the loss is not the mean over parts of a batch
 ---@field order "shuffled"|"independent"|"sequential"   how batches are drawn

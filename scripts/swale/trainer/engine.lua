@@ -61,6 +61,14 @@ local function check_settings(self)
   end
 end
 
+--- The momentum buffer of plain SGD, whose next step is momentum * buffer + gradient.
+local function velocity_of(self)
+  local optimizer = self.optimizer
+  local is_plain = optimizer.kind == "sgd" and not rawget(optimizer, "nesterov")
+    and (rawget(optimizer, "dampening") or 0) == 0
+  return is_plain and self.loop and self.loop:momentum() or nil
+end
+
 --- The state and what is measured share the table of what is measured by name.
 local function add_state(self)
   local measured = {}
@@ -71,7 +79,8 @@ local function add_state(self)
     subset = self.fixed.subset, seed = self.seed, graph = self.graph,
     uneven = self.eval_graph.uneven, order = self.fixed.order,
     epoch_examples = self.state.epoch_examples, optimizer = self.optimizer,
-    segments = self.fixed.segments })
+    segments = self.fixed.segments, momentum = self.settings.momentum,
+    velocity = function() return velocity_of(self) end })
 end
 
 ---@param o table      model, data, loss, optimizer, settings, graph, eval_graph, example,

@@ -63,7 +63,7 @@ local function facts_of(self, name)
   local o = self.o
   return { name = name, state = o.state, graph = o.graph, uneven = o.uneven, order = o.order,
     epoch_examples = o.epoch_examples, seed = o.seed, optimizer = o.optimizer,
-    segments = o.segments }
+    segments = o.segments, momentum = o.momentum }
 end
 
 --- Rows of the user's own are made anew each time: they are compared by their functions.
