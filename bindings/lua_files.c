@@ -1,4 +1,4 @@
-/* lua_files.c: bytes, IDX, CIFAR, safetensors, and text written whole or not at all. */
+/* lua_files.c: bytes, digests, IDX, CIFAR, safetensors, and text written whole or not at all. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,6 +6,7 @@
 #include "io/file.h"
 #include "io/idx.h"
 #include "io/safetensors.h"
+#include "io/sha256.h"
 #include "support.h"
 
 /* write_file(path, text) */
@@ -37,6 +38,28 @@ static int bytes(lua_State *L) {
   (void)sw_tensor_writable(*out, &to); /* writable: it is new */
   for (size_t i = 0; i < n; i++)
     ((unsigned char *)to)[i] = map ? (unsigned char)map[text[i]] : text[i];
+  return 1;
+}
+
+/* sha256(text) */
+static int sha256(lua_State *L) {
+  char digest[SW_SHA256_TEXT];
+  size_t size;
+  if (lua_type(L, 1) != LUA_TSTRING)
+    return lx_error(L, "sha256: text must be a string, got %s", lx_push_words(L, 1));
+  const char *text = lua_tolstring(L, 1, &size);
+  sw_sha256(text, size, digest);
+  lua_pushstring(L, digest);
+  return 1;
+}
+
+/* file_sha256(path) */
+static int file_sha256(lua_State *L) {
+  char digest[SW_SHA256_TEXT];
+  const char *path = lx_check_text(L, 1, "file_sha256", "path");
+  sw_status st = sw_sha256_file(lx_context(L), path, digest);
+  if (st != SW_OK) return lx_fault(L, st);
+  lua_pushstring(L, digest);
   return 1;
 }
 
@@ -186,6 +209,8 @@ const lx_class_spec lx_file_class = {
 const luaL_Reg lx_file_functions[] = {
     {"write_file", write_file},
     {"bytes", bytes},
+    {"sha256", sha256},
+    {"file_sha256", file_sha256},
     {"idx_read", idx_read},
     {"idx_write", idx_write},
     {"cifar_read", cifar_read},

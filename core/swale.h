@@ -43,6 +43,7 @@ extern "C" {
 #include "io/idx.h"
 #include "io/npy.h"
 #include "io/safetensors.h"
+#include "io/sha256.h"
 
 #ifdef __cplusplus
 }

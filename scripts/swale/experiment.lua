@@ -4,6 +4,7 @@ local class = require "swale.class"
 local core = require "swale.core"
 local errors = require "swale.errors"
 local globals = require "swale.experiment.globals"
+local objectives = require "swale.run.objective"
 local options = require "swale.options"
 local parameters = require "swale.experiment.parameters"
 local process = require "swale.process"
@@ -14,18 +15,28 @@ local M = {}
 ---@field name string
 ---@field params table<string, string|number|boolean|swale.Choice>   defaults; their types bind
 ---@field run fun(run: swale.Run, p: table<string, any>)
-local Experiment = class.new("experiment")
+---@field objective? swale.Objective   what its runs are judged by
+local Experiment = class.new("experiment", { fields = { "objective" } })
 
-local SPEC = { name = "string", params = "table?", run = "function" }
+local SPEC = { name = "string", params = "table?", run = "function",
+  objective = "table?" }
+
+---@class swale.ExperimentOptions
+---@field name string
+---@field params? table<string, any>           defaults, by name
+---@field run fun(run: swale.Run, p: table)
+---@field objective? { [1]: string, [2]: "min"|"max" }   what its runs are judged by: a value of
+---run:summary or, without one, the last of the epochs' records: { "valid_loss", "min" }
 
 ---Declares an experiment; a script returns it.
----@param o { name: string, params?: table<string, any>, run: fun(run: swale.Run, p: table) }
+---@param o swale.ExperimentOptions
 ---@return swale.Experiment
 function M.experiment(o)
   o = options.check("experiment", o, SPEC)
   if o.name == "" then errors.misuse("experiment: the name is empty") end
   o.params = o.params or {}
   parameters.check(o.params)
+  o.objective = objectives.declare(o.objective)
   return setmetatable(o, Experiment)
 end
 
@@ -177,9 +188,10 @@ end
 ---@field argv? string[]       recorded
 ---@field traceback? boolean   show where errors come from
 ---@field quiet? boolean       say nothing on stderr
+---@field repeats? swale.Repeated the run that this one repeats
 
 local EXECUTE = { seed = { "integer", 1 }, script = "string?", argv = "table?",
-  traceback = { "boolean", false }, quiet = { "boolean", false } }
+  traceback = { "boolean", false }, quiet = { "boolean", false }, repeats = "table?" }
 
 ---Executes the experiment as a run. Raises nothing; faults are printed to stderr.
 ---@param overrides? table<string, any>
@@ -196,8 +208,11 @@ function Experiment:execute(overrides, o)
   end
   core.catch_signals()
   local _ <close> = process.deferred_interrupt()
+  local given = {}
+  for name in pairs(overrides or {}) do given[name] = params[name] end
   local ok, run = pcall(require("swale.run").create, { experiment = self.name, params = params,
-    seed = o.seed, script = o.script, argv = o.argv })
+    given = given, seed = o.seed, script = o.script, argv = o.argv, objective = self.objective,
+    repeats = o.repeats })
   if not ok then
     say(o, "swale: ", tostring(run), "\n")
     return 1

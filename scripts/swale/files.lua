@@ -2,6 +2,7 @@
 --- .csv (a table of numbers).
 local core = require "swale.core"
 local errors = require "swale.errors"
+local inputs = require "swale.run.inputs"
 local options = require "swale.options"
 
 local M = {}
@@ -57,6 +58,7 @@ function M.load(path, o)
   local format = format_of("load", path)
   o = options.check("load", o, format.options)
   local values, more, names = errors.check(format.load(path, o))
+  inputs.file(path, "load")
   return values, more, names
 end
 
@@ -64,6 +66,9 @@ end
 ---@param path string
 ---@param value any                 safetensors: a table of tensors by name; npy, csv: a tensor
 ---@param more? table               safetensors: metadata, texts by name; csv: names of the columns
-function M.save(path, value, more) errors.check(format_of("save", path).save(path, value, more)) end
+function M.save(path, value, more)
+  errors.check(format_of("save", path).save(path, value, more))
+  inputs.wrote(path)
+end
 
 return M

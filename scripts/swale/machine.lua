@@ -36,28 +36,65 @@ function M.describe()
   }
 end
 
---- Looks for .git first, which is cheaper than starting git.
-local function is_in_repository(folder)
+-- ------------------------------------------------------------------ revisions
+
+local LONGEST_CHANGES = 1 << 20 -- bytes
+
+---@class swale.Revision
+---@field commit string
+---@field dirty boolean            files under version control differ from it
+---@field changes? string          in which way, as `git diff` says
+---@field changes_file? string     the file that has them
+
+---The root of the repository that a file is in. Looks for .git, which is cheaper than starting git.
+---@param path string
+---@return string|nil
+function M.root(path)
   local uv = require "luv"
-  local path = uv.fs_realpath(folder)
-  while path do
-    if uv.fs_stat(path .. "/.git") then return true end
-    path = path:match "^(.+)/[^/]+$"
+  local folder = uv.fs_realpath(path:match "^(.*)/[^/]*$" or ".")
+  while folder do
+    if uv.fs_stat(folder .. "/.git") then return folder end
+    folder = folder:match "^(.+)/[^/]+$"
   end
-  return false
+  return nil
 end
 
----Returns the commit of a folder, and whether files under version control differ from it.
----@param folder string
----@return { commit: string, dirty: boolean }|nil
-function M.revision(folder)
-  if not is_in_repository(folder) then return nil end
-  local result = process.run({ "git", "-C", folder, "status", "--porcelain=v2", "--branch",
-    "--untracked-files=no" }, { timeout = 2, env = { GIT_OPTIONAL_LOCKS = "0" } })
+local function git(root, words, o)
+  o.env = { GIT_OPTIONAL_LOCKS = "0" }
+  return process.run(table.move(words, 1, #words, 4, { "git", "-C", root }), o)
+end
+
+local function changes_of(root)
+  local result = git(root, { "diff", "--no-color", "--no-ext-diff", "--no-textconv", "HEAD" },
+    { timeout = 5, limit = LONGEST_CHANGES })
+  if not result then return nil end
+  local cut = result.too_long and "\n(cut here: it is longer)\n" or ""
+  return result.out:sub(1, LONGEST_CHANGES) .. cut
+end
+
+---Asks git for the commit of a work tree, and what differs from it.
+---@param root string
+---@return swale.Revision|nil
+function M.ask(root)
+  local result = git(root, { "status", "--porcelain=v2", "--branch", "--untracked-files=no" },
+    { timeout = 2 })
   if not result or result.code ~= 0 then return nil end
   local commit = result.out:match "# branch%.oid (%x+)"
   if not commit then return nil end
-  return { commit = commit, dirty = (result.out:find "\n[12u?]" or 0) > 0 }
+  local dirty = (result.out:find "\n[12u?]" or 0) > 0
+  return { commit = commit, dirty = dirty, changes = dirty and changes_of(root) or nil }
+end
+
+---The revision of the repository that a file is in: from SWALE_REVISIONS, where a batch asked for
+---all its children, or from git.
+---@param path string
+---@return swale.Revision|nil
+function M.revision(path)
+  local root = M.root(path)
+  if not root then return nil end
+  local known = (core.json_decode(os.getenv "SWALE_REVISIONS" or "") or {})[root]
+  if type(known) ~= "table" then return M.ask(root) end
+  return not known.unknown and known or nil
 end
 
 return M

@@ -1,6 +1,7 @@
 --- Methods of models: weights in files, by PyTorch's names.
 local core = require "swale.core"
 local errors = require "swale.errors"
+local inputs = require "swale.run.inputs"
 local options = require "swale.options"
 local segments = require "swale.segments"
 
@@ -132,6 +133,7 @@ end
 
 local function read(path, which)
   local tensors, metadata = errors.check(core.safetensors_read(path))
+  inputs.file(path, "load")
   if metadata.segments and tensors.weights then
     return from_checkpoint(path, tensors, metadata, which)
   elseif which ~= "weights" then

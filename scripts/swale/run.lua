@@ -5,11 +5,15 @@ local core = require "swale.core"
 local errors = require "swale.errors"
 local folders = require "swale.folders"
 local format = require "swale.run.format"
+local inputs = require "swale.run.inputs"
+local keys = require "swale.run.key"
 local lines = require "swale.run.lines"
 local machine = require "swale.machine"
+local objectives = require "swale.run.objective"
 local options = require "swale.options"
 local place = require "swale.run.place"
 local progress = require "swale.progress"
+local source = require "swale.run.source"
 local standing = require "swale.run.status"
 
 local M = {}
@@ -28,6 +32,7 @@ local LOOKS = 100  -- records between checks that the files are still there
 ---@field last_step integer?  of the last record that named one
 ---@field saved_step integer? of the last checkpoint
 ---@field measured number?    seconds of measurements
+---@field last_epoch table?   the last record of an epoch
 local Run = class.new("run", { fields = {
   "dir", "seed", "status", "interrupted", "last_step", "saved_step" } })
 M.Run = Run
@@ -69,14 +74,27 @@ end
 --- A copy of plain data, as a reader of the file gets it.
 local function snapshot(value) return core.json_decode(core.json_encode(value)) end
 
+--- What the work is: the script, its inputs so far, the content key.
+local function work(o)
+  if not o.script then return {} end
+  local files, digest = inputs.list(), nil
+  local first = files[1]
+  if first and first.kind == "script" and first.path == o.script then digest = first.sha256 end
+  digest = digest or core.file_sha256(o.script)
+  return { script = o.script, sha256 = digest, files = files, cwd = require "luv".cwd(),
+    key = digest and keys.of { script_sha256 = digest, params = o.params or {}, seed = o.seed } }
+end
+
 --- The contents of run.json at the start.
-local function description(o)
+local function description(o, revision)
   local writer, origin = standing.writer(), require("swale.run.origin").get()
-  local revision = o.script and machine.revision(o.script:match "^(.*)/[^/]*$" or ".") or {}
+  local done = work(o)
   return {
     format = format.VERSION, experiment = o.experiment, params = snapshot(o.params or {}),
-    seed = o.seed, argv = o.argv,
-    script = o.script, script_sha256 = o.script and require("swale.data.digest").sha256(o.script),
+    given = snapshot(o.given or {}), seed = o.seed, argv = o.argv, cwd = done.cwd,
+    script = done.script, script_sha256 = done.sha256, key = done.key, files = done.files,
+    objective = o.objective and { name = o.objective.name, goal = o.objective.goal },
+    rerun_of = o.repeats and o.repeats.id,
     commit = revision.commit, dirty = revision.dirty, versions = versions(),
     machine = machine.describe(), threads = core.threads(), instruction_set = core.variant(),
     blas = core.blas(), matmul_precision = "highest",
@@ -92,11 +110,19 @@ end
 ---@field params? table<string, any>
 ---@field script? string           the file that says what is run
 ---@field argv? string[]
+---@field given? table<string, any>   those of params that replaced defaults
+---@field objective? swale.Objective
+---@field repeats? swale.Repeated     the run that this one repeats
 ---@field progress? swale.ProgressBar
 
-local function begin(self)
+---@class swale.Repeated
+---@field id string
+---@field revision swale.Revision   of the source that the run stored
+
+local function begin(self, o, revision)
   self.lock = standing.hold(self.dir)
   self:write_info()
+  if o.script then source.store(self.dir, o.script, revision) end
   self.log = open_append(self.dir .. "/log.txt")
   self.metrics = open_append(self.dir .. "/metrics.jsonl")
 end
@@ -107,11 +133,12 @@ end
 function M.create(o)
   local self = setmetatable({ seed = o.seed, status = "running", saved = {}, looked = 0,
     begun = clock() }, Run)
-  self.info = description(o)
+  local revision = o.repeats and o.repeats.revision or o.script and machine.revision(o.script) or {}
+  self.info = description(o, revision)
   self.dir = place.make(o.experiment)
   self.info.id = self.dir:match "[^/]+$"
   self.progress_bar = o.progress or progress.new()
-  local ok, fault = pcall(begin, self)
+  local ok, fault = pcall(begin, self, o, revision)
   if ok then return self end
   folders.remove(self.dir) -- interrupted, or a full disk: there is nothing in it yet
   error(fault, 0)
@@ -133,6 +160,7 @@ end
 
 ---Rewrites run.json, atomically.
 function Run:write_info()
+  if self.info.files then self.info.files = inputs.list() end
   local path, text = self.dir .. "/run.json", text_of(self.info) .. "\n"
   local ok, message, code = core.write_file(path, text)
   if code == "ENOSPC" then
@@ -177,6 +205,7 @@ function Run:record(record)
   self.looked = self.looked + 1
   if record.kind == "epoch" or self.looked >= LOOKS then look(self) end
   if record.kind == "epoch" then
+    self.last_epoch = record
     local line = progress.epoch_line(record)
     append(self, "log.txt", line .. "\n")
     self.progress_bar:line(line)
@@ -310,6 +339,17 @@ function Run:plot()
   return nil
 end
 
+--- Notes the value of the objective; says why there is none.
+local function note_objective(self)
+  local objective = self.info.objective
+  if not objective then return end
+  local value, why = objectives.value(objective.name, self.info.summary, self.last_epoch)
+  objective.value = value
+  if not value and self.status == "done" then
+    io.stderr:write("swale: the run has no value of its objective: ", why, "\n")
+  end
+end
+
 ---Ends the run: writes status, error and times into run.json.
 ---@param status string
 ---@param message? string
@@ -321,7 +361,9 @@ function Run:finish(status, message)
   info.wall_seconds, info.measurement_seconds = clock() - self.begun, self.measured
   info.last_step = self.last_step
   self.progress_bar:clear()
+  note_objective(self)
   local ok, why = pcall(self.write_info, self)
+  inputs.follow(nil)
   for _, file in ipairs { self.metrics, self.log } do pcall(file.close, file) end
   self.ended = true
   if ok then standing.release(self.dir, self.lock) end

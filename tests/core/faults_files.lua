@@ -25,6 +25,7 @@ assert(core.bytes("ab", ("\5"):rep(256)):get(2) == 5)
 
 path = folder .. "/text"
 assert(core.write_file(path, "hello\n"))
+assert(core.file_sha256(path) == core.sha256 "hello\n")
 assert(os.remove(path))
 
 path = folder .. "/a.npy"

@@ -370,6 +370,7 @@ M["sw.load"] = function(p) return p:any_of { "x.npy", "x.csv", "good.csv", "x.sa
 M["core.json_encode"] = function(p) return p:value(), 2 end
 M["core.json_decode"] = function(p) return p:string() end
 M["core.bytes"] = function(p) return p:string() end
+M["core.sha256"] = function(p) return p:string() end
 M["core.fieller"] = function() return { 1, 2, 3 }, { 1, 3, 2 }, 2 end
 M["core.ratio"] = function()
   return { a = 1, b = 2, vaa = 0.1, vab = 0, vbb = 0.1, t = 2, signed = true }

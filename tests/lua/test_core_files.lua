@@ -93,6 +93,26 @@ function TestFiles:test_a_text_is_written_whole()
   end)
 end
 
+--- The first two digests are in FIPS 180-4's examples; the others are of sha256sum.
+function TestFiles:test_sha256()
+  local known = {
+    [""] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+    [("a"):rep(1000000)] = "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0",
+  }
+  with_folder(function(folder)
+    local function check(text, digest)
+      assert(core.write_file(folder .. "/a", text))
+      lu.assert_equals({ core.sha256(text), core.file_sha256(folder .. "/a") }, { digest, digest })
+    end
+    for text, digest in pairs(known) do check(text, digest) end
+    for n = 50, 130 do check(("b"):rep(n), core.sha256(("b"):rep(n))) end
+    lu.assert_equals(core.sha256(("b"):rep(119)),
+      "68297a9eb141ce16bbc0847da1c0c48e2858704feaa13993bde29f87a198a6e1")
+    lu.assert_str_contains(select(2, core.file_sha256(folder)), "not a regular file")
+  end)
+end
+
 function TestFiles:test_a_full_disk_is_an_error_and_loses_nothing()
   local text, how, number = run_child([[
     core.catch_signals()

@@ -168,13 +168,13 @@ function TestCifarCache:setUp()
   folders.make_folder(self.dir .. "/cifar10")
   write(self.dir .. "/cifar10/data_batch_1.bin", records(0, 30, 1))
   write(self.dir .. "/cifar10/test_batch.bin", records(100, 5, 1))
-  local digest, manifest = require "swale.data.digest", require("swale.data.manifests").sets.cifar10
+  local manifest = require("swale.data.manifests").sets.cifar10
   self.manifest, self.files, self.folder = manifest, manifest.files, cache.folder
   manifest.files = {}
   for key, name in pairs { train_1 = "data_batch_1.bin", test = "test_batch.bin" } do
     local path = self.dir .. "/cifar10/" .. name
     manifest.files[key] = { name = name, bytes = folders.size(path),
-      sha256 = digest.sha256(path) }
+      sha256 = core.file_sha256(path) }
   end
   cache.folder = function() return self.dir end
 end

@@ -1,6 +1,5 @@
 --- Known data sets: a row for each in SETS, and for each format a writer of a tiny set.
 local core = require "swale.core"
-local digest = require "swale.data.digest"
 local errors = require "swale.errors"
 local folders = require "swale.folders"
 local formats = require "swale.data.formats"
@@ -85,7 +84,7 @@ local function manifest_of(format, folder)
   for key, name in pairs(made.files) do
     local path = folder .. "/" .. name
     made.files[key] = { name = name, bytes = folders.size(path),
-      sha256 = assert(digest.sha256(path)) }
+      sha256 = assert(core.file_sha256(path)) }
   end
   return made
 end

@@ -186,28 +186,56 @@ function M.protect(with_traceback, f, ...)
   return 1
 end
 
---- A searcher for require that loads source text only: compiled code is not checked by Lua.
-local function search_text(name)
-  local path, problem = package.searchpath(name, package.path)
-  if not path then return problem end
-  local chunk, message = loadfile(path, "t")
-  if not chunk then error(("cannot load module %q: %s"):format(name, message), 0) end
-  return chunk, path
+--- Source text without the mark of UTF-8 and a first line for the shell.
+local function code_of(text) return (text:gsub("^\xEF\xBB\xBF", ""):gsub("^#[^\n]*", "")) end
+
+--- A searcher for require that loads source text only: compiled code is not checked by Lua. Modules
+--- are those of a run's source/, where stored(name) gives their paths.
+local function searcher(stored)
+  local inputs, folders = require "swale.run.inputs", require "swale.folders"
+  return function(name)
+    local path, problem = package.searchpath(name, package.path)
+    local kept = stored and stored(name)
+    if not path and not kept then return problem end
+    local text, message = folders.read(kept or path)
+    local chunk
+    if text then chunk, message = load(code_of(text), "@" .. (path or kept), "t") end
+    if not chunk then error(("cannot load module %q: %s"):format(name, message), 0) end
+    inputs.module(name, path or kept, text)
+    return chunk, path or kept
+  end
 end
 
----Loads a user's Lua file. Modules in its folder are found by require.
----@param path string
----@return function|nil chunk, string? message
-function M.load_script(path)
+--- The modules that a run stored.
+local function stored_modules(dir)
+  local source, folders = require "swale.run.source", require "swale.folders"
+  return function(name)
+    local path = source.module_path(dir, name)
+    return folders.exists(path) and path or nil
+  end
+end
+
+local function read_script(path)
   local file, problem = io.open(path)
   if not file then return nil, problem end
   local text = file:read "a" -- once: a pipe cannot be read again
   file:close()
-  if not text then return nil, path .. ": not a file" end
+  return text, not text and path .. ": not a file" or nil
+end
+
+---Loads a user's Lua file. Modules in its folder are found by require.
+---@param path string
+---@param dir? string   of a run: the script and its modules are those that it stored
+---@return function|nil chunk, string? message
+function M.load_script(path, dir)
+  local stored = dir and require("swale.run.source").script_path(dir, path)
+  local text, problem = read_script(stored or path)
+  if not text then return nil, problem end
   package.path = (path:match "^(.*/)[^/]*$" or "./") .. "?.lua;" .. package.path
-  package.searchers[2] = search_text
+  package.searchers[2] = searcher(dir and stored_modules(dir))
   require("swale.errors").set_script(path)
-  text = text:gsub("^\xEF\xBB\xBF", ""):gsub("^#[^\n]*", "")
+  require("swale.run.inputs").script(path, text)
+  text = code_of(text)
   if text:sub(1, 4) == "\x1bLua" then
     return nil, path .. ": compiled Lua is not run; give the text"
   end
@@ -217,9 +245,10 @@ end
 ---Returns the experiment that a script returns; prints why and returns nil if there is none.
 ---@param path string
 ---@param with_traceback boolean
+---@param dir? string   of a run, whose stored source is loaded
 ---@return swale.Experiment|nil experiment, integer? code   the exit status
-function M.load_experiment(path, with_traceback)
-  local chunk, message = M.load_script(path)
+function M.load_experiment(path, with_traceback, dir)
+  local chunk, message = M.load_script(path, dir)
   if not chunk then
     M.say("%s", message)
     return nil, 1

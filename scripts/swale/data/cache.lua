@@ -7,6 +7,7 @@ local download = require "swale.data.download"
 local errors = require "swale.errors"
 local folders = require "swale.folders"
 local formats = require "swale.data.formats"
+local inputs = require "swale.run.inputs"
 local manifests = require "swale.data.manifests"
 
 local M = {}
@@ -113,6 +114,14 @@ local function find_files(folder, manifest, scratch)
   return paths, whole
 end
 
+--- Files that are not the published ones are inputs themselves; the others are by their manifest.
+local function note_files(folder, manifest)
+  for _, key in ipairs(errors.sorted_keys(manifest.files)) do
+    local path = find_file(folder, manifest.files[key], manifest)
+    if path then inputs.file(path, "data") end
+  end
+end
+
 --- Tensors, metadata, and whether to cache them.
 local function read_set(name, folder, scratch)
   local manifest = set(name)
@@ -120,6 +129,7 @@ local function read_set(name, folder, scratch)
   local paths, whole = find_files(folder, manifest, scratch)
   local tensors = format.read(paths, manifest)
   if not whole then
+    note_files(folder, manifest)
     local test = tensors["test.x"]
     say_once(("%s: %s has %d training and %d test images, in files that are not all the published"
       .. " ones; they are used as they are"):format(name, folder, #tensors["train.x"],
@@ -230,11 +240,23 @@ local function read_cache(name)
   errors.environment(("%s\n  `swale data get %s` makes it anew."):format(metadata, name), code)
 end
 
+---The digest of what a data set holds, from its manifest.
+---@param name string
+---@return string
+function M.digest(name)
+  local files, lines = set(name).files, { name }
+  for _, key in ipairs(errors.sorted_keys(files)) do
+    lines[#lines + 1] = ("%s %d %s"):format(key, files[key].bytes, files[key].sha256)
+  end
+  return core.sha256(table.concat(lines, "\n"))
+end
+
 ---@param name string
 ---@param path? string   a folder with its files
 ---@return table<string, swale.Tensor> parts, table<string, string> metadata
 function M.load(name, path)
   local manifest = set(name)
+  inputs.set(name, M.digest(name))
   if path then return read_named(name, path) end
   if manifest.shipped then
     local paths = {}

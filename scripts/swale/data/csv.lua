@@ -3,6 +3,7 @@
 --- numbers, names and missing values.
 local core = require "swale.core"
 local errors = require "swale.errors"
+local inputs = require "swale.run.inputs"
 local normalise = require "swale.data.normalise"
 local options = require "swale.options"
 local rows = require("swale.data.transform").rows
@@ -39,6 +40,7 @@ local function read(path, o)
     errors.environment(tostring(y):gsub("; ask for missing ones as nan", REPAIR), names)
   end
   if #x == 0 then errors.environment(path .. ": no rows in it", "ECORRUPT") end
+  inputs.file(path, "data")
   return { path = path, x = x, y = y or nil, names = names }
 end
 

@@ -1,19 +1,9 @@
---- Decompresses and checks files, by the system's gzip and sha256sum.
+--- Decompresses and checks files, by the system's gzip and by SHA-256.
+local core = require "swale.core"
 local folders = require "swale.folders"
 local process = require "swale.process"
 
 local M = {}
-
----@param path string
----@return string|nil sha256, string? message, string? code
-function M.sha256(path)
-  local result, message, code = process.run { "sha256sum", "--", path }
-  if not result then return nil, message, code end
-  local digest = result.out:match "^\\?(%x+)"
-  if result.code == 0 and digest then return digest end
-  return nil, result.err ~= "" and result.err:gsub("%s+$", "") or "sha256sum " .. path .. " failed",
-    "EIO"
-end
 
 ---Decompresses a file, and refuses one that becomes longer than expected.
 ---@param from string   a gzipped file
@@ -45,7 +35,7 @@ function M.check(path, file, called)
     return nil, ("%s: %s bytes when decompressed, expected %d: cut short or not the file meant")
       :format(called, bytes or "no", file.bytes), "ECORRUPT"
   end
-  local digest, message, code = M.sha256(path)
+  local digest, message, code = core.file_sha256(path)
   if not digest then return nil, message, code end
   if digest == file.sha256 then return true end
   return nil, ("%s: wrong SHA-256: %s…, expected %s…"):format(called, digest:sub(1, 16),

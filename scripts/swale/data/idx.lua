@@ -1,6 +1,7 @@
 --- Data sets in IDX files: the user's own, and known ones, which are split in a fixed way.
 local core = require "swale.core"
 local errors = require "swale.errors"
+local inputs = require "swale.run.inputs"
 local normalise = require "swale.data.normalise"
 local options = require "swale.options"
 local sets = require "swale.data.set"
@@ -26,6 +27,8 @@ local IDX = { train_images = "string", train_labels = "string", test_images = "s
 
 local function read_pair(images, labels)
   local x, y = errors.check(core.idx_read(images)), errors.check(core.idx_read(labels))
+  inputs.file(images, "data")
+  inputs.file(labels, "data")
   if #x ~= #y then
     errors.environment(("%s: %d images, but %s has %d labels"):format(images, #x, labels, #y),
       "ECORRUPT")

@@ -32,7 +32,9 @@ end
 ---@return boolean
 function M.is_here(name)
   load.check_name(name)
-  return cache.state(name) ~= "missing"
+  local here = cache.state(name) ~= "missing"
+  if not here then require("swale.run.inputs").set(name, "missing") end
+  return here
 end
 
 ---Data from tensors: x (N, …) uint8 or float32, or indices, int32 or uint8 with vocabulary; y (N)

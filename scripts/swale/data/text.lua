@@ -7,6 +7,7 @@
 local core = require "swale.core"
 local errors = require "swale.errors"
 local folders = require "swale.folders"
+local inputs = require "swale.run.inputs"
 local options = require "swale.options"
 local sets = require "swale.data.set"
 
@@ -30,7 +31,10 @@ local LONGEST_PATH = 1000 -- a longer string, or one with a line break, is a tex
 local function read(source)
   if source:find "\n" or #source > LONGEST_PATH then return source, "text" end
   local text, message = folders.read(source)
-  if text then return text, source:match "[^/]*$" end
+  if text then
+    inputs.file(source, "data")
+    return text, source:match "[^/]*$"
+  end
   errors.environment(("%s (this names a file; a text must have a line break)")
     :format(message), "EIO")
 end

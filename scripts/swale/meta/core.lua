@@ -78,6 +78,14 @@ core.NOISE_BLOCKS = 8 -- fewest blocks of its window
 ---@param text string
 ---@return true|nil ok, string? message, string? code
 function core.write_file(path, text) end
+---The SHA-256 of a text, as hexadecimal digits.
+---@param text string
+---@return string
+function core.sha256(text) end
+---The SHA-256 of a regular file.
+---@param path string
+---@return string|nil digest, string? message, string? code
+function core.file_sha256(path) end
 ---Objects with sorted keys; a sequence is an array, an empty table an object; nan, inf and -inf are strings;
 ---floats keep all their digits, integers stay integers; bytes that are not UTF-8 become U+FFFD.
 ---@param value any
