@@ -12,7 +12,6 @@ local TIMEOUT = 30 -- seconds for a script to return
 ---@field name? string                 of its experiment
 ---@field params? table<string, any>   that it declares, with the defaults
 ---@field objective? swale.Objective    of its experiment
----@field sha256? string                of the script
 ---@field refused? string              why it does not take the overrides
 ---@field none? boolean                it returns something else
 ---@field fault? string                it cannot be loaded
@@ -63,19 +62,7 @@ local function describe(path, overrides)
   end
   local _, refused = experiment:resolve(taken, path)
   return { name = experiment.name, refused = refused, objective = experiment.objective,
-    sha256 = core.file_sha256(path), params = map(encoded, experiment.params) }
-end
-
----The content key of a work, as its run will have it.
----@param found swale.ScriptDescription   without a fault
----@param path string
----@param overrides table<string, string>
----@param seed integer
----@return string|nil key, string? message   nil: the script does not take the overrides
-function M.key(found, path, overrides, seed)
-  local params, message = parameters.resolve(found.params, overrides, path)
-  if not params then return nil, message end
-  return require("swale.run.key").of { script_sha256 = found.sha256, params = params, seed = seed }
+    params = map(encoded, experiment.params) }
 end
 
 ---Runs in the child process: prints the description as the last line.

@@ -7,15 +7,6 @@ local place = require "swale.run.place"
 
 local M = {}
 
----@param o { script_sha256: string, params: table<string, any>, seed: integer }   params resolved
----@return string key   64 hexadecimal digits
-function M.of(o)
-  return core.sha256(core.json_encode { swale = core._VERSION, script = o.script_sha256,
-    params = o.params, seed = o.seed })
-end
-
--- ------------------------------------------------------------------ unchanged files
-
 local digests = {} -- by path: of files that this process has read, with size, times and inode
 
 local function mark_of(stat)
@@ -34,6 +25,22 @@ local function digest_of(path)
   end
   return known.sha256
 end
+
+---@class swale.KeyParts
+---@field script? string           the path of the script
+---@field script_sha256? string    its digest, where it is known
+---@field params table<string, any>   all, resolved
+---@field seed integer
+
+---@param o swale.KeyParts
+---@return string|nil key   64 hexadecimal digits; nil: the script cannot be read
+function M.of(o)
+  local digest = o.script_sha256 or digest_of(o.script)
+  return digest and core.sha256(core.json_encode { swale = core._VERSION, script = digest,
+    params = o.params, seed = o.seed })
+end
+
+-- ------------------------------------------------------------------ unchanged files
 
 local function set_changed(entry)
   local manifests, cache = require "swale.data.manifests", require "swale.data.cache"
