@@ -62,6 +62,43 @@ static int permutation(lua_State *L) {
   return st == SW_OK ? 1 : lx_raise(L, st);
 }
 
+/* ---- its position: seed, stream, position, words left, the words */
+
+enum { SAVED = 8 };
+
+/* random:save() -> a list of integers */
+static int save(lua_State *L) {
+  const sw_random *r = lx_check(L, 1, LX_RANDOM, "random:save", "self");
+  const uint64_t x[SAVED] = {r->seed,    r->stream,  r->position, (uint64_t)r->left,
+                             r->word[0], r->word[1], r->word[2],  r->word[3]};
+  lua_createtable(L, SAVED, 0);
+  for (int i = 0; i < SAVED; i++) {
+    lua_pushinteger(L, (lua_Integer)x[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  return 1;
+}
+
+/* random:load(saved) -> self */
+static int load(lua_State *L) {
+  static const char *const who = "random:load";
+  sw_random *r = lx_check(L, 1, LX_RANDOM, who, "self");
+  uint64_t x[SAVED];
+  lua_settop(L, 2);
+  if (lx_check_list(L, 2, who, "saved", SAVED) != SAVED)
+    return lx_error(L, "random:load: saved is not what random:save gives");
+  for (int i = 0; i < SAVED; i++) {
+    lua_rawgeti(L, 2, i + 1);
+    x[i] = (uint64_t)lx_check_integer(L, -1, who, "an element of saved", LX_ANY_INTEGER);
+    lua_pop(L, 1);
+  }
+  if (x[3] > 4) return lx_error(L, "random:load: saved is not what random:save gives");
+  *r = (sw_random){.seed = x[0], .stream = x[1], .position = x[2], .left = (int)x[3]};
+  for (int i = 0; i < 4; i++) r->word[i] = (uint32_t)x[4 + i];
+  lua_settop(L, 1);
+  return 1;
+}
+
 static const luaL_Reg methods[] = {
     {"uniform", uniform},
     {"normal", normal},
@@ -69,6 +106,8 @@ static const luaL_Reg methods[] = {
     {"fill_uniform", fill_uniform},
     {"fill_normal", fill_normal},
     {"permutation", permutation},
+    {"save", save},
+    {"load", load},
     {NULL, NULL},
 };
 

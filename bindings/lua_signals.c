@@ -1,4 +1,5 @@
-/* lua_signals.c: Ctrl-C, SIGTERM and SIGHUP as a flag, and as an error in Lua code.
+/* lua_signals.c: Ctrl-C, SIGTERM and SIGHUP as a flag, and as an error in Lua code. SIGUSR1 as
+ * another flag, which asks for a checkpoint.
  *
  * The handler sets a flag, which the core's loops read, and, like the stand-alone interpreter, a
  * hook, which raises core.INTERRUPTED once, so that code after it (saving, closing files) is not
@@ -20,6 +21,7 @@ static volatile sig_atomic_t last_signal; /* the first of the latest interrupt; 
 static struct timespec first_time;        /* when it came; of the handler */
 static volatile sig_atomic_t deferred;    /* the hook is set */
 static volatile sig_atomic_t told;        /* the script was told */
+static volatile sig_atomic_t asked;       /* for a checkpoint, by SIGUSR1 */
 static enum { NONE, ONLY_SIGINT, ALL } catching; /* the signals of catch_signals */
 static lua_State *volatile listener; /* whose main coroutine is interrupted; for the handler only */
 static pthread_t listening;          /* the thread that it runs in */
@@ -66,6 +68,11 @@ static void on_interrupt(int signal_number) {
   if (listener && pthread_equal(pthread_self(), listening) && !deferred) set_hook();
 }
 
+static void on_request(int signal_number) {
+  (void)signal_number;
+  asked = 1;
+}
+
 static int is_ignored(int signal_number) {
   struct sigaction action;
   return sigaction(signal_number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
@@ -81,11 +88,13 @@ static void arm(void) {
   if (catching != ALL) return;
   take(SIGTERM);
   take(SIGHUP);
+  if (!is_ignored(SIGUSR1)) set_action(SIGUSR1, on_request, SA_RESTART);
 }
 
 static void give_back(int signal_number) {
   struct sigaction action;
-  if (sigaction(signal_number, NULL, &action) == 0 && action.sa_handler == on_interrupt)
+  if (sigaction(signal_number, NULL, &action) != 0) return;
+  if (action.sa_handler == on_interrupt || action.sa_handler == on_request)
     set_action(signal_number, SIG_DFL, 0);
 }
 
@@ -122,6 +131,7 @@ void lx_release_signals(lua_State *L) {
   give_back(SIGINT);
   give_back(SIGTERM);
   give_back(SIGHUP);
+  give_back(SIGUSR1);
 }
 
 static int is_interrupted(lua_State *L) {
@@ -144,6 +154,13 @@ static int defer_interrupt(lua_State *L) {
   lua_pushboolean(L, deferred);
   deferred = on;
   if (!on && interrupted && !told && listener) set_hook();
+  return 1;
+}
+
+/* Whether SIGUSR1 came since the last call. */
+static int checkpoint_asked(lua_State *L) {
+  lua_pushboolean(L, asked);
+  asked = 0;
   return 1;
 }
 
@@ -179,11 +196,8 @@ void lx_push_interrupted(lua_State *L) {
 }
 
 const luaL_Reg lx_signal_functions[] = {
-    {"catch_signals", catch_signals},
-    {"interrupted", is_interrupted},
-    {"clear_interrupt", clear_interrupt},
-    {"interrupt_status", interrupt_status},
-    {"defer_interrupt", defer_interrupt},
-    {"is_ignored", tell_ignored},
-    {NULL, NULL},
+    {"catch_signals", catch_signals},     {"interrupted", is_interrupted},
+    {"clear_interrupt", clear_interrupt}, {"interrupt_status", interrupt_status},
+    {"defer_interrupt", defer_interrupt}, {"checkpoint_asked", checkpoint_asked},
+    {"is_ignored", tell_ignored},         {NULL, NULL},
 };

@@ -1,5 +1,7 @@
 /* lua_step.c: single steps of a loop, for trainings with Lua code before or after each step.
  *
+ * A step is made even if an interrupt has come: Lua code has prepared it. The interrupt is news.
+ *
  * The step function is a closure over its loop and the names of its arguments, so a step is one
  * call without a table: the changed numbers are returned, and Lua stores them.
  */
@@ -32,9 +34,9 @@ static int refuse(lua_State *L, int i) {
   return 3;
 }
 
-/* Whether more numbers have changed than are returned. */
+/* Whether more numbers have changed than are returned, or an interrupt has come. */
 static int has_news(stepper *me, const sw_loop_state *s) {
-  int news = s->measurements != me->measurements;
+  int news = *lx_interrupt_flag() || s->measurements != me->measurements;
   for (int h = 0; h < SW_HYPER_COUNT; h++)
     news |= h != SW_HYPER_LR && h != SW_HYPER_BATCH_SIZE && s->hyper[h] != me->hyper[h];
   me->measurements = s->measurements;
@@ -56,13 +58,6 @@ static int tell(lua_State *L, stepper *me) {
   return 8;
 }
 
-static int interrupted(lua_State *L) {
-  lua_pushnil(L);
-  lua_pushliteral(L, "interrupted");
-  lua_pushliteral(L, "EINTERRUPTED");
-  return 3;
-}
-
 static int step(lua_State *L) {
   stepper *me = lua_touserdata(L, lua_upvalueindex(2));
   if (!me->loop->p) return lx_error(L, "loop: this loop was freed");
@@ -70,9 +65,8 @@ static int step(lua_State *L) {
     if (!take(L, me, i)) return refuse(L, i);
   }
   sw_stop why;
-  sw_status st = sw_loop_advance(me->loop->p, 1, 0, lx_interrupt_flag(), &why);
-  if (st != SW_OK) return lx_fault(L, st);
-  return why == SW_STOP_INTERRUPTED ? interrupted(L) : tell(L, me);
+  sw_status st = sw_loop_advance(me->loop->p, 1, 0, NULL, &why);
+  return st == SW_OK ? tell(L, me) : lx_fault(L, st);
 }
 
 /* loop:stepper(name, …) */

@@ -105,6 +105,10 @@ function M.exchange_stream(stream)
   return before
 end
 
+---The stream that rand and randn draw from.
+---@return swale.Random
+function M.stream() return script_stream() end
+
 ---@return integer
 function M.default_seed() return seed end
 

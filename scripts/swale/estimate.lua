@@ -166,6 +166,9 @@ function M.new(fields)
   return setmetatable(e, Estimate)
 end
 
+---The class of estimates.
+M.CLASS = Estimate
+
 ---@param value any
 ---@return boolean
 function M.is_estimate(value) return getmetatable(value) == Estimate end

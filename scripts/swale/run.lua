@@ -246,6 +246,10 @@ function Run:forget_checkpoints(path)
   while #self.saved > KEPT do folders.remove(table.remove(self.saved, 1)) end
 end
 
+---Returns how long its files are: what a run that is resumed cuts them to.
+---@return { metrics: integer, log: integer }
+function Run:offsets() return { metrics = self.metrics.bytes, log = self.log.bytes } end
+
 ---Redraws the progress bar, if there is a terminal and it is due.
 ---@param o { done: number, total: number, text?: string }
 function Run:progress(o) self.progress_bar:update(o) end

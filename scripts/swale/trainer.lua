@@ -251,9 +251,10 @@ function methods:fork(o)
 end
 
 ---Returns to a checkpoint: `trainer:restore(sw.load "runs/…/step-00000400.safetensors")`.
----Restores weights, running statistics, the optimizer's state, the position, the values of the last
----update and the averages. A LastK and measurements start again. The file has no memory of rules:
----they keep the one they have in this trainer.
+---Restores all that the file has: weights, running statistics, the optimizer's state, the position,
+---memories of rules, averages, the best weights, measurements. Seed, order and settings stay those
+---of this trainer. Rules, averages and measurements that the file does not have start again. Raises
+---for a checkpoint of another model or optimizer, and changes nothing.
 ---@param saved table<string, swale.Tensor>    the tensors of the file
 ---@param metadata table<string, string>
 ---@return swale.Trainer self

@@ -254,10 +254,11 @@ function TestSnapshot:test_a_checkpoint_that_is_refused_changes_nothing()
       with(saved.metadata, metadata))
     lu.assert_equals(outcome(trainer), before)
   end
-  refuses("adam goes on from step 3 with 2 vectors, got 0", sw.optim.Adam {}, {}, {})
+  refuses("the checkpoint's optimizer is sgd, this trainer's adam", sw.optim.Adam {}, {}, {})
   refuses("momentum is (1)", sgd, { momentum = sw.zeros { 1 } }, {})
   refuses("the average ema has 1 float32 weights, the model has 1210 float32", sgd,
     { average_carry = sw.zeros { 1 }, average = sw.zeros { 1 } }, {})
+  saved.metadata.state = nil -- as in files of older versions
   refuses("average_count must be a whole number from 1, not \"1e300\"", sgd, {},
     { average_count = "1e300" })
   refuses("step must be a whole number from 0, not \"x\"", sgd, {}, { step = "x" })

@@ -58,6 +58,10 @@ function M.borrow_random(seed, name, n)
   end
 end
 
+---The stream that math.random draws from; nil: Lua's own.
+---@return swale.Random|nil
+function M.stream() return current and current.stream end
+
 ---@param seed integer
 ---@param replaced swale.Borrowed
 ---@return fun() give_back

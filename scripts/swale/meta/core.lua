@@ -45,6 +45,8 @@ function core.clear_interrupt() end
 ---@param on boolean                 true: core.INTERRUPTED is not raised before this is false again
 ---@return boolean before
 function core.defer_interrupt(on) end
+---@return boolean                   SIGUSR1, which catch_signals catches unless it takes SIGINT alone, came since the last call
+function core.checkpoint_asked() end
 ---@return integer                   130, 143 or 129: the exit status after the latest interrupt
 function core.interrupt_status() end
 ---@param signal "sigint"|"sigterm"|"sighup"
@@ -221,6 +223,11 @@ function Random:fill_normal(t, mean, std) end
 ---@param n integer
 ---@return swale.Tensor             int32, a permutation of 0 … n-1
 function Random:permutation(n) end
+---@return integer[]                stream and position, for load
+function Random:save() end
+---@param saved integer[]           what save gave
+---@return swale.Random self
+function Random:load(saved) end
 
 -- ------------------------------------------------------------------ graphs and programs
 
@@ -649,7 +656,7 @@ function Loop:cost() end
 function Loop:advance(steps, stop_examples, t) end
 ---Returns a function that sets these numbers to those it is called with, and makes one step. It returns step, examples, epoch,
 ---loss, grad_norm, lr and batch_size; before them, whether anything else that state gives has changed since it gave
----the last: true the first time. Without a step: nil, i, value if value i is none that a loop can have; or nil, message, code.
+---the last, or an interrupt has come: true the first time. Without a step: nil, i, value if value i is none that a loop can have; or nil, message, code.
 ---@param ... swale.Hyper           a batch_size is rounded down
 ---@return fun(...: number): boolean|nil, ... step
 function Loop:stepper(...) end

@@ -12,14 +12,15 @@ local FULL = { ENOSPC = true, EFBIG = true, ["Unknown system error -122"] = true
 
 ---@class swale.Lines
 ---@field path string
----@field bytes integer   written so far
+---@field bytes integer   in the file
 
 ---@param path string
 ---@return swale.Lines|nil lines, string? message
 function M.open(path)
   local fd, problem = uv().fs_open(path, "a", 438) -- rw-rw-rw-, less the umask
   if not fd then return nil, problem end
-  return setmetatable({ path = path, fd = fd, bytes = 0 }, Lines)
+  local stat = uv().fs_fstat(fd)
+  return setmetatable({ path = path, fd = fd, bytes = stat and stat.size or 0 }, Lines)
 end
 
 ---@param text string

@@ -50,43 +50,52 @@ local function largest_ratio(line)
   return largest
 end
 
-local function updates(say, history)
-  local largest
-  for _, line in ipairs(history) do
-    local ratio = largest_ratio(line)
-    if ratio then largest = math.max(largest or 0, ratio) end
+local function updates(say, seen)
+  if not seen.largest then return end
+  if seen.largest < SMALL then
+    say("small", "updates are at most %.1g of the weights: the rate may be too small", seen.largest)
   end
-  if not largest then return end
-  if largest < SMALL then
-    say("small", "updates are at most %.1g of the weights: the rate may be too small", largest)
-  end
-  local now = largest_ratio(history[#history])
+  local now = largest_ratio(seen.last)
   if now and now > LARGE then
     say("large", "updates are still %s of the weights: the rate may be too large", percent(now))
   end
 end
 
-local function risen(say, history)
-  local last, lowest, at = history[#history].valid_loss, math.huge, nil
-  for _, line in ipairs(history) do
-    local loss = line.valid_loss
-    if loss and loss < lowest then lowest, at = loss, line.epoch end
-  end
-  if last and lowest > 0 and last > (1 + RISEN) * lowest then
+local function risen(say, seen)
+  local last, lowest = seen.last.valid_loss, seen.lowest
+  if last and lowest and lowest > 0 and last > (1 + RISEN) * lowest then
     say("risen", "the validation loss has risen by %s since epoch %.4g: it overfits",
-      percent(last / lowest - 1), at)
+      percent(last / lowest - 1), seen.lowest_at)
   end
 end
 
----@param history table[]   the records of the epochs
+---@class swale.Seen        what messages need of the epochs so far
+---@field last? table       records of the last two
+---@field before? table
+---@field largest? number   update ratio of any weight matrix
+---@field lowest? number    loss on valid
+---@field lowest_at? number   its epoch
+
+---Takes the record of an epoch.
+---@param seen swale.Seen   an empty table at first
+---@param line table
+function M.add(seen, line)
+  seen.before, seen.last = seen.last, line
+  local ratio, loss = largest_ratio(line), line.valid_loss
+  if ratio then seen.largest = math.max(seen.largest or 0, ratio) end
+  if loss and loss < (seen.lowest or math.huge) then
+    seen.lowest, seen.lowest_at = loss, line.epoch
+  end
+end
+
+---@param seen swale.Seen
 ---@param say fun(kind: string, fmt: string, ...: any)
-function M.give(history, say)
-  local last = history[#history]
-  if not last then return end
-  dead(say, last)
-  falling(say, last, history[#history - 1])
-  updates(say, history)
-  risen(say, history)
+function M.give(seen, say)
+  if not seen.last then return end
+  dead(say, seen.last)
+  falling(say, seen.last, seen.before)
+  updates(say, seen)
+  risen(say, seen)
 end
 
 return M

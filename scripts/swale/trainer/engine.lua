@@ -49,6 +49,8 @@ local M = {}
 ---@field remembered table|nil     memory of the batch size's function after fits that were planned
 ---@field until_ nil|fun(s: swale.State): any   ends the present fit
 ---@field stopped string|false|nil   why the last fit ended early
+---@field kept_ratios number[]|nil  update ratios that were restored
+---@field changed table<swale.Hyper, boolean>   settings that were made during a fit
 local Engine = {}
 Engine.__index = Engine
 
@@ -92,6 +94,7 @@ function M.new(o, runner)
   self.runner = runner or runners.current()
   self.weights, self.buffers = o.model:weights(), o.model:buffers()
   self.hooks, self.fitting, self.programs = hooks.new(), {}, o.programs or {}
+  self.changed = {}
   self.evaluator = self.runner.new_evaluator { layer = o.model.layer, weights = self.weights,
     buffers = self.buffers, data = o.data, example = o.example, subset = o.fixed.subset,
     graph = o.eval_graph, batch = o.eval_batch, batch_norm = o.batch_norm, average = o.average }
@@ -135,7 +138,7 @@ function Engine:set(name, value)
   hyper.check(name, value, self.optimizer)
   lengths.of_schedule(value, self.state.epoch_examples, "Trainer: " .. name)
   scan.setting(name, value, self.settings, self.optimizer, self.state.epoch_examples)
-  self.settings[name] = value
+  self.settings[name], self.changed[name] = value, self.driving or nil
   if not self.rules then return end
   self.rules = hyper.replace(self.loop, self.settings, self.rules, name)
   self:pace()

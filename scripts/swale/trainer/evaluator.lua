@@ -94,16 +94,20 @@ end
 ---Forgets re-estimated statistics.
 function Evaluator:forget() self.statistics = setmetatable({}, { __mode = "k" }) end
 
----Returns copies for restore. Averages are another part of a snapshot.
+---Returns copies for restore. Averages are another part of a snapshot; their re-estimated
+---statistics are in this one.
 ---@return table
 function Evaluator:state()
-  return { best = copies.deep(self.best), valid_is_nan = self.valid_is_nan }
+  return { best = copies.deep(self.best), valid_is_nan = self.valid_is_nan,
+    statistics = statistics.state(self) }
 end
 
 ---@param saved table|nil    nil: "best" stays as it is
 function Evaluator:restore(saved)
   self:forget()
-  if saved then self.best, self.valid_is_nan = copies.deep(saved.best), saved.valid_is_nan end
+  if not saved then return end
+  self.best, self.valid_is_nan = copies.deep(saved.best), saved.valid_is_nan
+  statistics.restore(self, saved.statistics or {})
 end
 
 return M

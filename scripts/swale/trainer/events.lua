@@ -14,13 +14,13 @@ local function end_epoch(fit)
   journal:step(s, fit.loop)
   local line = { lr = s.lr, batch_size = s.batch_size, seconds = fit.clock:training(fit.loop) }
   if journal.run then line.loss = journal:epoch_loss() end
-  if fit.evaluator:validate(line, s.epoch) then journal:best(fit.goal) end
+  if fit.evaluator:validate(line, s.epoch) then journal:best() end
   if journal.run then
     fit.look(line)
     journal:remember(line)
   end
   journal:event("epoch", s, line)
-  journal:checkpoint(fit.loop, fit.goal)
+  journal.due = true
   hooks.call(fit.hooks.epoch, s, fit.trainer, line)
 end
 

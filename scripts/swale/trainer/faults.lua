@@ -71,7 +71,7 @@ end
 --- Records the last steps first, and a checkpoint if the weights are whole.
 local function diverge(fit)
   fit.journal:step(fit.state, fit.loop)
-  if not M.is_spoiled(fit.state) then fit.journal:checkpoint(fit.loop, fit.goal) end
+  if not M.is_spoiled(fit.state) then fit.journal:checkpoint() end
   error(errors.diverged(words(fit) .. first_nan(fit) .. data_faults(fit)), 0)
 end
 
@@ -100,18 +100,23 @@ function M.check(fit)
   M.stopped(fit, nil, message, code)
 end
 
+--- A fault in what is due at the end of an epoch or fit loses no checkpoint.
+local function rescue(fit, fault)
+  if not M.is_spoiled(fit.state) then pcall(fit.journal.rescue, fit.journal) end
+  error(fault, 0)
+end
+
 ---Raises what ended a fit. On an interrupt the last steps and a checkpoint are written first, and
 ---the run is marked, so that a script that catches the error does not start its next training.
 ---@param fit swale.Fit
 ---@param fault any
 function M.conclude(fit, fault)
-  if fault ~= core.INTERRUPTED then error(fault, 0) end
+  if fault ~= core.INTERRUPTED then rescue(fit, fault) end
   core.clear_interrupt()
   if fit.journal.run then fit.journal.run.interrupted = true end
   if fit.state.step > 0 then
     fit.loop:state(fit.state)
-    fit.journal:step(fit.state, fit.loop)
-    fit.journal:checkpoint(fit.loop, fit.goal)
+    fit.journal:interrupt(fit.loop)
   end
   error(fault, 0)
 end

@@ -1,48 +1,47 @@
 --- The record of a training: lines of metrics, checkpoints, progress. Without a run it writes
 --- nothing.
-local averages = require "swale.trainer.averages"
+local checkpoint = require "swale.trainer.checkpoint"
 local copies = require "swale.copies"
+local diagnosis = require "swale.trainer.diagnosis"
 local hyper = require "swale.trainer.hyper"
-local marks = require "swale.trainer.marks"
 local process = require "swale.process"
-local segments = require "swale.segments"
 local statistics = require "swale.trainer.statistics"
 
 local M = {}
 
---- Values of the last update that a checkpoint's metadata have.
-M.LAST = { "loss", "grad_norm", table.unpack(hyper.NAMES) }
-
 ---@class swale.Journal
 ---@field run table|nil
+---@field engine swale.Engine
 ---@field live swale.State
 ---@field evaluator swale.Evaluator
 ---@field measurements swale.Measurements
 ---@field clock swale.Clock
 ---@field along number       seconds of measured steps that the record has
 ---@field line table        the next line of steps; one table, reused
----@field history table[]   the records of the epochs
+---@field measured integer   measured steps of the loop that the record has the seconds of
+---@field seen swale.Seen    what diagnoses need of the epochs
 ---@field said table        kinds of diagnoses that were printed
 ---@field written integer   the step of the last line of steps; -1: none
----@field saved integer     the step of the last checkpoint; likewise
+---@field saved integer     the step of the last whole checkpoint; likewise
+---@field due boolean       a checkpoint is to be written
+---@field between boolean   the training is between two steps and nothing is due: it can be resumed
+---from a checkpoint that is written now
+---@field watch integer     steps between two measurements of update ratios
 ---@field taken integer     examples up to the last line
 ---@field loss_sum number   of the examples since the last epoch's end
 ---@field loss_examples integer
 local Journal = {}
 Journal.__index = Journal
 
----@param o { run: table|nil, graph: swale.CompiledGraph, state: swale.State,
----evaluator: swale.Evaluator, measurements: swale.Measurements, clock: swale.Clock }
+---@param engine swale.Engine
+---@param run table|nil
 ---@return swale.Journal
-function M.new(o)
-  local graph, kept = o.graph, #o.graph.buffer_segments > 0
-  return setmetatable({ run = o.run, evaluator = o.evaluator,
-    measurements = o.measurements, clock = o.clock, along = 0, live = o.state,
-    line = { kind = "step" },
-    segments = segments.json(graph.segments),
-    buffer_segments = kept and segments.json(graph.buffer_segments) or nil,
-    written = -1, saved = -1, taken = 0, loss_sum = 0, loss_examples = 0, said = {},
-    history = {} }, Journal)
+function M.new(engine, run)
+  return setmetatable({ run = run, engine = engine, evaluator = engine.evaluator,
+    measurements = engine.measurements, clock = engine.clock, along = 0, measured = 0,
+    live = engine.state, line = { kind = "step" }, written = -1, saved = -1, taken = 0,
+    loss_sum = 0, loss_examples = 0, said = {}, seen = {}, due = false, between = false,
+    watch = 0 }, Journal)
 end
 
 --- Mean loss since the last line; also added to the epoch's sums.
@@ -98,11 +97,12 @@ end
 ---seconds in their own lines.
 ---@param loop swale.Loop|swale.CustomLoop
 function Journal:cost(loop)
+  local made = loop:state({}).measurements
+  if not self.run or made == self.measured then return end
   local along = self.clock:along(loop)
-  if not self.run or along == self.along then return end
   self:event("cost", self.live, { name = self.measurements:names_along(),
-    seconds = along - self.along })
-  self.along = along
+    seconds = math.max(0, along - self.along) })
+  self.along, self.measured = along, made
 end
 
 ---Prints a line, through the run if there is one.
@@ -121,88 +121,119 @@ function Journal:progress(s, target, loop)
   self.run:progress { done = s[target.scale], total = math.ceil(target.at - 1e-6), text = text }
 end
 
----Keeps the line of an epoch for the diagnosis at the end.
+---Keeps what the diagnosis at the end needs of the line of an epoch.
 ---@param line table
-function Journal:remember(line) self.history[#self.history + 1] = line end
+function Journal:remember(line)
+  diagnosis.add(self.seen, { epoch = line.epoch, loss = line.loss, valid_loss = line.valid_loss,
+    dead_units = line.dead_units, update_ratio = line.update_ratio })
+end
+
+---Prints the diagnosis, each kind once in a run.
+function Journal:diagnose()
+  if not self.run then return end
+  diagnosis.give(self.seen, function(kind, fmt, ...)
+    if not self.said[kind] then self.run:print(fmt, ...) end
+    self.said[kind] = true
+  end)
+end
 
 -- ------------------------------------------------------------------ checkpoints
 
---- One average is named "average", several "average.NAME"; "average_carry" is what float32 cannot
---- hold of it, "buffers.average" its re-estimated statistics.
-local function add_averages(tensors, data, evaluator)
-  local captured = averages.with_captures(evaluator.averages)
-  for _, entry in ipairs(captured) do
-    local part = #captured == 1 and "" or "." .. entry.name
-    tensors["average" .. part] = entry.average:weights()
-    tensors["average_carry" .. part] = entry.average:carry()
-    tensors["buffers.average" .. part] = statistics.known(evaluator, entry.average)
-    data["average_count" .. part] = tostring(entry.average.count)
-  end
-end
+--- Why a training cannot be resumed from a checkpoint that is not written between two steps.
+local WITHIN <const> = "it was written while events of this step were under way"
 
---- The values of the last update, which rules read, and the end of the fit if it is reached, from
---- which the next one counts.
-local function metadata(self, goal)
+local function write(self, packed)
   local s = self.live
-  local reached = goal and marks.is_reached(goal, s)
-  local data = { step = tostring(s.step), examples = tostring(s.examples), segments = self.segments,
-    buffer_segments = self.buffer_segments,
-    goal = reached and ("%s %.17g"):format(goal.scale, goal.at) or nil }
-  for _, name in ipairs(M.LAST) do data[name] = ("%.17g"):format(s[name]) end
-  return data
-end
-
----Writes the last checkpoint of a fit, then once more with the re-estimated statistics of averages,
----which may take a pass over the data.
----@param loop swale.Loop|swale.CustomLoop
----@param goal swale.Goal
-function Journal:conclude(loop, goal)
-  if not self.run then return end
-  self:checkpoint(loop, goal)
-  if statistics.complete(self.evaluator, self.evaluator.averages) then
-    self.saved = -1
-    self:checkpoint(loop, goal)
+  if not self.between then
+    packed.metadata.lacks = packed.metadata.lacks and WITHIN .. "; " .. packed.metadata.lacks
+      or WITHIN
   end
+  self.run:checkpoint(("step-%08d"):format(s.step), packed.tensors, packed.metadata)
 end
 
+--- The state of a checkpoint has the step of its own as that of the last one.
+local function pack(self)
+  local before = self.saved
+  self.saved, self.due = self.between and self.live.step or before, false
+  local ok, packed = pcall(checkpoint.pack, self.engine)
+  if ok then return packed end
+  self.saved = before
+  error(packed, 0)
+end
+
+---Writes a checkpoint, unless the last one has this step.
+function Journal:checkpoint()
+  if not self.run or self.saved == self.live.step then return end
+  write(self, pack(self))
+end
+
+---Writes one between two steps, from which the training can be resumed.
+function Journal:checkpoint_between()
+  self.between = true
+  self:checkpoint()
+  self.between = false
+end
+
+---Writes a checkpoint if one is due, before an error ends the fit.
+function Journal:rescue() if self.due then self:checkpoint() end end
+
+---Writes the line of the last steps, and a checkpoint. Its state is that before the line, which a
+---training that is not interrupted does not have.
 ---@param loop swale.Loop|swale.CustomLoop
----@param goal swale.Goal
-function Journal:checkpoint(loop, goal)
-  local s, evaluator = self.live, self.evaluator
-  if not self.run or self.saved == s.step then return end
-  local tensors, data = loop:state_vectors(), metadata(self, goal)
-  tensors.weights, tensors.buffers = evaluator.weights, evaluator.buffers
-  data.average_count = "0"
-  add_averages(tensors, data, evaluator)
-  self.run:checkpoint(("step-%08d"):format(s.step), tensors, data)
-  self.saved = s.step
+function Journal:interrupt(loop)
+  if not self.run then return end
+  local packed = self.saved ~= self.live.step and pack(self)
+  self:step(self.live, loop)
+  if packed then write(self, packed) end
+end
+
+---Before the end of a fit: where the statistics of averages are not known yet, which may take a
+---pass over the data, writes a checkpoint first.
+function Journal:conclude()
+  if not self.run then return end
+  self.due = true
+  if not statistics.are_complete(self.evaluator) then
+    self:checkpoint()
+    self.due = true
+    statistics.complete(self.evaluator)
+  end
 end
 
 ---Writes the best weights on valid to checkpoints/best.safetensors.
----@param goal swale.Goal
-function Journal:best(goal)
+function Journal:best()
   if not self.run then return end
   local best = self.evaluator.best
   self.run:checkpoint("best", { weights = best.weights, buffers = best.buffers },
-    metadata(self, goal), { keep = true })
+    checkpoint.metadata(self.engine), { keep = true })
 end
 
 -- ------------------------------------------------------------------ state
 
-local KEPT = { "written", "saved", "taken", "loss_sum", "loss_examples" }
+local KEPT = { "written", "saved", "taken", "loss_sum", "loss_examples", "watch" }
 
----Returns plain data for restore: sums of what is not written yet, what was printed.
+---Returns plain data for restore: sums of what is not written yet, what was printed, and how long
+---the files of the run are.
 ---@return table
 function Journal:state()
-  local found = { said = copies.deep(self.said), history = copies.deep(self.history) }
+  local loop, run = self.engine.loop, self.run
+  local found = { said = copies.deep(self.said), seen = copies.deep(self.seen),
+    told = copies.deep(self.measurements.told),
+    along = self.clock:along(loop) - self.along,
+    measured = loop:state({}).measurements - self.measured,
+    offsets = run and run.offsets and run:offsets() or nil }
   for _, name in ipairs(KEPT) do found[name] = self[name] end
   return found
 end
 
 ---@param saved table
 function Journal:restore(saved)
+  local loop = self.engine.loop
   for _, name in ipairs(KEPT) do self[name] = saved[name] end
-  self.said, self.history = copies.deep(saved.said), copies.deep(saved.history)
+  self.said, self.seen = copies.deep(saved.said), copies.deep(saved.seen)
+  self.measurements.told = copies.deep(saved.told)
+  self.along = self.clock:along(loop) - saved.along
+  self.measured = loop:state({}).measurements - saved.measured
+  loop:watch_updates(self.run and self.watch or 0)
 end
 
 ---Starts again after so many examples: coming lines count from there.

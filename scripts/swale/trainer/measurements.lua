@@ -336,12 +336,32 @@ end
 
 -- ------------------------------------------------------------------ state
 
+--- Options in words, the same in each process. Functions and objects are not told apart.
+local function words_of(value)
+  if type(value) == "table" and getmetatable(value) == nil then
+    local parts = {}
+    for _, key in ipairs(errors.sorted_keys(value)) do
+      parts[#parts + 1] = ("%s = %s"):format(key, words_of(value[key]))
+    end
+    return "{ " .. table.concat(parts, ", ") .. " }"
+  elseif type(value) == "function" or type(value) == "userdata" then
+    return type(value)
+  end
+  return (tostring(value):gsub("0x%x+", ""))
+end
+
+--- What is measured: state of one with other options is of no use.
+local function about(entry)
+  return ("%s %s"):format(entry.row.f and "own" or entry.name, words_of(entry.options))
+end
+
 ---Returns copies for restore, in a trainer with the same measurements.
 ---@return table<string, table>
 function Measurements:state()
   local found = {}
   for _, entry in ipairs(self.list) do
-    found[entry.name] = { calls = entry.calls, failed = entry.failed, step = entry.step,
+    found[entry.name] = { about = about(entry), calls = entry.calls, failed = entry.failed,
+      step = entry.step,
       value = values.copy(self.o.state[entry.name]),
       kept = entry.row.save and entry.row.save(entry.kept) }
   end
@@ -350,6 +370,7 @@ end
 
 local function restore_one(self, entry, saved)
   local row = entry.row
+  if saved and saved.about ~= about(entry) then saved = nil end
   entry.kept = row.prepare and row.prepare(entry.facts, entry.options)
   entry.calls, entry.failed = saved and saved.calls or 0, saved ~= nil and saved.failed
   entry.step = saved and saved.step

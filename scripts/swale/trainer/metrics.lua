@@ -122,4 +122,7 @@ function M.is_better(a, b)
   return a.loss < b.loss
 end
 
+---The class of what evaluate returns.
+M.CLASS = Metrics
+
 return M

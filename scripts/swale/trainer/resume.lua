@@ -1,10 +1,9 @@
---- Restores a checkpoint: the parts of a snapshot that its file contains.
+--- Restores a checkpoint in a trainer, which keeps its own seed, order, settings and record.
+local checkpoint = require "swale.trainer.checkpoint"
 local core = require "swale.core"
 local custom = require "swale.trainer.custom"
 local errors = require "swale.errors"
-local journal = require "swale.trainer.journal"
 local kinds = require("swale.average").KINDS
-local snapshot = require "swale.trainer.snapshot"
 
 local M = {}
 
@@ -28,6 +27,33 @@ local function are_tensors(saved)
   return true
 end
 
+--- Two models have weights in the same places if their segments have the same shapes, whatever
+--- their names.
+local function check_segments(engine, metadata)
+  local ok, list = pcall(core.json_decode, metadata.segments or "")
+  if not ok or type(list) ~= "table" then return end
+  for i, own in ipairs(engine.graph.segments) do
+    local theirs = list[i]
+    local shape = theirs and type(theirs.shape) == "table" and table.concat(theirs.shape, ", ")
+    if shape ~= table.concat(own.shape, ", ") then
+      errors.misuse("Trainer:restore: the checkpoint is of another model: where this one has %s"
+        .. " (%s), it has %s", own.path, table.concat(own.shape, ", "),
+        theirs and ("%s (%s)"):format(theirs.path, shape) or "nothing")
+    end
+  end
+end
+
+local function check_vector(engine, saved, name)
+  local found, own = saved[name], engine[name]
+  local n, wanted = found and found:numel() or 0, own and own:numel() or 0
+  if n ~= wanted then
+    errors.misuse("Trainer:restore: %d %s, the model has %d", n, name, wanted)
+  elseif found and own and found:dtype() ~= own:dtype() then
+    errors.misuse("Trainer:restore: %s are %s, those of the model %s", name, found:dtype(),
+      own:dtype())
+  end
+end
+
 local function check(engine, saved, metadata)
   engine.measurements:refuse "Trainer:restore"
   if engine:is_running() then errors.misuse "Trainer:restore: a fit is running" end
@@ -35,13 +61,13 @@ local function check(engine, saved, metadata)
   then
     errors.misuse "Trainer:restore: takes what sw.load gives of a checkpoint: tensors and metadata"
   end
-  for _, name in ipairs { "weights", "buffers" } do
-    local found, wanted = saved[name] and saved[name]:numel() or 0, engine[name]
-    wanted = wanted and wanted:numel() or 0
-    if found ~= wanted then
-      errors.misuse("Trainer:restore: %d %s, the model has %d", found, name, wanted)
-    end
+  local kind = engine.optimizer.kind
+  if metadata.optimizer and metadata.optimizer ~= kind then
+    errors.misuse("Trainer:restore: the checkpoint's optimizer is %s, this trainer's %s",
+      metadata.optimizer, kind)
   end
+  for _, name in ipairs { "weights", "buffers" } do check_vector(engine, saved, name) end
+  check_segments(engine, metadata)
 end
 
 --- The tensors that an optimizer in Lua kept: all that the trainer did not write itself.
@@ -65,6 +91,15 @@ local function check_average(engine, name, mean)
   if mean:numel() ~= weights:numel() or mean:dtype() ~= weights:dtype() then
     errors.misuse("Trainer:restore: the average %s has %d %s weights, the model has %d %s", name,
       mean:numel(), mean:dtype(), weights:numel(), weights:dtype())
+  end
+end
+
+local function check_averages(engine, found)
+  for _, entry in ipairs(engine.evaluator.averages) do
+    local one = found and found[entry.name]
+    local state = one and one.count > 0 and one.state
+    local points = kinds[entry.average.kind].points
+    if state then check_average(engine, entry.name, points and state:select(1, 1) or state) end
   end
 end
 
@@ -93,7 +128,7 @@ end
 local function loop_of(engine, saved, metadata)
   local found = { step = whole(metadata, "step", 0), examples = whole(metadata, "examples", 0),
     vectors = vectors(engine, saved) }
-  for _, name in ipairs(journal.LAST) do
+  for _, name in ipairs(checkpoint.LAST) do
     local value = tonumber(metadata[name])
     found[name] = math.tointeger(value) or value
   end
@@ -109,13 +144,26 @@ local function rules_of(engine, metadata)
   return found
 end
 
---- Restores all parts, or none.
-local function restore(engine, parts)
-  local before = snapshot.take(engine)
-  local ok, fault = pcall(snapshot.restore, engine, parts)
-  if ok then return end
-  snapshot.restore(engine, before)
-  error(fault, 0)
+--- The parts of a file without a state: of an older version, or by another program.
+local function parts_of_vectors(engine, saved, metadata)
+  return {
+    vectors = { weights = saved.weights, buffers = saved.buffers },
+    loop = loop_of(engine, saved, metadata), rules = rules_of(engine, metadata),
+    averages = averages_of(engine, saved, metadata),
+    progress = { goal = goal_of(metadata) },
+  }
+end
+
+--- All parts of a file but those that belong to its run or were made by the trainer's own options.
+--- The vectors are those that were given, which may be others than the file's.
+local function parts_of_state(engine, saved, metadata)
+  local parts, message = checkpoint.unpack(saved, metadata)
+  if not parts then errors.misuse("Trainer:restore: %s", message) end
+  check_averages(engine, parts.averages)
+  parts.sampler, parts.journal, parts.script = nil, nil, nil
+  parts.vectors = { weights = saved.weights, buffers = saved.buffers }
+  if parts.loop and not parts.loop.memory then parts.loop.vectors = vectors(engine, saved) end
+  return parts
 end
 
 ---@param engine swale.Engine
@@ -124,12 +172,8 @@ end
 function M.take(engine, saved, metadata)
   check(engine, saved, metadata)
   engine:ready()
-  restore(engine, {
-    vectors = { weights = saved.weights, buffers = saved.buffers },
-    loop = loop_of(engine, saved, metadata), rules = rules_of(engine, metadata),
-    averages = averages_of(engine, saved, metadata),
-    progress = { goal = goal_of(metadata) },
-  })
+  local parts_of = metadata.state and parts_of_state or parts_of_vectors
+  checkpoint.try(engine, parts_of(engine, saved, metadata))
 end
 
 return M

@@ -1,9 +1,9 @@
 --- Snapshots: the state of a training, as a list of parts. A trainer that was made with the same
---- options and restores one continues to the same bits. Checkpoints are restored as snapshots.
+--- options and restores one continues to the same bits. A checkpoint is the file of one
+--- (swale.trainer.checkpoint).
 ---
 --- Not included: settings and hooks, which belong to the trainer; upvalues of functions and random
---- streams that functions keep, which cannot be copied; the last update ratios, which are measured
---- again.
+--- streams that functions keep, which cannot be copied.
 local averages = require "swale.trainer.averages"
 local copies = require "swale.copies"
 local errors = require "swale.errors"
@@ -19,6 +19,7 @@ local M = {}
 ---@field averages? table
 ---@field measurements? table
 ---@field evaluator? table    the best weights
+---@field vitals? table       the last update ratios
 ---@field progress? table     the end of the last fit
 ---@field journal? table      of the run that is written
 
@@ -45,7 +46,7 @@ end
 local vectors = {}
 
 function vectors.state(engine)
-  return { weights = engine.weights:clone(), buffers = copies.tensor(engine.buffers) }
+  return { weights = copies.tensor(engine.weights), buffers = copies.tensor(engine.buffers) }
 end
 
 function vectors.restore(engine, saved)
@@ -83,6 +84,19 @@ function rules.restore(engine, saved)
     local one = saved and saved[rule.name]
     if one then rule.mem, rule.held = copies.deep(one.mem), one.held end
   end
+end
+
+local vitals = {}
+
+--- Of the loop, or those that were restored, until it has others.
+function vitals.state(engine)
+  local ratios = {}
+  if not engine.loop:update_ratios(ratios) then ratios = copies.deep(engine.kept_ratios) end
+  return { ratios = ratios }
+end
+
+function vitals.restore(engine, saved)
+  engine.kept_ratios = saved and copies.deep(saved.ratios) or nil
 end
 
 local progress = {}
@@ -127,7 +141,7 @@ local PARTS = {
       averages.restore(engine.evaluator.averages, saved or {})
     end } },
   { "measurements", own "measurements" }, { "evaluator", own "evaluator" },
-  { "progress", progress }, { "journal", journal },
+  { "vitals", vitals }, { "progress", progress }, { "journal", journal },
 }
 
 -- ------------------------------------------------------------------ the whole
@@ -140,6 +154,12 @@ function M.take(engine)
   for _, part in ipairs(PARTS) do found[part[1]] = part[2].state(engine) end
   return found
 end
+
+---Returns a snapshot that shares tensors and tables with the engine: it is valid until the training
+---goes on.
+---@param engine swale.Engine
+---@return swale.Snapshot
+function M.borrow(engine) return copies.borrowing(M.take, engine) end
 
 ---@param engine swale.Engine
 ---@param snapshot swale.Snapshot    with vectors, loop and progress

@@ -1,5 +1,7 @@
 --- Chooses the running statistics for weights. Those that the training keeps belong to the last
 --- weights; for an average, or any other vector, they are re-estimated on the training set.
+local copies = require "swale.copies"
+
 local M = {}
 
 M.METHODS = { "pooled", "layerwise", "running" }
@@ -50,19 +52,50 @@ function M.known(evaluator, average)
   return cached(evaluator, average)[evaluator.batch_norm]
 end
 
+--- The averages that have captured something, and whose statistics are not known.
+local function unknown(evaluator)
+  local list = {}
+  if not evaluator.buffers or evaluator.batch_norm == "running" then return list end
+  for _, entry in ipairs(evaluator.averages) do
+    local average = entry.average
+    if average.count > 0 and not M.known(evaluator, average) then list[#list + 1] = average end
+  end
+  return list
+end
+
+---Whether the statistics of all averages are known.
+---@param evaluator swale.Evaluator
+---@return boolean
+function M.are_complete(evaluator) return #unknown(evaluator) == 0 end
+
 ---Computes the unknown statistics of averages that have captured something.
 ---@param evaluator swale.Evaluator
----@param list swale.NamedAverage[]
----@return boolean   whether any were computed
-function M.complete(evaluator, list)
-  local any = false
-  for _, entry in ipairs(evaluator.buffers and evaluator.batch_norm ~= "running" and list or {}) do
-    if entry.average.count > 0 and not M.known(evaluator, entry.average) then
-      M.of_average(evaluator, entry.average)
-      any = true
-    end
+function M.complete(evaluator)
+  for _, average in ipairs(unknown(evaluator)) do M.of_average(evaluator, average) end
+end
+
+-- ------------------------------------------------------------------ state
+
+---Returns copies of what is known of averages, by their names and the method.
+---@param evaluator swale.Evaluator
+---@return table<string, table<swale.BatchNormMethod, swale.Tensor>>
+function M.state(evaluator)
+  local found = {}
+  for _, entry in ipairs(evaluator.averages) do
+    local known = cached(evaluator, entry.average)
+    if next(known) then found[entry.name] = copies.deep(known) end
   end
-  return any
+  return found
+end
+
+---Restores what state returned, once the averages are restored.
+---@param evaluator swale.Evaluator
+---@param saved table
+function M.restore(evaluator, saved)
+  for _, entry in ipairs(evaluator.averages) do
+    local known = cached(evaluator, entry.average)
+    for how, vector in pairs(saved[entry.name] or {}) do known[how] = copies.tensor(vector) end
+  end
 end
 
 return M

@@ -1,5 +1,5 @@
 --- The runner that trains: makes steps up to the next mark, then what is due there, until the end.
-local diagnosis = require "swale.trainer.diagnosis"
+local core = require "swale.core"
 local evaluator = require "swale.trainer.evaluator"
 local events = require "swale.trainer.events"
 local faults = require "swale.trainer.faults"
@@ -46,7 +46,7 @@ function M.begin() end
 local function look_of(self)
   return function(line)
     self.vitals = self.vitals or vitals.new(self.evaluator, self.seed)
-    self.vitals:look(line, self.loop, self.graph.segments)
+    self.vitals:look(line, self.loop, self.graph.segments, self.kept_ratios)
   end
 end
 
@@ -73,7 +73,7 @@ local function stride(self, fit, next_step, next_examples)
   local s = self.state
   local steps = math.min(next_step - s.step, self.measurements.most_steps)
   local why, message, code = self.loop:advance(steps, next_examples, s)
-  if not why or why == "interrupted" then faults.stopped(fit, why, message, code) end
+  if not why then faults.stopped(fit, why, message, code) end
   self.measurements:read(self.loop, s)
   if s.batch_size ~= self.last_batch then note_batch(self, fit, s.batch_size) end
 end
@@ -118,32 +118,38 @@ local function walk(self, fit, next_step, next_examples)
       if value ~= nil then hooks.refuse(on_step[i], value) end
     end
   until n >= next_step or examples >= next_examples or self.stopped
-    or until_ and ends(self, s) or self.rules ~= rules
+    or until_ and ends(self, s) or self.rules ~= rules or news and core.interrupted()
 end
 
---- Makes steps until the target fires or the fit is stopped. At a mark until_ is asked after the
---- events, so that it sees what was measured there.
+--- What is due at a mark. until_ is asked after the events, so that it sees what was measured
+--- there. An interrupt ends it at once.
+local function happen(self, fit, list, deferred)
+  core.defer_interrupt(deferred)
+  local at_mark = marks.fire(list, self.state)
+  if at_mark and self.until_ and not (fit.reached or self.stopped) then ends(self, self.state) end
+  core.defer_interrupt(true)
+end
+
+--- Makes steps until the target fires or the fit is stopped. An interrupt that comes during steps
+--- is raised between two.
 local function drive(self, fit, list)
+  local deferred, journal = core.defer_interrupt(true), fit.journal
+  local _ <close> = setmetatable({}, { __close = function() core.defer_interrupt(deferred) end })
   self.driving = true
   while not fit.reached and not self.stopped do
     local go = self.stepwise and walk or stride
     self.clock:time(go, self, fit, marks.nearest(list, "step"), marks.nearest(list, "examples"))
-    local at_mark = marks.fire(list, self.state)
-    if at_mark and self.until_ and not (fit.reached or self.stopped) then ends(self, self.state) end
+    if core.interrupted() then
+      journal.between = true
+      error(core.INTERRUPTED, 0)
+    end
+    happen(self, fit, list, deferred)
+    if journal.due and not (fit.reached or self.stopped) then journal:checkpoint_between() end
   end
   self.driving = false
 end
 
 -- ------------------------------------------------------------------ a fit
-
---- Prints the diagnosis, each kind once in a run.
-local function diagnose(journal)
-  if not journal.run then return end
-  diagnosis.give(journal.history, function(kind, fmt, ...)
-    if not journal.said[kind] then journal.run:print(fmt, ...) end
-    journal.said[kind] = true
-  end)
-end
 
 local function run_to(self, fit)
   scan.fit(self, fit.state, fit.goal)
@@ -157,30 +163,30 @@ local function run_to(self, fit)
   if self.stopped then fit.journal:event("stop", fit.state, { reason = self.stopped }) end
   events.changed(fit, "end")
   fit.journal:cost(fit.loop)
-  fit.journal:conclude(fit.loop, fit.goal)
+  fit.journal:conclude()
   hooks.call(self.hooks["end"], fit.state, self.trainer)
-  diagnose(fit.journal)
+  fit.journal:diagnose()
+  fit.journal:checkpoint_between()
 end
 
 --- Starts the record of a run. Means start at 0, unless a snapshot was restored. Update ratios are
 --- measured at least once an epoch.
 local function begin_record(self, run)
-  self.journal = journals.new { run = run, graph = self.graph, state = self.state,
-    measurements = self.measurements, evaluator = self.evaluator, clock = self.clock }
-  local loop = self:ready()
+  self.journal = journals.new(self, run)
+  local journal, loop = self.journal, self:ready()
   self.measurements:begin_record()
   if run then self.clock:compare(self) end
-  self.journal.along = self.clock:along(loop)
+  journal.along, journal.measured = self.clock:along(loop), loop:state({}).measurements
+  local batch = math.max(1, self.state.batch_size)
+  journal.watch = math.max(1, math.min(WATCHED, self.state.epoch_examples // batch))
+  loop:watch_updates(run and journal.watch or 0)
   if self.journal_state then
-    self.journal:restore(self.journal_state)
+    journal:restore(self.journal_state)
     self.journal_state = nil
   else
     loop:take_mean()
-    self.journal.taken = self.state.examples
+    journal.taken = self.state.examples
   end
-  local batch = math.max(1, self.state.batch_size)
-  local every = math.max(1, math.min(WATCHED, self.state.epoch_examples // batch))
-  loop:watch_updates(run and every or 0)
 end
 
 ---@param self swale.Engine

@@ -105,9 +105,10 @@ local function margins(self, line)
 end
 
 --- |change| / |weights| of each parameter at a step of the last epoch.
-local function update_ratios(self, line, loop, segments)
+local function update_ratios(self, line, loop, segments, kept)
   local ratios = self.ratios
-  if not loop:update_ratios(ratios) then return end
+  if not loop:update_ratios(ratios) then ratios = kept end
+  if not ratios then return end
   line.update_ratio = {}
   for i, s in ipairs(segments) do line.update_ratio[s.path] = ratios[i] end
 end
@@ -117,10 +118,11 @@ end
 ---@param line table
 ---@param loop swale.Loop|swale.CustomLoop
 ---@param segments swale.Segment[]    of the weights
-function Vitals:look(line, loop, segments)
+---@param kept? number[]    update ratios, while the loop has none
+function Vitals:look(line, loop, segments, kept)
   if self.dead then dead_units(self, line) end
   if self.margin then margins(self, line) end
-  update_ratios(self, line, loop, segments)
+  update_ratios(self, line, loop, segments, kept)
 end
 
 return M
