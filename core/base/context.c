@@ -37,6 +37,7 @@ const char *sw_message(const sw_context *ctx) { return ctx->message; }
 
 /* Formats into a buffer of its own, because the old message may be among the arguments. */
 sw_status sw_fail(sw_context *ctx, sw_status status, const char *format, ...) {
+  if (swi_is_inside_piece()) return status;
   char text[sizeof ctx->message];
   va_list args;
   locale_t before = swi_use_c_locale();

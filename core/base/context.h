@@ -3,7 +3,7 @@
  * A context holds the message of the last failure, the allocator's books, the thread pool and the
  * kernels in use. It is reference counted: every object made in it holds one reference, so it is
  * freed after the last of them, in whatever order they are freed. One owner thread; the pool's
- * threads never touch the message or the books.
+ * threads never touch the message or the books (see swi_is_inside_piece).
  */
 #ifndef SW_CONTEXT_H
 #define SW_CONTEXT_H

@@ -166,6 +166,8 @@ void swi_parallel(sw_context *ctx, int64_t pieces, swi_piece f, void *arg) {
   inside_piece = 0;
 }
 
+int swi_is_inside_piece(void) { return inside_piece; }
+
 void *swi_scratch(sw_context *ctx) { return worker_scratch ? worker_scratch : ctx->scratch; }
 
 static size_t pool_size(int workers) {

@@ -16,6 +16,11 @@ typedef void (*swi_piece)(void *arg, int64_t piece);
 /* Runs f(arg, 0) … f(arg, pieces - 1) and waits. Allocates nothing. */
 void swi_parallel(sw_context *ctx, int64_t pieces, swi_piece f, void *arg);
 
+/* Whether the calling thread runs a piece of a job of several threads. sw_fail writes no message
+ * there, for the threads share it: who runs pieces that can fail runs the failed one again for its
+ * message. */
+int swi_is_inside_piece(void);
+
 /* The calling thread's SWI_SCRATCH bytes, aligned to 64, so that kernels need little stack. Memory
  * that is not touched costs nothing. A function that holds data in it calls none that takes it. */
 void *swi_scratch(sw_context *ctx);

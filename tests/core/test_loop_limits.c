@@ -110,20 +110,27 @@ static sw_source *large_source(void) {
   return source;
 }
 
-static sw_program *large_program(void) {
-  sw_edge x, label, w, logits, each[2], loss, gradient;
-  sw_graph *g = NULL;
-  sw_program *program = NULL;
-  sw_shape shape = sw_shape_of(2, (int64_t[]){CLASSES, WIDE});
-  CHECK_OK(ctx, sw_graph_new(ctx, &g));
+/* The loss of each example under a linear classifier w. */
+static sw_edge large_losses(sw_graph *g, int classes, sw_edge *w) {
+  sw_edge x, label, logits, each[2];
+  sw_shape shape = sw_shape_of(2, (int64_t[]){classes, WIDE});
   CHECK_OK(ctx, sw_graph_input(g, 0, SW_REAL, 2, (sw_dim[]){{1, 1}, {WIDE, 0}}, &x));
   CHECK_OK(ctx, sw_graph_input(g, 1, SW_INDEX, 1, (sw_dim[]){{1, 1}}, &label));
-  CHECK_OK(ctx, sw_graph_param(g, 0, 0, &shape, &w));
-  CHECK_OK(ctx, sw_graph_apply(g, SW_OP_matmul, (sw_edge[]){x, w}, 2, &(sw_attrs){.transpose_b = 1},
-                               &logits));
+  CHECK_OK(ctx, sw_graph_param(g, 0, 0, &shape, w));
+  CHECK_OK(ctx, sw_graph_apply(g, SW_OP_matmul, (sw_edge[]){x, *w}, 2,
+                               &(sw_attrs){.transpose_b = 1}, &logits));
   CHECK_OK(ctx, sw_graph_apply(g, SW_OP_cross_entropy, (sw_edge[]){logits, label}, 2,
                                &(sw_attrs){0}, each));
-  CHECK_OK(ctx, sw_graph_apply(g, SW_OP_mean, each, 1, &(sw_attrs){.axes = 1}, &loss));
+  return each[0];
+}
+
+static sw_program *large_program(void) {
+  sw_edge w, loss, gradient;
+  sw_graph *g = NULL;
+  sw_program *program = NULL;
+  CHECK_OK(ctx, sw_graph_new(ctx, &g));
+  const sw_edge losses = large_losses(g, CLASSES, &w);
+  CHECK_OK(ctx, sw_graph_apply(g, SW_OP_mean, &losses, 1, &(sw_attrs){.axes = 1}, &loss));
   CHECK_OK(ctx, sw_graph_gradient(g, loss, SW_NO_EDGE, &w, 1, &gradient));
   CHECK_OK(ctx,
            sw_program_new(g,
@@ -297,15 +304,17 @@ TEST(test_evaluation_can_stop_and_fail) {
   CHECK_EQ_INT(sw_evaluate(w, p.weights, NULL, p.source, 5, &interrupt, &sum, 1), SW_EINTERRUPTED);
   CHECK_EQ_INT(sw_evaluate(w, p.weights, NULL, p.source, 0, NULL, &sum, 1), SW_ERANGE);
   CHECK(sum == 99);
+  CHECK_OK(ctx, sw_context_set_threads(ctx, 2));
   int64_t before = sw_context_alloc_stats(ctx).live_blocks;
   for (int n = 1; sum == 99; n++) {
     sw_context_fail_allocation(ctx, n, 0);
-    sw_status status = sw_evaluate(w, p.weights, NULL, p.source, 5, NULL, &sum, 1);
+    sw_status status = sw_evaluate(w, p.weights, NULL, p.source, 3, NULL, &sum, 1);
     sw_context_fail_allocation(ctx, 0, 0);
     CHECK_EQ_INT(status, sum == 99 ? SW_ENOMEM : SW_OK);
     CHECK(sw_context_alloc_stats(ctx).live_blocks <= before + 1); /* the workspace's arena */
   }
   assert_near(sum, loss_by_hand(&p), 1e-14);
+  CHECK_OK(ctx, sw_context_set_threads(ctx, 1));
   sw_workspace_free(w);
   CHECK_OK(ctx, sw_workspace_new(p.program, &w));
   CHECK_EQ_INT(sw_evaluate(w, p.weights, NULL, p.source, 5, NULL, &sum, 1), SW_EARG);
@@ -318,10 +327,72 @@ TEST(test_evaluation_can_stop_and_fail) {
   free_problem(&p);
 }
 
+/* A workspace for the losses of a linear classifier. */
+static sw_workspace *losses_workspace(int classes) {
+  sw_edge w;
+  sw_graph *g = NULL;
+  sw_program *program = NULL;
+  sw_workspace *workspace = NULL;
+  CHECK_OK(ctx, sw_graph_new(ctx, &g));
+  const sw_output losses = {large_losses(g, classes, &w), SW_TO_OUT, -1};
+  CHECK_OK(ctx, sw_program_new(
+                    g, &(sw_program_options){.outputs = &losses, .n_outputs = 1, .real = SW_F32},
+                    &program));
+  CHECK_OK(ctx, sw_workspace_new(program, &workspace));
+  sw_program_release(program);
+  sw_graph_release(g);
+  return workspace;
+}
+
+static sw_status evaluate_large(sw_workspace *w, const sw_source *source, int threads,
+                                double *sum) {
+  sw_tensor *weights = tensor(SW_F32, 1, LONG, 0);
+  for (int i = 0; i < LONG; i++)
+    ((float *)data_of(weights))[i] = (float)((unsigned)i * 7919 % 101) / 1000.0F;
+  CHECK_OK(ctx, sw_context_set_threads(ctx, threads));
+  const sw_status status = sw_evaluate(w, weights, NULL, source, 7, NULL, sum, 1);
+  CHECK_OK(ctx, sw_context_set_threads(ctx, 1));
+  sw_tensor_free(weights);
+  return status;
+}
+
+TEST(test_threads_change_no_bit_of_an_evaluation) {
+  sw_source *source = large_source();
+  sw_workspace *w = losses_workspace(CLASSES);
+  double one, many;
+  CHECK_OK(ctx, evaluate_large(w, source, 1, &one));
+  for (int threads = 2; threads < 9; threads += 3) {
+    CHECK_OK(ctx, evaluate_large(w, source, threads, &many));
+    assert_memory_equal(&one, &many, sizeof one);
+  }
+  sw_workspace_free(w);
+  sw_source_free(source);
+}
+
+/* Labels are 0 … CLASSES - 1 in turn: batches of 7 that have the last one are far apart. */
+TEST(test_threads_change_no_message_of_an_evaluation) {
+  sw_source *source = large_source();
+  sw_workspace *w = losses_workspace(CLASSES - 1);
+  char want[512] = "";
+  for (int threads = 1; threads < 9; threads += 3) {
+    double sum = 99;
+    sw_fail(ctx, SW_ERANGE, "none");
+    CHECK_EQ_INT(evaluate_large(w, source, threads, &sum), SW_ERANGE);
+    CHECK(sum == 99);
+    assert_message("is outside");
+    if (threads == 1) snprintf(want, sizeof want, "%s", sw_message(ctx));
+    assert_string_equal(sw_message(ctx), want);
+  }
+  sw_workspace_free(w);
+  sw_source_free(source);
+}
+
 RUN_CLEAN_TESTS(CLEAN(test_steps_allocate_nothing),
                 CLEAN(test_out_of_memory_leaves_a_loop_that_goes_on),
                 CLEAN(test_threads_change_no_bit), CLEAN(test_flushes_denormals_of_float32_alone),
                 CLEAN(test_refuses_what_does_not_fit),
                 CLEAN(test_names_a_number_that_is_out_of_range),
                 CLEAN(test_evaluates_in_batches_of_any_size),
-                CLEAN(test_evaluation_can_stop_and_fail))
+                CLEAN(test_evaluation_can_stop_and_fail),
+                CLEAN(test_threads_change_no_bit_of_an_evaluation),
+                CLEAN(test_threads_change_no_message_of_an_evaluation))

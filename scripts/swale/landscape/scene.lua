@@ -23,7 +23,7 @@ local M = {}
 ---re-estimated on train (as trainer:evaluate does for averages); `buffers`; those of each batch
 ---@field buffers? swale.Tensor       of "running": the statistics; the model's
 ---@field batch_size? integer         examples computed at a time; 1000. Of networks that begin with
----a convolution and have no batch norm, 100 at most
+---a convolution and have no batch norm, 16 at most
 ---@field dtype? "float32"|"float64"  the network computes in it
 ---@field file? string                finished points are kept there; a killed run goes on from it
 
@@ -49,7 +49,7 @@ end
 local Scene = {}
 Scene.__index = Scene
 
-local WIDE_BATCH <const> = 100 -- examples at a time, of several points each
+local WIDE_BATCH <const> = 16 -- examples at a time, of several points each: they stay in the cache
 
 -- ------------------------------------------------------------------ what is given
 
