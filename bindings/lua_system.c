@@ -1,9 +1,11 @@
-/* lua_system.c: standard descriptors, file locks, the parent process, the memory limit. */
+/* lua_system.c: standard descriptors, file locks, the parent process, the terminal, the
+ * memory limit. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -108,6 +110,18 @@ static int die_with_parent(lua_State *L) {
   return 0;
 }
 
+/* ---- the terminal */
+
+/* terminal_size() -> columns, rows of the terminal on stderr; nil if there is none. Not libuv's: a
+ * handle that is closed without running its loop again ends the process in a crash. */
+static int terminal_size(lua_State *L) {
+  struct winsize size;
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0) return 0;
+  lua_pushinteger(L, size.ws_col);
+  lua_pushinteger(L, size.ws_row);
+  return 2;
+}
+
 /* ---- memory */
 
 /* limit_memory(bytes): of what this process and its children may allocate from now on: memory of
@@ -124,6 +138,7 @@ const luaL_Reg lx_system_functions[] = {
     {"hold", hold},
     {"is_held", is_held},
     {"die_with_parent", die_with_parent},
+    {"terminal_size", terminal_size},
     {"limit_memory", limit_memory},
     {NULL, NULL},
 };

@@ -10,15 +10,17 @@ Progress.__index = Progress
 
 local function clock() return require "luv".hrtime() / 1e9 end
 
-local function is_terminal()
+---Whether stderr is a terminal that can redraw a line.
+---@return boolean
+function M.is_terminal()
   return require "luv".guess_handle(2) == "tty" and os.getenv "TERM" ~= "dumb"
 end
 
-local function columns()
-  local tty = require "luv".new_tty(2, false)
-  local width = tty and tty:get_winsize() or 80
-  if tty then tty:close() end
-  return width > 0 and width or 80
+---The size of the terminal at this moment.
+---@return integer columns, integer rows
+function M.terminal_size()
+  local columns, rows = require("swale.core").terminal_size()
+  return columns and columns > 0 and columns or 80, rows and rows > 0 and rows or 24
 end
 
 ---@param o? { terminal?: boolean, write?: fun(text: string) }   for tests: instead of stderr
@@ -26,7 +28,7 @@ end
 function M.new(o)
   o = o or {}
   local terminal = o.terminal
-  if terminal == nil then terminal = is_terminal() end
+  if terminal == nil then terminal = M.is_terminal() end
   return setmetatable({ terminal = terminal, started = clock(), drawn = 0, shown = false,
     write = o.write or function(text) io.stderr:write(text) end }, Progress)
 end
@@ -49,7 +51,10 @@ function M.seconds(seconds)
   return seconds < 9.95 and ("%.1f s"):format(seconds) or M.duration(seconds)
 end
 
-local function bar(fraction)
+---Returns "[#####...............]".
+---@param fraction number   from 0 to 1
+---@return string
+function M.bar(fraction)
   local full = math.floor(fraction * WIDTH + 0.5)
   return "[" .. ("#"):rep(full) .. ("."):rep(WIDTH - full) .. "]"
 end
@@ -71,8 +76,8 @@ function Progress:update(o)
   if not self:is_due() then return end
   local now = clock()
   local fraction = o.total > 0 and math.min(math.max(o.done / o.total, 0), 1) or 0
-  local tail = ("  %s %s"):format(bar(fraction), left(self, fraction, now))
-  self.columns = self.columns or columns()
+  local tail = ("  %s %s"):format(M.bar(fraction), left(self, fraction, now))
+  self.columns = self.columns or M.terminal_size()
   local room = math.max(self.columns - 1 - #tail, 0)
   self.write("\r" .. (o.text or ""):sub(1, room) .. tail .. "\27[K")
   self.drawn, self.shown = now, true

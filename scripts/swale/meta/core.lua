@@ -65,6 +65,8 @@ function core.hold(path) end
 function core.is_held(path) end
 ---@param pid integer                of the parent; this process gets SIGTERM when that ends
 function core.die_with_parent(pid) end
+---@return integer|nil columns, integer? rows   of the terminal on stderr; 0: not known; nil: none
+function core.terminal_size() end
 ---@param bytes integer              that this process may allocate; mapped files do not count
 ---@return true|nil, string? message, string? code
 function core.limit_memory(bytes) end
