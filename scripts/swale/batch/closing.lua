@@ -1,16 +1,20 @@
---- The tables at the end of a batch: a row for each run, from the record of the collection.
+--- The tables at the end of a batch, from its record and those of its runs: a row for each setting
+--- with means over seeds, and a row for each piece of work.
 local collections = require "swale.batch.collection"
-local core = require "swale.core"
-local folders = require "swale.folders"
+local groups = require "swale.store.groups"
 local place = require "swale.run.place"
 local progress = require "swale.progress"
+local tables = require "swale.table"
+local views = require "swale.store.view"
 
 local M = {}
 
-local COLUMNS = 5 -- of summary values
+local COLUMNS = 5 -- of results
 
---- The last event of each piece of work, in order.
-local function last_events(dir)
+---The last event of each piece of work, in order.
+---@param dir string   of the collection
+---@return table[]
+function M.outcomes(dir)
   local last, list = {}, {}
   for event in collections.events(dir) do last[event.work] = event end
   for _, event in pairs(last) do list[#list + 1] = event end
@@ -18,76 +22,171 @@ local function last_events(dir)
   return list
 end
 
-local function summary_of(event)
-  local text = event.run and folders.read(("%s/%s/run.json"):format(place.root(), event.run))
-  local info, summary = text and core.json_decode(text), {}
-  if type(info) ~= "table" or type(info.summary) ~= "table" then return summary end
-  for name, value in pairs(info.summary) do
-    if type(value) ~= "table" then summary[name] = value end
-  end
-  return summary
+--- The run of an event, without what its run.json says of machine and script: a thousand of them
+--- take megabytes.
+local function view_of(event)
+  local view = event.run and views.read(("%s/%s"):format(place.root(), event.run))
+  if view then view.info = nil end
+  return view
 end
 
---- Names of summary values, those that most rows have first.
-local function summary_names(rows)
-  local counts, names = {}, {}
-  for _, row in ipairs(rows) do
-    for name in pairs(row.summary) do
+--- Adds to each event its run. Returns the events.
+local function with_views(events)
+  for _, event in ipairs(events) do event.view = view_of(event) end
+  return events
+end
+
+local function runs_of(events)
+  local list = {}
+  for _, event in ipairs(events) do list[#list + 1] = event.view end
+  return list
+end
+
+---The runs of a collection, those that were skipped because they are done, too.
+---@param dir string   of the collection
+---@return swale.RunView[]
+function M.views(dir) return runs_of(with_views(M.outcomes(dir))) end
+
+-- ------------------------------------------------------------------ results
+
+--- Adds the names of a run's summary to counts and names.
+local function count_names(view, counts, names)
+  for name, value in pairs(view.summary) do
+    if type(value) ~= "table" then
       if not counts[name] then names[#names + 1] = name end
       counts[name] = (counts[name] or 0) + 1
     end
   end
+end
+
+--- Names of results: the objective's, then those of the summaries, what most runs have first.
+local function result_names(runs, objective)
+  local counts, names = {}, {}
+  for _, view in ipairs(runs) do count_names(view, counts, names) end
   table.sort(names, function(a, b)
+    if (a == objective) ~= (b == objective) then return a == objective end
     if counts[a] ~= counts[b] then return counts[a] > counts[b] end
     return a < b
   end)
+  if objective and not counts[objective] then table.insert(names, 1, objective) end
   return table.move(names, 1, math.min(#names, COLUMNS), 1, {})
 end
 
-local function cell(value)
+local function shown(value)
   if value == nil then return "" end
   return math.type(value) == "float" and ("%.6g"):format(value) or tostring(value)
 end
 
---- Whether a column says anything.
-local function is_varied(events, f)
+local function result_of(view, name)
+  if not view then return "" end
+  local value = view.summary[name]
+  if value == nil and view.status == "done" then value = view:value(name) end
+  return type(value) ~= "table" and shown(value) or ""
+end
+
+-- ------------------------------------------------------------------ settings
+
+--- "0.9613 (0.9587 to 0.9639)"; one value has no interval.
+local function mean_text(group)
+  local e = group.interval
+  if not e then return "" end
+  if not (e.low - e.low == 0 and e.high - e.high == 0) then return ("%.4g"):format(group.mean) end
+  return ("%.4g (%.4g to %.4g)"):format(group.mean, e.low, e.high)
+end
+
+local function counts_text(group)
+  local parts = { ("%d done"):format(group.counts.done or 0) }
+  for _, status in ipairs(require("swale.errors").sorted_keys(group.counts)) do
+    if status ~= "done" then
+      parts[#parts + 1] = ("%d %s"):format(group.counts[status], status)
+    end
+  end
+  return table.concat(parts, ", ")
+end
+
+local function has_several(grouped)
+  for _, group in ipairs(grouped) do if #group.runs > 1 then return true end end
+  return false
+end
+
+--- Names whose values are numbers.
+local function measured(runs, names)
+  local kept, by_name = {}, {}
+  for _, name in ipairs(names) do
+    local grouped = groups.of(runs, { metric = name })
+    for _, group in ipairs(grouped) do
+      if group.n > 0 and not by_name[name] then
+        kept[#kept + 1], by_name[name] = name, grouped
+      end
+    end
+  end
+  return kept, by_name
+end
+
+---A row for each setting: its runs, and means of results over seeds with 95 % intervals.
+---@param runs swale.RunView[]
+---@param names string[]
+---@return string|nil   nil: no setting has two runs, or there are no results
+local function settings_table(runs, names)
+  local kept, by_name = measured(runs, names)
+  local first = by_name[kept[1]]
+  if not first or not has_several(first) then return nil end
+  local header, rows = { "setting", "runs" }, {}
+  for c, name in ipairs(kept) do header[2 + c] = name .. ", mean (95 %)" end
+  for i, group in ipairs(first) do
+    rows[i] = { group.text, counts_text(group) }
+    for c, name in ipairs(kept) do rows[i][2 + c] = mean_text(by_name[name][i]) end
+  end
+  return tables.render(header, rows)
+end
+
+-- ------------------------------------------------------------------ each run
+
+local function words_of(event) return table.concat(event.overrides, " ") end
+
+--- Whether overrides differ among the events of some script.
+local function settings_differ(events)
+  local first = {}
   for _, event in ipairs(events) do
-    if f(event) ~= f(events[1]) then return true end
+    first[event.script] = first[event.script] or words_of(event)
+    if words_of(event) ~= first[event.script] then return true end
   end
   return false
 end
 
-local function settings(event) return table.concat(event.overrides, " ") end
+local function status_of(event)
+  if not event.skipped then return event.status end
+  return event.run and event.status .. " before" or "skipped"
+end
 
----Returns a row for each piece of work as text.
----@param dir string   of the collection
----@return string|nil
-function M.runs(dir)
-  local events = last_events(dir)
-  if #events == 0 then return nil end
-  for _, event in ipairs(events) do event.summary = summary_of(event) end
-  local with_settings, names = is_varied(events, settings), summary_names(events)
-  local header, rows = { "script" }, {}
+local function runs_table(events, names)
+  local with_settings, header, rows = settings_differ(events), { "script" }, {}
   local function add(row, ...) table.move({ ... }, 1, select("#", ...), #row + 1, row) end
   if with_settings then add(header, "settings") end
   add(header, "seed", "status", "time", table.unpack(names))
   for i, event in ipairs(events) do
     rows[i] = { event.script }
-    if with_settings then add(rows[i], settings(event)) end
-    add(rows[i], event.seed, event.skipped and event.status .. " before" or event.status,
+    if with_settings then add(rows[i], words_of(event)) end
+    add(rows[i], event.seed, status_of(event),
       event.seconds and progress.seconds(event.seconds) or "")
-    local first = #rows[i]
-    for c, name in ipairs(names) do rows[i][first + c] = cell(event.summary[name]) end
+    local before = #rows[i]
+    for c, name in ipairs(names) do rows[i][before + c] = result_of(event.view, name) end
   end
-  return require("swale.table").render(header, rows)
+  return tables.render(header, rows)
 end
 
+---Prints the tables of a collection.
 ---@param dir string
----@param objective table|nil
+---@param objective? string   the result that comes first
 function M.print(dir, objective)
-  local _ = objective
-  local text = M.runs(dir)
-  if text then io.stdout:write(text, "\n") end
+  local events = with_views(M.outcomes(dir))
+  if #events == 0 then return end
+  local runs = runs_of(events)
+  objective = objective or runs[1] and runs[1].objective and runs[1].objective.name
+  local names = result_names(runs, objective)
+  local settings = settings_table(runs, names)
+  io.stdout:write(runs_table(events, names), "\n")
+  if settings then io.stdout:write("\n", settings, "\n\n") end
 end
 
 return M

@@ -28,7 +28,7 @@ local NAMED = 5 -- pieces of work that were not started, at the end
 ---@field failed_only? boolean    only what failed the last time
 ---@field dry_run? boolean        list, run nothing
 ---@field tag? string
----@field objective? { [1]: string, [2]: "min"|"max" }   what the closing table is about
+---@field objective? string      the result that the closing tables have first
 
 ---A piece of work on its way.
 ---@class swale.BatchTask: swale.PoolJob

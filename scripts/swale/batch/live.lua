@@ -1,19 +1,186 @@
---- The lines of a terminal that show what runs, redrawn in place; nothing elsewhere.
+--- The lines on a terminal that show what runs: one for each process, one for all. They are redrawn
+--- in place, and cut to the width that the terminal has at that moment. Elsewhere nothing is drawn.
+local outcome = require "swale.batch.outcome"
+local progress = require "swale.progress"
+local tails = require "swale.batch.tail"
+local works = require "swale.batch.work"
+
 local M = {}
+
+local INTERVAL = 0.2 -- seconds between two drawings, at least
+local WINDOW = 5     -- seconds over which steps are counted
 
 ---@class swale.BatchLive
 ---@field terminal boolean
+---@field running table[]    in the order of their beginning
+---@field shown string[]     the lines that are on the terminal
 local Live = {}
 Live.__index = Live
 
+local function clock() return require "luv".hrtime() / 1e9 end
+
+---@param o? { terminal?: boolean, write?: fun(text: string), size?: fun(): integer, integer,
+---clock?: fun(): number }   for tests
 ---@return swale.BatchLive
-function M.new()
-  return setmetatable({ terminal = false }, Live)
+function M.new(o)
+  o = o or {}
+  local terminal = o.terminal
+  if terminal == nil then terminal = progress.is_terminal() end
+  return setmetatable({ terminal = terminal, running = {}, shown = {}, drawn = 0, jobs = 0,
+    spent = 0, ran = 0, size = o.size or progress.terminal_size, clock = o.clock or clock,
+    write = o.write or function(text) io.stderr:write(text) end }, Live)
 end
 
-function Live:add() end
-function Live:remove() end
-function Live:draw() end
-function Live:clear() end
+---@param task swale.BatchTask
+---@param pid integer
+function Live:add(task, pid)
+  if not self.terminal then return end
+  self.running[#self.running + 1] = { task = task, pid = pid, begun = self.clock() }
+  self.jobs = math.max(self.jobs, #self.running)
+end
+
+---@param task swale.BatchTask
+---@param result swale.WorkResult
+function Live:remove(task, result)
+  self.spent, self.ran = self.spent + result.seconds, self.ran + 1
+  for i, child in ipairs(self.running) do
+    if child.task == task then
+      table.remove(self.running, i)
+      return
+    end
+  end
+end
+
+-- ------------------------------------------------------------------ a process
+
+--- The run's last line of steps. Its directory is looked for until the run has begun.
+local function look(child)
+  if not child.tail then
+    local dir = outcome.find_run(child.task.output, child.pid)
+    child.tail = dir and tails.new(dir)
+  end
+  return child.tail and child.tail:look()
+end
+
+--- Steps a second over the last seconds.
+local function rate_of(child, step, now)
+  local marks = child.marks or {}
+  child.marks = marks
+  local last = marks[#marks]
+  if not last or step ~= last.step then marks[#marks + 1] = { step = step, at = now } end
+  while #marks > 2 and now - marks[2].at > WINDOW do table.remove(marks, 1) end
+  local first, newest = marks[1], marks[#marks]
+  if newest.at - first.at < 0.1 then return nil end
+  return (newest.step - first.step) / (newest.at - first.at)
+end
+
+--- The part of the fit that is done, and where it is, in words. nil: its length is not known.
+local function fraction_of(line)
+  local epochs, steps = tonumber(line.until_epoch), tonumber(line.until_step)
+  if epochs and epochs > 0 then
+    return math.min(line.epoch / epochs, 1), ("epoch %.1f of %.4g"):format(line.epoch, epochs)
+  elseif steps and steps > 0 then
+    return math.min(line.step / steps, 1), ("step %d of %.10g"):format(line.step, steps)
+  end
+  return nil, ("epoch %.1f"):format(line.epoch)
+end
+
+--- Seconds to the end of the fit, at the pace since the first look: a resumed run begins late.
+local function left_of(child, fraction, now)
+  child.first = child.first or { fraction = child.task.work.resume and fraction or 0,
+    at = child.task.work.resume and now or child.begun }
+  local gained = fraction - child.first.fraction
+  if gained <= 0 then return nil end
+  return (now - child.first.at) * (1 - fraction) / gained
+end
+
+local function state_of(child, now)
+  local line = look(child)
+  if not line or not tonumber(line.epoch) then return progress.duration(now - child.begun) end
+  local fraction, where = fraction_of(line)
+  local parts, left = { where }, fraction and left_of(child, fraction, now)
+  local function add(fmt, value) if value then parts[#parts + 1] = fmt:format(value) end end
+  add("loss %.4g", tonumber(line.loss))
+  add("%.3g steps/s", rate_of(child, line.step, now))
+  add("%s left", left and progress.duration(left))
+  return table.concat(parts, "  ")
+end
+
+-- ------------------------------------------------------------------ all
+
+--- Seconds until all work is done, at the mean time of a run so far; nil before one has ended.
+local function total_left(self, o, now)
+  if self.ran == 0 or not o.total then return nil end
+  local mean, busy = self.spent / self.ran, 0
+  for _, child in ipairs(self.running) do busy = busy + math.max(mean - now + child.begun, 0) end
+  local waiting = o.total - o.ended - #self.running
+  return (waiting * mean + busy) / math.max(1, math.min(self.jobs, waiting + #self.running))
+end
+
+local function total_line(self, o, now)
+  local c, left = o.counts, total_left(self, o, now)
+  local waiting = o.total and o.total - o.ended
+  local parts = { ("%d done"):format(c.done), ("%d failed"):format(c.failed),
+    ("%d skipped"):format(c.skipped) }
+  if waiting then parts[#parts + 1] = ("%d left"):format(waiting) end
+  if left and waiting > 0 then parts[#parts + 1] = progress.duration(left) .. " left" end
+  local bar = o.total and progress.bar(o.ended / math.max(1, o.total)) .. " " or ""
+  return bar .. table.concat(parts, ", ")
+end
+
+--- A text of at most so many characters.
+local function cut(text, columns)
+  local n = utf8.len(text)
+  if not n then return text:sub(1, columns) end
+  return n <= columns and text or text:sub(1, utf8.offset(text, columns) - 1) .. "…"
+end
+
+--- A name of a process and its state; the name is cut first.
+local function child_line(child, now, columns)
+  local state = state_of(child, now)
+  local room = math.max(columns - #state - 2, 12)
+  return cut(cut(works.name(child.task.work), room) .. "  " .. state, columns)
+end
+
+local function lines_of(self, o, now, columns, rows)
+  local lines, most = {}, math.max(rows - 2, 1)
+  if #self.running > most then most = math.max(most - 1, 1) end
+  for i = 1, math.min(#self.running, most) do
+    lines[i] = child_line(self.running[i], now, columns)
+  end
+  if #self.running > most then
+    lines[#lines + 1] = cut(("… %d more are running"):format(#self.running - most), columns)
+  end
+  lines[#lines + 1] = cut(total_line(self, o, now), columns)
+  return lines
+end
+
+--- Moves to the beginning of the lines that are shown, which a narrower terminal has wrapped.
+local function rewind(self, columns)
+  local rows = 0
+  for _, line in ipairs(self.shown) do
+    rows = rows + math.max(1, math.ceil((utf8.len(line) or #line) / columns))
+  end
+  return rows > 1 and ("\r\27[%dA\27[J"):format(rows - 1) or rows > 0 and "\r\27[J" or ""
+end
+
+---Redraws the lines, if that is due.
+---@param o { total: integer?, ended: integer,
+---counts: { done: integer, failed: integer, skipped: integer } }
+function Live:draw(o)
+  local now = self.clock()
+  if not self.terminal or now - self.drawn < INTERVAL then return end
+  local columns, rows = self.size()
+  local lines = lines_of(self, o, now, columns - 1, rows)
+  self.write(rewind(self, columns) .. table.concat(lines, "\n"))
+  self.shown, self.drawn = lines, now
+end
+
+---Removes the lines before something else is printed.
+function Live:clear()
+  if #self.shown == 0 then return end
+  self.write(rewind(self, (self.size())))
+  self.shown, self.drawn = {}, 0
+end
 
 return M

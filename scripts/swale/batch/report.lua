@@ -13,7 +13,7 @@ local Report = {}
 Report.__index = Report
 
 ---@param total integer|nil   pieces of work
----@param o? { objective?: table, live?: swale.BatchLive }
+---@param o? { objective?: string, live?: swale.BatchLive }
 ---@return swale.BatchReport
 function M.new(total, o)
   o = o or {}

@@ -33,10 +33,12 @@ function M.settings(work)
   return table.concat(words, " ")
 end
 
----Returns "a.lua lr=0.2 seed 3".
+---Returns "a.lua lr=0.2 seed 3", without control characters.
 ---@param work swale.Work
 ---@return string
-function M.name(work) return work.script .. " " .. M.settings(work) end
+function M.name(work)
+  return ((work.script .. " " .. M.settings(work)):gsub("%c", "?"))
+end
 
 ---Returns a text that is the same for the same script, overrides and seed, in whatever order.
 ---@param work { script: string, overrides: string[], seed: integer }

@@ -62,6 +62,16 @@ function Journal:epoch_loss()
   return mean
 end
 
+---Notes where the fit ends at the latest; lines of steps have it, so that a reader knows how much is
+---left.
+---@param goal swale.Goal
+---@param s swale.State
+function Journal:aim(goal, s)
+  local in_steps = goal.scale == "step"
+  self.line.until_step = in_steps and goal.at or nil
+  self.line.until_epoch = not in_steps and goal.at / s.epoch_examples or nil
+end
+
 local function write_step(self, s, loop)
   local line = self.line
   line.step, line.examples, line.epoch = s.step, s.examples, s.epoch

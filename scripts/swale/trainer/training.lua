@@ -155,6 +155,7 @@ local function run_to(self, fit)
   scan.fit(self, fit.state, fit.goal)
   self.goal = fit.goal
   self:pace()
+  fit.journal:aim(fit.goal, fit.state)
   self.measurements:begin_fit(fit.loop)
   if fit.state.step == 0 then events.changed(fit, "start") end
   drive(self, fit, events.plan(fit))
