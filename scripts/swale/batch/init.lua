@@ -113,7 +113,8 @@ local function prepare(self, task)
   task.output = works.output(self.collection.output, task.number, task.work, task.attempt)
   task.timeout = o.timeout
   task.env = { SWALE_COLLECTION = self.collection.id, SWALE_TAG = o.tag or false,
-    SWALE_ATTEMPT = tostring(task.attempt), SWALE_RUNS = self.runs }
+    SWALE_ATTEMPT = tostring(task.attempt), SWALE_RUNS = self.runs,
+    SWALE_REVISIONS = self.revisions(task.work.script) }
   return task
 end
 
@@ -218,6 +219,7 @@ function M.run(o)
     counts = { ran = 0, skipped = 0, failed = 0 } }, Batch)
   self.history = histories.new(o)
   self.collection = collections.create(o)
+  self.revisions = require("swale.run.source").revisions(self.collection.dir)
   self.report = reports.new(o.source.total, { objective = o.objective })
   return close(self, run_tasks(self))
 end
