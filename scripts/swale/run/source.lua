@@ -33,6 +33,11 @@ end
 ---@return string
 function M.script_path(dir, script) return folder_of(dir) .. "/" .. script:match "[^/]*$" end
 
+---The path of what the work tree differed by.
+---@param dir string
+---@return string
+function M.changes_path(dir) return folder_of(dir) .. "/changes.diff" end
+
 --- Without core.write_file, which waits for the disk: 6 ms a file. A digest tells what is whole.
 local function put(path, text)
   errors.check(folders.make_folder(path:match "^(.*)/"))
@@ -52,7 +57,7 @@ end
 
 --- Links to the difference that the parent stored for all its children, or copies it.
 local function put_changes(dir, revision)
-  local path = folder_of(dir) .. "/changes.diff"
+  local path = M.changes_path(dir)
   if revision.changes_file and (uv().fs_link(revision.changes_file, path)
       or uv().fs_copyfile(revision.changes_file, path)) then
     return
