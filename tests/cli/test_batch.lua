@@ -1,63 +1,17 @@
 --- swale batch: every script with every seed, each in a process of its own.
+local batch = require "batch_harness"
+local collections = require "swale.batch.collection"
 local command = require "command"
+local core = require "swale.core"
 local folders = require "swale.folders"
 local lu = require "luaunit"
 local process = require "swale.process"
 local runs = require "swale.run"
 local seeds = require "swale.batch.seeds"
 
-TestBatch = command.in_a_folder()
+local contains, ends, last_line = batch.contains, batch.ends, batch.last_line
 
-function TestBatch:setUp()
-  self.dir = command.folder()
-  folders.make_folder(self.dir .. "/many")
-end
-
-function TestBatch:batch(...) return command.swale(self.dir, { "batch", ... }) end
-
---- An experiment that takes no time; body has run and p.
-function TestBatch:write(name, body, params)
-  command.write(("%s/%s"):format(self.dir, name), ([[
-    local sw = require "swale"
-    return sw.experiment { name = "quick", params = { lr = 0.5, %s }, run = function(run, p)
-      %s
-    end }]]):format(params or "", body))
-end
-
-local function last_line(text) return text:match "([^\n]*)\n$" end
-
-local function ends(result, code, line)
-  lu.assert_equals({ result.code, last_line(result.out) }, { code, line }, result.err)
-end
-
-local function contains(text, ...)
-  for _, part in ipairs { ... } do lu.assert_str_contains(text, part) end
-end
-
---- Directories below runs/ that have such a file.
-function TestBatch:with(file)
-  local list = {}
-  for _, name in ipairs(folders.entries(self.dir .. "/runs")) do
-    local dir = ("%s/runs/%s"):format(self.dir, name)
-    if folders.exists(dir .. "/" .. file) then list[#list + 1] = dir end
-  end
-  return list
-end
-
-function TestBatch:runs() return self:with "run.json" end
-
-function TestBatch:collections() return self:with "collection.json" end
-
---- run.json of every run, by seed.
-function TestBatch:records()
-  local list = {}
-  for _, dir in ipairs(self:runs()) do
-    local info = runs.read_info(dir)
-    list[info.seed] = info
-    info.dir = dir
-  end
-  return list
-end
+TestBatch = batch.class()
 
 -- ------------------------------------------------------------------ what is run
 
@@ -153,14 +107,6 @@ function TestBatch:test_failures_are_isolated_and_shown()
   end
 end
 
-function TestBatch:records_that_are(status)
-  local count = 0
-  for _, dir in ipairs(self:runs()) do
-    if runs.read_info(dir).status == status then count = count + 1 end
-  end
-  return count
-end
-
 function TestBatch:test_a_child_that_is_killed_is_called_so()
   self:write("a.lua", [[
     if run.seed == 1 then require("luv").kill(require("luv").os_getpid(), "sigkill") end]])
@@ -248,4 +194,102 @@ function TestBatch:test_ctrl_c_ends_the_children_in_good_order()
   contains(err, "swale: interrupted; 3 of 6 were not started: a.lua seed 4, a.lua seed 5")
   lu.assert_equals(self:records_that_are "interrupted", 2)
   lu.assert_equals(self:records_that_are "done", 1)
+end
+
+-- ------------------------------------------------------------------ what is done
+
+function TestBatch:test_work_that_is_done_is_skipped()
+  self:write("a.lua", "if run.seed == 2 and not io.open 'mended' then error 'no' end")
+  ends(self:batch("a.lua", "--seeds", "3"), 1, "ran 3, skipped 0, failed 1")
+  command.write(self.dir .. "/mended", "")
+  local again = self:batch("a.lua", "--seeds", "4")
+  ends(again, 0, "ran 2, skipped 2, failed 0")
+  contains(again.err, "swale: skipped: a.lua seed 1: done by ", "--force repeats it")
+  contains(again.out, "  done before\n")
+  ends(self:batch("a.lua", "--seeds", "4"), 0, "ran 0, skipped 4, failed 0")
+  ends(self:batch("a.lua", "--seeds", "2", "lr=0.25"), 0, "ran 2, skipped 0, failed 0")
+  ends(self:batch("a.lua", "--seeds", "2", "--force"), 0, "ran 2, skipped 0, failed 0")
+  self:write("a.lua", "-- another script")
+  ends(self:batch("a.lua", "--seeds", "2"), 0, "ran 2, skipped 0, failed 0")
+  lu.assert_false(folders.exists(self.dir .. "/runs/.claims"))
+end
+
+function TestBatch:test_a_dry_run_lists_and_writes_nothing()
+  self:write("a.lua", "")
+  local first = self:batch("a.lua", "--seeds", "2", "--dry-run")
+  lu.assert_equals({ first.code, first.out }, { 0,
+    "run   a.lua seed 1\nrun   a.lua seed 2\nwould run 2, skip 0\n" })
+  lu.assert_false(folders.exists(self.dir .. "/runs"))
+  self:batch("a.lua")
+  local before = folders.entries(self.dir .. "/runs")
+  local second = self:batch("a.lua", "--seeds", "2", "--dry-run")
+  lu.assert_equals(second.out, ("skip  a.lua seed 1: done by %s\nrun   a.lua seed 2\n"
+    .. "would run 1, skip 1\n"):format(self:runs()[1]:match "[^/]+$"))
+  lu.assert_equals(folders.entries(self.dir .. "/runs"), before)
+end
+
+--- Both begin at once with the same command: each piece of work is done by one of them.
+function TestBatch:test_two_batches_share_the_work()
+  self:write("a.lua", "")
+  local result = command.shell(self.dir, [[
+    "$@" >out1 2>err1 & first=$!
+    "$@" >out2 2>err2; second=$?
+    wait $first; echo "$? $second"]], { "batch", "a.lua", "--seeds", "12", "--jobs", "2" })
+  lu.assert_equals(result.out, "0 0\n")
+  lu.assert_equals(#self:runs(), 12)
+  local ran, skipped = 0, 0
+  for _, name in ipairs { "out1", "out2" } do
+    local a, b = last_line(command.read(self.dir .. "/" .. name)):match "ran (%d+), skipped (%d+)"
+    ran, skipped = ran + a, skipped + b
+  end
+  lu.assert_equals({ ran, skipped }, { 12, 12 })
+end
+
+-- ------------------------------------------------------------------ records
+
+function TestBatch:test_a_batch_has_a_record_that_its_runs_name()
+  self:write("a.lua", [[
+    run:summary { env = io.popen("env | grep -cE '^SWALE_(COLL|TAG|ATT)'"):read "l" }]])
+  ends(self:batch("a.lua", "--seeds", "2", "--tag", "night"), 0, "ran 2, skipped 0, failed 0")
+  local record = self:collections()[1]
+  local id, info = record:match "[^/]+$", self:records()[2]
+  lu.assert_equals({ info.collection, info.tag, info.attempt, info.summary.env },
+    { id, "night", 1, "0" })
+  local whole = core.json_decode(command.read(record .. "/collection.json"))
+  lu.assert_equals({ whole.format, whole.kind, whole.id, whole.status, whole.total, whole.counts },
+    { 1, "batch", id, "done", 2, { ran = 2, skipped = 0, failed = 0 } })
+  lu.assert_equals(whole.argv, { "batch", "a.lua", "--seeds", "2", "--tag", "night" })
+  local last = {}
+  for event in collections.events(record) do last[event.seed] = event end
+  lu.assert_equals({ last[2].run, last[2].status, last[2].script },
+    { info.dir:match "[^/]+$", "done", "a.lua" })
+  lu.assert_equals(folders.entries(record), { "collection.json", "members.jsonl" })
+end
+
+function TestBatch:test_several_values_are_a_sweep()
+  self:write("a.lua", "")
+  for _, word in ipairs { "lr=0.1,0.2", "lr=1..5", "lr=log10:0.1..1" } do
+    local result = self:batch("a.lua", "--seeds", "2", word)
+    lu.assert_equals(result.code, 2)
+    contains(result.err, "swale sweep a.lua --seeds 2 " .. word)
+  end
+end
+
+function TestBatch:test_options_that_are_not_understood()
+  self:write("a.lua", "")
+  for _, words in ipairs { { "--timeout", "5x" }, { "--timeout", "0" }, { "--timeout", "1h1" },
+    { "--memory", "2" }, { "--memory", "G" }, { "--retry", "-1" },
+    { "--fail-fast", "--keep-going" } } do
+    local result = self:batch("a.lua", table.unpack(words))
+    lu.assert_equals({ result.code, #self:runs() }, { 2, 0 }, table.concat(words, " "))
+  end
+end
+
+--- A name that a terminal or a shell would take for something else.
+function TestBatch:test_names_of_scripts_are_only_names()
+  self:write("-a $(touch x);\27[2J'.lua", "")
+  local result = self:batch("./-a $(touch x);\27[2J'.lua")
+  ends(result, 0, "ran 1, skipped 0, failed 0")
+  lu.assert_nil(result.err:find "\27")
+  lu.assert_false(folders.exists(self.dir .. "/x"))
 end

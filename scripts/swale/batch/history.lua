@@ -1,10 +1,12 @@
 --- Whether a piece of work is done already, is being done by another batch, or failed before.
 ---
 --- Work that is being done is claimed by a held lock on a file that its content key names, so that
---- two batches at once share the work. The file has the run that came of it until the batch ends.
+--- two batches at once share the work. Then the file names the run that did it, for batches that
+--- looked at the runs before; the last batch that ends removes these files.
 local collection = require "swale.batch.collection"
 local core = require "swale.core"
 local folders = require "swale.folders"
+local keys = require "swale.run.key"
 local place = require "swale.run.place"
 local works = require "swale.batch.work"
 
@@ -12,19 +14,15 @@ local M = {}
 
 ---@class swale.WorkHistory
 ---@field claims table<string, swale.Lock>   held, by key
----@field left string[]                      paths of claims that name runs
 local History = {}
 History.__index = History
 
-local function keys() return package.searchpath("swale.run.key", package.path) and
-  require "swale.run.key" end
-
---- The outcome of each piece of work when it was done last, in any batch.
+--- The outcome of each piece of work when it was last run, in any batch.
 local function last_outcomes()
   local outcomes = {}
   for _, dir in ipairs(collection.all()) do
     for event in collection.events(dir) do
-      if type(event.overrides) == "table" and math.type(event.seed) == "integer" then
+      if event.status ~= "skipped" and type(event.overrides) == "table" then
         outcomes[works.identity(event)] = event.status
       end
     end
@@ -35,7 +33,7 @@ end
 ---@param o swale.BatchOptions
 ---@return swale.WorkHistory
 function M.new(o)
-  return setmetatable({ force = o.force, claims = {}, left = {}, root = place.root(),
+  return setmetatable({ force = o.force, claims = {}, root = place.root(),
     outcomes = o.failed_only and last_outcomes() or nil }, History)
 end
 
@@ -49,29 +47,37 @@ local function claim(self, key)
   return lock ~= nil or not made or code ~= "EHELD"
 end
 
---- The run that a batch which still runs has noted in a claim.
-local function noted_run(self, key)
-  local text = folders.read(claim_path(self, key))
-  local run, batch = (text or ""):match "^([%w%-_.]+) ([%w%-_.]+)$"
-  return run and core.is_held(("%s/%s/.lock"):format(self.root, batch))
-    and ("%s/%s"):format(self.root, run) or nil
+local function info_of(dir)
+  local text = folders.read(dir .. "/run.json")
+  local info = text and core.json_decode(text)
+  return type(info) == "table" and info.status == "done" and info or nil
 end
 
-local function done_run(self, key)
-  local dir = noted_run(self, key) or keys().find(key)
-  local text = dir and folders.read(dir .. "/run.json")
-  local info = text and core.json_decode(text)
-  if type(info) == "table" and info.status == "done" then return dir, info end
+--- The run that a claim names, and its run.json.
+local function noted_run(self, key)
+  local id = (folders.read(claim_path(self, key)) or ""):match "^[%w%-_.]+$"
+  local dir = id and ("%s/%s"):format(self.root, id)
+  local info = dir and info_of(dir)
+  if info and info.key == key and not keys.changed(info) then return dir, info end
   return nil
+end
+
+--- The run that has done the work, and its run.json; nil, and why a run that did it does not count.
+local function done_run(self, key)
+  local dir, info = noted_run(self, key)
+  if dir then return dir, info end
+  local why
+  dir, why = keys.find(key)
+  if dir then return dir, info_of(dir) end
+  return nil, why
 end
 
 ---The content key of a piece of work; nil where it cannot be known.
 ---@param work swale.Work
 ---@return string|nil
 function History:key(work)
-  local module = work.params and not self.force and keys()
-  return module and module.of { script = work.script, params = work.params, seed = work.seed }
-    or nil
+  if not work.params or self.force then return nil end
+  return keys.of { script = work.script, params = work.params, seed = work.seed }
 end
 
 local function no_failure(self, work)
@@ -94,16 +100,16 @@ function History:judge(work, key, dry)
   if why then return "skip", why end
   if not key then return "run" end
   local dir, info = done_run(self, key)
-  if dir then return "skip", "done: " .. dir, dir, info end
+  if dir then return "skip", "done by " .. dir:match "[^/]+$", dir, info end
   if dry then
     local held = core.is_held(claim_path(self, key))
-    return held and "later" or "run", held and "another batch is doing it" or nil
+    return held and "later" or "run", held and "another batch is doing it" or info
   end
   if not claim(self, key) then return "later", "another batch is doing it" end
   dir, info = done_run(self, key) -- done since the first look
   if not dir then return "run" end
   self:release(key)
-  return "skip", "done: " .. dir, dir, info
+  return "skip", "done by " .. dir:match "[^/]+$", dir, info
 end
 
 --- Writes into the file that is locked: another one under its name would not be.
@@ -117,26 +123,33 @@ end
 ---Ends the claim on a piece of work.
 ---@param key string|nil
 ---@param run? string     the directory of the run that did it
----@param batch? string   the id of this batch
-function History:release(key, run, batch)
+function History:release(key, run)
   local lock = key and self.claims[key]
   if not lock then return end
   local path = claim_path(self, key)
-  if run then
-    note(path, ("%s %s"):format(run:match "[^/]+$", batch))
-    self.left[#self.left + 1] = path
-  else
-    folders.remove(path)
-  end
+  if run then note(path, run:match "[^/]+$") else folders.remove(path) end
   lock:release()
   self.claims[key] = nil
 end
 
----Removes what other batches do not need any more.
-function History:close()
+--- Whether another batch is running: it holds the lock of its collection.
+local function others_run(root, own)
+  for _, name in ipairs(folders.entries(root)) do
+    local dir = root .. "/" .. name
+    if name ~= own and (name:find "_batch_" or name:find "_sweep_")
+      and core.is_held(dir .. "/.lock") and folders.exists(dir .. "/collection.json") then
+      return true
+    end
+  end
+  return false
+end
+
+---Ends the claims.
+---@param own string   the id of this batch
+function History:close(own)
   for key in pairs(self.claims) do self:release(key) end
-  for _, path in ipairs(self.left) do folders.remove(path) end
-  require "luv".fs_rmdir(self.root .. "/.claims") -- if it is empty
+  local folder = self.root .. "/.claims"
+  if folders.exists(folder) and not others_run(self.root, own) then folders.remove(folder) end
 end
 
 return M

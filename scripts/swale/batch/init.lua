@@ -159,7 +159,7 @@ local function ended(self, task, result)
   local counts, done = self.counts, found.status == "done"
   counts.ran = counts.ran + 1
   if not done then counts.failed = counts.failed + 1 end
-  self.history:release(task.key, done and found.run or nil, self.collection.id)
+  self.history:release(task.key, done and found.run or nil)
   tell_source(self, task, found)
 end
 
@@ -185,7 +185,7 @@ local CODES = { sigint = 130, sigterm = 143, sighup = 129 }
 
 local function close(self, stopped)
   local counts = self.counts
-  self.history:close()
+  self.history:close(self.collection.id)
   local status = stopped and "interrupted" or counts.failed > 0 and "failed" or "done"
   local ok, problem = self.collection:finish(status, counts)
   problem = self.collection.problem or not ok and problem or nil

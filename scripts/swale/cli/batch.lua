@@ -25,6 +25,28 @@ local function split(words)
   return paths, pairs_
 end
 
+local function is_several(value)
+  return value:find "," or value:find "%d%.%.%-?%d" or value:find "^%a%w*:"
+end
+
+--- A word as a shell takes it.
+local function quoted(word)
+  return word:find "^[%w_./=,:+-]+$" and word or "'" .. word:gsub("'", "'\\''") .. "'"
+end
+
+--- The command that runs several values of a parameter, which was refused here.
+local function sweep_hint(overrides, args)
+  for name, value in pairs(overrides) do
+    if is_several(value) then
+      local words = {}
+      for i, word in ipairs(args) do words[i] = quoted(word) end
+      return ("\n  A batch takes one value for each parameter. Several values of %s are a sweep:\n"
+        .. "  swale sweep %s"):format(name, table.concat(words, " "))
+    end
+  end
+  return ""
+end
+
 ---@param args string[]
 ---@return integer code
 function M.main(args)
@@ -40,7 +62,7 @@ function M.main(args)
   end
   local scripts, problem = require("swale.batch.scripts").find(paths, overrides, cli.say)
   if not scripts then
-    cli.say("%s", problem)
+    cli.say("%s%s", problem, sweep_hint(overrides, args))
     return 2
   end
   local options = given.read(o, "batch", args)

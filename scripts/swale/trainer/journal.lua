@@ -62,8 +62,7 @@ function Journal:epoch_loss()
   return mean
 end
 
----Notes where the fit ends at the latest; lines of steps have it, so that a reader knows how much is
----left.
+---Notes where the fit ends at the latest. Lines of steps have it, so readers know what is left.
 ---@param goal swale.Goal
 ---@param s swale.State
 function Journal:aim(goal, s)

@@ -1,0 +1,275 @@
+--- swale batch where runs, the disk or the batch itself fail.
+local batch = require "batch_harness"
+local collections = require "swale.batch.collection"
+local command = require "command"
+local core = require "swale.core"
+local folders = require "swale.folders"
+local lu = require "luaunit"
+local pool = require "swale.batch.pool"
+local process = require "swale.process"
+
+local contains, ends = batch.contains, batch.ends
+
+TestBatchFaults = batch.class()
+
+-- ------------------------------------------------------------------ how runs fail
+
+function TestBatchFaults:test_a_run_out_of_time()
+  self:write("a.lua", "if run.seed == 1 then while true do end end")
+  local result = self:batch("a.lua", "--seeds", "2", "--timeout", "1s")
+  ends(result, 1, "ran 2, skipped 0, failed 1")
+  contains(result.err, "timeout: a.lua seed 1, run ", ": ended after its time, 1 s")
+  local info = self:records()[1]
+  lu.assert_equals({ info.status, info.error }, { "timeout", "ended after its time, 1 s" })
+  lu.assert_false(folders.exists(info.dir .. "/.lock"))
+end
+
+function TestBatchFaults:test_a_run_that_reaches_its_limit_of_memory()
+  self:write("a.lua", "local t = {}\nfor i = 1, 1e9 do t[i] = ('x'):rep(1e5) .. i end")
+  local result = self:batch("a.lua", "--memory", "300M")
+  ends(result, 1, "ran 1, skipped 0, failed 1")
+  contains(result.err, "failed: a.lua seed 1, run ",
+    "it reached the limit of memory, --memory 300M", "not enough memory")
+end
+
+--- Tensors are refused, too, and a run below the limit is not.
+function TestBatchFaults:test_the_limit_of_memory_is_about_tensors_too()
+  self:write("a.lua", "sw.zeros { math.tointeger(run.seed * 5e7) }")
+  local result = self:batch("a.lua", "--seeds", "1,4", "--memory", "500M")
+  ends(result, 1, "ran 2, skipped 0, failed 1")
+  contains(result.err, "failed: a.lua seed 4, run ", "it reached the limit of memory")
+end
+
+function TestBatchFaults:test_exit_statuses_are_told_apart()
+  self:write("a.lua", [[
+    if run.seed == 1 then os.exit(3) end
+    if run.seed == 2 then os.exit(7) end
+    if run.seed == 3 then require("luv").kill(require("luv").os_getpid(), "sigsegv") end]])
+  local result = self:batch("a.lua", "--seeds", "3", "--jobs", "1")
+  ends(result, 1, "ran 3, skipped 0, failed 3")
+  contains(result.err, "diverged: a.lua seed 1, run ", "failed: a.lua seed 2, run ",
+    "killed: a.lua seed 3, run ", "ended by SIGSEGV")
+end
+
+--- 100 MB go to a file; the parent reads its ends.
+function TestBatchFaults:test_a_flood_of_output_and_binary_output()
+  self:write("a.lua", [[
+    if run.seed == 1 then
+      local text = ("x"):rep(1e6) .. "\n"
+      for _ = 1, 100 do io.write(text) end
+      io.write "the end\n"
+    else
+      for i = 0, 255 do io.write(string.char(i), "\0\27[2J") end
+    end
+    error "no"]])
+  local result = self:batch("a.lua", "--seeds", "2")
+  ends(result, 1, "ran 2, skipped 0, failed 2")
+  contains(result.err, "  | the end\n", "a.lua:")
+  lu.assert_true(#result.err < 20000)
+  lu.assert_nil(result.err:find "\27")
+  local log = self:records()[1].dir .. "/output.txt"
+  lu.assert_true(folders.size(log) > 1e8)
+end
+
+--- A script that does not load has no run; its output is in the record of the batch.
+function TestBatchFaults:test_a_folder_of_forty_scripts_with_one_that_does_not_load()
+  for i = 1, 39 do self:write(("many/e%02d.lua"):format(i), "-- " .. i) end
+  command.write(self.dir .. "/many/e40.lua", "-- experiment\nlocal x = = 3")
+  local result = self:batch("many", "--jobs", "4")
+  ends(result, 1, "ran 40, skipped 0, failed 1")
+  contains(result.err, "failed: many/e40.lua seed 1\n", "e40.lua:2: unexpected symbol near '='")
+  local log = result.err:match "  log: ([^\n]+)"
+  lu.assert_str_contains(log, "/output/0040_e40_seed1.txt")
+  lu.assert_true(folders.exists(log))
+end
+
+function TestBatchFaults:test_what_was_killed_is_tried_again()
+  self:write("a.lua", [[
+    local again = io.open "again"
+    io.open("again", "w"):close()
+    if not again then require("luv").kill(require("luv").os_getpid(), "sigkill") end]])
+  local result = self:batch("a.lua", "--retry", "1")
+  ends(result, 0, "ran 1, skipped 0, failed 0")
+  contains(result.err, "killed: a.lua seed 1, run ", "It is tried again.")
+  lu.assert_equals(self:records_that_are "done", 1)
+  local last
+  for event in collections.events(self:collections()[1]) do last = event end
+  lu.assert_equals({ last.attempt, last.status }, { 2, "done" })
+end
+
+function TestBatchFaults:test_errors_are_not_tried_again()
+  self:write("a.lua", "error 'no'")
+  ends(self:batch("a.lua", "--retry", "3"), 1, "ran 1, skipped 0, failed 1")
+  lu.assert_equals(#self:runs(), 1)
+end
+
+function TestBatchFaults:test_fail_fast_starts_no_more()
+  self:write("a.lua", "if run.seed == 2 then error 'no' end")
+  local result = self:batch("a.lua", "--seeds", "5", "--jobs", "1", "--fail-fast")
+  ends(result, 1, "ran 2, skipped 0, failed 1")
+  contains(result.err, "3 of 5 were not started: a.lua seed 3, a.lua seed 4, a.lua seed 5")
+end
+
+function TestBatchFaults:test_only_what_failed_is_run_again()
+  self:write("a.lua", "if run.seed ~= 2 then error 'no' end")
+  command.write(self.dir .. "/b.lua", "local experiment = = 3")
+  ends(self:batch("a.lua", "b.lua", "--seeds", "2..3"), 1, "ran 4, skipped 0, failed 3")
+  self:write("a.lua", "-- mended")
+  self:write("b.lua", "")
+  local result = self:batch("a.lua", "b.lua", "--seeds", "2..4", "--failed")
+  ends(result, 0, "ran 3, skipped 3, failed 0")
+  contains(result.err, "swale: skipped: a.lua seed 2: it was done the last time")
+  ends(self:batch("a.lua", "--seeds", "2..4", "--failed"), 0, "ran 0, skipped 3, failed 0")
+end
+
+-- ------------------------------------------------------------------ the disk
+
+--- On a file system of its own, which is full after some runs.
+function TestBatchFaults:test_a_full_disk()
+  local probe = process.run { "unshare", "-rm", "mount", "-t", "tmpfs", "none", "/mnt" }
+  if not probe or probe.code ~= 0 then lu.skip "no file system can be mounted here" end
+  self:write("a.lua", [[
+    if run.seed == 2 then
+      local file = io.open(run.dir .. "/large", "w")
+      while file and file:write(("x"):rep(65536)) and file:flush() do end
+    end]])
+  folders.make_folder(self.dir .. "/runs")
+  local result = command.shell(self.dir, [[unshare -rm bash -c '
+    mount -t tmpfs -o size=400k none runs && "$@"; code=$?; cp -r runs/. kept
+    exit $code' bash "$@"]], { "batch", "a.lua", "--seeds", "200", "--jobs", "1" })
+  lu.assert_equals(result.code, 1, result.err)
+  contains(result.err, "the disk is full", "The same command does what is missing.")
+  local record
+  for _, name in ipairs(folders.entries(self.dir .. "/kept")) do
+    if name:find "_batch_" then record = self.dir .. "/kept/" .. name end
+  end
+  contains(command.read(record .. "/collection.json"), '"status": "failed"')
+  local seen = {}
+  for event in collections.events(record) do seen[event.work] = event.status end
+  lu.assert_equals(seen[1], "done")
+end
+
+-- ------------------------------------------------------------------ the end of the batch
+
+local function alive(pid) return require("luv").kill(pid, 0) ~= nil end
+
+--- Waits until f returns something.
+local function eventually(f, seconds)
+  local uv = require "luv"
+  local till = uv.hrtime() + (seconds or 60) * 1e9
+  repeat
+    local value = f()
+    if value then return value end
+    uv.sleep(20)
+  until uv.hrtime() > till
+  error "waited in vain"
+end
+
+--- Pids that the script has written into files pid-*.
+function TestBatchFaults:pids()
+  local list = {}
+  for _, name in ipairs(folders.entries(self.dir)) do
+    local pid = name:match "^pid%-(%d+)$"
+    if pid then list[#list + 1] = math.tointeger(tonumber(pid)) end
+  end
+  return list
+end
+
+--- Starts a batch in the background and waits for n pids.
+function TestBatchFaults:start(words, n)
+  local argv = table.move(words, 1, #words, #process.swale() + 2,
+    table.move({ "batch" }, 1, 1, #process.swale() + 1, process.swale()))
+  local handle, pid
+  handle, pid = require("luv").spawn(argv[1], { args = table.move(argv, 2, #argv, 1, {}),
+    cwd = self.dir, env = process.environment { SWALE_RUNS = self.dir .. "/runs" },
+    detached = true }, function() handle:close() end)
+  assert(handle, pid)
+  eventually(function() return #self:pids() >= n end)
+  return math.tointeger(pid), handle
+end
+
+local function wait_for(handle)
+  while not handle:is_closing() do require("luv").run "once" end
+end
+
+--- Each run notes its pid and that of a grandchild, which ignores signals.
+local WITH_GRANDCHILD = [[
+  local luv = require "luv"
+  local function note(pid) io.open(("pid-%d"):format(pid), "w"):close() end
+  local _, pid = luv.spawn("sh", { args = { "-c",
+    "trap '' TERM INT; while :; do sleep 0.1; done" } })
+  note(pid)
+  note(luv.os_getpid())
+  ]]
+
+function TestBatchFaults:none_is_left()
+  for _, pid in ipairs(self:pids()) do
+    eventually(function() return not alive(pid) end)
+  end
+end
+
+function TestBatchFaults:test_what_a_run_leaves_behind_ends_with_it()
+  self:write("a.lua", WITH_GRANDCHILD)
+  ends(self:batch("a.lua", "--seeds", "2"), 0, "ran 2, skipped 0, failed 0")
+  lu.assert_equals(#self:pids(), 4)
+  self:none_is_left()
+end
+
+function TestBatchFaults:test_a_batch_that_is_killed_leaves_no_orphans()
+  self:write("a.lua", WITH_GRANDCHILD .. "while true do end")
+  local pid, handle = self:start({ "a.lua", "--seeds", "4", "--jobs", "2" }, 4)
+  require("luv").kill(pid, "sigkill")
+  wait_for(handle)
+  self:none_is_left()
+  lu.assert_equals(self:records_that_are "interrupted", 2) -- SIGTERM let them end their records
+  local record = self:collections()[1]
+  local info = core.json_decode(command.read(record .. "/collection.json"))
+  lu.assert_equals(require("swale.run.status").of(record, info), "killed")
+end
+
+function TestBatchFaults:test_ctrl_c_twice_ends_at_once()
+  self:write("a.lua", [[
+    local luv = require "luv"
+    luv.new_signal():start("sigint", function() end) -- ignored from here on
+    luv.new_signal():start("sigterm", function() end)
+    ]] .. WITH_GRANDCHILD .. "while true do end")
+  local pid, handle = self:start({ "a.lua", "--seeds", "2", "--jobs", "1" }, 2)
+  require("luv").kill(pid, "sigint")
+  require("luv").sleep(20)
+  require("luv").kill(pid, "sigint")
+  wait_for(handle)
+  self:none_is_left()
+  lu.assert_equals(self:records_that_are "killed", 1)
+end
+
+-- ------------------------------------------------------------------ the pool
+
+--- The result of one job.
+local function result_of(job)
+  local result, given
+  pool.run { jobs = 1, patience = 0.2,
+    next = function()
+      if given then return nil end
+      given = true
+      return job
+    end,
+    ended = function(_, found) result = found end }
+  return result
+end
+
+--- What ignores SIGTERM gets SIGKILL. On a busy machine it may not ignore it yet.
+function TestBatchFaults:test_a_child_that_ignores_sigterm()
+  local result
+  for _, timeout in ipairs { 0.5, 2, 8 } do
+    result = result_of { argv = { "env", "--ignore-signal=TERM", "sleep", "60" },
+      timeout = timeout, output = self.dir .. "/output" }
+    lu.assert_true(result.timed_out)
+    if result.signal == 9 then return end
+  end
+  lu.assert_equals(result.signal, 9)
+end
+
+function TestBatchFaults:test_a_program_that_does_not_exist()
+  contains(result_of({ argv = { "/no/such/program" }, output = self.dir .. "/output" }).problem,
+    "no such file")
+end
