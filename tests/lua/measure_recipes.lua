@@ -56,6 +56,9 @@ local OPTIONS = {
   sharpness = function(p)
     return { starts = 1, iterations = 2, subspace = p:any_of { 2, nil } }
   end,
+  tangent_kernel = function(p)
+    return { mode = "eval", weight_decay = false, output = p:any_of { 1, 3, nil } }
+  end,
   trace = function(p) return { method = p:any_of { "hutchinson", "hutch++" }, probes = 6 } end,
 }
 for name, own in pairs(OPTIONS) do

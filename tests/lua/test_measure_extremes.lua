@@ -29,7 +29,7 @@ local CALLS = { ball = { steps = 2 }, density = { probes = 2, steps = 4 },
   evidence = { lambda = 1, iterations = 2 }, exact = {}, gram = {},
   line_search = { batch_size = 2, draws = 4 }, noise = { hessian = true, layers = true },
   rescaling = { starts = 1, iterations = 2 }, sam = {}, sharpness = { starts = 1, iterations = 2 },
-  trace = { probes = 6 } }
+  tangent_kernel = {}, trace = { probes = 6 } }
 
 --- step_cost_ratio alone takes a trainer.
 function TestMeasureExtremes:test_all_measurements_of_weights_are_among_the_calls()

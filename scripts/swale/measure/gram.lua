@@ -97,13 +97,13 @@ end
 
 local OPTIONS = subjects.spec { mode = { choice = { "eval" }, "eval" } }
 
----The Gram matrix of the gradients of each example's loss, exactly, without the gradients where
----parameters are those of linear layers:
+---The Gram matrix of the gradients of each example's loss, exactly:
 ---    local gram = sw.measure.gram(model, data.train:sample(500))
 ---    print(gram.b_simple, gram:spectrum():get(1))
----Costs a gradient of each example and n^2 operations for each input and output of a linear layer;
----other parameters n gradients of one example, which are kept: those must fit into 1 GiB. Memory
----for some (n, n) matrices in float64.
+---Costs a gradient of each example, and for a linear layer or convolution with k numbers in a row,
+---m outputs and T positions n^2 min(T^2 (k + m), k m) operations. Rows or gradients of one layer
+---must fit into 1 GiB. Norms take n^2 operations a channel; embeddings and layers that are called
+---twice n gradients of one example alone, which are kept. Memory for some (n, n) in float64.
 ---@param model swale.Model
 ---@param sample swale.Split|swale.Batch
 ---@param o? swale.SubjectOptions         mode "eval" alone; weight_decay changes no covariance
@@ -118,14 +118,7 @@ function M.gram(model, sample, o)
   elseif o.weight_decay ~= 0 then
     errors.misuse("%s: weight_decay adds the same to each gradient: leave it out", WHERE)
   end
-  local selected, rest = {}, {}
-  for _, i in ipairs(subject:parameters()) do selected[model.segments[i].path] = true end
-  local matrix = core.zeros({ subject.n, subject.n }, "float64")
-  local covered, hits = factors.add_linear(subject, selected, matrix)
-  for _, s in ipairs(model.segments) do
-    if selected[s.path] and not covered[s.path] then rest[#rest + 1] = s end
-  end
-  factors.add_rest(subject, rest, matrix)
+  local matrix, hits = factors.matrix(subject)
   return new(matrix, subject.n, { hits = hits, noisy = changed(sample) })
 end
 

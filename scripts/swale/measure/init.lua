@@ -21,6 +21,7 @@ local FILES = {
   "rescaling",
   "sharpness",
   "step_cost",
+  "tangent_kernel",
   "trace",
 }
 

@@ -1,5 +1,6 @@
 --- Convolutions over images.
 local affine = require "swale.nn.affine"
+local core = require "swale.core"
 local errors = require "swale.errors"
 local layer = require "swale.nn.layer"
 local ops = require "swale.ops"
@@ -80,6 +81,27 @@ function Conv2d:forward(x, p)
   local y = ops.conv2d(image, p.weight, { stride = self.stride, padding = padding,
     dilation = self.dilation, groups = self.groups })
   return p.bias and y + p.bias or y
+end
+
+--- Taps of a kernel, one for each of its places in each channel: a depthwise convolution by these
+--- gives the pixels below the kernel.
+local function one_hot(channels, kh, kw)
+  local taps = core.zeros { channels * kh * kw, kh, kw, 1 }
+  for i = 0, channels * kh * kw - 1 do taps:set(i + 1, i // kw % kh + 1, i % kw + 1, 1, 1) end
+  return taps
+end
+
+---The pixels below the kernel at each place.
+---@param x swale.Value
+---@return swale.Value rows         (B, height', width', inputs * kernel)
+---@return integer groups
+function Conv2d:rows(x)
+  local kh, kw, taps = self.kernel[1], self.kernel[2], {}
+  for name, value in pairs(self) do taps[name] = value end
+  taps.groups, taps.outputs = self.inputs, self.inputs * kh * kw
+  local kernel = one_hot(self.inputs, kh, kw)
+  if core.type(x) == "tensor" then kernel = kernel:to(x:dtype()) end
+  return setmetatable(taps, getmetatable(self)):forward(x, { weight = kernel }), self.groups
 end
 
 function Conv2d:declared()

@@ -101,10 +101,13 @@ function Layer:rectifies() return false end
 ---@return boolean
 function Layer:normalises() return false end
 
----Whether it multiplies rows of its input by a matrix `weight` (outputs, inputs), and adds `bias`:
----the gradient of one row is the product of its input and its derivative in the outputs.
----@return boolean
-function Layer:multiplies_rows() return false end
+---The rows (B, …, k) that its `weight`, as a matrix (outputs, k), multiplies to give the outputs,
+---with `bias` added: the gradient of a row is the product of the row and its derivative in the
+---outputs. The numbers of a row come in any order. nil: it is no such layer.
+---@param _x swale.Value            the input
+---@return swale.Value|nil rows
+---@return integer|nil groups       equal parts of a row, for equal parts of the outputs; 1
+function Layer:rows(_x) return nil end
 
 ---Whether in evaluation each channel of the output, along the last axis, is a function of that
 ---channel of the input alone, the same for all channels, without parameters.

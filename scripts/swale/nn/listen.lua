@@ -3,9 +3,10 @@ local tree = require "swale.nn.tree"
 
 local M = {}
 
----Calls f, and note after each call of a layer in it.
+---Calls f, and note after each call of a layer in it, with the parameters and context of the call.
+---What note returns, if anything, takes the place of y.
 ---@param layer swale.Layer      with all that is inside
----@param note fun(layer: swale.Layer, path: string, x: swale.Value, y: swale.Value)
+---@param note fun(layer: swale.Layer, path: string, x: swale.Value, y: swale.Value, p: table): any
 ---@param f function
 function M.listen(layer, note, f)
   local all, paths = {}, {}
@@ -20,8 +21,7 @@ function M.listen(layer, note, f)
       calls = calls + 1
       local here = paths[l][calls] or paths[l][#paths[l]]
       local y = call(self, x, ...)
-      note(self, here, x, y)
-      return y
+      return note(self, here, x, y, ...) or y
     end)
   end)
   local ok, problem = pcall(f)
