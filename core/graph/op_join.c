@@ -23,6 +23,8 @@ static sw_status no_axis(swi_shape_args *a) {
 }
 
 /* Blocks of elements before, along and behind an axis. */
+enum { FEW_BYTES = 64 };
+
 typedef struct blocks {
   int64_t outer, along, inner;
 } blocks;
@@ -43,8 +45,14 @@ static blocks blocks_of(const sw_shape *s, uint32_t axes) {
   return b;
 }
 
-static void copy(void *to, const void *from, int64_t bytes) {
-  if (bytes > 0) memcpy(to, from, (size_t)bytes);
+/* Elements, of 4 or 8 bytes each; a few of them are too few to call memcpy for. */
+static void copy(char *to, const char *from, int64_t bytes) {
+  if (bytes > FEW_BYTES) {
+    memcpy(to, from, (size_t)bytes);
+    return;
+  }
+  for (; bytes >= 8; bytes -= 8, to += 8, from += 8) memcpy(to, from, 8);
+  if (bytes > 0) memcpy(to, from, 4);
 }
 
 /* ------------------------------------------------------------------ slice */
