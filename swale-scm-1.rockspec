@@ -10,6 +10,7 @@ description = {
 dependencies = { "lua ~> 5.4", "argparse >= 0.7", "luv >= 1.44" }
 external_dependencies = {
   JANSSON = { header = "jansson.h" },
+  SQLITE = { header = "sqlite3.h" },
   ZLIB = { header = "zlib.h" },
 }
 build = {

@@ -208,7 +208,7 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_open), SCENARIO("tensor"),  SCENARIO("objects"), SCENARIO("json"),
       SCENARIO("files"),           SCENARIO("graph"),   SCENARIO("loop"),    SCENARIO("finalisers"),
-      SCENARIO("linalg"),          SCENARIO("solvers"),
+      SCENARIO("linalg"),          SCENARIO("solvers"), SCENARIO("sqlite"),
   };
   int failures = cmocka_run_group_tests(tests, NULL, NULL);
   nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
