@@ -41,6 +41,7 @@ extern "C" {
 #include "io/csv.h"
 #include "io/file.h"
 #include "io/idx.h"
+#include "io/metrics.h"
 #include "io/npy.h"
 #include "io/safetensors.h"
 #include "io/sha256.h"

@@ -197,3 +197,102 @@ function TestStore:test_equal_settings()
   local found = groups.of(sw.runs())
   lu.assert_equals({ #found, #found[1].runs }, { 2, 2 })
 end
+
+-- ------------------------------------------------------------------ curves
+
+function TestStore:test_curves_are_thinned_each_by_itself()
+  local records = {}
+  for i = 1, 1000 do
+    records[i] = { kind = "step", step = 10 * i, loss = i == 77 and 9 or 1 / i,
+      rare = i % 10 == 0 and i or nil }
+  end
+  self:made("a", {}, records)
+  local run = sw.runs()[1]
+  local c = run:curves { columns = { "loss", "rare" }, x = { "step" }, points = 20 }
+  lu.assert_true(#c.loss.loss <= 20 and #c.rare.rare <= 20)
+  lu.assert_equals({ c.loss.step[1], c.loss.step[#c.loss.step] }, { 10, 10000 })
+  for i, value in ipairs(c.loss.loss) do
+    if value == 9 then lu.assert_equals(c.loss.step[i], 770) end
+  end
+  lu.assert_equals(math.max(table.unpack(c.loss.loss)), 9)
+  local m = run:metrics { kind = "step", columns = { "loss", "rare" }, points = 40 }
+  lu.assert_true(#m.loss <= 40 and #m.loss == #m.rare)
+  lu.assert_equals(#run:metrics { kind = "step", columns = { "rare" } }.rare, 100)
+end
+
+-- ------------------------------------------------------------------ conditions
+
+function TestStore:matches(where) return ids(sw.runs { where = where }) end
+
+function TestStore:some_runs()
+  self:made("a", { params = { lr = 0.1, rule = "grow", on = true }, summary = { acc = 0.5 } },
+    { { kind = "epoch", step = 1, valid_loss = 3 }, { kind = "epoch", step = 2, valid_loss = 4 },
+      { kind = "step", step = 1, valid_loss = 100 } })
+  self:made("b", { params = { lr = 1, rule = "it's", on = false }, summary = { acc = "nan" },
+    status = "diverged", seed = 2 })
+  self:made("c", { params = { lr = "inf" }, summary = { acc = 1 }, tag = "t" },
+    { { kind = "epoch", step = 1, valid_loss = "nan" } })
+end
+
+function TestStore:test_conditions()
+  self:some_runs()
+  for where, wanted in pairs {
+    ["lr > 0.1"] = "b c", ["lr >= .1 and lr < 1e3"] = "a b", ["lr = 1"] = "b", ["lr=1.0"] = "b",
+    ["lr = inf"] = "c", ["not lr > 0.1"] = "a", ["status = 'done'"] = "a c",
+    ['status != "done"'] = "b", ["rule = 'it''s'"] = "b", ["rule = 'grow' or seed == 2"] = "a b",
+    ["on = true"] = "a", ["on = false or on = null"] = "b c", ["acc = nan"] = "b",
+    ["acc != nan"] = "a c", ["acc < 2"] = "a c", ["tag is not null"] = "c", ["tag = null"] = "a b",
+    ["rule like '%R%'"] = "a", ["lr in (1, 0.1)"] = "a b", ["lr not in (1)"] = "a c",
+    ["rule in ('grow', 'x')"] = "a", ["(lr > 5 or lr < 0.5) and not seed ~= 1"] = "a c",
+    ["valid_loss = 4"] = "a", ["valid_loss.min = 3"] = "a", ["valid_loss.min_step = 1"] = "a",
+    ["step.valid_loss.max = 100"] = "a", ["valid_loss = nan"] = "c", ["valid_loss.count > 1"] = "a",
+    ["lr > 'a'"] = "", ["rule > 0.1"] = "", ["param.lr = 1"] = "b", ["`lr` = 1"] = "b",
+    ["0.1 < lr"] = "b c", ["lr > acc"] = "c", ["id = 'a'"] = "a",
+    ["lr > -1 AND lr<+2"] = "a b",
+  } do
+    lu.assert_equals(self:matches(where), wanted, where)
+  end
+end
+
+function TestStore:test_conditions_that_are_not_understood()
+  self:some_runs()
+  for where, words in pairs {
+    ["lrr > 1"] = 'no run has "lrr"; did you mean "lr"?',
+    ["status = done"] = "A text is written in quotation marks: 'done'",
+    ["lr >"] = "a name or a value is missing, at character 5 of: lr >",
+    ["lr"] = "a comparison is missing", [""] = "a name or a value is missing",
+    ["lr > 1 lr < 2"] = 'a condition ends here; "and" or "or" joins two, at character 8',
+    ["(lr > 1"] = '")" is missing', ["lr > 'a"] = "a text has no end",
+    ["lr; DROP TABLE runs"] = '";" is not understood', ["lr < nan"] = "compared by = or !=",
+    ["lr in ()"] = "a name or a value is missing", ["lr like 3"] = "like takes a text",
+    ["param.acc > 1"] = 'no run has "param.acc"',
+    [("("):rep(5000)] = "at most 4096 characters",
+  } do
+    lu.assert_error_msg_contains(words, sw.runs, { where = where })
+  end
+end
+
+--- Whatever a name or a text holds, it is never part of the SQL.
+function TestStore:test_names_and_texts_are_parameters()
+  local evil = [[x' OR 1=1; DROP TABLE runs; --]]
+  self:made("a", { params = { [evil] = evil } })
+  self:made("b", { params = { y = 1 } })
+  lu.assert_equals(self:matches(("`%s` = '%s'"):format(evil, evil:gsub("'", "''"))), "a")
+  lu.assert_equals(self:matches(("y = '%s'"):format(evil:gsub("'", "''"))), "")
+  lu.assert_equals(self:matches "y = 1", "b")
+end
+
+function TestStore:test_a_name_that_two_parts_have()
+  self:made("a", { params = { acc = 1 }, summary = { acc = 2 } })
+  lu.assert_error_msg_contains('"acc" is a parameter of some runs and a result of some: write '
+    .. "param.acc or summary.acc", sw.runs, { where = "acc > 0" })
+  lu.assert_equals(self:matches "summary.acc = 2 and param.acc = 1", "a")
+end
+
+function TestStore:test_order_and_limit()
+  self:some_runs()
+  lu.assert_equals(ids(sw.runs { sort = "lr" }), "a b c")
+  lu.assert_equals(ids(sw.runs { sort = "lr", descending = true, limit = 2 }), "c b")
+  lu.assert_equals(ids(sw.runs { sort = "tag" }), "c a b")
+  lu.assert_equals(ids(sw.runs { sort = "valid_loss.max" }), "a b c")
+end

@@ -71,6 +71,37 @@ function core.terminal_size() end
 ---@return true|nil, string? message, string? code
 function core.limit_memory(bytes) end
 
+---@class swale.MetricsFile    a metrics.jsonl as columns of numbers; rows count from 1
+local MetricsFile = {}
+---@return string[]            of lines, in the order of their first one; "" of lines without a kind
+function MetricsFile:kinds() end
+---@param kind string
+---@return integer
+function MetricsFile:rows(kind) end
+---@param kind string
+---@return string[]
+function MetricsFile:names(kind) end
+---@param kind string
+---@param name string
+---@param rows? integer[]      all, unless given
+---@return number[]|nil        nan where a row has no value; nil: no such column
+function MetricsFile:values(kind, name, rows) end
+---@param kind string
+---@param name string
+---@return { count: integer, last: integer, least: integer?, greatest: integer? }|nil   the last three are rows
+function MetricsFile:summary(kind, name) end
+---@param kind string
+---@param name string
+---@param points integer       4 or more
+---@return integer[]|nil       at most so many rows: the first, the last, the least and greatest between
+function MetricsFile:thin(kind, name, points) end
+function MetricsFile:free() end
+
+---@param path string
+---@param kind? string         of lines; all, unless given
+---@return swale.MetricsFile|nil, string? message, string? code
+function core.metrics_read(path, kind) end
+
 ---@class swale.Sqlite         a connection; faults have SQLite's message and a code: EBUSY, ECORRUPT, ESQL, …
 local Sqlite = {}
 ---@param sql string           statements without parameters

@@ -1,12 +1,13 @@
---- The store: the runs below a root. The directories are the truth; what is read of them is kept
---- by their stamps, so that a second look reads only what changed.
+--- The store: the runs below a root. The directories are the truth; an index (index.lua) has what
+--- they hold, so that a second look reads only what changed.
 local class = require "swale.class"
+local core = require "swale.core"
 local errors = require "swale.errors"
 local find = require "swale.store.find"
-local folder = require "swale.store.folder"
+local index = require "swale.store.index"
+local names = require "swale.store.names"
 local options = require "swale.options"
 local place = require "swale.run.place"
-local runs = require "swale.run"
 local view = require "swale.store.view"
 
 local M = { find = find.run, find_collection = find.collection }
@@ -14,43 +15,46 @@ local M = { find = find.run, find_collection = find.collection }
 ---@class swale.Store
 ---@field root string
 ---@field problems { id: string, message: string }[]   records that cannot be read
-local Store = class.new("store", { fields = { "root", "problems" } })
+---@field notes string[]                               what was wrong with the index
+---@field index swale.Index
+local Store = class.new("store", { fields = { "root", "problems", "notes", "index" } })
 
 ---Opens the store of a root; a folder that does not exist is an empty one.
 ---@param root? string   SWALE_RUNS, or runs/
 ---@return swale.Store
 function M.open(root)
-  return setmetatable({ root = root or place.root(), problems = {}, known = {} }, Store)
+  root = root or place.root()
+  local it = index.open(root)
+  return setmetatable({ root = root, index = it, notes = it.notes, problems = {} }, Store)
 end
 
---- Reads what is new or changed, forgets what is gone.
-local function read_changed(self, entry)
-  local before = self.known[entry.id]
-  if before and before.stamp == entry.stamp then return before end
-  local record, message = errors.try(runs.read_record, self.root .. "/" .. entry.id)
-  return { stamp = entry.stamp, record = record, message = message }
-end
-
----Looks at the folders again.
+---Brings the index up to date with the folders.
 ---@return swale.Store self
 function Store:refresh()
-  local known = {}
+  self.index:refresh()
   self.problems = {}
-  for _, entry in ipairs(folder.list(self.root)) do
-    if entry.kind == "run" then
-      local kept = read_changed(self, entry)
-      known[entry.id] = kept
-      if kept.message then
-        table.insert(self.problems, { id = entry.id, message = kept.message })
-      end
-    end
+  for _, kind in ipairs { "runs", "collections" } do
+    self.index:query(("SELECT id, problem FROM %s WHERE problem IS NOT NULL ORDER BY id")
+      :format(kind), {}, function(id, message)
+        table.insert(self.problems, { id = id, message = message })
+      end)
   end
-  self.known = known
   return self
 end
 
+-- ------------------------------------------------------------------ runs
+
 local RUNS = { experiment = "string?", collection = "string?", where = "string|function?",
-  ids = "list?" }
+  ids = "list?", sort = "string?", descending = "boolean?", limit = "count?" }
+
+---@class swale.RunsOptions
+---@field experiment? string    runs of it
+---@field collection? string    runs of a batch or sweep
+---@field where? string|fun(run: swale.RunView): boolean   "lr > 0.1 and status = 'done'"
+---@field ids? string[]         these directories' names
+---@field sort? string          a name as in where; the order of their beginning, unless given
+---@field descending? boolean
+---@field limit? integer        the first so many
 
 local function set_of(list)
   local set = {}
@@ -58,48 +62,100 @@ local function set_of(list)
   return set
 end
 
----@class swale.RunsOptions
----@field experiment? string    runs of it
----@field collection? string    runs of a batch or sweep
----@field where? string|fun(run: swale.RunView): boolean   'lr > 0.1 and status = "done"'
----@field ids? string[]         these directories' names
+---A scope for names in SQL about runs.
+---@return swale.NameScope
+function Store:scope()
+  return { index = self.index, binds = {},
+    need_metrics = function() require("swale.store.summaries").read(self.index) end }
+end
 
----Returns runs as they are now, in the order of their beginning.
+--- The end of a SELECT on runs r: conditions, order.
+local function clauses(scope, o)
+  local tests = { "r.problem IS NULL" }
+  for _, name in ipairs { "experiment", "collection" } do
+    if o[name] then
+      tests[#tests + 1] = ("r.%s = %s"):format(name, names.bound(scope, o[name]))
+    end
+  end
+  if type(o.where) == "string" then
+    tests[#tests + 1] = require("swale.store.where").compile(o.where, scope)
+  end
+  local order = "r.started, r.id"
+  if o.sort then -- runs without the value come last, whichever the direction
+    local value = names.resolve(scope, o.sort).value
+    order = ("%s IS NULL, %s %s, %s"):format(value, value, o.descending and "DESC" or "ASC", order)
+  elseif o.descending then
+    order = "r.started DESC, r.id DESC"
+  end
+  return ("WHERE %s ORDER BY %s"):format(table.concat(tests, " AND "), order)
+end
+
+---Calls each for the runs that the options name, with the values of SQL expressions on the row r of
+---runs. The index is as the last refresh left it; `where` as a function is not for this.
+---@param o swale.RunsOptions
+---@param expressions fun(scope: swale.NameScope): string
+---@param each fun(...)
+function Store:select(o, expressions, each)
+  if not self.index:value "SELECT 1 FROM runs LIMIT 1" then return end -- no names are known
+  local scope = self:scope()
+  local sql = ("SELECT %s FROM runs r %s"):format(expressions(scope), clauses(scope, o))
+  if o.limit then sql = sql .. " LIMIT " .. names.bound(scope, o.limit) end
+  self.index:query(sql, scope.binds, each)
+end
+
+local function expressions_of_views() return "r.id, r.json, r.status" end
+
+---Returns runs as they are now.
 ---@param o? swale.RunsOptions
 ---@return swale.RunView[]
 function Store:runs(o)
   o = options.check("store:runs", o, RUNS)
   self:refresh()
   local ids, list = o.ids and set_of(o.ids), {}
-  for id, kept in pairs(self.known) do
-    local run = kept.record and (not ids or ids[id])
-      and view.new(self.root .. "/" .. id, kept.record)
-    if run and (not o.experiment or run.experiment == o.experiment)
-      and (not o.collection or run.collection == o.collection)
-      and (type(o.where) ~= "function" or o.where(run)) then
-      list[#list + 1] = run
-    end
-  end
-  table.sort(list, function(a, b)
-    if a.started ~= b.started then return a.started < b.started end
-    return a.id < b.id
+  local test = type(o.where) == "function" and o.where or function() return true end
+  local without_limit = setmetatable({ limit = false }, { __index = o })
+  self:select(without_limit, expressions_of_views, function(id, json, status)
+    if ids and not ids[id] or o.limit and #list >= o.limit then return end
+    local run = view.known(self.root .. "/" .. id, core.json_decode(json), status)
+    if test(run) then list[#list + 1] = run end
   end)
   return list
 end
 
+---Returns the runs that are done and have this content key, the latest first.
+---@param key string
+---@return swale.RunView[]
+function Store:with_key(key)
+  local list = {}
+  self.index:query([[SELECT id, json, status FROM runs WHERE key = ? AND recorded = 'done'
+    ORDER BY started DESC, id DESC]], { key }, function(id, json, status)
+    list[#list + 1] = view.known(self.root .. "/" .. id, core.json_decode(json), status)
+  end)
+  return list
+end
+
+---Says what was wrong with the index and which records cannot be read, each once.
+---@param say fun(text: string)
+function Store:tell(say)
+  for i, note in ipairs(self.notes) do
+    say(note)
+    self.notes[i] = nil
+  end
+  for _, problem in ipairs(self.problems) do
+    say(("%s is left out: %s"):format(problem.id, problem.message))
+  end
+end
+
 ---The runs below SWALE_RUNS (or runs/), in the order of their beginning:
----    for _, run in ipairs(sw.runs { experiment = "small", where = "lr > 0.1" }) do
----      print(run.params.lr, run.summary.test_accuracy, #run:metrics().valid_loss)
----    end
+---    local runs = sw.runs { where = "status = 'done' and wall_seconds > 60" }
+---    print(#runs, runs[1] and runs[1].params.lr)
 ---@param o? swale.RunsOptions
 ---@return swale.RunView[]
 function M.runs(o)
   o = options.check("runs", o, RUNS)
   local store = M.open()
   local list = store:runs(o)
-  for _, problem in ipairs(store.problems) do
-    io.stderr:write("swale: ", problem.id, " is left out: ", problem.message, "\n")
-  end
+  store:tell(function(text) io.stderr:write("swale: ", text, "\n") end)
   return list
 end
 

@@ -3,7 +3,6 @@ local class = require "swale.class"
 local errors = require "swale.errors"
 local folders = require "swale.folders"
 local options = require "swale.options"
-local standing = require "swale.run.status"
 
 local M = {}
 
@@ -27,12 +26,11 @@ local RunView = class.new("run view", { name = "swale.RunView", fields = { "id",
 local function table_of(value) return type(value) == "table" and value or {} end
 
 ---@param dir string
----@param record table   what its run.json holds; "killed" is found here
+---@param info table     what its run.json holds
+---@param status string  which may be "killed" where run.json has "running"
 ---@return swale.RunView
-function M.new(dir, record)
-  local info = {}
-  for key, value in pairs(record) do info[key] = value end
-  info.status = standing.of(dir, record)
+function M.known(dir, info, status)
+  info.status = status
   return setmetatable({ dir = dir, id = dir:match "([^/]+)/*$", info = info, status = info.status,
     experiment = tostring(info.experiment), params = table_of(info.params),
     summary = table_of(info.summary), seed = info.seed, started = tostring(info.started or ""),
@@ -44,9 +42,9 @@ end
 ---@param dir string
 ---@return swale.RunView|nil view, string? message, string? code
 function M.read(dir)
-  local record, message, code = errors.try(require("swale.run").read_record, dir)
-  if not record then return nil, message, code end
-  return M.new(dir, record)
+  local info, message, code = errors.try(require("swale.run").read_info, dir)
+  if not info then return nil, message, code end
+  return M.known(dir, info, info.status)
 end
 
 -- ------------------------------------------------------------------ metrics
@@ -65,6 +63,17 @@ local METRICS = { columns = "list?", kind = { "string", "epoch" }, points = "cou
 function RunView:metrics(o)
   o = options.check("run view:metrics", o, METRICS)
   return require("swale.store.metrics").read(self, o)
+end
+
+local CURVES = { columns = "list?", kind = { "string", "step" }, points = { "count", 500 },
+  x = { "list", { "step", "examples", "epoch", "seconds" } } }
+
+---Columns of metrics.jsonl as curves, each with lines of its own, so that it has at most `points`
+---of them, its least and greatest values among them: c.loss.loss[i] over c.loss.step[i].
+---@param o? { kind?: string, columns?: string[], x?: string[], points?: integer }   kind: "step"
+---@return table<string, table<string, number[]>>
+function RunView:curves(o)
+  return require("swale.store.metrics").curves(self, options.check("run view:curves", o, CURVES))
 end
 
 ---All lines of metrics.jsonl as tables, with their texts.

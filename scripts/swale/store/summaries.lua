@@ -1,0 +1,47 @@
+--- Last, least and greatest values of all columns of metrics.jsonl, in the index: read when a
+--- condition or a column asks for one first, and again where the file has changed.
+local errors = require "swale.errors"
+local folder = require "swale.store.folder"
+
+local M = {}
+
+local INSERT = [[INSERT INTO metrics (run, kind, name, count, last, min, max, last_step, min_step,
+  max_step) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)]]
+
+--- Runs whose metrics are not those that the index knows: { id, stamp }.
+local function stale(index)
+  local list = {}
+  index:query("SELECT id, metrics_stamp FROM runs WHERE problem IS NULL", {}, function(id, before)
+    local stamp = folder.stamp(("%s/%s/metrics.jsonl"):format(index.root, id))
+    if stamp ~= before then list[#list + 1] = { id = id, stamp = stamp } end
+  end)
+  return list
+end
+
+--- SQLite has no NaN.
+local function number(value) return value == value and value or nil end
+
+local function store_run(index, run)
+  index:run("DELETE FROM metrics WHERE run = ?", { run.id }, 1)
+  index:run("UPDATE runs SET metrics_stamp = ? WHERE id = ?", { run.stamp, run.id }, 2)
+  local path = ("%s/%s/metrics.jsonl"):format(index.root, run.id)
+  local found, message = errors.try(require("swale.store.metrics").summaries, path)
+  if not found then
+    table.insert(index.notes, message)
+    return
+  end
+  for _, s in ipairs(found) do
+    index:run(INSERT, { run.id, s.kind, s.name, s.count, number(s.last), s.min, s.max, s.last_step,
+      s.min_step, s.max_step }, 10)
+  end
+end
+
+---@param index swale.Index
+function M.read(index)
+  if #stale(index) == 0 then return end
+  index:change(function()
+    for _, run in ipairs(stale(index)) do store_run(index, run) end
+  end)
+end
+
+return M
