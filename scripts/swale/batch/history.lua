@@ -80,6 +80,14 @@ function History:key(work)
   return keys.of { script = work.script, params = work.params, seed = work.seed }
 end
 
+---Returns the directory of a run if `swale resume` can go on with it: it has a checkpoint.
+---@param run string|nil
+---@return string|nil
+function M.resumable(run)
+  if not run or not package.searchpath("swale.cli.resume", package.path) then return nil end
+  return #folders.entries(run .. "/checkpoints") > 0 and run or nil
+end
+
 local function no_failure(self, work)
   if not self.outcomes then return nil end
   local status = self.outcomes[works.identity(work)]
@@ -87,29 +95,32 @@ local function no_failure(self, work)
   return status == "done" and "it was done the last time" or nil
 end
 
+local function done_text(dir) return "done by " .. dir:match "[^/]+$" end
+
 ---Decides what to do with a piece of work: "later" while another batch does it.
 ---@param work swale.Work
 ---@param key string|nil
 ---@param dry? boolean        claims nothing
 ---@return "run"|"skip"|"later" verdict
 ---@return string? why
----@return string? run        the run that did it
----@return table? info        its run.json
+---@return string? run        that did it, or that is to be continued
+---@return table? info        the run.json of one that did it
 function History:judge(work, key, dry)
   local why = no_failure(self, work)
   if why then return "skip", why end
   if not key then return "run" end
   local dir, info = done_run(self, key)
-  if dir then return "skip", "done by " .. dir:match "[^/]+$", dir, info end
-  if dry then
-    local held = core.is_held(claim_path(self, key))
-    return held and "later" or "run", held and "another batch is doing it" or info
-  end
-  if not claim(self, key) then return "later", "another batch is doing it" end
+  if dir then return "skip", done_text(dir), dir, info end
+  local held, refused = "another batch is doing it", info
+  if dry and core.is_held(claim_path(self, key)) then return "later", held end
+  if not dry and not claim(self, key) then return "later", held end
   dir, info = done_run(self, key) -- done since the first look
-  if not dir then return "run" end
-  self:release(key)
-  return "skip", "done by " .. dir:match "[^/]+$", dir, info
+  if dir then
+    self:release(key)
+    return "skip", done_text(dir), dir, info
+  end
+  local begun = M.resumable(keys.unfinished(key))
+  return "run", begun and "goes on with " .. begun:match "[^/]+$" or refused, begun
 end
 
 --- Writes into the file that is locked: another one under its name would not be.

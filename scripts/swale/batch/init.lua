@@ -67,10 +67,18 @@ local function skip(self, task, why, run, info)
   tell_source(self, task, result)
 end
 
+--- The work that goes on with a run, if there is one.
+local function continued(work, run)
+  return run and setmetatable({ resume = run }, { __index = work }) or work
+end
+
 --- Judges a task. Returns it if it is to be done now; keeps it for later if others do it.
 local function judged(self, task)
   local verdict, why, run, info = self.history:judge(task.work, task.key)
-  if verdict == "run" then return task end
+  if verdict == "run" then
+    task.work = continued(task.work, run)
+    return task
+  end
   if verdict == "later" then
     table.insert(self.later, task)
   else
@@ -104,7 +112,9 @@ local function from_later(self)
     local task = judged(self, table.remove(self.later, 1))
     if task then return task end
   end
-  return #self.later > 0 and "wait" or nil
+  if #self.later == 0 then return nil end
+  self.report:waits(self.later[1])
+  return "wait"
 end
 
 local function prepare(self, task)
@@ -135,18 +145,10 @@ local function try_again(self, task, result)
   if not AGAIN[result.status] or task.attempt > (self.o.retry or 0) or result.stopped then
     return false
   end
-  local work = setmetatable({ resume = M.resumable(result.run) }, { __index = task.work })
+  local work = continued(task.work, histories.resumable(result.run))
   table.insert(self.again, { work = work, number = task.number, attempt = task.attempt + 1,
     key = task.key })
   return true
-end
-
----Returns the directory of a run if `swale resume` can continue it.
----@param run string|nil
----@return string|nil
-function M.resumable(run)
-  if not run or not package.searchpath("swale.cli.resume", package.path) then return nil end
-  return #require("swale.folders").entries(run .. "/checkpoints") > 0 and run or nil
 end
 
 local function ended(self, task, result)

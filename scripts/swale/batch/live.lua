@@ -56,7 +56,7 @@ end
 --- The run's last line of steps. Its directory is looked for until the run has begun.
 local function look(child)
   if not child.tail then
-    local dir = outcome.find_run(child.task.output, child.pid)
+    local dir = outcome.find_run(child.task.output, child.pid, child.task.work.resume)
     child.tail = dir and tails.new(dir)
   end
   return child.tail and child.tail:look()

@@ -34,12 +34,15 @@ end
 ---print the same line, but then the record there is not of this process.
 ---@param log string
 ---@param pid integer
+---@param resumed? string   the directory of the run that the child goes on with
 ---@return string|nil dir, table? info
-function M.find_run(log, pid)
+function M.find_run(log, pid, resumed)
   for dir in ("\n" .. read_head(log)):gmatch "\nrun: ([^\n]+)" do
     local info = read_info(dir)
     if info and info.pid == pid then return dir, info end
   end
+  local info = resumed and read_info(resumed)
+  if info and info.pid == pid then return resumed, info end
   return nil
 end
 
@@ -102,7 +105,7 @@ function M.of(task, result, o)
   note = memory_note(status, task.output, o) or note
   local found = { status = status, code = result.code, note = note, log = task.output,
     seconds = result.seconds, attempt = task.attempt, stopped = result.stopped }
-  local dir, info = M.find_run(task.output, result.pid)
+  local dir, info = M.find_run(task.output, result.pid, task.work.resume)
   if not dir then return found end
   close_record(dir, info, status == "done" and "failed" or status, note)
   found.run, found.info = dir, info

@@ -54,6 +54,16 @@ function Report:skip(task, why, run)
   end
 end
 
+---Says once that the rest is work of another batch, and is waited for.
+---@param task swale.BatchTask
+function Report:waits(task)
+  if not self.waited then
+    say(self, "swale: another batch is doing the rest, which is waited for: "
+      .. works.name(task.work))
+  end
+  self.waited = true
+end
+
 local function failure_text(task, result, again)
   local lines = { ("%s: %s%s%s"):format(result.status, works.name(task.work),
     result.run and ", run " .. result.run:match "[^/]+$" or "",

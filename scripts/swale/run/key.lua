@@ -4,6 +4,7 @@
 local core = require "swale.core"
 local folders = require "swale.folders"
 local place = require "swale.run.place"
+local standing = require "swale.run.status"
 
 local M = {}
 
@@ -120,6 +121,24 @@ function M.find(key)
     end
   end
   return nil, why
+end
+
+local UNFINISHED = { interrupted = true, killed = true, timeout = true }
+
+---The directory of the newest run that began the work and was ended from outside.
+---@param key string
+---@return string|nil dir
+function M.unfinished(key)
+  if not known or known_root ~= place.root() then scan(place.root()) end
+  local newest, started
+  for _, dir in ipairs(known[key] or {}) do
+    local info = info_of(dir)
+    if info and info.key == key and UNFINISHED[standing.of(dir, info)]
+      and not M.changed(info) and (not newest or tostring(info.started) > started) then
+      newest, started = dir, tostring(info.started)
+    end
+  end
+  return newest
 end
 
 ---Notes a run that has ended since the runs were read.
