@@ -73,8 +73,12 @@ static int add(lua_State *L) {
   return 0;
 }
 
+/* noise:read() -> status, value, low, high, sure */
 static int read(lua_State *L) {
-  return push_estimate(L, sw_noise_read(check(L, "noise:read")).estimate);
+  const sw_noise_reading r = sw_noise_read(check(L, "noise:read"));
+  (void)push_estimate(L, r.estimate);
+  lx_push_number(L, r.sure);
+  return 5;
 }
 
 static int parts(lua_State *L) {
@@ -105,21 +109,34 @@ static void push_list(lua_State *L, const double *x, int n) {
   }
 }
 
-/* noise:save() -> { cells =, latest = } */
+enum { LOOK = 3 };
+
+/* Returns 0 if part `which` of what noise:save gives cannot be these numbers. */
+static int take_part(sw_noise *e, int which, const double *x, int n) {
+  if (which == 0) return sw_recent_load(&e->window, x, n);
+  if (which == 1) return sw_recent_cut_load(&e->latest, x, n);
+  if (n != LOOK || !(x[0] >= 0) || !(x[2] >= 0)) return 0;
+  e->look = (sw_noise_look){x[0], x[1], x[2]};
+  return 1;
+}
+
+/* noise:save() -> { cells =, latest =, look = } */
 static int save(lua_State *L) {
   double x[SW_RECENT_NUMBERS];
   const sw_noise *e = check(L, "noise:save");
-  lua_createtable(L, 0, 2);
+  lua_createtable(L, 0, 3);
   push_list(L, x, sw_recent_save(&e->window, x));
   lua_setfield(L, -2, "cells");
   push_list(L, x, sw_recent_cut_save(&e->latest, x));
   lua_setfield(L, -2, "latest");
+  push_list(L, (const double[]){e->look.count, e->look.last, e->look.low}, LOOK);
+  lua_setfield(L, -2, "look");
   return 1;
 }
 
 /* noise:load(saved) */
 static int load(lua_State *L) {
-  static const char *const who = "noise:load", *const names[] = {"cells", "latest", NULL};
+  static const char *const who = "noise:load", *const names[] = {"cells", "latest", "look", NULL};
   double x[SW_RECENT_NUMBERS];
   lua_settop(L, 2);
   sw_noise *e = check(L, who), fresh = *e;
@@ -128,7 +145,7 @@ static int load(lua_State *L) {
     int at = lx_push_option(L, 2, names[i]),
         n = lx_check_list(L, at, who, names[i], SW_RECENT_NUMBERS);
     read_numbers(L, at, who, names[i], x, n);
-    if (i == 0 ? !sw_recent_load(&fresh.window, x, n) : !sw_recent_cut_load(&fresh.latest, x, n))
+    if (!take_part(&fresh, i, x, n))
       return lx_error(L, "noise:load: %s is not what noise:save gives", names[i]);
   }
   *e = fresh;

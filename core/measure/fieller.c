@@ -141,3 +141,38 @@ sw_estimate sw_fieller_of_pairs(const sw_pairs *p, double t) {
   const sw_ratio m = moments_of(p, a_unit, b_unit, t);
   return estimate_of(&m, a_unit, b_unit, SW_RATIO_POSITIVE);
 }
+
+/* g(T) of the weighted mean of a - R b, R in units of a_unit / b_unit. */
+static double statistic(const sw_pairs *p, double a_unit, double b_unit, double ratio) {
+  const double total = total_of(p), squares = sum_of_squares(p), n = p->n;
+  double mean = 0, variance = 0, third = 0;
+  for (int i = 0; i < p->n; i++)
+    mean += share(p, total, i) * (p->a[i] / a_unit - ratio * (p->b[i] / b_unit));
+  for (int i = 0; i < p->n; i++) {
+    double d = p->a[i] / a_unit - ratio * (p->b[i] / b_unit) - mean;
+    double term = share(p, total, i) * d;
+    variance += term * term;
+    third += term * term * term;
+  }
+  variance /= 1 - squares;
+  third *= n * n / ((n - 1) * (n - 2));
+  if (!(variance > 0)) return mean > 0 ? HUGE_VAL : 0;
+  double x = mean / sqrt(variance), q = third / (variance * sqrt(variance));
+  return x + q * x * x / 3 + q * q * x * x * x / 27 + q / 6;
+}
+
+double sw_fieller_low_of_pairs(const sw_pairs *p, double t) {
+  if (p->n < 3) return 0;
+  const double a_unit = magnitude(p->n, p->a), b_unit = magnitude(p->n, p->b);
+  const double unit = fmin(DBL_MAX, fmax(DBL_MIN, a_unit / b_unit));
+  double low = 0, high = sw_fieller_of_pairs(p, t).low / unit;
+  if (!(high > 0) || !(statistic(p, a_unit, b_unit, high) < t)) return high * unit;
+  for (int i = 0; i < 60; i++) {
+    double middle = 0.5 * (low + high);
+    if (statistic(p, a_unit, b_unit, middle) < t)
+      high = middle;
+    else
+      low = middle;
+  }
+  return low * unit;
+}

@@ -44,8 +44,12 @@ int sw_noise_parts(const sw_noise_options *o, const sw_noise_step *m, double *s,
 
 /* -------------------------------------------------------------- the window */
 
+static sw_pairs pairs_of(const sw_recent_cut *cut) {
+  return (sw_pairs){cut->n, cut->weight, cut->a, cut->b};
+}
+
 static double freedom_of(const sw_recent_cut *cut) {
-  const sw_pairs pairs = {cut->n, cut->weight, cut->a, cut->b};
+  const sw_pairs pairs = pairs_of(cut);
   return sw_pairs_freedom(&pairs);
 }
 
@@ -54,6 +58,21 @@ static double freedom_of(const sw_recent_cut *cut) {
 static int is_enough(const sw_recent_cut *now, const sw_recent_cut *latest) {
   if (now->n < SW_RECENT_FEWEST || now->total.count < SW_NOISE_MEASUREMENTS) return 0;
   return latest->n == 0 || freedom_of(now) >= fmin(SW_NOISE_FREEDOM, freedom_of(latest));
+}
+
+/* Errors of all lower ends of a training: 0.025 = the sum over k of 3 * 0.025 / ((k + 2) (k + 3)).
+ * The first ones have less than by 1 / (k (k + 1)): few short blocks are not normal. */
+static double error_of_look(double k) { return 3 * 0.025 / ((k + 2) * (k + 3)); }
+
+static void look(sw_noise *e) {
+  const sw_recent_cell *window = &e->latest.total;
+  sw_noise_look *l = &e->look;
+  if (l->count > 0 && window->last - l->last < (window->last - window->first + 1) / 2) return;
+  l->count++;
+  l->last = window->last;
+  const sw_pairs pairs = pairs_of(&e->latest);
+  l->low = sw_fieller_low_of_pairs(
+      &pairs, sw_student_quantile(1 - error_of_look(l->count), sw_pairs_freedom(&pairs)));
 }
 
 void sw_noise_add(sw_noise *e, const sw_noise_step *m) {
@@ -71,7 +90,9 @@ void sw_noise_add(sw_noise *e, const sw_noise_step *m) {
   sw_recent_cut now;
   sw_recent_add(&e->window, &one);
   sw_recent_split(&e->window, &now);
-  if (is_enough(&now, &e->latest)) e->latest = now;
+  if (!is_enough(&now, &e->latest)) return;
+  e->latest = now;
+  look(e);
 }
 
 sw_noise_reading sw_noise_read(const sw_noise *e) {
@@ -87,7 +108,8 @@ sw_noise_reading sw_noise_read(const sw_noise *e) {
   r.blocks = cut.n;
   r.span = cut.total.span;
   if (e->latest.n == 0) return r;
-  sw_pairs pairs = {cut.n, cut.weight, cut.a, cut.b};
+  const sw_pairs pairs = pairs_of(&cut);
   r.estimate = sw_fieller_of_pairs(&pairs, sw_student_quantile(0.975, sw_pairs_freedom(&pairs)));
+  r.sure = fmin(e->look.low, r.estimate.low);
   return r;
 }

@@ -19,6 +19,11 @@
  * freedom. It is about these means over the window, not about the present weights. After a jump of
  * the batch size a few heavy measurements are most of the window: until 8 blocks can be cut again,
  * with 5 degrees of freedom, the estimate stays that of the window before.
+ *
+ * An end of a 95 % interval that is looked at again and again is wrong at some time. `sure` is a
+ * lower end for rules, which is renewed only where half of the window is new, the k-th time at the
+ * level 1 - 0.075 / ((k + 2) (k + 3)), with a correction for skewness: these errors add up to 0.025,
+ * so that it is above the ratio of its window at any time in at most 1 of 40 trainings.
  */
 #ifndef SW_NOISE_H
 #define SW_NOISE_H
@@ -53,10 +58,16 @@ typedef struct sw_noise_step {
   double momentum;          /* a block of the window has at least 2 / (1 - momentum) updates */
 } sw_noise_step;
 
+/* The lower end that was taken last. */
+typedef struct sw_noise_look {
+  double count, last, low; /* how many were taken, the last step of its window, the end */
+} sw_noise_look;
+
 typedef struct sw_noise {
   sw_noise_options o;
   sw_recent window;
   sw_recent_cut latest; /* of the last window that had blocks enough; n = 0: none yet */
+  sw_noise_look look;
 } sw_noise;
 
 SW_API void sw_noise_init(sw_noise *e, const sw_noise_options *o);
@@ -76,6 +87,7 @@ typedef struct sw_noise_reading {
   int64_t measurements; /* in it */
   int blocks;
   double span; /* fewest updates of a block */
+  double sure; /* at most the lower end of the estimate; 0 while pending */
 } sw_noise_reading;
 
 SW_API sw_noise_reading sw_noise_read(const sw_noise *e);

@@ -492,6 +492,29 @@ TEST(test_weighted_pairs) {
   assert_near(sw_pairs_freedom(&none), 2, 1e-12);
 }
 
+/* Nine equal a and skewed b: at the lower end Hall's transformation of their t, computed here by its
+ * definition for equal weights, is t. */
+TEST(test_lower_end_of_skewed_pairs) {
+  const double a[9] = {5, 5, 5, 5, 5, 5, 5, 5, 5}, b[9] = {1, 1.1, 0.9, 1.2, 1, 3, 0.8, 2, 1};
+  const sw_pairs p = {9, NULL, a, b};
+  const double t = 2.5, low = sw_fieller_low_of_pairs(&p, t);
+  double mean = 0, square = 0, cube = 0;
+  for (int i = 0; i < 9; i++) mean += (a[i] - low * b[i]) / 9;
+  for (int i = 0; i < 9; i++) {
+    double d = a[i] - low * b[i] - mean;
+    square += d * d / 8;
+    cube += d * d * d * 9 / (8 * 7);
+  }
+  double x = 3 * mean / sqrt(square), q = cube / pow(square, 1.5) / 3, cubic = 1 + q * x / 3;
+  assert_near((cubic * cubic * cubic - 1) / q + q / 6, t, 1e-9);
+  assert_true(low < sw_fieller_of_pairs(&p, t).low);
+  const double other[9] = {2, 2, 2, 2, 2, 0.1, 2, 2, 2}; /* skewed the other way */
+  const sw_pairs mirrored = {9, NULL, a, other};
+  assert_near(sw_fieller_low_of_pairs(&mirrored, t), sw_fieller_of_pairs(&mirrored, t).low, 1e-12);
+  const sw_pairs two = {2, NULL, a, b};
+  assert_near(sw_fieller_low_of_pairs(&two, t), 0, 0);
+}
+
 TEST(test_knows_the_unit) {
   double a[PAIRS], b[PAIRS], big_a[PAIRS], small_b[PAIRS];
   sw_random r;
@@ -548,5 +571,5 @@ RUN_TESTS(T(test_is_unbiased_for_the_training_set), T(test_is_unbiased_for_the_p
           T(test_few_heavy_blocks_do_not_replace_an_estimate), T(test_blocks_are_neighbours),
           T(test_finds_a_known_scale), T(test_is_the_set_of_the_definition),
           T(test_covers_the_ratio_as_often_as_it_says), T(test_weighted_pairs),
-          T(test_knows_the_unit), T(test_is_never_nan), T(test_says_pending_of_what_is_no_sample),
-          T(test_names))
+          T(test_lower_end_of_skewed_pairs), T(test_knows_the_unit), T(test_is_never_nan),
+          T(test_says_pending_of_what_is_no_sample), T(test_names))

@@ -1,5 +1,6 @@
 --- Ready-made rules: each against numbers worked out by hand, then in a training whose gradient
 --- noise scale is known, and without the measurement that it needs.
+local coverage = require "coverage"
 local lu = require "luaunit"
 local sw = require "swale"
 
@@ -190,6 +191,48 @@ function TestRules:test_mccandlish_in_a_training()
   local batch = trainer:state().batch_size
   lu.assert_true(batch <= 1.05 * math.sqrt(900 * R), "above the batch wanted: " .. batch)
   lu.assert_true(batch >= 0.6 * math.sqrt(900 * R), "far below the batch wanted: " .. batch)
+end
+
+-- The largest batch of a run of 600 steps over the one wanted, which an interval's lower end, asked
+-- at each step, exceeds in about 300 of 400.
+local function largest(rule, wanted, seed, window)
+  local top = 0
+  local trainer, problem = frozen(sw.rule(8, function(s, mem)
+    local batch = rule.f(s, mem)
+    top = math.max(top, batch)
+    return batch
+  end), { seed = seed, sampler = "independent",
+    measure = { noise_scale = { every = { steps = 1 }, window = { examples = window } } } })
+  trainer:fit { steps = 600 }
+  return top / wanted(problem:noise_scale { 1, 1, 1 })
+end
+
+local function median(list)
+  table.sort(list)
+  return list[#list // 2 + 1]
+end
+
+-- In 400 runs at most 21 are ever above the truth; the batch comes near it all the same.
+function TestRules:test_covers_a_whole_run()
+  local n = coverage.replicates(24)
+  for _, case in ipairs {
+    { "mccandlish", 1000, { r = 900, hysteresis = 1 }, function(R) return 30 * math.sqrt(R) end },
+    { "mccandlish", 10000, { r = 900 }, function(R) return 30 * math.sqrt(R) end },
+    { "norm_test", 4000, { theta = 0.25 }, function(R) return math.ceil(R / 0.25 ^ 2) end },
+  } do
+    local name, window, o, wanted = table.unpack(case)
+    local above, sizes = 0, {}
+    o.start = 8
+    for seed = 1, n do
+      sizes[seed] = largest(rules[name](o), wanted, seed, window)
+      if sizes[seed] > 1 then above = above + 1 end
+    end
+    local text = ("%s, window %d: of %d %d are above, median %.2f"):format(name, window, n, above,
+      median(sizes))
+    if coverage.LONG then print(text) end
+    lu.assert_true(above <= n - coverage.least(n, 0.975), text)
+    lu.assert_true(median(sizes) > 0.75, text)
+  end
 end
 
 -- Both are functions of the progress: a plan is what is made.

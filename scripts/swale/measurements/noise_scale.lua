@@ -49,7 +49,8 @@ end
 ---@class swale.KeptNoise
 ---@field noise swale.NoiseWindow
 ---@field estimate swale.Estimate   with first and last, the steps of its window, how many
----measurements and blocks it has, and the means noise, of tr(Sigma), and signal, of |G|^2
+---measurements and blocks it has, the means noise, of tr(Sigma), and signal, of |G|^2, and sure, the
+---lower end that rules act on
 ---@field target string             of the estimate, once there is one
 ---@field scale number              of tr(Sigma): examples of a unit
 
@@ -109,7 +110,7 @@ end
 ---@param o { objective: "data"|"regularised" }
 ---@return swale.Estimate
 function M.blank(o)
-  return estimate.new { first = 0, last = 0, measurements = 0, blocks = 0,
+  return estimate.new { first = 0, last = 0, measurements = 0, blocks = 0, sure = 0,
     objective = o.objective }
 end
 
@@ -136,9 +137,9 @@ end
 ---@return swale.Estimate
 function M.read(kept, m)
   local e, span = kept.estimate
-  local status, value, low, high = kept.noise:read()
+  local status, value, low, high, sure = kept.noise:read()
   local noise, signal = kept.noise:parts()
-  e.noise, e.signal = kept.scale * noise, signal
+  e.noise, e.signal, e.sure = kept.scale * noise, signal, kept.scale * sure
   e.first, e.last, e.measurements, e.blocks, span = kept.noise:window()
   e.target = status ~= "pending" and kept.target or nil
   return e:update(status, kept.scale * value, kept.scale * low, kept.scale * high,

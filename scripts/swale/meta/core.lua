@@ -789,15 +789,15 @@ function core.noise(o) end
 ---@param grad_sumsq number
 ---@param regularised_sumsq? number    |g + decay w|^2; without it a regularised one ignores the step
 function Noise:add(step, examples, batch, momentum, sum_sumsq, grad_sumsq, regularised_sumsq) end
----@return "pending"|"unresolved"|"resolved" status, number value, number low, number high
+---@return "pending"|"unresolved"|"resolved" status, number value, number low, number high, number sure    sure: a lower end that is above the window's ratio at any time in 1 of 40 trainings
 function Noise:read() end
 ---@return number s, number g2      means over the window: tr(Sigma) and |G|^2; nan: nothing is in it
 function Noise:parts() end
 ---@return integer first, integer last, integer measurements, integer blocks, number span   the window of the estimate: its steps, and what is in it; updates that a block needs
 function Noise:window() end
----@return { cells: number[], latest: number[] }   plain data, for load
+---@return { cells: number[], latest: number[], look: number[] }   plain data, for load
 function Noise:save() end
----@param saved { cells: number[], latest: number[] }
+---@param saved { cells: number[], latest: number[], look: number[] }
 function Noise:load(saved) end
 ---For tests and other estimators: the Fieller set of mean(a) / mean(b).
 ---@param a number[]

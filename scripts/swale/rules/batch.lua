@@ -4,6 +4,7 @@ local errors = require "swale.errors"
 local options = require "swale.options"
 local schedule = require "swale.schedule"
 local scaling = require "swale.scaling"
+local sure_of = require "swale.rules.sure"
 
 ---@class swale.BatchRules
 local M = {}
@@ -66,7 +67,7 @@ end
 ---@field shrink? number    it shrinks while the whole interval is below shrink batches; never
 
 ---The batch grows by a factor while it is sure that the noise scale is above ratio batches:
----low > ratio B; it shrinks while high < shrink B. To keep a batch from going back and forth on one
+---sure > ratio B; it shrinks while high < shrink B. To keep a batch from going back and forth on one
 ---interval, shrink is at most ratio / factor. Needs the measurement `by`.
 ---@param o swale.NoiseScaleRuleOptions
 ---@return swale.Rule
@@ -80,7 +81,7 @@ function M.noise_scale(o)
   end
   return remembering(o, function(s, batch)
     local noise = s[o.by]
-    if noise:above(o.ratio * batch) then return bounded(o, s, o.factor * batch) end
+    if sure_of(noise) > o.ratio * batch then return bounded(o, s, o.factor * batch) end
     if noise:below(o.shrink * batch) then return bounded(o, s, batch / o.factor) end
     return batch
   end)
@@ -94,7 +95,7 @@ end
 ---cost, updates at r examples each and examples, is least. With dS = 1 + B_noise / B updates and
 ---dE = B + B_noise examples for a piece of progress, r dS + dE has its minimum there. Valid where
 ---B_simple is near B_noise (a Hessian like the identity) and the rate is tuned for the batch size.
----Grows on sqrt(r low), shrinks on sqrt(r high), by the ends of r where it is an estimate. Needs
+---Grows on sqrt(r sure), shrinks on sqrt(r high), by the ends of r where it is an estimate. Needs
 ---the measurement `by`.
 ---@param o swale.McCandlishOptions
 ---@return swale.Rule
@@ -105,7 +106,7 @@ function M.mccandlish(o)
   if type(o.r) ~= "number" then least, most = math.max(0, o.r.low), math.max(0, o.r.high) end
   return remembering(o, function(s, batch)
     local noise = s[o.by]
-    return follow(o, s, batch, math.sqrt(least * noise.low), math.sqrt(most * noise.high))
+    return follow(o, s, batch, math.sqrt(least * sure_of(noise)), math.sqrt(most * noise.high))
   end)
 end
 
@@ -114,14 +115,14 @@ end
 
 ---The norm test (Byrd, Chin, Nocedal & Wu 2012): the expected squared error of the batch's
 ---gradient, tr(Sigma) / B, must be at most theta^2 |G|^2. Where it surely is not, as
----low > theta^2 B, the batch becomes low / theta^2; it never shrinks. The paper has the batch's own
+---sure > theta^2 B, the batch becomes sure / theta^2; it never shrinks. The paper has the batch's own
 ---|g|^2, noise included, in place of |G|^2. Needs the measurement `by`.
 ---@param o swale.NormTestOptions
 ---@return swale.Rule
 function M.norm_test(o)
   o = check("rules.norm_test", o, { theta = { "positive", 0.5 }, by = BY })
   return remembering(o, function(s, batch)
-    local wanted = s[o.by].low / o.theta ^ 2
+    local wanted = sure_of(s[o.by]) / o.theta ^ 2
     return wanted > batch and bounded(o, s, wanted, true) or batch
   end)
 end

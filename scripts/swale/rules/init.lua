@@ -4,8 +4,8 @@
 ---     local trainer = sw.Trainer { model = net, data = data, lr = 0.1, batch_size = batch,
 ---       measure = { noise_scale = sw.every { steps = 5 } } }
 ---
---- They act on what is sure: they grow a batch on the lower end of an interval, which is there even
---- while the estimate is unresolved, and shrink one on its upper end.
+--- They act on what is sure: they grow a batch on `sure`, a lower end for rules (rules/sure.lua),
+--- which is there even while the estimate is unresolved, and shrink one on the interval's upper end.
 ---@class swale.rules: swale.BatchRules, swale.RateRules
 local M = {}
 
