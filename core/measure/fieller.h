@@ -44,8 +44,8 @@ typedef struct sw_pairs {
  *     sum w_k^2 (a_k - a, b_k - b) (a_k - a, b_k - b)' / (1 - sum w_k^2)
  * Pending if n < 2. */
 SW_API sw_estimate sw_fieller_of_pairs(const sw_pairs *p, double t);
-/* Its lower end where the pairs are few and skewed, as |G|^2 is, whose estimate is low where its
- * variance is: the end at which Hall's transformation (1992) of Student's statistic of a - R b is t,
+/* Its lower end for few skewed pairs, as those of |G|^2, whose estimate is low where its variance
+ * is: Hall's transformation (1992) of Student's statistic T of a - R b is t there,
  *     g(T) = T + q T^2 / 3 + q^2 T^3 / 27 + q / 6,   q the skewness of the mean
  * and at most that of sw_fieller_of_pairs. 0 if n < 3. */
 SW_API double sw_fieller_low_of_pairs(const sw_pairs *p, double t);

@@ -22,8 +22,8 @@
  *
  * An end of a 95 % interval that is looked at again and again is wrong at some time. `sure` is a
  * lower end for rules, which is renewed only where half of the window is new, the k-th time at the
- * level 1 - 0.075 / ((k + 2) (k + 3)), with a correction for skewness: these errors add up to 0.025,
- * so that it is above the ratio of its window at any time in at most 1 of 40 trainings.
+ * level 1 - 0.075 / ((k + 2) (k + 3)), with a correction for skewness. The errors add up to 0.025:
+ * it is above the ratio of its window at any time in at most 1 of 40 trainings.
  */
 #ifndef SW_NOISE_H
 #define SW_NOISE_H

@@ -492,8 +492,8 @@ TEST(test_weighted_pairs) {
   assert_near(sw_pairs_freedom(&none), 2, 1e-12);
 }
 
-/* Nine equal a and skewed b: at the lower end Hall's transformation of their t, computed here by its
- * definition for equal weights, is t. */
+/* Nine equal a and skewed b: at the lower end Hall's transformation of Student's statistic is t, by
+ * its definition for equal weights. */
 TEST(test_lower_end_of_skewed_pairs) {
   const double a[9] = {5, 5, 5, 5, 5, 5, 5, 5, 5}, b[9] = {1, 1.1, 0.9, 1.2, 1, 3, 0.8, 2, 1};
   const sw_pairs p = {9, NULL, a, b};

@@ -49,8 +49,8 @@ end
 ---@class swale.KeptNoise
 ---@field noise swale.NoiseWindow
 ---@field estimate swale.Estimate   with first and last, the steps of its window, how many
----measurements and blocks it has, the means noise, of tr(Sigma), and signal, of |G|^2, and sure, the
----lower end that rules act on
+---measurements and blocks it has, the means noise, of tr(Sigma), and signal, of |G|^2, and sure,
+---the lower end that rules act on
 ---@field target string             of the estimate, once there is one
 ---@field scale number              of tr(Sigma): examples of a unit
 

@@ -67,8 +67,8 @@ end
 ---@field shrink? number    it shrinks while the whole interval is below shrink batches; never
 
 ---The batch grows by a factor while it is sure that the noise scale is above ratio batches:
----sure > ratio B; it shrinks while high < shrink B. To keep a batch from going back and forth on one
----interval, shrink is at most ratio / factor. Needs the measurement `by`.
+---sure > ratio B; it shrinks while high < shrink B. To keep a batch from going back and forth on
+---one interval, shrink is at most ratio / factor. Needs the measurement `by`.
 ---@param o swale.NoiseScaleRuleOptions
 ---@return swale.Rule
 function M.noise_scale(o)
@@ -115,8 +115,8 @@ end
 
 ---The norm test (Byrd, Chin, Nocedal & Wu 2012): the expected squared error of the batch's
 ---gradient, tr(Sigma) / B, must be at most theta^2 |G|^2. Where it surely is not, as
----sure > theta^2 B, the batch becomes sure / theta^2; it never shrinks. The paper has the batch's own
----|g|^2, noise included, in place of |G|^2. Needs the measurement `by`.
+---sure > theta^2 B, the batch becomes sure / theta^2; it never shrinks. The paper has the batch's
+---own |g|^2, noise included, in place of |G|^2. Needs the measurement `by`.
 ---@param o swale.NormTestOptions
 ---@return swale.Rule
 function M.norm_test(o)

@@ -5,7 +5,7 @@
 ---       measure = { noise_scale = sw.every { steps = 5 } } }
 ---
 --- They act on what is sure: they grow a batch on `sure`, a lower end for rules (rules/sure.lua),
---- which is there even while the estimate is unresolved, and shrink one on the interval's upper end.
+--- which is there even while the estimate is unresolved, and shrink one on its upper end.
 ---@class swale.rules: swale.BatchRules, swale.RateRules
 local M = {}
 

@@ -16,9 +16,9 @@ local ADASCALE = { lr = "number|Schedule|function", reference = "count" }
 
 ---AdaScale (Johnson et al. 2020): for a batch larger than the reference batch the rate is that of
 ---the schedule lr times the gain (scaling.adascale_gain), and at each update the schedule goes on
----by gain reference updates, which one such update is worth. The gain is taken at the sure lower end
----of the noise scale, and is 1 while nothing is known: the rate is never raised beyond what is sure.
----It follows the batch size of the last update. Valid for plain SGD. Needs noise_scale.
+---by gain reference updates, which one such update is worth. The gain is taken at the sure lower
+---end of the noise scale, and is 1 while nothing is known: the rate is never raised beyond what is
+---sure. It follows the batch size of the last update. Valid for plain SGD. Needs noise_scale.
 ---@param o swale.AdaScaleOptions
 ---@return swale.Schedule
 function M.adascale(o)
