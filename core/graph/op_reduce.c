@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/parallel_int.h"
 #include "graph/batch_power_int.h"
 #include "graph/build_int.h"
 #include "graph/reduce_int.h"
@@ -23,7 +24,10 @@ static sw_status argmax_shape(swi_shape_args *a) {
 
 /* ------------------------------------------------------------------ evaluation */
 
-enum { BLOCK = 512 };
+enum {
+  BLOCK = 512,
+  PIECE = 1 << 14 /* elements of a piece of rows, about */
+};
 
 typedef enum fold { FOLD_SUMSQ, FOLD_MAX } fold;
 
@@ -66,10 +70,30 @@ static void fold_any(const swi_eval_args *e, fold f) {
   }
 }
 
+typedef struct rows_job {
+  const swi_eval_args *e;
+  int64_t rows, length, each; /* each: rows of a piece */
+} rows_job;
+
+static void run_sumsq(void *arg, int64_t piece) {
+  const rows_job *j = arg;
+  const int64_t first = piece * j->each, left = j->rows - first;
+  const int bytes = j->e->k->element_bytes;
+  j->e->k->sumsq_rows(left < j->each ? left : j->each, j->length,
+                      (const char *)j->e->in[0] + first * j->length * bytes,
+                      (char *)j->e->out[0] + first * bytes);
+}
+
+/* A row is summed by one thread. */
+static void sumsq_rows(const swi_eval_args *e, int64_t rows, int64_t length) {
+  rows_job j = {e, rows, length, length < PIECE ? PIECE / (length + 1) + 1 : 1};
+  swi_parallel(e->ctx, (rows + j.each - 1) / j.each, run_sumsq, &j);
+}
+
 static sw_status sumsq_eval(const swi_eval_args *e) {
   swi_split s = swi_split_axes(&e->in_shape[0], e->attrs->axes);
   if (s.simple && s.inner == 1)
-    e->k->sumsq_rows(s.outer, s.reduced, e->in[0], e->out[0]);
+    sumsq_rows(e, s.outer, s.reduced);
   else
     fold_any(e, FOLD_SUMSQ);
   return SW_OK;

@@ -37,6 +37,23 @@ function TestLongSums:test_reductions()
   near(x:norm(), math.sqrt(N) * TENTH, 160)
 end
 
+--- Rows are shared by threads; each is summed by one of them.
+function TestLongSums:test_squares_of_rows_on_threads()
+  local before = core.threads()
+  for _, shape in ipairs { { 256, 517 }, { 3, 70001 }, { 40000, 3 } } do
+    local rows = shape[1]
+    local x = core.random(1, "test"):fill_normal(core.zeros(shape), 0, 1)
+    core.set_threads(1)
+    local want = sw.ops.sumsq(x, 2)
+    core.set_threads(3)
+    lu.assert_equals(sw.ops.sumsq(x, 2):table(), want:table())
+    for _, row in ipairs { 1, rows // 2 + 1, rows } do
+      lu.assert_equals(want:get(row), sw.ops.sumsq(x:narrow(1, row, 1)):item())
+    end
+  end
+  core.set_threads(before)
+end
+
 --- Chunks of 128 rows, then double.
 function TestLongSums:test_reductions_over_rows()
   near(sw.ops.sum(sw.full({ N, 2 }, 0.1), 1):get(2), N * TENTH, 130)
