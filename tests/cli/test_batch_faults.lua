@@ -25,7 +25,7 @@ function TestBatchFaults:test_a_run_out_of_time()
 end
 
 function TestBatchFaults:test_a_run_that_reaches_its_limit_of_memory()
-  self:write("a.lua", "local t = {}\nfor i = 1, 1e9 do t[i] = ('x'):rep(1e5) .. i end")
+  self:write("a.lua", "local t = {}\nfor i = 1, 1e4 do t[i] = ('x'):rep(1e5) .. i end")
   local result = self:batch("a.lua", "--memory", "300M")
   ends(result, 1, "ran 1, skipped 0, failed 1")
   contains(result.err, "failed: a.lua seed 1, run ",
