@@ -64,6 +64,11 @@ function methods:default_name() return M.KINDS[self.kind].name end
 ---@return string
 function methods:title() return M.KINDS[self.kind].title end
 
+--- The captured weights of an average without captures; nil: they are not kept.
+local function kept_of(self)
+  return (self.keep or M.KINDS[self.kind].keeps_iterates) and {} or nil
+end
+
 local function keep(self, weights)
   if not self.kept then return end
   if not self.keep and (#self.kept + 1) * weights:numel() * 4 > KEPT_BYTES then
@@ -126,14 +131,15 @@ function methods:restore(state, count, carry)
 end
 
 ---Resets the average.
-function methods:clear() self.mean, self.kept = nil, self.keep and {} or nil end
+function methods:clear() self.mean, self.kept = nil, kept_of(self) end
 
 ---Returns the captured weights that are kept; nil if there were too many.
 ---@return swale.Tensor[]|nil
 function methods:iterates() return self.kept end
 
 local function new(kind, o)
-  o.kind, o.kept = kind, (o.keep or M.KINDS[kind].keeps_iterates) and {} or nil
+  o.kind = kind
+  o.kept = kept_of(o)
   return setmetatable(o, Averaging)
 end
 
