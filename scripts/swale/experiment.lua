@@ -111,9 +111,24 @@ local function with_losses(run, outcome)
   return outcome
 end
 
+--- A run that did not reach the point from which it goes on has failed, whatever its end was.
+local function with_missed(run, outcome)
+  if not run.replay or outcome.code ~= 0 then return outcome end
+  return { status = "failed", code = 1, message = "swale: " .. run.replay:missed() }
+end
+
+--- A run that was to be resumed and was not: its record stays as it is.
+local function abandon(run, outcome, o)
+  say(o, outcome.message, "\n")
+  if outcome.traceback and o.traceback then say(o, outcome.traceback, "\n") end
+  say(o, ("Nothing was changed: %s\n"):format(run.dir))
+  return outcome.code
+end
+
 --- Ends the record of the run, prints the outcome and returns the exit status.
 local function conclude(run, outcome, o)
-  outcome = with_losses(run, outcome)
+  outcome = with_losses(run, with_missed(run, outcome))
+  if run.replay and not run.replay.fork then return abandon(run, outcome, o) end
   if outcome.message then
     run.progress_bar:clear()
     say(o, outcome.message, "\n")
@@ -182,6 +197,19 @@ local function perform(self, run, params)
   return classify(run, failure)
 end
 
+--- Opens the record of a run and executes the experiment in it.
+local function execute(self, params, open, o)
+  core.catch_signals()
+  local _ <close> = process.deferred_interrupt()
+  local ok, run = pcall(open)
+  if not ok then
+    say(o, "swale: ", tostring(run), "\n")
+    return 1
+  end
+  if not run.info.resumed then say(o, "run: ", run.dir, "\n") end
+  return conclude(run, perform(self, run, params), o), run
+end
+
 ---@class swale.ExecuteOptions
 ---@field seed? integer        1
 ---@field script? string       the file that returned the experiment
@@ -206,19 +234,26 @@ function Experiment:execute(overrides, o)
     say(o, "swale: ", message, "\n")
     return 2
   end
-  core.catch_signals()
-  local _ <close> = process.deferred_interrupt()
-  local given = {}
-  for name in pairs(overrides or {}) do given[name] = params[name] end
-  local ok, run = pcall(require("swale.run").create, { experiment = self.name, params = params,
-    given = given, seed = o.seed, script = o.script, argv = o.argv, objective = self.objective,
-    repeats = o.repeats })
-  if not ok then
-    say(o, "swale: ", tostring(run), "\n")
-    return 1
-  end
-  say(o, "run: ", run.dir, "\n")
-  return conclude(run, perform(self, run, params), o), run
+  return execute(self, params, function()
+    local given = {}
+    for name in pairs(overrides or {}) do given[name] = params[name] end
+    return require("swale.run").create { experiment = self.name, params = params, given = given,
+      seed = o.seed, script = o.script, argv = o.argv, objective = self.objective,
+      repeats = o.repeats }
+  end, o)
+end
+
+local CONTINUE = { open = "function", traceback = { "boolean", false },
+  quiet = { "boolean", false } }
+
+---Executes the experiment in a run that `open` gives: one that goes on, or a fork.
+---@param params table<string, any>    all of them
+---@param o { open: (fun(): swale.Run), traceback?: boolean, quiet?: boolean }
+---@return integer code                as execute
+---@return swale.Run? run
+function Experiment:continue(params, o)
+  o = options.check("continue", o, CONTINUE)
+  return execute(self, params, o.open, o)
 end
 
 return M

@@ -21,6 +21,11 @@ function M.is_folder(path)
   return stat ~= nil and stat.type == "directory"
 end
 
+---The last part of a path.
+---@param path string
+---@return string
+function M.name(path) return path:match "([^/]*)/*$" end
+
 ---The words of a message of luv's, which is "ENOENT: no such file or directory: /a/b".
 ---@param message string
 ---@return string

@@ -3,6 +3,7 @@
 local class = require "swale.class"
 local core = require "swale.core"
 local errors = require "swale.errors"
+local fits = require "swale.run.fits"
 local folders = require "swale.folders"
 local format = require "swale.run.format"
 local inputs = require "swale.run.inputs"
@@ -33,6 +34,8 @@ local LOOKS = 100  -- records between checks that the files are still there
 ---@field saved_step integer? of the last checkpoint
 ---@field measured number?    seconds of measurements
 ---@field last_epoch table?   the last record of an epoch
+---@field fits swale.RunFits
+---@field replay swale.Replay|nil   until the point from which it goes on
 local Run = class.new("run", { fields = {
   "dir", "seed", "status", "interrupted", "last_step", "saved_step" } })
 M.Run = Run
@@ -95,6 +98,7 @@ local function description(o, revision)
     script = done.script, script_sha256 = done.sha256, key = done.key, files = done.files,
     objective = o.objective and { name = o.objective.name, goal = o.objective.goal },
     rerun_of = o.repeats and o.repeats.id,
+    parent = o.parent,
     commit = revision.commit, dirty = revision.dirty, versions = versions(),
     machine = machine.describe(), threads = core.threads(), instruction_set = core.variant(),
     blas = core.blas(), matmul_precision = "highest",
@@ -113,6 +117,7 @@ end
 ---@field given? table<string, any>   those of params that replaced defaults
 ---@field objective? swale.Objective
 ---@field repeats? swale.Repeated     the run that this one repeats
+---@field parent? { run: string, step: integer, fit: integer }   of a fork
 ---@field progress? swale.ProgressBar
 
 ---@class swale.Repeated
@@ -127,21 +132,54 @@ local function begin(self, o, revision)
   self.metrics = open_append(self.dir .. "/metrics.jsonl")
 end
 
+local function new(seed, bar)
+  return setmetatable({ seed = seed, status = "running", saved = {}, looked = 0, begun = clock(),
+    fits = fits.new(), progress_bar = bar or progress.new() }, Run)
+end
+
 ---Makes the directory of a run and writes run.json.
 ---@param o swale.RunOptions
 ---@return swale.Run
 function M.create(o)
-  local self = setmetatable({ seed = o.seed, status = "running", saved = {}, looked = 0,
-    begun = clock() }, Run)
+  local self = new(o.seed, o.progress)
   local revision = o.repeats and o.repeats.revision or o.script and machine.revision(o.script) or {}
   self.info = description(o, revision)
   self.dir = place.make(o.experiment)
   self.info.id = self.dir:match "[^/]+$"
-  self.progress_bar = o.progress or progress.new()
   local ok, fault = pcall(begin, self, o, revision)
   if ok then return self end
   folders.remove(self.dir) -- interrupted, or a full disk: there is nothing in it yet
   error(fault, 0)
+end
+
+---Returns a run that is there, which goes on. Nothing is written yet.
+---@param dir string
+---@param info table        what its run.json holds
+---@param lock swale.Lock|nil
+---@return swale.Run
+function M.reopen(dir, info, lock)
+  local self = new(info.seed)
+  self.dir, self.info, self.lock = dir, info, lock
+  return self
+end
+
+---Returns the parameters of a run, and in place of some the overrides.
+---@param info table
+---@param overrides? table<string, any>
+---@return table<string, any>
+function M.params_with(info, overrides)
+  local all = {}
+  for name, value in pairs(info.params or {}) do all[name] = value end
+  for name, value in pairs(overrides or {}) do all[name] = value end
+  return all
+end
+
+---Makes info that of a run which is being written by this process.
+---@param info table
+function M.mark_running(info)
+  local writer = standing.writer()
+  info.status, info.error, info.ended = "running", nil, nil
+  for name, value in pairs(writer) do info[name] = value end
 end
 
 --- info as JSON; fields that JSON cannot hold are left out and named in left_out.
@@ -362,7 +400,7 @@ function Run:finish(status, message)
   self.status = status
   local info = self.info
   info.status, info.error, info.ended = status, message, now()
-  info.wall_seconds, info.measurement_seconds = clock() - self.begun, self.measured
+  info.wall_seconds, info.measurement_seconds = self:seconds(), self.measured
   info.last_step = self.last_step
   self.progress_bar:clear()
   note_objective(self)
@@ -373,6 +411,47 @@ function Run:finish(status, message)
   if ok then standing.release(self.dir, self.lock) end
   return ok or nil, not ok and tostring(why) or nil
 end
+
+-- ------------------------------------------------------------------ fits
+
+---Begins a fit of a trainer in this run. Returns the point to restore in place of training up to
+---it.
+---@param engine swale.Engine
+---@param length swale.Duration
+---@return swale.FitOfRun fit, swale.Point|nil restored
+function Run:begin_fit(engine, length) return fits.begin(self, engine, length) end
+
+---@param fit swale.FitOfRun
+function Run:leave_fit(fit) fits.leave(self, fit) end
+
+---Keeps the checkpoint of the end of a fit.
+---@param fit swale.FitOfRun
+---@param path string
+function Run:keep_fit(fit, path) fits.keep(self, fit, path) end
+
+---Returns what a checkpoint says of the run, so that it can go on from there; nil where it cannot.
+---@param step integer
+---@param ended boolean     the fit is over
+---@param fired { step: integer, examples: integer }   where its events happened last
+---@return swale.Point|nil
+function Run:point(step, ended, fired) return fits.point(self, step, ended, fired) end
+
+---Restores the training of a point.
+---@param engine swale.Engine
+---@param fit swale.Fit
+---@param point swale.Point
+function Run:restore(engine, fit, point) self.replay:restore(engine, fit, point) end
+
+---Goes on from a point that was restored.
+---@param point swale.Point
+function Run:arrive(point) self.replay:arrive(self, point) end
+
+---@return number   since its beginning, while a process ran it
+function Run:seconds() return clock() - self.begun end
+
+---Counts its seconds from so many on.
+---@param seconds number
+function Run:start_from(seconds) self.begun = clock() - seconds end
 
 -- ------------------------------------------------------------------ reading
 

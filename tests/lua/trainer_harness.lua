@@ -74,6 +74,9 @@ function M.fake_run()
   function run:print(fmt, ...) self.printed[#self.printed + 1] = fmt:format(...) end
   function run:wants_progress() return true end
   function run:progress(o) self.last_progress = o end
+  for _, name in ipairs { "begin_fit", "leave_fit", "keep_fit", "point" } do
+    run[name] = function() end
+  end
   function run:of(kind)
     local list = {}
     for _, line in ipairs(self.lines) do if line.kind == kind then list[#list + 1] = line end end

@@ -77,6 +77,7 @@ function DryLoop.cost() return 0, 0, 0 end
 ---@return table<string, swale.Tensor>
 function DryLoop.state_vectors() return {} end
 function DryLoop.memory() end
+function DryLoop.update_ratios() end
 
 ---Goes on without training.
 ---@param updates integer
@@ -131,22 +132,33 @@ end
 
 local function catch(value) return { value = value, traceback = debug.traceback(nil, 2) } end
 
+---Executes an experiment without a record: trainers that it makes have the runner.
+---@param experiment swale.Experiment
+---@param params table<string, any>
+---@param seed integer
+---@param runner swale.Runner
+---@return { value: any, traceback: string }|nil failure   what was raised
+function M.execute_with(experiment, params, seed, runner)
+  local dir = assert(folders.temporary_folder())
+  local give_back = globals.borrow(seed, { print = function() end, before_exit = function() end })
+  local seed_before = create.default_seed()
+  create.set_default_seed(seed)
+  local ok, failure = runners.with(runner, xpcall, experiment.run, catch,
+    no_run(seed, dir), errors.strict(params, "the experiment declares"))
+  create.set_default_seed(seed_before)
+  give_back()
+  folders.remove(dir)
+  return not ok and failure or nil
+end
+
+---Executes an experiment without training.
 ---@param experiment swale.Experiment
 ---@param params table<string, any>
 ---@param seed integer
 ---@param on_fit fun(fit: swale.DryFit)     called for each fit
 ---@return { value: any, traceback: string }|nil failure   what was raised
 function M.execute(experiment, params, seed, on_fit)
-  local dir = assert(folders.temporary_folder())
-  local give_back = globals.borrow(seed, { print = function() end, before_exit = function() end })
-  local seed_before = create.default_seed()
-  create.set_default_seed(seed)
-  local ok, failure = runners.with(planner(on_fit), xpcall, experiment.run, catch,
-    no_run(seed, dir), errors.strict(params, "the experiment declares"))
-  create.set_default_seed(seed_before)
-  give_back()
-  folders.remove(dir)
-  return not ok and failure or nil
+  return M.execute_with(experiment, params, seed, planner(on_fit))
 end
 
 return M

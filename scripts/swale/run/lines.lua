@@ -15,12 +15,17 @@ local FULL = { ENOSPC = true, EFBIG = true, ["Unknown system error -122"] = true
 ---@field bytes integer   in the file
 
 ---@param path string
+---@param bytes? integer   of a file that is written on: what follows is cut off
 ---@return swale.Lines|nil lines, string? message
-function M.open(path)
+function M.open(path, bytes)
   local fd, problem = uv().fs_open(path, "a", 438) -- rw-rw-rw-, less the umask
   if not fd then return nil, problem end
-  local stat = uv().fs_fstat(fd)
-  return setmetatable({ path = path, fd = fd, bytes = stat and stat.size or 0 }, Lines)
+  local ok, problem_of_cut = true, nil
+  if bytes then ok, problem_of_cut = uv().fs_ftruncate(fd, bytes) end
+  local stat = ok and uv().fs_fstat(fd)
+  if stat then return setmetatable({ path = path, fd = fd, bytes = stat.size }, Lines) end
+  uv().fs_close(fd)
+  return nil, problem_of_cut or path .. ": cannot be opened"
 end
 
 ---@param text string

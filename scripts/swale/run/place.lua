@@ -49,4 +49,17 @@ function M.make(name)
   return refuse(root, "a hundred names are taken", "EIO")
 end
 
+---Goes to the folder that a run was started in, where its script finds its files, if it is there.
+---@param dir string     of the run
+---@param info table
+---@return string dir    as it is called from there
+function M.enter(dir, info)
+  local uv = require "luv"
+  local full = uv.fs_realpath(dir)
+  if not full or not info.cwd or not folders.is_folder(info.cwd) then return dir end
+  uv.chdir(info.cwd)
+  local named = M.root() .. "/" .. full:match "[^/]*$"
+  return uv.fs_realpath(named) == full and named or full
+end
+
 return M

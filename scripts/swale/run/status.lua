@@ -90,15 +90,21 @@ local function is_unfinished(path)
   return stat and stat.type == "file"
 end
 
----Removes the temporary files that a killed writer left.
+---Removes the unfinished files that a killed writer left.
 ---@param dir string
-function M.clear(dir)
+function M.clear_unfinished(dir)
   for _, folder in ipairs { dir, dir .. "/checkpoints", dir .. "/plots" } do
     local stat = require "luv".fs_lstat(folder)
     for _, name in ipairs(stat and stat.type == "directory" and folders.entries(folder) or {}) do
       if is_unfinished(folder .. "/" .. name) then folders.remove(folder .. "/" .. name) end
     end
   end
+end
+
+---Removes all that a killed writer left besides its records.
+---@param dir string
+function M.clear(dir)
+  M.clear_unfinished(dir)
   folders.remove(lock_path(dir))
 end
 

@@ -74,7 +74,7 @@ function script.restore(engine, saved)
   if not saved then return end
   local stream = globals.stream()
   if stream and saved.random then stream:load(saved.random:save()) end
-  create.stream():load(saved.rand:save())
+  if saved.rand then create.stream():load(saved.rand:save()) end
   for _, name in ipairs(errors.sorted_keys(saved.settings)) do
     engine:set(name, saved.settings[name])
     engine.changed[name] = true

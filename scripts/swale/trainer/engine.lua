@@ -43,6 +43,7 @@ local M = {}
 ---@field rules swale.LiveRule[]|nil      likewise
 ---@field stepwise boolean|nil     each step is made alone
 ---@field last_batch integer|nil
+---@field fired { step: integer, examples: integer }   where events of the fit happened last
 ---@field fitting table            the coroutine of a fit, while it lasts
 ---@field driving boolean|nil      its steps are being made
 ---@field programs table<string, swale.Program>   of the graph, compiled once, also for forks
@@ -94,7 +95,7 @@ function M.new(o, runner)
   self.runner = runner or runners.current()
   self.weights, self.buffers = o.model:weights(), o.model:buffers()
   self.hooks, self.fitting, self.programs = hooks.new(), {}, o.programs or {}
-  self.changed = {}
+  self.changed, self.fired = {}, { step = 0, examples = 0 }
   self.evaluator = self.runner.new_evaluator { layer = o.model.layer, weights = self.weights,
     buffers = self.buffers, data = o.data, example = o.example, subset = o.fixed.subset,
     graph = o.eval_graph, batch = o.eval_batch, batch_norm = o.batch_norm, average = o.average }

@@ -100,11 +100,12 @@ end
 ---Returns the marks of a fit, in the order in which they fire at one position: captures and
 ---measurements before the end of the epoch, which evaluates and records them.
 ---@param fit swale.Fit
+---@param from { step: integer, examples: integer }   marks up to there have fired
 ---@return swale.Mark[]
-function M.plan(fit)
-  local s, list = fit.state, {}
+function M.plan(fit, from)
+  local n, list = fit.state.epoch_examples, {}
   local function add(every, f, ahead)
-    list[#list + 1] = marks.repeating(every, s.epoch_examples, s, f, ahead)
+    list[#list + 1] = marks.repeating(every, n, from, f, ahead)
   end
   for _, entry in ipairs(fit.evaluator.averages) do
     add(entry.average.every, function(at) capture(fit, entry, at) end)

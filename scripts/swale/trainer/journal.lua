@@ -2,6 +2,7 @@
 --- nothing.
 local checkpoint = require "swale.trainer.checkpoint"
 local copies = require "swale.copies"
+local core = require "swale.core"
 local diagnosis = require "swale.trainer.diagnosis"
 local hyper = require "swale.trainer.hyper"
 local process = require "swale.process"
@@ -26,6 +27,7 @@ local M = {}
 ---@field due boolean       a checkpoint is to be written
 ---@field between boolean   the training is between two steps and nothing is due: it can be resumed
 ---from a checkpoint that is written now
+---@field ended boolean     the fit is over
 ---@field watch integer     steps between two measurements of update ratios
 ---@field taken integer     examples up to the last line
 ---@field loss_sum number   of the examples since the last epoch's end
@@ -41,7 +43,7 @@ function M.new(engine, run)
     measurements = engine.measurements, clock = engine.clock, along = 0, measured = 0,
     live = engine.state, line = { kind = "step" }, written = -1, saved = -1, taken = 0,
     loss_sum = 0, loss_examples = 0, said = {}, seen = {}, due = false, between = false,
-    watch = 0 }, Journal)
+    ended = false,    watch = 0 }, Journal)
 end
 
 --- Mean loss since the last line; also added to the epoch's sums.
@@ -157,7 +159,7 @@ local function write(self, packed)
     packed.metadata.lacks = packed.metadata.lacks and WITHIN .. "; " .. packed.metadata.lacks
       or WITHIN
   end
-  self.run:checkpoint(("step-%08d"):format(s.step), packed.tensors, packed.metadata)
+  return self.run:checkpoint(("step-%08d"):format(s.step), packed.tensors, packed.metadata)
 end
 
 --- The state of a checkpoint has the step of its own as that of the last one.
@@ -165,6 +167,10 @@ local function pack(self)
   local before = self.saved
   self.saved, self.due = self.between and self.live.step or before, false
   local ok, packed = pcall(checkpoint.pack, self.engine)
+  if ok and self.between then
+    local point = self.run:point(self.live.step, self.ended, self.engine.fired)
+    packed.metadata.run = point and core.json_encode(point) or nil
+  end
   if ok then return packed end
   self.saved = before
   error(packed, 0)
@@ -173,14 +179,26 @@ end
 ---Writes a checkpoint, unless the last one has this step.
 function Journal:checkpoint()
   if not self.run or self.saved == self.live.step then return end
-  write(self, pack(self))
+  return write(self, pack(self))
 end
 
 ---Writes one between two steps, from which the training can be resumed.
+---@return string|nil path
 function Journal:checkpoint_between()
   self.between = true
-  self:checkpoint()
+  local path = self:checkpoint()
   self.between = false
+  return path
+end
+
+---Writes the checkpoint of the end of a fit, which the run keeps.
+---@param fit swale.FitOfRun|nil
+function Journal:finish(fit)
+  if not self.run then return end
+  self.ended, self.saved = true, -1
+  local path = self:checkpoint_between()
+  self.ended = false
+  self.run:keep_fit(fit, path)
 end
 
 ---Writes a checkpoint if one is due, before an error ends the fit.

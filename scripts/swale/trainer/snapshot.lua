@@ -103,6 +103,7 @@ local progress = {}
 
 function progress.state(engine)
   return { goal = copies.deep(engine.goal), last_batch = engine.last_batch,
+    stopped = engine.stopped,
     seconds = engine.clock:training(engine.loop) }
 end
 

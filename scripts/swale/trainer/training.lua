@@ -40,6 +40,7 @@ function M.begin() end
 ---@field target swale.Mark         the end
 ---@field segments swale.Segment[]  of the weights
 ---@field train swale.Split
+---@field of_run swale.FitOfRun|nil   of the run that is written
 ---@field look fun(line: table)     adds vitals to the line of an epoch
 
 --- Adds the vitals of the network to a line; compiles their programs at the first call.
@@ -130,20 +131,30 @@ local function happen(self, fit, list, deferred)
   core.defer_interrupt(true)
 end
 
---- Makes steps until the target fires or the fit is stopped. An interrupt that comes during steps
---- is raised between two.
+--- Notes where events happened last.
+local function note_fired(self, at) self.fired.step, self.fired.examples = at.step, at.examples end
+
+--- Makes steps up to the next mark. An interrupt that comes meanwhile is raised between two.
+local function go(self, fit, list)
+  local how = self.stepwise and walk or stride
+  self.clock:time(how, self, fit, marks.nearest(list, "step"), marks.nearest(list, "examples"))
+  if not core.interrupted() then return end
+  fit.journal.between = true
+  error(core.INTERRUPTED, 0)
+end
+
+--- Makes steps until the target fires or the fit is stopped. Where a checkpoint was restored that
+--- an interrupt wrote at a mark, what is due there comes first.
 local function drive(self, fit, list)
-  local deferred, journal = core.defer_interrupt(true), fit.journal
+  local deferred, journal, s = core.defer_interrupt(true), fit.journal, self.state
   local _ <close> = setmetatable({}, { __close = function() core.defer_interrupt(deferred) end })
   self.driving = true
-  while not fit.reached and not self.stopped do
-    local go = self.stepwise and walk or stride
-    self.clock:time(go, self, fit, marks.nearest(list, "step"), marks.nearest(list, "examples"))
-    if core.interrupted() then
-      journal.between = true
-      error(core.INTERRUPTED, 0)
-    end
+  local due = self.fired.step ~= s.step
+  while due or not fit.reached and not self.stopped do
+    if not due then go(self, fit, list) end
+    due = false
     happen(self, fit, list, deferred)
+    note_fired(self, s)
     if journal.due and not (fit.reached or self.stopped) then journal:checkpoint_between() end
   end
   self.driving = false
@@ -151,14 +162,24 @@ end
 
 -- ------------------------------------------------------------------ a fit
 
-local function run_to(self, fit)
-  scan.fit(self, fit.state, fit.goal)
+--- Goes to where the fit was when a checkpoint of it was written. Returns whether it was over.
+local function go_to(self, fit, run, restored)
+  run:restore(self, fit, restored)
   self.goal = fit.goal
+  fit.reached = marks.is_reached(fit.goal, self.state)
+  run:arrive(restored)
+  note_fired(self, restored.fired)
   self:pace()
-  fit.journal:aim(fit.goal, fit.state)
-  self.measurements:begin_fit(fit.loop)
+  return restored.over
+end
+
+--- What begins a fit, unless it goes on from a checkpoint.
+local function begin(self, fit)
+  note_fired(self, fit.state)
   if fit.state.step == 0 then events.changed(fit, "start") end
-  drive(self, fit, events.plan(fit))
+end
+
+local function finish(self, fit)
   faults.check(fit)
   fit.journal:step(fit.state, fit.loop)
   if self.stopped then fit.journal:event("stop", fit.state, { reason = self.stopped }) end
@@ -167,7 +188,19 @@ local function run_to(self, fit)
   fit.journal:conclude()
   hooks.call(self.hooks["end"], fit.state, self.trainer)
   fit.journal:diagnose()
-  fit.journal:checkpoint_between()
+  fit.journal:finish(fit.of_run)
+end
+
+local function run_to(self, fit, run, restored)
+  scan.fit(self, fit.state, fit.goal)
+  self.goal = fit.goal
+  self:pace()
+  if restored and go_to(self, fit, run, restored) then return end
+  fit.journal:aim(fit.goal, fit.state)
+  self.measurements:begin_fit(fit.loop)
+  if not restored then begin(self, fit) end
+  drive(self, fit, events.plan(fit, self.fired))
+  finish(self, fit)
 end
 
 --- Starts the record of a run. Means start at 0, unless a snapshot was restored. Update ratios are
@@ -196,8 +229,12 @@ end
 function M.fit(self, length, run)
   if not self.journal or self.journal.run ~= run then begin_record(self, run) end
   self:ready()
-  local fit = fit_of(self, marks.goal(self.state, self.goal, length))
-  local ok, fault = pcall(run_to, self, fit)
+  local fit, restored = fit_of(self, marks.goal(self.state, self.goal, length)), nil
+  if run then fit.of_run, restored = run:begin_fit(self, length) end
+  local _ <close> = setmetatable({}, { __close = function()
+    if run then run:leave_fit(fit.of_run) end
+  end })
+  local ok, fault = pcall(run_to, self, fit, run, restored)
   if not ok then faults.conclude(fit, fault) end
 end
 

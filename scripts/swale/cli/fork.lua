@@ -1,0 +1,41 @@
+--- swale fork RUN [--at STEP] [key=value …]
+local cli = require "swale.cli"
+
+local M = { summary = "train on from a checkpoint with other settings: swale fork RUN --at STEP",
+  order = 2.6 }
+
+local function build_parser()
+  local parser = cli.parser("fork", "Makes a new run of the same script, which goes on from a"
+    .. " checkpoint of RUN with other parameters. Batches and random numbers from there on are"
+    .. " those that RUN had, so that the two differ in their settings alone.")
+  parser:argument("run", cli.RUN):argname "RUN"
+  parser:argument("overrides", "Parameters that change, such as lr=0.01."):argname "key=value"
+    :args "*"
+  parser:option("--at", "The checkpoint: a step, last or best."):argname "STEP":default "last"
+  parser:option("--seed", "Other batches and random numbers from there on."):argname "N"
+    :convert(cli.whole(0))
+  cli.add_threads(parser)
+  parser:flag("--traceback", "Show where an error came from.")
+  return parser
+end
+
+---@param args string[]
+---@return integer code
+function M.main(args)
+  local o = cli.parse(build_parser(), args)
+  if not o then return 2 end
+  local overrides = cli.overrides(o.overrides)
+  if not overrides then return 2 end
+  local dir, problem = require("swale.store").find(o.run)
+  if not dir then
+    cli.say("%s", problem)
+    return 1
+  end
+  cli.set_threads(o.threads)
+  table.insert(args, 1, "fork")
+  return require("swale.run.fork").run { dir = dir, at = o.at, overrides = overrides, seed = o.seed,
+    traceback = o.traceback, argv = args, say = cli.say,
+    load = function(path) return cli.load_experiment(path, o.traceback) end }
+end
+
+return M

@@ -1,0 +1,40 @@
+--- swale resume RUN [epochs=…]
+local cli = require "swale.cli"
+
+local M = { summary = "go on with a run that did not end: swale resume RUN [epochs=20]",
+  order = 2.5 }
+
+local function build_parser()
+  local parser = cli.parser("resume", "Executes the script of a run again, in the same directory:"
+    .. " up to its last checkpoint without training, and on from there. The end is the one of a run"
+    .. " that was not disturbed, to the bit.")
+  parser:argument("run", cli.RUN):argname "RUN"
+  parser:argument("overrides", "Durations that change, such as epochs=20."):argname "key=value"
+    :args "*"
+  parser:flag("--rescale", "Go on even if a longer training changes schedules or averages.")
+  parser:flag("--changed", "Go on even if the script or its modules have changed; run.json notes"
+    .. " it.")
+  cli.add_threads(parser)
+  parser:flag("--traceback", "Show where an error came from.")
+  return parser
+end
+
+---@param args string[]
+---@return integer code
+function M.main(args)
+  local o = cli.parse(build_parser(), args)
+  if not o then return 2 end
+  local overrides = cli.overrides(o.overrides)
+  if not overrides then return 2 end
+  local dir, problem = require("swale.store").find(o.run)
+  if not dir then
+    cli.say("%s", problem)
+    return 1
+  end
+  cli.set_threads(o.threads)
+  return require("swale.run.resume").run { dir = dir, overrides = overrides,
+    rescale = o.rescale or false, changed = o.changed or false, traceback = o.traceback or false,
+    say = cli.say, load = function(path) return cli.load_experiment(path, o.traceback) end }
+end
+
+return M

@@ -1,0 +1,311 @@
+--- Kills runs by SIGKILL, between two of their writes and at random moments, resumes them, and
+--- compares all that is left with a run that was not disturbed.
+---
+---     ./swale lua tests/cli/resumes.lua 200 [seed]
+package.path = (os.getenv "SWALE_HOME" or ".") .. "/tests/lua/?.lua;" .. package.path
+local command = require "command"
+local core = require "swale.core"
+local folders = require "swale.folders"
+local process = require "swale.process"
+local runs = require "swale.run"
+
+local M = {}
+
+local HANGS = 120 -- seconds
+
+--- The head of each script: it ends itself before its n-th call that changes a file, n from the
+--- environment; of a checkpoint half is there then.
+M.HEAD = [[
+local sw = require "swale"
+local core, luv = require "swale.core", require "luv"
+local calls, last = 0, tonumber(os.getenv "SWALE_TEST_DIE_AT" or "") or math.huge
+local function count(half)
+  calls = calls + 1
+  if calls < last then return end
+  if half then half() end
+  luv.kill(luv.os_getpid(), "sigkill")
+end
+local function watch(module, name, half)
+  local f = module[name]
+  rawset(module, name, function(...)
+    local words = table.pack(...)
+    count(half and function() half(table.unpack(words)) end)
+    return f(...)
+  end)
+end
+watch(core, "safetensors_write", function(path)
+  local file = io.open(("%s.tmp.%d"):format(path, math.tointeger(luv.os_getpid())), "wb")
+  file:write(("\xff"):rep(5000))
+  file:close()
+end)
+watch(core, "write_file")
+for _, name in ipairs { "fs_write", "fs_ftruncate", "fs_link", "fs_rename", "fs_unlink" } do
+  watch(luv, name)
+end
+]]
+
+local SCRIPTS = {}
+
+--- Rules with memories, three fits of two trainers, averages side by side, dropout, measurements,
+--- random numbers of the script in hooks and between fits.
+SCRIPTS.fits = [[
+return sw.experiment { name = "fits", params = { epochs = 3, lr = 0.02 }, run = function(run, p)
+  local data = sw.data.load "digits"
+  print("begins", math.random(1000), sw.rand({ 1 }):item(), run.seed)
+  local trainer = sw.Trainer {
+    model = sw.nn.Sequential { sw.nn.Linear(data.features, 12), sw.nn.ReLU(), sw.nn.Dropout(0.2),
+      sw.nn.Linear(12, data.classes) },
+    data = data, optimizer = sw.optim.Adam {},
+    lr = function(_, mem)
+      mem.n = (mem.n or 0) + 1
+      return p.lr / (1 + mem.n / 100)
+    end,
+    batch_size = sw.rule(16, function(s, mem)
+      mem.seen = s.noise_scale.value == s.noise_scale.value and s.noise_scale.value or mem.seen
+      return s.epoch > 1.5 and 32 or 16
+    end),
+    average = { sw.average.SWA { start = 1, every = 1 },
+      ema = sw.average.EMA { decay = 0.9, every = { steps = 3 } },
+      tail = sw.average.LastK { k = 3, every = { steps = 10 } } },
+    measure = { noise_scale = sw.every { steps = 5 }, weight_norm = sw.every { steps = 30 },
+      drift = sw.measurement { at = "epoch", function(m) return m.weights:distance(m.start) end } },
+  }
+  trainer:on("epoch", function(s) print("epoch", s.step, math.random(1000)) end)
+  trainer:on("end", function(s) run:note("end", s.step + math.random()) end)
+  trainer:fit { epochs = p.epochs, run = run }
+  print("between", math.random(1000), trainer:evaluate("last").loss, trainer:state().step)
+  run:summary { first = trainer:evaluate("last").loss }
+  local other = sw.Trainer { model = sw.nn.Linear(data.features, data.classes), data = data,
+    lr = sw.schedule.cyclic { max = 0.1, min = 0.01, period = { epochs = 1 } }, batch_size = 16 }
+  other:fit { epochs = 2, run = run }
+  trainer:fit { epochs = 1, run = run }
+  trainer:report(run)
+  print("ends", math.random(1000), sw.rand({ 1 }):item())
+  run:summary { last = trainer:evaluate("last").loss, other = other:evaluate().loss }
+end }
+]]
+
+--- An optimizer in Lua that counts, ghost batch norm, cropped and flipped images, settings made by
+--- hooks, a fit that stops early, records and checkpoints of the script's own.
+SCRIPTS.own = [[
+local function images(data)
+  local function part(split) return { x = split.x:reshape { #split, 8, 8, 1 }, y = split.y } end
+  return sw.data.from_tensors { train = part(data.train), valid = part(data.valid),
+    classes = 10, augment = { crop = 1, flip = true } }
+end
+return sw.experiment { name = "own", params = { epochs = 4 }, run = function(run, p)
+  local data = images(sw.data.load "digits")
+  local trainer = sw.Trainer {
+    model = sw.nn.Sequential { sw.nn.Conv2d(1, 4, 3, { padding = 1 }), sw.nn.GhostBatchNorm(8)(4),
+      sw.nn.ReLU(), sw.nn.Flatten(), sw.nn.Linear(256, 10) },
+    data = data, lr = 0.05, batch_size = 32,
+    optimizer = function(w, g, state, o)
+      state.count = (state.count or 0) + 1
+      state.m = state.m or g:clone():scale(0)
+      state.m:scale(0.9):add(1, g)
+      w:add(-o.lr / (1 + state.count / 200), state.m)
+    end,
+    average = sw.average.EMA { decay = 0.8, every = { steps = 2 } },
+    measure = { noise_scale = { every = { steps = 4 } }, hessian_trace = { every = { epochs = 1 },
+      sample = 32, probes = 4 } },
+  }
+  trainer:on("epoch", function(s, t)
+    run:record { kind = "own", step = s.step, value = math.random() }
+    t.lr = t.lr * 0.8
+    run:checkpoint("own-" .. s.step, { weights = t:weights() }, { step = s.step })
+  end)
+  trainer:fit { epochs = p.epochs, run = run, until_ = function(s)
+    return s.epoch >= 2.5 and "enough" or false
+  end }
+  print(trainer:stopped(), trainer.lr, trainer:state().step)
+  for _ = 1, 2 do
+    trainer:fit { epochs = 0.5, run = run }
+    print(trainer:evaluate("ema").loss, sw.randn({ 2 }))
+  end
+  run:summary { loss = trainer:evaluate("last").loss, accuracy = trainer:evaluate().accuracy }
+end }
+]]
+
+M.NAMES = { "fits", "own" }
+
+---Writes a script.
+---@param dir string
+---@param name string   of NAMES
+---@return string name of the file
+function M.write(dir, name)
+  command.write(("%s/%s.lua"):format(dir, name), M.HEAD .. SCRIPTS[name])
+  return name .. ".lua"
+end
+
+-- ------------------------------------------------------------------ comparing
+
+--- The lines of metrics.jsonl without their seconds.
+local function lines_of(dir)
+  local list = {}
+  for line in io.lines(dir .. "/metrics.jsonl") do
+    local record = assert(core.json_decode(line), line)
+    record.seconds = nil
+    list[#list + 1] = core.json_encode(record)
+  end
+  return list
+end
+
+local function check_lines(a, b)
+  local one, other = lines_of(a), lines_of(b)
+  for i = 1, math.max(#one, #other) do
+    assert(one[i] == other[i], ("metrics.jsonl:%d: %s, not %s"):format(i, other[i], one[i]))
+  end
+end
+
+local FACTS <const> = { "status", "params", "summary", "notes", "last_step", "objective", "key" }
+
+local function check_facts(a, b)
+  local one = core.json_decode(command.read(a .. "/run.json"))
+  local other = core.json_decode(command.read(b .. "/run.json"))
+  for _, name in ipairs(FACTS) do
+    local x, y = core.json_encode { one[name] }, core.json_encode { other[name] }
+    assert(x == y, ("%s: %s, not %s"):format(name, y, x))
+  end
+end
+
+local function check_tensors(name, one, other)
+  for key, tensor in pairs(one) do
+    local same = other[key]
+      and core.json_encode(tensor:table()) == core.json_encode(other[key]:table())
+    assert(same, ("%s: %s differs"):format(name, key))
+  end
+  for key in pairs(other) do assert(one[key], ("%s: %s is new"):format(name, key)) end
+end
+
+--- All but the text of the state, which has seconds, and that of the run, which has lengths of
+--- files: what they say is seen where the training goes on.
+local function check_checkpoints(a, b)
+  local names = folders.entries(a .. "/checkpoints")
+  local others = folders.entries(b .. "/checkpoints")
+  local x, y = table.concat(names, " "), table.concat(others, " ")
+  assert(x == y, ("checkpoints are %s, not %s"):format(y, x))
+  for _, name in ipairs(names) do
+    local one, first = core.safetensors_read(a .. "/checkpoints/" .. name)
+    local other, second = core.safetensors_read(b .. "/checkpoints/" .. name)
+    check_tensors(name, one, other)
+    for key, value in pairs(first) do
+      local same = key == "state" or key == "run" or second[key] == value
+      assert(same, ("%s: %s is %s, not %s"):format(name, key, second[key], value))
+    end
+  end
+end
+
+---Raises unless run b has the record of run a, but for seconds.
+---@param a string
+---@param b string
+function M.compare(a, b)
+  check_facts(a, b)
+  check_lines(a, b)
+  local one, other = command.read(a .. "/log.txt"), command.read(b .. "/log.txt")
+  assert(one == other, ("log.txt is\n%s\nnot\n%s"):format(other, one))
+  check_checkpoints(a, b)
+end
+
+-- ------------------------------------------------------------------ killing
+
+---Starts a command and kills it: before its n-th change of a file, or after some seconds; returns
+---how it ended.
+---@param dir string
+---@param args string[]
+---@param at { calls?: integer, seconds?: number }
+---@return { code: integer, signal: integer, err: string }
+function M.killed(dir, args, at)
+  local uv, argv, code, by = require "luv", process.swale(), nil, nil
+  table.move(args, 1, #args, #argv + 1, argv)
+  local err = assert(uv.fs_open(dir .. "/err", "w", 420))
+  local out = assert(uv.fs_open(dir .. "/out", "w", 420))
+  local env = process.environment { SWALE_RUNS = dir .. "/runs", CI = "true",
+    SWALE_TEST_DIE_AT = at.calls and tostring(at.calls) or false }
+  local handle = assert(uv.spawn(argv[1], { args = table.move(argv, 2, #argv, 1, {}), cwd = dir,
+    env = env, stdio = { nil, out, err } }, function(c, s) code, by = c, s end))
+  uv.fs_close(err)
+  uv.fs_close(out)
+  local start = uv.hrtime()
+  local limit = at.seconds or HANGS
+  while not code do
+    uv.run "nowait"
+    if (uv.hrtime() - start) / 1e9 > limit then handle:kill "sigkill" end
+    uv.sleep(2)
+  end
+  handle:close()
+  uv.run "nowait"
+  return { code = code, signal = by, err = command.read(dir .. "/err") }
+end
+
+--- The run that is not killed, its changes of files and its seconds.
+local function undisturbed(dir, name)
+  local script, uv = M.write(dir, name), require "luv"
+  local begun = uv.hrtime()
+  local ended = M.killed(dir, { "run", script }, {})
+  assert(ended.code == 0, ended.err)
+  local reference = { dir = dir .. "/undisturbed", seconds = (uv.hrtime() - begun) / 1e9 }
+  assert(folders.rename(command.only_run(dir), reference.dir))
+  local lines = 0
+  for _ in io.lines(reference.dir .. "/metrics.jsonl") do lines = lines + 1 end
+  for _ in io.lines(reference.dir .. "/log.txt") do lines = lines + 1 end
+  reference.calls = lines + 60
+  return reference
+end
+
+local function moment(random, reference)
+  if random:integer(3) == 1 then
+    return { seconds = 0.03 + random:uniform() * reference.seconds }
+  end
+  return { calls = random:integer(reference.calls) }
+end
+
+--- Kills a run, and resumes of it, up to three times, then resumes it to its end. Returns how many
+--- kills hit something.
+local function disturb(dir, name, reference, random)
+  local kills, ended = 0, M.killed(dir, { "run", name .. ".lua" }, moment(random, reference))
+  if #folders.entries(dir .. "/runs") == 0 then return 0 end
+  local run = command.only_run(dir)
+  if not folders.exists(run .. "/run.json") then return 0 end -- it had not begun
+  while ended.signal == 9 and runs.read_info(run).status ~= "done" do
+    kills = kills + 1
+    local at = kills < 1 + random:integer(3) and moment(random, reference) or {}
+    ended = M.killed(dir, { "resume", run }, at)
+  end
+  assert(ended.code == 0 or ended.signal == 9, ended.err)
+  M.compare(reference.dir, run)
+  return kills
+end
+
+---Disturbs runs; raises at the first that is not as if it had not been.
+---@param o { count: integer, seed: integer, say?: fun(line: string) }
+---@return integer kills
+function M.many(o)
+  local references, kills = {}, 0
+  for number = 1, o.count do
+    local name = M.NAMES[number % #M.NAMES + 1]
+    if not references[name] then
+      local home = command.folder()
+      references[name] = undisturbed(home, name)
+      references[name].home = home
+    end
+    local dir, random = command.folder(), core.random(o.seed, "resumes", number)
+    M.write(dir, name)
+    local ok, result = xpcall(disturb, debug.traceback, dir, name, references[name], random)
+    if not ok then
+      error(("seed %d, %s %d in %s: %s"):format(o.seed, name, number, dir, result), 0)
+    end
+    command.remove(dir)
+    kills = kills + result
+    if o.say then o.say(("%d: %s, %d kills"):format(number, name, result)) end
+  end
+  for _, reference in pairs(references) do command.remove(reference.home) end
+  return kills
+end
+
+if arg and arg[0] and arg[0]:match "resumes%.lua$" then
+  local count, seed = ...
+  M.many { count = math.tointeger(tonumber(count)) or 20,
+    seed = math.tointeger(tonumber(seed)) or 1, say = print }
+end
+
+return M

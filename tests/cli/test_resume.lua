@@ -1,0 +1,158 @@
+--- swale resume: runs that were killed end as if they had not been; what is refused.
+local command = require "command"
+local core = require "swale.core"
+local folders = require "swale.folders"
+local lu = require "luaunit"
+local resumes = require "resumes"
+local runs = require "swale.run"
+
+TestResumes = {}
+
+local COUNT = os.getenv "SWALE_TEST_LONG" and 200 or 10
+
+function TestResumes:test_killed_at_any_moment_and_resumed()
+  lu.assert_true(resumes.many { count = COUNT, seed = 3 } > COUNT // 3)
+end
+
+TestResume = command.in_a_folder()
+
+local FITS = [[
+    run:print("begins")
+    trainer:fit { epochs = p.epochs, run = run }
+    run:print("loss %.17g", trainer:evaluate("last").loss)
+    run:summary { loss = trainer:evaluate("last").loss }]]
+
+--- A run of a script, ended by `body` after some of its epochs.
+function TestResume:run(body, args)
+  command.write_script(self.dir .. "/small.lua", body or FITS)
+  local words = { "run", "small.lua" }
+  local result = command.swale(self.dir, table.move(args or {}, 1, #(args or {}), 3, words))
+  return command.only_run(self.dir), result
+end
+
+function TestResume:resume(...) return command.swale(self.dir, { "resume", "last", ... }) end
+
+--- Writes the status of a run that is over, as a kill leaves it.
+local function mark_killed(run)
+  local text = command.read(run .. "/run.json"):gsub('"status": "%w+"', '"status": "running"')
+  command.write(run .. "/run.json", text)
+end
+
+function TestResume:test_a_longer_run_goes_on_from_the_end_of_a_done_one()
+  local run = self:run(nil, { "epochs=4" })
+  local longer = runs.read_info(run).summary
+  command.remove(self.dir .. "/runs")
+  run = self:run(nil, { "epochs=2" })
+  local result = self:resume "epochs=4"
+  lu.assert_equals(result.code, 0, result.err)
+  lu.assert_str_contains(result.err, "parameter epochs: 4, was 2")
+  lu.assert_str_contains(result.err, "fit 1 takes 4 epochs instead of 2 epochs")
+  local info = runs.read_info(run)
+  lu.assert_equals(info.summary, longer)
+  lu.assert_equals({ info.params.epochs, info.status, #info.resumed }, { 4, "done", 1 })
+  lu.assert_nil(info.key)
+  local _, begins = command.read(run .. "/log.txt"):gsub("begins", "")
+  lu.assert_equals(begins, 1)
+end
+
+function TestResume:test_refusals()
+  local run = self:run(nil, { "epochs=2" })
+  local before = command.read(run .. "/metrics.jsonl")
+  for _, case in ipairs {
+    { "is done" }, { "epochs=1", "is behind the end of 1 epoch" },
+    { "lr=0.1", "lr of fit 1 was 0.05", "and is 0.1" }, { "batch=8", "batch_size of fit 1 was 32" },
+    { "nothing=1", 'no parameter "nothing"' }, { "lr", "not of the form key=value" },
+  } do
+    local result = case[2] and self:resume(case[1]) or self:resume()
+    lu.assert_not_equals(result.code, 0)
+    for i = case[2] and 2 or 1, #case do lu.assert_str_contains(result.err, case[i]) end
+    lu.assert_not_str_contains(result.err, "stack traceback")
+    lu.assert_equals(command.read(run .. "/metrics.jsonl"), before)
+    lu.assert_equals(runs.read_info(run).status, "done")
+  end
+end
+
+function TestResume:test_a_schedule_that_would_be_rescaled()
+  self:run([[
+    trainer.lr = sw.schedule.cosine { from = 0.1, to = 0, epochs = p.epochs }
+    trainer:fit { epochs = p.epochs, run = run }]], { "epochs=2" })
+  local result = self:resume "epochs=3"
+  lu.assert_equals(result.code, 1)
+  lu.assert_str_contains(result.err, "lr of fit 1 would be rescaled")
+  lu.assert_str_contains(result.err, "--rescale")
+  result = self:resume("epochs=3", "--rescale")
+  lu.assert_equals(result.code, 0, result.err)
+end
+
+function TestResume:test_a_script_that_has_changed()
+  local run = self:run(nil, { "epochs=2" })
+  mark_killed(run)
+  command.write(self.dir .. "/small.lua", command.read(self.dir .. "/small.lua") .. "-- more\n")
+  local result = self:resume()
+  lu.assert_equals(result.code, 1)
+  lu.assert_str_contains(result.err, "small.lua has changed")
+  result = self:resume "--changed"
+  lu.assert_equals(result.code, 0, result.err)
+  lu.assert_str_contains(runs.read_info(run).resumed[1].changed, "small.lua has changed")
+end
+
+function TestResume:test_a_script_that_does_other_things_leaves_the_record_as_it_is()
+  local run = self:run([[
+    trainer:fit { epochs = 1, run = run }
+    local other = sw.Trainer { model = sw.nn.Linear(data.features, data.classes), data = data,
+      lr = p.lr }
+    local first = os.getenv "OTHER" and trainer or other
+    if not os.getenv "NOTHING" then first:fit { epochs = 1, run = run } end]])
+  mark_killed(run)
+  local before = command.read(run .. "/metrics.jsonl")
+  for name, words in pairs { OTHER = "is one of trainer 1, and was one of trainer 2",
+    NOTHING = "the script ended before fit 2" } do
+    local result = command.swale(self.dir, { "resume", "last" }, { [name] = "1" })
+    lu.assert_equals(result.code, 1)
+    lu.assert_str_contains(result.err, words)
+    lu.assert_str_contains(result.err, "Nothing was changed")
+    lu.assert_equals(command.read(run .. "/metrics.jsonl"), before)
+    lu.assert_equals(runs.read_info(run).status, "killed")
+  end
+end
+
+function TestResume:test_a_run_that_is_running()
+  local run = self:run(nil, { "epochs=1" })
+  mark_killed(run)
+  local lock = assert(core.hold(run .. "/.lock"))
+  local result = self:resume()
+  lock:release()
+  lu.assert_equals(result.code, 1)
+  lu.assert_str_contains(result.err, "is running")
+end
+
+function TestResume:test_a_run_that_diverged()
+  local _, first = self:run(FITS, { "lr=1e38" })
+  lu.assert_equals(first.code, 3)
+  local result = self:resume()
+  lu.assert_equals(result.code, 1)
+  lu.assert_str_contains(result.err, "diverged")
+  lu.assert_str_contains(result.err, "swale fork")
+end
+
+--- An interrupt between two steps leaves a checkpoint that says what was due there.
+function TestResume:test_interrupted_at_the_end_of_an_epoch()
+  local body = [[
+    local luv, first = require "luv", not os.getenv "WHOLE"
+    trainer:on("step", function(s)
+      if first and s.step == 38 then luv.kill(luv.os_getpid(), "sigterm") end
+    end)
+    trainer:fit { epochs = 3, run = run }]]
+  command.write_script(self.dir .. "/small.lua", body)
+  local result = command.swale(self.dir, { "run", "small.lua" }, { WHOLE = "1" })
+  lu.assert_equals(result.code, 0, result.err)
+  assert(folders.rename(command.only_run(self.dir), self.dir .. "/whole"))
+  result = command.swale(self.dir, { "run", "small.lua" })
+  lu.assert_equals(result.code, 143, result.err)
+  local run = command.only_run(self.dir)
+  lu.assert_equals(runs.read_info(run).status, "interrupted")
+  result = command.swale(self.dir, { "resume", run }, { WHOLE = "1" })
+  lu.assert_equals(result.code, 0, result.err)
+  lu.assert_str_contains(result.err, "from step 38")
+  resumes.compare(self.dir .. "/whole", run)
+end
