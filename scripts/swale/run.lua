@@ -95,7 +95,8 @@ local function description(o, revision)
   return {
     format = format.VERSION, experiment = o.experiment, params = snapshot(o.params or {}),
     given = snapshot(o.given or {}), seed = o.seed, argv = o.argv, cwd = done.cwd,
-    script = done.script, script_sha256 = done.sha256, key = done.key, files = done.files,
+    script = done.script, script_sha256 = done.sha256, files = done.files,
+    key = not o.parent and done.key or nil, -- a fork does no work that another run could do
     objective = o.objective and { name = o.objective.name, goal = o.objective.goal },
     rerun_of = o.repeats and o.repeats.id,
     parent = o.parent,

@@ -173,7 +173,7 @@ function TestGoodRun:test_what_is_left()
   lu.assert_equals(#info.script_sha256, 64)
   lu.assert_true(#runs.read_metrics(dir) > 4)
   lu.assert_str_contains(command.read(dir .. "/log.txt"), "drawn ")
-  lu.assert_equals(#folders.entries(dir .. "/checkpoints"), 3) -- the best on valid, the last two
+  lu.assert_equals(#folders.entries(dir .. "/checkpoints"), 4) -- best, the last two, end of fit
 end
 
 -- All columns but the seconds.
