@@ -213,9 +213,28 @@ static sw_status read_task(sw_lbfgsb *s, sw_lbfgsb_task *task) {
   return sw_fail(s->ctx, SW_EARG, "lbfgsb: the library refused: %s", s->reason);
 }
 
+/* Whether the square of the gradient within the bounds is 0, or that gradient is rounding beside the
+ * whole gradient and too small to move x. The library would search along a direction of slope 0 and
+ * print that it ascends. */
+static int is_stationary(const sw_lbfgsb *s) {
+  const double *x = elements(s->x), *g = elements(s->gradient);
+  const double *l = elements(s->lower), *u = elements(s->upper);
+  double within = 0, all = 0;
+  int moves = 0;
+  for (int i = 0; i < s->n; i++) {
+    const double slope = g[i] < 0 ? fmax(x[i] - u[i], g[i]) : fmin(x[i] - l[i], g[i]);
+    within = fmax(within, fabs(slope));
+    all = fmax(all, fabs(g[i]));
+    moves |= x[i] - slope != x[i];
+  }
+  return within * within == 0 || (!moves && within <= DBL_EPSILON * all);
+}
+
 sw_status sw_lbfgsb_step(sw_lbfgsb *s, double value, sw_lbfgsb_task *task) {
   const int silent = -1;
   if (s->asked) SW_TRY(take_value(s, value));
+  if ((task_is(s, "FG_START") || task_is(s, "NEW_X")) && is_stationary(s))
+    set_task(s, "CONVERGENCE: NO SLOPE WITHIN THE BOUNDS");
   if (!task_is(s, "CONV") && !task_is(s, "ABNO"))
     s->setulb(&s->n, &s->m, elements(s->x), elements(s->lower), elements(s->upper), s->nbd, &s->f,
               elements(s->gradient), &s->factr, &s->pgtol, s->wa, s->iwa, s->task, &silent,

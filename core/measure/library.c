@@ -12,7 +12,8 @@ sw_status swi_library_open(sw_context *ctx, swi_library *l) {
   if (!fault || strstr(fault, "No such file"))
     return sw_fail(ctx, SW_EUNSUPPORTED, "%s: %s is not installed (%s)", l->who, l->file,
                    l->package);
-  return sw_fail(ctx, SW_EUNSUPPORTED, "%s: %s cannot be loaded: %s", l->who, l->file, fault);
+  return sw_fail(ctx, SW_EUNSUPPORTED, "%s: %s cannot be loaded: %s (%s)", l->who, l->file, fault,
+                 l->package);
 }
 
 sw_status swi_library_find(sw_context *ctx, const swi_library *l, const char *name,

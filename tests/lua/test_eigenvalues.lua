@@ -1,10 +1,13 @@
 -- Eigenpairs of networks' Hessians against the whole matrix by LAPACK.
 local lu = require "luaunit"
+local needs = require "needs"
 local sw = require "swale"
 
 local nn = sw.nn
 
 TestEigenvalues = {}
+
+function TestEigenvalues:setUp() needs.arpack() end
 
 local function network()
   local layer = nn.Sequential { nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, 3) }

@@ -3,9 +3,12 @@ package.path = debug.getinfo(1, "S").source:match "^@(.-)[^/]*$" .. "?.lua;" .. 
 local lu = require "luaunit"
 local core = require "swale.core"
 local harness = require "core_harness"
+local needs = require "needs"
 local sw = require "swale"
 
 TestEigsh = {}
+
+function TestEigsh:setUp() needs.arpack() end
 
 local eigsh = sw.linalg.eigsh
 local EPSILON <const> = 2.0 ^ -52
@@ -197,5 +200,6 @@ function TestEigsh:test_without_arpack_there_is_a_reason()
       print(solver, code, why)
     ]], { shell = "LD_LIBRARY_PATH=" .. folder .. " exec lua5.4 %s 2>&1" })
     lu.assert_str_contains(out, "nil\tEUNSUPPORTED\tarpack: libarpack.so.2 cannot be loaded: ")
+    lu.assert_str_contains(out, "(Debian 12: apt install libarpack2; later, and Ubuntu: ")
   end)
 end

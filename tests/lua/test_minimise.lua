@@ -2,9 +2,13 @@
 package.path = debug.getinfo(1, "S").source:match "^@(.-)[^/]*$" .. "?.lua;" .. package.path
 local lu = require "luaunit"
 local core = require "swale.core"
+local harness = require "core_harness"
+local needs = require "needs"
 local sw = require "swale"
 
 TestLbfgsb, TestNewton = {}, {}
+
+function TestLbfgsb:setUp() needs.lbfgsb() end
 
 local lbfgsb, newton = sw.optim.lbfgsb, sw.optim.newton
 
@@ -118,6 +122,40 @@ function TestLbfgsb:test_other_ends()
 end
 
 --- Several solvers keep their states apart.
+--- The library would print a line about a slope of 0.
+function TestLbfgsb:test_no_slope_within_the_bounds_is_convergence_without_a_print()
+  local out = harness.run_child([[
+    local function run(x0, g, lower, upper)
+      local solver <close> = core.lbfgsb(core.tensor(x0, "float64"), lower, upper,
+        { tolerance = 0, decrease = 0 })
+      local task, n = solver:step(), 0
+      while (task == "evaluate" or task == "iterate") and n < 20 do
+        n = n + 1
+        if task == "evaluate" then
+          solver:gradient():copy(core.tensor(g, "float64"))
+          task = solver:step(1)
+        else
+          task = solver:step()
+        end
+      end
+      print(task, n, solver:reason())
+    end
+    local function full(v) return core.zeros({ 2 }, "float64"):fill(v) end
+    run({ 1, 2 }, { 0, 0 })
+    run({ 1, 2 }, { 1e-170, 0 })
+    run({ 1, 0.5 }, { -3, 1e-30 }, full(-1), full(1))
+    run({ -1, 1 }, { 3, -2 }, full(-1), full(1))]])
+  lu.assert_equals(out, ("converged\t1\tCONVERGENCE: NO SLOPE WITHIN THE BOUNDS\n"):rep(4))
+end
+
+--- A slope that is small beside one into a bound counts, where it moves x.
+function TestLbfgsb:test_slopes_of_unlike_sizes()
+  local m = lbfgsb(function(x)
+    return 1e20 * x[1] + (x[2] - 3) ^ 2, T { 1e20, 2 * (x[2] - 3) }
+  end, T { 0, 0 }, { lower = 0 })
+  near(m.x, T { 0, 3 }, 1e-6)
+end
+
 function TestLbfgsb:test_one_inside_another()
   local function f(x)
     near(lbfgsb(rosenbrock, START).x, T { 1, 1 }, 1e-8)

@@ -147,12 +147,19 @@ end
 
 local FURTHER <const> = 1e-6 -- of the tolerance
 
+--- Newton's step and decrement at a point.
+local function step_from(s, w) return newton.newton(s, w, { tolerance = 1e300, iterations = 1 }) end
+
 --- Newton's method on the mean objective. The error of the Occam factor is about the square root of
 --- C's excess over its minimum, so the search goes on to a small part of the tolerance.
 local function minimised(s, o)
   local at = newton.newton(s, s.weights, { tolerance = FURTHER * o.tolerance / s.n,
     iterations = o.iterations })
   if at.status == "no_descent" and at.decrement * s.n < o.tolerance then at.status = "converged" end
+  if at.status == "iterations" then
+    local there = step_from(s, at.x)
+    at.step, at.decrement = there.step, there.decrement
+  end
   return at
 end
 
@@ -163,7 +170,7 @@ local function minimum_of(s, o)
     errors.misuse("%s: the loss of the sample is %g at the weights", WHERE, value)
   end
   if o.minimise then return minimised(s, o) end
-  local at = newton.newton(s, s.weights, { tolerance = 1e300, iterations = 1 })
+  local at = step_from(s, s.weights)
   if at.decrement * s.n >= o.tolerance then
     at.status, at.reason = "above", ("C is about %.3g nats above its minimum; minimise = true goes"
       .. " there"):format(at.decrement * s.n)

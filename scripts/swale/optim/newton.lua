@@ -113,19 +113,12 @@ local REASONS = {
     .. "flat direction; weight decay makes it one",
 }
 
---- Computes the step from `at`. Returns the status to end with, if that is the last point.
-local function look(of, at, o)
-  local d, positive = o.direction(of, at.x, at.gradient, o.tolerance)
-  at.step, at.decrement = d, -at.gradient:dot(d) / 2
-  if at.decrement >= o.tolerance then return nil end
-  return positive and "converged" or "indefinite"
-end
-
 --- One iteration from `at`: the next point, or nil and the status to end with.
 local function advance(of, at, o)
-  local status = look(of, at, o)
-  if status then return nil, status end
-  local next_point = search(of, at, at.step)
+  local d, positive = o.direction(of, at.x, at.gradient, o.tolerance)
+  at.step, at.decrement = d, -at.gradient:dot(d) / 2
+  if at.decrement < o.tolerance then return nil, positive and "converged" or "indefinite" end
+  local next_point = search(of, at, d)
   if not next_point then return nil, "no_descent" end
   return next_point
 end
@@ -144,7 +137,7 @@ local function minimise(of, x0, o)
     if o.until_ and o.until_(at.x:clone(), at.value, at.gradient) then
       return at, "stopped", iterations
     elseif iterations >= o.iterations then
-      return at, look(of, at, o) or "iterations", iterations
+      return at, "iterations", iterations
     end
   end
 end
