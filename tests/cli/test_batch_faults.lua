@@ -7,6 +7,7 @@ local folders = require "swale.folders"
 local lu = require "luaunit"
 local pool = require "swale.batch.pool"
 local process = require "swale.process"
+local runs = require "swale.run"
 
 local contains, ends = batch.contains, batch.ends
 
@@ -274,4 +275,33 @@ end
 function TestBatchFaults:test_a_program_that_does_not_exist()
   contains(result_of({ argv = { "/no/such/program" }, output = self.dir .. "/output" }).problem,
     "no such file")
+end
+
+-- ------------------------------------------------------------------ killed and typed again
+
+local ROUNDS = os.getenv "SWALE_TEST_LONG" and 60 or 4
+
+--- The batch is killed at random moments, then typed again until it ends by itself. No work is lost
+--- and none is done twice; what was killed says so. Every fourth round begins with another script.
+function TestBatchFaults:test_the_same_command_after_kills()
+  local words = { "a.lua", "--seeds", "10", "--jobs", "2" }
+  local random, uv = core.random(5, "kills"), require "luv"
+  for round = 0, ROUNDS - 1 do
+    self:write("a.lua", ("-- %d\nrun:summary { x = 1 }\nrequire('luv').sleep(20)"):format(round // 4))
+    local pid, handle = self:start(words, 0)
+    uv.sleep(math.floor(random:uniform() * 500))
+    uv.kill(pid, "sigkill")
+    wait_for(handle)
+  end
+  local result = self:batch(table.unpack(words))
+  lu.assert_equals(result.code, 0, result.err)
+  lu.assert_str_contains(result.out, "10 done")
+  local done = {}
+  for _, dir in ipairs(self:runs()) do
+    local info = runs.read_info(dir)
+    lu.assert_not_nil(({ done = 1, killed = 1, interrupted = 1 })[info.status])
+    local work = info.seed .. info.key
+    if info.status == "done" then done[work] = (done[work] or 0) + 1 end
+  end
+  for work, n in pairs(done) do lu.assert_equals({ work, n }, { work, 1 }) end
 end

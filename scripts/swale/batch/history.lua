@@ -97,7 +97,7 @@ end
 
 local function done_text(dir) return "done by " .. dir:match "[^/]+$" end
 
----Decides what to do with a piece of work: "later" while another batch does it.
+---Decides what to do with a piece of work: "later" while another process does it.
 ---@param work swale.Work
 ---@param key string|nil
 ---@param dry? boolean        claims nothing
@@ -111,16 +111,18 @@ function History:judge(work, key, dry)
   if not key then return "run" end
   local dir, info = done_run(self, key)
   if dir then return "skip", done_text(dir), dir, info end
-  local held, refused = "another batch is doing it", info
+  local held, refused = "another process is doing it", info
   if dry and core.is_held(claim_path(self, key)) then return "later", held end
   if not dry and not claim(self, key) then return "later", held end
+  local begun, status = keys.unfinished(key)
   dir, info = done_run(self, key) -- done since the first look
-  if dir then
-    self:release(key)
-    return "skip", done_text(dir), dir, info
+  if not dir and status ~= "running" then
+    begun = M.resumable(begun)
+    return "run", begun and "goes on with " .. begun:match "[^/]+$" or refused, begun
   end
-  local begun = M.resumable(keys.unfinished(key))
-  return "run", begun and "goes on with " .. begun:match "[^/]+$" or refused, begun
+  self:release(key)
+  if dir then return "skip", done_text(dir), dir, info end
+  return "later", held
 end
 
 --- Writes into the file that is locked: another one under its name would not be.

@@ -54,11 +54,11 @@ function Report:skip(task, why, run)
   end
 end
 
----Says once that the rest is work of another batch, and is waited for.
+---Says once that another process does the rest, and is waited for.
 ---@param task swale.BatchTask
 function Report:waits(task)
   if not self.waited then
-    say(self, "swale: another batch is doing the rest, which is waited for: "
+    say(self, "swale: another process is doing the rest, which is waited for: "
       .. works.name(task.work))
   end
   self.waited = true

@@ -123,22 +123,26 @@ function M.find(key)
   return nil, why
 end
 
-local UNFINISHED = { interrupted = true, killed = true, timeout = true }
+local UNFINISHED = { running = true, interrupted = true, killed = true, timeout = true }
 
----The directory of the newest run that began the work and was ended from outside.
+---A run that began the work and did not end it: one that is running, else the newest that was ended
+---from outside and whose input files are unchanged.
 ---@param key string
 ---@return string|nil dir
+---@return string? status
 function M.unfinished(key)
   if not known or known_root ~= place.root() then scan(place.root()) end
-  local newest, started
+  local newest, found
   for _, dir in ipairs(known[key] or {}) do
     local info = info_of(dir)
-    if info and info.key == key and UNFINISHED[standing.of(dir, info)]
-      and not M.changed(info) and (not newest or tostring(info.started) > started) then
-      newest, started = dir, tostring(info.started)
+    local status = info and info.key == key and standing.of(dir, info)
+    if status == "running" then return dir, status end
+    if UNFINISHED[status] and not M.changed(info)
+      and not (found and found.started > tostring(info.started)) then
+      newest, found = dir, { started = tostring(info.started), status = status }
     end
   end
-  return newest
+  return newest, found and found.status
 end
 
 ---Notes a run that has ended since the runs were read.
