@@ -181,3 +181,34 @@ function TestFiles:test_safetensors_misuse()
 end
 
 if arg[0]:find "test_core_files%.lua$" then os.exit(lu.LuaUnit.run()) end
+
+TestLocks = {}
+
+function TestLocks:test_a_lock_is_held_by_one()
+  with_folder(function(folder)
+    local path = folder .. "/lock"
+    local lock = assert(core.hold(path))
+    local second, message, code = core.hold(path)
+    lu.assert_equals({ second, code }, { nil, "EHELD" })
+    lu.assert_str_contains(message, path)
+    lu.assert_true(core.is_held(path))
+    lock:release()
+    lu.assert_false(core.is_held(path))
+    core.hold(path):release()
+    lu.assert_equals(select(3, core.hold(folder .. "/none/lock")), "ENOENT")
+  end)
+end
+
+--- A lock is one on the file that has the name: the file of an earlier holder is gone.
+function TestLocks:test_a_lock_whose_file_was_removed()
+  with_folder(function(folder)
+    local path = folder .. "/lock"
+    local first = assert(core.hold(path))
+    os.remove(path)
+    local second = assert(core.hold(path))
+    first:release()
+    lu.assert_true(core.is_held(path))
+    second:release()
+    lu.assert_false(core.is_held(path))
+  end)
+end
