@@ -117,18 +117,22 @@ local function with_missed(run, outcome)
   return { status = "failed", code = 1, message = "swale: " .. run.replay:missed() }
 end
 
---- A run that was to be resumed and was not: its record stays as it is.
+--- A run that did not reach the point from which it was to go on: the record of one that was to be
+--- resumed stays as it is, that of a fork, which has trained nothing, is removed.
 local function abandon(run, outcome, o)
+  local fork = run.replay.fork
   say(o, outcome.message, "\n")
   if outcome.traceback and o.traceback then say(o, outcome.traceback, "\n") end
-  say(o, ("Nothing was changed: %s\n"):format(run.dir))
+  say(o, (fork and "Nothing was trained: %s is removed\n" or "Nothing was changed: %s\n"):format(
+    run.dir))
+  if fork and not run.info.resumed then run:remove() end
   return outcome.code
 end
 
 --- Ends the record of the run, prints the outcome and returns the exit status.
 local function conclude(run, outcome, o)
   outcome = with_losses(run, with_missed(run, outcome))
-  if run.replay and not run.replay.fork then return abandon(run, outcome, o) end
+  if run.replay and outcome.code ~= 0 then return abandon(run, outcome, o) end
   if outcome.message then
     run.progress_bar:clear()
     say(o, outcome.message, "\n")

@@ -413,6 +413,14 @@ function Run:finish(status, message)
   return ok or nil, not ok and tostring(why) or nil
 end
 
+---Removes the directory of a run that has nothing to keep.
+function Run:remove()
+  for _, file in ipairs { self.metrics, self.log } do file:close() end
+  self.ended = true
+  folders.remove(self.dir)
+  if self.lock then self.lock:release() end
+end
+
 -- ------------------------------------------------------------------ fits
 
 ---Begins a fit of a trainer in this run. Returns the point to restore in place of training up to

@@ -32,17 +32,17 @@ end
 local function number(x) return type(x) == "number" and ("%.5g"):format(x) or tostring(x or "") end
 
 local function interval(column)
-  if not column.low then return column.status or "" end
+  if not column.low then return "" end
   return ("%s … %s"):format(number(column.low), number(column.high))
 end
 
 local function add_rows(rows, line)
   local where = line.checkpoint == "best" and "best" or tostring(line.step)
   local epoch = ("%.2f"):format(line.epoch)
-  if line.error then rows[#rows + 1] = { where, epoch, line.name, "", line.error } end
+  if line.error then rows[#rows + 1] = { where, epoch, line.name, "", "", line.error } end
   for _, column in ipairs(require("swale.run.measured").columns(line)) do
     rows[#rows + 1] = { where, epoch, column.name, number(column.value),
-      interval(column) }
+      interval(column), column.note }
   end
 end
 
@@ -94,7 +94,7 @@ local function measure(o, dir)
       all[#all + 1] = line
       add_rows(rows, line)
     end }
-  print(require("swale.table").render({ "step", "epoch", "measured", "value", "interval" }, rows))
+  print(require("swale.table").render({ "step", "epoch", "measured", "value", "interval", "note" }, rows))
   if o.plot then print(draw(dir, all)) end
   return 0
 end

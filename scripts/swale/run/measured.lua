@@ -180,21 +180,27 @@ end
 
 --- Names that the script's trainer measures, of functions of its own, too.
 local function known_names(engine)
-  local names = table.move(measure.NAMES, 1, #measure.NAMES, 1, {})
-  for _, entry in ipairs(engine.measurements.list) do names[#names + 1] = entry.name end
+  local names = {}
+  for _, name in ipairs(measure.NAMES) do names[name] = true end
+  for _, entry in ipairs(engine.measurements.list) do names[entry.name] = true end
   return names
 end
+
+--- Raises for what was typed, without the position of a line in the script.
+local function refuse(fmt, ...) errors.environment(fmt:format(...), "EMEASURE") end
 
 --- Asks the trainer for a measurement; one that the script has keeps its options unless some are
 --- given.
 local function ask(engine, asked)
   local name, entry = asked.name, engine.measurements.by_name[asked.name]
   if not entry and not measure.is_registered(name) then
-    errors.no_name("measurements are", name, known_names(engine))
+    local names = known_names(engine)
+    refuse("there is no measurement %s%s There are: %s", errors.shown(name),
+      errors.suggestion(name, names), table.concat(errors.sorted(names), ", "))
   end
   local row = entry and entry.row or measure.row(name)
   if row.along or row.before then
-    errors.misuse("%s is about steps of a training, not about the weights of a checkpoint%s", name,
+    refuse("%s is about steps of a training, not about the weights of a checkpoint%s", name,
       name == "noise_scale" and "; noise_at_weights is about these" or "")
   end
   if entry and not next(asked.options) then return end
@@ -230,14 +236,14 @@ end
 
 ---Returns the columns of a line that are values, with their intervals, by name.
 ---@param line table
----@return { name: string, value: number, low: number|nil, high: number|nil, status: string|nil }[]
+---@return { name: string, value: number, low: number|nil, high: number|nil, note: string|nil }[]
 function M.columns(line)
   local list = {}
   for _, column in ipairs(errors.sorted_keys(line)) do
     if values.is_value_of(line.name, column) then
       local low, high = values.interval(line, column)
       list[#list + 1] = { name = column, value = line[column], low = low, high = high,
-        status = line[column .. "_status"] }
+        note = line[column .. "_reason"] }
     end
   end
   return list

@@ -136,13 +136,15 @@ end
 
 ---Returns the last point that a run can go on from: what it names is still in the files.
 ---@param dir string
+---@param first integer        its first fit: those before it are of the run that was forked
 ---@return swale.Point|nil point
 ---@return string[] problems    checkpoints that cannot be used
-function M.newest(dir)
+function M.newest(dir, first)
   local points, problems = M.list(dir)
   local metrics = folders.size(dir .. "/metrics.jsonl") or 0
   local log = folders.size(dir .. "/log.txt") or 0
   for _, point in ipairs(points) do
+    if point.fit < first then return nil, problems end
     if point.metrics > metrics or point.log > log then
       problems[#problems + 1] = ("%s: metrics.jsonl or log.txt is shorter than when it was written")
         :format(point.path)

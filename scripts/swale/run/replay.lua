@@ -132,13 +132,33 @@ local function parts_of_fork(self, parts, fit, point)
   return parts
 end
 
+local function words_of(segment)
+  return segment and ("%s %s"):format(segment.path, errors.shape_text(segment.shape)) or "nothing"
+end
+
+--- Refuses a model of other weights, by the first that differ.
+local function check_model(self, engine, metadata)
+  for name, text in pairs { segments = metadata.segments,
+    buffer_segments = metadata.buffer_segments or "[]" } do
+    local saved, own = core.json_decode(text) or {}, engine.graph[name]
+    for i = 1, math.max(#saved, #own) do
+      local before, now = words_of(saved[i]), words_of(own[i])
+      if before ~= now then
+        errors.misuse("%s: the checkpoint has %s where the model of the script has %s: it goes on"
+          .. " with the same model alone", self:name(), before, now)
+      end
+    end
+  end
+end
+
 ---Restores the training of a point.
 ---@param engine swale.Engine
 ---@param fit swale.Fit
 ---@param point swale.Point
 function Replay:restore(engine, fit, point)
-  local parts, why, code = checkpoint.read(point.path)
-  if not parts then errors.environment(why, code) end
+  local parts, metadata, code = checkpoint.read(point.path)
+  if not parts then errors.environment(metadata, code) end
+  check_model(self, engine, metadata)
   if self.fork then
     parts = parts_of_fork(self, parts, fit.of_run, point)
     parts.journal = nil

@@ -89,13 +89,17 @@ local function position_words(point, dir)
   return ("from step %d of fit %d (%s)"):format(point.step, point.fit, name)
 end
 
---- Removes step checkpoints that are not of the past of a point: they are written again.
-local function forget_later(dir, point)
+--- The first fit that a run has trained itself.
+local function first_fit(info) return info.parent and info.parent.fit or 1 end
+
+--- Removes checkpoints that are not of the past of a point: they are written again.
+local function forget_later(dir, point, first)
   for _, name in ipairs(folders.entries(dir .. "/checkpoints")) do
     local path = dir .. "/checkpoints/" .. name
     if points.is_checkpoint(name) then
       local other = points.read(path)
-      if not other or not point or points.is_after(other, point) then folders.remove(path) end
+      local past = other and (other.fit < first or point and not points.is_after(other, point))
+      if not past then folders.remove(path) end
     end
   end
 end
@@ -127,7 +131,7 @@ local function go_on(run, Run, point, o, facts)
   inputs.follow(run.dir)
   replay.speak(run, Run, from.metrics, from.log)
   standing.clear_unfinished(run.dir)
-  forget_later(run.dir, point)
+  forget_later(run.dir, point, first_fit(run.info))
   if point then points.restore_checkpoints(run, point) end
   run:write_info()
   o.say("%s goes on %s%s", run.dir, point and position_words(point, run.dir)
@@ -142,7 +146,7 @@ local function reopened(dir, info, lock, point, o, facts)
   if point then
     replay.silence(run)
     run.replay = replay.new { dir = dir, point = point, fork = false, rescale = o.rescale,
-      changed = facts.changed ~= nil, inherited = info.parent and info.parent.fit or 0, say = o.say,
+      changed = facts.changed ~= nil, inherited = first_fit(info), say = o.say,
       started = function() go_on(run, Run, point, o, facts) end }
     return run
   end
@@ -188,7 +192,7 @@ local function continue(info, lock, o)
   tell_changes(info.params or {}, params, o.say)
   local differs = differences(info)
   for _, text in ipairs(differs) do o.say("%s: what follows may have other bits", text) end
-  local point, problems = points.newest(o.dir)
+  local point, problems = points.newest(o.dir, first_fit(info))
   for _, text in ipairs(problems) do o.say("not used: %s", text) end
   if not point and #problems > 0 then
     o.say("%s: no checkpoint can be used; nothing was changed", o.dir)
