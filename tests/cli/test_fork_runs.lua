@@ -164,7 +164,8 @@ end
 function TestMeasureRuns:test_refusals()
   for words, text in pairs {
     nose = "there is no measurement", noise_scale = "noise_at_weights",
-    ["sharpness=epsilom:1"] = 'did you mean "epsilon"?', ["sharpness=1"] = "options of sharpness are",
+    ["sharpness=epsilom:1"] = 'did you mean "epsilon"?',
+    ["sharpness=1"] = "options of sharpness are",
   } do
     local result = self:swale("measure", self.run, words)
     lu.assert_not_equals(result.code, 0)

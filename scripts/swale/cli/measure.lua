@@ -73,6 +73,8 @@ local function draw(dir, measured_lines)
   return require("swale.plot.figure").plot { file = dir .. "/plots/measured.svg", panels = panels }
 end
 
+local HEADER <const> = { "step", "epoch", "measured", "value", "interval", "note" }
+
 local function measure(o, dir)
   local measured, runs = require "swale.run.measured", require "swale.run"
   local info = runs.read_info(dir)
@@ -94,7 +96,7 @@ local function measure(o, dir)
       all[#all + 1] = line
       add_rows(rows, line)
     end }
-  print(require("swale.table").render({ "step", "epoch", "measured", "value", "interval", "note" }, rows))
+  print(require("swale.table").render(HEADER, rows))
   if o.plot then print(draw(dir, all)) end
   return 0
 end
