@@ -26,6 +26,7 @@ end
 return sw.experiment {
   name = "quickstart",
   params = { data = "fashion-mnist", lr = 0.02, cycle = 1, epochs = 12 },
+  objective = { "valid_loss", "min" }, -- what `swale sweep` judges runs by
 
   run = function(run, p)
     local data = load(run, p.data)

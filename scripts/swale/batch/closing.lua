@@ -5,6 +5,7 @@ local groups = require "swale.store.groups"
 local place = require "swale.run.place"
 local progress = require "swale.progress"
 local tables = require "swale.table"
+local verdict = require "swale.store.verdict"
 local views = require "swale.store.view"
 
 local M = {}
@@ -36,9 +37,15 @@ local function with_views(events)
   return events
 end
 
+--- Each run once: a sweep may ask for a setting again.
 local function runs_of(events)
-  local list = {}
-  for _, event in ipairs(events) do list[#list + 1] = event.view end
+  local list, seen = {}, {}
+  for _, event in ipairs(events) do
+    local view = event.view
+    if view and not seen[view.id] then
+      seen[view.id], list[#list + 1] = true, view
+    end
+  end
   return list
 end
 
@@ -175,6 +182,12 @@ local function runs_table(events, names)
   return tables.render(header, rows)
 end
 
+local function strategy_of(dir)
+  local text = require("swale.folders").read(dir .. "/collection.json")
+  local info = text and require("swale.core").json_decode(text)
+  return type(info) == "table" and info.strategy or nil
+end
+
 ---Prints the tables of a collection.
 ---@param dir string
 ---@param objective? string   the result that comes first
@@ -187,6 +200,9 @@ function M.print(dir, objective)
   local settings = settings_table(runs, names)
   io.stdout:write(runs_table(events, names), "\n")
   if settings then io.stdout:write("\n", settings, "\n\n") end
+  local lines = objective and verdict.lines(groups.of(runs, { metric = objective }),
+    strategy_of(dir))
+  if lines then io.stdout:write(table.concat(lines, "\n"), "\n\n") end
 end
 
 return M

@@ -188,11 +188,12 @@ local CODES = { sigint = 130, sigterm = 143, sighup = 129 }
 local function close(self, stopped)
   local counts = self.counts
   self.history:close(self.collection.id)
-  local status = stopped and "interrupted" or counts.failed > 0 and "failed" or "done"
+  local fault = self.o.source.problem and self.o.source.problem()
+  local status = stopped and "interrupted" or (counts.failed > 0 or fault) and "failed" or "done"
   local ok, problem = self.collection:finish(status, counts)
-  problem = self.collection.problem or not ok and problem or nil
+  problem = self.collection.problem or not ok and problem or fault
   self.report:close { stopped = stopped, counts = counts, collection = self.collection,
-    problem = problem, rest = (stopped or problem) and rest_of(self) or nil }
+    problem = problem, rest = (stopped or self.collection.problem) and rest_of(self) or nil }
   if CODES[stopped] then return CODES[stopped] end
   return (counts.failed > 0 or stopped or problem) and 1 or 0
 end

@@ -24,15 +24,18 @@ end
 
 local TEXTS <const> = { nan = 0 / 0, inf = math.huge, ["-inf"] = -math.huge }
 
---- A number as it is in a record, or the text of one that JSON cannot hold.
-local function number_in(values, name)
+---A number as it is in a record, or the text of one that JSON cannot hold.
+---@param values any
+---@param name string
+---@return number|nil
+function M.number(values, name)
   local value = type(values) == "table" and values[name]
   return type(value) == "number" and value or TEXTS[value]
 end
 
 local function names_of(values, into)
   for name in pairs(type(values) == "table" and values or {}) do
-    if number_in(values, name) then into[name] = true end
+    if M.number(values, name) then into[name] = true end
   end
   return into
 end
@@ -43,7 +46,7 @@ end
 ---@param epoch table|nil         the last record of kind "epoch"
 ---@return number|nil value, string? message   why there is none
 function M.value(name, summary, epoch)
-  local value = number_in(summary, name) or number_in(epoch, name)
+  local value = M.number(summary, name) or M.number(epoch, name)
   if value then return value end
   local names = names_of(summary, names_of(epoch, {}))
   for _, other in ipairs { "step", "examples", "epoch", "seconds" } do names[other] = nil end

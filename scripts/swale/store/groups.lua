@@ -40,7 +40,7 @@ function M.shown(value)
   if value == nil then return "-" end
   if math.type(value) == "float" then
     local short = ("%.6g"):format(value)
-    return tonumber(short) == value and short or ("%.17g"):format(value)
+    return tonumber(short) == value and short or require("swale.core").json_encode(value)
   end
   if type(value) == "table" then return require("swale.core").json_encode(value) end
   return tostring(value)
@@ -171,15 +171,21 @@ end
 
 -- ------------------------------------------------------------------ comparing
 
+--- The seeds that both have.
+local function shared(a, b)
+  local seeds = {}
+  for _, seed in ipairs(a.seeds) do
+    if b.values[seed] then seeds[#seeds + 1] = seed end
+  end
+  return seeds
+end
+
 ---The mean difference a - b over the seeds that both have; nil where they share none.
 ---@param a swale.RunGroup
 ---@param b swale.RunGroup
 ---@return swale.Estimate|nil difference, integer n
 function M.paired(a, b)
-  local seeds = {}
-  for _, seed in ipairs(a.seeds) do
-    if b.values[seed] then seeds[#seeds + 1] = seed end
-  end
+  local seeds = shared(a, b)
   if #seeds == 0 then return nil, 0 end
   return require("swale.stats").paired(values_of(a, seeds), values_of(b, seeds),
     { target = "the mean difference over " .. counted(#seeds) }), #seeds
@@ -202,22 +208,61 @@ function M.ranked(groups, goal)
   return list
 end
 
----The best setting, how far the next one is, and which it cannot be told from: those whose
----difference from it has 0 in its interval, or no interval, as they share fewer than two seeds.
+local ALPHA <const> = 0.025 -- of a one-sided test: its interval is the two-sided one of 95 %
+
+--- Those that the best one is not surely better than: by paired tests with Holm's correction.
+--- Fewer than two shared seeds tell nothing.
+local function not_told(best, others, goal)
+  local stats, open, tested, findings = require "swale.stats", {}, {}, {}
+  for _, other in ipairs(others) do
+    local seeds = shared(best, other)
+    if #seeds < 2 then
+      open[other] = true
+    else
+      local a, b = values_of(other, seeds), values_of(best, seeds)
+      if goal == "max" then a, b = b, a end
+      findings[#findings + 1] = stats.greater(a, b, { alpha = ALPHA })
+      tested[#tested + 1] = other
+    end
+  end
+  for i, found in ipairs(#findings > 0 and stats.holm(findings, { alpha = ALPHA }) or {}) do
+    if found.verdict ~= "held" then open[tested[i]] = true end
+  end
+  local list = {}
+  for _, other in ipairs(others) do if open[other] then list[#list + 1] = other end end
+  return list
+end
+
+--- Settings with values of all seeds, and those with fewer: their mean may be that of lucky seeds.
+local function split(groups, list)
+  local most, whole, incomplete, ranked = 0, {}, {}, {}
+  for _, group in ipairs(list) do most = math.max(most, group.n) end
+  for _, group in ipairs(list) do if group.n == most then whole[#whole + 1] = group end end
+  for _, group in ipairs(whole) do ranked[group] = true end
+  for _, group in ipairs(groups) do
+    if not ranked[group] then incomplete[#incomplete + 1] = group end
+  end
+  return whole, incomplete
+end
+
+---@class swale.BestSetting
+---@field best swale.RunGroup
+---@field next? swale.RunGroup
+---@field difference? swale.Estimate   best - next, over the seeds that both have
+---@field open swale.RunGroup[]        those that it cannot be told from
+---@field incomplete swale.RunGroup[]  that have values of fewer seeds, and are not compared
+
+---The best setting, how far the next one is, and which it cannot be told from.
 ---@param groups swale.RunGroups
 ---@param goal? "min"|"max"
----@return { best: swale.RunGroup, next: swale.RunGroup?, difference: swale.Estimate?,
----open: swale.RunGroup[] }|nil verdict
+---@return swale.BestSetting|nil   nil: there are no values
 function M.best(groups, goal)
-  local list = M.ranked(groups, goal)
-  if #list == 0 then return nil end
-  local best, open = list[1], {}
-  for i = 2, #list do
-    local d = M.paired(best, list[i])
-    if not d or not (d:above(0) or d:below(0)) then open[#open + 1] = list[i] end
-  end
-  return { best = best, next = list[2], difference = list[2] and M.paired(best, list[2]),
-    open = open }
+  local whole, incomplete = split(groups, M.ranked(groups, goal))
+  if #whole == 0 then return nil end
+  local best, others = whole[1], table.move(whole, 2, #whole, 1, {})
+  return { best = best, next = others[1], incomplete = incomplete,
+    difference = others[1] and M.paired(best, others[1]) or nil,
+    open = not_told(best, others, goal or groups.goal or "min") }
 end
 
 return M
