@@ -127,3 +127,14 @@ function TestExperiments:test_measure_demo()
     lu.assert_not_nil(command.read(folder .. picture .. ".svg"), picture)
   end
 end
+
+function TestExamples:test_a_strategy_of_a_sweep()
+  command.write(self.dir .. "/a.lua", [[
+    return require("swale").experiment { name = "a", params = { lr = 1.0 },
+      objective = { "loss", "min" },
+      run = function(run, p) run:summary { loss = math.abs(math.log(p.lr / 0.07)) } end }]])
+  local result = command.swale(self.dir, { "sweep", "a.lua", "--strategy",
+    EXAMPLES .. "bisect_lr.lua" })
+  lu.assert_equals(result.code, 0, result.err)
+  lu.assert_str_contains(result.out, "best by loss (least): lr = 0.08")
+end

@@ -289,7 +289,7 @@ function TestPages:test_the_options_of_commands_are_there()
 end
 
 --- Every variable that the sources read is in the page, but for those between our own processes.
-local INTERNAL = { SWALE_HOME = true, SWALE_BUILD = true }
+local INTERNAL = { SWALE_HOME = true, SWALE_BUILD = true, SWALE_REVISIONS = true }
 
 function TestPages:test_the_environment_variables()
   local page = folders.read(COMMANDS)

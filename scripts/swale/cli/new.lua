@@ -9,6 +9,8 @@ local TEMPLATE = [[
 --   swale check FILE            shapes, weights, updates, time; no training
 --   swale run FILE lr=0.1       one run, its record in runs/
 --   swale batch FILE --seeds 5  five runs, of the seeds 1 to 5
+--   swale sweep FILE lr=0.05,0.1 --seeds 3
+--                               three runs of each rate; which is better
 local sw = require "swale"
 
 --- The learning rate of the next update. s is the state of the training: s.step, s.examples,
@@ -33,6 +35,8 @@ return sw.experiment {
   -- Defaults; `lr=0.1` on the command line replaces one. A default that is a whole number takes
   -- whole numbers only: write 1.0 to allow fractions. sw.choice { "a", "b" } takes "a" or "b".
   params = { data = "digits", hidden = 32, lr = 0.1, batch = 16, most = 128, epochs = 20 },
+
+  objective = { "valid_loss", "min" }, -- what `swale sweep` judges runs by
 
   run = function(run, p)
     local data = sw.data.load(p.data)

@@ -8,8 +8,8 @@ local M = {}
 
 ---@class swale.SweepResult
 ---@field setting swale.Setting
----@field value number|nil        the mean of the objective over seeds; nil unless all runs are done,
----because that of the seeds which happen to end well flatters
+---@field value number|nil        the mean of the objective over seeds; nil unless all are done, as
+---that of the seeds which happen to end well flatters
 ---@field mean number|nil         the mean over those that are
 ---@field values table<integer, number>   by seed, of the runs that are done and have one
 ---@field failed integer          runs that are not done, or have no finite value of the objective
