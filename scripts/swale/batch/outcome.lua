@@ -78,10 +78,10 @@ local function memory_note(status, log, o)
   return nil
 end
 
---- Writes the outcome into the record of a process that ended without doing so, and that of one
---- that was ended because its time was over.
+--- Writes the outcome into the record of a process that ended without doing so, or because its time
+--- was over.
 local function close_record(dir, info, status, note)
-  if info.status ~= "running" and status ~= "timeout" or info.status == "done" then return end
+  if info.status == status then return end
   local lock = standing.hold(dir)
   standing.clear(dir)
   info.status, info.error = status, note
@@ -96,6 +96,14 @@ local function adopt_log(log, dir, attempt)
   return folders.rename(log, place) and place or log
 end
 
+--- The run's record counts if the process wrote its end: it may have ended in another way later.
+local function recorded(info, status, note)
+  if info.status == "running" or status == "timeout" and info.status ~= "done" then
+    return status == "done" and "failed" or status, note
+  end
+  return info.status, note
+end
+
 ---@param task swale.BatchTask
 ---@param result swale.PoolResult
 ---@param o { timeout?: number, memory?: integer, memory_text?: string }
@@ -107,8 +115,9 @@ function M.of(task, result, o)
     seconds = result.seconds, attempt = task.attempt, stopped = result.stopped }
   local dir, info = M.find_run(task.output, result.pid, task.work.resume)
   if not dir then return found end
-  close_record(dir, info, status == "done" and "failed" or status, note)
   found.run, found.info = dir, info
+  found.status, found.note = recorded(info, status, note)
+  close_record(dir, info, found.status, note)
   found.log = adopt_log(task.output, dir, task.attempt)
   return found
 end
