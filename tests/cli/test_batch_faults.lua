@@ -316,3 +316,47 @@ function TestBatchFaults:test_the_same_command_after_kills()
   end
   for work, n in pairs(done) do lu.assert_equals({ work, n }, { work, 1 }) end
 end
+
+-- ------------------------------------------------------------------ going on
+
+--- All lines of metrics but for their seconds.
+local function lines_of(dir)
+  return (command.read(dir .. "/metrics.jsonl"):gsub('"seconds":[^,}]*', ""))
+end
+
+--- Two fits, killed in the second one the first time: the end of the first one is saved.
+local KILLED_ONCE = [[
+  local killed = io.open "killed"
+  trainer:on("step", function(s)
+    if killed or s.epoch < 2.5 then return end
+    io.open("killed", "w"):close()
+    require("luv").kill(require("luv").os_getpid(), "sigkill")
+  end)
+  trainer:fit { epochs = 2, run = run }
+  trainer:fit { epochs = 2, run = run }]]
+
+function TestBatchFaults:test_a_run_goes_on_where_it_was_killed()
+  command.write_script(self.dir .. "/a.lua", KILLED_ONCE)
+  local first = self:batch("a.lua")
+  ends(first, 1, "ran 1, skipped 0, failed 1")
+  local id = self:runs()[1]:match "[^/]+$"
+  lu.assert_str_contains(self:batch("a.lua", "--dry-run").out,
+    "run   a.lua seed 1: goes on with " .. id)
+  ends(self:batch("a.lua"), 0, "ran 1, skipped 0, failed 0")
+  lu.assert_equals(#self:runs(), 1)
+  local resumed = lines_of(self:runs()[1])
+  ends(self:batch("a.lua", "--force"), 0, "ran 1, skipped 0, failed 0")
+  lu.assert_equals(#self:runs(), 2)
+  for _, dir in ipairs(self:runs()) do lu.assert_equals(lines_of(dir), resumed) end
+  lu.assert_equals(#runs.read_info(self.dir .. "/runs/" .. id).resumed, 1)
+end
+
+function TestBatchFaults:test_another_attempt_goes_on_from_the_checkpoint()
+  command.write_script(self.dir .. "/a.lua", KILLED_ONCE)
+  local result = self:batch("a.lua", "--retry", "1")
+  ends(result, 0, "ran 1, skipped 0, failed 0")
+  lu.assert_equals(#self:runs(), 1)
+  local dir = self:runs()[1]
+  lu.assert_equals(#runs.read_info(dir).resumed, 1)
+  lu.assert_true(folders.exists(dir .. "/output.txt") and folders.exists(dir .. "/output-2.txt"))
+end
