@@ -62,28 +62,26 @@ static int reads_only(void *unused, int action, const char *a, const char *b, co
   return allowed ? SQLITE_OK : SQLITE_DENY;
 }
 
-static int set_up(sqlite3 *db, int restricted) {
+static int set_up(sqlite3 *db) {
   uintptr_t flag = (uintptr_t)lx_interrupt_flag(); /* only read */
   sqlite3_progress_handler(db, OPCODES_PER_LOOK, interrupted, (void *)flag);
   (void)sqlite3_extended_result_codes(db, 1);
   (void)sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
-  int result = sqlite3_busy_timeout(db, BUSY_MS);
-  if (result == SQLITE_OK && restricted) result = sqlite3_set_authorizer(db, reads_only, NULL);
-  return result;
+  return sqlite3_busy_timeout(db, BUSY_MS);
 }
 
 /* sqlite_open(path, mode) -> connection. "create": made if it is not there; "write", "read": it is
- * there; "select": as "read", and nothing but SELECT is prepared. */
+ * there. */
 static int sqlite_open(lua_State *L) {
-  static const char *const modes[] = {"create", "write", "read", "select", NULL};
+  static const char *const modes[] = {"create", "write", "read", NULL};
   static const int flags[] = {SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, SQLITE_OPEN_READWRITE,
-                              SQLITE_OPEN_READONLY, SQLITE_OPEN_READONLY};
+                              SQLITE_OPEN_READONLY};
   lua_settop(L, 2);
   sqlite3 **box = lx_push_shell(L, LX_SQLITE);
   int mode = lx_check_choice(L, 2, "sqlite_open", "mode", modes, -1);
   const char *path = lx_check_text(L, 1, "sqlite_open", "path");
   int result = sqlite3_open_v2(path, box, flags[mode] | SQLITE_OPEN_NOMUTEX, NULL);
-  if (result == SQLITE_OK) result = set_up(*box, mode == 3);
+  if (result == SQLITE_OK) result = set_up(*box);
   return result == SQLITE_OK ? 1 : fault(L, *box, result);
 }
 
@@ -122,17 +120,24 @@ static int db_prepare(lua_State *L) {
   return 2;
 }
 
+/* connection:restrict(): from now on it prepares nothing but SELECT. */
+static int db_restrict(lua_State *L) {
+  sqlite3 *db = check_db(L, "sqlite:restrict");
+  int result = sqlite3_set_authorizer(db, reads_only, NULL);
+  if (result != SQLITE_OK) return fault(L, db, result);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
 /* connection:changes() -> rows that the last statement changed. */
 static int db_changes(lua_State *L) {
   lua_pushinteger(L, sqlite3_changes64(check_db(L, "sqlite:changes")));
   return 1;
 }
 
-static const luaL_Reg db_methods[] = {{"close", db_end},
-                                      {"execute", db_execute},
-                                      {"prepare", db_prepare},
-                                      {"changes", db_changes},
-                                      {NULL, NULL}};
+static const luaL_Reg db_methods[] = {{"close", db_end},       {"execute", db_execute},
+                                      {"prepare", db_prepare}, {"restrict", db_restrict},
+                                      {"changes", db_changes}, {NULL, NULL}};
 
 const lx_class_spec lx_sqlite_class = {
     .name = "sqlite", .size = sizeof(sqlite3 *), .end = db_end, .methods = db_methods};

@@ -27,18 +27,23 @@ local SYNONYMS = {
 
 local script, launcher -- the file that a command runs, and the source of the command itself
 
----Sets the file that is run. `return sw.experiment { … }` is a tail call, whose line is not on the
----stack any more, and the first file above Swale's own is the command's.
----@param path string
-function M.set_script(path)
+---Notes that this is the command `swale`, whose own file is no position of a misuse.
+function M.set_launcher()
   local level = 2
-  script = path
   while true do
     local info = debug.getinfo(level, "S")
     if not info then return end
     if info.what == "main" then launcher = info.source end
     level = level + 1
   end
+end
+
+---Sets the file that is run. `return sw.experiment { … }` is a tail call, whose line is not on the
+---stack any more, and the first file above Swale's own is the command's.
+---@param path string
+function M.set_script(path)
+  script = path
+  M.set_launcher()
 end
 
 ---Whether a function on the stack is of Swale's own files.
@@ -56,7 +61,7 @@ function M.position()
   while true do
     local info = debug.getinfo(level, "Sl")
     if not info then return "" end
-    if script and info.source == launcher then return script .. ": " end
+    if launcher and info.source == launcher then return script and script .. ": " or "" end
     if info.currentline > 0 and info.source:sub(1, #LIBRARY) ~= LIBRARY then
       return ("%s:%d: "):format(info.short_src, info.currentline)
     end

@@ -42,7 +42,8 @@ function M.run(root, id, info, records)
   local whole = { format = 1, id = id, experiment = "small", params = {}, seed = 1,
     status = "done", started = "2026-11-28T10:00:00Z" }
   for name, value in pairs(info) do whole[name] = value end
-  write(dir .. "/run.json", core.json_encode(whole, 2) .. "\n")
+  write(dir .. "/run.json.new", core.json_encode(whole, 2) .. "\n")
+  assert(folders.rename(dir .. "/run.json.new", dir .. "/run.json"))
   local lines = {}
   for i, record in ipairs(records or {}) do lines[i] = core.json_encode(record) .. "\n" end
   if records then write(dir .. "/metrics.jsonl", table.concat(lines)) end

@@ -92,15 +92,16 @@ function TestSqlite:test_files_that_are_none()
   end)
 end
 
---- A connection for SELECT writes nothing, whatever it is told.
-function TestSqlite:test_select_only()
+--- A restricted connection writes nothing, whatever it is told.
+function TestSqlite:test_restricted()
   harness.with_folder(function(folder)
     local path, other = folder .. "/x.sqlite", folder .. "/y.sqlite"
     do
       local db <close> = assert(core.sqlite_open(path, "create"))
       assert(db:execute "CREATE TABLE t (x); INSERT INTO t VALUES (3)")
     end
-    local db <close> = assert(core.sqlite_open(path, "select"))
+    local db <close> = assert(core.sqlite_open(path, "write"))
+    assert(db:restrict())
     local s <close> = assert(db:prepare "SELECT max(x) FROM (SELECT x FROM t)")
     lu.assert_true(s:step())
     lu.assert_equals(s:row(), 3)

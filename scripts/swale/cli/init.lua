@@ -31,6 +31,10 @@ function M.say(fmt, ...)
   io.stderr:write("swale: ", text, "\n")
 end
 
+---Writes a message that is not a format.
+---@param text string
+function M.note(text) M.say("%s", text) end
+
 ---Returns the folder of the commands.
 local function folder()
   return package.searchpath("swale.cli", package.path):match "^(.*)/[^/]*$"
@@ -311,6 +315,7 @@ end
 ---@return integer code   exit status
 function M.main(args)
   args = take_parent(args)
+  require("swale.errors").set_launcher()
   local name = args[1]
   local bare_help = name == "help" and not args[2]
   if not name or name == "--help" or name == "-h" or bare_help then return help() end

@@ -110,6 +110,9 @@ function Sqlite:execute(sql) end
 ---@param sql string
 ---@return swale.Statement|nil statement, string rest, string? code   rest: the text behind the statement
 function Sqlite:prepare(sql) end
+---From now on it prepares nothing but SELECT, and what was prepared before is not affected.
+---@return true|nil ok, string? message, string? code
+function Sqlite:restrict() end
 ---@return integer             rows that the last statement changed
 function Sqlite:changes() end
 function Sqlite:close() end
@@ -128,7 +131,7 @@ function Statement:columns() end
 function Statement:close() end
 
 ---@param path string
----@param mode "create"|"write"|"read"|"select"   select: read only, and no other statement is prepared
+---@param mode "create"|"write"|"read"
 ---@return swale.Sqlite|nil, string? message, string? code
 function core.sqlite_open(path, mode) end
 

@@ -26,9 +26,12 @@ function M.list(root)
   local found = {}
   for _, id in ipairs(require("swale.folders").entries(root)) do
     for _, kind in ipairs(id:find "^%." and {} or KINDS) do
-      local stamp = M.stamp(root .. "/" .. id .. kind[2])
+      local dir = root .. "/" .. id
+      local stamp = M.stamp(dir .. kind[2])
       if stamp then
-        found[#found + 1] = { id = id, kind = kind[1], stamp = stamp }
+        local members = kind[1] == "collection" and M.stamp(dir .. "/members.jsonl")
+        found[#found + 1] = { id = id, kind = kind[1],
+          stamp = members and stamp .. " " .. members or stamp }
         break
       end
     end

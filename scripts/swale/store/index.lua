@@ -229,12 +229,19 @@ local INSERTS = {
   end,
   collection = function(self, id, record)
     run(self, schema.INSERT_COLLECTION, schema.collection_values(id, record))
+    for event in require("swale.batch.collection").events(self.root .. "/" .. id) do
+      if type(event.run) == "string" then
+        run(self, "INSERT OR IGNORE INTO members VALUES (?, ?)", { id, event.run })
+      end
+    end
   end,
 }
 
 local function forget(self, kind, id)
   run(self, ("DELETE FROM %s WHERE id = ?"):format(TABLES[kind]), { id })
-  if kind == "collection" then return end
+  if kind == "collection" then
+    return run(self, "DELETE FROM members WHERE collection = ?", { id })
+  end
   for _, name in ipairs { "params", "summaries", "metrics" } do
     run(self, ("DELETE FROM %s WHERE run = ?"):format(name), { id })
   end

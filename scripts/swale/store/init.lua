@@ -42,6 +42,10 @@ function Store:refresh()
   return self
 end
 
+---Whether there is no run, as of the last refresh.
+---@return boolean
+function Store:is_empty() return not self.index:value "SELECT 1 FROM runs LIMIT 1" end
+
 -- ------------------------------------------------------------------ runs
 
 local RUNS = { experiment = "string?", collection = "string?", where = "string|function?",
@@ -72,10 +76,13 @@ end
 --- The end of a SELECT on runs r: conditions, order.
 local function clauses(scope, o)
   local tests = { "r.problem IS NULL" }
-  for _, name in ipairs { "experiment", "collection" } do
-    if o[name] then
-      tests[#tests + 1] = ("r.%s = %s"):format(name, names.bound(scope, o[name]))
-    end
+  if o.experiment then
+    tests[#tests + 1] = "r.experiment = " .. names.bound(scope, o.experiment)
+  end
+  if o.collection then -- with the runs that it skipped, because they were done before
+    local id = names.bound(scope, o.collection)
+    tests[#tests + 1] = ("(r.collection = %s OR r.id IN (SELECT run FROM members WHERE collection"
+      .. " = %s))"):format(id, id)
   end
   if type(o.where) == "string" then
     tests[#tests + 1] = require("swale.store.where").compile(o.where, scope)
@@ -96,7 +103,7 @@ end
 ---@param expressions fun(scope: swale.NameScope): string
 ---@param each fun(...)
 function Store:select(o, expressions, each)
-  if not self.index:value "SELECT 1 FROM runs LIMIT 1" then return end -- no names are known
+  if self:is_empty() then return end -- no names are known
   local scope = self:scope()
   local sql = ("SELECT %s FROM runs r %s"):format(expressions(scope), clauses(scope, o))
   if o.limit then sql = sql .. " LIMIT " .. names.bound(scope, o.limit) end

@@ -84,9 +84,8 @@ local function all_names(index)
 end
 
 local function refuse(scope, name)
-  local near = errors.nearest(name, all_names(scope.index))
-  errors.misuse("no run has %s%s. A text is written in quotation marks: '%s'", errors.shown(name),
-    near and ('; did you mean "%s"?'):format(near) or "", name)
+  errors.misuse("no run has %s%s A text is written in quotation marks: '%s'", errors.shown(name),
+    errors.suggestion(name, all_names(scope.index)), name)
 end
 
 ---Returns the SQL of a name's value in the row r of runs, and of its type ("nan" where it is one).

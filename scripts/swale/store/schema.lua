@@ -36,6 +36,7 @@ CREATE TABLE metrics (run, kind, name, count, last, min, max, last_step, min_ste
   PRIMARY KEY (run, kind, name)) WITHOUT ROWID;
 CREATE TABLE collections (id PRIMARY KEY, stamp TEXT NOT NULL, recorded TEXT, problem TEXT, kind,
   status, started, ended, total, tag, json TEXT) WITHOUT ROWID;
+CREATE TABLE members (collection, run, PRIMARY KEY (collection, run)) WITHOUT ROWID;
 PRAGMA application_id = %d;
 PRAGMA user_version = %d;]]
 

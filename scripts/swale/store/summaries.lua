@@ -18,8 +18,11 @@ local function stale(index)
   return list
 end
 
---- SQLite has no NaN.
-local function number(value) return value == value and value or nil end
+--- SQLite has no NaN: of a value, or of a step that a line does not have.
+local function number(value)
+  if value == value then return value end
+  return nil
+end
 
 local function store_run(index, run)
   index:run("DELETE FROM metrics WHERE run = ?", { run.id }, 1)
@@ -31,8 +34,8 @@ local function store_run(index, run)
     return
   end
   for _, s in ipairs(found) do
-    index:run(INSERT, { run.id, s.kind, s.name, s.count, number(s.last), s.min, s.max, s.last_step,
-      s.min_step, s.max_step }, 10)
+    index:run(INSERT, { run.id, s.kind, s.name, s.count, number(s.last), s.min, s.max,
+      number(s.last_step), number(s.min_step), number(s.max_step) }, 10)
   end
 end
 
