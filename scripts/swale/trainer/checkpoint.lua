@@ -170,8 +170,10 @@ end
 ---Returns the snapshot that a file contains, or what is wrong with it.
 ---@param tensors table<string, swale.Tensor>
 ---@param metadata table<string, string>
+---@param optional? table<string, boolean>   parts ("loop") and fields of them ("loop.vectors") that
+---are left out if a tensor of theirs is missing
 ---@return swale.Snapshot|nil snapshot, string? message, string? code
-function M.unpack(tensors, metadata)
+function M.unpack(tensors, metadata, optional)
   if metadata.format ~= M.FORMAT then
     return nil, ("the checkpoint has format %s, this version of Swale reads format %s"):format(
       metadata.format or "0", M.FORMAT), "EUNSUPPORTED"
@@ -180,9 +182,11 @@ function M.unpack(tensors, metadata)
   if type(list) ~= "table" then return nil, "its state is damaged: it is not JSON", "ECORRUPT" end
   local decoder = encode.decoder(tensors)
   for _, item in ipairs(list) do
-    local ok, value = encode.read(decoder, item[3])
-    if not ok then return nil, value, "ECORRUPT" end
-    put(parts, item[1], item[2], value)
+    local ok, value, missing = encode.read(decoder, item[3])
+    local is_left_out = missing and optional and (optional[item[1]]
+      or optional[item[1] .. "." .. item[2]])
+    if not ok and not is_left_out then return nil, value, "ECORRUPT" end
+    if ok then put(parts, item[1], item[2], value) end
   end
   parts.rules, parts.lacks = unflattened(parts.rules or {}), metadata.lacks
   return parts

@@ -189,7 +189,9 @@ local READERS <const> = {
     return (one[2]:gsub("%x%x", function(c) return string.char(tonumber(c, 16)) end))
   end,
   w = function(one, into)
-    return into.tensors[one[2]] or damaged("there is no tensor " .. errors.shown(one[2]))
+    local found = into.tensors[one[2]]
+    if not found then into.missing = one[2] end
+    return found or false
   end,
   s = function(one) return core.random(0, ""):load(one[2]) end,
   r = function(one, into) return into.tables[one[2]] or damaged "a reference" end,
@@ -223,9 +225,15 @@ function M.decoder(tensors) return { tensors = tensors, tables = {} } end
 ---@param decoder table
 ---@param encoded any
 ---@return boolean ok, any value    or false and what is wrong with it
+---@return string? missing          a tensor that is not there
 function M.read(decoder, encoded)
+  decoder.missing = nil
   local ok, value = pcall(decode, encoded, decoder)
-  if ok then return true, value end
+  if ok and not decoder.missing then return true, value end
+  if ok then
+    return false, "its state is damaged: there is no tensor " .. errors.shown(decoder.missing),
+      decoder.missing
+  end
   if getmetatable(value) == Refusal then return false, value.message end
   if value == core.INTERRUPTED then error(value, 0) end
   return false, "its state is damaged"

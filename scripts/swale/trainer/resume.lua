@@ -154,10 +154,14 @@ local function parts_of_vectors(engine, saved, metadata)
   }
 end
 
+--- A script may give the weights alone, or others in their place.
+local OPTIONAL <const> = { averages = true, evaluator = true, measurements = true, vectors = true,
+  ["loop.vectors"] = true }
+
 --- All parts of a file but those that belong to its run or were made by the trainer's own options.
 --- The vectors are those that were given, which may be others than the file's.
 local function parts_of_state(engine, saved, metadata)
-  local parts, message = checkpoint.unpack(saved, metadata)
+  local parts, message = checkpoint.unpack(saved, metadata, OPTIONAL)
   if not parts then errors.misuse("Trainer:restore: %s", message) end
   check_averages(engine, parts.averages)
   parts.sampler, parts.journal, parts.script = nil, nil, nil
