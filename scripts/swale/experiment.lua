@@ -210,6 +210,7 @@ local function execute(self, params, open, o)
     say(o, "swale: ", tostring(run), "\n")
     return 1
   end
+  run.checkpoint_seconds = o.checkpoint
   if not run.info.resumed then say(o, "run: ", run.dir, "\n") end
   return conclude(run, perform(self, run, params), o), run
 end
@@ -221,9 +222,11 @@ end
 ---@field traceback? boolean   show where errors come from
 ---@field quiet? boolean       say nothing on stderr
 ---@field repeats? swale.Repeated the run that this one repeats
+---@field checkpoint? number   at most so many seconds between two checkpoints
 
 local EXECUTE = { seed = { "integer", 1 }, script = "string?", argv = "table?",
-  traceback = { "boolean", false }, quiet = { "boolean", false }, repeats = "table?" }
+  traceback = { "boolean", false }, quiet = { "boolean", false }, repeats = "table?",
+  checkpoint = "nonnegative?" }
 
 ---Executes the experiment as a run. Raises nothing; faults are printed to stderr.
 ---@param overrides? table<string, any>
@@ -248,11 +251,12 @@ function Experiment:execute(overrides, o)
 end
 
 local CONTINUE = { open = "function", traceback = { "boolean", false },
-  quiet = { "boolean", false } }
+  quiet = { "boolean", false }, checkpoint = "nonnegative?" }
 
 ---Executes the experiment in a run that `open` gives: one that goes on, or a fork.
 ---@param params table<string, any>    all of them
----@param o { open: (fun(): swale.Run), traceback?: boolean, quiet?: boolean }
+---@param o { open: (fun(): swale.Run), traceback?: boolean, quiet?: boolean,
+---checkpoint?: number }
 ---@return integer code                as execute
 ---@return swale.Run? run
 function Experiment:continue(params, o)

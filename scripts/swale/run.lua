@@ -33,6 +33,7 @@ local LOOKS = 100  -- records between checks that the files are still there
 ---@field last_step integer?  of the last record that named one
 ---@field saved_step integer? of the last checkpoint
 ---@field measured number?    seconds of measurements
+---@field checkpoint_seconds number?   at most so many pass between two checkpoints; nil: 600
 ---@field last_epoch table?   the last record of an epoch
 ---@field fits swale.RunFits
 ---@field replay swale.Replay|nil   until the point from which it goes on
@@ -134,8 +135,8 @@ local function begin(self, o, revision)
 end
 
 local function new(seed, bar)
-  return setmetatable({ seed = seed, status = "running", saved = {}, looked = 0, begun = clock(),
-    fits = fits.new(), progress_bar = bar or progress.new() }, Run)
+  return setmetatable({ seed = seed, status = "running", saved = {}, lacking = {}, looked = 0,
+    begun = clock(), fits = fits.new(), progress_bar = bar or progress.new() }, Run)
 end
 
 ---Makes the directory of a run and writes run.json.
@@ -272,17 +273,28 @@ function Run:checkpoint(name, tensors, metadata, o)
   look(self)
   if o and o.keep then return path end
   self.saved_step = tonumber(texts.step) or self.saved_step
-  self:forget_checkpoints(path)
+  self:forget_checkpoints(path, texts.lacks ~= nil)
   return path
 end
 
---- Notes path as the newest checkpoint and removes all but the last two.
-function Run:forget_checkpoints(path)
-  for i, old in ipairs(self.saved) do
-    if old == path then table.remove(self.saved, i) break end
+--- The position of the checkpoint to remove: the oldest that no run can go on from, but the newest
+--- of all, else the oldest.
+local function superfluous(self)
+  for i = 1, #self.saved - 1 do if self.lacking[self.saved[i]] then return i end end
+  return 1
+end
+
+---Notes path as the newest checkpoint and removes all but the last two.
+---@param path string
+---@param lacks? boolean    no run can go on from it
+function Run:forget_checkpoints(path, lacks)
+  local saved = self.saved
+  for i, old in ipairs(saved) do
+    if old == path then table.remove(saved, i) break end
   end
-  table.insert(self.saved, path)
-  while #self.saved > KEPT do folders.remove(table.remove(self.saved, 1)) end
+  table.insert(saved, path)
+  self.lacking[path] = lacks
+  while #saved > KEPT do folders.remove(table.remove(saved, superfluous(self))) end
 end
 
 ---Returns how long its files are: what a run that is resumed cuts them to.

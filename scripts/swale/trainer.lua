@@ -15,6 +15,7 @@ local metrics = require "swale.trainer.metrics"
 local models = require "swale.model"
 local optim = require "swale.optim"
 local options = require "swale.options"
+local savings = require "swale.trainer.saving"
 local selection = require "swale.trainer.selection"
 local setup = require "swale.trainer.setup"
 local states = require "swale.trainer.state"
@@ -180,7 +181,7 @@ end
 -- ------------------------------------------------------------------ methods
 
 local FIT = { epochs = "positive?", steps = "count?", examples = "count?", run = "Run?",
-  until_ = "function?" }
+  until_ = "function?", checkpoints = "table?" }
 
 ---Trains: `fit { epochs = 12 }`, or steps, or examples. Another fit continues from the end of the
 ---one before: ten fits of an epoch make the updates of one fit of ten epochs, although a batch may
@@ -189,8 +190,11 @@ local FIT = { epochs = "positive?", steps = "count?", examples = "count?", run =
 ---`until_` is a function of the state that is called after each update and its events. The fit ends
 ---when it returns true, or a text, which is recorded as the reason (see stop):
 ---    trainer:fit { epochs = 50, until_ = function(s) return s.loss < 0.01 end }
+---With `run`, checkpoints are written at the ends of epochs and fits, on SIGUSR1, and wherever
+---`checkpoints.seconds` have passed (600). The last two stay, and with `keep = "log"` those after
+---1, 2, 4, 8, … updates: `fit { epochs = 50, run = run, checkpoints = { keep = "log" } }`.
 ---@param o { epochs?: number, steps?: integer, examples?: integer, run?: swale.Run,
----until_?: fun(s: swale.State): boolean|string|nil }
+---until_?: (fun(s: swale.State): boolean|string|nil), checkpoints?: swale.CheckpointOptions }
 ---@param ... nil   refused: a run goes into o
 ---@return swale.Trainer self
 function methods:fit(o, ...)
@@ -204,7 +208,8 @@ function methods:fit(o, ...)
   if not next(length) then
     errors.misuse("Trainer:fit: how long? fit { epochs = 12 }, or steps, or examples")
   end
-  self.engine:fit(duration.of(length, "Trainer:fit"), o.run, o.until_)
+  self.engine:fit(duration.of(length, "Trainer:fit"), o.run, o.until_,
+    savings.check("Trainer:fit", o.checkpoints))
   return self
 end
 

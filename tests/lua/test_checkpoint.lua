@@ -160,6 +160,155 @@ function TestCheckpoint:test_noise_by_micro_batches()
     every = { steps = 1 }, by = "micro", batch_size = 4, units = 3 } } }
 end
 
+-- ------------------------------------------------------------------ when they are written
+
+--- The steps of the checkpoints of a fit; more is called with the trainer before it.
+local function steps_of(o, fit, more)
+  local run, trainer = fake_run(), harness.new(o)
+  if more then more(trainer) end
+  fit.run = run
+  trainer:fit(fit)
+  local steps, stay = {}, {}
+  for _, one in ipairs(run.checkpoints) do steps[#steps + 1] = one.metadata.step end
+  for _, one in ipairs(run.best) do
+    if one.name ~= "best" then stay[#stay + 1] = one.metadata.step end
+  end
+  return { table.concat(steps, " "), table.concat(stay, " ") }, run, trainer
+end
+
+function TestCheckpoint:test_they_are_written_after_seconds_and_stay_at_marks()
+  lu.assert_equals((steps_of({}, { steps = 25 })), { "25", "" })
+  lu.assert_equals((steps_of({}, { steps = 25, checkpoints = { seconds = 0 } })),
+    { "10 20 25", "" })
+  lu.assert_equals((steps_of({}, { steps = 25, checkpoints = { keep = "log" } })),
+    { "25", "1 2 4 8 16" })
+  lu.assert_equals((steps_of({}, { steps = 25, checkpoints = { keep = { 3, 25, 30 } } })),
+    { "", "3 25" })
+  lu.assert_error_msg_contains('keep is "log", a list of steps or sw.every { … }, not 3',
+    harness.new().fit, harness.new(), { steps = 1, checkpoints = { keep = 3 } })
+end
+
+function TestCheckpoint:test_they_change_no_bit_and_no_line()
+  local function make()
+    return { model = normed(sw.nn.BatchNorm(8)), average = { sw.average.EMA {},
+      sw.average.SWA { every = { steps = 20 } } }, measure = { noise_at_weights = { every =
+      { steps = 7 }, sample = 50 } }, record = { steps = 3 } }
+  end
+  local _, plain, one = steps_of(make(), { epochs = 2 })
+  local steps, often, other = steps_of(make(), { epochs = 2, checkpoints = { seconds = 0 } })
+  lu.assert_true(#steps[1] > 100)
+  lu.assert_equals(comparable(often.lines), comparable(plain.lines))
+  lu.assert_equals(outcome(other), outcome(one))
+end
+
+--- A run that writes its checkpoints to files; offsets counts lines.
+function TestCheckpoint:filing_run()
+  local run = fake_run()
+  run.files = {}
+  function run.offsets() return #run.lines end
+  function run.checkpoint(_, name, tensors, metadata)
+    local path = ("%s/%s.safetensors"):format(self.dir, name)
+    assert(core.safetensors_write(path, tensors, metadata))
+    if name ~= "best" and run.files[#run.files] ~= path then run.files[#run.files + 1] = path end
+  end
+  return run
+end
+
+--- make: options; more: called with each trainer. The end of an unbroken fit and of one from each
+--- of its checkpoints.
+function TestCheckpoint:check_each(make, more, steps, o)
+  local function new()
+    local trainer = harness.new(make())
+    if more then more(trainer) end
+    return trainer
+  end
+  local run, whole = self:filing_run(), new()
+  whole:fit { steps = steps, run = run, checkpoints = o or { seconds = 0 } }
+  for _, path in ipairs(run.files) do
+    local parts = assert(checkpoint.read(path))
+    local rest, trainer = fake_run(), new()
+    checkpoint.restore(trainer.engine, parts)
+    if parts.loop.step < steps then
+      trainer:fit { steps = steps - parts.loop.step, run = rest, checkpoints = { seconds = 0 } }
+    end
+    lu.assert_equals(outcome(trainer), outcome(whole), path)
+    local lines = table.move(run.lines, 1, parts.journal.offsets, 1, {})
+    table.move(rest.lines, 1, #rest.lines, #lines + 1, lines)
+    lu.assert_equals(comparable(lines), comparable(run.lines), path)
+  end
+  return #run.files
+end
+
+function TestCheckpoint:test_each_one_can_be_resumed()
+  local files = self:check_each(function()
+    return { average = sw.average.EMA {}, measure = { noise_scale = { steps = 4 },
+      norm = sw.measurement { every = { steps = 9, factor = 1.3 }, at = "batch_size",
+        function(m) return m.weights:norm() end } },
+      batch_size = function(s) return s.step >= 20 and 32 or 16 end, record = { steps = 7 } }
+  end, nil, 100)
+  lu.assert_true(files > 12)
+end
+
+--- What hooks and rules draw from the script's streams, and the numbers that they set, go on.
+function TestCheckpoint:test_hooks_that_set_numbers_and_draw_go_on()
+  local globals = require "swale.experiment.globals"
+  local give_back = globals.borrow_random(1, "script", 1)
+  local function begin(trainer)
+    math.randomseed(1)
+    require("swale.create").set_default_seed(1)
+    trainer:on("step", function(s)
+      if s.step % 10 == 0 then trainer.lr = 0.1 * math.random() * sw.rand { 1 }:item() end
+    end)
+  end
+  self:check_each(function() return {} end, begin, 50, { keep = sw.every { steps = 5 } })
+  give_back()
+end
+
+function TestCheckpoint:test_a_schedule_that_a_hook_sets_is_named()
+  local run, trainer = fake_run(), harness.new()
+  trainer:on("step", function(s)
+    if s.step == 5 then trainer.lr = sw.schedule.linear { from = 0.1, to = 0, epochs = 1 } end
+  end)
+  trainer:fit { steps = 10, run = run }
+  local saved = run.checkpoints[1]
+  lu.assert_str_contains(saved.metadata.lacks, "trainer: settings.lr")
+  lu.assert_str_contains(table.concat(run.printed, "\n"), "this run cannot be resumed")
+end
+
+-- ------------------------------------------------------------------ upvalues
+
+function TestCheckpoint:test_upvalues_that_change_are_named_once()
+  local best, seen, fixed, random = 0, {}, { 1 }, sw.random(1)
+  local function count() seen[#seen + 1] = 1 end
+  local run, trainer = fake_run(), harness.new { lr = function(s)
+    best = math.max(best, s.step)
+    count()
+    return fixed[1] * 0.01 * (1 + random:uniform())
+  end }
+  trainer:fit { steps = 30, run = run, checkpoints = { seconds = 0 } }
+  table.sort(run.printed)
+  local names = {}
+  for i, text in ipairs(run.printed) do
+    names[i] = text:match "^rule lr changes its upvalue `(%w+)` %(.*test_checkpoint.lua:%d+%)"
+    lu.assert_str_contains(text, "which a checkpoint does not have: keep it in mem")
+  end
+  lu.assert_equals(names, { "best", "random", "seen" })
+end
+
+function TestCheckpoint:test_upvalues_of_other_functions()
+  local momentum, hooked, run = nil, 0, fake_run()
+  local trainer = harness.new { optimizer = function(w, g, _, o)
+    momentum = momentum and momentum:scale(0.9):add(1, g) or g:clone()
+    w:add(-o.lr, momentum)
+  end }
+  trainer:on("step", function() hooked = hooked + 1 end)
+  trainer:fit { steps = 3, run = run }
+  table.sort(run.printed)
+  lu.assert_str_contains(run.printed[1], 'a hook of "step" changes its upvalue `hooked`')
+  lu.assert_str_contains(run.printed[2], "the optimizer changes its upvalue `momentum`")
+  lu.assert_str_contains(run.printed[2], "keep it in state, the function's third argument")
+end
+
 -- ------------------------------------------------------------------ what is refused
 
 --- A file of harness.new(o) after some steps.

@@ -12,12 +12,6 @@ local function threads(text)
   return list
 end
 
-local function seconds(text)
-  local n = tonumber(text)
-  if n and n >= 0 and n < math.huge then return n end
-  return nil, ("'%s' is not a number of seconds"):format(text)
-end
-
 local function build_parser()
   local parser = cli.parser("bench", "Times training steps on synthetic data, and their"
     .. " overheads. Prints one line of JSON per workload and number of threads.")
@@ -27,7 +21,8 @@ local function build_parser()
     .. " the heavy ones."):argname "NAME,…":convert(cli.parts)
   parser:option("--out", "Append the lines to this file as well."):argname "FILE"
   parser:option("--tag", "A word to write into every line."):argname "WORD":default ""
-  parser:option("--min-time", "Seconds to measure each."):argname "S":convert(seconds):default "1"
+  parser:option("--min-time", "Seconds to measure each."):argname "S":convert(cli.seconds)
+    :default "1"
   parser:flag("--list", "List the workloads, heavy ones with a star, and measure none.")
   return parser
 end

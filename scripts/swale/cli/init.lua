@@ -118,6 +118,22 @@ function M.whole(least, most)
   end
 end
 
+---For argparse: seconds, 0 or more.
+---@param text string
+---@return number|nil, string?
+function M.seconds(text)
+  local x = tonumber(text)
+  if x and x >= 0 and x < math.huge then return x end
+  return nil, ("'%s' is not a number of seconds"):format(text)
+end
+
+---Adds the option --checkpoint SECONDS.
+---@param parser table
+function M.add_checkpoint(parser)
+  parser:option("--checkpoint", "At most so many seconds pass between two checkpoints; 600.")
+    :argname "SECONDS":convert(M.seconds)
+end
+
 ---For argparse: the parts of a list such as 1,2.
 ---@param text string
 ---@return string[]

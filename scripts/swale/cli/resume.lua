@@ -15,6 +15,7 @@ local function build_parser()
   parser:flag("--changed", "Go on even if the script or its modules have changed; run.json notes"
     .. " it.")
   cli.add_threads(parser)
+  cli.add_checkpoint(parser)
   parser:flag("--traceback", "Show where an error came from.")
   return parser
 end
@@ -34,6 +35,7 @@ function M.main(args)
   cli.set_threads(o.threads)
   return require("swale.run.resume").run { dir = dir, overrides = overrides,
     rescale = o.rescale or false, changed = o.changed or false, traceback = o.traceback or false,
+    checkpoint = o.checkpoint,
     say = cli.say, load = function(path) return cli.load_experiment(path, o.traceback) end }
 end
 

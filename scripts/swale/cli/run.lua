@@ -8,11 +8,12 @@ local M = { summary = "execute an experiment: swale run FILE [key=value …] [--
 function M.main(args)
   local parser = cli.experiment_parser("run", "Executes the experiment that a script returns, and"
     .. " keeps a record of it in a directory of its own.")
+  cli.add_checkpoint(parser)
   local experiment, o = cli.parse_experiment(parser, args)
   if not experiment then return o end
   table.insert(args, 1, "run")
   return (experiment:execute(o.overrides, { seed = o.seed, script = o.file, argv = args,
-    traceback = o.traceback }))
+    traceback = o.traceback, checkpoint = o.checkpoint }))
 end
 
 return M

@@ -22,6 +22,7 @@ local M = {}
 ---@field wall number        seconds of the run
 ---@field notes? table
 ---@field summary? table
+---@field stays? boolean      the checkpoint is one to keep
 ---@field path? string       of the checkpoint; set by readers
 
 --- Fields of a run that its records set.
@@ -68,7 +69,7 @@ function M.restore_checkpoints(run, point)
   local step = ("%s/checkpoints/step-%08d.safetensors"):format(run.dir, point.step)
   also(point.path, step)
   if point.ended then also(point.path, M.fit_path(run.dir, point.fit)) end
-  run:forget_checkpoints(step)
+  if not point.stays then run:forget_checkpoints(step) end
 end
 
 -- ------------------------------------------------------------------ in files

@@ -21,6 +21,7 @@ local M = {}
 ---@field changed boolean                       the script may have changed
 ---@field load fun(path: string): swale.Experiment|nil, integer?   loads the script
 ---@field traceback? boolean
+---@field checkpoint? number      at most so many seconds between two checkpoints
 ---@field say fun(fmt: string, ...)             on stderr
 
 -- ------------------------------------------------------------------ whether it can go on
@@ -198,7 +199,7 @@ local function continue(info, lock, o)
     o.say("%s: no checkpoint can be used; nothing was changed", o.dir)
     return 1
   end
-  return experiment:continue(params, { traceback = o.traceback,
+  return experiment:continue(params, { traceback = o.traceback, checkpoint = o.checkpoint,
     open = function()
       return reopened(o.dir, info, lock, point, o, { params = params, changed = why,
         differs = differs })

@@ -143,7 +143,6 @@ function M.pack(engine)
     end
   end
   packed.metadata.state = core.json_encode(list)
-  if #packed.lacks > 0 then packed.metadata.lacks = table.concat(packed.lacks, "; ") end
   return packed
 end
 
@@ -153,6 +152,7 @@ end
 ---@return true|nil ok, string? message, string? code
 function M.write(engine, path)
   local packed = M.pack(engine)
+  if #packed.lacks > 0 then packed.metadata.lacks = table.concat(packed.lacks, "; ") end
   return core.safetensors_write(path, packed.tensors, packed.metadata)
 end
 
@@ -178,7 +178,10 @@ function M.unpack(tensors, metadata, optional)
     return nil, ("the checkpoint has format %s, this version of Swale reads format %s"):format(
       metadata.format or "0", M.FORMAT), "EUNSUPPORTED"
   end
-  local list, parts = core.json_decode(metadata.state or ""), {}
+  if not metadata.state then
+    return nil, "the file has weights, not the state of a training", "EUNSUPPORTED"
+  end
+  local list, parts = core.json_decode(metadata.state), {}
   if type(list) ~= "table" then return nil, "its state is damaged: it is not JSON", "ECORRUPT" end
   local decoder = encode.decoder(tensors)
   for _, item in ipairs(list) do

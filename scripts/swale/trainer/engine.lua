@@ -51,6 +51,7 @@ local M = {}
 ---@field until_ nil|fun(s: swale.State): any   ends the present fit
 ---@field stopped string|false|nil   why the last fit ended early
 ---@field kept_ratios number[]|nil  update ratios that were restored
+---@field checkpoints swale.CheckpointOptions|nil   of the present fit
 ---@field changed table<swale.Hyper, boolean>   settings that were made during a fit
 local Engine = {}
 Engine.__index = Engine
@@ -192,7 +193,8 @@ local function clear(self) self.fitting, self.driving, self.until_ = {}, nil, ni
 ---@param length swale.Duration
 ---@param run table|nil
 ---@param until_? fun(s: swale.State): any    asked after each update whether to end
-function Engine:fit(length, run, until_)
+---@param checkpoints? swale.CheckpointOptions   checked
+function Engine:fit(length, run, until_, checkpoints)
   self.measurements:refuse "Trainer:fit"
   if self:is_running() then
     errors.misuse "Trainer:fit: already running: in a hook, a rule, or a coroutine that waits"
@@ -202,6 +204,7 @@ function Engine:fit(length, run, until_)
   if run and run.interrupted then error(core.INTERRUPTED, 0) end
   local _ <close> = setmetatable({}, { __close = function() clear(self) end })
   self.stopped, self.driving, self.until_ = false, nil, until_
+  self.checkpoints = checkpoints
   self.fitting = setmetatable({ coroutine.running() }, { __mode = "v" })
   self.runner.fit(self, length, run)
 end

@@ -5,6 +5,7 @@ local duration = require "swale.duration"
 local faults = require "swale.trainer.faults"
 local hooks = require "swale.trainer.hooks"
 local marks = require "swale.trainer.marks"
+local savings = require "swale.trainer.saving"
 
 local M = {}
 
@@ -115,6 +116,11 @@ function M.plan(fit, from)
   if fit.measurements:follows "epoch" then add(epoch, function() M.changed(fit, "epoch") end) end
   if fit.journal.run then add(fit.record, function() record(fit) end) end
   if wants_epochs(fit) then add(epoch, function() end_epoch(fit) end) end
+  local function stay() fit.journal.stays = true end
+  if fit.journal.run then
+    local kept = savings.marks(fit.journal.engine.checkpoints, n, from, stay)
+    table.move(kept, 1, #kept, #list + 1, list)
+  end
   list[#list + 1] = fit.target
   return list
 end

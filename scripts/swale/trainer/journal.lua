@@ -6,7 +6,9 @@ local core = require "swale.core"
 local diagnosis = require "swale.trainer.diagnosis"
 local hyper = require "swale.trainer.hyper"
 local process = require "swale.process"
+local savings = require "swale.trainer.saving"
 local statistics = require "swale.trainer.statistics"
+local upvalues = require "swale.trainer.upvalues"
 
 local M = {}
 
@@ -25,6 +27,9 @@ local M = {}
 ---@field written integer   the step of the last line of steps; -1: none
 ---@field saved integer     the step of the last whole checkpoint; likewise
 ---@field due boolean       a checkpoint is to be written
+---@field stays boolean     and it stays
+---@field saving swale.Saving|nil   when else; of a run
+---@field upvalues table    of the functions of the present fit; of a run
 ---@field between boolean   the training is between two steps and nothing is due: it can be resumed
 ---from a checkpoint that is written now
 ---@field ended boolean     the fit is over
@@ -42,8 +47,15 @@ function M.new(engine, run)
   return setmetatable({ run = run, engine = engine, evaluator = engine.evaluator,
     measurements = engine.measurements, clock = engine.clock, along = 0, measured = 0,
     live = engine.state, line = { kind = "step" }, written = -1, saved = -1, taken = 0,
-    loss_sum = 0, loss_examples = 0, said = {}, seen = {}, due = false, between = false,
-    ended = false,    watch = 0 }, Journal)
+    loss_sum = 0, loss_examples = 0, said = {}, seen = {}, due = false, stays = false,
+    between = false, ended = false, watch = 0 }, Journal)
+end
+
+---Begins a fit of a run.
+function Journal:begin_fit()
+  if not self.run then return end
+  self.saving = savings.new(self.engine.checkpoints or {}, self.run)
+  self.upvalues = upvalues.watch(self.engine)
 end
 
 --- Mean loss since the last line; also added to the epoch's sums.
@@ -154,21 +166,38 @@ end
 local WITHIN <const> = "it was written while events of this step were under way"
 
 local function write(self, packed)
-  local s = self.live
-  if not self.between then
-    packed.metadata.lacks = packed.metadata.lacks and WITHIN .. "; " .. packed.metadata.lacks
-      or WITHIN
+  local s, lacks = self.live, packed.lacks
+  for _, what in ipairs(lacks) do
+    if not self.said[what] then
+      self.said[what] = true
+      self:say(("%s: checkpoints lack it, and this run cannot be resumed"):format(what))
+    end
   end
-  return self.run:checkpoint(("step-%08d"):format(s.step), packed.tensors, packed.metadata)
+  if not self.between then lacks[#lacks + 1] = WITHIN end
+  packed.metadata.lacks = #lacks > 0 and table.concat(lacks, "; ") or nil
+  local path = self.run:checkpoint(("step-%08d"):format(s.step), packed.tensors, packed.metadata,
+    { keep = self.stays })
+  self.stays = false
+  if self.saving then self.saving:written() end
+  return path
+end
+
+local function say_changes(self)
+  for _, sentence in ipairs(self.upvalues and upvalues.changes(self.upvalues) or {}) do
+    if not self.said[sentence] then self:say(sentence) end
+    self.said[sentence] = true
+  end
 end
 
 --- The state of a checkpoint has the step of its own as that of the last one.
 local function pack(self)
   local before = self.saved
+  say_changes(self)
   self.saved, self.due = self.between and self.live.step or before, false
   local ok, packed = pcall(checkpoint.pack, self.engine)
   if ok and self.between then
     local point = self.run:point(self.live.step, self.ended, self.engine.fired)
+    if point then point.stays = self.stays or nil end
     packed.metadata.run = point and core.json_encode(point) or nil
   end
   if ok then return packed end
@@ -180,6 +209,12 @@ end
 function Journal:checkpoint()
   if not self.run or self.saved == self.live.step then return end
   return write(self, pack(self))
+end
+
+---Whether a checkpoint is to be written at this mark.
+---@return boolean
+function Journal:is_due()
+  return self.due or self.stays or self.saving ~= nil and self.saving:is_due()
 end
 
 ---Writes one between two steps, from which the training can be resumed.

@@ -155,7 +155,7 @@ local function drive(self, fit, list)
     due = false
     happen(self, fit, list, deferred)
     note_fired(self, s)
-    if journal.due and not (fit.reached or self.stopped) then journal:checkpoint_between() end
+    if not (fit.reached or self.stopped) and journal:is_due() then journal:checkpoint_between() end
   end
   self.driving = false
 end
@@ -229,6 +229,7 @@ end
 function M.fit(self, length, run)
   if not self.journal or self.journal.run ~= run then begin_record(self, run) end
   self:ready()
+  self.journal:begin_fit()
   local fit, restored = fit_of(self, marks.goal(self.state, self.goal, length)), nil
   if run then fit.of_run, restored = run:begin_fit(self, length) end
   local _ <close> = setmetatable({}, { __close = function()
