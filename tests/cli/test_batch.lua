@@ -19,7 +19,7 @@ function TestBatch:test_each_seed_has_a_run_and_a_row()
   self:write("a.lua", "run:summary { value = p.lr * run.seed }")
   local result = self:batch("a.lua", "--seeds", "2..4", "lr=0.25")
   ends(result, 0, "ran 3, skipped 0, failed 0")
-  contains(result.out, "script  seed  status  time", "value\n", "0.75\n",
+  contains(result.out, "seed  status  time", "value\n", "0.75\n",
     "all runs  3 done  0.75 (0.129 to 1.371)\n\nran 3")
   local records = self:records()
   lu.assert_equals(records[3].summary, { value = 0.75 })
@@ -53,7 +53,7 @@ function TestBatch:test_parameters_go_to_those_that_declare_them()
   ends(result, 0, "ran 2, skipped 0, failed 0")
   contains(result.err, "swale: x goes to a.lua; not declared by b.lua")
   lu.assert_not_str_contains(result.err, "lr goes")
-  lu.assert_str_matches(result.out, ".*a%.lua +1 +done [^\n]* 7\n.*")
+  lu.assert_str_matches(result.out, ".*a%.lua +x=7 +1 +done [^\n]* 7\n.*")
 end
 
 function TestBatch:test_what_cannot_be_is_refused_before_anything_runs()
@@ -113,7 +113,7 @@ function TestBatch:test_a_child_that_is_killed_is_called_so()
   local result = self:batch("a.lua", "--seeds", "2")
   ends(result, 1, "ran 2, skipped 0, failed 1")
   contains(result.err, "killed: a.lua seed 1, run ", ": ended by SIGKILL")
-  lu.assert_str_matches(result.out, ".*a%.lua +1 +killed .*")
+  lu.assert_str_matches(result.out, ".* 1 +killed .*")
   lu.assert_equals(self:records_that_are "killed", 1)
 end
 

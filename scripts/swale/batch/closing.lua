@@ -149,14 +149,31 @@ end
 
 -- ------------------------------------------------------------------ each run
 
-local function words_of(event) return table.concat(event.overrides, " ") end
-
---- Whether overrides differ among the events of some script.
-local function settings_differ(events)
-  local first = {}
+--- How many events have each word.
+local function word_counts(events)
+  local counts = {}
   for _, event in ipairs(events) do
-    first[event.script] = first[event.script] or words_of(event)
-    if words_of(event) ~= first[event.script] then return true end
+    for _, word in ipairs(event.overrides) do counts[word] = (counts[word] or 0) + 1 end
+  end
+  return counts
+end
+
+--- The words of each event that not all of them have; nil if there are none.
+local function settings_of(events)
+  local counts, list, any = word_counts(events), {}, false
+  for i, event in ipairs(events) do
+    local words = {}
+    for _, word in ipairs(event.overrides) do
+      if counts[word] < #events then words[#words + 1] = word end
+    end
+    list[i], any = table.concat(words, " "), any or #words > 0
+  end
+  return any and list or nil
+end
+
+local function scripts_differ(events)
+  for _, event in ipairs(events) do
+    if event.script ~= events[1].script then return true end
   end
   return false
 end
@@ -166,14 +183,17 @@ local function status_of(event)
   return event.run and event.status .. " before" or "skipped"
 end
 
+--- A row for each piece of work: what all of them share is left out.
 local function runs_table(events, names)
-  local with_settings, header, rows = settings_differ(events), { "script" }, {}
+  local with_script, settings, header, rows = scripts_differ(events), settings_of(events), {}, {}
   local function add(row, ...) table.move({ ... }, 1, select("#", ...), #row + 1, row) end
-  if with_settings then add(header, "settings") end
+  if with_script then add(header, "script") end
+  if settings then add(header, "settings") end
   add(header, "seed", "status", "time", table.unpack(names))
   for i, event in ipairs(events) do
-    rows[i] = { event.script }
-    if with_settings then add(rows[i], words_of(event)) end
+    rows[i] = {}
+    if with_script then add(rows[i], event.script) end
+    if settings then add(rows[i], settings[i]) end
     add(rows[i], event.seed, status_of(event),
       event.seconds and progress.seconds(event.seconds) or "")
     local before = #rows[i]
