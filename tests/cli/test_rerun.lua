@@ -69,6 +69,16 @@ function TestRerun:test_a_stored_source_that_was_changed_is_refused()
   lu.assert_str_contains(result.err, "modules/lib.twice.lua is not what the run executed")
 end
 
+function TestRerun:test_a_fork_is_not_repeated_from_its_beginning()
+  self:swale("run", "a.lua")
+  local dir, info = self:run_besides()
+  info.parent = { run = "2026-01-01_quick_abcd", step = 40 }
+  command.write(dir .. "/run.json", require("swale.core").json_encode(info))
+  local result = command.swale(self.dir, { "rerun", "last" })
+  lu.assert_equals(result.code, 1)
+  lu.assert_str_contains(result.err, "`swale fork 2026-01-01_quick_abcd --at 40`")
+end
+
 function TestRerun:test_what_differs_today_is_said()
   self:swale("run", "a.lua")
   local dir, info = self:run_besides()

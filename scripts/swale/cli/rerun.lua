@@ -17,12 +17,6 @@ local function build_parser()
   return parser
 end
 
---- Where the script is now: as it was named, or from the folder where the run began.
-local function present(info)
-  local there = tostring(info.cwd) .. "/" .. info.script
-  return not folders.exists(info.script) and folders.exists(there) and there or info.script
-end
-
 local function revision_of(dir, info)
   local path = source.changes_path(dir)
   return { commit = info.commit, dirty = info.dirty,
@@ -35,8 +29,34 @@ local function say_differences(dir, info)
 end
 
 --- Parameters as they were resolved then; those that the stored script had by default are so again.
+--- A run that was resumed may have got others.
 local function parameters_of(info, here)
-  return (here or type(info.given) ~= "table") and info.params or info.given
+  return (here or info.resumed or type(info.given) ~= "table") and info.params or info.given
+end
+
+--- The run that a word names, if it can be repeated; else prints why not.
+local function find(o)
+  local dir, problem = require("swale.store").find(o.run)
+  local info = dir and require("swale.run").read_info(dir)
+  problem = problem or repeated.refusal(info)
+  if not problem and not o.here then
+    problem = repeated.problem(dir, info)
+    problem = problem and problem .. "\n  `swale rerun --here` takes the script as it is now."
+  end
+  if not problem then return require("swale.run.place").enter(dir, info), info end
+  cli.say("%s%s", dir and dir .. ": " or "", problem)
+  return nil
+end
+
+local function execute(experiment, dir, info, o)
+  local origin = { id = dir:match "[^/]+$",
+    revision = not o.here and revision_of(dir, info) or nil }
+  local code, run = experiment:execute(parameters_of(info, o.here), { seed = info.seed,
+    script = info.script, argv = o.argv, traceback = o.traceback, repeats = origin })
+  if run and code == 0 then
+    io.stderr:write(("against %s: %s\n"):format(dir, repeated.comparison(dir, run.dir)))
+  end
+  return code
 end
 
 ---@param args string[]
@@ -44,31 +64,14 @@ end
 function M.main(args)
   local o = cli.parse(build_parser(), args)
   if not o then return 2 end
-  local dir, problem = require("swale.store").find(o.run)
-  local info = dir and require("swale.run").read_info(dir)
-  problem = problem or not o.here and repeated.problem(dir, info)
-  if not problem and type(info.script) ~= "string" then
-    problem = "its record names no script"
-  end
-  if problem then
-    cli.say("%s%s", problem, dir and not o.here
-      and "\n  `swale rerun --here` takes the script as it is now." or "")
-    return 1
-  end
+  local dir, info = find(o)
+  if not dir then return 1 end
   cli.set_threads(o.threads)
   say_differences(dir, info)
-  local script = o.here and present(info) or info.script
-  local experiment, code = cli.load_experiment(script, o.traceback, not o.here and dir or nil)
+  local experiment, code = cli.load_experiment(info.script, o.traceback, not o.here and dir or nil)
   if not experiment then return code or 1 end
-  table.insert(args, 1, "rerun")
-  local run
-  code, run = experiment:execute(parameters_of(info, o.here), { seed = info.seed, script = script,
-    argv = args, traceback = o.traceback, repeats = { id = dir:match "[^/]+$",
-      revision = not o.here and revision_of(dir, info) or nil } })
-  if run and code == 0 then
-    io.stderr:write(("against %s: %s\n"):format(dir, repeated.comparison(dir, run.dir)))
-  end
-  return code
+  o.argv = table.move(args, 1, #args, 2, { "rerun" })
+  return execute(experiment, dir, info, o)
 end
 
 return M

@@ -12,12 +12,22 @@ local function digest_problem(path, expected)
   return digest ~= expected and path .. " is not what the run executed" or nil
 end
 
+---Why a run cannot be repeated from its script.
+---@param info table   its run.json
+---@return string|nil why
+function M.refusal(info)
+  if type(info.script) ~= "string" then return "its record names no script" end
+  local parent = type(info.parent) == "table" and info.parent
+  if not parent then return nil end
+  return ("it is a fork of %s from step %s: `swale fork %s --at %s` makes one again"):format(
+    tostring(parent.run), tostring(parent.step), tostring(parent.run), tostring(parent.step))
+end
+
 ---Why the source that a run stored cannot be repeated.
 ---@param dir string
 ---@param info table   its run.json
 ---@return string|nil why
 function M.problem(dir, info)
-  if type(info.script) ~= "string" then return "its record names no script" end
   local why = digest_problem(source.script_path(dir, info.script), info.script_sha256)
   for _, entry in ipairs(type(info.files) == "table" and info.files or {}) do
     if entry.kind == "module" and entry.name and not why then
