@@ -132,7 +132,13 @@ function TestSweepSpace:test_more_draws_keep_the_first_ones()
     few)
 end
 
---- 20 values: the mean of uniform ones has the deviation 1 / sqrt(12 * 400) = 0.0144.
+function TestSweepSpace:test_draws_of_a_parameter_do_not_depend_on_the_others()
+  local one = space_of { "lr=loguniform:1e-3..1" }:draws(4)
+  local two = space_of { "batch=uniform:1..64", "lr=loguniform:1e-3..1" }:draws(4)
+  for i = 1, 4 do lu.assert_equals(one[i].lr, two[i].lr) end
+end
+
+--- The mean of 400 uniform values has the deviation 1 / sqrt(12 * 400) = 0.0144.
 function TestSweepSpace:test_draws_have_their_distributions()
   local space = space_of { "lr=loguniform:1e-4..1", "batch=uniform:1..3" }
   local sum, counts, n = 0, { 0, 0, 0 }, 400
