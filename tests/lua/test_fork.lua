@@ -81,14 +81,7 @@ function TestFork:test_rules_with_memory_and_schedules()
 end
 
 function TestFork:test_measurements_and_rules_that_read_them()
-  continues_with { measure = { noise_scale = sw.every { steps = 1 },
-    drift = sw.measurement { every = { steps = 5 },
-      function(m) return m.weights:distance(m.start) end },
-    luck = sw.measurement { every = { steps = 3 }, function() return math.random() end } },
-    batch_size = sw.rule(16, function(s)
-      return s.noise_scale:above(1.5 * s.batch_size) and math.min(2 * s.batch_size, 64)
-        or s.batch_size
-    end) }
+  continues_with(harness.measured(1.5, 1))
 end
 
 function TestFork:test_all_measurements()

@@ -1,35 +1,17 @@
 --- Measurements where there is nothing to measure, or too much: not finite, all zero, 1e-20, 1e20.
-local core = require "swale.core"
 local estimate = require "swale.estimate"
 local folders = require "swale.folders"
 local lu = require "luaunit"
+local small = require "small_measures"
 local sw = require "swale"
 local temporary = require "temporary"
 
 TestMeasureExtremes = {}
 
-local N = 12
+local N = small.N
 local MESSAGE = "^%S*test_measure_extremes%.lua:%d+: measure%.[%l_]+: "
 
-local function sample()
-  local y = {}
-  for i = 1, N do y[i] = (i - 1) % 3 end
-  return { x = sw.randn({ N, 4 }, sw.random(3, "x")), y = core.tensor(y, "int32") }
-end
-
-local function model()
-  local net = sw.nn.Sequential { sw.nn.Linear(4, 5), sw.nn.ReLU(), sw.nn.Linear(5, 3) }
-  return net:build { seed = 1 }
-end
-
---- Options that make each measurement short.
-local CALLS = { ball = { steps = 2 }, density = { probes = 2, steps = 4 },
-  diagonal = { probes = 4 }, dual_noise = {}, eigenvalues = {},
-  edge = { batch_size = 2, draws = 25, interaction = true },
-  evidence = { lambda = 1, iterations = 2 }, exact = {}, gram = {},
-  line_search = { batch_size = 2, draws = 4 }, noise = { hessian = true, layers = true },
-  rescaling = { starts = 1, iterations = 2 }, sam = {}, sharpness = { starts = 1, iterations = 2 },
-  tangent_kernel = {}, trace = { probes = 6 } }
+local sample, model, CALLS = small.sample, small.model, small.CALLS
 
 --- step_cost_ratio alone takes a trainer.
 function TestMeasureExtremes:test_all_measurements_of_weights_are_among_the_calls()

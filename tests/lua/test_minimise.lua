@@ -323,7 +323,6 @@ function TestNewton:test_they_are_no_optimizers_of_a_trainer()
 end
 
 function TestLbfgsb:test_without_the_library_there_is_a_reason()
-  local harness = require "core_harness"
   harness.with_folder(function(folder)
     assert(core.write_file(folder .. "/liblbfgsb.so.0", ""))
     local out = harness.run_child([[

@@ -121,14 +121,7 @@ function TestSnapshot:test_optimizers_in_lua()
 end
 
 function TestSnapshot:test_measurements()
-  continues_with { measure = { noise_scale = sw.every { steps = 2 },
-    drift = sw.measurement { every = { steps = 5 },
-      function(m) return m.weights:distance(m.start) end },
-    luck = sw.measurement { every = { steps = 3 }, function() return math.random() end } },
-    batch_size = sw.rule(16, function(s)
-      return s.noise_scale:above(4 * s.batch_size) and math.min(2 * s.batch_size, 64)
-        or s.batch_size
-    end) }
+  continues_with(harness.measured(4, 2))
 end
 
 function TestSnapshot:test_noise_by_micro_batches()

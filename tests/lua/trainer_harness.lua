@@ -59,6 +59,19 @@ function M.outcome(trainer)
   return found
 end
 
+--- Options of a trainer with three measurements, and a batch rule that reads one: it grows the batch
+--- where the noise scale is above a multiple of it.
+function M.measured(multiple, every)
+  return { measure = { noise_scale = sw.every { steps = every },
+    drift = sw.measurement { every = { steps = 5 },
+      function(m) return m.weights:distance(m.start) end },
+    luck = sw.measurement { every = { steps = 3 }, function() return math.random() end } },
+    batch_size = sw.rule(16, function(s)
+      return s.noise_scale:above(multiple * s.batch_size) and math.min(2 * s.batch_size, 64)
+        or s.batch_size
+    end) }
+end
+
 function M.fake_run()
   local run = { lines = {}, checkpoints = {}, printed = {}, best = {} }
   function run:record(line)

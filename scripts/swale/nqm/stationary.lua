@@ -33,19 +33,23 @@ end
 ---@field loss number
 ---@field moments number[]    E theta_i^2
 
+--- The limit whose moment i is moment(h_i, c_i, o).
+local function limit_of(self, o, moment)
+  local limit = { loss = 0, moments = {} }
+  for i, h in ipairs(self.h) do
+    limit.moments[i] = moment(h, self.c[i], o)
+    limit.loss = limit.loss + 0.5 * h * limit.moments[i]
+  end
+  return limit
+end
+
 ---The limit of a constant rate. Without momentum
 ---    E theta_i^2 = lr c_i / (B h_i (2 - lr h_i))
 ---@param self swale.NQM
 ---@param o { lr: number, batch: number?, momentum: number? }
 ---@return swale.NQMLimit
 function M.stationary(self, o)
-  o = check(self, "nqm:stationary", o, SPEC)
-  local limit = { loss = 0, moments = {} }
-  for i, h in ipairs(self.h) do
-    limit.moments[i] = variance(h, self.c[i], o)
-    limit.loss = limit.loss + 0.5 * h * limit.moments[i]
-  end
-  return limit
+  return limit_of(self, check(self, "nqm:stationary", o, SPEC), variance)
 end
 
 --- E of the squared mean of n values, `every` steps apart.
@@ -72,13 +76,7 @@ for name, entry in pairs(SPEC) do AVERAGED[name] = entry end
 ---@param o { lr: number, captures: integer, every: integer?, batch: number?, momentum: number? }
 ---@return swale.NQMLimit
 function M.averaged(self, o)
-  o = check(self, "nqm:averaged", o, AVERAGED)
-  local limit = { loss = 0, moments = {} }
-  for i, h in ipairs(self.h) do
-    limit.moments[i] = of_mean(h, self.c[i], o)
-    limit.loss = limit.loss + 0.5 * h * limit.moments[i]
-  end
-  return limit
+  return limit_of(self, check(self, "nqm:averaged", o, AVERAGED), of_mean)
 end
 
 return M

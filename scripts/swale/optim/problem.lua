@@ -15,8 +15,7 @@ local M = {}
 ---@field reason string             in words
 ---@field iterations integer
 ---@field evaluations integer       of value and gradient
----@field decrement? number         Newton's: 1/2 g' H^-1 g, the height above a parabola's minimum, if
----it was computed
+---@field decrement? number         Newton's: 1/2 g' H^-1 g, the height above a parabola's minimum
 ---@field step? swale.Tensor        Newton's: the step from x, if it was computed
 ---@field products? integer         Newton's: of the Hessian
 
