@@ -59,7 +59,7 @@ function M.outcome(trainer)
   return found
 end
 
---- Options of a trainer with three measurements, and a batch rule that reads one: it grows the batch
+--- Options of a trainer with three measurements, and a batch rule that reads one: the batch grows
 --- where the noise scale is above a multiple of it.
 function M.measured(multiple, every)
   return { measure = { noise_scale = sw.every { steps = every },
