@@ -121,8 +121,7 @@ function M.file(path)
     return nil, ("%s: returns %s; it should return function(space, ask) … end"):format(path,
       errors.shown(found))
   end
-  return { strategy = found, record = { kind = "file", path = path,
-    sha256 = require("swale.core").sha256(text) } }
+  return { strategy = found, record = { kind = "file", path = path, text = text } }
 end
 
 return M
