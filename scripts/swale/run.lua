@@ -252,7 +252,8 @@ function Run:record(record)
   end
 end
 
----Writes checkpoints/NAME.safetensors. The last two are kept, and those written with `keep`.
+---Writes checkpoints/NAME.safetensors. The last two are kept, besides those of trainings, and those
+---written with `keep`.
 ---@param name string
 ---@param tensors table<string, swale.Tensor>
 ---@param metadata? table<string, any>   written as text
@@ -277,24 +278,44 @@ function Run:checkpoint(name, tensors, metadata, o)
   return path
 end
 
---- The position of the checkpoint to remove: the oldest that no run can go on from, but the newest
---- of all, else the oldest.
-local function superfluous(self)
-  for i = 1, #self.saved - 1 do if self.lacking[self.saved[i]] then return i end end
-  return 1
+--- Checkpoints of a kind make room for each other: those of trainings, of trainings inside of
+--- others, of the script.
+local function kind_of(path)
+  local kind = path:match "/(%l+)%-%d+%.safetensors$"
+  return (kind == "step" or kind == "inner") and kind or "script"
 end
 
----Notes path as the newest checkpoint and removes all but the last two.
+--- The checkpoint of a kind to remove: the oldest that no run can go on from, but the newest of all,
+--- else the oldest; nil: there are not too many.
+local function superfluous(self, kind)
+  local same, lacking = {}, nil
+  for _, path in ipairs(self.saved) do
+    if kind_of(path) == kind then same[#same + 1] = path end
+  end
+  if #same <= KEPT then return nil end
+  for i = #same - 1, 1, -1 do if self.lacking[same[i]] then lacking = same[i] end end
+  return lacking or same[1]
+end
+
+local function forget(list, path)
+  for i, one in ipairs(list) do
+    if one == path then table.remove(list, i) return end
+  end
+end
+
+---Notes path as the newest checkpoint and removes all but the last two of its kind.
 ---@param path string
 ---@param lacks? boolean    no run can go on from it
 function Run:forget_checkpoints(path, lacks)
-  local saved = self.saved
-  for i, old in ipairs(saved) do
-    if old == path then table.remove(saved, i) break end
-  end
-  table.insert(saved, path)
+  forget(self.saved, path)
+  table.insert(self.saved, path)
   self.lacking[path] = lacks
-  while #saved > KEPT do folders.remove(table.remove(saved, superfluous(self))) end
+  local old = superfluous(self, kind_of(path))
+  while old do
+    forget(self.saved, old)
+    folders.remove(old)
+    old = superfluous(self, kind_of(path))
+  end
 end
 
 ---Returns how long its files are: what a run that is resumed cuts them to.
@@ -444,6 +465,11 @@ function Run:begin_fit(engine, length) return fits.begin(self, engine, length) e
 
 ---@param fit swale.FitOfRun
 function Run:leave_fit(fit) fits.leave(self, fit) end
+
+---Returns the name of a checkpoint of the present fit.
+---@param step integer
+---@return string
+function Run:step_name(step) return fits.step_name(self, step) end
 
 ---Keeps the checkpoint of the end of a fit.
 ---@param fit swale.FitOfRun

@@ -19,8 +19,15 @@ M.HEAD = [[
 local sw = require "swale"
 local core, luv = require "swale.core", require "luv"
 local calls, last = 0, tonumber(os.getenv "SWALE_TEST_DIE_AT" or "") or math.huge
+local counted = os.getenv "SWALE_TEST_CALLS"
+local function note()
+  local file = io.open(counted, "w")
+  file:write(calls)
+  file:close()
+end
 local function count(half)
   calls = calls + 1
+  if counted then note() end
   if calls < last then return end
   if half then half() end
   luv.kill(luv.os_getpid(), "sigkill")
@@ -212,7 +219,7 @@ end
 ---how it ended.
 ---@param dir string
 ---@param args string[]
----@param at { calls?: integer, seconds?: number }
+---@param at { calls?: integer, seconds?: number }   neither: it is not killed
 ---@return { code: integer, signal: integer, err: string }
 function M.killed(dir, args, at)
   local uv, argv, code, by = require "luv", process.swale(), nil, nil
@@ -220,6 +227,7 @@ function M.killed(dir, args, at)
   local err = assert(uv.fs_open(dir .. "/err", "w", 420))
   local out = assert(uv.fs_open(dir .. "/out", "w", 420))
   local env = process.environment { SWALE_RUNS = dir .. "/runs", CI = "true",
+    SWALE_TEST_CALLS = at.counted or false,
     SWALE_TEST_DIE_AT = at.calls and tostring(at.calls) or false }
   local handle = assert(uv.spawn(argv[1], { args = table.move(argv, 2, #argv, 1, {}), cwd = dir,
     env = env, stdio = { nil, out, err } }, function(c, s) code, by = c, s end))
@@ -241,14 +249,11 @@ end
 local function undisturbed(dir, name)
   local script, uv = M.write(dir, name), require "luv"
   local begun = uv.hrtime()
-  local ended = M.killed(dir, { "run", script }, {})
+  local ended = M.killed(dir, { "run", script }, { counted = dir .. "/calls" })
   assert(ended.code == 0, ended.err)
   local reference = { dir = dir .. "/undisturbed", seconds = (uv.hrtime() - begun) / 1e9 }
   assert(folders.rename(command.only_run(dir), reference.dir))
-  local lines = 0
-  for _ in io.lines(reference.dir .. "/metrics.jsonl") do lines = lines + 1 end
-  for _ in io.lines(reference.dir .. "/log.txt") do lines = lines + 1 end
-  reference.calls = lines + 60
+  reference.calls = assert(math.tointeger(tonumber(command.read(dir .. "/calls"))))
   return reference
 end
 

@@ -156,3 +156,60 @@ function TestResume:test_interrupted_at_the_end_of_an_epoch()
   lu.assert_str_contains(result.err, "from step 38")
   resumes.compare(self.dir .. "/whole", run)
 end
+
+--- The number of fits is a duration, too.
+function TestResume:test_more_fits()
+  local body = [[
+    for round = 1, p.epochs do
+      trainer:fit { epochs = 0.5, run = run }
+      run:print("%d: %.17g", round, trainer:evaluate("last").loss)
+    end]]
+  local whole = self.dir .. "/whole"
+  assert(folders.rename(self:run(body, { "epochs=4" }), whole))
+  local run = self:run(body, { "epochs=2" })
+  local result = self:resume "epochs=4"
+  lu.assert_equals(result.code, 0, result.err)
+  lu.assert_str_contains(result.err, "from the end of fit 2")
+  lu.assert_equals(command.read(run .. "/log.txt"), command.read(whole .. "/log.txt"))
+  result = self:resume "epochs=3"
+  lu.assert_equals(result.code, 1)
+  lu.assert_str_contains(result.err, "the script ended before fit 4")
+end
+
+--- A fit inside a hook has no checkpoint to go on from: that of the fit around it is taken.
+function TestResume:test_a_fit_in_a_hook()
+  local body = [[
+    local inner = sw.Trainer { model = sw.nn.Linear(data.features, data.classes), data = data,
+      lr = 0.1 }
+    trainer:on("epoch", function(s)
+      inner:fit { epochs = 1, run = run }
+      if s.epoch > 2 and os.getenv "DIE" then
+        require("luv").kill(require("luv").os_getpid(), "sigkill")
+      end
+    end)
+    trainer:fit { epochs = 3, run = run }
+    trainer:fit { epochs = 2, run = run }]]
+  command.write_script(self.dir .. "/small.lua", body)
+  lu.assert_equals(command.swale(self.dir, { "run", "small.lua" }, { DIE = "1" }).code, 137)
+  local run = command.only_run(self.dir)
+  lu.assert_equals(command.swale(self.dir, { "resume", "last" }, { DIE = "1" }).code, 137)
+  local result = self:resume()
+  lu.assert_equals(result.code, 0, result.err)
+  lu.assert_str_contains(result.err, "from step 38 of fit 1")
+  mark_killed(run)
+  result = self:resume()
+  lu.assert_equals(result.code, 0, result.err)
+  lu.assert_str_contains(result.err, "from the end of fit 2")
+  lu.assert_equals(runs.read_info(run).status, "done")
+end
+
+--- Scripts and data are named from the folder where the run began.
+function TestResume:test_from_another_folder()
+  local run = self:run(nil, { "epochs=1" })
+  mark_killed(run)
+  local log = command.read(run .. "/log.txt")
+  assert(folders.make_folder(self.dir .. "/elsewhere"))
+  local result = command.swale(self.dir .. "/elsewhere", { "resume", run })
+  lu.assert_equals(result.code, 0, result.err)
+  lu.assert_equals(command.read(run .. "/log.txt"), log)
+end

@@ -5,7 +5,7 @@ local function points() return require "swale.run.point" end -- a run that train
 local M = {}
 
 ---@class swale.FitOfRun
----@field number integer
+---@field number integer       from 1; 0: it is inside of another one
 ---@field trainer integer      number of its trainer, in the order of their first fits
 ---@field terms swale.Terms
 
@@ -20,22 +20,29 @@ function M.new()
   return { begun = 0, count = 0, trainers = setmetatable({}, { __mode = "k" }), open = {} }
 end
 
+--- A fit inside of another one, as in a hook, has no number: hooks of restored fits are not called
+--- again.
+local function numbered(fits, engine)
+  if #fits.open > 0 then return { number = 0, trainer = 0 } end
+  fits.begun = fits.begun + 1
+  if not fits.trainers[engine] then
+    fits.count = fits.count + 1
+    fits.trainers[engine] = fits.count
+  end
+  return { number = fits.begun, trainer = fits.trainers[engine] }
+end
+
 ---Begins a fit. Returns the point to restore instead of training up to it; nil: there is none.
 ---@param run swale.Run
 ---@param engine swale.Engine
 ---@param length swale.Duration
 ---@return swale.FitOfRun fit, swale.Point|nil restored
 function M.begin(run, engine, length)
-  local fits = run.fits
-  fits.begun = fits.begun + 1
-  if not fits.trainers[engine] then
-    fits.count = fits.count + 1
-    fits.trainers[engine] = fits.count
-  end
-  local fit = { number = fits.begun, trainer = fits.trainers[engine],
-    terms = require("swale.trainer.terms").of(engine, length) }
-  fits.open[#fits.open + 1] = fit
-  return fit, run.replay and run.replay:restored(fit, engine) or nil
+  local fit = numbered(run.fits, engine)
+  fit.terms = require("swale.trainer.terms").of(engine, length)
+  local restored = run.replay and fit.number > 0 and run.replay:restored(fit, engine) or nil
+  table.insert(run.fits.open, fit)
+  return fit, restored
 end
 
 ---Ends a fit, whatever its end was.
@@ -59,11 +66,20 @@ function M.point(run, step, ended, fired)
   return points().of(run, { fit = open[1], step = step, ended = ended, fired = fired })
 end
 
+---Returns the name of a checkpoint: those of a fit inside of another one have names of their own.
+---@param run swale.Run
+---@param step integer
+---@return string
+function M.step_name(run, step)
+  return (#run.fits.open > 1 and "inner-%08d" or "step-%08d"):format(step)
+end
+
 ---Keeps the checkpoint of the end of a fit.
 ---@param run swale.Run
 ---@param fit swale.FitOfRun
 ---@param path string       of the checkpoint
 function M.keep(run, fit, path)
+  if fit.number == 0 then return end
   require("swale.run.links").make(path, points().fit_path(run.dir, fit.number))
 end
 

@@ -175,7 +175,7 @@ local function write(self, packed)
   end
   if not self.between then lacks[#lacks + 1] = WITHIN end
   packed.metadata.lacks = #lacks > 0 and table.concat(lacks, "; ") or nil
-  local path = self.run:checkpoint(("step-%08d"):format(s.step), packed.tensors, packed.metadata,
+  local path = self.run:checkpoint(self.run:step_name(s.step), packed.tensors, packed.metadata,
     { keep = self.stays })
   self.stays = false
   if self.saving then self.saving:written() end
