@@ -285,8 +285,8 @@ local function kind_of(path)
   return (kind == "step" or kind == "inner") and kind or "script"
 end
 
---- The checkpoint of a kind to remove: the oldest that no run can go on from, but the newest of all,
---- else the oldest; nil: there are not too many.
+--- The checkpoint of a kind to remove: the oldest that no run can go on from, but the newest of
+--- all, else the oldest; nil: there are not too many.
 local function superfluous(self, kind)
   local same, lacking = {}, nil
   for _, path in ipairs(self.saved) do
