@@ -149,6 +149,21 @@ end
 ---@field slope number           var b = fixed + slope |G|^2
 ---@field floor number           |mean of u|^2 - b, what noise adds to the square
 ---@field t number
+---@field few number|nil         so few units hold the noise that its upper end is not known
+---@field units number|nil       of how many
+
+--- In a Gaussian regression a sixth to a third of the examples hold it. Of log-normal noise with
+--- sigma 2.5, 300 examples, 359 of 400 intervals cover, and 280 without this.
+local FEW_OF <const>, MANY <const> = 12, 128
+
+--- How many units hold the noise, (sum s)^2 / sum s^2 of their squared deviations s, by the spread
+--- of blocks: where they are few, the sample may lack others, and the spread says nothing of it. nil
+--- where they are a twelfth or MANY.
+local function few_units(m)
+  if not (m.noise > 0) then return nil end
+  local count = 1 / (m.vnn / m.noise ^ 2 + 1 / m.units)
+  return count < math.min(m.units / FEW_OF, MANY) and count or nil
+end
 
 ---@param m swale.Moments
 ---@param drawn swale.Drawn
@@ -161,7 +176,7 @@ function M.signal_and_noise(m, drawn)
   end
   local vnn = (drawn.by_examples and share or 1) * m.vnn
   local b = m.signal + c * m.noise
-  return { a = size * m.noise * (drawn.replacement and drawn.target == "population"
+  return { few = few_units(m), units = m.units, a = size * m.noise * (drawn.replacement and drawn.target == "population"
       and drawn.of / (drawn.of - 1) or 1),
     b = b, floor = m.mean_square - b, t = m.t, vaa = size ^ 2 * vnn,
     vab = size * (share * m.vsn + c * vnn),
@@ -222,14 +237,22 @@ function M.signal(s, target)
     target = target })
 end
 
----tr(Sigma): an interval of its logarithm, since a sum of squares is skewed.
+--- Why the upper end of the noise is open.
+local function few_text(s)
+  return ("about %.0f of %d examples hold the noise, and others like them may be missing: a larger"
+    .. " sample is needed, or the whole set"):format(s.few, s.units)
+end
+
+---tr(Sigma): an interval of its logarithm, since a sum of squares is skewed. Open above where few
+---examples hold it.
 ---@param s swale.SignalAndNoise
 ---@param target string
 ---@return swale.Estimate
 function M.noise(s, target)
   local width = s.a > 0 and s.t * math.sqrt(s.vaa) / s.a or 0
-  return with_interval(s.a, s.a * math.exp(-width), s.a * math.exp(width), width == 0,
-    { target = target })
+  local high = s.few and math.huge or s.a * math.exp(width)
+  return with_interval(s.a, s.a * math.exp(-width), high, width == 0, { target = target })
+    :because(s.few and few_text(s) or nil)
 end
 
 local LOW_SIGNAL = "the gradient cannot be told from its noise: a larger sample is needed"
@@ -246,6 +269,9 @@ function M.b_simple(s, target)
   at.vbb = M.variance_of_signal(s)
   local status, value, _, high = core.ratio(at)
   low = math.min(math.max(low, 0), value)
+  if s.few and status == "resolved" then
+    return with_interval(value, low, math.huge, false, { target = target }):because(few_text(s))
+  end
   return with_interval(value, low, high, high == low, { target = target, status = status })
     :because(status == "unresolved" and LOW_SIGNAL or nil)
 end
