@@ -160,7 +160,7 @@ local QUANTITIES = {
 }
 
 local function check_coverage(where, make)
-  local covered, low = {}, {}
+  local covered, low, above = {}, {}, {}
   for seed = 1, SEEDS do
     local model, sample, o, exact = make(seed)
     o.seed, o.hessian = seed, true
@@ -169,15 +169,17 @@ local function check_coverage(where, make)
       local e, truth = of(noise, exact)
       covered[name] = (covered[name] or 0) + (e.low <= truth and truth <= e.high and 1 or 0)
       low[name] = (low[name] or 0) + (e.low > truth and 1 or 0)
+      above[name] = (above[name] or 0) + (e:above(0) and 1 or 0)
     end
   end
   for name, count in pairs(covered) do
-    local text = ("%s, %s: covered %d of %d, low above %d"):format(where, name, count, SEEDS,
-      low[name])
+    local text = ("%s, %s: covered %d of %d, low above %d, above 0 %d"):format(where, name, count,
+      SEEDS, low[name], above[name])
     if coverage.LONG then print(text) end
     lu.assert_true(count >= coverage.least(SEEDS, 0.95), text)
     lu.assert_true(low[name] <= coverage.most(SEEDS, 0.025), text)
   end
+  return above
 end
 
 function TestNoiseCurvature:test_coverage_on_a_quadratic()
@@ -187,6 +189,17 @@ function TestNoiseCurvature:test_coverage_on_a_quadratic()
   check_coverage("quadratic", function(seed)
     return model, p.data.train:sample(300, seed), { loss = p.loss }, exact
   end)
+end
+
+--- |G|^2 is some 4 standard errors: a decrease is told from none.
+function TestNoiseCurvature:test_coverage_of_a_weak_signal()
+  local p = quadratic(20000)
+  local model = p:model({ 0.5, 0.17, 0.25 }):build()
+  local exact = p:exact(model:weights(), "population")
+  local above = check_coverage("weak", function(seed)
+    return model, p.data.train:sample(300, seed), { loss = p.loss }, exact
+  end)
+  lu.assert_true(above.progress >= 0.5 * SEEDS, above.progress)
 end
 
 function TestNoiseCurvature:test_coverage_on_a_regression()

@@ -134,6 +134,18 @@ function Noise:eps_opt(batch)
     variance = c.cov.ss, covariance = m.with_signal }, m)
 end
 
+--- The lower end of |G|^4 / (2 y) from that of its root, |G|^2 / sqrt(y), whose relative errors are
+--- half as large: it is above 0 where |G|^2 is t standard errors, not only where it is 2 t.
+local function raise_low(self, e, m)
+  local c = self.second
+  if not (c.signal > 0 and m.value > 0) then return e end
+  local root = math.sqrt(m.value)
+  local found = fieller(self, "root", { a = c.signal, b = root, vaa = c.cov.ss,
+    vab = m.with_signal / (2 * root), vbb = m.variance / (4 * m.value), t = c.t }, 1)
+  e.low = math.max(e.low, math.min(found.low ^ 2 / 2, e.value))
+  return e
+end
+
 ---The expected decrease of the loss by a step with eps_opt(B), eq. 2.7:
 ---    |G|^4 / (2 (G'HG + tr(H Sigma) / B)) = Delta L_max / (1 + B_noise / B)
 ---@param batch number
@@ -141,9 +153,10 @@ end
 function Noise:progress(batch)
   local c = needs_hessian(self, "noise:progress")
   local m = met(c, options.value("noise:progress", "batch", batch, "positive"))
-  return of_curvature(self, ("the decrease by batches of %g"):format(batch), {
+  local e = of_curvature(self, ("the decrease by batches of %g"):format(batch), {
     value = c.signal ^ 2, variance = 4 * c.signal ^ 2 * c.cov.ss,
     covariance = 2 * c.signal * m.with_signal, scale = 0.5 }, m)
+  return raise_low(self, e, m)
 end
 
 ---The temperature of training with learning rate eps and batches of B examples, eq. C.1:

@@ -157,10 +157,10 @@ end
 local FEW_OF <const>, MANY <const> = 12, 128
 
 --- How many units hold the noise, (sum s)^2 / sum s^2 of their squared deviations s, by the spread
---- of blocks: where they are few, the sample may lack others, and the spread says nothing of it. nil
---- where they are a twelfth or MANY.
+--- of blocks: where they are few, the sample may lack others, and the spread says nothing of it.
+--- nil where they are a twelfth or MANY.
 local function few_units(m)
-  if not (m.noise > 0) then return nil end
+  if m.noise <= 0 or m.noise ~= m.noise then return nil end
   local count = 1 / (m.vnn / m.noise ^ 2 + 1 / m.units)
   return count < math.min(m.units / FEW_OF, MANY) and count or nil
 end
@@ -176,7 +176,8 @@ function M.signal_and_noise(m, drawn)
   end
   local vnn = (drawn.by_examples and share or 1) * m.vnn
   local b = m.signal + c * m.noise
-  return { few = few_units(m), units = m.units, a = size * m.noise * (drawn.replacement and drawn.target == "population"
+  return { few = few_units(m), units = m.units,
+    a = size * m.noise * (drawn.replacement and drawn.target == "population"
       and drawn.of / (drawn.of - 1) or 1),
     b = b, floor = m.mean_square - b, t = m.t, vaa = size ^ 2 * vnn,
     vab = size * (share * m.vsn + c * vnn),
