@@ -471,6 +471,10 @@ function Run:leave_fit(fit) fits.leave(self, fit) end
 ---@return string
 function Run:step_name(step) return fits.step_name(self, step) end
 
+---Keeps a checkpoint as that of the best weights.
+---@param path string
+function Run:keep_best(path) fits.keep_best(self, path) end
+
 ---Keeps the checkpoint of the end of a fit.
 ---@param fit swale.FitOfRun
 ---@param path string

@@ -90,6 +90,13 @@ function TestForkRuns:test_other_settings_and_other_seeds()
   end
 end
 
+function TestForkRuns:test_the_best_weights()
+  local result = self:swale("fork", self.run, "--at", "best", "epochs=4", "lr=0.01")
+  lu.assert_equals(result.code, 0, result.err)
+  local _, best = core.safetensors_read(self.run .. "/checkpoints/best.safetensors")
+  lu.assert_equals(runs.read_info(self:other()).parent.step, math.tointeger(tonumber(best.step)))
+end
+
 function TestForkRuns:test_what_cannot_be_forked_leaves_nothing()
   for _, case in ipairs {
     { "75", "the checkpoint has 0.weight (8, 64)", "has 0.weight (9, 64)", env = { WIDTH = "1" } },

@@ -88,7 +88,7 @@ function M.fake_run()
   function run:wants_progress() return true end
   function run:progress(o) self.last_progress = o end
   function run:step_name(step) return ("step-%08d"):format(step) end
-  for _, name in ipairs { "begin_fit", "leave_fit", "keep_fit", "point" } do
+  for _, name in ipairs { "begin_fit", "leave_fit", "keep_fit", "keep_best", "point" } do
     run[name] = function() end
   end
   function run:of(kind)

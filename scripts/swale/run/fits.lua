@@ -74,6 +74,13 @@ function M.step_name(run, step)
   return (#run.fits.open > 1 and "inner-%08d" or "step-%08d"):format(step)
 end
 
+---Keeps a checkpoint as that of the best weights.
+---@param run swale.Run
+---@param path string
+function M.keep_best(run, path)
+  require("swale.run.links").make(path, points().best_path(run.dir))
+end
+
 ---Keeps the checkpoint of the end of a fit.
 ---@param run swale.Run
 ---@param fit swale.FitOfRun

@@ -43,7 +43,7 @@ function M.find(dir, at)
   if #list == 0 then return nil, ("%s has no checkpoint that a fork can start from"):format(dir) end
   if at == "last" then return list[1] end
   if at == "best" then
-    local point, why = points.read(dir .. "/checkpoints/best.safetensors")
+    local point, why = points.read(points.best_path(dir))
     return point, why or ("%s has no checkpoint of its best weights"):format(dir)
   end
   for _, point in ipairs(list) do if point.step == tonumber(at) then return point end end

@@ -23,6 +23,7 @@ local M = {}
 ---@field notes? table
 ---@field summary? table
 ---@field stays? boolean      the checkpoint is one to keep
+---@field best? boolean       its weights were the best on valid
 ---@field path? string       of the checkpoint; set by readers
 
 --- Fields of a run that its records set.
@@ -69,6 +70,7 @@ function M.restore_checkpoints(run, point)
   local step = ("%s/checkpoints/step-%08d.safetensors"):format(run.dir, point.step)
   also(point.path, step)
   if point.ended then also(point.path, M.fit_path(run.dir, point.fit)) end
+  if point.best then require("swale.run.links").make(point.path, M.best_path(run.dir)) end
   if not point.stays then run:forget_checkpoints(step) end
 end
 
@@ -104,6 +106,10 @@ function M.is_after(a, b)
   if a.step ~= b.step then return a.step > b.step end
   return a.ended and not b.ended
 end
+
+---@param dir string
+---@return string
+function M.best_path(dir) return dir .. "/checkpoints/best.safetensors" end
 
 ---Whether a file's name is that of a checkpoint with a point: those of a script have other names.
 ---@param name string

@@ -28,6 +28,7 @@ local M = {}
 ---@field saved integer     the step of the last whole checkpoint; likewise
 ---@field due boolean       a checkpoint is to be written
 ---@field stays boolean     and it stays
+---@field is_best boolean   the weights are the best on valid so far, and no checkpoint has them
 ---@field saving swale.Saving|nil   when else; of a run
 ---@field upvalues table    of the functions of the present fit; of a run
 ---@field between boolean   the training is between two steps and nothing is due: it can be resumed
@@ -48,7 +49,7 @@ function M.new(engine, run)
     measurements = engine.measurements, clock = engine.clock, along = 0, measured = 0,
     live = engine.state, line = { kind = "step" }, written = -1, saved = -1, taken = 0,
     loss_sum = 0, loss_examples = 0, said = {}, seen = {}, due = false, stays = false,
-    between = false, ended = false, watch = 0 }, Journal)
+    is_best = false, between = false, ended = false, watch = 0 }, Journal)
 end
 
 ---Begins a fit of a run.
@@ -177,7 +178,8 @@ local function write(self, packed)
   packed.metadata.lacks = #lacks > 0 and table.concat(lacks, "; ") or nil
   local path = self.run:checkpoint(self.run:step_name(s.step), packed.tensors, packed.metadata,
     { keep = self.stays })
-  self.stays = false
+  if self.is_best then self.run:keep_best(path) end
+  self.stays, self.is_best = false, self.is_best and not self.between
   if self.saving then self.saving:written() end
   return path
 end
@@ -197,7 +199,7 @@ local function pack(self)
   local ok, packed = pcall(checkpoint.pack, self.engine)
   if ok and self.between then
     local point = self.run:point(self.live.step, self.ended, self.engine.fired)
-    if point then point.stays = self.stays or nil end
+    if point then point.stays, point.best = self.stays or nil, self.is_best or nil end
     packed.metadata.run = point and core.json_encode(point) or nil
   end
   if ok then return packed end
@@ -261,12 +263,14 @@ function Journal:conclude()
   end
 end
 
----Writes the best weights on valid to checkpoints/best.safetensors.
+---Writes the best weights on valid to checkpoints/best.safetensors: their checkpoint, with all
+---parts, gets this name, too, when it is written.
 function Journal:best()
   if not self.run then return end
   local best = self.evaluator.best
   self.run:checkpoint("best", { weights = best.weights, buffers = best.buffers },
     checkpoint.metadata(self.engine), { keep = true })
+  self.is_best = true
 end
 
 -- ------------------------------------------------------------------ state
