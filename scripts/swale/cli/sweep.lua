@@ -110,11 +110,25 @@ local function plan_of(o, d, space)
     return refuse("%s=%s is drawn: say how many settings with --random 40, or write log10:… or"
       .. " lin:…", drawn.name, drawn.text)
   end
+  local n, many = space:count()
+  if not n and not o.random then return refuse("%s", many) end
   if not o.halving then return strategies.flat(space, o.random) end
   if not d.objective then return needs_objective(o) end
   local rungs, code = rungs_of(o, d, space)
   if not rungs then return nil, code end
   return strategies.halving(space, o.random, rungs)
+end
+
+--- What the sweep will not do.
+local function notes(o, d, space)
+  local n = space:count()
+  if o.random and n and n < o.random then
+    cli.say("--random %d: there are only %d different settings", o.random, n)
+  end
+  if not d.objective then
+    cli.say("%s declares no objective, so the end names no best setting. In sw.experiment:"
+      .. ' objective = { "valid_loss", "min" }', o.file)
+  end
 end
 
 local function clash(o)
@@ -144,6 +158,7 @@ function M.main(args)
   end
   plan, code = plan_of(o, d, space)
   if not plan then return code end
+  notes(o, d, space)
   local options = given.read(o, "sweep", args)
   options.name = d.name:gsub("[^%w%-_.]+", "-")
   options.source = require("swale.sweep.source").new(space, plan.strategy,

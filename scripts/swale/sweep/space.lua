@@ -6,6 +6,8 @@ local words = require "swale.sweep.words"
 
 local M = {}
 
+M.MOST = 1000000 -- settings of a grid
+
 local REPEATS = 1000 -- draws in a row that are no new settings, after which there are no more
 
 ---A setting: values of the parameters that a command line names, by name.
@@ -89,11 +91,18 @@ function Space:drawn()
 end
 
 ---The number of settings of the lists.
----@return integer|nil   nil: a parameter is drawn
+---@return integer|nil n    nil: a parameter is drawn, or there are too many
+---@return string? message
 function Space:count()
-  if self:drawn() then return nil end
+  local drawn = self:drawn()
+  if drawn then return nil, drawn.name .. " is drawn, so its values have no number" end
   local n = 1
-  for _, axis in ipairs(self.axes) do n = n * #axis.values end
+  for _, axis in ipairs(self.axes) do
+    n = n * #axis.values
+    if n > M.MOST then
+      return nil, ("these are more than %d settings; --random 100 draws 100 of them"):format(M.MOST)
+    end
+  end
   return n
 end
 
