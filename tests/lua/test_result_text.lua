@@ -15,7 +15,7 @@ local CASES = {
   eigenvalues = { { k = 2, subsets = 2 }, "eigenvalue of the Hessian", "on 2 subsets of 20" },
   density = { { probes = 2, steps = 5 }, "eigenvalues    26", "largest node" },
   diagonal = { {}, "diagonal of the Hessian", "26 elements, 32 probes" },
-  edge = { { batch = 4, draws = 8 }, "batch sharpness  ", "largest eigenvalue" },
+  edge = { { batch_size = 4, draws = 8 }, "batch sharpness  ", "largest eigenvalue" },
   evidence = { { lambda = 5 }, "log evidence  ", "log ratio  ", "lambda" },
   exact = { {}, "B_simple", "eps_max" },
   gram = { {}, "Gram matrix of 40 gradients" },
