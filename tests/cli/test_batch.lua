@@ -293,3 +293,55 @@ function TestBatch:test_names_of_scripts_are_only_names()
   lu.assert_nil(result.err:find "\27")
   lu.assert_false(folders.exists(self.dir .. "/x"))
 end
+
+-- ------------------------------------------------------------------ the runner
+
+--- Runs a batch of a source of the test's own, in a process.
+function TestBatch:run_source(source)
+  command.write(self.dir .. "/own.lua", ([[
+    require("swale.core").catch_signals()
+    local function work(seed, lr)
+      return { script = "a.lua", overrides = { "lr=" .. lr }, params = { lr = lr }, seed = seed }
+    end
+    local source, told = { settings = { "lr" } }, {}
+    %s
+    os.exit(require("swale.batch").run { kind = "sweep", name = "own", argv = { "own" },
+      source = source, jobs = 2, threads = 1, retry = 1 }, true)]]):format(source))
+  return command.swale(self.dir, { "lua", "own.lua" })
+end
+
+--- The source waits for the results of a first half, which decide the second one.
+function TestBatch:test_a_source_is_told_the_results_of_its_work()
+  self:write("a.lua", [[
+    local again = io.open "again"
+    io.open("again", "w"):close()
+    if not again then require("luv").kill(require("luv").os_getpid(), "sigkill") end
+    run:summary { value = p.lr * run.seed }]])
+  local result = self:run_source [[
+    local given = {}
+    function source.next()
+      if #given < 2 then
+        given[#given + 1] = work(#given + 1, 0.5)
+        return given[#given]
+      elseif #told < 2 then
+        return "wait"
+      elseif #given == 2 then
+        given[3] = work(9, told[1] + told[2])
+        return given[3]
+      end
+    end
+    function source.told(w, found)
+      assert(w == given[1] or w == given[2] or w == given[3], "another work")
+      told[#told + 1] = found.info.summary.value
+    end]]
+  ends(result, 0, "ran 3, skipped 0, failed 0")
+  lu.assert_str_contains(result.out, "lr=1.5       9  done")
+  lu.assert_str_contains(self:collections()[1], "_sweep_own_")
+end
+
+function TestBatch:test_a_source_that_waits_for_nothing()
+  self:write("a.lua", "")
+  local result = self:run_source 'function source.next() return "wait" end'
+  ends(result, 1, "ran 0, skipped 0, failed 0")
+  contains(result.err, "the source of the work waits for a result, but nothing runs")
+end

@@ -119,7 +119,8 @@ function TestBatchFaults:test_fail_fast_starts_no_more()
   self:write("a.lua", "if run.seed == 2 then error 'no' end")
   local result = self:batch("a.lua", "--seeds", "5", "--jobs", "1", "--fail-fast")
   ends(result, 1, "ran 2, skipped 0, failed 1")
-  contains(result.err, "3 of 5 were not started: a.lua seed 3, a.lua seed 4, a.lua seed 5")
+  contains(result.err, "ended at the first failure; 3 of 5 were not started: a.lua seed 3,"
+    .. " a.lua seed 4, a.lua seed 5")
 end
 
 function TestBatchFaults:test_only_what_failed_is_run_again()

@@ -32,7 +32,8 @@ local NAMED = 5 -- pieces of work that were not started, at the end
 
 ---A piece of work on its way.
 ---@class swale.BatchTask: swale.PoolJob
----@field work swale.Work
+---@field work swale.Work       what is done, which may be the end of a run
+---@field asked swale.Work      what the source asked for
 ---@field number integer
 ---@field attempt integer
 ---@field key string|nil
@@ -54,7 +55,7 @@ local function note(self, task, fields)
 end
 
 local function tell_source(self, task, result)
-  if self.o.source.told then self.o.source.told(task.work, result) end
+  if self.o.source.told then self.o.source.told(task.asked, result) end
 end
 
 local function skip(self, task, why, run, info)
@@ -89,7 +90,8 @@ end
 
 local function new_task(self, work)
   self.number = self.number + 1
-  return { work = work, number = self.number, attempt = 1, key = self.history:key(work) }
+  return { work = work, asked = work, number = self.number, attempt = 1,
+    key = self.history:key(work) }
 end
 
 local function from_source(self)
@@ -132,8 +134,16 @@ local function next_task(self)
   if self.o.fail_fast and self.counts.failed > 0 then return "stop" end
   if self.collection.problem then return nil end -- the running ones go on
   local task = table.remove(self.again, 1) or from_source(self)
-  if task == nil then task = from_later(self) end
-  return type(task) == "table" and prepare(self, task) or task
+  if type(task) ~= "table" then task = from_later(self) or task end
+  if type(task) == "table" then
+    self.running = self.running + 1
+    return prepare(self, task)
+  end
+  if task == "wait" and self.running == 0 and #self.later == 0 then
+    self.collection.problem = "the source of the work waits for a result, but nothing runs"
+    return nil
+  end
+  return task
 end
 
 -- ------------------------------------------------------------------ the end of a task
@@ -146,12 +156,13 @@ local function try_again(self, task, result)
     return false
   end
   local work = continued(task.work, histories.resumable(result.run))
-  table.insert(self.again, { work = work, number = task.number, attempt = task.attempt + 1,
-    key = task.key })
+  table.insert(self.again, { work = work, asked = task.asked, number = task.number,
+    attempt = task.attempt + 1, key = task.key })
   return true
 end
 
 local function ended(self, task, result)
+  self.running = self.running - 1
   local found = outcome.of(task, result, self.o)
   note(self, task, { run = found.run and found.run:match "[^/]+$", status = found.status,
     why = found.note, seconds = found.seconds })
@@ -218,7 +229,7 @@ end
 function M.run(o)
   o = setmetatable({ executor = o.executor or "local" }, { __index = o })
   if o.dry_run then return require("swale.batch.dry").run(o) end
-  local self = setmetatable({ o = o, number = 0, again = {}, later = {}, runs = place.root(),
+  local self = setmetatable({ o = o, number = 0, running = 0, again = {}, later = {}, runs = place.root(),
     counts = { ran = 0, skipped = 0, failed = 0 } }, Batch)
   self.history = histories.new(o)
   self.collection = collections.create(o)

@@ -98,14 +98,18 @@ function Report:ended(task, result, again)
   self:draw()
 end
 
+local function reason_of(o)
+  if o.problem then return "ended early" end
+  return o.stopped == "stop" and "ended at the first failure" or "interrupted"
+end
+
 --- What was not started, and how to go on.
 local function rest_text(self, o)
   local left = self.total and self.total - ended(self)
-  if left == 0 or #o.rest == 0 then return "swale: interrupted" end
+  if left == 0 or #o.rest == 0 then return "swale: " .. reason_of(o) end
   local more = left and left - #o.rest or 0
   return ("swale: %s; %s not started: %s%s\n  The same command does what is missing."):format(
-    o.problem and "ended early" or "interrupted",
-    left and ("%d of %d were"):format(left, self.total) or "these were",
+    reason_of(o), left and ("%d of %d were"):format(left, self.total) or "these were",
     table.concat(o.rest, ", "), more > 0 and (" and %d more"):format(more) or "")
 end
 
