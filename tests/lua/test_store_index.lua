@@ -178,8 +178,17 @@ function TestIndex:test_without_an_index_file_the_runs_are_read_all_the_same()
   local it = store.open()
   lu.assert_equals(#it:runs { where = "lr = 0.5 and loss.max = 1" }, 1)
   lu.assert_str_contains(notes_of(it), "cannot be used: ")
-  lu.assert_str_contains(notes_of(it), "")
   lu.assert_false(folders.exists(self:path()))
+end
+
+--- The index is up to date, but what a condition needs cannot be added to it.
+function TestIndex:test_metrics_without_an_index_file()
+  self:made("a", {}, { { kind = "epoch", loss = 1 } })
+  self:count()
+  folders.remove(self.root .. "/.index.lock")
+  assert(folders.make_folder(self.root .. "/.index.lock"))
+  lu.assert_equals(#store.open():runs { where = "loss = 1" }, 1)
+  lu.assert_equals(self:value "SELECT count(*) FROM metrics", 0)
 end
 
 -- ------------------------------------------------------------------ several processes

@@ -4,13 +4,12 @@
 local core = require "swale.core"
 local errors = require "swale.errors"
 local folders = require "swale.folders"
+local format = require "swale.run.format"
 local lines = require "swale.run.lines"
 local place = require "swale.run.place"
 local standing = require "swale.run.status"
 
 local M = {}
-
-local FORMAT = 1
 
 ---@class swale.Collection
 ---@field dir string
@@ -25,7 +24,7 @@ local function description(o, dir)
   local writer = standing.writer()
   local revision = require("swale.machine").revision "." or {}
   return {
-    format = FORMAT, kind = o.kind, id = dir:match "[^/]+$", argv = o.argv,
+    format = format.VERSION, kind = o.kind, id = dir:match "[^/]+$", argv = o.argv,
     cwd = require "luv".cwd(), commit = revision.commit, dirty = revision.dirty,
     started = now(), status = "running", executor = o.executor, tag = o.tag,
     total = o.source.total, settings = o.source.settings, strategy = o.source.strategy,
@@ -106,15 +105,17 @@ function M.events(dir)
   end
 end
 
----The directories of the collections below the root, oldest first.
+---The directories of the collections below the root, oldest first. Raises for a newer format.
 ---@return string[]
 function M.all()
   local root, list = place.root(), {}
   for _, name in ipairs(folders.entries(root)) do
     local dir = root .. "/" .. name
-    local text = folders.read(dir .. "/collection.json")
+    local path = dir .. "/collection.json"
+    local text = folders.read(path)
     local info = text and core.json_decode(text)
     if type(info) == "table" then
+      errors.check(format.check(path, info.format))
       list[#list + 1] = { dir = dir, started = tostring(info.started) }
     end
   end

@@ -120,25 +120,25 @@ local function interval_text(estimate)
   return ("%s to %s"):format(shown.short(estimate.low), shown.short(estimate.high))
 end
 
-local function verdict(difference, goal)
-  if not difference or difference.low == -math.huge then return "one common seed" end
-  local lower = goal == "max" and "worse" or "better"
-  if difference:below(0) then return lower end
-  if difference:above(0) then return lower == "better" and "worse" or "better" end
-  return "not told apart"
-end
-
 --- The columns about how far a setting is from the best one, over common seeds.
-local function against(group, best, goal)
+local function against(group, best, is_open)
   if group == best then return "best", "", "" end
   local difference, n = groups.paired(group, best)
   if not difference then return "", "", "no common seed" end
-  return shown.short(difference.value), interval_text(difference),
-    ("%s (%d)"):format(verdict(difference, goal), n)
+  local verdict = n < 2 and "one common seed" or is_open and "not told apart" or "worse"
+  return shown.short(difference.value), interval_text(difference), ("%s (%d)"):format(verdict, n)
+end
+
+--- The groups that the best one is not surely better than, as a set.
+local function open_groups(found, goal)
+  local set = {}
+  for _, group in ipairs(groups.best(found, goal).open) do set[group] = true end
+  return set
 end
 
 ---A table of settings for one metric: means over seeds with their 95 % intervals, and the
----differences from the best setting, paired over the seeds that both have.
+---differences from the best setting, paired over the seeds that both have. A verdict allows for the
+---number of settings (Holm).
 ---@param views swale.RunView[]
 ---@param metric string
 ---@param goal? "min"|"max"
@@ -151,9 +151,10 @@ function M.settings(views, metric, goal)
   for _, group in ipairs(found) do
     if group.n == 0 then ranked[#ranked + 1] = group end
   end
+  local open = open_groups(found, goal)
   for i, group in ipairs(ranked) do
     local difference, interval, judged = "", "", ""
-    if group.n > 0 then difference, interval, judged = against(group, ranked[1], goal) end
+    if group.n > 0 then difference, interval, judged = against(group, ranked[1], open[group]) end
     rows[i] = { group.text, group.n, shown.short(group.mean), interval_text(group.interval),
       difference, interval, judged, not_done(group) }
   end

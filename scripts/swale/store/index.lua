@@ -275,6 +275,7 @@ local function or_in_memory(self, f)
   table.insert(self.notes, ("the index %s cannot be used: %s; reading the runs without it"):format(
     path_of(self), fault))
   open_memory(self)
+  apply(self, differences(self, folder.list(self.root)))
   f()
 end
 
