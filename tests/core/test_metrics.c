@@ -53,6 +53,13 @@ static void test_numbers_are_the_nearest_double(void **state) {
     fast += swi_json_number(text, text + strlen(text), &ignored, &whole) != NULL;
   }
   assert_true(fast > n / 3);
+  for (int i = 0; i < n; i++) { /* digits that need not be near a double */
+    uint64_t w = next_random(&seed) % 10000000000000000000u;
+    snprintf(text, sizeof text, "0.%0*" PRIu64, 17 + i % 3, w);
+    check_number(text);
+    snprintf(text, sizeof text, "%" PRIu64 "e-%d", w, i % 28);
+    check_number(text);
+  }
   /* halfway between two doubles, and next to it */
   check_number("9007199254740993");
   check_number("0.50000000000000005551");
