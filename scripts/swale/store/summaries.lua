@@ -39,10 +39,10 @@ end
 --- Reads the metrics of runs first to last, without a lock, and stores their summaries.
 local function read_part(index, list, first, last)
   for i = first, last do
-    local run, message = list[i], nil
-    local path = ("%s/%s/metrics.jsonl"):format(index.root, run.id)
-    run.found, message = errors.try(metrics.summaries, path)
-    if message then table.insert(index.notes, message) end
+    local path = ("%s/%s/metrics.jsonl"):format(index.root, list[i].id)
+    local found, message = errors.try(metrics.summaries, path)
+    list[i].found = found
+    if not found then table.insert(index.notes, message) end
   end
   index:change(function()
     for i = first, last do store_run(index, list[i]) end
