@@ -293,13 +293,14 @@ end
 
 local ROUNDS = os.getenv "SWALE_TEST_LONG" and 60 or 4
 
---- The batch is killed at random moments, then typed again until it ends by itself. No work is lost
---- and none is done twice; what was killed says so. Every fourth round begins with another script.
+--- The batch is killed at random moments, then typed again until it ends by itself. No work is
+--- lost and none is done twice; what was killed says so. Every fourth round has another script.
 function TestBatchFaults:test_the_same_command_after_kills()
   local words = { "a.lua", "--seeds", "10", "--jobs", "2" }
   local random, uv = core.random(5, "kills"), require "luv"
   for round = 0, ROUNDS - 1 do
-    self:write("a.lua", ("-- %d\nrun:summary { x = 1 }\nrequire('luv').sleep(20)"):format(round // 4))
+    self:write("a.lua", ("-- %d\nrun:summary { x = 1 }\nrequire('luv').sleep(20)"):format(
+      round // 4))
     local pid, handle = self:start(words, 0)
     uv.sleep(math.floor(random:uniform() * 500))
     uv.kill(pid, "sigkill")
@@ -360,4 +361,48 @@ function TestBatchFaults:test_another_attempt_goes_on_from_the_checkpoint()
   local dir = self:runs()[1]
   lu.assert_equals(#runs.read_info(dir).resumed, 1)
   lu.assert_true(folders.exists(dir .. "/output.txt") and folders.exists(dir .. "/output-2.txt"))
+end
+
+-- ------------------------------------------------------------------ a thousand
+
+--- Processor time of the children that have ended, in seconds: clock ticks are 1/100 s on Linux.
+local function children_seconds()
+  local text = folders.read "/proc/self/stat" or ""
+  local fields = {}
+  for word in (text:match ".*%)(.*)" or ""):gmatch "%S+" do fields[#fields + 1] = word end
+  return (fields[14] + fields[15]) / 100
+end
+
+--- The most memory that a batch of n runs takes, in kB, and the processor time of a run.
+function TestBatchFaults:cost_of(n)
+  local before, peak, ended = children_seconds(), 0, nil
+  local argv, uv = process.swale(), require "luv"
+  local words = { argv[2], "batch", "a.lua", "--seeds", tostring(n), "--jobs", "2", "--force" }
+  local handle, pid
+  handle, pid = uv.spawn(argv[1], { args = words, cwd = self.dir,
+    env = process.environment { SWALE_RUNS = self.dir .. "/runs" } }, function(code)
+    ended = code
+    handle:close()
+  end)
+  while not ended do
+    local text = folders.read(("/proc/%d/status"):format(pid)) or ""
+    peak = math.max(peak, tonumber(text:match "VmHWM:%s*(%d+)") or 0)
+    uv.run "nowait"
+    uv.sleep(5)
+  end
+  lu.assert_equals(ended, 0)
+  return peak, (children_seconds() - before) / n
+end
+
+--- Two cores have 40 ms of processor time for a run that may take 20 ms. The parent keeps nothing
+--- of a run that has ended; the tables at the end are a few hundred bytes a row.
+function TestBatchFaults:test_a_thousand_runs()
+  lu.skipIf(not os.getenv "SWALE_TEST_LONG" or os.getenv "SWALE_PRESET" == "asan", "with --long")
+  self:write("a.lua", "")
+  local few = self:cost_of(100)
+  local many, seconds = self:cost_of(1000)
+  print(("1000 runs: %.1f ms of processor time each, %d kB at most; 100 runs: %d kB"):format(
+    1000 * seconds, many, few))
+  lu.assert_true(seconds < 0.04, seconds)
+  lu.assert_true(many < few + 4000, many - few)
 end

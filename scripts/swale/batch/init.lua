@@ -229,7 +229,8 @@ end
 function M.run(o)
   o = setmetatable({ executor = o.executor or "local" }, { __index = o })
   if o.dry_run then return require("swale.batch.dry").run(o) end
-  local self = setmetatable({ o = o, number = 0, running = 0, again = {}, later = {}, runs = place.root(),
+  local self = setmetatable({ o = o, number = 0, running = 0, again = {}, later = {},
+    runs = place.root(),
     counts = { ran = 0, skipped = 0, failed = 0 } }, Batch)
   self.history = histories.new(o)
   self.collection = collections.create(o)
