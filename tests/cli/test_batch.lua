@@ -266,6 +266,15 @@ function TestBatch:test_a_batch_has_a_record_that_its_runs_name()
   lu.assert_equals(folders.entries(record), { "collection.json", "members.jsonl" })
 end
 
+function TestBatch:test_a_record_of_a_newer_release_is_not_guessed_at()
+  self:write("a.lua", "")
+  folders.make_folder(self.dir .. "/runs/later")
+  command.write(self.dir .. "/runs/later/collection.json", '{"format": 2}')
+  local result = self:batch("a.lua", "--failed")
+  lu.assert_equals(result.code, 1)
+  contains(result.err, "runs/later/collection.json: format 2 is newer than this release")
+end
+
 function TestBatch:test_several_values_are_a_sweep()
   self:write("a.lua", "")
   for _, word in ipairs { "lr=0.1,0.2", "lr=1..5", "lr=log10:0.1..1" } do
