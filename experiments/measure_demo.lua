@@ -544,7 +544,9 @@ local function landscape_rows(run, trainer, data)
     :fit { epochs = 8 }
   local a, b = trainer:weights(), other:weights()
   row("barrier to another seed", "loss", barrier_of_grid(trainer.model, a, b, data.train),
-    function() return (sw.landscape.barrier(a, b, { on = trainer }):barrier "train_loss") end)
+    function()
+      return (sw.landscape.barrier(a, b, { on = trainer, points = 101 }):barrier "train_loss")
+    end)
   local on = { on = data, examples = 300, model = trainer.model }
   sw.landscape.line(trainer, other, on):plot(picture(run, "line"))
   if #w < 3 then return end -- of few epochs
