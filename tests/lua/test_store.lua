@@ -125,6 +125,21 @@ function TestStore:test_records_that_cannot_be_read()
     .. "of Swale reads, which is 1; update Swale")
 end
 
+--- The same for batches, which `swale batch --failed` reads, and for a run by its name.
+function TestStore:test_newer_formats_are_refused()
+  assert(folders.make_folder(self.root .. "/c"))
+  harness.write(self.root .. "/c/collection.json", '{"format": 2, "started": "x"}')
+  local it = store.open():refresh()
+  lu.assert_str_contains(it.problems[1].message, "c/collection.json: format 2 is newer than this")
+  lu.assert_error_msg_contains("c/collection.json: format 2 is newer",
+    require("swale.batch.collection").all)
+  self:made("a", { format = "new" })
+  lu.assert_error_msg_contains('a/run.json: its format is "new"; this release of Swale reads 1',
+    store.run, "a")
+  harness.write(self.root .. "/a/run.json", '{"status": "done"}') -- before there were formats
+  lu.assert_equals(store.run("a").status, "done")
+end
+
 --- What changed is read again, what is gone is forgotten.
 function TestStore:test_a_store_follows_the_folder()
   local it = store.open()

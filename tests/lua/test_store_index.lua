@@ -181,6 +181,47 @@ function TestIndex:test_without_an_index_file_the_runs_are_read_all_the_same()
   lu.assert_false(folders.exists(self:path()))
 end
 
+function TestIndex:test_an_index_that_another_process_writes_for_long()
+  self:made("a", {})
+  self:count()
+  self:made("b", {})
+  local lock <const> = assert(core.hold(self.root .. "/.index.lock"))
+  local it = store.open()
+  it.index.patience = 0.1
+  lu.assert_equals(#it:runs(), 2)
+  lu.assert_str_contains(notes_of(it), "another process has been writing it for 0.1 s")
+  lock:release()
+  lu.assert_equals(self:count(), 2)
+end
+
+--- Whatever a record holds where a text or a number is expected, it is shown and hurts no other.
+function TestIndex:test_records_with_values_of_other_types()
+  local detail, compare = require "swale.store.detail", require "swale.store.compare"
+  local listing, export = require "swale.store.listing", require "swale.store.export"
+  local names = { table.unpack(require("swale.store.schema").FIELDS) }
+  table.move({ "params", "summary", "objective", "parent", "versions", "given", "notes", "resumed",
+    "id", "machine", "dirty" }, 1, 11, #names + 1, names)
+  local n = 0
+  for i, value in ipairs { 7, 0.5, true, "x\27[31m\n", {}, { 1, { 2 } }, { a = { b = 1 } } } do
+    for _, name in ipairs(names) do
+      n = n + 1
+      self:made(("r%d_%s"):format(i, name), { [name] = value, params = name ~= "params" and
+        { lr = i } or value })
+    end
+  end
+  local it = store.open()
+  local found = it:runs { sort = "started" }
+  lu.assert_equals({ #found + #it.problems, #it.problems }, { n, 0 })
+  lu.assert_str_contains(listing.table(found), "r1_seed")
+  for _, format in ipairs { "csv", "jsonl" } do
+    export.write(format, "runs", found, function() end)
+  end
+  for i, run in ipairs(found) do
+    lu.assert_not_str_contains(detail.text(run), "\27")
+    if i > 1 then compare.text({ found[i - 1], run }, { "x" }) end
+  end
+end
+
 --- The index is up to date, but what a condition needs cannot be added to it.
 function TestIndex:test_metrics_without_an_index_file()
   self:made("a", {}, { { kind = "epoch", loss = 1 } })

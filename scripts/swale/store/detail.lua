@@ -16,34 +16,36 @@ local function pairs_of(lines, title, values, note)
   for _, name in ipairs(names) do width = math.max(width, utf8.len(name) or #name) end
   for _, name in ipairs(names) do
     local text = shown.short(values[name])
-    add(lines, "  %s%s  %s%s", name, (" "):rep(width - (utf8.len(name) or #name)), text,
+    add(lines, "  %s%s  %s%s", shown.short(name), (" "):rep(width - (utf8.len(name) or #name)), text,
       note and note(name) or "")
   end
 end
 
 local function machine_text(info)
-  local parts = {}
-  for _, part in ipairs { info.host or false, info.instruction_set or false,
-    info.threads and info.threads .. (info.threads == 1 and " thread" or " threads") or false } do
-    if part then parts[#parts + 1] = tostring(part) end
+  local parts, threads = {}, math.tointeger(info.threads)
+  for _, name in ipairs { "host", "instruction_set" } do
+    if info[name] then parts[#parts + 1] = shown.short(info[name]) end
   end
+  if threads then parts[#parts + 1] = threads .. (threads == 1 and " thread" or " threads") end
   return table.concat(parts, ", ")
 end
 
 local function commit_text(info)
   if not info.commit then return nil end
-  return tostring(info.commit):sub(1, 12) .. (info.dirty and ", with changes" or "")
+  return shown.short(info.commit):sub(1, 12) .. (info.dirty and ", with changes" or "")
 end
 
 local function parent_text(info)
   local parent = info.parent
-  return type(parent) == "table" and ("%s, step %s"):format(parent.run, parent.step) or nil
+  return type(parent) == "table" and ("%s, step %s"):format(shown.short(parent.run),
+    shown.short(parent.step)) or nil
 end
 
 local function resumed_text(info)
-  local list = type(info.resumed) == "table" and info.resumed or {}
   local steps = {}
-  for i, entry in ipairs(list) do steps[i] = tostring(entry.step) end
+  for i, entry in ipairs(type(info.resumed) == "table" and info.resumed or {}) do
+    steps[i] = type(entry) == "table" and shown.short(entry.step) or "?"
+  end
   return #steps > 0 and "at step " .. table.concat(steps, ", ") or nil
 end
 
@@ -62,7 +64,7 @@ local function head(lines, view)
   add(lines, "%s", view.id)
   for _, row in ipairs(rows) do
     local name, text = row[1], row[2]
-    if text and text ~= "" then add(lines, "  %-10s  %s", name, tostring(text)) end
+    if text and text ~= "" then add(lines, "  %-10s  %s", name, shown.short(text)) end
   end
 end
 

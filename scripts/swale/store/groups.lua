@@ -96,7 +96,7 @@ end
 local function of_seeds(group)
   local latest = {}
   for _, run in ipairs(group.runs) do
-    if run.status == "done" then
+    if run.status == "done" and run.seed then
       local before = latest[run.seed]
       if before then group.repeats = group.repeats + 1 end
       if not before or run.started >= before.started then latest[run.seed] = run end

@@ -21,8 +21,9 @@ local WAIT = 30 -- seconds for the lock
 ---@field root string
 ---@field db swale.Sqlite|nil      nil: there is no file yet
 ---@field memory boolean           no file is used
+---@field patience number          seconds to wait for other writers
 ---@field notes string[]           what was repaired or could not be done, for the user
-local Index = class.new("index", { fields = { "root", "db", "memory", "notes" } })
+local Index = class.new("index", { fields = { "root", "db", "memory", "patience", "notes" } })
 
 local function path_of(self) return self.root .. "/index.sqlite" end
 
@@ -130,13 +131,14 @@ end
 
 local function hold(self)
   local uv, path = require "luv", self.root .. "/.index.lock"
-  local deadline = uv.hrtime() + WAIT * 1e9
+  local deadline = uv.hrtime() + self.patience * 1e9
   while true do
     local lock, message, code = core.hold(path)
     if lock then return lock end
     if code ~= "EHELD" then errors.environment(message, code) end
     if uv.hrtime() > deadline then
-      errors.environment(("another process has been writing it for %d s"):format(WAIT), "EBUSY")
+      errors.environment(("another process has been writing it for %g s"):format(
+        self.patience), "EBUSY")
     end
     uv.sleep(20)
   end
@@ -328,7 +330,8 @@ function Index:close() close(self) end
 ---@param root string
 ---@return swale.Index
 function M.open(root)
-  return setmetatable({ root = root, notes = {}, memory = false, statements = {} }, Index)
+  return setmetatable({ root = root, notes = {}, memory = false, patience = WAIT,
+    statements = {} }, Index)
 end
 
 return M

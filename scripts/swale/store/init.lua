@@ -129,18 +129,6 @@ function Store:runs(o)
   return list
 end
 
----Returns the runs that are done and have this content key, the latest first.
----@param key string
----@return swale.RunView[]
-function Store:with_key(key)
-  local list = {}
-  self.index:query([[SELECT id, json, status FROM runs WHERE key = ? AND recorded = 'done'
-    ORDER BY started DESC, id DESC]], { key }, function(id, json, status)
-    list[#list + 1] = view.known(self.root .. "/" .. id, core.json_decode(json), status)
-  end)
-  return list
-end
-
 ---Says what was wrong with the index and which records cannot be read, each once.
 ---@param say fun(text: string)
 function Store:tell(say)

@@ -49,7 +49,7 @@ end
 ---@return string
 function M.table(views)
   local columns, header, rows = columns_of(views), {}, {}
-  for c, column in ipairs(columns) do header[c] = column[1] end
+  for c, column in ipairs(columns) do header[c] = shown.short(column[1]) end
   for i, view in ipairs(views) do
     rows[i] = {}
     for c, column in ipairs(columns) do rows[i][c] = column[2](view) end

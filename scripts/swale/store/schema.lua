@@ -29,7 +29,6 @@ end
 local TABLES = [[
 CREATE TABLE runs (%s, stamp TEXT NOT NULL, recorded TEXT, problem TEXT, metrics_stamp TEXT,
   json TEXT, PRIMARY KEY (id)) WITHOUT ROWID;
-CREATE INDEX runs_key ON runs (key);
 CREATE TABLE params (run, name, value, type, PRIMARY KEY (run, name)) WITHOUT ROWID;
 CREATE TABLE summaries (run, name, value, type, PRIMARY KEY (run, name)) WITHOUT ROWID;
 CREATE TABLE metrics (run, kind, name, count, last, min, max, last_step, min_step, max_step,
@@ -78,7 +77,7 @@ function M.run_values(id, o)
   for i, name in ipairs(M.COLUMNS) do
     local made = M.FIELDS_MADE[name]
     if made then values[i] = plain(made(info, id)) else values[i] = plain(info[name]) end
-    if name == "status" then values[i] = o.status end
+    if name == "status" then values[i] = plain(o.status) end
   end
   local n = #M.COLUMNS
   values[n + 1], values[n + 2], values[n + 3] = o.stamp, plain(info.status), o.problem
@@ -92,7 +91,7 @@ end
 ---@return any[] values, integer n
 function M.collection_values(id, o)
   local info = o.info
-  return { id, o.stamp, plain(info.status), o.problem, plain(info.kind), o.status,
+  return { id, o.stamp, plain(info.status), o.problem, plain(info.kind), plain(o.status),
     plain(info.started), plain(info.ended), plain(info.total), plain(info.tag), o.json }, 11
 end
 

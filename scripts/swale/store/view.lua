@@ -25,17 +25,27 @@ local RunView = class.new("run view", { name = "swale.RunView", fields = { "id",
 
 local function table_of(value) return type(value) == "table" and value or {} end
 
+local function text_of(value) return type(value) == "string" and value or nil end
+
+local function objective_of(value)
+  local o = table_of(value)
+  local is_one = type(o.name) == "string" and (o.goal == "min" or o.goal == "max")
+  return is_one and o or nil
+end
+
 ---@param dir string
 ---@param info table     what its run.json holds
 ---@param status string  which may be "killed" where run.json has "running"
 ---@return swale.RunView
 function M.known(dir, info, status)
+  status = tostring(status)
   info.status = status
   return setmetatable({ dir = dir, id = dir:match "([^/]+)/*$", info = info, status = info.status,
     experiment = tostring(info.experiment), params = table_of(info.params),
-    summary = table_of(info.summary), seed = info.seed, started = tostring(info.started or ""),
-    collection = info.collection, tag = info.tag,
-    objective = type(info.objective) == "table" and info.objective or nil }, RunView)
+    summary = table_of(info.summary), seed = math.tointeger(info.seed),
+    started = tostring(info.started or ""),
+    collection = text_of(info.collection), tag = text_of(info.tag),
+    objective = objective_of(info.objective) }, RunView)
 end
 
 ---Reads a run.
