@@ -14,6 +14,7 @@ local function build_parser()
   parser:option("--at", "The checkpoint: a step, last or best."):argname "STEP":default "last"
   parser:option("--seed", "Other batches and random numbers from there on."):argname "N"
     :convert(cli.whole(0))
+  cli.add_checkpoint(parser)
   cli.add_threads(parser)
   parser:flag("--traceback", "Show where an error came from.")
   return parser
@@ -34,7 +35,7 @@ function M.main(args)
   cli.set_threads(o.threads)
   table.insert(args, 1, "fork")
   return require("swale.run.fork").run { dir = dir, at = o.at, overrides = overrides, seed = o.seed,
-    traceback = o.traceback, argv = args, say = cli.say,
+    checkpoint = o.checkpoint, traceback = o.traceback, argv = args, say = cli.say,
     load = function(path) return cli.load_experiment(path, o.traceback) end }
 end
 

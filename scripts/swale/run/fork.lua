@@ -17,6 +17,7 @@ local M = {}
 ---@field seed integer|nil                      nil: that of the run
 ---@field load fun(path: string): swale.Experiment|nil, integer?
 ---@field argv? string[]
+---@field checkpoint? number      at most so many seconds between two checkpoints
 ---@field traceback? boolean
 ---@field say fun(fmt: string, ...)
 
@@ -76,9 +77,12 @@ end
 function M.start_of(dir) return points.read(start_path(dir)) end
 
 local function create(experiment, params, info, point, o)
-  local seed = o.seed or info.seed
+  local seed, given = o.seed or info.seed, {}
+  for name in pairs(runs.params_with({ params = info.given }, o.overrides)) do
+    given[name] = params[name]
+  end
   local run = runs.create { experiment = experiment.name, params = params, seed = seed,
-    script = info.script, argv = o.argv,
+    script = info.script, argv = o.argv, objective = experiment.objective, given = given,
     parent = { run = folders.name(o.dir), step = point.step, fit = point.fit,
       reseeded = seed ~= info.seed or nil } }
   take_checkpoints(run, o.dir, point)
@@ -105,7 +109,7 @@ function M.run(o)
     return 2
   end
   o.say("fork of %s at step %d of fit %d", o.dir, point.step, point.fit)
-  return (experiment:continue(params, { traceback = o.traceback,
+  return (experiment:continue(params, { traceback = o.traceback, checkpoint = o.checkpoint,
     open = function() return create(experiment, params, info, point, o) end }))
 end
 

@@ -109,13 +109,16 @@ end
 local function note(run, point, o, facts)
   local info = run.info
   runs.mark_running(info)
-  info.params = facts.params
+  info.params, info.given = facts.params, info.given or {}
+  for name in pairs(o.overrides or {}) do info.given[name] = facts.params[name] end
   info.resumed = info.resumed or {}
   local entry = { at = os.date "!%Y-%m-%dT%H:%M:%SZ", step = point and point.step or 0,
     fit = point and point.fit or nil, params = has_overrides(o) and o.overrides or nil,
     changed = facts.changed,
     differs = #facts.differs > 0 and facts.differs or nil }
   table.insert(info.resumed, entry)
+  local attempt = require("swale.run.origin").get().attempt
+  if attempt > 1 then info.attempt = attempt end
   if entry.params or entry.changed then info.key = nil end -- the work of no other run
   info.instruction_set, info.threads = core.variant(), core.threads()
   info.machine, info.blas = machine.describe(), core.blas()
