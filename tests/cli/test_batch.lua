@@ -191,7 +191,8 @@ function TestBatch:test_ctrl_c_ends_the_children_in_good_order()
   local out, err = command.read(self.dir .. "/out"), command.read(self.dir .. "/err")
   lu.assert_equals(result.code, 130, out .. err)
   lu.assert_equals(last_line(out), "ran 3, skipped 0, failed 2", out .. err)
-  contains(err, "swale: interrupted; 3 of 6 were not started: a.lua seed 4, a.lua seed 5")
+  contains(err, "swale: ending: 2 runs may write a checkpoint first",
+    "swale: interrupted; 3 of 6 were not started: a.lua seed 4, a.lua seed 5")
   lu.assert_equals(self:records_that_are "interrupted", 2)
   lu.assert_equals(self:records_that_are "done", 1)
 end

@@ -219,6 +219,7 @@ local function run_tasks(self)
       self.report:started(task, pid)
     end,
     ended = function(task, result) ended(self, task, result) end,
+    stopping = function(_, count) self.report:stopping(count) end,
     tick = function() self.report:draw() end,
   }
 end

@@ -42,7 +42,9 @@ end
 ---@param task swale.BatchTask
 ---@param result swale.WorkResult
 function Live:remove(task, result)
-  self.spent, self.ran = self.spent + result.seconds, self.ran + 1
+  if result.status == "done" then
+    self.spent, self.ran = self.spent + result.seconds, self.ran + 1
+  end
   for i, child in ipairs(self.running) do
     if child.task == task then
       table.remove(self.running, i)

@@ -35,6 +35,7 @@ local TICK = 500     -- ms
 ---again when one has ended, and for "wait" also about twice a second; "stop": end all
 ---@field started? fun(job: swale.PoolJob, pid: integer)
 ---@field ended fun(job: swale.PoolJob, result: swale.PoolResult)
+---@field stopping? fun(reason: string, count: integer)  once, after so many children got SIGINT
 ---@field tick? fun()                                 about twice a second
 ---@field patience? number                            seconds between signals to a child (15)
 
@@ -176,10 +177,18 @@ local function close(self)
   uv().run "nowait"
 end
 
+--- Outside of libuv's callbacks, which lose errors.
+local function tell_stopping(self)
+  if not self.stopped or self.told then return end
+  self.told = true
+  if self.o.stopping and self.count > 0 then self.o.stopping(self.stopped, self.count) end
+end
+
 local function work(self)
   fill(self)
   while self.count > 0 or self.waits and not self.stopped do
     uv().run "once"
+    tell_stopping(self)
     drain(self)
     if self.ticked then
       self.ticked = false

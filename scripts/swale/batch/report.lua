@@ -64,6 +64,13 @@ function Report:waits(task)
   self.waited = true
 end
 
+---Says what the batch waits for after Ctrl-C or a first failure.
+---@param count integer   of runs that were asked to end
+function Report:stopping(count)
+  say(self, ("swale: ending: %d run%s may write a checkpoint first; Ctrl-C (again) ends %s at once")
+    :format(count, count > 1 and "s" or "", count > 1 and "them" or "it"))
+end
+
 local function failure_text(task, result, again)
   local lines = { ("%s: %s%s%s"):format(result.status, works.name(task.work),
     result.run and ", run " .. result.run:match "[^/]+$" or "",
