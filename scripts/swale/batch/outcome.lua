@@ -54,7 +54,8 @@ function M.signal_name(signal) return SIGNALS[signal] or "signal " .. signal end
 local function status_of(result, o)
   if result.problem then return "not started", result.problem end
   if result.timed_out and (result.code ~= 0 or result.signal ~= 0) then
-    return "timeout", ("ended after its time, %s"):format(progress.duration(o.timeout))
+    local shown = o.timeout < 1 and progress.seconds or progress.duration
+    return "timeout", ("ended after its time, %s"):format(shown(o.timeout))
   end
   if result.signal == 0 then return CODES[result.code] or "failed" end
   if result.stopped and result.signal == 9 then return "killed", "ended at once" end
