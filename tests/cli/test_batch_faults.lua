@@ -363,6 +363,18 @@ function TestBatchFaults:test_another_attempt_goes_on_from_the_checkpoint()
   lu.assert_true(folders.exists(dir .. "/output.txt") and folders.exists(dir .. "/output-2.txt"))
 end
 
+--- A run that cannot go on, because its checkpoints are damaged, begins anew.
+function TestBatchFaults:test_a_run_that_cannot_go_on()
+  command.write_script(self.dir .. "/a.lua", KILLED_ONCE)
+  ends(self:batch("a.lua"), 1, "ran 1, skipped 0, failed 1")
+  local folder = self:runs()[1] .. "/checkpoints/"
+  for _, name in ipairs(folders.entries(folder)) do command.write(folder .. name, "damaged") end
+  local result = self:batch("a.lua")
+  ends(result, 0, "ran 1, skipped 0, failed 0")
+  contains(result.err, "no checkpoint can be used", "It is tried again.")
+  lu.assert_equals({ self:records_that_are "done", self:records_that_are "killed" }, { 1, 1 })
+end
+
 -- ------------------------------------------------------------------ a thousand
 
 --- Processor time of the children that have ended, in seconds: clock ticks are 1/100 s on Linux.

@@ -150,12 +150,19 @@ end
 
 local AGAIN = { killed = true, timeout = true }
 
---- Puts a task that was killed or out of time back, if it may be tried again.
+--- What a task is tried again as: the run goes on where it was killed or out of time, and begins
+--- anew where `swale resume` refused it. nil: not again.
+local function another_try(self, task, result)
+  if result.stopped then return nil end
+  if task.work.resume and not result.run and result.status == "failed" then return task.asked end
+  if not AGAIN[result.status] or task.attempt > (self.o.retry or 0) then return nil end
+  return continued(task.asked, histories.resumable(result.run or task.work.resume))
+end
+
+--- Puts a task back, if it may be tried again.
 local function try_again(self, task, result)
-  if not AGAIN[result.status] or task.attempt > (self.o.retry or 0) or result.stopped then
-    return false
-  end
-  local work = continued(task.work, histories.resumable(result.run))
+  local work = another_try(self, task, result)
+  if not work then return false end
   table.insert(self.again, { work = work, asked = task.asked, number = task.number,
     attempt = task.attempt + 1, key = task.key })
   return true
