@@ -23,20 +23,12 @@ end
 ---@param args string[]
 ---@return integer code
 function M.main(args)
-  local o = cli.parse(build_parser(), args)
-  if not o then return 2 end
-  local overrides = cli.overrides(o.overrides)
-  if not overrides then return 2 end
-  local dir, problem = require("swale.store").find(o.run)
-  if not dir then
-    cli.say("%s", problem)
-    return 1
-  end
-  cli.set_threads(o.threads)
+  local dir, o = cli.parse_run(build_parser(), args)
+  if not dir then return o end
   table.insert(args, 1, "fork")
-  return require("swale.run.fork").run { dir = dir, at = o.at, overrides = overrides, seed = o.seed,
-    checkpoint = o.checkpoint, traceback = o.traceback, argv = args, say = cli.say,
-    load = function(path) return cli.load_experiment(path, o.traceback) end }
+  return require("swale.run.fork").run { dir = dir, at = o.at, overrides = o.overrides,
+    seed = o.seed, checkpoint = o.checkpoint, traceback = o.traceback, argv = args, say = cli.say,
+    load = cli.loader(o) }
 end
 
 return M

@@ -315,6 +315,33 @@ function M.parse_experiment(parser, args)
   return experiment, o
 end
 
+---Parses the arguments of a command that takes a RUN, sets the threads and finds the run; says why
+---there is none.
+---@param parser table        with the argument run; overrides and --threads, if any
+---@param args string[]
+---@return string|nil dir
+---@return table|integer o    options, with overrides as a table; or the exit status
+function M.parse_run(parser, args)
+  local o = M.parse(parser, args)
+  if not o then return nil, 2 end
+  o.overrides = M.overrides(o.overrides or {})
+  if not o.overrides then return nil, 2 end
+  local dir, problem = require("swale.store").find(o.run)
+  if not dir then
+    M.say("%s", problem)
+    return nil, 1
+  end
+  M.set_threads(o.threads)
+  return dir, o
+end
+
+---A function that loads the script of a run, as load_experiment does.
+---@param o { traceback?: boolean }
+---@return fun(path: string): swale.Experiment|nil, integer?
+function M.loader(o)
+  return function(path) return M.load_experiment(path, o.traceback) end
+end
+
 --- Handles the first arguments of a child of a batch: "--child-of PID": this process ends with the
 --- one that started it; "--memory BYTES": what it may allocate.
 local function take_parent(args)

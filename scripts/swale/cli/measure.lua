@@ -84,11 +84,11 @@ local function measure(o, dir)
   local chosen
   chosen, problem = measured.choose(measured.checkpoints(dir), o.at)
   if not chosen then return 1, dir .. ": " .. problem end
-  local experiment, code = cli.load_experiment(info.script, o.traceback)
-  if not experiment then return code or 1 end
-  local params
-  params, problem = experiment:resolve(info.params, info.script)
-  if not params then return 1, problem end
+  local why = require("swale.run.key").changed(info)
+  if why then cli.say("%s since the run; it is executed as it is now", why) end
+  local experiment, params = require("swale.run.script").load(info,
+    { load = cli.loader(o), say = cli.say })
+  if not experiment then return params end
   require("swale.core").catch_signals()
   local rows, all = {}, {}
   measured.run { dir = dir, experiment = experiment, params = params, seed = info.seed,
@@ -104,14 +104,8 @@ end
 ---@param args string[]
 ---@return integer code
 function M.main(args)
-  local o = cli.parse(build_parser(), args)
-  if not o then return 2 end
-  local dir, problem = require("swale.store").find(o.run)
-  if not dir then
-    cli.say("%s", problem)
-    return 1
-  end
-  cli.set_threads(o.threads)
+  local dir, o = cli.parse_run(build_parser(), args)
+  if not dir then return o end
   local code, why = measure(o, dir)
   if why then cli.say("%s", why) end
   return code

@@ -23,20 +23,11 @@ end
 ---@param args string[]
 ---@return integer code
 function M.main(args)
-  local o = cli.parse(build_parser(), args)
-  if not o then return 2 end
-  local overrides = cli.overrides(o.overrides)
-  if not overrides then return 2 end
-  local dir, problem = require("swale.store").find(o.run)
-  if not dir then
-    cli.say("%s", problem)
-    return 1
-  end
-  cli.set_threads(o.threads)
-  return require("swale.run.resume").run { dir = dir, overrides = overrides,
+  local dir, o = cli.parse_run(build_parser(), args)
+  if not dir then return o end
+  return require("swale.run.resume").run { dir = dir, overrides = o.overrides,
     rescale = o.rescale or false, changed = o.changed or false, traceback = o.traceback or false,
-    checkpoint = o.checkpoint,
-    say = cli.say, load = function(path) return cli.load_experiment(path, o.traceback) end }
+    checkpoint = o.checkpoint, say = cli.say, load = cli.loader(o) }
 end
 
 return M

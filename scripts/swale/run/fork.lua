@@ -7,19 +7,17 @@ local place = require "swale.run.place"
 local points = require "swale.run.point"
 local replay = require "swale.run.replay"
 local runs = require "swale.run"
+local scripts = require "swale.run.script"
 
 local M = {}
 
----@class swale.ForkRunOptions
+---@class swale.ForkRunOptions: swale.AgainOptions
 ---@field dir string                            of the run that is forked
 ---@field at string                             "last", "best" or a step
----@field overrides table<string, string>
 ---@field seed integer|nil                      nil: that of the run
----@field load fun(path: string): swale.Experiment|nil, integer?
 ---@field argv? string[]
 ---@field checkpoint? number      at most so many seconds between two checkpoints
 ---@field traceback? boolean
----@field say fun(fmt: string, ...)
 
 --- The checkpoint that a fork starts from, in the fork's own directory: it can go on without the
 --- run it came from.
@@ -101,13 +99,8 @@ function M.run(o)
     o.say("%s", why)
     return 1
   end
-  local experiment, code = o.load(info.script)
-  if not experiment then return code or 1 end
-  local params, message = experiment:resolve(runs.params_with(info, o.overrides), info.script)
-  if not params then
-    o.say("%s", message)
-    return 2
-  end
+  local experiment, params = scripts.load(info, o)
+  if not experiment then return params end
   o.say("fork of %s at step %d of fit %d", o.dir, point.step, point.fit)
   return (experiment:continue(params, { traceback = o.traceback, checkpoint = o.checkpoint,
     open = function() return create(experiment, params, info, point, o) end }))

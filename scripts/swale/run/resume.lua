@@ -10,19 +10,17 @@ local place = require "swale.run.place"
 local points = require "swale.run.point"
 local replay = require "swale.run.replay"
 local runs = require "swale.run"
+local scripts = require "swale.run.script"
 local standing = require "swale.run.status"
 
 local M = {}
 
----@class swale.ResumeOptions
+---@class swale.ResumeOptions: swale.AgainOptions   overrides: parameters that are durations
 ---@field dir string                            of the run
----@field overrides? table<string, string>      parameters that are durations
 ---@field rescale boolean                       schedules may change with them
 ---@field changed boolean                       the script may have changed
----@field load fun(path: string): swale.Experiment|nil, integer?   loads the script
 ---@field traceback? boolean
----@field checkpoint? number      at most so many seconds between two checkpoints
----@field say fun(fmt: string, ...)             on stderr
+---@field checkpoint? number                    at most so many seconds between two checkpoints
 
 -- ------------------------------------------------------------------ whether it can go on
 
@@ -186,13 +184,8 @@ local function continue(info, lock, o)
     o.say("%s since %s began; --changed goes on all the same, and records it", why, o.dir)
     return 1
   end
-  local experiment, code = o.load(info.script)
-  if not experiment then return code or 1 end
-  local params, message = experiment:resolve(runs.params_with(info, o.overrides), info.script)
-  if not params then
-    o.say("%s", message)
-    return 2
-  end
+  local experiment, params = scripts.load(info, o)
+  if not experiment then return params end
   tell_changes(info.params or {}, params, o.say)
   local differs = differences(info)
   for _, text in ipairs(differs) do o.say("%s: what follows may have other bits", text) end
