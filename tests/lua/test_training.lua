@@ -261,6 +261,19 @@ function TestTraining:test_a_divergence_names_the_operation()
   lu.assert_str_contains(fault.message, "\n") -- the core's own words, on a line of their own
 end
 
+--- Labels on valid that the training set contradicts: its loss rises.
+function TestTraining:test_a_rising_loss_on_valid_is_said_with_its_epoch()
+  local digits = sw.data.load "digits"
+  local x, y = digits.train:gather { 1, 2, 3, 4, 5, 6, 7, 8 }
+  local other = {}
+  for i, label in ipairs(y:table()) do other[i] = (label + 1) % 10 end
+  local data = sw.data.from_tensors { train = { x = x, y = y },
+    valid = { x = x, y = sw.tensor(other, "int32") }, classes = 10 }
+  local run = harness.fake_run()
+  new({ data = data, batch_size = 4 }):fit { epochs = 20, run = run }
+  lu.assert_str_contains(table.concat(run.printed, "\n"), "since epoch 1: it overfits")
+end
+
 -- ------------------------------------------------------------------ vectors are vectors
 
 function TestTraining:test_the_loss_on_a_sample_is_a_function_of_weights()

@@ -16,11 +16,9 @@ local function end_epoch(fit)
   local line = { lr = s.lr, batch_size = s.batch_size, seconds = fit.clock:training(fit.loop) }
   if journal.run then line.loss = journal:epoch_loss() end
   if fit.evaluator:validate(line, s.epoch) then journal:best() end
-  if journal.run then
-    fit.look(line)
-    journal:remember(line)
-  end
+  if journal.run then fit.look(line) end
   journal:event("epoch", s, line)
+  if journal.run then journal:remember(line) end
   journal.due = true
   hooks.call(fit.hooks.epoch, s, fit.trainer, line)
 end
