@@ -91,7 +91,9 @@ function TestRecords:test_a_signal_that_is_ignored_stays_so()
       wait $pid]], args)
     lu.assert_equals(result.code, 0, command.read(self.dir .. "/out"))
     for _, name in ipairs(folders.entries(self.dir .. "/runs")) do
-      lu.assert_equals(self:readable(self.dir .. "/runs/" .. name).status, "done")
+      if name:find "small" then -- a batch has a record of its own
+        lu.assert_equals(self:readable(self.dir .. "/runs/" .. name).status, "done")
+      end
     end
     command.remove(self.dir .. "/runs")
   end
