@@ -27,6 +27,7 @@ local LOOKS = 100  -- records between checks that the files are still there
 ---@field seed integer
 ---@field status "running"|"done"|"failed"|"diverged"|"interrupted"|"failed: disk full"   readers
 ---see "killed", too
+---@field resuming boolean?    it goes on, and the script has not reached the point yet
 ---@field interrupted boolean? a training of it was: no other begins
 ---@field ended boolean?      its files are closed
 ---@field losses string?      what was taken away
@@ -38,7 +39,7 @@ local LOOKS = 100  -- records between checks that the files are still there
 ---@field fits swale.RunFits
 ---@field replay swale.Replay|nil   until the point from which it goes on
 local Run = class.new("run", { fields = {
-  "dir", "seed", "status", "interrupted", "last_step", "saved_step" } })
+  "dir", "seed", "status", "interrupted", "last_step", "saved_step", "resuming" } })
 M.Run = Run
 
 local function now() return os.date "!%Y-%m-%dT%H:%M:%SZ" end

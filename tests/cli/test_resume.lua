@@ -203,6 +203,31 @@ function TestResume:test_a_fit_in_a_hook()
   lu.assert_equals(runs.read_info(run).status, "done")
 end
 
+--- An interrupt in the midst of an evaluation leaves weights, but no point: the run starts anew, or
+--- goes on from the checkpoint before.
+function TestResume:test_interrupted_in_the_midst_of_a_step()
+  local body = [[
+    local luv, count = require "luv", 0
+    trainer:on("epoch", function(s)
+      count = count + 1
+      if count == tonumber(os.getenv "INTERRUPT") then luv.kill(luv.os_getpid(), "sigterm") end
+    end)
+    trainer:fit { epochs = 3, run = run }
+    run:note("resuming", run.resuming or false)]]
+  command.write_script(self.dir .. "/small.lua", body)
+  for at, words in pairs { ["1"] = "from its beginning", ["2"] = "from step 38 of fit 1" } do
+    local result = command.swale(self.dir, { "run", "small.lua" }, { INTERRUPT = at })
+    lu.assert_equals(result.code, 143, result.err)
+    local run = command.only_run(self.dir)
+    result = self:resume()
+    lu.assert_equals(result.code, 0, result.err)
+    lu.assert_str_contains(result.err, words)
+    lu.assert_not_str_contains(result.err, "not used")
+    lu.assert_equals(runs.read_info(run).notes, { resuming = false })
+    command.remove(self.dir .. "/runs")
+  end
+end
+
 --- Scripts and data are named from the folder where the run began.
 function TestResume:test_from_another_folder()
   local run = self:run(nil, { "epochs=1" })

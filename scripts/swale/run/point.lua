@@ -76,12 +76,14 @@ end
 
 -- ------------------------------------------------------------------ in files
 
----Reads the point of a checkpoint.
+---Reads the point of a checkpoint. One that an interrupt wrote in the midst of a step has none, and
+---needs no message: the one before it has.
 ---@param path string
 ---@return swale.Point|nil point, string? message
 function M.read(path)
   local tensors, metadata = core.safetensors_read(path, true)
   if not tensors then return nil, ("%s: %s"):format(path, metadata) end
+  if metadata.lacks == require("swale.trainer.checkpoint").WITHIN then return nil end
   if metadata.lacks then return nil, ("%s: %s"):format(path, metadata.lacks) end
   local point, why = core.json_decode(metadata.run or "null")
   if type(point) ~= "table" then return nil, why and path .. ": " .. why end

@@ -184,7 +184,7 @@ end
 
 --- Makes the class of runs that write nothing.
 local function silent_class(Run)
-  local Silent = class.new("run", { parent = Run, fields = { "dir", "seed", "status" } })
+  local Silent = class.new("run", { parent = Run, fields = { "dir", "seed", "status", "resuming" } })
   local kept = { begin_fit = true, leave_fit = true, arrive = true, restore = true,
     seconds = true, start_from = true, write_info = true, forget_checkpoints = true }
   for name, method in next, Run do
@@ -210,6 +210,7 @@ local Silent
 function M.silence(run)
   local Run = getmetatable(run)
   Silent = Silent or silent_class(Run)
+  run.resuming = true
   setmetatable(run, Silent)
 end
 
@@ -220,6 +221,7 @@ end
 ---@param log integer
 function M.speak(run, Run, metrics, log)
   setmetatable(run, Run)
+  run.resuming = nil
   for name, bytes in pairs { metrics = metrics, log = log } do
     local path = ("%s/%s"):format(run.dir, name == "log" and "log.txt" or "metrics.jsonl")
     local file, message = lines.open(path, bytes)

@@ -18,6 +18,9 @@ local M = {}
 
 M.FORMAT = "1"
 
+---What one lacks that is not written between two steps, as where an interrupt ends an evaluation.
+M.WITHIN = "it was written while events of this step were under way"
+
 --- Values of the last update that the metadata have.
 M.LAST = { "loss", "grad_norm", table.unpack(hyper.NAMES) }
 

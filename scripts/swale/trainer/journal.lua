@@ -163,9 +163,6 @@ end
 
 -- ------------------------------------------------------------------ checkpoints
 
---- Why a training cannot be resumed from a checkpoint that is not written between two steps.
-local WITHIN <const> = "it was written while events of this step were under way"
-
 local function write(self, packed)
   local s, lacks = self.live, packed.lacks
   for _, what in ipairs(lacks) do
@@ -174,7 +171,7 @@ local function write(self, packed)
       self:say(("%s: checkpoints lack it, and this run cannot be resumed"):format(what))
     end
   end
-  if not self.between then lacks[#lacks + 1] = WITHIN end
+  if not self.between then lacks[#lacks + 1] = checkpoint.WITHIN end
   packed.metadata.lacks = #lacks > 0 and table.concat(lacks, "; ") or nil
   local path = self.run:checkpoint(self.run:step_name(s.step), packed.tensors, packed.metadata,
     { keep = self.stays })
