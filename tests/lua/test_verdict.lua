@@ -71,6 +71,9 @@ function TestVerdict:test_nothing_to_compare()
   lu.assert_equals(lines { ["0.1"] = { false }, ["0.2"] = { false } },
     "no setting has a value of loss")
   lu.assert_nil(verdict.lines(groups.of({}, {})))
+  local list = runs_of(CLEAR)
+  list[1].experiment = "another"
+  lu.assert_nil(verdict.lines(groups.of(list)))
 end
 
 --- The least loss is that of a short run, which is not compared.

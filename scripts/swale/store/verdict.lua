@@ -75,10 +75,14 @@ end
 
 ---@param grouped swale.RunGroups   of a metric, with a goal
 ---@param strategy? table           of a sweep's collection.json
----@return string[]|nil lines       nil: there is no goal, or nothing to compare
+---@return string[]|nil lines       nil: there is no goal, nothing to compare, or several experiments,
+---whose objectives may be different quantities
 function M.lines(grouped, strategy)
   if not grouped.goal or #grouped < 2 then return nil end
   local all = #grouped
+  for _, group in ipairs(grouped) do
+    if group.experiment ~= grouped[1].experiment then return nil end
+  end
   grouped = compared(grouped, strategy)
   local found = groups.best(grouped)
   if not found then return { ("no setting has a value of %s"):format(grouped.metric) } end
