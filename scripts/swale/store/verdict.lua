@@ -75,8 +75,8 @@ end
 
 ---@param grouped swale.RunGroups   of a metric, with a goal
 ---@param strategy? table           of a sweep's collection.json
----@return string[]|nil lines       nil: there is no goal, nothing to compare, or several experiments,
----whose objectives may be different quantities
+---@return string[]|nil lines       nil: there is no goal, nothing to compare, or more than one
+---experiment: their objectives may be different quantities
 function M.lines(grouped, strategy)
   if not grouped.goal or #grouped < 2 then return nil end
   local all = #grouped
