@@ -5,6 +5,7 @@ local groups = require "swale.store.groups"
 local metrics = require "swale.store.metrics"
 local shown = require "swale.store.shown"
 local tables = require "swale.table"
+local verdicts = require "swale.store.verdict"
 
 local M = {}
 
@@ -59,7 +60,7 @@ local POSITIONS = { step = true, examples = true, epoch = true, seconds = true, 
 local function goal_of(views, name)
   local objective = views[1].objective
   if objective and objective.name == name then return objective.goal end
-  return name:find "acc" and "max" or "min"
+  return verdicts.usual_goal(name)
 end
 
 --- By name, the summary of the lines of epochs, else of steps.

@@ -14,6 +14,7 @@ local M = {}
 ---@field seeds integer[]               of these values, ascending
 ---@field missing integer               runs that are done without a finite value of the metric
 ---@field repeats integer               runs that are done whose setting and seed have a later one
+---@field latest table<integer, swale.RunView>   by seed, the last run that is done
 ---@field n integer                     number of values
 ---@field mean number|nil               nil without values
 ---@field interval swale.Estimate|nil   the mean with its interval, by sw.stats.mean
@@ -106,7 +107,7 @@ local function of_seeds(group)
 end
 
 local function add_values(group, metric)
-  for seed, run in pairs(of_seeds(group)) do
+  for seed, run in pairs(group.latest) do
     local value = run:value(metric)
     if value and value - value == 0 then
       group.values[seed] = value
@@ -162,9 +163,12 @@ function M.of(views, o)
     group.counts[view.status] = (group.counts[view.status] or 0) + 1
   end
   result.settings = mixed and table.move(names, 1, #names, 2, { "experiment" }) or names
-  for _, group in ipairs(metric and result or {}) do
-    add_values(group, metric)
-    add_mean(group, metric)
+  for _, group in ipairs(result) do
+    group.latest = of_seeds(group)
+    if metric then
+      add_values(group, metric)
+      add_mean(group, metric)
+    end
   end
   return result
 end

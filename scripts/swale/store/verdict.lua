@@ -24,10 +24,27 @@ local function counted(n, word) return ("%d %s%s"):format(n, word, n == 1 and ""
 
 local function text_of(group) return group.text end
 
+local function mean_text(group)
+  return ("mean %s%s over %s"):format(number(group.mean), interval_text(group.interval),
+    counted(group.n, "seed"))
+end
+
+---The result of a single setting.
+---@param grouped swale.RunGroups
+---@param group swale.RunGroup   with values
+---@return string
+function M.mean_line(grouped, group)
+  return ("%s, %s: %s"):format(grouped.metric, group.text, mean_text(group))
+end
+
+---What is good of a result whose goal nobody has declared: its name tells.
+---@param name string
+---@return "min"|"max"
+function M.usual_goal(name) return name:find "acc" and "max" or "min" end
+
 local function first_line(grouped, best)
   local word = grouped.goal == "max" and "greatest" or "least"
-  return ("best by %s (%s): %s, mean %s%s over %s"):format(grouped.metric, word, best.text,
-    number(best.mean), interval_text(best.interval), counted(best.n, "seed"))
+  return ("best by %s (%s): %s, %s"):format(grouped.metric, word, best.text, mean_text(best))
 end
 
 --- By how much the best one is better: above 0 for either goal.

@@ -97,8 +97,9 @@ end
 ---@param name string
 ---@return number|nil   nil where there is none; nan and infinities come as numbers
 function RunView:value(name)
-  local metrics = require "swale.store.metrics"
+  local metrics, objective = require "swale.store.metrics", self.objective
   local value = metrics.number(self.summary[name])
+    or objective and objective.name == name and metrics.number(objective.value)
   if value then return value end
   local column = metrics.column(self, name)
   return column and column[#column]
