@@ -184,7 +184,8 @@ end
 
 --- Makes the class of runs that write nothing.
 local function silent_class(Run)
-  local Silent = class.new("run", { parent = Run, fields = { "dir", "seed", "status", "resuming" } })
+  local Silent = class.new("run",
+    { parent = Run, fields = { "dir", "seed", "status", "resuming" } })
   local kept = { begin_fit = true, leave_fit = true, arrive = true, restore = true,
     seconds = true, start_from = true, write_info = true, forget_checkpoints = true }
   for name, method in next, Run do
