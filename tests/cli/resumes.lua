@@ -245,11 +245,16 @@ function M.killed(dir, args, at)
   return { code = code, signal = by, err = command.read(dir .. "/err") }
 end
 
+--- A command of a run: with few checkpoints, or one at each mark.
+local function command_of(word, what, often)
+  return { word, what, often and "--checkpoint" or nil, often and "0" or nil }
+end
+
 --- The run that is not killed, its changes of files and its seconds.
-local function undisturbed(dir, name)
+local function undisturbed(dir, name, often)
   local script, uv = M.write(dir, name), require "luv"
   local begun = uv.hrtime()
-  local ended = M.killed(dir, { "run", script }, { counted = dir .. "/calls" })
+  local ended = M.killed(dir, command_of("run", script, often), { counted = dir .. "/calls" })
   assert(ended.code == 0, ended.err)
   local reference = { dir = dir .. "/undisturbed", seconds = (uv.hrtime() - begun) / 1e9 }
   assert(folders.rename(command.only_run(dir), reference.dir))
@@ -267,14 +272,15 @@ end
 --- Kills a run, and resumes of it, up to three times, then resumes it to its end. Returns how many
 --- kills hit something.
 local function disturb(dir, name, reference, random)
-  local kills, ended = 0, M.killed(dir, { "run", name .. ".lua" }, moment(random, reference))
+  local often, kills = reference.often, 0
+  local ended = M.killed(dir, command_of("run", name .. ".lua", often), moment(random, reference))
   if #folders.entries(dir .. "/runs") == 0 then return 0 end
   local run = command.only_run(dir)
   if not folders.exists(run .. "/run.json") then return 0 end -- it had not begun
   while ended.signal == 9 and runs.read_info(run).status ~= "done" do
     kills = kills + 1
     local at = kills < 1 + random:integer(3) and moment(random, reference) or {}
-    ended = M.killed(dir, { "resume", run }, at)
+    ended = M.killed(dir, command_of("resume", run, often), at)
   end
   assert(ended.code == 0 or ended.signal == 9, ended.err)
   M.compare(reference.dir, run)
@@ -287,21 +293,22 @@ end
 function M.many(o)
   local references, kills = {}, 0
   for number = 1, o.count do
-    local name = M.NAMES[number % #M.NAMES + 1]
-    if not references[name] then
+    local name, often = M.NAMES[number % #M.NAMES + 1], number // #M.NAMES % 2 == 1
+    local kind = name .. (often and " often" or "")
+    if not references[kind] then
       local home = command.folder()
-      references[name] = undisturbed(home, name)
-      references[name].home = home
+      references[kind] = undisturbed(home, name, often)
+      references[kind].home, references[kind].often = home, often
     end
     local dir, random = command.folder(), core.random(o.seed, "resumes", number)
     M.write(dir, name)
-    local ok, result = xpcall(disturb, debug.traceback, dir, name, references[name], random)
+    local ok, result = xpcall(disturb, debug.traceback, dir, name, references[kind], random)
     if not ok then
-      error(("seed %d, %s %d in %s: %s"):format(o.seed, name, number, dir, result), 0)
+      error(("seed %d, %s %d in %s: %s"):format(o.seed, kind, number, dir, result), 0)
     end
     command.remove(dir)
     kills = kills + result
-    if o.say then o.say(("%d: %s, %d kills"):format(number, name, result)) end
+    if o.say then o.say(("%d: %s, %d kills"):format(number, kind, result)) end
   end
   for _, reference in pairs(references) do command.remove(reference.home) end
   return kills
