@@ -160,6 +160,33 @@ function TestCheckpoint:test_noise_by_micro_batches()
     every = { steps = 1 }, by = "micro", batch_size = 4, units = 3 } } }
 end
 
+--- Crops and flips, and dropout, with a batch that grows and is cut.
+function TestCheckpoint:test_augmentation_and_a_batch_that_grows()
+  local x = core.random(5, "test"):fill_uniform(core.zeros { 200, 6, 6, 2 }, -1, 1)
+  local y = core.random(6, "test"):fill_uniform(core.zeros { 200 }, 0, 3):to "int32"
+  local data = sw.data.from_tensors({ images = true, classes = 3, train = { x = x, y = y } })
+    :augment { crop = 1, flip = true }
+  self:continues(function()
+    return { data = data, model = sw.nn.Sequential { sw.nn.Conv2d(2, 4, 3), sw.nn.ReLU(),
+      sw.nn.Dropout(0.3), sw.nn.Flatten(), sw.nn.Linear(64, 3) },
+      batch_size = function(s) return s.step >= 45 and 24 or 8 end, micro_batch = 8 }
+  end)
+end
+
+--- A fit that until_ or trainer:stop ends has the reason in its checkpoint.
+function TestCheckpoint:test_a_fit_that_is_stopped()
+  local run, path = fake_run(), self.dir .. "/one.safetensors"
+  local trainer = harness.new { average = sw.average.EMA {} }
+  trainer:fit { epochs = 3, run = run, until_ = function(s) return s.epoch > 1.2 and "enough" end }
+  local saved = run.checkpoints[#run.checkpoints]
+  assert(core.safetensors_write(path, saved.tensors, saved.metadata))
+  local other = harness.new { average = sw.average.EMA {} }
+  checkpoint.restore(other.engine, assert(checkpoint.read(path)))
+  lu.assert_equals(other:stopped(), "enough")
+  lu.assert_equals(other:evaluate "best", trainer:evaluate "best")
+  lu.assert_equals(outcome(other:fit { steps = 9 }), outcome(trainer:fit { steps = 9 }))
+end
+
 -- ------------------------------------------------------------------ when they are written
 
 --- The steps of the checkpoints of a fit; more is called with the trainer before it.

@@ -175,8 +175,13 @@ local function write(self, packed)
   packed.metadata.lacks = #lacks > 0 and table.concat(lacks, "; ") or nil
   local path = self.run:checkpoint(self.run:step_name(s.step), packed.tensors, packed.metadata,
     { keep = self.stays })
+<<<<<<< HEAD
   if self.is_best then self.run:keep_best(path) end
   self.stays, self.is_best = false, self.is_best and not self.between
+=======
+  self.stays = false
+  if self.between then self.saved = s.step end
+>>>>>>> 66bb917 (tests: encoding, augmentation, stopped fits)
   if self.saving then self.saving:written() end
   return path
 end
@@ -194,14 +199,14 @@ local function pack(self)
   say_changes(self)
   self.saved, self.due = self.between and self.live.step or before, false
   local ok, packed = pcall(checkpoint.pack, self.engine)
-  if ok and self.between then
+  self.saved = before
+  if not ok then error(packed, 0) end
+  if self.between then
     local point = self.run:point(self.live.step, self.ended, self.engine.fired)
     if point then point.stays, point.best = self.stays or nil, self.is_best or nil end
     packed.metadata.run = point and core.json_encode(point) or nil
   end
-  if ok then return packed end
-  self.saved = before
-  error(packed, 0)
+  return packed
 end
 
 ---Writes a checkpoint, unless the last one has this step.
