@@ -1,5 +1,5 @@
---- Kills runs by SIGKILL, between two of their writes and at random moments, resumes them, and
---- compares all that is left with a run that was not disturbed.
+--- Ends runs, by SIGKILL between two of their writes and by several signals at random moments,
+--- resumes them, and compares all that is left with a run that was not disturbed.
 ---
 ---     ./swale lua tests/cli/resumes.lua 200 [seed]
 package.path = (os.getenv "SWALE_HOME" or ".") .. "/tests/lua/?.lua;" .. package.path
@@ -215,11 +215,11 @@ end
 
 -- ------------------------------------------------------------------ killing
 
----Starts a command and kills it: before its n-th change of a file, or after some seconds; returns
----how it ended.
+---Starts a command and ends it: before its n-th change of a file, or by a signal after some seconds.
+---Returns how it ended.
 ---@param dir string
 ---@param args string[]
----@param at { calls?: integer, seconds?: number }   neither: it is not killed
+---@param at { calls?: integer, seconds?: number, signal?: string }   empty: it is not ended
 ---@return { code: integer, signal: integer, err: string }
 function M.killed(dir, args, at)
   local uv, argv, code, by = require "luv", process.swale(), nil, nil
@@ -234,10 +234,15 @@ function M.killed(dir, args, at)
   uv.fs_close(err)
   uv.fs_close(out)
   local start = uv.hrtime()
-  local limit = at.seconds or HANGS
+  local function passed() return (uv.hrtime() - start) / 1e9 end
+  local limit, sent = at.seconds or HANGS, not at.seconds
   while not code do
     uv.run "nowait"
-    if (uv.hrtime() - start) / 1e9 > limit then handle:kill "sigkill" end
+    if not sent and passed() > limit then
+      handle:kill(at.signal)
+      sent = true
+    end
+    if passed() > limit + HANGS then handle:kill "sigkill" end
     uv.sleep(2)
   end
   handle:close()
@@ -262,27 +267,31 @@ local function undisturbed(dir, name, often)
   return reference
 end
 
+--- A run that gets SIGUSR1 writes a checkpoint and goes on.
+local SIGNALS <const> = { "sigkill", "sigterm", "sigterm", "sigusr1" }
+
 local function moment(random, reference)
-  if random:integer(3) == 1 then
-    return { seconds = 0.03 + random:uniform() * reference.seconds }
+  if random:integer(2) == 1 then
+    return { seconds = 0.03 + random:uniform() * reference.seconds,
+      signal = SIGNALS[random:integer(#SIGNALS)] }
   end
   return { calls = random:integer(reference.calls) }
 end
 
---- Kills a run, and resumes of it, up to three times, then resumes it to its end. Returns how many
---- kills hit something.
+--- Ends a run, and resumes of it, up to three times, then resumes it to its end. Returns how many
+--- signals hit something.
 local function disturb(dir, name, reference, random)
   local often, kills = reference.often, 0
   local ended = M.killed(dir, command_of("run", name .. ".lua", often), moment(random, reference))
   if #folders.entries(dir .. "/runs") == 0 then return 0 end
   local run = command.only_run(dir)
   if not folders.exists(run .. "/run.json") then return 0 end -- it had not begun
-  while ended.signal == 9 and runs.read_info(run).status ~= "done" do
+  while (ended.signal ~= 0 or ended.code > 128) and runs.read_info(run).status ~= "done" do
     kills = kills + 1
     local at = kills < 1 + random:integer(3) and moment(random, reference) or {}
     ended = M.killed(dir, command_of("resume", run, often), at)
   end
-  assert(ended.code == 0 or ended.signal == 9, ended.err)
+  assert(ended.code == 0 or ended.signal ~= 0, ended.err)
   M.compare(reference.dir, run)
   return kills
 end

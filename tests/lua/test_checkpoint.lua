@@ -23,6 +23,25 @@ local function comparable(value)
   return copy
 end
 
+--- Where two values differ first; nil: nowhere. Their texts are too long to print.
+local function difference(a, b, path)
+  if type(a) ~= "table" or type(b) ~= "table" then
+    return a ~= b and ("%s is %s, not %s"):format(path, tostring(b), tostring(a)) or nil
+  end
+  for _, t in ipairs { a, b } do
+    for key in pairs(t) do
+      local found = difference(a[key], b[key], path .. "." .. tostring(key))
+      if found then return found end
+    end
+  end
+  return nil
+end
+
+local function assert_same(found, wanted, what)
+  local words = difference(comparable(wanted), comparable(found), what)
+  lu.assert_nil(words)
+end
+
 --- make: a function, for each trainer needs options of its own. Returns the last trainer.
 function TestCheckpoint:continues(make, length, more)
   length = length or { steps = N }
@@ -41,9 +60,9 @@ function TestCheckpoint:continues(make, length, more)
   lu.assert_nil(parts.lacks)
   checkpoint.restore(after.engine, parts)
   fit(after, second)
-  lu.assert_equals(outcome(after), outcome(whole))
+  assert_same(outcome(after), outcome(whole), "outcome")
   local lines = table.move(second.lines, 1, #second.lines, #first.lines + 1, first.lines)
-  lu.assert_equals(comparable(lines), comparable(run.lines))
+  assert_same(lines, run.lines, "lines")
   return after
 end
 
@@ -184,7 +203,7 @@ function TestCheckpoint:test_a_fit_that_is_stopped()
   checkpoint.restore(other.engine, assert(checkpoint.read(path)))
   lu.assert_equals(other:stopped(), "enough")
   lu.assert_equals(other:evaluate "best", trainer:evaluate "best")
-  lu.assert_equals(outcome(other:fit { steps = 9 }), outcome(trainer:fit { steps = 9 }))
+  assert_same(outcome(other:fit { steps = 9 }), outcome(trainer:fit { steps = 9 }), "outcome")
 end
 
 -- ------------------------------------------------------------------ when they are written
@@ -224,8 +243,8 @@ function TestCheckpoint:test_they_change_no_bit_and_no_line()
   local _, plain, one = steps_of(make(), { epochs = 2 })
   local steps, often, other = steps_of(make(), { epochs = 2, checkpoints = { seconds = 0 } })
   lu.assert_true(#steps[1] > 100)
-  lu.assert_equals(comparable(often.lines), comparable(plain.lines))
-  lu.assert_equals(outcome(other), outcome(one))
+  assert_same(often.lines, plain.lines, "lines")
+  assert_same(outcome(other), outcome(one), "outcome")
 end
 
 --- A run that writes its checkpoints to files; offsets counts lines.
@@ -258,10 +277,10 @@ function TestCheckpoint:check_each(make, more, steps, o)
     if parts.loop.step < steps then
       trainer:fit { steps = steps - parts.loop.step, run = rest, checkpoints = { seconds = 0 } }
     end
-    lu.assert_equals(outcome(trainer), outcome(whole), path)
+    assert_same(outcome(trainer), outcome(whole), path)
     local lines = table.move(run.lines, 1, parts.journal.offsets, 1, {})
     table.move(rest.lines, 1, #rest.lines, #lines + 1, lines)
-    lu.assert_equals(comparable(lines), comparable(run.lines), path)
+    assert_same(lines, run.lines, path)
   end
   return #run.files
 end

@@ -175,13 +175,9 @@ local function write(self, packed)
   packed.metadata.lacks = #lacks > 0 and table.concat(lacks, "; ") or nil
   local path = self.run:checkpoint(self.run:step_name(s.step), packed.tensors, packed.metadata,
     { keep = self.stays })
-<<<<<<< HEAD
   if self.is_best then self.run:keep_best(path) end
   self.stays, self.is_best = false, self.is_best and not self.between
-=======
-  self.stays = false
   if self.between then self.saved = s.step end
->>>>>>> 66bb917 (tests: encoding, augmentation, stopped fits)
   if self.saving then self.saving:written() end
   return path
 end
