@@ -215,8 +215,8 @@ end
 
 -- ------------------------------------------------------------------ killing
 
----Starts a command and ends it: before its n-th change of a file, or by a signal after some seconds.
----Returns how it ended.
+---Starts a command and ends it: before its n-th change of a file, or by a signal after some
+---seconds. Returns how it ended.
 ---@param dir string
 ---@param args string[]
 ---@param at { calls?: integer, seconds?: number, signal?: string }   empty: it is not ended
@@ -286,12 +286,13 @@ local function disturb(dir, name, reference, random)
   if #folders.entries(dir .. "/runs") == 0 then return 0 end
   local run = command.only_run(dir)
   if not folders.exists(run .. "/run.json") then return 0 end -- it had not begun
-  while (ended.signal ~= 0 or ended.code > 128) and runs.read_info(run).status ~= "done" do
+  local function is_ended_by_signal() return ended.signal ~= 0 or ended.code > 128 end
+  while is_ended_by_signal() and runs.read_info(run).status ~= "done" do
     kills = kills + 1
     local at = kills < 1 + random:integer(3) and moment(random, reference) or {}
     ended = M.killed(dir, command_of("resume", run, often), at)
   end
-  assert(ended.code == 0 or ended.signal ~= 0, ended.err)
+  assert(ended.code == 0 or is_ended_by_signal(), ended.err)
   M.compare(reference.dir, run)
   return kills
 end
