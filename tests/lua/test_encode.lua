@@ -11,8 +11,8 @@ local function back(value)
   local tensors = {}
   local found, reason = encode.value(encode.encoder(tensors), value, "mem")
   if reason then return nil, reason end
-  local ok, read = encode.read(encode.decoder(tensors), core.json_decode(core.json_encode({ found }))
-    [1])
+  local text = core.json_encode { found }
+  local ok, read = encode.read(encode.decoder(tensors), core.json_decode(text)[1])
   assert(ok, read)
   return read, tensors
 end
@@ -60,7 +60,8 @@ function TestEncode:test_shared_and_cyclic_tables()
 end
 
 function TestEncode:test_tensors()
-  local f, i = sw.tensor({ { 1, 0 / 0 }, { -0.0, math.huge } }, "float64"), sw.tensor({ 7 }, "int32")
+  local f = sw.tensor({ { 1, 0 / 0 }, { -0.0, math.huge } }, "float64")
+  local i = sw.tensor({ 7 }, "int32")
   local found, tensors = back { f = f, again = f, i = i, view = f[1] }
   lu.assert_is(found.f, f)
   lu.assert_is(found.again, f)
