@@ -238,3 +238,34 @@ function TestResume:test_from_another_folder()
   lu.assert_equals(result.code, 0, result.err)
   lu.assert_equals(command.read(run .. "/log.txt"), log)
 end
+
+--- A kill while a done run is made longer loses neither what it was nor what it becomes.
+function TestResume:test_killed_as_it_goes_on()
+  command.write(self.dir .. "/own.lua", resumes.HEAD .. [[
+return sw.experiment { name = "own", params = { epochs = 1 }, run = function(run, p)
+  local data = sw.data.load "digits"
+  local trainer = sw.Trainer { model = sw.nn.Linear(data.features, data.classes), data = data,
+    lr = 0.05 }
+  trainer:fit { epochs = p.epochs, run = run }
+  run:print("ends %.17g", trainer:evaluate("last").loss)
+end }]])
+  lu.assert_equals(command.swale(self.dir, { "run", "own.lua" }).code, 0)
+  local run, done = command.only_run(self.dir), self.dir .. "/done"
+  local function copy(from, to)
+    command.remove(to)
+    command.shell(self.dir, ("cp -a %s %s"):format(from, to), {})
+  end
+  copy(run, done)
+  lu.assert_equals(self:resume("epochs=2").code, 0)
+  local log = command.read(run .. "/log.txt")
+  for at = 1, 7 do
+    copy(done, run)
+    local result = resumes.killed(self.dir, { "resume", run, "epochs=2" }, { calls = at })
+    lu.assert_equals(result.signal, 9, result.err)
+    local status = runs.read_info(run).status
+    lu.assert_true(status == "killed" or command.read(run .. "/log.txt"):find "ends" ~= nil)
+    result = self:resume "epochs=2"
+    lu.assert_equals(result.code, 0, result.err)
+    lu.assert_equals(command.read(run .. "/log.txt"), log)
+  end
+end

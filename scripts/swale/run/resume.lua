@@ -122,19 +122,21 @@ local function note(run, point, o, facts)
   info.machine, info.blas = machine.describe(), core.blas()
 end
 
---- Cuts the record to the point and goes on writing it.
+--- Cuts the record to the point and goes on writing it. run.json says before that the run is not
+--- over: a process that is killed here leaves a run that can be resumed.
 local function go_on(run, Run, point, o, facts)
   local from = point or { metrics = 0, log = 0, fields = {}, saved = {}, wall = 0, step = 0 }
   local repeated = replay.repeated_steps(run.dir, from.metrics, from.step)
-  run.info.repeated_steps = (run.info.repeated_steps or 0) + repeated
   points.restore_fields(run, from)
   run:start_from(from.wall)
   note(run, point, o, facts)
   inputs.follow(run.dir)
+  run:write_info()
   replay.speak(run, Run, from.metrics, from.log)
   standing.clear_unfinished(run.dir)
   forget_later(run.dir, point, first_fit(run.info))
   if point then points.restore_checkpoints(run, point) end
+  run.info.repeated_steps = (run.info.repeated_steps or 0) + repeated
   run:write_info()
   o.say("%s goes on %s%s", run.dir, point and position_words(point, run.dir)
     or "from its beginning: it had no checkpoint yet", repeated > 0
