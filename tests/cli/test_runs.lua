@@ -135,12 +135,12 @@ end
 function TestRuns:test_compare_a_sweep()
   self:sweep()
   local stats = require("swale.stats").paired({ 2.011, 2.022, 2.033 }, { 1.01, 1.02, 1.03 })
-  has(self:swale("compare", "c"), 0, "loss (min)  seeds", "lr = 0.1        3   1.02", "best",
+  has(self:swale("compare", "c"), 0, "loss (min)  seeds", "lr = 0.1        3   1.02", "the best",
     ("lr = 0.3        3  2.022  1.99467 to 2.04933   1.002          %.6g to %.6g  worse (3)")
       :format(stats.low, stats.high), "1 diverged")
   has(self:swale("compare", "c", "--metric", "valid_loss", "--goal", "max"), 0,
-    "valid_loss (max)", "lr = 0.3              3  2.022  1.99467 to 2.04933   best")
-  has(self:swale("compare", "c", "--metric", "nothing"), 0, "no run has a value of nothing")
+    "valid_loss (max)", "lr = 0.3              3  2.022  1.99467 to 2.04933   the best")
+  has(self:swale("compare", "c", "--metric", "nothing"), 0, "no run that is done has a finite value of nothing")
 end
 
 function TestRuns:test_export()

@@ -123,7 +123,7 @@ end
 
 --- The columns about how far a setting is from the best one, over common seeds.
 local function against(group, best, is_open)
-  if group == best then return "best", "", "" end
+  if group == best then return "the best", "", "" end
   local difference, n = groups.paired(group, best)
   if not difference then return "", "", "no common seed" end
   local verdict = n < 2 and "one common seed" or is_open and "not told apart" or "worse"
@@ -155,7 +155,9 @@ function M.settings(views, metric, goal)
   local open = open_groups(found, goal)
   for i, group in ipairs(ranked) do
     local difference, interval, judged = "", "", ""
-    if group.n > 0 then difference, interval, judged = against(group, ranked[1], open[group]) end
+    if group.n > 0 and #ranked > 1 then
+      difference, interval, judged = against(group, ranked[1], open[group])
+    end
     rows[i] = { group.text, group.n, shown.short(group.mean), interval_text(group.interval),
       difference, interval, judged, not_done(group) }
   end
@@ -198,7 +200,7 @@ function M.text(views, wanted, goal)
   if wanted or has_settings(views) then
     for _, metric in ipairs(wanted or usual_metrics(views)) do
       parts[#parts + 1] = M.settings(views, metric, goal)
-        or ("no run has a value of " .. metric)
+        or ("no run that is done has a finite value of " .. metric)
     end
   end
   return table.concat(parts, "\n\n")
