@@ -140,7 +140,8 @@ function TestRuns:test_compare_a_sweep()
       :format(stats.low, stats.high), "1 diverged")
   has(self:swale("compare", "c", "--metric", "valid_loss", "--goal", "max"), 0,
     "valid_loss (max)", "lr = 0.3              3  2.022  1.99467 to 2.04933   the best")
-  has(self:swale("compare", "c", "--metric", "nothing"), 0, "no run that is done has a finite value of nothing")
+  has(self:swale("compare", "c", "--metric", "nothing"), 0,
+    "no run that is done has a finite value of nothing")
 end
 
 function TestRuns:test_export()

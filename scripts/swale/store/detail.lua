@@ -16,8 +16,8 @@ local function pairs_of(lines, title, values, note)
   for _, name in ipairs(names) do width = math.max(width, utf8.len(name) or #name) end
   for _, name in ipairs(names) do
     local text = shown.short(values[name])
-    add(lines, "  %s%s  %s%s", shown.short(name), (" "):rep(width - (utf8.len(name) or #name)), text,
-      note and note(name) or "")
+    local gap = (" "):rep(width - (utf8.len(name) or #name))
+    add(lines, "  %s%s  %s%s", shown.short(name), gap, text, note and note(name) or "")
   end
 end
 
