@@ -48,7 +48,7 @@ function M.new(by_name, o)
 end
 
 --- Columns of the lines with values.
-local COLUMNS <const> = { "kind", "name", "at", "seconds", "error" }
+local COLUMNS <const> = { "kind", "name", "at", "seconds", "error", "until_epoch", "until_step" }
 
 --- Names that the state or the record uses.
 local function taken_names()
