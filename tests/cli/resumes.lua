@@ -133,7 +133,52 @@ return sw.experiment { name = "own", params = { epochs = 4 }, run = function(run
 end }
 ]]
 
-M.NAMES = { "fits", "own" }
+--- Errors of fits that the script catches, fits without a run, forks of trainers, fits in a
+--- coroutine and of chance lengths, checkpoints after each step and those that stay.
+SCRIPTS.caught = [[
+return sw.experiment { name = "caught", params = { lr = 0.05 }, run = function(run, p)
+  local data = sw.data.load "digits"
+  local function trainer(o)
+    o.model = sw.nn.Sequential { sw.nn.Linear(data.features, 6), sw.nn.Tanh(),
+      sw.nn.Linear(6, data.classes) }
+    o.data = data
+    return sw.Trainer(o)
+  end
+  for _, lr in ipairs { 1e38, p.lr } do
+    local first = trainer { lr = lr, batch_size = 64 }
+    local ok, fault = pcall(first.fit, first, { epochs = 1, run = run,
+      checkpoints = { seconds = 0 } })
+    print(ok, ok and first:evaluate().loss or fault.kind, math.random())
+  end
+  local main = trainer { lr = sw.rule(p.lr, function(s, mem)
+    mem[#mem + 1] = s.loss
+    return p.lr / (1 + #mem / 50)
+  end), batch_size = 32 }
+  main:fit { epochs = 0.5 }
+  main:on("step", function(s, t)
+    if s.step % 7 == 0 then run:note("step", s.step) end
+    if s.epoch > 1.4 and s.epoch < 2 then t:stop "far enough" end
+  end)
+  local steps = coroutine.wrap(function()
+    for k = 1, 3 do
+      main:fit { epochs = 0.3 + math.random(), run = run,
+        checkpoints = { keep = "log", seconds = k == 2 and 0 or nil } }
+      coroutine.yield(main:evaluate("last").loss)
+    end
+  end)
+  for k = 1, 3 do
+    run:record { kind = "loss", step = k, value = steps(), text = "ä\n\"" }
+    run:print("%s", main:stopped())
+  end
+  local fork = main:fork()
+  fork:fit { steps = 5, run = run }
+  main:fit { steps = 5, run = run }
+  print(fork:weights():distance(main:weights()), sw.randn({ 2 }))
+  run:summary { fork = fork:evaluate().loss, main = main:evaluate().loss, r = math.random() }
+end }
+]]
+
+M.NAMES = { "fits", "own", "caught" }
 
 ---Writes a script.
 ---@param dir string

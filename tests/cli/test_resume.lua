@@ -228,6 +228,54 @@ function TestResume:test_interrupted_in_the_midst_of_a_step()
   end
 end
 
+--- A fit that ended by an error has no checkpoint of its end.
+function TestResume:test_an_error_of_a_fit_that_the_script_caught()
+  local body = [[
+    for _, lr in ipairs { 1e38, p.lr } do
+      local one = sw.Trainer { model = sw.nn.Linear(data.features, data.classes), data = data,
+        lr = lr, batch_size = 32 }
+      local ok, fault = pcall(one.fit, one, { epochs = p.epochs, run = run })
+      print(ok and one:evaluate("last").loss or fault.kind)
+    end]]
+  local run = self:run(body, { "epochs=2" })
+  local log = command.read(run .. "/log.txt")
+  lu.assert_str_contains(log, "diverged")
+  mark_killed(run)
+  local result = self:resume()
+  lu.assert_equals(result.code, 0, result.err)
+  lu.assert_str_contains(result.err, "fit 1 has no checkpoint of its end: it is trained again")
+  lu.assert_str_contains(result.err, "from the end of fit 2")
+  lu.assert_equals(command.read(run .. "/log.txt"), log)
+  result = command.swale(self.dir, { "fork", run })
+  lu.assert_equals(result.code, 0, result.err)
+  lu.assert_str_contains(result.out, "diverged")
+end
+
+--- Lua looks the method up before it calls what trains.
+function TestResume:test_the_point_is_among_the_arguments_of_a_method()
+  local run = self:run [[
+    local function train()
+      trainer:fit { epochs = 1, run = run }
+      return trainer:evaluate("last").loss
+    end
+    run:summary { loss = train() }
+    run:print("%.17g", train())]]
+  local info, log = runs.read_info(run), command.read(run .. "/log.txt")
+  for _, first in ipairs { 2, 1 } do
+    if first == 1 then
+      for _, name in ipairs { "fit-0002", "step-00000075" } do
+        command.remove(("%s/checkpoints/%s.safetensors"):format(run, name))
+      end
+    end
+    mark_killed(run)
+    local result = self:resume()
+    lu.assert_equals(result.code, 0, result.err)
+    lu.assert_str_contains(result.err, ("from the end of fit %d"):format(first))
+    lu.assert_equals(runs.read_info(run).summary, info.summary)
+    lu.assert_equals(command.read(run .. "/log.txt"), log)
+  end
+end
+
 --- Scripts and data are named from the folder where the run began.
 function TestResume:test_from_another_folder()
   local run = self:run(nil, { "epochs=1" })

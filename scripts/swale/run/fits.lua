@@ -81,12 +81,12 @@ function M.keep_best(run, path)
   require("swale.run.links").make(path, points().best_path(run.dir))
 end
 
----Keeps the checkpoint of the end of a fit.
+---Keeps the checkpoint of the end of a fit, unless the fit is repeated on the way to a point.
 ---@param run swale.Run
 ---@param fit swale.FitOfRun
 ---@param path string       of the checkpoint
 function M.keep(run, fit, path)
-  if fit.number == 0 then return end
+  if fit.number == 0 or run.replay then return end
   require("swale.run.links").make(path, points().fit_path(run.dir, fit.number))
 end
 

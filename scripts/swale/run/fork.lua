@@ -54,7 +54,8 @@ local function take_checkpoints(run, dir, point)
   local folder = run.dir .. "/checkpoints"
   folders.make_folder(folder)
   for number = 1, point.fit - 1 do
-    links.make(points.fit_path(dir, number), points.fit_path(run.dir, number))
+    local path = points.fit_path(dir, number)
+    if folders.exists(path) then links.make(path, points.fit_path(run.dir, number)) end
   end
   links.make(point.path, start_path(run.dir))
 end

@@ -136,13 +136,6 @@ function M.list(dir)
   return points, problems
 end
 
-local function has_fits(dir, point)
-  for number = 1, point.fit - 1 do
-    if not folders.exists(M.fit_path(dir, number)) then return false end
-  end
-  return true
-end
-
 ---Returns the last point that a run can go on from: what it names is still in the files.
 ---@param dir string
 ---@param first integer        its first fit: those before it are of the run that was forked
@@ -157,8 +150,6 @@ function M.newest(dir, first)
     if point.metrics > metrics or point.log > log then
       problems[#problems + 1] = ("%s: metrics.jsonl or log.txt is shorter than when it was written")
         :format(point.path)
-    elseif not has_fits(dir, point) then
-      problems[#problems + 1] = ("%s: that of an earlier fit is missing"):format(point.path)
     else
       return point, problems
     end

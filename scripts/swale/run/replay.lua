@@ -95,17 +95,26 @@ local function is_over(self, fit, point)
   return point.ended and not self.fork and fit.terms.length == point.terms.length
 end
 
----Returns the point to restore at the beginning of a fit.
+--- The end of a fit before the point; nil where the fit ended by an error that the script caught.
+local function end_of(self, number)
+  local path = points.fit_path(self.dir, number)
+  if not folders.exists(path) then
+    self.say("fit %d has no checkpoint of its end: it is trained again", number)
+    return nil
+  end
+  local point, why = points.read(path)
+  if not point then errors.environment(why or path .. ": no checkpoint of a run", "ECORRUPT") end
+  return point
+end
+
+---Returns the point to restore at the beginning of a fit; nil: the fit is trained.
 ---@param fit swale.FitOfRun
 ---@param engine swale.Engine
----@return swale.Point
+---@return swale.Point|nil
 function Replay:restored(fit, engine)
   local point = self.point
-  if fit.number < point.fit then
-    local why
-    point, why = points.read(points.fit_path(self.dir, fit.number))
-    if not point then errors.environment(why or "no checkpoint of a run", "ECORRUPT") end
-  end
+  if fit.number < point.fit then point = end_of(self, fit.number) end
+  if not point then return nil end
   check_fit(self, fit, point)
   check_length(self, fit, point, engine)
   point.over = is_over(self, fit, point)
@@ -182,7 +191,8 @@ end
 
 -- ------------------------------------------------------------------ a run that writes nothing
 
---- Makes the class of runs that write nothing.
+--- Makes the class of runs that write nothing. In run:summary { loss = train() } the method is
+--- looked up before the training that makes the run write again.
 local function silent_class(Run)
   local Silent = class.new("run",
     { parent = Run, fields = { "dir", "seed", "status", "resuming" } })
@@ -190,17 +200,24 @@ local function silent_class(Run)
     seconds = true, start_from = true, write_info = true, forget_checkpoints = true }
   for name, method in next, Run do
     if type(method) == "function" and not kept[name] and not name:find "^__" then
-      Silent[name] = function(_) end
+      Silent[name] = function(run, ...)
+        if getmetatable(run) ~= Silent then return method(run, ...) end
+      end
     end
   end
-  function Silent:checkpoint(name)
-    return ("%s/checkpoints/%s.safetensors"):format(self.dir, name)
+  local function instead(name, f)
+    Silent[name] = function(run, ...)
+      return (getmetatable(run) == Silent and f or Run[name])(run, ...)
+    end
   end
-  function Silent:finish() return nil, "it ended before the point from which it goes on" end
-  function Silent:plot()
-    local path = self.dir .. "/plots/training.svg"
+  instead("checkpoint", function(run, name)
+    return ("%s/checkpoints/%s.safetensors"):format(run.dir, name)
+  end)
+  instead("finish", function() return nil, "it ended before the point from which it goes on" end)
+  instead("plot", function(run)
+    local path = run.dir .. "/plots/training.svg"
     return folders.exists(path) and path or nil
-  end
+  end)
   return Silent
 end
 
