@@ -106,6 +106,18 @@ function TestSweep:test_halving_runs_the_better_ones_longer()
     "ran 0, skipped 14, failed 0")
 end
 
+--- What was done before counts with its result when only failures are run again.
+function TestSweep:test_halving_of_what_failed()
+  self:script [[
+    if p.lr == 3 and not io.open "ready" then error "not yet" end
+    run:summary { loss = (p.lr - 1) ^ 2 / p.epochs }]]
+  ends(self:sweep("lr=0.5,1,3", "--halving", "epochs=1,3"), 1, "ran 4, skipped 0, failed 1")
+  command.write(self.dir .. "/ready", "")
+  local result = self:sweep("lr=0.5,1,3", "--halving", "epochs=1,3", "--failed")
+  ends(result, 0, "ran 1, skipped 3, failed 0")
+  lu.assert_str_contains(result.out, "best by loss (least): epochs = 3, lr = 1")
+end
+
 function TestSweep:test_a_strategy_in_a_file()
   command.write(self.dir .. "/s.lua", [[
     return function(space, ask)

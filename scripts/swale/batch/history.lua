@@ -106,10 +106,10 @@ local function done_text(dir) return "done by " .. dir:match "[^/]+$" end
 ---@return string? run        that did it, or that is to be continued
 ---@return table? info        the run.json of one that did it
 function History:judge(work, key, dry)
-  local why = no_failure(self, work)
-  if why then return "skip", why end
+  local why, dir, info = no_failure(self, work), nil, nil
+  if key then dir, info = done_run(self, key) end
+  if why then return "skip", why, dir, dir and info end -- a sweep is told its result
   if not key then return "run" end
-  local dir, info = done_run(self, key)
   if dir then return "skip", done_text(dir), dir, info end
   local held, refused = "another process is doing it", info
   if dry and core.is_held(claim_path(self, key)) then return "later", held end
