@@ -114,6 +114,28 @@ function TestForkRuns:test_what_cannot_be_forked_leaves_nothing()
   end
 end
 
+--- One that was killed before it had the checkpoint that it starts from does not begin anew. Where
+--- the checkpoint of the fit before is gone, nothing of the fork is left.
+function TestForkRuns:test_a_fork_without_the_checkpoints_that_it_needs()
+  lu.assert_equals(self:swale("fork", self.run, "--at", "75").code, 0)
+  local fork = self:other()
+  for _, name in ipairs(folders.entries(fork .. "/checkpoints")) do
+    command.remove(fork .. "/checkpoints/" .. name)
+  end
+  local text = command.read(fork .. "/run.json"):gsub('"status": "done"', '"status": "running"')
+  command.write(fork .. "/run.json", text)
+  local result = self:swale("resume", fork)
+  lu.assert_equals(result.code, 1, result.err)
+  lu.assert_str_contains(result.err, "the checkpoint that the fork starts from is missing")
+  lu.assert_true(folders.size(fork .. "/metrics.jsonl") > 0)
+  command.remove(fork)
+  command.remove(self.run .. "/checkpoints/fit-0001.safetensors")
+  result = self:swale("fork", self.run, "--at", "75")
+  lu.assert_equals(result.code, 1, result.err)
+  lu.assert_str_contains(result.err, "fit-0001.safetensors: no such file")
+  lu.assert_nil(self:other())
+end
+
 --- A fork that is killed, too, has all it needs in its own directory.
 function TestForkRuns:test_a_fork_is_resumed_without_its_parent()
   local words = { "fork", self.run, "--at", "75", "lr=0.01" }

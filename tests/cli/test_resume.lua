@@ -55,6 +55,26 @@ function TestResume:test_a_longer_run_goes_on_from_the_end_of_a_done_one()
   lu.assert_equals(begins, 1)
 end
 
+--- A done run whose record was cut when the process was killed is one that can go on.
+function TestResume:test_killed_when_the_record_was_cut()
+  self:run([[
+    if os.getenv "DIE" then
+      local luv = require "luv"
+      local cut = luv.fs_ftruncate
+      rawset(luv, "fs_ftruncate", function(...)
+        cut(...)
+        luv.kill(luv.os_getpid(), "sigkill")
+      end)
+    end]] .. FITS, { "epochs=1" })
+  local words = { "resume", "last", "epochs=2" }
+  lu.assert_not_equals(command.swale(self.dir, words, { DIE = "1" }).code, 0)
+  lu.assert_equals(runs.read_info(command.only_run(self.dir)).status, "killed")
+  local result = self:resume()
+  lu.assert_equals(result.code, 0, result.err)
+  local info = runs.read_info(command.only_run(self.dir))
+  lu.assert_equals({ info.status, info.params.epochs }, { "done", 2 })
+end
+
 function TestResume:test_refusals()
   local run = self:run(nil, { "epochs=2" })
   local before = command.read(run .. "/metrics.jsonl")

@@ -52,7 +52,7 @@ end
 --- Keeps the checkpoints that the fork needs in its own directory.
 local function take_checkpoints(run, dir, point)
   local folder = run.dir .. "/checkpoints"
-  folders.make_folder(folder)
+  require("swale.errors").check(folders.make_folder(folder))
   for number = 1, point.fit - 1 do
     local path = points.fit_path(dir, number)
     if folders.exists(path) then links.make(path, points.fit_path(run.dir, number)) end
@@ -84,7 +84,11 @@ local function create(experiment, params, info, point, o)
     script = info.script, argv = o.argv, objective = experiment.objective, given = given,
     parent = { run = folders.name(o.dir), step = point.step, fit = point.fit,
       reseeded = seed ~= info.seed or nil } }
-  take_checkpoints(run, o.dir, point)
+  local ok, fault = pcall(take_checkpoints, run, o.dir, point)
+  if not ok then
+    run:remove()
+    error(fault, 0)
+  end
   M.start(run, o.dir, point, { reseeded = seed ~= info.seed, say = o.say })
   return run
 end

@@ -179,6 +179,23 @@ local function take(dir, o)
   return nil, nil, why
 end
 
+--- Finds the point to go on from; nil: the run's beginning. Returns false, and says why, where there
+--- is neither.
+local function point_of(info, o)
+  local point, problems = points.newest(o.dir, first_fit(info))
+  for _, text in ipairs(problems) do o.say("not used: %s", text) end
+  if point then return true, point end
+  if info.parent and not forks.start_of(o.dir) then
+    o.say("%s: the checkpoint that the fork starts from is missing; `swale fork %s --at %s` makes"
+      .. " another fork", o.dir, tostring(info.parent.run), tostring(info.parent.step))
+    return false
+  elseif #problems > 0 then
+    o.say("%s: no checkpoint can be used; nothing was changed", o.dir)
+    return false
+  end
+  return true
+end
+
 --- Executes the script of a run that is locked. Returns the exit status.
 local function continue(info, lock, o)
   local why = changed(info)
@@ -191,12 +208,8 @@ local function continue(info, lock, o)
   tell_changes(info.params or {}, params, o.say)
   local differs = differences(info)
   for _, text in ipairs(differs) do o.say("%s: what follows may have other bits", text) end
-  local point, problems = points.newest(o.dir, first_fit(info))
-  for _, text in ipairs(problems) do o.say("not used: %s", text) end
-  if not point and #problems > 0 then
-    o.say("%s: no checkpoint can be used; nothing was changed", o.dir)
-    return 1
-  end
+  local found, point = point_of(info, o)
+  if not found then return 1 end
   return experiment:continue(params, { traceback = o.traceback, checkpoint = o.checkpoint,
     open = function()
       return reopened(o.dir, info, lock, point, o, { params = params, changed = why,
