@@ -202,13 +202,8 @@ end
 ---Rewrites run.json, atomically.
 function Run:write_info()
   if self.info.files then self.info.files = inputs.list() end
-  local path, text = self.dir .. "/run.json", text_of(self.info) .. "\n"
-  local ok, message, code = core.write_file(path, text)
-  if code == "ENOSPC" then
-    standing.free_reserve(self.dir)
-    ok = core.write_file(path, text)
-  end
-  check_write(self, path, ok, message, code)
+  check_write(self, self.dir .. "/run.json",
+    standing.write(self.dir, "run.json", text_of(self.info) .. "\n"))
 end
 
 ---Returns what happened to records that are not in their files any more; nil if all are there.

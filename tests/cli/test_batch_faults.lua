@@ -5,6 +5,7 @@ local command = require "command"
 local core = require "swale.core"
 local folders = require "swale.folders"
 local lu = require "luaunit"
+local outcome = require "swale.batch.outcome"
 local pool = require "swale.batch.pool"
 local process = require "swale.process"
 local runs = require "swale.run"
@@ -64,6 +65,28 @@ function TestBatchFaults:test_exit_statuses_are_told_apart()
 end
 
 --- 100 MB go to a file; the parent reads its ends.
+--- Before the batch has looked at the end of a run that was killed, another process may go on with
+--- it: then the record is that one's.
+function TestBatchFaults:test_a_killed_run_that_another_process_goes_on_with()
+  local run, log = self.dir .. "/run", self.dir .. "/log"
+  folders.make_folder(run)
+  local function of()
+    command.write(run .. "/run.json", '{ "status": "running", "pid": 7 }')
+    command.write(log, "run: " .. run .. "\n")
+    local work = { script = "a.lua", overrides = {}, seed = 1 }
+    local found = outcome.of({ output = log, work = work, attempt = 1 },
+      { code = 0, signal = 9, pid = 7, seconds = 1, timed_out = false }, {})
+    lu.assert_equals(found.status, "killed")
+    return core.json_decode(command.read(run .. "/run.json")).status
+  end
+  local lock = assert(core.hold(run .. "/.lock"))
+  lu.assert_equals(of(), "running")
+  lu.assert_true(core.is_held(run .. "/.lock"))
+  lock:release()
+  lu.assert_equals(of(), "killed")
+  lu.assert_false(folders.exists(run .. "/.lock"))
+end
+
 function TestBatchFaults:test_a_flood_of_output_and_binary_output()
   self:write("a.lua", [[
     if run.seed == 1 then

@@ -34,13 +34,7 @@ local function description(o, dir)
 end
 
 local function write(self)
-  local path, text = self.dir .. "/collection.json", core.json_encode(self.info, 2) .. "\n"
-  local ok, message, code = core.write_file(path, text)
-  if code == "ENOSPC" then
-    standing.free_reserve(self.dir)
-    ok, message, code = core.write_file(path, text)
-  end
-  return ok, message, code
+  return standing.write(self.dir, "collection.json", core.json_encode(self.info, 2) .. "\n")
 end
 
 local function begin(self, o)

@@ -8,6 +8,7 @@ local core = require "swale.core"
 local folders = require "swale.folders"
 local keys = require "swale.run.key"
 local place = require "swale.run.place"
+local standing = require "swale.run.status"
 local works = require "swale.batch.work"
 
 local M = {}
@@ -150,7 +151,7 @@ local function others_run(root, own)
   for _, name in ipairs(folders.entries(root)) do
     local dir = root .. "/" .. name
     if name ~= own and (name:find "_batch_" or name:find "_sweep_")
-      and core.is_held(dir .. "/.lock") and folders.exists(dir .. "/collection.json") then
+      and standing.is_held(dir) and folders.exists(dir .. "/collection.json") then
       return true
     end
   end

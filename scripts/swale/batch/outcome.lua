@@ -80,14 +80,15 @@ local function memory_note(status, log, o)
 end
 
 --- Writes the outcome into the record of a process that ended without doing so, or because its time
---- was over.
+--- was over. One that another process goes on with by now is that one's.
 local function close_record(dir, info, status, note)
   if info.status == status then return end
   local lock = standing.hold(dir)
-  standing.clear(dir)
+  if not lock and standing.is_held(dir) then return end
+  standing.clear_unfinished(dir)
   info.status, info.error = status, note
   info.ended = info.ended or os.date "!%Y-%m-%dT%H:%M:%SZ"
-  core.write_file(dir .. "/run.json", core.json_encode(info, 2) .. "\n")
+  standing.write(dir, "run.json", core.json_encode(info, 2) .. "\n")
   standing.release(dir, lock)
 end
 

@@ -49,11 +49,28 @@ function M.hold(dir)
   return lock
 end
 
----Frees the reserved space.
----@param dir string
-function M.free_reserve(dir)
+--- Frees the reserved space.
+local function free_reserve(dir)
   local file = io.open(lock_path(dir), "wb")
   if file then file:close() end
+end
+
+---Whether a process holds a directory; nil: that cannot be found out.
+---@param dir string
+---@return boolean|nil
+function M.is_held(dir) return (core.is_held(lock_path(dir))) end
+
+---Replaces a file of a directory that is held; on a full disk by using the reserved space.
+---@param dir string
+---@param name string
+---@param text string
+---@return true|nil ok, string? message, string? code
+function M.write(dir, name, text)
+  local path = dir .. "/" .. name
+  local ok, message, code = core.write_file(path, text)
+  if code ~= "ENOSPC" then return ok, message, code end
+  free_reserve(dir)
+  return core.write_file(path, text)
 end
 
 ---Ends the writing of a run's directory.
@@ -78,7 +95,7 @@ end
 ---@return string
 function M.of(dir, info)
   if info.status ~= "running" then return info.status end
-  local held = core.is_held(lock_path(dir))
+  local held = M.is_held(dir)
   if held then return "running" end
   local there = info.host or type(info.machine) == "table" and info.machine.host
   if there and there ~= host() then return "running on " .. tostring(there) end
@@ -101,11 +118,13 @@ function M.clear_unfinished(dir)
   end
 end
 
----Removes all that a killed writer left besides its records.
+---Removes all that a killed writer left besides its records, unless another one has begun.
 ---@param dir string
 function M.clear(dir)
+  local lock, _, code = core.hold(lock_path(dir))
+  if code == "EHELD" then return end
   M.clear_unfinished(dir)
-  folders.remove(lock_path(dir))
+  M.release(dir, lock)
 end
 
 return M
