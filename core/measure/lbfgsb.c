@@ -213,9 +213,9 @@ static sw_status read_task(sw_lbfgsb *s, sw_lbfgsb_task *task) {
   return sw_fail(s->ctx, SW_EARG, "lbfgsb: the library refused: %s", s->reason);
 }
 
-/* Whether the square of the gradient within the bounds is 0, or that gradient is rounding beside the
- * whole gradient and too small to move x. The library would search along a direction of slope 0 and
- * print that it ascends. */
+/* Whether the square of the gradient within the bounds is 0, or that gradient is rounding beside
+ * the whole gradient and too small to move x. The library would search along a direction of slope 0
+ * and print that it ascends. */
 static int is_stationary(const sw_lbfgsb *s) {
   const double *x = elements(s->x), *g = elements(s->gradient);
   const double *l = elements(s->lower), *u = elements(s->upper);

@@ -179,8 +179,8 @@ local function take(dir, o)
   return nil, nil, why
 end
 
---- Finds the point to go on from; nil: the run's beginning. Returns false, and says why, where there
---- is neither.
+--- Finds the point to go on from; nil: the run's beginning. Returns false, and says why, where
+--- there is neither.
 local function point_of(info, o)
   local point, problems = points.newest(o.dir, first_fit(info))
   for _, text in ipairs(problems) do o.say("not used: %s", text) end
