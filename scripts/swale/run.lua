@@ -551,4 +551,13 @@ function M.read_info(dir)
   return info
 end
 
+---The same, of a run that is executed again. Raises where a field that this needs is damaged.
+---@param dir string
+---@return table
+function M.read_whole(dir)
+  local info = M.read_info(dir)
+  errors.check(format.check_fields(dir .. "/run.json", info))
+  return info
+end
+
 return M

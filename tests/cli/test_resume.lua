@@ -296,6 +296,28 @@ function TestResume:test_the_point_is_among_the_arguments_of_a_method()
   end
 end
 
+function TestResume:test_a_damaged_record()
+  local run = self:run(nil, { "epochs=1" })
+  mark_killed(run)
+  local text = command.read(run .. "/run.json")
+  for field, words in pairs { status = "status is 5, expected a text", seed = "seed is ",
+    params = "expected an object or list", cwd = "cwd is ", files = "an entry of files",
+    script = "names no script", resumed = "resumed is ", given = "given is " } do
+    local info = core.json_decode(text)
+    info[field] = ({ files = { 1 }, seed = 0.5, cwd = {}, params = "x" })[field] or 5
+    if field == "script" then info.script = nil end
+    local damaged = core.json_encode(info)
+    command.write(run .. "/run.json", damaged)
+    for _, name in ipairs { "resume", "fork" } do
+      local result = command.swale(self.dir, { name, "last" })
+      lu.assert_equals(result.code, 1, name .. " " .. field)
+      lu.assert_str_contains(result.err, words)
+      lu.assert_nil(result.err:match "%.lua:%d+:", result.err)
+      lu.assert_equals(command.read(run .. "/run.json"), damaged)
+    end
+  end
+end
+
 --- Scripts and data are named from the folder where the run began.
 function TestResume:test_from_another_folder()
   local run = self:run(nil, { "epochs=1" })

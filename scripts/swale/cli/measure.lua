@@ -77,7 +77,7 @@ local HEADER <const> = { "step", "epoch", "measured", "value", "interval", "note
 
 local function measure(o, dir)
   local measured, runs = require "swale.run.measured", require "swale.run"
-  local info = runs.read_info(dir)
+  local info = runs.read_whole(dir)
   dir = require("swale.run.place").enter(dir, info)
   local asked, problem = asked_of(o.names)
   if not asked then return 2, problem end

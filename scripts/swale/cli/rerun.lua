@@ -37,7 +37,7 @@ end
 --- The run that a word names, if it can be repeated; else prints why not.
 local function find(o)
   local dir, problem = require("swale.store").find(o.run)
-  local info = dir and require("swale.run").read_info(dir)
+  local info = dir and require("swale.run").read_whole(dir)
   problem = problem or repeated.refusal(info)
   if not problem and not o.here then
     problem = repeated.problem(dir, info)

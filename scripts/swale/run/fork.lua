@@ -97,7 +97,7 @@ end
 ---@param o swale.ForkRunOptions
 ---@return integer code
 function M.run(o)
-  local info = runs.read_info(o.dir)
+  local info = runs.read_whole(o.dir)
   o.dir = place.enter(o.dir, info)
   local point, why = M.find(o.dir, o.at)
   if not point then

@@ -165,13 +165,13 @@ end
 --- Locks the run's directory. Returns what run.json holds, and the lock; nil and why it cannot be
 --- resumed.
 local function take(dir, o)
-  local why = refusal(runs.read_info(dir), dir, o)
+  local why = refusal(runs.read_whole(dir), dir, o)
   if why then return nil, nil, why end
   local lock = standing.hold(dir)
   if not lock and standing.of(dir, { status = "running" }) == "running" then
     return nil, nil, ("%s is running: another process writes it"):format(dir)
   end
-  local info = runs.read_info(dir) -- it may have ended meanwhile
+  local info = runs.read_whole(dir) -- it may have ended meanwhile
   if info.status == "running" then info.status = "killed" end -- the lock is ours
   why = refusal(info, dir, o)
   if not why then return info, lock end
@@ -221,7 +221,7 @@ end
 ---@param o swale.ResumeOptions
 ---@return integer code
 function M.run(o)
-  o.dir = place.enter(o.dir, runs.read_info(o.dir))
+  o.dir = place.enter(o.dir, runs.read_whole(o.dir))
   local info, lock, why = take(o.dir, o)
   if not info then
     o.say("%s", why)

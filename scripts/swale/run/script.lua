@@ -14,6 +14,10 @@ local M = {}
 ---@param o swale.AgainOptions
 ---@return swale.Experiment|nil experiment, table<string, any>|integer params   or the exit status
 function M.load(info, o)
+  if not info.script then
+    o.say("the record of the run names no script")
+    return nil, 1
+  end
   local experiment, code = o.load(info.script)
   if not experiment then return nil, code or 1 end
   local params, message = experiment:resolve(runs.params_with(info, o.overrides), info.script)
