@@ -318,6 +318,41 @@ function TestResume:test_a_damaged_record()
   end
 end
 
+--- Writes a checkpoint again with other metadata.
+local function rewrite(path, change)
+  local tensors, metadata = core.safetensors_read(path)
+  change(metadata)
+  command.remove(path) -- it may be one of two names
+  assert(core.safetensors_write(path, tensors, metadata))
+end
+
+function TestResume:test_damaged_checkpoints()
+  local run = self:run(nil, { "epochs=2" })
+  local last = { run .. "/checkpoints/step-00000075.safetensors",
+    run .. "/checkpoints/fit-0001.safetensors" }
+  mark_killed(run)
+  for _, path in ipairs(last) do
+    rewrite(path, function(metadata)
+      metadata.run = metadata.run:gsub('"step":%d+', '"step":"x"')
+    end)
+  end
+  local result = self:resume()
+  lu.assert_equals(result.code, 0, result.err)
+  lu.assert_str_contains(result.err, "75.safetensors: what it says of its run is damaged")
+  lu.assert_str_contains(result.err, "from step 38 of fit 1")
+  for words, text in pairs { ["a part has no name"] = "[1]", ["parts are missing"] = "[]",
+    ["is there twice"] = '[["loop","",1],["loop","step",1]]' } do
+    mark_killed(run)
+    for _, path in ipairs(last) do
+      rewrite(path, function(metadata) metadata.state = text end)
+    end
+    result = self:resume()
+    lu.assert_equals(result.code, 1)
+    lu.assert_str_contains(result.err, words)
+    lu.assert_str_contains(result.err, "Nothing was changed")
+  end
+end
+
 --- Scripts and data are named from the folder where the run began.
 function TestResume:test_from_another_folder()
   local run = self:run(nil, { "epochs=1" })

@@ -26,6 +26,11 @@ local M = {}
 ---@field best? boolean       its weights were the best on valid
 ---@field path? string       of the checkpoint; set by readers
 
+--- Of a point, and the types of what it has.
+local TYPES <const> = { fit = "integer", trainer = "integer", step = "integer", ended = "boolean",
+  fired = "table", terms = "table", metrics = "integer", log = "integer", fields = "table",
+  saved = "table", wall = "number" }
+
 --- Fields of a run that its records set.
 local FIELDS <const> = { "last_step", "saved_step", "measured", "last_epoch" }
 
@@ -76,6 +81,22 @@ end
 
 -- ------------------------------------------------------------------ in files
 
+local function all_are(kind, list)
+  for _, value in pairs(list) do if type(value) ~= kind then return false end end
+  return true
+end
+
+--- Whether a table has what a point has.
+local function is_point(found)
+  for name, kind in pairs(TYPES) do
+    local value = found[name]
+    if type(value) ~= kind and math.type(value) ~= kind then return false end
+  end
+  return all_are("string", found.terms) and all_are("string", found.saved)
+    and math.type(found.fired.step) == "integer" and math.type(found.fired.examples) == "integer"
+    and found.metrics >= 0 and found.log >= 0
+end
+
 ---Reads the point of a checkpoint. One that an interrupt wrote in the midst of a step has none, and
 ---needs no message: the one before it has.
 ---@param path string
@@ -87,6 +108,7 @@ function M.read(path)
   if metadata.lacks then return nil, ("%s: %s"):format(path, metadata.lacks) end
   local point, why = core.json_decode(metadata.run or "null")
   if type(point) ~= "table" then return nil, why and path .. ": " .. why end
+  if not is_point(point) then return nil, path .. ": what it says of its run is damaged" end
   point.path = path
   return point
 end

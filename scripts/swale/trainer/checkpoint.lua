@@ -188,6 +188,12 @@ function M.unpack(tensors, metadata, optional)
   if type(list) ~= "table" then return nil, "its state is damaged: it is not JSON", "ECORRUPT" end
   local decoder = encode.decoder(tensors)
   for _, item in ipairs(list) do
+    if type(item) ~= "table" or type(item[1]) ~= "string" or type(item[2]) ~= "string" then
+      return nil, "its state is damaged: a part has no name", "ECORRUPT"
+    end
+    if item[2] ~= "" and type(parts[item[1]] or {}) ~= "table" then
+      return nil, "its state is damaged: a part is there twice", "ECORRUPT"
+    end
     local ok, value, missing = encode.read(decoder, item[3])
     local is_left_out = missing and optional and (optional[item[1]]
       or optional[item[1] .. "." .. item[2]])
@@ -216,6 +222,9 @@ end
 ---@param parts swale.Snapshot
 function M.restore(engine, parts)
   if parts.lacks then errors.misuse("the checkpoint cannot be resumed: %s", parts.lacks) end
+  if not (parts.vectors and parts.loop and parts.progress) then
+    errors.environment("the checkpoint's state is damaged: parts are missing", "ECORRUPT")
+  end
   M.try(engine, parts)
   script.restore(engine, parts.script)
   engine.stopped = parts.progress.stopped
