@@ -161,8 +161,56 @@ end
 
 function TestIndex:test_a_database_of_others_is_left_alone()
   self:change "PRAGMA application_id = 7"
-  lu.assert_error_msg_contains("is not an index of Swale's: move it", sw.runs)
+  local words = "is not an index of Swale's: move it"
+  lu.assert_error_msg_contains(words, sw.runs)
+  lu.assert_error_msg_contains(words, function() store.open().index:rebuild() end)
   lu.assert_equals(self:value "PRAGMA application_id", 7)
+end
+
+--- Two processes that list the first runs at once: the other one makes the tables between two looks
+--- at the new file.
+function TestIndex:test_a_file_that_another_process_is_making()
+  self:made("a", {})
+  harness.write(self:path(), "")
+  local it, made = store.open(), false
+  local Index = getmetatable(it.index)
+  local value = Index.value
+  rawset(Index, "value", function(...)
+    local found = value(...)
+    if not made then
+      made = true
+      local db <close> = assert(core.sqlite_open(self:path(), "write"))
+      assert(db:execute("BEGIN IMMEDIATE;" .. require("swale.store.schema").SQL .. "COMMIT"))
+    end
+    return found
+  end)
+  local ok, found = pcall(it.runs, it)
+  rawset(Index, "value", value)
+  lu.assert_true(ok, found)
+  lu.assert_equals(#found, 1)
+end
+
+--- The file cannot be replaced, as in a folder of others: it is said once, and read without it.
+function TestIndex:test_a_damaged_index_that_stays()
+  self:damage(("x"):rep(5000))
+  local remove = folders.remove
+  folders.remove = function() end
+  local it = store.open()
+  local ok, found = pcall(it.runs, it)
+  folders.remove = remove
+  lu.assert_true(ok, found)
+  lu.assert_equals(#found, 1)
+  lu.assert_str_contains(notes_of(it), "cannot be used: ")
+end
+
+--- Another process can write the index after an error of the user's function.
+function TestIndex:test_an_error_in_a_condition_leaves_no_statement_open()
+  for i = 1, 3 do self:made("run" .. i, {}) end
+  local it = store.open()
+  lu.assert_error_msg_contains("mine", it.runs, it, { where = function() error "mine" end })
+  local db <close> = assert(core.sqlite_open(self:path(), "write"))
+  assert(db:execute "PRAGMA busy_timeout = 100")
+  assert(db:execute "UPDATE runs SET tag = 'x'")
 end
 
 function TestIndex:test_an_older_index_is_made_anew()

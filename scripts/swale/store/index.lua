@@ -66,17 +66,20 @@ end
 
 -- ------------------------------------------------------------------ opening
 
---- Whether the file is an index of ours. Raises ECORRUPT if it is damaged, EFORMAT if it is of a
---- newer release or of another program.
+--- Whether the file has tables. Raises ECORRUPT if it is damaged, EFORMAT if it is of another
+--- program. Another process may make the tables between two of these queries: it sets the
+--- application_id in the same transaction.
+local function check_owner(self)
+  if self:value "SELECT count(*) FROM sqlite_master" == 0 then return false end
+  if self:value "PRAGMA application_id" == schema.APPLICATION then return true end
+  errors.environment(("%s is not an index of Swale's: move it to another place"):format(
+    path_of(self)), "EFORMAT")
+end
+
+--- Whether the file is an index of this release. Raises EFORMAT if it is of a newer one, too.
 local function check_version(self)
-  local application = self:value "PRAGMA application_id"
+  if not check_owner(self) then return false end
   local version = self:value "PRAGMA user_version"
-  local tables = self:value "SELECT count(*) FROM sqlite_master"
-  if tables == 0 then return false end
-  if application ~= schema.APPLICATION then
-    errors.environment(("%s is not an index of Swale's: move it to another place"):format(
-      path_of(self)), "EFORMAT")
-  end
   if version > schema.VERSION then
     errors.environment(("%s: version %d is newer than this release of Swale reads, which is %d;"
       .. " update Swale, or rebuild it by `swale index`"):format(path_of(self), version,
@@ -98,6 +101,14 @@ local function open_file(self)
   if not folders.exists(path_of(self)) then return end
   self.db = errors.check(core.sqlite_open(path_of(self), "write"))
   if not check_version(self) then close(self) end
+end
+
+--- Raises EFORMAT if the file is another program's. One that is damaged is not.
+local function refuse_foreign(self)
+  self.db = core.sqlite_open(path_of(self), "read")
+  local _, fault, code = errors.try(function() return self.db and check_owner(self) end)
+  close(self)
+  if code == "EFORMAT" then errors.environment(fault, code) end
 end
 
 local function open_memory(self)
@@ -267,7 +278,8 @@ local function or_in_memory(self, f)
   if ok then return end
   if code == "EFORMAT" or code == "EINTERRUPTED" then errors.environment(fault, code) end
   if self.memory then errors.environment(fault, code) end
-  if code == "ECORRUPT" then
+  if code == "ECORRUPT" and not self.rebuilt then
+    self.rebuilt = true
     table.insert(self.notes, ("the index was damaged (%s) and has been rebuilt"):format(fault))
     return or_in_memory(self, function()
       self:rebuild()
@@ -301,6 +313,7 @@ end
 function Index:rebuild()
   if self.memory then return self:refresh() end
   close(self)
+  refuse_foreign(self)
   local lock = hold(self)
   for _, ending in ipairs { "", "-journal", "-wal", "-shm" } do
     folders.remove(path_of(self) .. ending)

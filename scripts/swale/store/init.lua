@@ -110,6 +110,17 @@ function Store:select(o, expressions, each)
   self.index:query(sql, scope.binds, each)
 end
 
+--- The first runs that a function chooses. It is called when the index is not being read: an error
+--- in it would leave a statement open, which keeps others from writing.
+local function chosen(list, test, limit)
+  local found = {}
+  for _, run in ipairs(list) do
+    if #found == limit then break end
+    if test(run) then found[#found + 1] = run end
+  end
+  return found
+end
+
 local function expressions_of_views() return "r.id, r.json, r.status" end
 
 ---Returns runs as they are now.
@@ -119,14 +130,13 @@ function Store:runs(o)
   o = options.check("store:runs", o, RUNS)
   self:refresh()
   local ids, list = o.ids and set_of(o.ids), {}
-  local test = type(o.where) == "function" and o.where or function() return true end
+  local most = type(o.where) == "function" and math.huge or o.limit or math.huge
   local without_limit = setmetatable({ limit = false }, { __index = o })
   self:select(without_limit, expressions_of_views, function(id, json, status)
-    if ids and not ids[id] or o.limit and #list >= o.limit then return end
-    local run = view.known(self.root .. "/" .. id, core.json_decode(json), status)
-    if test(run) then list[#list + 1] = run end
+    if ids and not ids[id] or #list >= most then return end
+    list[#list + 1] = view.known(self.root .. "/" .. id, core.json_decode(json), status)
   end)
-  return list
+  return type(o.where) == "function" and chosen(list, o.where, o.limit) or list
 end
 
 ---Says what was wrong with the index and which records cannot be read, each once.
