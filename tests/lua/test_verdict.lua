@@ -52,6 +52,11 @@ function TestVerdict:test_many_comparisons_are_corrected()
   lu.assert_str_contains(lines(values), "14 more")
 end
 
+function TestVerdict:test_equal_settings()
+  lu.assert_str_contains(lines { ["0.1"] = { 1.0 }, ["0.2"] = { 1.0 } },
+    "next: lr = 0.2, worse by 0\n")
+end
+
 function TestVerdict:test_one_seed_tells_nothing()
   lu.assert_str_contains(lines { ["0.1"] = { 1.0 }, ["0.2"] = { 2.0 } },
     "over 1 seed\nnext: lr = 0.2, worse by 1\nOne seed cannot tell a difference from chance")

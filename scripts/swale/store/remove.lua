@@ -7,6 +7,7 @@ local standing = require "swale.run.status"
 local M = {}
 
 local HIDDEN = ".removed_"
+local HELD = "a process is about to write it"
 
 local function split(dir)
   local clean = dir:gsub("(.)/+$", "%1")
@@ -30,7 +31,7 @@ local function obstacle(root, dir)
       return "it is " .. status
     end
   end
-  return nil
+  return standing.is_held(dir) and HELD or nil
 end
 
 ---What keeps directories from being removed: the first obstacle; nil if there is none.
@@ -64,6 +65,21 @@ local function clear(root)
   end
 end
 
+--- Hides a directory. The lock keeps `swale resume` from beginning meanwhile.
+local function hide(root, dir, hidden)
+  local why = obstacle(root, dir)
+  if why then return nil, why end
+  local lock, _, code = core.hold(dir .. "/.lock")
+  if code == "EHELD" then return nil, HELD end
+  local ok, problem = folders.rename(dir, hidden)
+  if not ok then
+    standing.release(dir, lock)
+    return nil, problem
+  end
+  if lock then lock:release() end
+  return true
+end
+
 ---Removes directories of runs and collections below the root.
 ---@param root string
 ---@param dirs string[]
@@ -75,8 +91,7 @@ function M.all(root, dirs)
   for _, dir in ipairs(dirs) do
     local parent, name = split(dir)
     local hidden = ("%s/%s%s"):format(parent, HIDDEN, name)
-    local ok, why = nil, obstacle(root, dir)
-    if not why then ok, why = folders.rename(dir, hidden) end
+    local ok, why = hide(root, dir, hidden)
     if ok then
       folders.remove(hidden)
       removed = removed + 1

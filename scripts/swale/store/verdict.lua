@@ -6,7 +6,7 @@ local M = {}
 
 local LISTED = 6 -- settings by name in a line
 
-local function number(x) return ("%.4g"):format(x) end
+local function number(x) return ("%.4g"):format(x + 0.0) end -- of -0 it is 0
 
 local function interval_text(e)
   if e.low - e.low ~= 0 or e.high - e.high ~= 0 then return "" end
