@@ -9,6 +9,8 @@ local options = require "swale.options"
 local parameters = require "swale.experiment.parameters"
 local process = require "swale.process"
 
+local function runs() return require "swale.run" end
+
 local M = {}
 
 ---@class swale.Experiment
@@ -103,7 +105,7 @@ local function without_name(message) return (message:gsub("^swale: ", "")) end
 
 --- A run whose records were deleted has failed, whatever its end was.
 local function with_losses(run, outcome)
-  local lost = run:lost()
+  local lost = runs().lost(run)
   if not lost then return outcome end
   local text = "swale: " .. lost
   if outcome.code == 0 then return { status = "failed", code = 1, message = text } end
@@ -125,7 +127,7 @@ local function abandon(run, outcome, o)
   if outcome.traceback and o.traceback then say(o, outcome.traceback, "\n") end
   say(o, (fork and "Nothing was trained: %s is removed\n" or "Nothing was changed: %s\n"):format(
     run.dir))
-  if fork and not run.info.resumed then run:remove() end
+  if fork and not run.info.resumed then runs().remove(run) end
   return outcome.code
 end
 
@@ -139,7 +141,8 @@ local function conclude(run, outcome, o)
     if outcome.traceback and o.traceback then say(o, outcome.traceback, "\n") end
     log(run, outcome.message .. "\n" .. (outcome.traceback or ""))
   end
-  local ok, why = run:finish(outcome.status, outcome.message and without_name(outcome.message))
+  local message = outcome.message and without_name(outcome.message)
+  local ok, why = runs().finish(run, outcome.status, message)
   if outcome.message then say(o, kept(run), "\n") end
   if not ok then
     say(o, "swale: the outcome of the run could not be written: ", why, "\n")
@@ -156,9 +159,9 @@ end
 --- os.exit of the script: ends the record before the process. Returns the exit status.
 local function finish_before_exit(run, code)
   core.defer_interrupt(true)
-  local good, lost = code == nil or code == true or code == 0, run:lost()
+  local good, lost = code == nil or code == true or code == 0, runs().lost(run)
   local why = lost or not good and ("os.exit(%s)"):format(code) or nil
-  local written, problem = run:finish(why and "failed" or "done", why)
+  local written, problem = runs().finish(run, why and "failed" or "done", why)
   if lost then io.stderr:write("swale: ", lost, "\n") end
   if not written then
     io.stderr:write("swale: the outcome of the run could not be written: ", problem, "\n")
@@ -166,9 +169,15 @@ local function finish_before_exit(run, code)
   return good and (lost or not written) and 1 or code
 end
 
+local function tabbed(...)
+  local texts = table.pack(...)
+  for i = 1, texts.n do texts[i] = tostring(texts[i]) end
+  return table.concat(texts, "\t")
+end
+
 local function borrow_globals(run)
   return globals.borrow(run.seed, {
-    print = function(...) run:print_all(...) end,
+    print = function(...) run:print("%s", tabbed(...)) end,
     before_exit = function(code) return finish_before_exit(run, code) end,
   })
 end
@@ -244,7 +253,7 @@ function Experiment:execute(overrides, o)
   return execute(self, params, function()
     local given = {}
     for name in pairs(overrides or {}) do given[name] = params[name] end
-    return require("swale.run").create { experiment = self.name, params = params, given = given,
+    return runs().create { experiment = self.name, params = params, given = given,
       seed = o.seed, script = o.script, argv = o.argv, objective = self.objective,
       repeats = o.repeats }
   end, o)

@@ -2,25 +2,26 @@
 --- record a line), log.txt (what was printed), checkpoints/, plots/. A directory has one writer.
 local class = require "swale.class"
 local core = require "swale.core"
+local description = require "swale.run.description"
 local errors = require "swale.errors"
 local fits = require "swale.run.fits"
 local folders = require "swale.folders"
-local format = require "swale.run.format"
 local inputs = require "swale.run.inputs"
-local keys = require "swale.run.key"
+local keeping = require "swale.run.keeping"
 local lines = require "swale.run.lines"
 local machine = require "swale.machine"
 local objectives = require "swale.run.objective"
 local options = require "swale.options"
 local place = require "swale.run.place"
 local progress = require "swale.progress"
+local reading = require "swale.run.reading"
 local source = require "swale.run.source"
 local standing = require "swale.run.status"
 
-local M = {}
+local M = { read_metrics = reading.metrics, read_record = reading.record,
+  read_info = reading.info, read_whole = reading.whole }
 
-local KEPT = 2     -- checkpoints
-local LOOKS = 100  -- records between checks that the files are still there
+local LOOKS <const> = 100 -- records between checks that the files are still there
 
 ---@class swale.Run
 ---@field dir string          its directory
@@ -42,7 +43,6 @@ local Run = class.new("run", { fields = {
   "dir", "seed", "status", "interrupted", "last_step", "saved_step", "resuming" } })
 M.Run = Run
 
-local function now() return os.date "!%Y-%m-%dT%H:%M:%SZ" end
 local function clock() return require "luv".hrtime() / 1e9 end
 
 local function open_append(path)
@@ -72,45 +72,6 @@ local function check_write(self, path, ok, message, code)
   if not ok then fail_write(self, path, message, code) end
 end
 
-local function versions()
-  return { swale = core._VERSION, lua = _VERSION }
-end
-
---- A copy of plain data, as a reader of the file gets it.
-local function snapshot(value) return core.json_decode(core.json_encode(value)) end
-
---- What the work is: the script, its inputs so far, the content key.
-local function work(o)
-  if not o.script then return {} end
-  local files, digest = inputs.list(), nil
-  local first = files[1]
-  if first and first.kind == "script" and first.path == o.script then digest = first.sha256 end
-  digest = digest or core.file_sha256(o.script)
-  return { script = o.script, sha256 = digest, files = files, cwd = require "luv".cwd(),
-    key = digest and keys.of { script_sha256 = digest, params = o.params or {}, seed = o.seed } }
-end
-
---- The contents of run.json at the start.
-local function description(o, revision)
-  local writer, origin = standing.writer(), require("swale.run.origin").get()
-  local done = work(o)
-  return {
-    format = format.VERSION, experiment = o.experiment, params = snapshot(o.params or {}),
-    given = snapshot(o.given or {}), seed = o.seed, argv = o.argv, cwd = done.cwd,
-    script = done.script, script_sha256 = done.sha256, files = done.files,
-    key = not o.parent and done.key or nil, -- a fork does no work that another run could do
-    objective = o.objective and { name = o.objective.name, goal = o.objective.goal },
-    rerun_of = o.repeats and o.repeats.id,
-    parent = o.parent,
-    commit = revision.commit, dirty = revision.dirty, versions = versions(),
-    machine = machine.describe(), threads = core.threads(), instruction_set = core.variant(),
-    blas = core.blas(), matmul_precision = "highest",
-    collection = origin.collection, tag = origin.tag, attempt = origin.attempt,
-    status = "running", started = now(), pid = writer.pid, host = writer.host,
-    process_start = writer.process_start, boot_id = writer.boot_id,
-  }
-end
-
 ---@class swale.RunOptions
 ---@field experiment string        its name; part of the directory's
 ---@field seed integer
@@ -129,15 +90,17 @@ end
 
 local function begin(self, o, revision)
   self.lock = standing.hold(self.dir)
-  self:write_info()
+  M.write_info(self)
   if o.script then source.store(self.dir, o.script, revision) end
   self.log = open_append(self.dir .. "/log.txt")
   self.metrics = open_append(self.dir .. "/metrics.jsonl")
 end
 
 local function new(seed, bar)
-  return setmetatable({ seed = seed, status = "running", saved = {}, lacking = {}, looked = 0,
-    begun = clock(), fits = fits.new(), progress_bar = bar or progress.new() }, Run)
+  local self = setmetatable({ seed = seed, status = "running", saved = {}, lacking = {},
+    looked = 0, begun = clock(), progress_bar = bar or progress.new() }, Run)
+  self.fits = fits.new(self)
+  return self
 end
 
 ---Makes the directory of a run and writes run.json.
@@ -146,7 +109,7 @@ end
 function M.create(o)
   local self = new(o.seed, o.progress)
   local revision = o.repeats and o.repeats.revision or o.script and machine.revision(o.script) or {}
-  self.info = description(o, revision)
+  self.info = description.of(o, revision)
   self.dir = place.make(o.experiment)
   self.info.id = self.dir:match "[^/]+$"
   local ok, fault = pcall(begin, self, o, revision)
@@ -166,49 +129,18 @@ function M.reopen(dir, info, lock)
   return self
 end
 
----Returns the parameters of a run, and in place of some the overrides.
----@param info table
----@param overrides? table<string, any>
----@return table<string, any>
-function M.params_with(info, overrides)
-  local all = {}
-  for name, value in pairs(info.params or {}) do all[name] = value end
-  for name, value in pairs(overrides or {}) do all[name] = value end
-  return all
-end
-
----Makes info that of a run which is being written by this process.
----@param info table
-function M.mark_running(info)
-  local writer = standing.writer()
-  info.status, info.error, info.ended = "running", nil, nil
-  for name, value in pairs(writer) do info[name] = value end
-end
-
---- info as JSON; fields that JSON cannot hold are left out and named in left_out.
-local function text_of(info)
-  local ok, text = pcall(core.json_encode, info, 2)
-  if ok then return text end
-  local kept, left_out = {}, {}
-  for key, value in pairs(info) do
-    local good, why = pcall(core.json_encode, { [key] = value })
-    if good then kept[key] = value else left_out[#left_out + 1] = tostring(why) end
-  end
-  table.sort(left_out)
-  kept.left_out = left_out
-  return core.json_encode(kept, 2)
-end
-
 ---Rewrites run.json, atomically.
-function Run:write_info()
+---@param self swale.Run
+function M.write_info(self)
   if self.info.files then self.info.files = inputs.list() end
   check_write(self, self.dir .. "/run.json",
-    standing.write(self.dir, "run.json", text_of(self.info) .. "\n"))
+    standing.write(self.dir, "run.json", description.text(self.info) .. "\n"))
 end
 
 ---Returns what happened to records that are not in their files any more; nil if all are there.
+---@param self swale.Run
 ---@return string|nil
-function Run:lost()
+function M.lost(self)
   for _, file in ipairs { self.metrics, self.log } do
     local what = file.fd and file:lost()
     if what and not self.losses then
@@ -222,7 +154,7 @@ end
 --- record was deleted ends early.
 local function look(self)
   self.looked = 0
-  local lost = self:lost()
+  local lost = M.lost(self)
   if lost then errors.environment(lost, "EIO") end
 end
 
@@ -270,53 +202,12 @@ function Run:checkpoint(name, tensors, metadata, o)
   look(self)
   if o and o.keep then return path end
   self.saved_step = tonumber(texts.step) or self.saved_step
-  self:forget_checkpoints(path, texts.lacks ~= nil)
+  keeping.note(self, path, texts.lacks ~= nil)
   return path
 end
 
---- Checkpoints of a kind make room for each other: those of trainings, of trainings inside of
---- others, of the script.
-local function kind_of(path)
-  local kind = path:match "/(%l+)%-%d+%.safetensors$"
-  return (kind == "step" or kind == "inner") and kind or "script"
-end
-
---- The checkpoint of a kind to remove: the oldest that no run can go on from, but the newest of
---- all, else the oldest; nil: there are not too many.
-local function superfluous(self, kind)
-  local same, lacking = {}, nil
-  for _, path in ipairs(self.saved) do
-    if kind_of(path) == kind then same[#same + 1] = path end
-  end
-  if #same <= KEPT then return nil end
-  for i = #same - 1, 1, -1 do if self.lacking[same[i]] then lacking = same[i] end end
-  return lacking or same[1]
-end
-
-local function forget(list, path)
-  for i, one in ipairs(list) do
-    if one == path then table.remove(list, i) return end
-  end
-end
-
----Notes path as the newest checkpoint and removes all but the last two of its kind.
----@param path string
----@param lacks? boolean    no run can go on from it
-function Run:forget_checkpoints(path, lacks)
-  forget(self.saved, path)
-  table.insert(self.saved, path)
-  self.lacking[path] = lacks
-  local old = superfluous(self, kind_of(path))
-  while old do
-    forget(self.saved, old)
-    folders.remove(old)
-    old = superfluous(self, kind_of(path))
-  end
-end
-
----Returns how long its files are: what a run that is resumed cuts them to.
----@return { metrics: integer, log: integer }
-function Run:offsets() return { metrics = self.metrics.bytes, log = self.log.bytes } end
+---@return number   since its beginning, while a process ran it
+function Run:seconds() return clock() - self.begun end
 
 ---Redraws the progress bar, if there is a terminal and it is due.
 ---@param o { done: number, total: number, text?: string }
@@ -356,13 +247,6 @@ function Run:print(fmt, ...)
   append(self, "log.txt", text .. "\n")
 end
 
---- The `print` of the script.
-function Run:print_all(...)
-  local texts = table.pack(...)
-  for i = 1, texts.n do texts[i] = tostring(texts[i]) end
-  self:print("%s", table.concat(texts, "\t"))
-end
-
 local function plain_reason(message) return (message:gsub("^.-json_encode: ", "")) end
 
 --- Refuses values that JSON cannot hold, before they are part of the record.
@@ -374,13 +258,13 @@ local function put(self, where, part, values)
       errors.misuse("%s: each value needs a name, as in { accuracy = 0.9 }; %s is not one", where,
         errors.shown(key))
     end
-    local ok, copy = pcall(snapshot, { [key] = value })
+    local ok, copy = pcall(description.copy, { [key] = value })
     if not ok and copy == core.INTERRUPTED then error(copy, 0) end
     if not ok then errors.misuse("%s: %s", where, plain_reason(copy)) end
     kept[key] = copy[key]
   end
   self.info[part] = kept
-  self:write_info()
+  M.write_info(self)
 end
 
 ---Notes a value in run.json.
@@ -423,18 +307,20 @@ local function note_objective(self)
 end
 
 ---Ends the run: writes status, error and times into run.json.
+---@param self swale.Run
 ---@param status string
 ---@param message? string
 ---@return true|nil ok, string? message   nil if run.json cannot be written
-function Run:finish(status, message)
+function M.finish(self, status, message)
+  if self.resuming then return nil, "it ended before the point from which it goes on" end
   self.status = status
   local info = self.info
-  info.status, info.error, info.ended = status, message, now()
+  info.status, info.error, info.ended = status, message, description.now()
   info.wall_seconds, info.measurement_seconds = self:seconds(), self.measured
   info.last_step = self.last_step
   self.progress_bar:clear()
   note_objective(self)
-  local ok, why = pcall(self.write_info, self)
+  local ok, why = pcall(M.write_info, self)
   inputs.follow(nil)
   for _, file in ipairs { self.metrics, self.log } do pcall(file.close, file) end
   self.ended = true
@@ -443,121 +329,12 @@ function Run:finish(status, message)
 end
 
 ---Removes the directory of a run that has nothing to keep.
-function Run:remove()
+---@param self swale.Run
+function M.remove(self)
   for _, file in ipairs { self.metrics, self.log } do file:close() end
   self.ended = true
   folders.remove(self.dir)
   if self.lock then self.lock:release() end
-end
-
--- ------------------------------------------------------------------ fits
-
----Begins a fit of a trainer in this run. Returns the point to restore in place of training up to
----it.
----@param engine swale.Engine
----@param length swale.Duration
----@return swale.FitOfRun fit, swale.Point|nil restored
-function Run:begin_fit(engine, length) return fits.begin(self, engine, length) end
-
----@param fit swale.FitOfRun
-function Run:leave_fit(fit) fits.leave(self, fit) end
-
----Returns the name of a checkpoint of the present fit.
----@param step integer
----@return string
-function Run:step_name(step) return fits.step_name(self, step) end
-
----Keeps a checkpoint as that of the best weights.
----@param path string
-function Run:keep_best(path) fits.keep_best(self, path) end
-
----Keeps the checkpoint of the end of a fit.
----@param fit swale.FitOfRun
----@param path string
-function Run:keep_fit(fit, path) fits.keep(self, fit, path) end
-
----Returns what a checkpoint says of the run, so that it can go on from there; nil where it cannot.
----@param step integer
----@param ended boolean     the fit is over
----@param fired { step: integer, examples: integer }   where its events happened last
----@return swale.Point|nil
-function Run:point(step, ended, fired) return fits.point(self, step, ended, fired) end
-
----Restores the training of a point.
----@param engine swale.Engine
----@param fit swale.Fit
----@param point swale.Point
-function Run:restore(engine, fit, point) self.replay:restore(engine, fit, point) end
-
----Goes on from a point that was restored.
----@param point swale.Point
-function Run:arrive(point) self.replay:arrive(self, point) end
-
----@return number   since its beginning, while a process ran it
-function Run:seconds() return clock() - self.begun end
-
----Counts its seconds from so many on.
----@param seconds number
-function Run:start_from(seconds) self.begun = clock() - seconds end
-
--- ------------------------------------------------------------------ reading
-
---- Parses a JSON object; nil and what is wrong with it.
-local function object(text)
-  local value, why = core.json_decode(text)
-  if type(value) == "table" and text:find "^%s*{" then return value end
-  return nil, why or ("expected an object, found %s"):format(errors.shown(text:sub(1, 20)))
-end
-
----Returns the records of a run. An incomplete last line, of a run that was killed, is left out.
----@param dir string
----@return table[] records
-function M.read_metrics(dir)
-  local path = dir .. "/metrics.jsonl"
-  local records, bad = {}, nil
-  local file, message = io.open(path)
-  if not file then errors.environment(message, "EIO") end
-  for line in file:lines() do
-    if bad then
-      file:close()
-      errors.environment(("%s:%d: not a record: %s"):format(path, #records + 1, bad), "ECORRUPT")
-    end
-    local record, why = object(line)
-    if record then records[#records + 1] = record else bad = why end
-  end
-  file:close()
-  return records
-end
-
----Returns the contents of run.json as they are. Raises for a newer format.
----@param dir string
----@return table
-function M.read_record(dir)
-  local path = dir .. "/run.json"
-  local text, message, code = folders.read(path)
-  if not text then errors.environment(message, code) end
-  local info, why = object(text)
-  if not info then errors.environment(path .. ": " .. why, "ECORRUPT") end
-  errors.check(format.check(path, info.format))
-  return info
-end
-
----The same, but "killed" for the status of a run whose writer was killed.
----@param dir string
----@return table
-function M.read_info(dir)
-  local info = M.read_record(dir)
-  info.status = standing.of(dir, info)
-  return info
-end
-
----The same, of a run that is executed again. Raises where a field that this needs is damaged.
----@param dir string
----@return table
-function M.read_whole(dir)
-  local info = M.read_info(dir)
-  errors.check(format.check_fields(dir .. "/run.json", info))
-  return info
 end
 
 return M

@@ -251,7 +251,7 @@ end
 function TestCheckpoint:filing_run()
   local run = fake_run()
   run.files = {}
-  function run.offsets() return #run.lines end
+  function run.fits.offsets() return #run.lines end
   function run.checkpoint(_, name, tensors, metadata)
     local path = ("%s/%s.safetensors"):format(self.dir, name)
     assert(core.safetensors_write(path, tensors, metadata))

@@ -49,7 +49,7 @@ function TestRun:test_seconds_of_measurements_are_added_up()
   for i = 1, 4 do
     self.run:record { kind = "measurement", name = "drift", step = i, drift = i, seconds = 0.25 }
   end
-  self.run:finish "done"
+  runs.finish(self.run, "done")
   local info = runs.read_info(self.run.dir)
   lu.assert_equals(info.measurement_seconds, 1)
   lu.assert_is_number(info.wall_seconds)
@@ -73,7 +73,7 @@ function TestRun:test_what_cannot_be_recorded_is_refused_by_the_users_line()
     .. "representation", "print", "%d", 1.5)
   refuses("run:checkpoint: a name has no slash", "checkpoint", "../x", {})
   self.run:record { kind = "epoch", loss = "high", batch_size = 1.5 }
-  lu.assert_true(self.run:finish "done")
+  lu.assert_true(runs.finish(self.run, "done"))
   lu.assert_equals(runs.read_info(self.run.dir).status, "done")
 end
 
@@ -104,7 +104,7 @@ function TestRun:test_a_summary_has_names()
   end
   lu.assert_error_msg_contains("a sequence and names at list", self.run.summary, self.run,
     { list = { 1, x = 2 } })
-  lu.assert_true(self.run:finish "done")
+  lu.assert_true(runs.finish(self.run, "done"))
   lu.assert_equals(runs.read_info(self.run.dir).summary, { accuracy = 0.9 })
 end
 
@@ -114,7 +114,7 @@ function TestRun:test_notes_are_copies()
   self.run:note("rates", rates)
   rates[3] = print
   self.run:summary { best = 3, worst = 0 / 0 }
-  lu.assert_true(self.run:finish "done")
+  lu.assert_true(runs.finish(self.run, "done"))
   local info = runs.read_info(self.run.dir)
   lu.assert_equals(info.notes, { rates = { 0.1, 0.2 } })
   lu.assert_equals(info.summary, { best = 3, worst = "nan" })
@@ -124,7 +124,7 @@ end
 --- If a field cannot be written all the same, the rest is written, with a note.
 function TestRun:test_a_run_ends_whatever_is_in_its_record()
   self.run.info.odd = { 1, x = print }
-  lu.assert_true(self.run:finish "done")
+  lu.assert_true(runs.finish(self.run, "done"))
   local info = runs.read_info(self.run.dir)
   lu.assert_equals({ info.status, info.odd }, { "done" })
   lu.assert_str_contains(info.left_out[1], "a sequence and names at odd")
@@ -176,7 +176,7 @@ end
 
 function TestRun:test_finish()
   self.run:record { kind = "step", step = 5 }
-  lu.assert_true(self.run:finish("failed", "why"))
+  lu.assert_true(runs.finish(self.run, "failed", "why"))
   local info = runs.read_info(self.run.dir)
   lu.assert_equals({ info.status, info.error, info.last_step }, { "failed", "why", 5 })
 end

@@ -87,9 +87,10 @@ function M.fake_run()
   function run:print(fmt, ...) self.printed[#self.printed + 1] = fmt:format(...) end
   function run:wants_progress() return true end
   function run:progress(o) self.last_progress = o end
-  function run:step_name(step) return ("step-%08d"):format(step) end
-  for _, name in ipairs { "begin_fit", "leave_fit", "keep_fit", "keep_best", "point" } do
-    run[name] = function() end
+  run.fits = {}
+  function run.fits.step_name(_, step) return ("step-%08d"):format(step) end
+  for _, name in ipairs { "begin", "leave", "keep", "keep_best", "point", "offsets" } do
+    run.fits[name] = function() end
   end
   function run:of(kind)
     local list = {}

@@ -77,7 +77,7 @@ function M.start_of(dir) return points.read(start_path(dir)) end
 
 local function create(experiment, params, info, point, o)
   local seed, given = o.seed or info.seed, {}
-  for name in pairs(runs.params_with({ params = info.given }, o.overrides)) do
+  for name in pairs(scripts.params_with({ params = info.given }, o.overrides)) do
     given[name] = params[name]
   end
   local run = runs.create { experiment = experiment.name, params = params, seed = seed,
@@ -86,7 +86,7 @@ local function create(experiment, params, info, point, o)
       reseeded = seed ~= info.seed or nil } }
   local ok, fault = pcall(take_checkpoints, run, o.dir, point)
   if not ok then
-    run:remove()
+    runs.remove(run)
     error(fault, 0)
   end
   M.start(run, o.dir, point, { reseeded = seed ~= info.seed, say = o.say })

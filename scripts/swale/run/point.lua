@@ -76,7 +76,7 @@ function M.restore_checkpoints(run, point)
   also(point.path, step)
   if point.ended then also(point.path, M.fit_path(run.dir, point.fit)) end
   if point.best then require("swale.run.links").make(point.path, M.best_path(run.dir)) end
-  if not point.stays then run:forget_checkpoints(step) end
+  if not point.stays then require("swale.run.keeping").note(run, step) end
 end
 
 -- ------------------------------------------------------------------ in files

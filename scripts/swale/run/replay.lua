@@ -196,10 +196,8 @@ end
 local function silent_class(Run)
   local Silent = class.new("run",
     { parent = Run, fields = { "dir", "seed", "status", "resuming" } })
-  local kept = { begin_fit = true, leave_fit = true, arrive = true, restore = true,
-    seconds = true, start_from = true, write_info = true, forget_checkpoints = true }
   for name, method in next, Run do
-    if type(method) == "function" and not kept[name] and not name:find "^__" then
+    if type(method) == "function" and name ~= "seconds" and not name:find "^__" then
       Silent[name] = function(run, ...)
         if getmetatable(run) ~= Silent then return method(run, ...) end
       end
@@ -213,7 +211,6 @@ local function silent_class(Run)
   instead("checkpoint", function(run, name)
     return ("%s/checkpoints/%s.safetensors"):format(run.dir, name)
   end)
-  instead("finish", function() return nil, "it ended before the point from which it goes on" end)
   instead("plot", function(run)
     local path = run.dir .. "/plots/training.svg"
     return folders.exists(path) and path or nil

@@ -1,6 +1,7 @@
 --- Goes on with a run that did not end: its script is executed again in the same directory, up to
 --- its last checkpoint without training (swale.run.replay), and on from there.
 local core = require "swale.core"
+local description = require "swale.run.description"
 local folders = require "swale.folders"
 local forks = require "swale.run.fork"
 local inputs = require "swale.run.inputs"
@@ -106,7 +107,7 @@ end
 --- Notes in run.json that the run goes on.
 local function note(run, point, o, facts)
   local info = run.info
-  runs.mark_running(info)
+  description.mark_running(info)
   info.params, info.given = facts.params, info.given or {}
   for name in pairs(o.overrides or {}) do info.given[name] = facts.params[name] end
   info.resumed = info.resumed or {}
@@ -128,16 +129,16 @@ local function go_on(run, Run, point, o, facts)
   local from = point or { metrics = 0, log = 0, fields = {}, saved = {}, wall = 0, step = 0 }
   local repeated = replay.repeated_steps(run.dir, from.metrics, from.step)
   points.restore_fields(run, from)
-  run:start_from(from.wall)
+  run.begun = run.begun + run:seconds() - from.wall -- its seconds go on from those of the point
   note(run, point, o, facts)
   inputs.follow(run.dir)
-  run:write_info()
+  runs.write_info(run)
   replay.speak(run, Run, from.metrics, from.log)
   standing.clear_unfinished(run.dir)
   forget_later(run.dir, point, first_fit(run.info))
   if point then points.restore_checkpoints(run, point) end
   run.info.repeated_steps = (run.info.repeated_steps or 0) + repeated
-  run:write_info()
+  runs.write_info(run)
   o.say("%s goes on %s%s", run.dir, point and position_words(point, run.dir)
     or "from its beginning: it had no checkpoint yet", repeated > 0
     and (", %d steps are repeated"):format(repeated) or "")

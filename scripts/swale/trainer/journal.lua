@@ -173,9 +173,9 @@ local function write(self, packed)
   end
   if not self.between then lacks[#lacks + 1] = checkpoint.WITHIN end
   packed.metadata.lacks = #lacks > 0 and table.concat(lacks, "; ") or nil
-  local path = self.run:checkpoint(self.run:step_name(s.step), packed.tensors, packed.metadata,
+  local path = self.run:checkpoint(self.run.fits:step_name(s.step), packed.tensors, packed.metadata,
     { keep = self.stays })
-  if self.is_best then self.run:keep_best(path) end
+  if self.is_best then self.run.fits:keep_best(path) end
   self.stays, self.is_best = false, self.is_best and not self.between
   if self.between then self.saved = s.step end
   if self.saving then self.saving:written() end
@@ -198,7 +198,7 @@ local function pack(self)
   self.saved = before
   if not ok then error(packed, 0) end
   if self.between then
-    local point = self.run:point(self.live.step, self.ended, self.engine.fired)
+    local point = self.run.fits:point(self.live.step, self.ended, self.engine.fired)
     if point then point.stays, point.best = self.stays or nil, self.is_best or nil end
     packed.metadata.run = point and core.json_encode(point) or nil
   end
@@ -233,7 +233,7 @@ function Journal:finish(fit)
   self.ended, self.saved = true, -1
   local path = self:checkpoint_between()
   self.ended = false
-  self.run:keep_fit(fit, path)
+  self.run.fits:keep(fit, path)
 end
 
 ---Writes a checkpoint if one is due, before an error ends the fit.
@@ -284,7 +284,7 @@ function Journal:state()
     told = copies.deep(self.measurements.told),
     along = self.clock:along(loop) - self.along,
     measured = loop:state({}).measurements - self.measured,
-    offsets = run and run.offsets and run:offsets() or nil }
+    offsets = run and run.fits:offsets() or nil }
   for _, name in ipairs(KEPT) do found[name] = self[name] end
   return found
 end

@@ -164,10 +164,10 @@ end
 
 --- Goes to where the fit was when a checkpoint of it was written. Returns whether it was over.
 local function go_to(self, fit, run, restored)
-  run:restore(self, fit, restored)
+  run.fits:restore(self, fit, restored)
   self.goal = fit.goal
   fit.reached = marks.is_reached(fit.goal, self.state)
-  run:arrive(restored)
+  run.fits:arrive(restored)
   note_fired(self, restored.fired)
   self:pace()
   return restored.over
@@ -231,9 +231,9 @@ function M.fit(self, length, run)
   self:ready()
   self.journal:begin_fit()
   local fit, restored = fit_of(self, marks.goal(self.state, self.goal, length)), nil
-  if run then fit.of_run, restored = run:begin_fit(self, length) end
+  if run then fit.of_run, restored = run.fits:begin(self, length) end
   local _ <close> = setmetatable({}, { __close = function()
-    if run then run:leave_fit(fit.of_run) end
+    if run then run.fits:leave(fit.of_run) end
   end })
   local ok, fault = pcall(run_to, self, fit, run, restored)
   if not ok then faults.conclude(fit, fault) end
