@@ -1,5 +1,5 @@
---- Pictures of metrics of many runs, for `swale plot METRIC… RUNS…`: a panel for each metric, a line
---- for each run, or for each setting its mean over seeds with a 95 % interval.
+--- Pictures of metrics of many runs, for `swale plot METRIC… RUNS…`: a panel for each metric, a
+--- line for each run, or for each setting its mean over seeds with a 95 % interval.
 local aligned = require "swale.store.aligned"
 local errors = require "swale.errors"
 local groups = require "swale.store.groups"

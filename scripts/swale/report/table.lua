@@ -7,6 +7,7 @@ local shown = require "swale.store.shown"
 
 local M = {}
 
+local SHORT = 30 -- bytes of a text that is not broken over lines
 local MOST = { cell = 120, message = 600, command = 4000 } -- bytes of a text
 
 -- ------------------------------------------------------------------ cells
@@ -65,7 +66,8 @@ local function setting_cells(section, group, add)
     local text, best = groups.shown(value), section.best
     local differs = best and groups.shown(setting_value(best, name)) ~= text
     add(cell(html.escape(html.clipped(text, MOST.cell)),
-      type(value) == "number" and shown.exact(value) or text, differs and "differs" or nil))
+      type(value) == "number" and shown.exact(value) or html.clipped(text, MOST.cell),
+      (differs and "differs" or "same") .. (#text <= SHORT and " short" or "")))
   end
   if #section.grouped.settings == 0 then add(cell "all runs") end
 end
@@ -164,10 +166,12 @@ local function fault(view)
 end
 
 --- "seed 1, valid_loss 0.41, done, 12 s, 75 steps"
-local function facts(section, view)
+local function facts(section, group, view)
   local info, metric = view.info, section.metric
   local value = metric and metrics.number(view.summary[metric])
-  if metric and not value and view.status == "done" then value = view:value(metric) end
+  if metric and not value and group.latest[view.seed] == view then
+    value = group.values[view.seed]
+  end
   local parts = { "seed " .. shown.short(view.seed) }
   if value then parts[#parts + 1] = metric .. " " .. shown.short(value) end
   parts[#parts + 1] = view.status
@@ -180,10 +184,10 @@ end
 local RUN = [[<li id="{{anchor}}"><b>{id}</b> <span class="facts">{facts}</span>
 {{fault}}<div class="record">command {{command}}</div><div class="record">{{commit}}</div></li>]]
 
-local function run_item(section, view, anchor)
+local function run_item(section, group, view, anchor)
   local commit = commit_text(view.info)
   return html.fill(RUN, { anchor = anchor, id = html.clipped(view.id, MOST.cell),
-    facts = facts(section, view), fault = fault(view),
+    facts = facts(section, group, view), fault = fault(view),
     command = copied(M.command(view), "command"),
     commit = commit ~= "" and "commit " .. commit or "" })
 end
@@ -191,7 +195,7 @@ end
 --- The rows of a setting: its own, and one with its runs, which is folded.
 local function setting_body(section, group, number, columns, anchors)
   local items = {}
-  for i, view in ipairs(group.runs) do items[i] = run_item(section, view, anchors[view]) end
+  for i, view in ipairs(group.runs) do items[i] = run_item(section, group, view, anchors[view]) end
   local id = ("%s-runs-%d"):format(anchors.section, number)
   return ('<tbody data-setting="%d"><tr class="setting"><td><button type="button" class="unfold"'
     .. ' aria-expanded="false" aria-controls="%s" aria-label="runs of %s">+</button></td>%s</tr>'
