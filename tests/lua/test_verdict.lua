@@ -48,7 +48,8 @@ function TestVerdict:test_many_comparisons_are_corrected()
   local values = { ["0.1"] = { 1.0, 1.0, 1.0 }, ["0.2"] = { 1.2, 1.31, 1.39 } }
   lu.assert_str_contains(lines(values), "above chance")
   for i = 1, 19 do values[tostring(i)] = { 1.4, 1.55, 1.6 } end
-  lu.assert_str_contains(lines(values), "It cannot be told from: lr = 0.2; lr = 1;")
+  lu.assert_str_contains(lines(values), "Corrected for 20 comparisons, it cannot be told"
+    .. " from: lr = 0.2; lr = 1;")
   lu.assert_str_contains(lines(values), "14 more")
 end
 
@@ -65,10 +66,12 @@ end
 --- 0.3 has the least mean, of one lucky seed.
 function TestVerdict:test_settings_that_are_not_complete_are_not_compared()
   local text = lines { ["0.1"] = { 1.0, 1.1, 1.2 }, ["0.2"] = { 1.5, 1.61, 1.69 },
-    ["0.3"] = { 0.1, false, false }, ["9"] = { false, false, false } }
+    ["0.09"] = { 2.0, false, false }, ["0.3"] = { 0.1, false, false },
+    ["9"] = { false, false, false } }
   lu.assert_str_contains(text, "best by loss (least): lr = 0.1")
-  lu.assert_str_contains(text, "The difference is above chance.\nNot compared, because runs are"
-    .. " missing: lr = 0.3 (2 diverged, 1 done); lr = 9 (3 diverged).")
+  lu.assert_str_contains(text, "The difference is above chance.\nNot compared, because fewer of"
+    .. " their seeds are done: lr = 0.3 (2 diverged, 1 done; its mean 0.1 is better);"
+    .. " lr = 0.09 (2 diverged, 1 done); lr = 9 (3 diverged).")
 end
 
 function TestVerdict:test_nothing_to_compare()

@@ -63,16 +63,33 @@ local function open_line(found, others)
     return others == 1 and "The difference is above chance." or
       ("It is better than each of the others (95 %%, corrected for %d comparisons)."):format(others)
   end
-  return ("It cannot be told from: %s."):format(names_of(found.open, text_of))
+  return ("%s be told from: %s."):format(others == 1 and "It cannot" or
+    ("Corrected for %d comparisons, it cannot"):format(others), names_of(found.open, text_of))
 end
 
---- "lr = 3 (2 diverged, 1 done)"
-local function with_counts(group)
+--- "lr = 3 (2 diverged, 1 done; its mean 0.1 is better)"
+local function with_counts(group, better)
   local parts = {}
   for _, status in ipairs(require("swale.errors").sorted_keys(group.counts)) do
     parts[#parts + 1] = ("%d %s"):format(group.counts[status], status)
   end
-  return ("%s (%s)"):format(group.text, table.concat(parts, ", "))
+  return ("%s (%s%s)"):format(group.text, table.concat(parts, ", "),
+    better[group] and ("; its mean %s is better"):format(number(group.mean)) or "")
+end
+
+--- Settings of fewer seeds than the best one has; those whose means are better come first.
+local function incomplete_line(grouped, found)
+  local better, list, sign = {}, {}, grouped.goal == "max" and -1 or 1
+  for _, group in ipairs(groups.ranked(found.incomplete, grouped.goal)) do
+    if sign * group.mean < sign * found.best.mean then
+      better[group], list[#list + 1] = true, group
+    end
+  end
+  for _, group in ipairs(found.incomplete) do
+    if not better[group] then list[#list + 1] = group end
+  end
+  return ("Not compared, because fewer of their seeds are done: %s."):format(
+    names_of(list, function(group) return with_counts(group, better) end))
 end
 
 --- The settings that are compared: of successive halving those with the greatest length.
@@ -109,8 +126,7 @@ function M.lines(grouped, strategy)
     table.insert(lines, open_line(found, others))
   end
   if #found.incomplete > 0 then
-    table.insert(lines, "Not compared, because runs are missing: "
-      .. names_of(found.incomplete, with_counts) .. ".")
+    table.insert(lines, incomplete_line(grouped, found))
   end
   if #grouped < all then
     table.insert(lines, ("The other settings were left out by their shorter runs (%s)."):format(
