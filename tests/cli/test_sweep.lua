@@ -53,6 +53,21 @@ function TestSweep:test_the_end_has_means_and_the_best_setting()
     { "sweep", { "lr" }, { kind = "grid" }, "done" })
 end
 
+--- The name that the end gives is what show, compare and report take; so is "last".
+function TestSweep:test_the_end_names_the_record()
+  local ended = self:sweep("lr=0.5,1", "--seeds", "2")
+  local id = ended.err:match "swale report ([%w_-]+)"
+  lu.assert_equals(id, self:collection().id)
+  local shown = command.swale(self.dir, { "show", id })
+  lu.assert_str_contains(shown.out, "  command     swale sweep a.lua lr=0.5,1 --seeds 2\n")
+  lu.assert_str_contains(shown.out, "  outcome     ran 4, skipped 0, failed 0\n")
+  lu.assert_str_contains(shown.out, "best by loss (least): lr = 1,")
+  lu.assert_str_contains(command.swale(self.dir, { "compare", "last" }).out, "the best")
+  command.swale(self.dir, { "run", "a.lua" })
+  local one = command.swale(self.dir, { "compare", "last" })
+  lu.assert_str_contains(one.err, "two runs or more; found 1")
+end
+
 function TestSweep:test_the_same_command_does_what_is_missing()
   self:script [[
     local ready = p.lr < 2 or io.open "ready"

@@ -59,6 +59,35 @@ function TestStore:test_collections_are_no_runs()
   lu.assert_equals(store.find_collection "x1y2", self.root .. "/2026-11-28_batch_x1y2")
 end
 
+--- A batch's record of a made collection.
+function TestStore:collected(id, started)
+  folders.make_folder(self.root .. "/" .. id)
+  local dir = self.root .. "/" .. id
+  harness.write(dir .. "/collection.json", ('{ "started": "%s" }'):format(started))
+  return dir
+end
+
+function TestStore:test_the_last_collection_is_the_one_that_began_last()
+  local latest = self:collected("2026-11-28_sweep_a", "2026-11-28T10:00:09Z")
+  self:collected("2026-11-28_sweep_b", "2026-11-28T10:00:01Z")
+  lu.assert_equals(store.find_collection "last", latest)
+end
+
+--- For a set of runs, "last" is what a command began last.
+function TestStore:test_the_last_set_of_runs()
+  local any = require("swale.store.find").any
+  lu.assert_equals(select(2, any "last"), ("there is no run below %s yet"):format(self.root))
+  local sweep = self:collected("sweep_x", "2026-11-28T10:00:01Z")
+  self:made("member", { started = "2026-11-28T10:00:02Z", collection = "sweep_x" })
+  lu.assert_equals({ any "last" }, { sweep, "collection" })
+  local run = self:made("later", { started = "2026-11-28T10:00:03Z" })
+  lu.assert_equals({ any "last" }, { run, "run" })
+  local skipped = self:collected("a_sweep_y", "2026-11-28T10:00:04Z")
+  lu.assert_equals({ any "last" }, { skipped, "collection" })
+  lu.assert_equals({ any "sweep_x" }, { sweep, "collection" })
+  lu.assert_str_contains(select(2, any "sweep_"), '"sweep_" is a part of the names of 2')
+end
+
 -- ------------------------------------------------------------------ views
 
 function TestStore:test_runs_in_the_order_of_their_beginning()

@@ -29,17 +29,12 @@ local function is_several(value)
   return value:find "," or value:find "%d%.%.%-?%d" or value:find "^%a%w*:"
 end
 
---- A word as a shell takes it.
-local function quoted(word)
-  return word:find "^[%w_./=,:+-]+$" and word or "'" .. word:gsub("'", "'\\''") .. "'"
-end
-
 --- The command that runs several values of a parameter, which was refused here.
 local function sweep_hint(overrides, args)
   for name, value in pairs(overrides) do
     if is_several(value) then
       local words = {}
-      for i, word in ipairs(args) do words[i] = quoted(word) end
+      for i, word in ipairs(args) do words[i] = cli.quoted(word) end
       return ("\n  A batch takes one value for each parameter. Several values of %s are a sweep:\n"
         .. "  swale sweep %s"):format(name, table.concat(words, " "))
     end

@@ -105,6 +105,13 @@ function M.parse(parser, args)
   return nil
 end
 
+---A word as a shell takes it, for commands in messages.
+---@param word string
+---@return string
+function M.quoted(word)
+  return word:find "^[%w_./=,:+-]+$" and word or "'" .. word:gsub("'", "'\\''") .. "'"
+end
+
 ---For argparse: a whole number, at least `least`.
 ---@param least integer
 ---@param most? integer

@@ -23,8 +23,9 @@ end
 --- Of one sweep alone, its strategy: halving compares only the longest runs.
 local function strategy_of(words)
   if #words ~= 1 then return nil end
-  local dir = require("swale.store").find_collection(words[1])
-  local text = dir and require("swale.folders").read(dir .. "/collection.json")
+  local dir, what = require("swale.store.find").any(words[1])
+  if what ~= "collection" then return nil end
+  local text = require("swale.folders").read(dir .. "/collection.json")
   local info = text and require("swale.core").json_decode(text)
   return type(info) == "table" and info.strategy or nil
 end

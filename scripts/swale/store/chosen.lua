@@ -12,14 +12,11 @@ end
 
 --- The runs of a word; nil, message.
 local function of_word(store, word)
-  local dir, message = find.run(word)
-  if dir then
-    local run, problem = view.read(dir)
-    return run and { run }, problem
-  end
-  local collection = find.collection(word)
-  if not collection then return nil, message end
-  return store:runs { collection = collection:match "[^/]+$" }
+  local dir, what = find.any(word)
+  if not dir then return nil, what end
+  if what == "collection" then return store:runs { collection = dir:match "[^/]+$" } end
+  local run, problem = view.read(dir)
+  return run and { run }, problem
 end
 
 ---@param store swale.Store

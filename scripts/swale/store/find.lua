@@ -1,5 +1,5 @@
 --- Which run or collection a word of a command line means: a path, a name below the root, a unique
---- part of one, or "last", the run that began last.
+--- part of one, or "last", the one that began last.
 local folder = require "swale.store.folder"
 local folders = require "swale.folders"
 local place = require "swale.run.place"
@@ -10,23 +10,25 @@ local SHOWN = 6 -- names in a message
 
 local FILES = { run = "/run.json", collection = "/collection.json" }
 
---- When a run began, to the second; then by when its directory was made.
-local function began(root, entry)
-  local info = require("swale.core").json_decode(folders.read(root .. "/" .. entry.id
-    .. "/run.json") or "")
-  local stat = require "luv".fs_stat(root .. "/" .. entry.id)
+--- When a run or collection began, to the second; then by when its directory was made.
+local function began(dir, info)
+  local stat = require "luv".fs_stat(dir)
   local birth = stat and stat.birthtime or { sec = 0, nsec = 0 }
-  local started = type(info) == "table" and type(info.started) == "string" and info.started or ""
+  local started = type(info.started) == "string" and info.started or ""
   return ("%s %012d.%09d"):format(started, birth.sec, birth.nsec)
 end
 
+--- The entry that began last: its directory, its JSON and the time; nil without entries.
 local function last(root, entries)
   local best, latest
   for _, entry in ipairs(entries) do
-    local time = began(root, entry)
-    if not latest or time > latest then best, latest = entry, time end
+    local dir = root .. "/" .. entry.id
+    local info = require("swale.core").json_decode(folders.read(dir .. FILES[entry.kind]) or "")
+    info = type(info) == "table" and info or {}
+    local time = began(dir, info)
+    if not latest or time > latest then best, latest = { dir = dir, info = info }, time end
   end
-  return best
+  return best, latest
 end
 
 local function listed(entries)
@@ -51,6 +53,7 @@ local function nearest(text, entries)
   return near and "; did you mean " .. near .. "?" or ""
 end
 
+--- nil, message, and whether it means several.
 local function by_part(text, kind, root, entries)
   local found = {}
   for _, entry in ipairs(entries) do
@@ -59,7 +62,7 @@ local function by_part(text, kind, root, entries)
   if #found == 1 then return root .. "/" .. found[1].id end
   if #found > 1 then
     return nil, ('"%s" is a part of the names of %d %ss: %s'):format(text, #found, kind,
-      listed(found))
+      listed(found)), true
   end
   return nil, ('there is no %s "%s", neither at that path nor below %s%s'):format(kind, text, root,
     nearest(text, entries))
@@ -73,18 +76,51 @@ local function find(text, kind)
   end
   local entries = of_kind(root, kind)
   if name ~= "last" then return by_part(name, kind, root, entries) end
-  local entry = kind == "run" and last(root, entries) or entries[#entries]
-  if entry then return root .. "/" .. entry.id end
+  local found = last(root, entries)
+  if found then return found.dir end
   return nil, ("there is no %s below %s yet"):format(kind, root)
+end
+
+--- What was begun last: the run, or the batch or sweep that it is of, or one that skipped all.
+local function last_of_all(root)
+  local run, run_began = last(root, of_kind(root, "run"))
+  local collection, collection_began = last(root, of_kind(root, "collection"))
+  if not collection or run and collection_began < run_began
+    and run.info.collection ~= collection.dir:match "[^/]+$" then
+    return run and run.dir, "run"
+  end
+  return collection.dir, "collection"
 end
 
 ---@param text string
 ---@return string|nil dir, string? message
-function M.run(text) return find(text, "run") end
+function M.run(text)
+  local dir, message = find(text, "run")
+  return dir, message
+end
 
 ---The same for a batch or a sweep.
 ---@param text string
 ---@return string|nil dir, string? message
-function M.collection(text) return find(text, "collection") end
+function M.collection(text)
+  local dir, message = find(text, "collection")
+  return dir, message
+end
+
+---For commands that take sets of runs: a run, else a batch or a sweep. "last" is what was begun
+---last by a command: a batch or sweep, if the last run is of one.
+---@param text string
+---@return string|nil dir, "run"|"collection"|string what   nil, message
+function M.any(text)
+  if text == "last" then
+    local dir, kind = last_of_all(place.root())
+    if dir then return dir, kind end
+  end
+  local dir, message, are_runs = find(text, "run")
+  if dir then return dir, "run" end
+  local collection, other, are_many = find(text, "collection")
+  if collection then return collection, "collection" end
+  return nil, are_many and not are_runs and other or message
+end
 
 return M
