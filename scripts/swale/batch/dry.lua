@@ -28,6 +28,8 @@ function M.run(o)
     end
   end
   print(("would run %d, skip %d"):format(run, skipped))
+  local show = require("swale.batch").executor(o.executor).show
+  if show then show(o, run) end
   return 0
 end
 

@@ -17,9 +17,10 @@ local NAMED = 5 -- pieces of work that were not started, at the end
 ---@field name? string            part of the record's directory
 ---@field argv string[]           the command, for the record
 ---@field source swale.WorkSource
----@field jobs integer            at once
+---@field jobs integer|nil        at once; nil: as many as there is room for
 ---@field threads integer         that each computes with
----@field executor? string        "local": the module swale.batch.EXECUTOR runs the processes
+---@field executor? string        "local", or "slurm": the module that runs the processes
+---@field slurm? string[]         options of sbatch
 ---@field timeout? number         seconds for each
 ---@field retry? integer          attempts after the first one, of what was killed or out of time
 ---@field memory? integer         bytes for each; memory_text: as it was given
@@ -37,14 +38,26 @@ local NAMED = 5 -- pieces of work that were not started, at the end
 ---@field number integer
 ---@field attempt integer
 ---@field key string|nil
+---@field adopts swale.Job|nil  a job that a batch which was killed has left
+
+---@class swale.ExecutorOptions: swale.ProcessPoolOptions
+---@field returned fun(job: swale.PoolJob)   one that was asked for and is not begun
+---@field collection swale.Collection
+---@field batch swale.BatchOptions
+---@field say fun(text: string)
 
 local Batch = {}
 Batch.__index = Batch
 
 -- ------------------------------------------------------------------ the next task
 
---- The local executor is the pool.
-local EXECUTORS = { ["local"] = "swale.batch.pool" }
+--- An executor has run(o), as the pool; and may have adoptable(), the jobs of batches that were
+--- killed, and show(o, count), what --dry-run prints.
+local EXECUTORS = { ["local"] = "swale.batch.pool", slurm = "swale.batch.slurm" }
+
+---@param name string
+---@return table
+function M.executor(name) return require(EXECUTORS[name]) end
 
 local function note(self, task, fields)
   local work = task.work
@@ -73,8 +86,19 @@ local function continued(work, run)
   return run and setmetatable({ resume = run }, { __index = work }) or work
 end
 
+--- Makes a task that of a job which a batch that was killed has left. Returns whether there is one.
+local function adopts(self, task)
+  local identity = next(self.left) and works.identity(task.work)
+  local job = identity and self.left[identity]
+  if not job then return false end
+  self.left[identity], task.adopts = nil, job
+  task.work, task.attempt = continued(task.work, job.resume), job.attempt
+  return true
+end
+
 --- Judges a task. Returns it if it is to be done now; keeps it for later if others do it.
 local function judged(self, task)
+  if adopts(self, task) then return task end
   local verdict, why, run, info = self.history:judge(task.work, task.key)
   if verdict == "run" then
     task.work = continued(task.work, run)
@@ -121,6 +145,10 @@ end
 
 local function prepare(self, task)
   local o = self.o
+  if task.adopts then
+    task.output = task.adopts.output
+    return task
+  end
   task.argv = works.command(task.work, o)
   task.output = works.output(self.collection.output, task.number, task.work, task.attempt)
   task.timeout = o.timeout
@@ -183,6 +211,13 @@ local function ended(self, task, result)
   tell_source(self, task, found)
 end
 
+--- A task that was not begun.
+local function returned(self, task)
+  self.running = self.running - 1
+  table.insert(self.again, 1, { work = task.work, asked = task.asked, number = task.number,
+    attempt = task.attempt, key = task.key })
+end
+
 -- ------------------------------------------------------------------ the whole
 
 --- Names of work that was not started.
@@ -203,23 +238,24 @@ end
 
 local CODES = { sigint = 130, sigterm = 143, sighup = 129 }
 
-local function close(self, stopped)
+local function close(self, stopped, trouble)
   local counts = self.counts
   self.history:close(self.collection.id)
   local fault = self.o.source.problem and self.o.source.problem()
-  local status = stopped and "interrupted" or (counts.failed > 0 or fault) and "failed" or "done"
+  local status = stopped and "interrupted" or (counts.failed > 0 or fault or trouble) and "failed"
+    or "done"
   local ok, problem = self.collection:finish(status, counts)
-  problem = self.collection.problem or not ok and problem or fault
+  problem = self.collection.problem or not ok and problem or fault or trouble
+  local early = stopped or trouble or self.collection.problem
   self.report:close { stopped = stopped, counts = counts, collection = self.collection,
-    problem = problem, rest = (stopped or self.collection.problem) and rest_of(self) or nil }
+    problem = problem, rest = early and rest_of(self) or nil }
   if CODES[stopped] then return CODES[stopped] end
   return (counts.failed > 0 or stopped or problem) and 1 or 0
 end
 
 local function run_tasks(self)
   local o = self.o
-  local executor = require(EXECUTORS[o.executor] or "swale.batch." .. o.executor)
-  return executor.run {
+  return M.executor(o.executor).run {
     jobs = o.jobs, next = function() return next_task(self) end,
     started = function(task, pid)
       note(self, task, { status = "running" })
@@ -228,6 +264,9 @@ local function run_tasks(self)
     ended = function(task, result) ended(self, task, result) end,
     stopping = function(_, count) self.report:stopping(count) end,
     tick = function() self.report:draw() end,
+    returned = function(task) returned(self, task) end,
+    say = function(text) self.report:say(text) end,
+    collection = self.collection, batch = o,
   }
 end
 
@@ -241,6 +280,8 @@ function M.run(o)
     runs = place.root(),
     counts = { ran = 0, skipped = 0, failed = 0 } }, Batch)
   self.history = histories.new(o)
+  local adoptable = not o.force and M.executor(o.executor).adoptable
+  self.left = adoptable and adoptable() or {}
   self.collection = collections.create(o)
   self.revisions = require("swale.run.source").revisions(self.collection.dir)
   self.report = reports.new(o.source.total, { objective = o.objective })

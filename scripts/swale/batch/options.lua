@@ -38,8 +38,8 @@ end
 function M.add(parser)
   parser:option("--seeds", "Seeds: 3 for 1..3, 5..9, or 1,5,9."):argname "SEEDS"
     :convert(require("swale.batch.seeds").parse):default "1"
-  parser:option("--jobs", "Processes at a time (cores / threads)."):argname "N"
-    :convert(cli.whole(1, 4096))
+  parser:option("--jobs", "Runs at a time: cores / threads, and on a cluster what it has room for.")
+    :argname "N":convert(cli.whole(1, 4096))
   parser:option("--threads", "Threads of each process."):argname "N"
     :convert(cli.thread_count):default "1"
   parser:option("--timeout", "Ends a run after this time, with a checkpoint: 90s, 5m, 2h.")
@@ -54,6 +54,11 @@ function M.add(parser)
   parser:flag("--failed", "Runs only what failed when it was run last.")
   parser:flag("--force", "Repeats what is done.")
   parser:flag("--dry-run", "Lists what would run and what would be skipped, and writes nothing.")
+  parser:option("--executor", "Where the runs compute: local, or slurm, as jobs of a cluster.")
+    :choices { "local", "slurm" }:argname "local|slurm"
+  parser:option("--slurm", "An option of sbatch, such as partition=main or time=2:00:00; it may be"
+    .. " given several times."):argname "key=value":count "*"
+    :convert(require("swale.batch.slurm_commands").option)
   parser:option("--tag", "A word for the records of the runs and of the whole."):argname "WORD"
 end
 
@@ -65,7 +70,12 @@ end
 function M.read(o, kind, args)
   local argv = table.move(args, 1, #args, 2, { kind })
   local cores = require("swale.core").cores()
-  return { kind = kind, argv = argv, jobs = o.jobs or math.max(1, cores // o.threads),
+  local executor = o.executor or #o.slurm > 0 and "slurm" or "local"
+  if executor == "local" and #o.slurm > 0 then
+    require("swale.errors").environment("--slurm is for --executor slurm", "EINVAL")
+  end
+  local jobs = executor == "local" and math.max(1, cores // o.threads) or nil
+  return { kind = kind, argv = argv, jobs = o.jobs or jobs, executor = executor, slurm = o.slurm,
     threads = o.threads, timeout = o.timeout, retry = o.retry,
     memory = o.memory and o.memory.bytes, memory_text = o.memory and o.memory.text,
     fail_fast = o.fail_fast, failed_only = o.failed, force = o.force, dry_run = o.dry_run,

@@ -54,12 +54,14 @@ function M.signal_name(signal) return SIGNALS[signal] or "signal " .. signal end
 local function status_of(result, o)
   if result.problem then return "not started", result.problem end
   if result.timed_out and (result.code ~= 0 or result.signal ~= 0) then
+    if not o.timeout then return "timeout", "its job was out of time" end
     local shown = o.timeout < 1 and progress.seconds or progress.duration
     return "timeout", ("ended after its time, %s"):format(shown(o.timeout))
   end
   if result.signal == 0 then return CODES[result.code] or "failed" end
   if result.stopped and result.signal == 9 then return "killed", "ended at once" end
   local name = M.signal_name(result.signal)
+  if result.lost then return "killed", "ended with its job" end
   return "killed", ("ended by %s%s"):format(name, result.signal == 9
     and ", by somebody or by the system, which does so when memory runs out" or "")
 end
@@ -81,7 +83,11 @@ end
 
 --- Writes the outcome into the record of a process that ended without doing so, or because its time
 --- was over. One that another process goes on with by now is that one's.
-local function close_record(dir, info, status, note)
+---@param dir string
+---@param info table    its run.json
+---@param status string
+---@param note? string
+function M.close_record(dir, info, status, note)
   if info.status == status then return end
   local lock = standing.hold(dir)
   if not lock and standing.is_held(dir) then return end
@@ -99,7 +105,9 @@ local function adopt_log(log, dir, attempt)
 end
 
 --- The run's record counts if the process wrote its end: it may have ended in another way later.
-local function recorded(info, status, note)
+--- A run that was told to end, because the job that it belongs to was killed, was killed.
+local function recorded(info, status, note, lost)
+  if lost and info.status == "interrupted" then return status, note end
   if info.status == "running" or status == "timeout" and info.status ~= "done" then
     return status == "done" and "failed" or status, note
   end
@@ -118,8 +126,8 @@ function M.of(task, result, o)
   local dir, info = M.find_run(task.output, result.pid, task.work.resume)
   if not dir then return found end
   found.run, found.info = dir, info
-  found.status, found.note = recorded(info, status, note)
-  close_record(dir, info, found.status, note)
+  found.status, found.note = recorded(info, status, note, result.lost)
+  M.close_record(dir, info, found.status, note)
   found.log = adopt_log(task.output, dir, task.attempt)
   return found
 end

@@ -28,6 +28,7 @@ local TICK = 500     -- ms
 ---@field timed_out boolean
 ---@field stopped? string         what had ended the pool before it ended
 ---@field problem? string         it could not be started
+---@field lost? boolean           what started it was killed, and so was it
 
 ---@class swale.ProcessPoolOptions
 ---@field jobs integer                                at once
@@ -38,6 +39,9 @@ local TICK = 500     -- ms
 ---@field stopping? fun(reason: string, count: integer)  once, after so many children got SIGINT
 ---@field tick? fun()                                 about twice a second
 ---@field patience? number                            seconds between signals to a child (15)
+---@field stop_signal? string                         the first one to a child ("sigint")
+---@field also? string[]                              signals that stop the pool, besides
+---SIGINT, SIGTERM, SIGHUP
 
 local Pool = {}
 Pool.__index = Pool
@@ -124,7 +128,7 @@ local function stop(self, reason)
   end
   self.stopped, self.stopped_at = reason, now
   for child in pairs(self.running) do
-    end_group(child.pid, "sigint")
+    end_group(child.pid, self.o.stop_signal or "sigint")
     after(child, self.patience, function() insist(self, child) end)
   end
 end
@@ -151,16 +155,28 @@ local function drain(self)
   end
 end
 
---- A SIGHUP that is ignored, as under nohup, stays ignored.
-local function watch_signal(self, name)
-  if name ~= "sigint" and core.is_ignored(name) then return end
-  local handle = uv().new_signal()
-  handle:start(name, function() stop(self, name) end)
-  table.insert(self.handles, handle)
+local CHECKED = { sigterm = true, sighup = true } -- those that core.is_ignored knows
+
+---Calls f(name) at each of the signals. A SIGHUP that is ignored, as under nohup, stays ignored.
+---@param names string[]
+---@param f fun(name: string)
+---@return table[] handles   of libuv, to be closed
+function M.on_signals(names, f)
+  local handles = {}
+  for _, name in ipairs(names) do
+    if not (CHECKED[name] and core.is_ignored(name)) then
+      local handle = uv().new_signal()
+      handle:start(name, function() f(name) end)
+      handles[#handles + 1] = handle
+    end
+  end
+  return handles
 end
 
 local function watch(self)
-  for _, name in ipairs { "sigint", "sigterm", "sighup" } do watch_signal(self, name) end
+  local names = table.move(self.o.also or {}, 1, #(self.o.also or {}), 4,
+    { "sigint", "sigterm", "sighup" })
+  self.handles = M.on_signals(names, function(name) stop(self, name) end)
   local timer = uv().new_timer()
   timer:start(TICK, TICK, function() self.ticked = true end)
   table.insert(self.handles, timer)

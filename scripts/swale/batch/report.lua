@@ -54,6 +54,10 @@ function Report:skip(task, why, run)
   end
 end
 
+---Prints a message.
+---@param text string
+function Report:say(text) say(self, "swale: " .. text) end
+
 ---Says once that another process does the rest, and is waited for.
 ---@param task swale.BatchTask
 function Report:waits(task)
