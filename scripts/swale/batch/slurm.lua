@@ -202,6 +202,7 @@ local function stop(self, reason)
     if not child.array and child.id then ids[#ids + 1] = child.id end
   end
   local again = self.stopped ~= nil
+  if not again and self.o.stopping then self.o.stopping(reason, #self.tasks) end
   self.stopped = self.stopped or reason
   commands.cancel(self.names, ids, again)
   self.look_at, self.pause = 0, SOON
