@@ -82,6 +82,10 @@ local CLICKS = [[
   result.copied = $(".copy", row).dataset.copy;
   const lines = () => Number(box.dataset.lines), legend = $(".legend button");
   result.lines = lines();
+  const area = $("svg, .u-over", box), edge = area.getBoundingClientRect();
+  const at = { clientX: edge.right - 13, clientY: edge.top + 50, bubbles: true };
+  area.dispatchEvent(new PointerEvent("pointermove", at));
+  result.mean = $(".legend .value").textContent;
   legend.click();
   result.toggled = [lines(), legend.getAttribute("aria-pressed")];
   legend.click();
@@ -122,6 +126,7 @@ function TestReport:clicks(drawer)
   lu.assert_equals({ result.folded, result.unfolded }, { true, { false, "true", 1 } })
   lu.assert_str_contains(result.copied, "swale run 'a b.lua' lr=0.")
   lu.assert_equals({ result.lines, result.toggled, result.each_run }, { 3, { 2, "false" }, 10 })
+  if drawer == "plain" then lu.assert_equals(result.mean, "0.3512") end
   lu.assert_equals(result.labels, { "valid_loss against steps", "valid_loss against examples",
     "valid_loss against epochs", "valid_loss against time (s)" })
   lu.assert_equals(result.logarithmic, { "loss against time (s)", 3 })
@@ -241,4 +246,26 @@ function TestReport:test_nothing_to_report_is_a_failure()
   lu.assert_str_contains(result.err, "there are no such runs")
   lu.assert_equals(folders.exists(self.dir .. "/report.html"), false)
   lu.assert_equals(command.swale(self.dir, { "report", "nothing" }).code, 1)
+end
+
+local RUNS, ROWS, SECONDS = 1000, 10000, 20
+
+--- The processor's time, in this process; the files of ten runs stand for those of all.
+function TestReport:test_a_thousand_runs_of_ten_thousand_lines_take_20_seconds()
+  if os.getenv "SWALE_TEST_LONG" ~= "1" then return end
+  local uv, root = require "luv", self.dir .. "/runs"
+  for i = 1, RUNS do
+    local id = ("run_%04d"):format(i)
+    self:make(id, { seed = i % 5, params = { lr = i // 5 } },
+      i <= 10 and records(i / 10, ROWS) or nil)
+    if i > 10 then
+      assert(uv.fs_link(("%s/run_%04d/metrics.jsonl"):format(root, i % 10 + 1),
+        ("%s/%s/metrics.jsonl"):format(root, id)))
+    end
+  end
+  local start = os.clock()
+  local page = require("swale.report").html(require("swale.store").open(root):runs(), {})
+  local seconds = os.clock() - start
+  lu.assert_is_true(seconds < SECONDS, seconds)
+  lu.assert_is_true(#page < 20e6, #page)
 end

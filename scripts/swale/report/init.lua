@@ -111,8 +111,10 @@ local function section_json(section, id, room)
       runs[#runs + 1] = html.json(run_data(group, view))
     end
   end
-  return ('{"id":"%s","settings":[%s],"runs":[%s],%s'):format(id, table.concat(settings, ",\n"),
-    table.concat(runs, ",\n"), curves.json(section, index, room):sub(2)), most
+  local head = ('{"id":"%s","settings":[%s],"runs":[%s],'):format(id,
+    table.concat(settings, ",\n"), table.concat(runs, ",\n"))
+  room:take("curves", #head)
+  return head .. curves.json(section, index, room):sub(2), most
 end
 
 local function anchors_of(section, id)

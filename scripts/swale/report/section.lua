@@ -26,15 +26,17 @@ local USUAL = { "valid_loss", "valid_error", "valid_accuracy", "test_loss", "tes
 
 -- ------------------------------------------------------------------ the metric
 
+local function any_done(views)
+  for _, view in ipairs(views) do if view.status == "done" then return true end end
+  return false
+end
+
+--- Whether all runs that are done have a result.
 local function all_have(views, name)
-  local any = false
   for _, view in ipairs(views) do
-    if view.status == "done" then
-      if not view:value(name) then return false end
-      any = true
-    end
+    if view.status == "done" and not view:value(name) then return false end
   end
-  return any
+  return true
 end
 
 --- The objective of the latest run that has one.
@@ -53,6 +55,7 @@ local function chosen(views, o)
     return o.objective, o.goal or same and objective.goal or verdict.usual_goal(o.objective)
   end
   if objective then return objective.name, o.goal or objective.goal end
+  if not any_done(views) then return nil, nil, "No run is done yet." end
   for _, name in ipairs(USUAL) do
     if all_have(views, name) then
       return name, o.goal or verdict.usual_goal(name),

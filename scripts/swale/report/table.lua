@@ -72,6 +72,8 @@ local function setting_cells(section, group, add)
   if #section.grouped.settings == 0 then add(cell "all runs") end
 end
 
+local function is_compared(section) return section.metric ~= nil and #section.order > 1 end
+
 --- How far a setting is from the best one, over the seeds that both have.
 local function difference_cells(section, group, add)
   if group == section.best then
@@ -94,8 +96,10 @@ local function header(section)
   for i, name in ipairs(section.grouped.settings) do names[i] = html.clipped(name, MOST.cell) end
   if #names == 0 then names[1] = "setting" end
   if section.metric then
-    table.move({ "mean " .. section.metric, "95 % interval", "from the best", "95 % interval" },
-      1, 4, #names + 1, names)
+    table.move({ "mean " .. section.metric, "95 % interval" }, 1, 2, #names + 1, names)
+  end
+  if is_compared(section) then
+    table.move({ "from the best", "95 % interval" }, 1, 2, #names + 1, names)
   end
   names[#names + 1] = "seeds"
   for _, result in ipairs(section.results) do names[#names + 1] = "mean " .. result.name end
@@ -116,8 +120,8 @@ local function setting_row(section, group)
   if section.metric then
     add(number_cell(group.mean))
     add(interval_cell(group.interval))
-    difference_cells(section, group, add)
   end
+  if is_compared(section) then difference_cells(section, group, add) end
   add(number_cell(group.n))
   local place = place_of(section.grouped, group)
   for _, result in ipairs(section.results) do add(number_cell(result.grouped[place].mean)) end
