@@ -365,10 +365,13 @@ function TestBatchFaults:test_a_run_goes_on_where_it_was_killed()
   local first = self:batch("a.lua")
   ends(first, 1, "ran 1, skipped 0, failed 1")
   local id = self:runs()[1]:match "[^/]+$"
+  local output = command.read(self:runs()[1] .. "/output.txt")
   lu.assert_str_contains(self:batch("a.lua", "--dry-run").out,
     "run   a.lua seed 1: goes on with " .. id)
   ends(self:batch("a.lua"), 0, "ran 1, skipped 0, failed 0")
   lu.assert_equals(#self:runs(), 1)
+  lu.assert_equals(command.read(self:runs()[1] .. "/output.txt"), output)
+  lu.assert_true(folders.exists(self:runs()[1] .. "/output-2.txt"))
   local resumed = lines_of(self:runs()[1])
   ends(self:batch("a.lua", "--force"), 0, "ran 1, skipped 0, failed 0")
   lu.assert_equals(#self:runs(), 2)
@@ -384,6 +387,18 @@ function TestBatchFaults:test_another_attempt_goes_on_from_the_checkpoint()
   local dir = self:runs()[1]
   lu.assert_equals(#runs.read_info(dir).resumed, 1)
   lu.assert_true(folders.exists(dir .. "/output.txt") and folders.exists(dir .. "/output-2.txt"))
+end
+
+--- A run that a full disk ended goes on when there is room.
+function TestBatchFaults:test_a_run_that_ended_by_a_full_disk()
+  command.write_script(self.dir .. "/a.lua", KILLED_ONCE)
+  ends(self:batch("a.lua"), 1, "ran 1, skipped 0, failed 1")
+  local path = self:runs()[1] .. "/run.json"
+  local text, n = command.read(path):gsub('"status": "killed"', '"status": "failed: disk full"')
+  lu.assert_equals(n, 1)
+  command.write(path, text)
+  ends(self:batch("a.lua"), 0, "ran 1, skipped 0, failed 0")
+  lu.assert_equals(#self:runs(), 1)
 end
 
 --- A run that cannot go on, because its checkpoints are damaged, begins anew.

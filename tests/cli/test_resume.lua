@@ -318,6 +318,26 @@ function TestResume:test_a_damaged_record()
   end
 end
 
+function TestResume:test_a_record_that_cannot_be_written()
+  local run = self:run([[
+    if os.getenv "REFUSE" then
+      rawset(require "swale.core", "write_file", function(path)
+        return nil, path .. ": cannot write: Read-only file system", "EIO"
+      end)
+    end
+    trainer:fit { epochs = p.epochs, run = run }]], { "epochs=1" })
+  mark_killed(run)
+  local before, log = command.read(run .. "/run.json"), command.read(run .. "/log.txt")
+  local result = command.swale(self.dir, { "resume", run }, { REFUSE = "1" })
+  lu.assert_equals(result.code, 1)
+  lu.assert_str_contains(result.err, "Read-only file system")
+  lu.assert_str_contains(result.err, "Nothing was changed")
+  lu.assert_not_str_contains(result.err, "ended before")
+  lu.assert_equals(command.read(run .. "/run.json"), before)
+  lu.assert_equals(command.read(run .. "/log.txt"), log)
+  lu.assert_equals(self:resume().code, 0)
+end
+
 --- Writes a checkpoint again with other metadata.
 local function rewrite(path, change)
   local tensors, metadata = core.safetensors_read(path)

@@ -98,9 +98,14 @@ function M.close_record(dir, info, status, note)
   standing.release(dir, lock)
 end
 
---- Moves the log into the directory of the run; that of an earlier attempt stays.
-local function adopt_log(log, dir, attempt)
-  local place = ("%s/output%s.txt"):format(dir, attempt > 1 and "-" .. attempt or "")
+--- Moves the log into the directory of the run; those of earlier attempts, of this batch or of
+--- others, stay.
+local function adopt_log(log, dir)
+  local place, n = dir .. "/output.txt", 1
+  while folders.exists(place) do
+    n = n + 1
+    place = ("%s/output-%d.txt"):format(dir, n)
+  end
   return folders.rename(log, place) and place or log
 end
 
@@ -128,7 +133,7 @@ function M.of(task, result, o)
   found.run, found.info = dir, info
   found.status, found.note = recorded(info, status, note, result.lost)
   M.close_record(dir, info, found.status, note)
-  found.log = adopt_log(task.output, dir, task.attempt)
+  found.log = adopt_log(task.output, dir)
   return found
 end
 

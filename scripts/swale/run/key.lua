@@ -123,7 +123,8 @@ function M.find(key)
   return nil, why
 end
 
-local UNFINISHED = { running = true, interrupted = true, killed = true, timeout = true }
+local UNFINISHED = { running = true, interrupted = true, killed = true, timeout = true,
+  ["failed: disk full"] = true }
 
 ---A run that began the work and did not end it: one that is running, else the newest that was ended
 ---from outside and whose input files are unchanged.

@@ -185,8 +185,8 @@ end
 ---@param point swale.Point
 function Replay:arrive(run, point)
   if point ~= self.point then return end
+  self.started(run) -- if it fails before the run speaks, the record is as it was
   run.replay = nil
-  self.started(run)
 end
 
 -- ------------------------------------------------------------------ a run that writes nothing
@@ -236,7 +236,7 @@ end
 ---@param log integer
 function M.speak(run, Run, metrics, log)
   setmetatable(run, Run)
-  run.resuming = nil
+  run.resuming, run.replay = nil, nil
   for name, bytes in pairs { metrics = metrics, log = log } do
     local path = ("%s/%s"):format(run.dir, name == "log" and "log.txt" or "metrics.jsonl")
     local file, message = lines.open(path, bytes)

@@ -31,7 +31,7 @@ local function has_overrides(o) return next(o.overrides or {}) ~= nil end
 local function refusal(info, dir, o)
   local status = info.status
   if status == "running" then
-    return ("%s is running: process %s writes it"):format(dir, tostring(info.pid))
+    return ("%s is running: another process writes it"):format(dir)
   elseif status:find "^running" then
     return ("%s is %s: whether it still runs is known there"):format(dir, status)
   elseif status == "diverged" then
