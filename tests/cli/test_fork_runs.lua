@@ -90,6 +90,13 @@ function TestForkRuns:test_other_settings_and_other_seeds()
   end
 end
 
+--- The last checkpoint of a run that is done is the end of its last fit.
+function TestForkRuns:test_a_fork_that_does_not_train_says_so()
+  local words = "fit 2 ended at step 113, so the fork does not train in it"
+  lu.assert_str_contains(self:swale("fork", self.run, "lr=0.01").err, words)
+  lu.assert_not_str_contains(self:swale("fork", self.run, "--at", "38").err, "does not train")
+end
+
 function TestForkRuns:test_the_best_weights()
   local result = self:swale("fork", self.run, "--at", "best", "epochs=4", "lr=0.01")
   lu.assert_equals(result.code, 0, result.err)

@@ -173,10 +173,13 @@ function Replay:restore(engine, fit, point)
     parts.journal = nil
   end
   checkpoint.restore(engine, parts)
-  if not point.over and fit.of_run.terms.length ~= point.terms.length
-    and marks.is_reached(fit.goal, engine.state) then
+  if point.over or not marks.is_reached(fit.goal, engine.state) then return end
+  if fit.of_run.terms.length ~= point.terms.length then
     errors.misuse("%s: fit %d is at step %d already, which is behind the end of %s", self:name(),
       point.fit, point.step, fit.of_run.terms.length)
+  elseif self.fork and not folders.exists(points.fit_path(self.dir, point.fit + 1)) then
+    self.say("fit %d ended at step %d, so the fork does not train in it: that takes a longer fit,"
+      .. " such as epochs=20, or an earlier checkpoint (--at)", point.fit, point.step)
   end
 end
 
