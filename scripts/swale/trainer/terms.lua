@@ -2,6 +2,7 @@
 --- averages. A run that goes on compares them with those of its checkpoint.
 local duration = require "swale.duration"
 local errors = require "swale.errors"
+local exact = require("swale.store.shown").exact
 local hyper = require "swale.trainer.hyper"
 local rules = require "swale.schedule.rules"
 local schedules = require "swale.schedule.object"
@@ -35,10 +36,10 @@ end
 
 function of(x)
   if type(x) == "function" then return place_of(x) end
-  if math.type(x) == "float" then return ("%.17g"):format(x) end
-  if rules.is_rule(x) then return ("rule from %.17g, %s"):format(x.initial, place_of(x.f)) end
+  if math.type(x) == "float" then return exact(x) end
+  if rules.is_rule(x) then return ("rule from %s, %s"):format(exact(x.initial), place_of(x.f)) end
   if schedules.is_schedule(x) then return of_schedule(x) end
-  if duration.is_duration(x) then return ("%.17g %s"):format(x.amount, x.unit) end
+  if duration.is_duration(x) then return ("%s %s"):format(exact(x.amount), x.unit) end
   return type(x) == "table" and of_list(x) or tostring(x)
 end
 
