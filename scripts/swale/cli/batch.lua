@@ -3,7 +3,7 @@ local cli = require "swale.cli"
 local given = require "swale.batch.options"
 
 local M = { summary = "run many experiments: swale batch FILES|FOLDERS… [--seeds 3] [key=value …]",
-  order = 2 }
+  order = 4 }
 
 local function build_parser()
   local parser = cli.parser("batch", "Runs every script with every seed, each in a process of its"

@@ -1,7 +1,7 @@
 --- swale bench
 local cli = require "swale.cli"
 
-local M = { summary = "time training steps: swale bench [--only NAME,…]", order = 9 }
+local M = { summary = "time training steps: swale bench [--only NAME,…]", order = 24 }
 
 local function threads(text)
   local list = {}

@@ -1,7 +1,7 @@
 --- swale check FILE [key=value …]
 local cli = require "swale.cli"
 
-local M = { summary = "plan an experiment without training: swale check FILE", order = 3 }
+local M = { summary = "plan an experiment without training: swale check FILE", order = 2 }
 
 local function build_parser()
   local parser = cli.experiment_parser("check", "Runs an experiment with trainers that plan instead"

@@ -2,7 +2,7 @@
 local cli = require "swale.cli"
 
 local M = { summary = "compare runs, or the settings of a sweep: swale compare RUN RUN …",
-  order = 14 }
+  order = 8 }
 
 ---@param args string[]
 ---@return integer code

@@ -1,7 +1,7 @@
 --- swale data list | get NAME
 local cli = require "swale.cli"
 
-local M = { summary = "data sets: swale data list, swale data get NAME", order = 7 }
+local M = { summary = "data sets: swale data list, swale data get NAME", order = 20 }
 
 local function build_parser()
   local parser = cli.parser("data", "Lists the data sets that Swale can load, or fetches one.")

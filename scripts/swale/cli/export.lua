@@ -2,7 +2,7 @@
 local cli = require "swale.cli"
 
 local M = { summary = "write runs as csv or JSON lines: swale export csv|jsonl [RUNS] [--metrics]",
-  order = 18 }
+  order = 13 }
 
 local function build_parser()
   local parser = cli.parser("export", "Writes a line for each run, or with --metrics for each line"

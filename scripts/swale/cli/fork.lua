@@ -2,7 +2,7 @@
 local cli = require "swale.cli"
 
 local M = { summary = "train on from a checkpoint with other settings: swale fork RUN --at STEP",
-  order = 2.6 }
+  order = 17 }
 
 local function build_parser()
   local parser = cli.parser("fork", "Makes a new run of the same script, which goes on from a"

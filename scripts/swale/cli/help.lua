@@ -1,7 +1,7 @@
 --- swale help NAME
 local cli = require "swale.cli"
 
-local M = { summary = "describe a function, a module or a class: swale help NAME", order = 11 }
+local M = { summary = "describe a function, a module or a class: swale help NAME", order = 23 }
 
 local function build_parser()
   local parser = cli.parser("help", "Describes a function, a module, a class or a method, from the"

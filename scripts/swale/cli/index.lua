@@ -1,7 +1,7 @@
 --- swale index
 local cli = require "swale.cli"
 
-local M = { summary = "rebuild the index of the runs, runs/index.sqlite", order = 19 }
+local M = { summary = "rebuild the index of the runs, runs/index.sqlite", order = 15 }
 
 ---@param args string[]
 ---@return integer code

@@ -51,16 +51,19 @@ function M.names()
 end
 
 local function listing()
-  local commands, lines = {}, {}
+  local commands, lines, width = {}, {}, 0
   for _, name in ipairs(M.names()) do
     local command = require("swale.cli." .. name)
+    width = math.max(width, #name)
     commands[#commands + 1] = { name = name, summary = command.summary,
       order = command.order or 99 }
   end
   table.sort(commands, function(a, b)
     return a.order < b.order or a.order == b.order and a.name < b.name
   end)
-  for i, c in ipairs(commands) do lines[i] = ("  %-6s %s"):format(c.name, c.summary) end
+  for i, c in ipairs(commands) do
+    lines[i] = ("  %s%s  %s"):format(c.name, (" "):rep(width - #c.name), c.summary)
+  end
   return table.concat(lines, "\n")
 end
 

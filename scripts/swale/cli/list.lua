@@ -2,7 +2,7 @@
 local cli = require "swale.cli"
 
 local M = { summary = "list the runs: swale list [--where \"lr > 0.1 and status = 'done'\"]",
-  order = 12 }
+  order = 6 }
 
 local function build_parser()
   local parser = cli.parser("list", "Lists the runs below SWALE_RUNS, or runs/, in the order of"

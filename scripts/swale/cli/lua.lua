@@ -1,7 +1,7 @@
 --- swale lua FILE [args …]
 local cli = require "swale.cli"
 
-local M = { summary = "run any Lua file that requires swale: swale lua FILE [args …]", order = 6 }
+local M = { summary = "run any Lua file that requires swale: swale lua FILE [args …]", order = 21 }
 
 local USAGE = [[
 Usage: swale lua [--threads N] [--traceback] FILE [args …]

@@ -2,7 +2,7 @@
 local cli = require "swale.cli"
 
 local M = { summary = "measure kept checkpoints of a run: swale measure RUN --at all NAME…",
-  order = 2.7 }
+  order = 19 }
 
 local function build_parser()
   local parser = cli.parser("measure", "Gives the weights of kept checkpoints to the measurements"

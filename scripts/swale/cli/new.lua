@@ -1,7 +1,7 @@
 --- swale new FILE
 local cli = require "swale.cli"
 
-local M = { summary = "write a commented script to start from: swale new FILE", order = 4 }
+local M = { summary = "write a commented script to start from: swale new FILE", order = 1 }
 
 local TEMPLATE = [[
 -- NAME: what this experiment tests, and the result expected.

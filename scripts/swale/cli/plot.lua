@@ -2,7 +2,7 @@
 local cli = require "swale.cli"
 
 local M = { summary = "draw a run, or metrics of many: swale plot RUN, swale plot METRIC… RUNS…",
-  order = 8 }
+  order = 11 }
 
 local function build_parser()
   local parser = cli.parser("plot", "With a run alone: draws its loss, learning rate, batch size"

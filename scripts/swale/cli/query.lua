@@ -1,7 +1,7 @@
 --- swale query SQL
 local cli = require "swale.cli"
 
-local M = { summary = "ask the index of the runs in SQL: swale query \"SELECT …\"", order = 17 }
+local M = { summary = "ask the index of the runs in SQL: swale query \"SELECT …\"", order = 12 }
 
 local function build_parser()
   local parser = cli.parser("query", "Prints the rows of a SELECT on the index of the runs, which"

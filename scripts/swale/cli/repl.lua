@@ -1,7 +1,7 @@
 --- swale repl
 local cli = require "swale.cli"
 
-local M = { summary = "read and run lines of Lua, with sw loaded", order = 5 }
+local M = { summary = "read and run lines of Lua, with sw loaded", order = 22 }
 
 local function build_parser()
   local parser = cli.parser("repl", "Runs lines of Lua as they are typed, with sw = require"

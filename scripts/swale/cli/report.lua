@@ -1,7 +1,7 @@
 --- swale report [RUNS…] [--out FILE] [--objective NAME]
 local cli = require "swale.cli"
 
-local M = { summary = "write runs as one HTML page: swale report [RUNS…] [--out FILE]", order = 15 }
+local M = { summary = "write runs as one HTML page: swale report [RUNS…] [--out FILE]", order = 9 }
 
 local function build_parser()
   local parser = cli.parser("report", "Writes one HTML file that says which setting is best and how"

@@ -4,7 +4,7 @@ local folders = require "swale.folders"
 local repeated = require "swale.run.repeated"
 local source = require "swale.run.source"
 
-local M = { summary = "repeat a run, from the source that it stored: swale rerun RUN", order = 3 }
+local M = { summary = "repeat a run, from the source that it stored: swale rerun RUN", order = 18 }
 
 local function build_parser()
   local parser = cli.parser("rerun", "Repeats a run as a new one: the script and modules that it"

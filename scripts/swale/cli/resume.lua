@@ -2,7 +2,7 @@
 local cli = require "swale.cli"
 
 local M = { summary = "go on with a run that did not end: swale resume RUN [epochs=20]",
-  order = 2.5 }
+  order = 16 }
 
 local function build_parser()
   local parser = cli.parser("resume", "Executes the script of a run again, in the same directory:"

@@ -1,7 +1,7 @@
 --- swale rm RUN … [--members] [--yes]
 local cli = require "swale.cli"
 
-local M = { summary = "remove runs: swale rm RUN … [--members] [--yes]", order = 20 }
+local M = { summary = "remove runs: swale rm RUN … [--members] [--yes]", order = 14 }
 
 local function build_parser()
   local parser = cli.parser("rm", "Removes the directories of runs, batches and sweeps, for good."

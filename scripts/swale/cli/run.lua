@@ -1,7 +1,7 @@
 --- swale run FILE [key=value …]
 local cli = require "swale.cli"
 
-local M = { summary = "execute an experiment: swale run FILE [key=value …] [--seed N]", order = 1 }
+local M = { summary = "execute an experiment: swale run FILE [key=value …] [--seed N]", order = 3 }
 
 ---@param args string[]
 ---@return integer code

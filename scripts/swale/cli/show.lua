@@ -1,7 +1,7 @@
 --- swale show RUN
 local cli = require "swale.cli"
 
-local M = { summary = "show all about a run, a batch or a sweep: swale show RUN", order = 13 }
+local M = { summary = "show all about a run, a batch or a sweep: swale show RUN", order = 7 }
 
 --- The directory of the batch or sweep that a word means; nil if it means a run. Raises if it means
 --- neither.

@@ -2,7 +2,7 @@
 local cli = require "swale.cli"
 local given = require "swale.batch.options"
 
-local M = { order = 3,
+local M = { order = 5,
   summary = "run an experiment with many settings: swale sweep FILE lr=0.1,0.2 [--seeds 3]" }
 
 local EPILOG = [[

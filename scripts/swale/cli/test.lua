@@ -8,7 +8,7 @@ local folders = require "swale.folders"
 local process = require "swale.process"
 
 local M = { summary = "run the tests of the source tree: swale test [PATTERN] [--long]",
-  order = 10 }
+  order = 25 }
 
 local KINDS = { "core", "lua", "cli" }
 local TIMEOUT = { short = 300, long = 7200 } -- seconds for one file of Lua tests
