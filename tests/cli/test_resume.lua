@@ -80,7 +80,8 @@ function TestResume:test_refusals()
   local before = command.read(run .. "/metrics.jsonl")
   for _, case in ipairs {
     { "is done" }, { "epochs=1", "is behind the end of 1 epoch" },
-    { "lr=0.1", "lr of fit 1 was 0.05 and is 0.1 now" }, { "batch=8", "batch_size of fit 1 was 32" },
+    { "lr=0.1", "lr of fit 1 was 0.05 and is 0.1 now" },
+    { "batch=8", "batch_size of fit 1 was 32" },
     { "nothing=1", 'no parameter "nothing"' }, { "lr", "not of the form key=value" },
   } do
     local result = case[2] and self:resume(case[1]) or self:resume()
