@@ -80,8 +80,9 @@ local function note_annotation(index, line, block)
   local named, rest = line:match "^%-%-%-@class swale%.([%w_]+)(.*)"
   local field = line:match "^%-%-%-@field (.*)$"
   if named then
-    block.class, block.fields = named, { parent = rest:match "^: *swale%.([%w_]+)" }
-    index.fields[named] = block.fields
+    local fields = index.fields[named] or {} -- files may go on with a class
+    fields.parent = fields.parent or rest:match "^: *swale%.([%w_]+)"
+    block.class, block.fields, index.fields[named] = named, fields, fields
   elseif field and block.fields then
     table.insert(block.fields, field)
   elseif block.fields and #block.fields > 0 and not line:find "^%-%-%-@" then

@@ -18,8 +18,8 @@ local reading = require "swale.run.reading"
 local source = require "swale.run.source"
 local standing = require "swale.run.status"
 
-local M = { read_metrics = reading.metrics, read_record = reading.record,
-  read_info = reading.info, read_whole = reading.whole }
+local M = { read_metrics = reading.read_metrics, read_record = reading.read_record,
+  read_info = reading.read_info, read_whole = reading.read_whole }
 
 local LOOKS <const> = 100 -- records between checks that the files are still there
 

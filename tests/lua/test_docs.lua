@@ -2,6 +2,7 @@
 -- description, and nothing is described that is not there.
 local core = require "swale.core"
 local errors = require "swale.errors"
+local folders = require "swale.folders"
 local lu = require "luaunit"
 
 TestDocs = {}
@@ -176,9 +177,18 @@ end
 
 -- ------------------------------------------------------------------ swale.core
 
+--- All lines of the annotations.
+local function meta_lines()
+  local text = {}
+  for _, name in ipairs(folders.entries(SCRIPTS .. "swale/meta")) do
+    text[#text + 1] = folders.read(SCRIPTS .. "swale/meta/" .. name)
+  end
+  return table.concat(text):gmatch "[^\n]+"
+end
+
 local function meta_functions()
   local found = {}
-  for line in io.lines(SCRIPTS .. "swale/meta/core.lua") do
+  for line in meta_lines() do
     local name = line:match "^function core%.([%w_]+)" or line:match "^core%.([%w_]+) ="
       or line:match "^%-%-%-@field (_VERSION)"
     if name then found[name] = true end
@@ -188,7 +198,7 @@ end
 
 local function meta_methods(class)
   local found = {}
-  for line in io.lines(SCRIPTS .. "swale/meta/core.lua") do
+  for line in meta_lines() do
     local name = line:match("^function " .. class .. ":([%w_]+)")
     if name then found[name] = true end
   end

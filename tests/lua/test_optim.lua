@@ -405,7 +405,7 @@ end
 
 function TestOptim:test_hyperparameters_are_annotated()
   local folder = debug.getinfo(1, "S").source:match "^@(.*/)" or "./"
-  local file <close> = assert(io.open(folder .. "../../scripts/swale/meta/core.lua"))
+  local file <close> = assert(io.open(folder .. "../../scripts/swale/meta/loop.lua"))
   local line, names = file:read "a":match "%-%-%-@alias swale%.Hyper ([^\n]*)", {}
   for i, row in ipairs(core.hyperparameters()) do names[i] = ("%q"):format(row.name) end
   lu.assert_equals(line, table.concat(names, "|"))

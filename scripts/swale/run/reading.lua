@@ -17,7 +17,7 @@ end
 ---Returns the records of a run. An incomplete last line, of a run that was killed, is left out.
 ---@param dir string
 ---@return table[] records
-function M.metrics(dir)
+function M.read_metrics(dir)
   local path = dir .. "/metrics.jsonl"
   local records, bad = {}, nil
   local file, message = io.open(path)
@@ -37,7 +37,7 @@ end
 ---Returns the contents of run.json as they are. Raises for a newer format.
 ---@param dir string
 ---@return table
-function M.record(dir)
+function M.read_record(dir)
   local path = dir .. "/run.json"
   local text, message, code = folders.read(path)
   if not text then errors.environment(message, code) end
@@ -50,8 +50,8 @@ end
 ---The same, but "killed" for the status of a run whose writer was killed.
 ---@param dir string
 ---@return table
-function M.info(dir)
-  local info = M.record(dir)
+function M.read_info(dir)
+  local info = M.read_record(dir)
   info.status = standing.of(dir, info)
   return info
 end
@@ -59,8 +59,8 @@ end
 ---The same, of a run that is executed again. Raises where a field that this needs is damaged.
 ---@param dir string
 ---@return table
-function M.whole(dir)
-  local info = M.info(dir)
+function M.read_whole(dir)
+  local info = M.read_info(dir)
   errors.check(format.check_fields(dir .. "/run.json", info))
   return info
 end
