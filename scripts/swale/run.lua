@@ -15,6 +15,7 @@ local options = require "swale.options"
 local place = require "swale.run.place"
 local progress = require "swale.progress"
 local reading = require "swale.run.reading"
+local records = require "swale.run.record"
 local source = require "swale.run.source"
 local standing = require "swale.run.status"
 
@@ -315,7 +316,7 @@ function M.finish(self, status, message)
   if self.resuming then return nil, "it ended before the point from which it goes on" end
   self.status = status
   local info = self.info
-  info.status, info.error, info.ended = status, message, description.now()
+  info.status, info.error, info.ended = status, message, records.now()
   info.wall_seconds, info.measurement_seconds = self:seconds(), self.measured
   info.last_step = self.last_step
   self.progress_bar:clear()

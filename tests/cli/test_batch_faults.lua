@@ -4,6 +4,7 @@ local collections = require "swale.batch.collection"
 local command = require "command"
 local core = require "swale.core"
 local folders = require "swale.folders"
+local histories = require "swale.batch.history"
 local lu = require "luaunit"
 local outcome = require "swale.batch.outcome"
 local pool = require "swale.batch.pool"
@@ -85,6 +86,22 @@ function TestBatchFaults:test_a_killed_run_that_another_process_goes_on_with()
   lock:release()
   lu.assert_equals(of(), "killed")
   lu.assert_false(folders.exists(run .. "/.lock"))
+end
+
+--- Another batch has begun after the last look at which ones run.
+function TestBatchFaults:test_claims_that_another_process_holds_stay()
+  local getenv, claims = os.getenv, self.dir .. "/.claims"
+  rawset(os, "getenv", function(name) return name == "SWALE_RUNS" and self.dir or getenv(name) end)
+  local history = histories.new {}
+  rawset(os, "getenv", getenv)
+  folders.make_folder(claims)
+  command.write(claims .. "/free", "")
+  local lock = assert(core.hold(claims .. "/held"))
+  history:close "own"
+  lu.assert_equals(folders.entries(claims), { "held" })
+  lock:release()
+  history:close "own"
+  lu.assert_false(folders.exists(claims))
 end
 
 function TestBatchFaults:test_a_flood_of_output_and_binary_output()

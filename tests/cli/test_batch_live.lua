@@ -74,14 +74,14 @@ function TestBatchLive:test_a_terminal_that_is_resized()
   lu.assert_equals(s.draw({ 4, 1 }):match "^\r\27%[(%d+)A\27%[J", "4") -- 2 rows and 3, less one
 end
 
---- `script` gives a terminal.
+--- `script` gives a terminal. The runs take longer than two drawings.
 function TestBatchLive:test_on_a_terminal()
   command.write_script(self.dir .. "/a.lua")
   local result = command.shell(self.dir, [[
     script -qec "stty cols 90 rows 10; $(printf '%q ' "$@")" /dev/null </dev/null]],
-    { "batch", "a.lua", "--seeds", "2", "--jobs", "2", "epochs=30" })
+    { "batch", "a.lua", "--seeds", "2", "--jobs", "2", "epochs=300" })
   lu.assert_equals(result.code, 0, result.out)
-  lu.assert_str_contains(result.out, "a.lua epochs=30 seed 2  epoch ")
+  lu.assert_str_contains(result.out, "a.lua epochs=300 seed 2  epoch ")
   lu.assert_str_contains(result.out, "ran 2, skipped 0, failed 0")
   lu.assert_nil(result.out:find("[1/2]", 1, true)) -- plain lines are for files
 end

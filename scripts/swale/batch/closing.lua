@@ -4,6 +4,7 @@ local collections = require "swale.batch.collection"
 local groups = require "swale.store.groups"
 local place = require "swale.run.place"
 local progress = require "swale.progress"
+local records = require "swale.run.record"
 local tables = require "swale.table"
 local verdict = require "swale.store.verdict"
 local views = require "swale.store.view"
@@ -203,9 +204,8 @@ local function runs_table(events, names)
 end
 
 local function strategy_of(dir)
-  local text = require("swale.folders").read(dir .. "/collection.json")
-  local info = text and require("swale.core").json_decode(text)
-  return type(info) == "table" and info.strategy or nil
+  local info = records.read(dir .. "/collection.json")
+  return info and info.strategy
 end
 
 ---Prints the tables of a collection.

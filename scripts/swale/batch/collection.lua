@@ -7,6 +7,7 @@ local folders = require "swale.folders"
 local format = require "swale.run.format"
 local lines = require "swale.run.lines"
 local place = require "swale.run.place"
+local records = require "swale.run.record"
 local standing = require "swale.run.status"
 
 local M = {}
@@ -18,15 +19,13 @@ local M = {}
 local Collection = {}
 Collection.__index = Collection
 
-local function now() return os.date "!%Y-%m-%dT%H:%M:%SZ" end
-
 local function description(o, dir)
   local writer = standing.writer()
   local revision = require("swale.machine").revision "." or {}
   return {
     format = format.VERSION, kind = o.kind, id = dir:match "[^/]+$", argv = o.argv,
     cwd = require "luv".cwd(), commit = revision.commit, dirty = revision.dirty,
-    started = now(), status = "running", executor = o.executor, tag = o.tag,
+    started = records.now(), status = "running", executor = o.executor, tag = o.tag,
     total = o.source.total, settings = o.source.settings, strategy = o.source.strategy,
     jobs = o.jobs, threads = o.threads, pid = writer.pid, host = writer.host,
     process_start = writer.process_start, boot_id = writer.boot_id,
@@ -72,7 +71,7 @@ end
 ---@param counts { ran: integer, skipped: integer, failed: integer }
 ---@return true|nil ok, string? message
 function Collection:finish(status, counts)
-  self.info.status, self.info.counts, self.info.ended = status, counts, now()
+  self.info.status, self.info.counts, self.info.ended = status, counts, records.now()
   self.members:close()
   if #folders.entries(self.output) == 0 then folders.remove(self.output) end
   local ok, message = write(self)
@@ -106,9 +105,8 @@ function M.all()
   for _, name in ipairs(folders.entries(root)) do
     local dir = root .. "/" .. name
     local path = dir .. "/collection.json"
-    local text = folders.read(path)
-    local info = text and core.json_decode(text)
-    if type(info) == "table" then
+    local info = records.read(path)
+    if info then
       errors.check(format.check(path, info.format))
       list[#list + 1] = { dir = dir, started = tostring(info.started) }
     end

@@ -8,6 +8,7 @@ local core = require "swale.core"
 local folders = require "swale.folders"
 local keys = require "swale.run.key"
 local place = require "swale.run.place"
+local records = require "swale.run.record"
 local standing = require "swale.run.status"
 local works = require "swale.batch.work"
 
@@ -48,10 +49,10 @@ local function claim(self, key)
   return lock ~= nil or not made or code ~= "EHELD"
 end
 
+--- The record of a run that is done.
 local function info_of(dir)
-  local text = folders.read(dir .. "/run.json")
-  local info = text and core.json_decode(text)
-  return type(info) == "table" and info.status == "done" and info or nil
+  local info = records.read(dir .. "/run.json")
+  return info and info.status == "done" and info or nil
 end
 
 --- The run that a claim names, and its run.json.
@@ -158,12 +159,25 @@ local function others_run(root, own)
   return false
 end
 
+--- Removes the files that no process holds: a batch that has just begun may hold some.
+local function remove_claims(folder)
+  for _, name in ipairs(folders.entries(folder)) do
+    local path = folder .. "/" .. name
+    local lock = core.hold(path)
+    if lock then
+      folders.remove(path)
+      lock:release()
+    end
+  end
+  require("luv").fs_rmdir(folder) -- unless there are others
+end
+
 ---Ends the claims.
 ---@param own string   the id of this batch
 function History:close(own)
   for key in pairs(self.claims) do self:release(key) end
   local folder = self.root .. "/.claims"
-  if folders.exists(folder) and not others_run(self.root, own) then folders.remove(folder) end
+  if folders.exists(folder) and not others_run(self.root, own) then remove_claims(folder) end
 end
 
 return M

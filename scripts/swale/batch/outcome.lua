@@ -3,6 +3,7 @@
 local core = require "swale.core"
 local folders = require "swale.folders"
 local progress = require "swale.progress"
+local records = require "swale.run.record"
 local standing = require "swale.run.status"
 
 local M = {}
@@ -24,11 +25,7 @@ local function read_head(path)
   return text
 end
 
-local function read_info(dir)
-  local text = folders.read(dir .. "/run.json")
-  local info = text and core.json_decode(text)
-  return type(info) == "table" and info or nil
-end
+local function read_info(dir) return records.read(dir .. "/run.json") end
 
 ---Returns the directory of the run and its run.json. The child prints it as it begins. A script may
 ---print the same line, but then the record there is not of this process.
@@ -93,7 +90,7 @@ function M.close_record(dir, info, status, note)
   if not lock and standing.is_held(dir) then return end
   standing.clear_unfinished(dir)
   info.status, info.error = status, note
-  info.ended = info.ended or os.date "!%Y-%m-%dT%H:%M:%SZ"
+  info.ended = info.ended or records.now()
   standing.write(dir, "run.json", core.json_encode(info, 2) .. "\n")
   standing.release(dir, lock)
 end

@@ -4,13 +4,10 @@ local format = require "swale.run.format"
 local inputs = require "swale.run.inputs"
 local keys = require "swale.run.key"
 local machine = require "swale.machine"
+local records = require "swale.run.record"
 local standing = require "swale.run.status"
 
 local M = {}
-
----Returns a time of run.json.
----@return string
-function M.now() return os.date "!%Y-%m-%dT%H:%M:%SZ" --[[@as string]] end
 
 ---Returns a copy of plain data, as a reader of the file gets it.
 ---@param value any
@@ -48,7 +45,7 @@ function M.of(o, revision)
     machine = machine.describe(), threads = core.threads(), instruction_set = core.variant(),
     blas = core.blas(), matmul_precision = "highest",
     collection = origin.collection, tag = origin.tag, attempt = origin.attempt,
-    status = "running", started = M.now(), pid = writer.pid, host = writer.host,
+    status = "running", started = records.now(), pid = writer.pid, host = writer.host,
     process_start = writer.process_start, boot_id = writer.boot_id,
   }
 end

@@ -4,6 +4,7 @@
 local core = require "swale.core"
 local folders = require "swale.folders"
 local place = require "swale.run.place"
+local records = require "swale.run.record"
 local standing = require "swale.run.status"
 
 local M = {}
@@ -97,14 +98,8 @@ local function scan(root)
   end
 end
 
-local function info_of(dir)
-  local text = folders.read(dir .. "/run.json")
-  local info = text and core.json_decode(text)
-  return type(info) == "table" and info or nil
-end
-
 ---The directory of a finished run that has done the work. The runs are read once in the life of
----this process; add() names later ones.
+---this process.
 ---@param key string
 ---@return string|nil dir
 ---@return string? why   nil, why: there is one, but its input files have changed
@@ -113,7 +108,7 @@ function M.find(key)
   local why
   for i = #(known[key] or {}), 1, -1 do
     local dir = known[key][i]
-    local info = info_of(dir)
+    local info = records.read(dir .. "/run.json")
     if info and info.status == "done" and info.key == key then
       local changed = M.changed(info)
       if not changed then return dir end
@@ -135,7 +130,7 @@ function M.unfinished(key)
   if not known or known_root ~= place.root() then scan(place.root()) end
   local newest, found
   for _, dir in ipairs(known[key] or {}) do
-    local info = info_of(dir)
+    local info = records.read(dir .. "/run.json")
     local status = info and info.key == key and standing.of(dir, info)
     if status == "running" then return dir, status end
     if UNFINISHED[status] and not M.changed(info)
@@ -144,13 +139,6 @@ function M.unfinished(key)
     end
   end
   return newest, found and found.status
-end
-
----Notes a run that has ended since the runs were read.
----@param key string
----@param dir string
-function M.add(key, dir)
-  if known and known_root == place.root() then add(key, dir) end
 end
 
 ---Forgets which runs there are.

@@ -9,6 +9,7 @@ local keys = require "swale.run.key"
 local machine = require "swale.machine"
 local place = require "swale.run.place"
 local points = require "swale.run.point"
+local records = require "swale.run.record"
 local replay = require "swale.run.replay"
 local runs = require "swale.run"
 local scripts = require "swale.run.script"
@@ -111,7 +112,7 @@ local function note(run, point, o, facts)
   info.params, info.given = facts.params, info.given or {}
   for name in pairs(o.overrides or {}) do info.given[name] = facts.params[name] end
   info.resumed = info.resumed or {}
-  local entry = { at = os.date "!%Y-%m-%dT%H:%M:%SZ", step = point and point.step or 0,
+  local entry = { at = records.now(), step = point and point.step or 0,
     fit = point and point.fit or nil, params = has_overrides(o) and o.overrides or nil,
     changed = facts.changed,
     differs = #facts.differs > 0 and facts.differs or nil }

@@ -3,6 +3,7 @@
 local folder = require "swale.store.folder"
 local folders = require "swale.folders"
 local place = require "swale.run.place"
+local records = require "swale.run.record"
 
 local M = {}
 
@@ -23,8 +24,7 @@ local function last(root, entries)
   local best, latest
   for _, entry in ipairs(entries) do
     local dir = root .. "/" .. entry.id
-    local info = require("swale.core").json_decode(folders.read(dir .. FILES[entry.kind]) or "")
-    info = type(info) == "table" and info or {}
+    local info = records.read(dir .. FILES[entry.kind]) or {}
     local time = began(dir, info)
     if not latest or time > latest then best, latest = { dir = dir, info = info }, time end
   end

@@ -2,6 +2,7 @@
 --- leaves no half of a run; what a kill left is removed the next time.
 local core = require "swale.core"
 local folders = require "swale.folders"
+local records = require "swale.run.record"
 local standing = require "swale.run.status"
 
 local M = {}
@@ -24,9 +25,8 @@ local function obstacle(root, dir)
     return "it is not in " .. root
   end
   for _, file in ipairs { "/run.json", "/collection.json" } do
-    local text = folders.read(dir .. file)
-    local info = text and core.json_decode(text)
-    local status = type(info) == "table" and standing.of(dir, info)
+    local info = records.read(dir .. file)
+    local status = info and standing.of(dir, info)
     if type(status) == "string" and status:find "^running" then
       return "it is " .. status
     end
