@@ -218,6 +218,14 @@ function TestReport:test_curves_keep_least_and_greatest_in_500_points()
   lu.assert_equals({ curve.examples, #curve.step }, { 32, #y })
 end
 
+--- The page of runs of one epoch begins with the losses of their steps.
+function TestReport:test_metrics_of_one_point_come_after_curves()
+  self:make("run_1", { params = {} }, records(0.3, 12))
+  local path = self:report("--curves", "plain")
+  local metrics = core.json_decode(command.read(path):match '"metrics":(%b[])')
+  lu.assert_equals({ metrics[1], metrics[2] }, { "loss", "valid_loss" })
+end
+
 function TestReport:test_runs_that_are_not_done_are_in_no_mean()
   self:sweep()
   local section = data_of(self:report()).sections[1]

@@ -87,6 +87,16 @@ local function measure(section, list, room)
   return table.move(list, 1, n, 1, {}), math.max(4, points(n))
 end
 
+--- Puts the first metric with lines before those of single points: the page begins with it.
+local function lines_first(list, has_lines)
+  for i, metric in ipairs(list) do
+    if has_lines[metric] then
+      table.insert(list, 1, table.remove(list, i))
+      return
+    end
+  end
+end
+
 ---The curves of an experiment as JSON: { metrics: [label], curves: [[curve of a setting]] }.
 ---@param section swale.ReportSection
 ---@param index table<swale.RunView, integer>   places of the runs in the page's list
@@ -94,21 +104,24 @@ end
 ---@return string
 function M.json(section, index, room)
   local list, points = measure(section, metrics_of(section), room)
-  local by_metric, labels, left = {}, {}, 0
-  for i, metric in ipairs(list) do by_metric[metric], labels[i] = {}, metric.label end
+  local by_metric, has_lines, labels, left = {}, {}, {}, 0
+  for _, metric in ipairs(list) do by_metric[metric] = {} end
   for g, group in ipairs(section.order) do
     for _, curve in ipairs(aligned.of(group, list, points)) do
       local text = curve_json(curve, g - 1, index)
       if room:take("curves", #text) then
         table.insert(by_metric[curve.metric], text)
+        has_lines[curve.metric] = has_lines[curve.metric] or #curve.step > 1
       else
         left = left + 1
       end
     end
   end
   if left > 0 then room:leave(("%s: %d curves of settings"):format(section.name, left)) end
+  lines_first(list, has_lines)
   local parts = {}
   for i, metric in ipairs(list) do
+    labels[i] = metric.label
     parts[i] = ("[%s]"):format(table.concat(by_metric[metric], ",\n"))
   end
   return ('{"metrics":%s,"curves":[%s]}'):format(
