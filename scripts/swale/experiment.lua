@@ -232,10 +232,11 @@ end
 ---@field quiet? boolean       say nothing on stderr
 ---@field repeats? swale.Repeated the run that this one repeats
 ---@field checkpoint? number   at most so many seconds between two checkpoints
+---@field tensorboard? boolean  write an event file of TensorBoard
 
 local EXECUTE = { seed = { "integer", 1 }, script = "string?", argv = "table?",
   traceback = { "boolean", false }, quiet = { "boolean", false }, repeats = "table?",
-  checkpoint = "nonnegative?" }
+  checkpoint = "nonnegative?", tensorboard = { "boolean", false } }
 
 ---Executes the experiment as a run. Raises nothing; faults are printed to stderr.
 ---@param overrides? table<string, any>
@@ -255,7 +256,7 @@ function Experiment:execute(overrides, o)
     for name in pairs(overrides or {}) do given[name] = params[name] end
     return runs().create { experiment = self.name, params = params, given = given,
       seed = o.seed, script = o.script, argv = o.argv, objective = self.objective,
-      repeats = o.repeats }
+      repeats = o.repeats, tensorboard = o.tensorboard }
   end, o)
 end
 

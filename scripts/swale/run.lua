@@ -84,6 +84,7 @@ end
 ---@field repeats? swale.Repeated     the run that this one repeats
 ---@field parent? { run: string, step: integer, fit: integer }   of a fork
 ---@field progress? swale.ProgressBar
+---@field tensorboard? boolean        an event file, too
 
 ---@class swale.Repeated
 ---@field id string
@@ -95,6 +96,7 @@ local function begin(self, o, revision)
   if o.script then source.store(self.dir, o.script, revision) end
   self.log = open_append(self.dir .. "/log.txt")
   self.metrics = open_append(self.dir .. "/metrics.jsonl")
+  if o.tensorboard then M.open_board(self) end
 end
 
 local function new(seed, bar)
@@ -128,6 +130,12 @@ function M.reopen(dir, info, lock)
   local self = new(info.seed)
   self.dir, self.info, self.lock = dir, info, lock
   return self
+end
+
+---Writes the event file of TensorBoard anew, and goes on with it.
+---@param self swale.Run
+function M.open_board(self)
+  self.board = require("swale.run.board").write(self.dir, self.info, M.read_metrics(self.dir))
 end
 
 ---Rewrites run.json, atomically.
@@ -167,6 +175,7 @@ local MEASURED <const> = { measurement = true, cost = true }
 function Run:record(record)
   options.value("run:record", "the record", record, "table")
   append(self, "metrics.jsonl", core.json_encode(record) .. "\n")
+  if self.board then self.board:record(record) end
   self.last_step = record.step or self.last_step
   if MEASURED[record.kind] and tonumber(record.seconds) then
     self.measured = (self.measured or 0) + record.seconds
@@ -323,7 +332,7 @@ function M.finish(self, status, message)
   note_objective(self)
   local ok, why = pcall(M.write_info, self)
   inputs.follow(nil)
-  for _, file in ipairs { self.metrics, self.log } do pcall(file.close, file) end
+  for _, file in ipairs { self.metrics, self.log, self.board } do pcall(file.close, file) end
   self.ended = true
   if ok then standing.release(self.dir, self.lock) end
   return ok or nil, not ok and tostring(why) or nil
@@ -332,7 +341,7 @@ end
 ---Removes the directory of a run that has nothing to keep.
 ---@param self swale.Run
 function M.remove(self)
-  for _, file in ipairs { self.metrics, self.log } do file:close() end
+  for _, file in ipairs { self.metrics, self.log, self.board } do file:close() end
   self.ended = true
   folders.remove(self.dir)
   if self.lock then self.lock:release() end

@@ -37,7 +37,7 @@ for k in $(seq 0 "$last"); do
   while [ -n "$again" ]; do
     again=
     echo "RUNNING|None|$name" >"$FAKE/queue/$task"
-    SLURM_ARRAY_TASK_ID=$k SLURM_JOB_ID=$task sh "$script" "$offset" >>"$FAKE/output" 2>&1 &
+    SLURM_ARRAY_TASK_ID=$k SLURM_ARRAY_JOB_ID=$id sh "$script" "$offset" >>"$FAKE/output" 2>&1 &
     echo $! >"$FAKE/pid/$task"
     wait $!
     rm "$FAKE/pid/$task"

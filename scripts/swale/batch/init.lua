@@ -29,6 +29,7 @@ local NAMED = 5 -- pieces of work that were not started, at the end
 ---@field failed_only? boolean    only what failed the last time
 ---@field dry_run? boolean        list, run nothing
 ---@field tag? string
+---@field tensorboard? boolean    each run writes an event file
 ---@field objective? string      the result that the closing tables have first
 
 ---A piece of work on its way.

@@ -59,6 +59,7 @@ function M.add(parser)
   parser:option("--slurm", "An option of sbatch, such as partition=main or time=2:00:00; it may be"
     .. " given several times."):argname "key=value":count "*"
     :convert(require("swale.batch.slurm_commands").option)
+  parser:flag("--tensorboard", "Each run writes an event file of TensorBoard.")
   parser:option("--tag", "A word for the records of the runs and of the whole."):argname "WORD"
 end
 
@@ -79,7 +80,7 @@ function M.read(o, kind, args)
     threads = o.threads, timeout = o.timeout, retry = o.retry,
     memory = o.memory and o.memory.bytes, memory_text = o.memory and o.memory.text,
     fail_fast = o.fail_fast, failed_only = o.failed, force = o.force, dry_run = o.dry_run,
-    tag = o.tag }
+    tag = o.tag, tensorboard = o.tensorboard }
 end
 
 return M

@@ -49,7 +49,7 @@ local function submit(self, tasks)
   local offset, batch = self.table.count, self.o.batch
   local name = ("swale:%s:%d"):format(self.o.collection.id, offset)
   local jobs, message = self.table:append(tasks,
-    { threads = batch.threads, memory = batch.memory }, name)
+    { threads = batch.threads, memory = batch.memory, tensorboard = batch.tensorboard }, name)
   local id
   if jobs then
     local array = { name = name, left = 0 }

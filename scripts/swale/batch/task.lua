@@ -42,11 +42,16 @@ local function has_advanced(events, step)
   return step ~= nil
 end
 
+--- The id of this task, "12_3". SLURM_JOB_ID of one of them is that of the whole array.
+local function slurm_id()
+  local array, task = os.getenv "SLURM_ARRAY_JOB_ID", os.getenv "SLURM_ARRAY_TASK_ID"
+  return array and task and ("%s_%s"):format(array, task)
+end
+
 --- An end that Slurm's signal has caused: the job is to be started again, if that leads anywhere.
 local function may_go_on(events, result, info, dir)
   if result.stopped ~= "sigusr1" then return true end -- Slurm decides
-  local id = os.getenv "SLURM_JOB_ID"
-  return id ~= nil and histories.resumable(dir) ~= nil and has_advanced(events, info.last_step)
+  return slurm_id() ~= nil and histories.resumable(dir) ~= nil and has_advanced(events, info.last_step)
 end
 
 local function close(job, events, result)
@@ -58,7 +63,7 @@ local function close(job, events, result)
     timed_out = result.timed_out or result.stopped == "sigusr1" and not again, final = not again }
   tables.note(job.state, event)
   local requeued = not again or result.stopped ~= "sigusr1"
-    or commands.requeue(os.getenv "SLURM_JOB_ID")
+    or commands.requeue(slurm_id())
   if not requeued then
     event.final, event.timed_out, event.seconds = true, true, 0
     tables.note(job.state, event)
@@ -82,7 +87,7 @@ local function perform(job, events, dir)
     end,
     started = function(_, pid)
       tables.note(job.state, { event = "begin", pid = pid, host = uv().os_gethostname(),
-        job = os.getenv "SLURM_JOB_ID" })
+        job = slurm_id() })
     end,
     ended = function(_, result)
       if result.problem then

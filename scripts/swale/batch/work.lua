@@ -66,7 +66,7 @@ local function path_word(path) return path:find "^%-" and "./" .. path or path e
 
 ---Returns the words of the command.
 ---@param work swale.Work
----@param o { threads: integer, memory?: integer }
+---@param o { threads: integer, memory?: integer, tensorboard?: boolean }
 ---@return string[]
 function M.command(work, o)
   local words = process.swale()
@@ -79,6 +79,7 @@ function M.command(work, o)
   end
   add("run", path_word(work.script), "--seed", tostring(work.seed), "--threads",
     tostring(o.threads))
+  if o.tensorboard then add "--tensorboard" end
   return table.move(work.overrides, 1, #work.overrides, #words + 1, words)
 end
 

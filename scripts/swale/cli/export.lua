@@ -1,19 +1,22 @@
---- swale export csv|jsonl [RUNS] [--metrics] [--out FILE]
+--- swale export csv|jsonl|tensorboard [RUNS] [--metrics] [--out FILE]
 local cli = require "swale.cli"
 
-local M = { summary = "write runs as csv or JSON lines: swale export csv|jsonl [RUNS] [--metrics]",
-  order = 13 }
+local M = { order = 13,
+  summary = "write runs for other programs: swale export csv|jsonl|tensorboard [RUNS]" }
 
 local function build_parser()
   local parser = cli.parser("export", "Writes a line for each run, or with --metrics for each line"
-    .. " of their metrics. Numbers are exact; nan and inf are kept.")
-  parser:argument("format", "csv or jsonl."):argname "FORMAT":choices { "csv", "jsonl" }
+    .. " of their metrics. Numbers are exact; nan and inf are kept. For TensorBoard, an event file"
+    .. " for each run, below the folder --out.")
+  parser:argument("format", "csv, jsonl or tensorboard."):argname "FORMAT"
+    :choices { "csv", "jsonl", "tensorboard" }
   parser:argument("runs", "Runs, batches and sweeps; all runs, unless given."):argname "RUN"
     :args "*"
   parser:option("--where -w", "Only runs that meet a condition, as of swale list.")
     :argname "CONDITION"
   parser:flag("--metrics", "The metrics instead of the runs.")
-  parser:option("--out -o", "The file; standard output, unless given."):argname "FILE"
+  parser:option("--out -o", "The file; standard output, unless given. Of tensorboard: a folder.")
+    :argname "FILE"
   return parser
 end
 
@@ -51,16 +54,31 @@ local function write_all(o, views)
   error(ok and why or fault, 0)
 end
 
+--- An event file for each run, in a folder of the run's name.
+local function write_boards(o, views)
+  local board, errors = require "swale.run.board", require "swale.errors"
+  for _, view in ipairs(views) do
+    local folder = ("%s/%s"):format(o.out, view.id)
+    errors.check(require("swale.folders").make_folder(folder))
+    board.write(folder, view.info, view:records())
+  end
+end
+
 ---@param args string[]
 ---@return integer code
 function M.main(args)
   local o = cli.parse(build_parser(), args)
   if not o then return 2 end
+  local boards = o.format == "tensorboard"
+  if boards and not o.out then
+    cli.say "export tensorboard: into which folder? --out FOLDER"
+    return 2
+  end
   local store = require("swale.store").open()
   local views = views_of(store, o)
   store:tell(cli.note)
   if not views then return 1 end
-  write_all(o, views)
+  if boards then write_boards(o, views) else write_all(o, views) end
   if o.out then cli.say("%s: %d runs", o.out, #views) end
   return 0
 end

@@ -38,6 +38,7 @@ function M.of(o, revision)
     script = done.script, script_sha256 = done.sha256, files = done.files,
     key = not o.parent and done.key or nil, -- a fork does no work that another run could do
     objective = o.objective and { name = o.objective.name, goal = o.objective.goal },
+    tensorboard = o.tensorboard or nil,
     rerun_of = o.repeats and o.repeats.id,
     parent = o.parent,
     commit = revision.commit, dirty = revision.dirty,

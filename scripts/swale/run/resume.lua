@@ -135,6 +135,7 @@ local function go_on(run, Run, point, o, facts)
   inputs.follow(run.dir)
   runs.write_info(run)
   replay.speak(run, Run, from.metrics, from.log)
+  if run.info.tensorboard then runs.open_board(run) end
   standing.clear_unfinished(run.dir)
   forget_later(run.dir, point, first_fit(run.info))
   if point then points.restore_checkpoints(run, point) end
