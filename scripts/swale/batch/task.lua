@@ -51,7 +51,8 @@ end
 --- An end that Slurm's signal has caused: the job is to be started again, if that leads anywhere.
 local function may_go_on(events, result, info, dir)
   if result.stopped ~= "sigusr1" then return true end -- Slurm decides
-  return slurm_id() ~= nil and histories.resumable(dir) ~= nil and has_advanced(events, info.last_step)
+  return slurm_id() ~= nil and histories.resumable(dir) ~= nil
+    and has_advanced(events, info.last_step)
 end
 
 local function close(job, events, result)
