@@ -66,6 +66,15 @@ function TestRuns:test_list()
   has(self:swale("list", "--where", "lr > 7"), 0, "no run meets the condition")
 end
 
+--- An objective that no summary has is in run.json.
+function TestRuns:test_list_has_the_objective()
+  for seed = 1, 2 do
+    self:made("r" .. seed, { seed = seed, summary = { accuracy = 0.5 },
+      objective = { name = "valid_loss", goal = "min", value = seed / 4 } })
+  end
+  has(self:swale "list", 0, "seed  valid_loss  accuracy\n", "1        0.25       0.5\n")
+end
+
 function TestRuns:test_list_in_columns_and_json()
   self:sweep()
   lu.assert_equals(self:swale("list", "--columns", "id,lr,valid_loss.max", "-w", "seed = 2").out,
@@ -119,6 +128,17 @@ function TestRuns:test_query()
 end
 
 -- ------------------------------------------------------------------ compare, export
+
+--- What is best of a gradient norm, nobody knows.
+function TestRuns:test_compare_says_best_only_where_the_name_tells()
+  for seed = 1, 2 do
+    self:made("r" .. seed, { seed = seed }, {
+      { kind = "epoch", step = 1, valid_loss = 1, grad_norm = 1, margin_low = 3 },
+      { kind = "epoch", step = 2, valid_loss = 2, grad_norm = 2, margin_low = 2 } })
+  end
+  has(self:swale("compare", "r1", "r2"), 0, "grad_norm    2           2\n",
+    "margin_low   2 (3 at 1)", "valid_loss   2 (1 at 1)")
+end
 
 function TestRuns:test_compare_two_runs()
   self:sweep()

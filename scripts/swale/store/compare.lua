@@ -54,12 +54,12 @@ end
 -- ------------------------------------------------------------------ metrics
 
 local POSITIONS = { step = true, examples = true, epoch = true, seconds = true, lr = true,
-  batch_size = true, momentum = true, weight_decay = true }
+  batch_size = true, momentum = true, weight_decay = true, until_epoch = true, until_step = true }
 
---- Whether a small value is good: as the objective says, else by the name.
+--- Whether a small value is good: as the objective says, else by the name; and whether that is known.
 local function goal_of(views, name)
   local objective = views[1].objective
-  if objective and objective.name == name then return objective.goal end
+  if objective and objective.name == name then return objective.goal, true end
   return verdicts.usual_goal(name)
 end
 
@@ -73,16 +73,17 @@ local function summaries_of(view)
   return found
 end
 
-local function cell(s, goal)
+local function cell(s, goal, is_known)
   if not s then return "" end
   local best, step = s.min, s.min_step
   if goal == "max" then best, step = s.max, s.max_step end
-  if not best or best == s.last then return shown.short(s.last) end
+  if not is_known or not best or best == s.last then return shown.short(s.last) end
   return ("%s (%s%s)"):format(shown.short(s.last), shown.short(best),
     step and " at " .. shown.short(step) or "")
 end
 
----Results of run:summary, then the last value of each metric and, in parentheses, its best.
+---Results of run:summary, then the last value of each metric and, in parentheses, its best, where
+---the name tells what is good.
 ---@param views swale.RunView[]
 ---@return string|nil
 function M.metrics(views)
@@ -96,9 +97,11 @@ function M.metrics(views)
     rows[#rows + 1] = row_of(views, name, function(view) return shown.short(view.summary[name]) end)
   end
   for _, name in ipairs(errors.sorted_keys(names)) do
-    local goal = goal_of(views, name)
+    local goal, is_known = goal_of(views, name)
     if not results[name] then
-      rows[#rows + 1] = row_of(views, name, function(view) return cell(of[view][name], goal) end)
+      rows[#rows + 1] = row_of(views, name, function(view)
+        return cell(of[view][name], goal, is_known)
+      end)
     end
   end
   return #rows > 0 and tables.render(header_of(views, "last (best)"), rows) or nil
@@ -145,7 +148,7 @@ end
 ---@param goal? "min"|"max"
 ---@return string|nil   nil: no run has a value of it
 function M.settings(views, metric, goal)
-  goal = goal or goal_of(views, metric)
+  goal = goal or (goal_of(views, metric))
   local found = groups.of(views, { metric = metric, goal = goal })
   local ranked, rows = groups.ranked(found), {}
   if #ranked == 0 then return nil end

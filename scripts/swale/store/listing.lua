@@ -8,16 +8,32 @@ local M = {}
 
 local PARAMS, RESULTS = 6, 5 -- columns, at most
 
---- Names of results, those that most runs have first.
+---What a run's run.json has of a result: of run:summary, else the value of its objective.
+---@param view swale.RunView
+---@param name string
+---@return any
+function M.result(view, name)
+  local value, objective = view.summary[name], view.objective
+  if value == nil and objective and objective.name == name then return objective.value end
+  return value
+end
+
+--- Names of results: of objectives, then those that most runs have.
 local function result_names(views)
-  local counts, list = {}, {}
+  local counts, list, judged = {}, {}, {}
   for _, view in ipairs(views) do
     for name, value in pairs(view.summary) do
       if type(value) ~= "table" then counts[name] = (counts[name] or 0) + 1 end
     end
+    local objective = view.objective
+    if objective and M.result(view, objective.name) ~= nil then
+      judged[objective.name] = true
+      counts[objective.name] = counts[objective.name] or 1
+    end
   end
   for name in pairs(counts) do list[#list + 1] = name end
   table.sort(list, function(a, b)
+    if judged[a] ~= judged[b] then return judged[a] end
     if counts[a] ~= counts[b] then return counts[a] > counts[b] end
     return a < b
   end)
@@ -39,7 +55,7 @@ local function columns_of(views)
     columns[#columns + 1] = { name, function(view) return shown.short(view.params[name]) end }
   end
   for _, name in ipairs(result_names(views)) do
-    columns[#columns + 1] = { name, function(view) return shown.short(view.summary[name]) end }
+    columns[#columns + 1] = { name, function(view) return shown.short(M.result(view, name)) end }
   end
   return columns
 end

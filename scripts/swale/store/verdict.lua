@@ -39,8 +39,11 @@ end
 
 ---What is good of a result whose goal nobody has declared: its name tells.
 ---@param name string
----@return "min"|"max"
-function M.usual_goal(name) return name:find "acc" and "max" or "min" end
+---@return "min"|"max", boolean known   false: the name does not tell
+function M.usual_goal(name)
+  if name:find "acc" or name:find "margin" then return "max", true end
+  return "min", name:find "loss" ~= nil or name:find "err" ~= nil
+end
 
 local function first_line(grouped, best)
   local word = grouped.goal == "max" and "greatest" or "least"
