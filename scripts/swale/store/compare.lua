@@ -56,7 +56,7 @@ end
 local POSITIONS = { step = true, examples = true, epoch = true, seconds = true, lr = true,
   batch_size = true, momentum = true, weight_decay = true, until_epoch = true, until_step = true }
 
---- Whether a small value is good: as the objective says, else by the name; and whether that is known.
+--- Whether a small value is good, as the objective says, else by the name; whether that is known.
 local function goal_of(views, name)
   local objective = views[1].objective
   if objective and objective.name == name then return objective.goal, true end
