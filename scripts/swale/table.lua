@@ -1,10 +1,15 @@
 --- Tables as text: aligned columns, numbers to the right.
 local M = {}
 
+---Returns a text without control characters, which would break a line or move the cursor.
+---@param text string
+---@return string
+function M.plain(text) return (text:gsub("%c", " "):gsub("\xC2[\x80-\x9F]", " ")) end
+
 local function text_of(value)
   if value == nil then return "" end
   if math.type(value) == "float" then return ("%.4g"):format(value) end
-  return tostring(value)
+  return M.plain(tostring(value))
 end
 
 local function width_of(text) return utf8.len(text) or #text end
@@ -31,7 +36,7 @@ end
 function M.render(header, rows)
   local widths, numeric, lines = {}, {}, {}
   for c, title in ipairs(header) do
-    widths[c], numeric[c] = width_of(title), is_numeric(rows, c)
+    widths[c], numeric[c] = width_of(text_of(title)), is_numeric(rows, c)
     for _, row in ipairs(rows) do widths[c] = math.max(widths[c], width_of(text_of(row[c]))) end
   end
   local function add(row)

@@ -165,6 +165,18 @@ function TestSweep:test_texts_and_values_arrive_exactly()
   end
 end
 
+--- Texts of parameters and results do not reach the terminal as they are.
+function TestSweep:test_control_characters()
+  self:script [[run:summary { loss = run.seed, ["na\27me"] = "t\27[2J\nx", nan = 0 / 0 }]]
+  local result = self:sweep("word=a\n\27[31mb\xC2\x9B,c", "--seeds", "2")
+  local compared = command.swale(self.dir, { "compare", self:collection().id })
+  for _, text in ipairs { result.out, result.err, compared.out } do
+    lu.assert_nil(text:find "\27" or text:find "\xC2\x9B", text)
+  end
+  lu.assert_str_contains(result.out, "\nword = a  [31mb")
+  lu.assert_nil(result.out:find "-nan")
+end
+
 function TestSweep:test_a_command_line_that_is_wrong_says_what_to_write()
   for part, args in pairs {
     ["nothing varies"] = { "lr=1" },

@@ -5,6 +5,7 @@ local groups = require "swale.store.groups"
 local place = require "swale.run.place"
 local progress = require "swale.progress"
 local records = require "swale.run.record"
+local shown = require "swale.store.shown"
 local tables = require "swale.table"
 local verdict = require "swale.store.verdict"
 local views = require "swale.store.view"
@@ -80,16 +81,11 @@ local function result_names(runs, objective)
   return table.move(names, 1, math.min(#names, COLUMNS), 1, {})
 end
 
-local function shown(value)
-  if value == nil then return "" end
-  return math.type(value) == "float" and ("%.6g"):format(value) or tostring(value)
-end
-
 local function result_of(view, name)
   if not view then return "" end
   local value = view.summary[name]
   if value == nil and view.status == "done" then value = view:value(name) end
-  return type(value) ~= "table" and shown(value) or ""
+  return type(value) ~= "table" and shown.short(value) or ""
 end
 
 -- ------------------------------------------------------------------ settings

@@ -37,7 +37,7 @@ end
 ---@param work swale.Work
 ---@return string
 function M.name(work)
-  return ((work.script .. " " .. M.settings(work)):gsub("%c", "?"))
+  return require("swale.table").plain(work.script .. " " .. M.settings(work))
 end
 
 ---Returns a text that is the same for the same script, overrides and seed, in whatever order.

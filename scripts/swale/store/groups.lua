@@ -44,7 +44,7 @@ function M.shown(value)
     return tonumber(short) == value and short or require("swale.core").json_encode(value)
   end
   if type(value) == "table" then return require("swale.core").json_encode(value) end
-  return tostring(value)
+  return require("swale.table").plain(tostring(value))
 end
 
 ---Returns the names of the parameters that differ among runs, sorted.

@@ -13,7 +13,7 @@ function M.short(value)
     return value ~= value and "nan" or (("%.6g"):format(value))
   end
   if type(value) == "table" then return core.json_encode(value) end
-  return (tostring(value):gsub("%c", " "))
+  return require("swale.table").plain(tostring(value))
 end
 
 ---A value for a file: numbers exactly, with 15 to 17 digits; nan, inf and -inf as such.
