@@ -279,11 +279,27 @@ function TestSweepStrategies:test_an_error_of_a_strategy_ends_the_sweep()
     ["ask takes a setting"] = function(_, ask) ask(3) end,
     ["a setting is a table"] = function(_, ask) ask { 3 } end,
     ["test_sweep.lua:"] = function() error "mine" end,
+    ["no text"] = function()
+      error(setmetatable({}, { __tostring = function() return "no text" end }))
+    end,
   } do
     local source = source_of(space_of {}, { strategy = f })
     lu.assert_equals(perform(source, print), {})
     lu.assert_str_contains(source.problem(), what)
   end
+end
+
+--- After Ctrl-C a strategy is not told that what was interrupted has failed.
+function TestSweepStrategies:test_a_sweep_that_is_stopped_asks_for_no_more()
+  local told = false
+  local source = source_of(space_of {}, { strategy = function(_, ask)
+    ask { lr = 1 }
+    told = true
+  end })
+  local work = source.next()
+  source.told(work, { status = "interrupted", stopped = "sigint", code = 130, seconds = 1 })
+  lu.assert_nil(source.next())
+  lu.assert_false(told)
 end
 
 function TestSweepStrategies:test_a_file_returns_a_function()

@@ -47,6 +47,7 @@ local function told(self, work, result)
   local value = value_of(self.space, result)
   entry.statuses[work.seed], entry.runs[work.seed] = result.status, result.run
   entry.values[work.seed] = value
+  self.stopped = self.stopped or result.stopped
   if result.status ~= "done" or self.space.objective and not value then
     entry.failed = entry.failed + 1
   end
@@ -60,7 +61,7 @@ end
 local function resume(self, ...)
   local ok, settings = coroutine.resume(self.strategy, ...)
   if not ok then
-    self.problem = settings
+    self.problem = require("swale.errors").failure(settings)
     return nil
   end
   return coroutine.status(self.strategy) ~= "dead" and settings or nil
@@ -91,6 +92,7 @@ local function advance(self)
     if self.asked < #self.settings * #self.space.seeds then return next_work(self) end
     if self.given == self.total then return nil end
     if self.open > 0 then return "wait" end
+    if self.stopped then return nil end -- what a strategy asks for next depends on results
     local settings = resume(self, self.entries)
     if not settings then
       self.ended = true
