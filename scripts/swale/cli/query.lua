@@ -13,13 +13,14 @@ local function build_parser()
 end
 
 local function print_tables(store)
+  local last
   store.index:query([[SELECT t.name, c.name FROM sqlite_master t, pragma_table_info(t.name) c
     WHERE t.type = 'table' ORDER BY t.name = 'runs' DESC, t.name, c.cid]], {},
     function(name, column)
-      if store.printing ~= name then
-        if store.printing then print() end
+      if last ~= name then
+        if last then print() end
         io.write(name, ":")
-        store.printing = name
+        last = name
       end
       io.write(" ", column)
     end)
