@@ -51,6 +51,11 @@ function M.seconds(seconds)
   return seconds < 9.95 and ("%.1f s"):format(seconds) or M.duration(seconds)
 end
 
+---Formats steps a second: "12.5 steps/s", "3480 steps/s".
+---@param rate number
+---@return string
+function M.rate(rate) return (rate < 999.5 and "%.3g steps/s" or "%.0f steps/s"):format(rate) end
+
 ---Returns "[#####...............]".
 ---@param fraction number   from 0 to 1
 ---@return string

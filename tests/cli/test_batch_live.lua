@@ -63,6 +63,22 @@ function TestBatchLive:test_lines_are_cut_to_the_terminal()
   lu.assert_equals(lines[4], "… 6 more are running")
 end
 
+--- Settings and seed stay where the script does not fit, and the pace is left out first.
+function TestBatchLive:test_long_names_keep_what_differs()
+  local s = screen(60, 24)
+  local work = { script = "some/long/folder/a_long_name.lua", overrides = { "lr=0.1" }, seed = 3 }
+  s.live:add(self:child(work, LINE:format(2, 100)), 7)
+  s.draw { 4, 1 }
+  command.write(self.dir .. "/run/metrics.jsonl", LINE:format(2, 100) .. LINE:format(4, 30000))
+  lu.assert_str_contains(s.draw { 4, 1 }, "\27[Ja_long_… lr=0.1 seed 3  epoch 4.0 of 8  loss 0.25"
+    .. "  2 s left\n")
+  s.columns = 53
+  lu.assert_str_contains(s.draw { 4, 1 }, "\27[Jlr=0.1 seed 3  epoch 4.0 of 8  loss 0.25  3 s left")
+  s.columns = 120
+  lu.assert_str_contains(s.draw { 4, 1 }, "folder/a_long_name.lua lr=0.1 seed 3  epoch 4.0 of 8"
+    .. "  loss 0.25  29900 steps/s  4 s left\n")
+end
+
 --- After the terminal became narrower the lines take more rows: the cursor goes up by them.
 function TestBatchLive:test_a_terminal_that_is_resized()
   local s = screen(60, 24)

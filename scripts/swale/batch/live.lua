@@ -96,16 +96,21 @@ local function left_of(child, fraction, now)
   return (now - child.first.at) * (1 - fraction) / gained
 end
 
+--- In full, and without the steps a second.
 local function state_of(child, now)
   local line = look(child)
-  if not line or not tonumber(line.epoch) then return progress.duration(now - child.begun) end
+  if not line or not tonumber(line.epoch) then
+    local text = progress.duration(now - child.begun)
+    return text, text
+  end
   local fraction, where = fraction_of(line)
   local parts, left = { where }, fraction and left_of(child, fraction, now)
   local function add(fmt, value) if value then parts[#parts + 1] = fmt:format(value) end end
   add("loss %.4g", tonumber(line.loss))
-  add("%.3g steps/s", rate_of(child, line.step, now))
   add("%s left", left and progress.duration(left))
-  return table.concat(parts, "  ")
+  local short, rate = table.concat(parts, "  "), rate_of(child, line.step, now)
+  if rate then table.insert(parts, left and #parts or #parts + 1, progress.rate(rate)) end
+  return table.concat(parts, "  "), short
 end
 
 -- ------------------------------------------------------------------ all
@@ -137,11 +142,29 @@ local function cut(text, columns)
   return n <= columns and text or text:sub(1, utf8.offset(text, columns) - 1) .. "…"
 end
 
---- A name of a process and its state; the name is cut first.
+--- The end of a text, of at most so many characters.
+local function cut_left(text, columns)
+  local n = utf8.len(text)
+  if not n then return text:sub(-columns) end
+  return n <= columns and text or "…" .. text:sub(utf8.offset(text, n - columns + 2))
+end
+
+--- The name of a piece of work; where it is long the script is cut first, as settings and seed tell
+--- the lines apart.
+local function name_in(work, room)
+  local name, settings = works.name(work), (works.settings(work):gsub("%c", "?"))
+  local length = utf8.len(settings) or #settings
+  if (utf8.len(name) or #name) <= room then return name end
+  local script, left = work.script:match "[^/]*$":gsub("%c", "?"), room - length - 1
+  if left < 4 then return cut_left(settings, room) end
+  return cut(script, left) .. " " .. settings
+end
+
+--- A name of a process and its state: without its steps a second, where the name needs the room.
 local function child_line(child, now, columns)
-  local state = state_of(child, now)
-  local room = math.max(columns - #state - 2, 12)
-  return cut(cut(works.name(child.task.work), room) .. "  " .. state, columns)
+  local work, state, short = child.task.work, state_of(child, now)
+  if #works.name(work) + 2 + #state > columns then state = short end
+  return cut(name_in(work, math.max(columns - #state - 2, 12)) .. "  " .. state, columns)
 end
 
 local function lines_of(self, o, now, columns, rows)

@@ -140,8 +140,8 @@ end
 ---@param loop swale.Loop|swale.CustomLoop
 function Journal:progress(s, target, loop)
   if not self.run or not self.run:wants_progress() then return end
-  local text = ("epoch %.1f  loss %.4f  lr %.4g  batch %d  %.4g steps/s"):format(s.epoch, s.loss,
-    s.lr, s.batch_size, self.clock:rate(s.step, loop))
+  local text = ("epoch %.1f  loss %.4f  lr %.4g  batch %d  %s"):format(s.epoch, s.loss, s.lr,
+    s.batch_size, require("swale.progress").rate(self.clock:rate(s.step, loop)))
   self.run:progress { done = s[target.scale], total = math.ceil(target.at - 1e-6), text = text }
 end
 
