@@ -1,5 +1,5 @@
-/* norm_int.h: what the files of batch normalisation share. x is normalised; c is the cotangent of the
- * result, u that of dx. */
+/* norm_int.h: what the files of batch normalisation share. x is normalised; c is the cotangent of
+ * the result, u that of dx. */
 #ifndef SW_NORM_INT_H
 #define SW_NORM_INT_H
 

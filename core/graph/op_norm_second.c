@@ -1,5 +1,5 @@
-/* op_norm_second.c: the derivative of batch_norm_grad, see op_norm_grad.c. u, p, q are cotangents of
- * dx, dgamma, dbeta. With U = S(u xh), K = S(c xh), A = S(u c) - S(u) S(c) / n,
+/* op_norm_second.c: the derivative of batch_norm_grad, see op_norm_grad.c. u, p, q are cotangents
+ * of dx, dgamma, dbeta. With U = S(u xh), K = S(c xh), A = S(u c) - S(u) S(c) / n,
  * ut = u - S(u) / n - xh U / n, ct likewise of c:
  *
  *     of c:      gamma r ut + p xh + q

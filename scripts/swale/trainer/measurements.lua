@@ -1,30 +1,16 @@
 --- The measurements of one trainer: when they are due, what they keep, their values in the state.
 --- The rows come from swale.measurements; nothing here depends on their names.
+local asked = require "swale.trainer.asked"
 local copies = require "swale.copies"
 local core = require "swale.core"
 local errors = require "swale.errors"
-local estimate = require "swale.estimate"
 local given = require "swale.measurements.given"
 local isolated = require "swale.measurements.isolated"
-local marks = require "swale.trainer.marks"
 local measure = require "swale.measurements"
 local states = require "swale.trainer.state"
 local values = require "swale.measurements.values"
 
 local M = {}
-
----@class swale.AskedMeasurement
----@field name string
----@field what any               as it was asked for
----@field row swale.MeasurementRow
----@field options table
----@field times swale.Times
----@field facts swale.MeasurementFacts
----@field kept any               what the row's prepare gave
----@field sample swale.Split|nil    drawn on first use
----@field calls integer          of read
----@field step integer|nil       where it was made last; along measured steps: that was asked for
----@field failed boolean         an error of it was printed
 
 ---@class swale.Measurements
 ---@field list swale.AskedMeasurement[]     in the order of their names
@@ -66,37 +52,12 @@ local function facts_of(self, name)
     segments = o.segments, momentum = o.momentum }
 end
 
---- Rows of the user's own are made anew each time: they are compared by their functions.
-local function same_row(a, b)
-  return a == b or a.f ~= nil and a.f == b.f and a.estimate == b.estimate
-end
-
---- Options are values, or tables of values, as durations are.
-local function same_options(a, b)
-  for key, value in next, a do
-    local other = b[key]
-    local same = value == other or type(value) == "table" and type(other) == "table"
-      and same_options(value, other)
-    if not same then return false end
-  end
-  return true
-end
-
 local function add_entry(self, name)
-  local entry = { name = name, calls = 0, failed = false }
+  local entry = asked.new(name)
   self.by_name[name] = entry
   self.list[#self.list + 1] = entry
   table.sort(self.list, function(a, b) return a.name < b.name end)
   return entry
-end
-
---- The value in the state before the first measurement.
-local function blank(entry)
-  local kind, parts = entry.row.estimate, {}
-  for _, name in ipairs(entry.row.parts or {}) do parts[name] = core.NAN end
-  if next(parts) then return parts end
-  if not kind then return core.NAN end
-  return estimate.new({ signed = kind == "signed" }):because "nothing was measured yet"
 end
 
 --- The programs that measure, and the weights before the first step, are made before it.
@@ -123,15 +84,14 @@ function Measurements:ask(name, what)
   local facts, entry = facts_of(self, name), self.by_name[name]
   local row, options, times = measure.asked(name, what, taken_names(), facts)
   if row.check then row.check(facts, options) end
-  local anew = not entry or not same_row(row, entry.row)
-    or not same_options(options, entry.options)
+  local anew = not entry or not asked.is_of(entry, row, options)
   local kept = anew and row.prepare and row.prepare(facts, options) or nil
   begin(self, row)
   entry = entry or add_entry(self, name)
   entry.what, entry.row, entry.options, entry.times, entry.facts = what, row, options, times, facts
   if anew then
     entry.kept, entry.sample, entry.step = kept, nil, nil
-    self.o.state[name] = blank(entry)
+    self.o.state[name] = asked.blank(entry)
   end
   return entry
 end
@@ -197,18 +157,6 @@ function Measurements:want(entry, loop)
   loop:measure_next()
 end
 
---- Whether a step is a mark of an interval that is in steps.
-local function is_mark(entry, step)
-  local every, n = entry.times.every, entry.facts.epoch_examples
-  if not every then return false end
-  if not every.factor then return step % every.amount == 0 end
-  return marks.count(every, n, { step = step }) > marks.count(every, n, { step = step - 1 })
-end
-
-local function is_for(entry, step)
-  return entry.row.along and (entry.step == step or is_mark(entry, step))
-end
-
 ---Gives a row the weights before the coming step.
 ---@param entry swale.AskedMeasurement   with before in its row
 function Measurements:before(entry) entry.row.before(entry.kept, self.o.weights) end
@@ -218,15 +166,15 @@ function Measurements:before(entry) entry.row.before(entry.kept, self.o.weights)
 function Measurements:begin_fit(loop)
   local coming = rawget(self.o.state, "step") + 1
   for _, entry in ipairs(self.list) do
-    if is_for(entry, coming) then loop:measure_next() end
-    if entry.row.before and is_mark(entry, coming) then self:before(entry) end
+    if asked.is_for(entry, coming) then loop:measure_next() end
+    if entry.row.before and asked.is_mark(entry, coming) then self:before(entry) end
   end
 end
 
 local function take(self)
   local seen = self.seen
   for _, entry in ipairs(self.list) do
-    if is_for(entry, seen.step) then
+    if asked.is_for(entry, seen.step) then
       entry.row.take(entry.kept, seen)
       entry.calls = entry.calls + 1
     end
@@ -336,46 +284,14 @@ end
 
 -- ------------------------------------------------------------------ state
 
---- Options in words, the same in each process. Functions and objects are not told apart.
-local function words_of(value)
-  if type(value) == "table" and getmetatable(value) == nil then
-    local parts = {}
-    for _, key in ipairs(errors.sorted_keys(value)) do
-      parts[#parts + 1] = ("%s = %s"):format(key, words_of(value[key]))
-    end
-    return "{ " .. table.concat(parts, ", ") .. " }"
-  elseif type(value) == "function" or type(value) == "userdata" then
-    return type(value)
-  end
-  return (tostring(value):gsub("0x%x+", ""))
-end
-
---- What is measured: state of one with other options is of no use.
-local function about(entry)
-  return ("%s %s"):format(entry.row.f and "own" or entry.name, words_of(entry.options))
-end
-
 ---Returns copies for restore, in a trainer with the same measurements.
 ---@return table<string, table>
 function Measurements:state()
   local found = {}
   for _, entry in ipairs(self.list) do
-    found[entry.name] = { about = about(entry), calls = entry.calls, failed = entry.failed,
-      step = entry.step,
-      value = values.copy(self.o.state[entry.name]),
-      kept = entry.row.save and entry.row.save(entry.kept) }
+    found[entry.name] = asked.state(entry, self.o.state[entry.name])
   end
   return { values = found, rate = copies.deep(self.rate), start = copies.tensor(self.o.start) }
-end
-
-local function restore_one(self, entry, saved)
-  local row = entry.row
-  if saved and saved.about ~= about(entry) then saved = nil end
-  entry.kept = row.prepare and row.prepare(entry.facts, entry.options)
-  entry.calls, entry.failed = saved and saved.calls or 0, saved ~= nil and saved.failed
-  entry.step = saved and saved.step
-  if saved and row.load then row.load(entry.kept, saved.kept) end
-  self.o.state[entry.name] = saved and values.copy(saved.value) or blank(entry)
 end
 
 ---Returns the state of those measurements of another training that are these, too.
@@ -385,10 +301,7 @@ function Measurements:common(other)
   local found = other:state()
   for name in pairs(found.values) do
     local one, theirs = self.by_name[name], other.by_name[name]
-    if not (one and same_row(one.row, theirs.row) and same_options(one.options, theirs.options))
-    then
-      found.values[name] = nil
-    end
+    if not (one and asked.is_of(theirs, one.row, one.options)) then found.values[name] = nil end
   end
   return found
 end
@@ -398,7 +311,7 @@ end
 function Measurements:restore(saved)
   self.taken, self.rate = 0, saved and copies.deep(saved.rate) or {}
   for _, entry in ipairs(self.list) do
-    restore_one(self, entry, saved and saved.values[entry.name])
+    self.o.state[entry.name] = asked.restore(entry, saved and saved.values[entry.name])
   end
   if saved and saved.start and self.o.start then self.o.start:copy(saved.start) end
 end
