@@ -329,6 +329,27 @@ function TestBatchFaults:test_a_program_that_does_not_exist()
     "no such file")
 end
 
+--- Where no process can be started while others run, the job is started when one has ended.
+function TestBatchFaults:test_a_limit_of_processes()
+  local uv, left, codes = require "luv", 3, {}
+  local spawn, running = uv.spawn, 0
+  rawset(uv, "spawn", function(path, o, f)
+    if path ~= "sleep" then return spawn(path, o, f) end
+    if running > 0 then return nil, "EAGAIN: resource temporarily unavailable", "EAGAIN" end
+    running = running + 1
+    return spawn(path, o, f)
+  end)
+  local ok, fault = pcall(pool.run, { jobs = 3, next = function()
+    left = left - 1
+    return left >= 0 and { argv = { "sleep", "0.02" }, output = self.dir .. "/output" } or nil
+  end, ended = function(_, result)
+    running, codes[#codes + 1] = running - 1, result.problem or result.code
+  end })
+  rawset(uv, "spawn", spawn)
+  lu.assert_true(ok, fault)
+  lu.assert_equals(codes, { 0, 0, 0 })
+end
+
 -- ------------------------------------------------------------------ killed and typed again
 
 local ROUNDS = os.getenv "SWALE_TEST_LONG" and 60 or 4

@@ -51,11 +51,6 @@ local function runs_of(events)
   return list
 end
 
----The runs of a collection, those that were skipped because they are done, too.
----@param dir string   of the collection
----@return swale.RunView[]
-function M.views(dir) return runs_of(with_views(M.outcomes(dir))) end
-
 -- ------------------------------------------------------------------ results
 
 --- Adds the names of a run's summary to counts and names.

@@ -86,23 +86,30 @@ end
 
 local function spawn(self, child)
   local job, process = child.job, require "swale.process"
-  local fd, problem = uv().fs_open(job.output, "a", 420) -- rw-r--r--
-  if not fd then return nil, problem end
-  local handle, pid = uv().spawn(job.argv[1], {
+  local fd, problem, fault = uv().fs_open(job.output, "a", 420) -- rw-r--r--
+  if not fd then return nil, problem, fault end
+  local handle, pid, code = uv().spawn(job.argv[1], {
     args = table.move(job.argv, 2, #job.argv, 1, {}), cwd = job.cwd, detached = true,
     env = process.environment(job.env), stdio = { self.nothing, fd, fd },
   }, on_exit(self, child))
   uv().fs_close(fd)
-  if not handle then return nil, pid end
+  if not handle then return nil, pid, code end
   child.handle, child.pid = handle, math.tointeger(pid)
   self.guard:add(child.pid)
   return true
 end
 
+--- Of processes, files, memory there are none left for the moment.
+local SCARCE = { EAGAIN = true, EMFILE = true, ENFILE = true, ENOMEM = true }
+
+--- Starts a job; keeps it for later where that needs the end of another one.
 local function start(self, job)
   local child = { job = job, timers = {}, begun = uv().hrtime() }
-  local ok, problem = spawn(self, child)
-  if not ok then
+  local ok, problem, code = spawn(self, child)
+  if not ok and SCARCE[code] and self.count > 0 then
+    self.kept = job
+    return
+  elseif not ok then
     self.o.ended(job, { code = 1, signal = 0, pid = 0, seconds = 0, timed_out = false,
       problem = problem })
     return
@@ -136,11 +143,13 @@ end
 local function fill(self)
   self.waits = false
   while not self.stopped and self.count < self.o.jobs do
-    local job = self.o.next()
+    local job = self.kept or self.o.next()
+    self.kept = nil
     self.waits = job == "wait"
     if job == "stop" then stop(self, job) end
     if type(job) ~= "table" then return end
     start(self, job)
+    if self.kept then return end
   end
 end
 
