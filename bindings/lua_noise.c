@@ -115,20 +115,28 @@ enum { LOOK = 3 };
 static int take_part(sw_noise *e, int which, const double *x, int n) {
   if (which == 0) return sw_recent_load(&e->window, x, n);
   if (which == 1) return sw_recent_cut_load(&e->latest, x, n);
+  if (which == 2) {
+    if (n != (e->latest.n > 0 ? SW_SPREAD_NUMBERS : 0)) return 0;
+    e->spread = (sw_spread){0};
+    return n == 0 || sw_spread_load(&e->spread, x);
+  }
   if (n != LOOK || !(x[0] >= 0) || !(x[2] >= 0)) return 0;
   e->look = (sw_noise_look){x[0], x[1], x[2]};
   return 1;
 }
 
-/* noise:save() -> { cells =, latest =, look = } */
+/* noise:save() -> { cells =, latest =, spread =, look = } */
 static int save(lua_State *L) {
   double x[SW_RECENT_NUMBERS];
   const sw_noise *e = check(L, "noise:save");
-  lua_createtable(L, 0, 3);
+  lua_createtable(L, 0, 4);
   push_list(L, x, sw_recent_save(&e->window, x));
   lua_setfield(L, -2, "cells");
   push_list(L, x, sw_recent_cut_save(&e->latest, x));
   lua_setfield(L, -2, "latest");
+  sw_spread_save(&e->spread, x);
+  push_list(L, x, e->latest.n > 0 ? SW_SPREAD_NUMBERS : 0);
+  lua_setfield(L, -2, "spread");
   push_list(L, (const double[]){e->look.count, e->look.last, e->look.low}, LOOK);
   lua_setfield(L, -2, "look");
   return 1;
@@ -136,7 +144,8 @@ static int save(lua_State *L) {
 
 /* noise:load(saved) */
 static int load(lua_State *L) {
-  static const char *const who = "noise:load", *const names[] = {"cells", "latest", "look", NULL};
+  static const char *const who = "noise:load", *const names[] = {"cells", "latest", "spread",
+                                                                 "look", NULL};
   double x[SW_RECENT_NUMBERS];
   lua_settop(L, 2);
   sw_noise *e = check(L, who), fresh = *e;

@@ -36,6 +36,7 @@ extern "C" {
 #include "measure/lbfgsb.h"
 #include "measure/noise.h"
 #include "measure/recent.h"
+#include "measure/spread.h"
 
 #include "io/cifar.h"
 #include "io/csv.h"

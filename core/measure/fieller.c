@@ -85,6 +85,53 @@ sw_estimate sw_fieller(const sw_ratio *r, double t, sw_ratio_range range) {
   return estimate_of(&m, a, b, range);
 }
 
+/* -------------------------------------------------------------- of skewed estimates */
+
+typedef struct skewed {
+  sw_ratio m;
+  double aaa, aab, abb, bbb; /* third cumulants */
+} skewed;
+
+/* Hall's g(T) of a - R b. */
+static double statistic(const skewed *s, double r) {
+  const double mean = s->m.a - r * s->m.b;
+  const double variance = s->m.vaa - 2 * r * s->m.vab + r * r * s->m.vbb;
+  const double third = s->aaa - 3 * r * s->aab + 3 * r * r * s->abb - r * r * r * s->bbb;
+  if (!(variance > 0)) return mean > 0 ? HUGE_VAL : 0;
+  const double x = mean / sqrt(variance), q = third / (variance * sqrt(variance));
+  return x + q * x * x / 3 + q * q * x * x * x / 27 + q / 6;
+}
+
+/* The ratio, at most `high`, at which g(T) is t. */
+static double low_of_skewed(const skewed *s, double t, double high) {
+  double low = 0;
+  if (!(high > 0) || !(statistic(s, high) < t)) return high;
+  for (int i = 0; i < 60; i++) {
+    double middle = 0.5 * (low + high);
+    if (statistic(s, middle) < t)
+      high = middle;
+    else
+      low = middle;
+  }
+  return low;
+}
+
+static double ratio_of_units(double a, double b) { return fmin(DBL_MAX, fmax(DBL_MIN, a / b)); }
+
+sw_estimate sw_fieller_of_spread(const sw_spread *s, double t) {
+  const double sum = s->mean.a + s->mean.b + s->mean.vaa + s->mean.vab + s->mean.vbb + s->third;
+  if (!isfinite(sum)) return sw_estimate_pending();
+  const sw_ratio *m = &s->mean,
+                 scaled = {m->a, m->b, t * t * m->vaa, t * t * m->vab, t * t * m->vbb};
+  sw_estimate e = estimate_of(&scaled, s->a_unit, s->b_unit, SW_RATIO_POSITIVE);
+  if (s->third > 0) {
+    const double unit = ratio_of_units(s->a_unit, s->b_unit);
+    const skewed of = {.m = *m, .bbb = s->third};
+    e.low = fmin(e.low, low_of_skewed(&of, t, e.low / unit) * unit);
+  }
+  return e;
+}
+
 /* -------------------------------------------------------------- of pairs */
 
 /* The largest magnitude, so that no square over- or underflows; 1 if all are zero, NaN if any is
@@ -142,37 +189,25 @@ sw_estimate sw_fieller_of_pairs(const sw_pairs *p, double t) {
   return estimate_of(&m, a_unit, b_unit, SW_RATIO_POSITIVE);
 }
 
-/* g(T) of the weighted mean of a - R b, R in units of a_unit / b_unit. */
-static double statistic(const sw_pairs *p, double a_unit, double b_unit, double ratio) {
-  const double total = total_of(p), squares = sum_of_squares(p), n = p->n;
-  double mean = 0, variance = 0, third = 0;
-  for (int i = 0; i < p->n; i++)
-    mean += share(p, total, i) * (p->a[i] / a_unit - ratio * (p->b[i] / b_unit));
+/* Mean, covariance and third cumulants of the weighted mean. */
+static skewed skewed_of(const sw_pairs *p, double a_unit, double b_unit) {
+  skewed s = {.m = moments_of(p, a_unit, b_unit, 1)};
+  const double total = total_of(p), n = p->n, factor = n * n / ((n - 1) * (n - 2));
   for (int i = 0; i < p->n; i++) {
-    double d = p->a[i] / a_unit - ratio * (p->b[i] / b_unit) - mean;
-    double term = share(p, total, i) * d;
-    variance += term * term;
-    third += term * term * term;
+    const double w = share(p, total, i);
+    const double a = w * (p->a[i] / a_unit - s.m.a), b = w * (p->b[i] / b_unit - s.m.b);
+    s.aaa += factor * a * a * a;
+    s.aab += factor * a * a * b;
+    s.abb += factor * a * b * b;
+    s.bbb += factor * b * b * b;
   }
-  variance /= 1 - squares;
-  third *= n * n / ((n - 1) * (n - 2));
-  if (!(variance > 0)) return mean > 0 ? HUGE_VAL : 0;
-  double x = mean / sqrt(variance), q = third / (variance * sqrt(variance));
-  return x + q * x * x / 3 + q * q * x * x * x / 27 + q / 6;
+  return s;
 }
 
 double sw_fieller_low_of_pairs(const sw_pairs *p, double t) {
   if (p->n < 3) return 0;
   const double a_unit = magnitude(p->n, p->a), b_unit = magnitude(p->n, p->b);
-  const double unit = fmin(DBL_MAX, fmax(DBL_MIN, a_unit / b_unit));
-  double low = 0, high = sw_fieller_of_pairs(p, t).low / unit;
-  if (!(high > 0) || !(statistic(p, a_unit, b_unit, high) < t)) return high * unit;
-  for (int i = 0; i < 60; i++) {
-    double middle = 0.5 * (low + high);
-    if (statistic(p, a_unit, b_unit, middle) < t)
-      high = middle;
-    else
-      low = middle;
-  }
-  return low * unit;
+  const double unit = ratio_of_units(a_unit, b_unit);
+  const skewed s = skewed_of(p, a_unit, b_unit);
+  return low_of_skewed(&s, t, sw_fieller_of_pairs(p, t).low / unit) * unit;
 }

@@ -33,6 +33,18 @@ typedef enum sw_ratio_range {
  * whole range. Pending if a number is not finite. */
 SW_API sw_estimate sw_fieller(const sw_ratio *r, double t, sw_ratio_range range);
 
+/* Two estimates, in units of a_unit and b_unit, with the spread of their errors. */
+typedef struct sw_spread {
+  sw_ratio mean;
+  double a_unit, b_unit;
+  double third;   /* the third cumulant of b */
+  double freedom; /* degrees of freedom of the spread */
+} sw_spread;
+
+/* The set for a / b, cut to R >= 0. Estimates of |G|^2 are skewed, and low where their variance is:
+ * where `third` is positive, the lower end is that of Hall's transformation, as below. */
+SW_API sw_estimate sw_fieller_of_spread(const sw_spread *s, double t);
+
 /* Pairs (a_k, b_k) with weights w_k, which are divided by their sum. */
 typedef struct sw_pairs {
   int n;

@@ -92,6 +92,7 @@ void sw_noise_add(sw_noise *e, const sw_noise_step *m) {
   sw_recent_split(&e->window, &now);
   if (!is_enough(&now, &e->latest)) return;
   e->latest = now;
+  sw_spread_of(&e->window, &e->spread);
   look(e);
 }
 
@@ -108,8 +109,7 @@ sw_noise_reading sw_noise_read(const sw_noise *e) {
   r.blocks = cut.n;
   r.span = cut.total.span;
   if (e->latest.n == 0) return r;
-  const sw_pairs pairs = pairs_of(&cut);
-  r.estimate = sw_fieller_of_pairs(&pairs, sw_student_quantile(0.975, sw_pairs_freedom(&pairs)));
+  r.estimate = sw_fieller_of_spread(&e->spread, sw_student_quantile(0.975, e->spread.freedom));
   r.sure = fmin(e->look.low, r.estimate.low);
   return r;
 }

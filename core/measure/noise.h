@@ -14,15 +14,16 @@
  * example's gradient: S stays, and |g + decay w|^2 is in G2 in place of |g|^2.
  *
  * S and G2 are averaged with the same weight b (b - 1), the number of pairs, over a window of the
- * training (recent.h); the batch size may change on the way. The spread of up to 16 blocks of the
- * window gives a 95 % Fieller set for the ratio of the means, with 1 / sum w_k^2 - 1 degrees of
- * freedom. It is about these means over the window, not about the present weights. After a jump of
- * the batch size a few heavy measurements are most of the window: until 8 blocks can be cut again,
- * with 5 degrees of freedom, the estimate stays that of the window before.
+ * training (recent.h); the batch size may change on the way. Differences of neighbouring
+ * measurements (spread.h) give a 95 % Fieller set for the ratio of the means. It is about these
+ * means over the window, not about the present weights. After a jump of the batch size a few heavy
+ * measurements are most of the window: until 8 blocks can be cut again, with 5 degrees of freedom,
+ * the estimate stays that of the window before.
  *
  * An end of a 95 % interval that is looked at again and again is wrong at some time. `sure` is a
  * lower end for rules, which is renewed only where half of the window is new, the k-th time at the
- * level 1 - 0.075 / ((k + 2) (k + 3)), with a correction for skewness. The errors add up to 0.025:
+ * level 1 - 0.075 / ((k + 2) (k + 3)), from the spread of up to 16 blocks of the window with
+ * 1 / sum w_k^2 - 1 degrees of freedom and a correction for skewness. The errors add up to 0.025:
  * it is above the ratio of its window at any time in at most 1 of 40 trainings.
  */
 #ifndef SW_NOISE_H
@@ -30,6 +31,7 @@
 
 #include "measure/fieller.h"
 #include "measure/recent.h"
+#include "measure/spread.h"
 
 typedef enum sw_noise_target { SW_TARGET_TRAIN, SW_TARGET_POPULATION } sw_noise_target;
 enum { SW_TARGET_COUNT = SW_TARGET_POPULATION + 1 };
@@ -67,6 +69,7 @@ typedef struct sw_noise {
   sw_noise_options o;
   sw_recent window;
   sw_recent_cut latest; /* of the last window that had blocks enough; n = 0: none yet */
+  sw_spread spread;     /* of that window */
   sw_noise_look look;
 } sw_noise;
 

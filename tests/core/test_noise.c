@@ -301,16 +301,17 @@ TEST(test_few_heavy_blocks_do_not_replace_an_estimate) {
   assert_int_equal(read_course(&c).last, 480);
 }
 
-/* Neighbours are in one block: an alternating sequence has no spread. */
+/* Neighbours are in one block: of an alternating sequence all blocks are the same, and so is the
+ * lower end that comes from them; measurements differ. */
 TEST(test_blocks_are_neighbours) {
   course c;
   begin(&c, 0);
   for (int i = 0; i < 64; i++) {
     add_many(&c, 10, 1, i % 2 ? 4 : 8, 2);
     if (i < SW_NOISE_MEASUREMENTS) continue;
-    sw_noise_reading r = read_course(&c);
-    assert_near(r.estimate.low, 3, 1e-6);
-    assert_near(r.estimate.high, 3, 1e-6);
+    for (int k = 0; k < c.noise.latest.n; k++) assert_near(c.noise.latest.a[k], 6, 1e-12);
+    assert_near(c.noise.look.low, 3, 1e-6);
+    assert_true(read_course(&c).estimate.low < 2.9);
   }
 }
 
@@ -356,6 +357,11 @@ TEST(test_what_it_keeps_goes_on) {
   assert_int_equal(sw_recent_cut_load(&b.noise.latest, y, n), 1);
   assert_int_equal(sw_recent_cut_load(&b.noise.latest, y, n - 1), 0);
   assert_int_equal(sw_recent_cut_load(&b.noise.latest, y, n), 1);
+  double z[SW_SPREAD_NUMBERS];
+  sw_spread_save(&a.noise.spread, z);
+  assert_int_equal(sw_spread_load(&b.noise.spread, z), 1);
+  const sw_noise_reading first = read_course(&a), again = read_course(&b);
+  assert_true(first.estimate.low == again.estimate.low && first.estimate.low > 0);
   for (int i = 0; i < 50; i++) {
     add_many(&a, 9, 1, 6, 2);
     add_many(&b, 9, 1, 6, 2);
@@ -371,9 +377,80 @@ TEST(test_what_it_keeps_goes_on) {
   }
   y[9 + 1] = (double)NAN; /* of a block */
   assert_int_equal(sw_recent_cut_load(&b.noise.latest, y, n), 0);
+  z[5] = 0; /* a unit */
+  assert_int_equal(sw_spread_load(&b.noise.spread, z), 0);
   x[0] = 0; /* a weight */
   assert_int_equal(sw_recent_load(&b.noise.window, x, 9), 0);
   assert_int_equal(sw_recent_load(&b.noise.window, x, 8), 0);
+}
+
+/* -------------------------------------------------------------- spread of the errors */
+
+static sw_recent_cell cell_of(double weight, double a, double b) {
+  return (sw_recent_cell){.weight = weight, .a = a, .b = b, .count = 1};
+}
+
+static sw_spread spread_of(const sw_recent_cell *cells, int n) {
+  static sw_recent w;
+  sw_spread s;
+  sw_recent_init(&w, 0, 0);
+  for (int i = 0; i < n; i++) w.cell[w.cells++] = cells[i];
+  sw_spread_of(&w, &s);
+  return s;
+}
+
+/* Four equal weights: sum over the neighbours' differences, those to both sides halved. */
+TEST(test_spread_of_equal_weights) {
+  const double a[4] = {3, 5, 4, 8}, b[4] = {1, 2, 7, 3};
+  sw_recent_cell cells[4];
+  for (int i = 0; i < 4; i++) cells[i] = cell_of(2, a[i], b[i]);
+  const sw_spread s = spread_of(cells, 4);
+  const double ab = 2 * 1, bc = -1 * 5, cd = 4 * -4; /* products of the differences of a and b */
+  const double sum = 0.5 * ab + 0.25 * (ab + bc) + 0.25 * (bc + cd) + 0.5 * cd;
+  assert_near(s.mean.vab * s.a_unit * s.b_unit, sum / 16, 1e-14);
+  const double third = (1.0 * -5 * (1 - 5) + 5 * 4 * (5 + 4)) / 2;
+  assert_near(s.third * pow(s.b_unit, 3), third / 64, 1e-14);
+  assert_near(s.mean.a * s.a_unit, 5, 1e-14);
+  CHECK_BETWEEN(s.freedom, 1, 7.0 / 3);
+}
+
+/* The heavy cell has the two light ones as its side; one of most of the weight is compared with all
+ * others. */
+TEST(test_spread_of_heavy_cells) {
+  const sw_recent_cell side[] = {cell_of(1, 0, 0), cell_of(1, 1, 0), cell_of(2, 4, 0)};
+  const sw_spread s = spread_of(side, 3);
+  /* 1: against 1; 2: against 1 and, of weight 2, 4; 3: against both at once, whose mean is 0.5 */
+  const double sum = 0.5 + 0.5 * (0.5 + 2.0 / 3 * 9) + 4 * 0.5 * 3.5 * 3.5;
+  assert_near(s.mean.vaa * s.a_unit * s.a_unit, sum / 16, 1e-14);
+  const sw_recent_cell most[] = {cell_of(1, 0, 0), cell_of(1, 1, 0), cell_of(8, 4, 0)};
+  const sw_spread heavy = spread_of(most, 3);
+  const double all = 0.5 + 0.5 * (0.5 + 8.0 / 9 * 9) + 64 * 0.2 * 3.5 * 3.5;
+  assert_near(heavy.mean.vaa * heavy.a_unit * heavy.a_unit, all / 100, 1e-14);
+}
+
+/* Independent numbers around a mean that moves: variances and the third cumulant are those without
+ * the movement, which is several times as large. The third cumulant of chi-squared is 8. */
+TEST(test_spread_is_that_of_the_errors) {
+  enum { CELLS = 200, TRIALS = 400 };
+  static sw_recent_cell cells[CELLS];
+  double aa = 0, ab = 0, bb = 0, third = 0;
+  sw_random r;
+  sw_random_init(&r, 5, sw_stream("test", 5));
+  for (int trial = 0; trial < TRIALS; trial++) {
+    for (int i = 0; i < CELLS; i++) {
+      const double x = sw_random_normal(&r), y = sw_random_normal(&r), drift = 0.05 * i;
+      cells[i] = cell_of(1, x + drift, x * 0.5 + y * y - 1 + drift);
+    }
+    const sw_spread s = spread_of(cells, CELLS);
+    aa += s.mean.vaa * s.a_unit * s.a_unit * CELLS / TRIALS;
+    ab += s.mean.vab * s.a_unit * s.b_unit * CELLS / TRIALS;
+    bb += s.mean.vbb * s.b_unit * s.b_unit * CELLS / TRIALS;
+    third += s.third * pow(s.b_unit, 3) * CELLS * CELLS / TRIALS;
+  }
+  CHECK_BETWEEN(aa, 0.98, 1.03);
+  CHECK_BETWEEN(ab, 0.48, 0.53);
+  CHECK_BETWEEN(bb, 2.2, 2.33);
+  CHECK_BETWEEN(third, 7, 9);
 }
 
 /* -------------------------------------------------------------- Fieller's set */
