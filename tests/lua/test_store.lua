@@ -88,6 +88,29 @@ function TestStore:test_the_last_set_of_runs()
   lu.assert_str_contains(select(2, any "sweep_"), '"sweep_" is a part of the names of 2')
 end
 
+-- ------------------------------------------------------------------ forks
+
+--- A fork with lr = 0.1 is no repeat of the run with lr = 0.1, though it is later.
+function TestStore:test_forks_are_settings_of_their_own()
+  local function one(id, lr, value, more)
+    local info = { params = { lr = lr }, summary = { loss = value }, started = id }
+    for name, x in pairs(more or {}) do info[name] = x end
+    self:made(id, info)
+  end
+  one("1", 0.1, 1)
+  one("2", 0.3, 2)
+  one("3", 0.1, 9, { parent = { run = "2", step = 16, fit = 1, params = { lr = 0.3 } } })
+  one("4", 0.3, 8, { resumed = { { step = 5 }, { step = 7, params = { lr = "0.3" } } } })
+  local texts = {}
+  for i, group in ipairs(groups.of(sw.runs(), { metric = "loss" })) do
+    texts[i] = ("%s: %g of %d"):format(group.text, group.mean, #group.runs)
+  end
+  lu.assert_equals(texts, { "lr = 0.1: 1 of 1", "lr = 0.3: 2 of 1",
+    "lr = 0.1, fork at step 16 of lr = 0.3: 9 of 1", "lr = 0.3, resumed with lr = 0.3: 8 of 1" })
+  lu.assert_str_contains(require("swale.store.listing").table(sw.runs()), "run history")
+  lu.assert_equals(groups.varied({}), {})
+end
+
 -- ------------------------------------------------------------------ views
 
 function TestStore:test_runs_in_the_order_of_their_beginning()

@@ -25,6 +25,8 @@ end
 
 local function say_differences(dir, info)
   for _, line in ipairs(repeated.differences(info)) do cli.say("%s", line) end
+  local history = require("swale.store.view").known(dir, info, info.status).history
+  if history then cli.say("%s: %s, so a run from its beginning differs", dir, history) end
   if info.status ~= "done" then cli.say("%s: its status is %s", dir, tostring(info.status)) end
 end
 

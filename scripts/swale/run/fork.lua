@@ -76,14 +76,17 @@ end
 function M.start_of(dir) return points.read(start_path(dir)) end
 
 local function create(experiment, params, info, point, o)
-  local seed, given = o.seed or info.seed, {}
+  local seed, given, other = o.seed or info.seed, {}, {}
   for name in pairs(scripts.params_with({ params = info.given }, o.overrides)) do
     given[name] = params[name]
+  end
+  for name, value in pairs(info.params) do
+    if params[name] ~= value then other[name] = value end
   end
   local run = runs.create { experiment = experiment.name, params = params, seed = seed,
     script = info.script, argv = o.argv, objective = experiment.objective, given = given,
     parent = { run = folders.name(o.dir), step = point.step, fit = point.fit,
-      reseeded = seed ~= info.seed or nil } }
+      params = next(other) ~= nil and other or nil, reseeded = seed ~= info.seed or nil } }
   local ok, fault = pcall(take_checkpoints, run, o.dir, point)
   if not ok then
     runs.remove(run)

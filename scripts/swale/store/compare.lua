@@ -46,7 +46,9 @@ function M.differences(views)
     if differs then rows[#rows + 1] = row end
   end
   for _, name in ipairs(groups.varied(views)) do
-    rows[#rows + 1] = row_of(views, name, function(view) return groups.shown(view.params[name]) end)
+    rows[#rows + 1] = row_of(views, name, function(view)
+      return groups.shown(groups.param(view, name))
+    end)
   end
   return #rows > 0 and tables.render(header_of(views, "difference"), rows) or nil
 end

@@ -1,4 +1,5 @@
---- Runs by setting: the parameters that differ among them, and means over seeds.
+--- Runs by setting: the parameters that differ among them, and means over seeds. Forks, and runs that
+--- were resumed with other parameters, are settings of their own.
 local errors = require "swale.errors"
 local options = require "swale.options"
 
@@ -47,17 +48,31 @@ function M.shown(value)
   return require("swale.table").plain(tostring(value))
 end
 
----Returns the names of the parameters that differ among runs, sorted.
+local HISTORY = "run history" -- no parameter: names of these have no spaces
+
+---A parameter of a run, or its history.
+---@param view swale.RunView
+---@param name string   of M.varied
+---@return any
+function M.param(view, name)
+  if name == HISTORY then return view.history end
+  return view.params[name]
+end
+
+---Returns the names of the parameters that differ among runs, sorted; "run history" is the last one
+---if that differs.
 ---@param views swale.RunView[]
 ---@return string[]
 function M.varied(views)
   local names, first = {}, views[1]
   local seen = {}
   for _, view in ipairs(views) do for name in pairs(view.params) do seen[name] = true end end
-  for _, name in ipairs(errors.sorted_keys(seen)) do
-    local value = exact(first.params[name])
+  local all = errors.sorted_keys(seen)
+  all[#all + 1] = HISTORY
+  for _, name in ipairs(all) do
+    local value = first and exact(M.param(first, name))
     for _, view in ipairs(views) do
-      if exact(view.params[name]) ~= value then
+      if exact(M.param(view, name)) ~= value then
         names[#names + 1] = name
         break
       end
@@ -76,10 +91,12 @@ end
 local function setting_of(view, names)
   local settings, words, key = {}, {}, { exact(view.experiment) }
   for _, name in ipairs(names) do
-    local value = view.params[name]
+    local value = M.param(view, name)
     settings[name] = value
     key[#key + 1] = exact(value)
-    if value ~= nil then words[#words + 1] = name .. " = " .. M.shown(value) end
+    if value ~= nil then
+      words[#words + 1] = name == HISTORY and value or name .. " = " .. M.shown(value)
+    end
   end
   return table.concat(key, "\0"), settings, words
 end

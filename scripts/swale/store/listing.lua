@@ -52,7 +52,7 @@ local function columns_of(views)
     { "seed", function(view) return shown.short(view.seed) end },
   }
   for _, name in ipairs(first(groups.varied(views), PARAMS)) do
-    columns[#columns + 1] = { name, function(view) return shown.short(view.params[name]) end }
+    columns[#columns + 1] = { name, function(view) return shown.short(groups.param(view, name)) end }
   end
   for _, name in ipairs(result_names(views)) do
     columns[#columns + 1] = { name, function(view) return shown.short(M.result(view, name)) end }

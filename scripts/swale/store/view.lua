@@ -19,9 +19,11 @@ local M = {}
 ---@field collection string|nil       id of the batch or sweep that it is of
 ---@field tag string|nil
 ---@field objective { name: string, goal: "min"|"max" }|nil
+---@field history string|nil          of a fork, or of a run that was resumed with other parameters:
+---what it was before, in words. Its parameters alone do not say what was trained.
 local RunView = class.new("run view", { name = "swale.RunView", fields = { "id", "dir", "info",
   "status", "experiment", "params", "summary", "seed", "started", "collection", "tag",
-  "objective" } })
+  "objective", "history" } })
 
 local function table_of(value) return type(value) == "table" and value or {} end
 
@@ -31,6 +33,31 @@ local function objective_of(value)
   local o = table_of(value)
   local is_one = type(o.name) == "string" and (o.goal == "min" or o.goal == "max")
   return is_one and o or nil
+end
+
+local function words_of(values)
+  local words = {}
+  for i, name in ipairs(errors.sorted_keys(values)) do
+    words[i] = ("%s = %s"):format(name, require("swale.store.shown").short(values[name]))
+  end
+  return table.concat(words, ", ")
+end
+
+--- "fork at step 300 of lr = 0.1", "resumed with epochs = 20".
+local function history_of(info)
+  local parts, parent = {}, table_of(info.parent)
+  if parent.step then
+    local before = words_of(table_of(parent.params))
+    parts[1] = ("fork at step %s%s"):format(tostring(parent.step),
+      before ~= "" and " of " .. before or "")
+  end
+  for _, entry in ipairs(table_of(info.resumed)) do
+    entry = table_of(entry)
+    local changed = words_of(table_of(entry.params))
+    if changed ~= "" then parts[#parts + 1] = "resumed with " .. changed end
+    if entry.changed then parts[#parts + 1] = "resumed with other files" end
+  end
+  return #parts > 0 and table.concat(parts, ", ") or nil
 end
 
 ---@param dir string
@@ -45,7 +72,7 @@ function M.known(dir, info, status)
     summary = table_of(info.summary), seed = math.tointeger(info.seed),
     started = tostring(info.started or ""),
     collection = text_of(info.collection), tag = text_of(info.tag),
-    objective = objective_of(info.objective) }, RunView)
+    objective = objective_of(info.objective), history = history_of(info) }, RunView)
 end
 
 ---Reads a run.
