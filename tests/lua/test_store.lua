@@ -100,13 +100,15 @@ function TestStore:test_forks_are_settings_of_their_own()
   one("1", 0.1, 1)
   one("2", 0.3, 2)
   one("3", 0.1, 9, { parent = { run = "2", step = 16, fit = 1, params = { lr = 0.3 } } })
-  one("4", 0.3, 8, { resumed = { { step = 5 }, { step = 7, params = { lr = "0.3" } } } })
+  one("4", 0.3, 8, { resumed = { { step = 7, params = { lr = "7" } }, { step = 0 }, -- anew
+    { step = 5 }, { step = 7, params = { lr = "0.3" } }, { step = 9, changed = "a.lua" } } })
   local texts = {}
   for i, group in ipairs(groups.of(sw.runs(), { metric = "loss" })) do
     texts[i] = ("%s: %g of %d"):format(group.text, group.mean, #group.runs)
   end
   lu.assert_equals(texts, { "lr = 0.1: 1 of 1", "lr = 0.3: 2 of 1",
-    "lr = 0.1, fork at step 16 of lr = 0.3: 9 of 1", "lr = 0.3, resumed with lr = 0.3: 8 of 1" })
+    "lr = 0.1, fork at step 16 of lr = 0.3: 9 of 1",
+    "lr = 0.3, resumed with lr = 0.3, then other files: 8 of 1" })
   lu.assert_str_contains(require("swale.store.listing").table(sw.runs()), "run history")
   lu.assert_equals(groups.varied({}), {})
 end

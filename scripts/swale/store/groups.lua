@@ -1,5 +1,5 @@
---- Runs by setting: the parameters that differ among them, and means over seeds. Forks, and runs that
---- were resumed with other parameters, are settings of their own.
+--- Runs by setting: the parameters that differ among them, and means over seeds. Forks, and runs
+--- that were resumed with other parameters, are settings of their own.
 local errors = require "swale.errors"
 local options = require "swale.options"
 

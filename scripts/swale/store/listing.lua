@@ -52,7 +52,8 @@ local function columns_of(views)
     { "seed", function(view) return shown.short(view.seed) end },
   }
   for _, name in ipairs(first(groups.varied(views), PARAMS)) do
-    columns[#columns + 1] = { name, function(view) return shown.short(groups.param(view, name)) end }
+    local function text_of(view) return shown.short(groups.param(view, name)) end
+    columns[#columns + 1] = { name, text_of }
   end
   for _, name in ipairs(result_names(views)) do
     columns[#columns + 1] = { name, function(view) return shown.short(M.result(view, name)) end }

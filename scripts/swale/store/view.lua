@@ -43,21 +43,32 @@ local function words_of(values)
   return table.concat(words, ", ")
 end
 
---- "fork at step 300 of lr = 0.1", "resumed with epochs = 20".
-local function history_of(info)
-  local parts, parent = {}, table_of(info.parent)
-  if parent.step then
-    local before = words_of(table_of(parent.params))
-    parts[1] = ("fork at step %s%s"):format(tostring(parent.step),
-      before ~= "" and " of " .. before or "")
-  end
-  for _, entry in ipairs(table_of(info.resumed)) do
+--- "fork at step 300 of lr = 0.1"; nil if it is none.
+local function fork_words(parent)
+  if not parent.step then return nil end
+  local before = words_of(table_of(parent.params))
+  return ("fork at step %s%s"):format(tostring(parent.step),
+    before ~= "" and " of " .. before or "")
+end
+
+--- "resumed with epochs = 20", with what changed since the run began anew the last time.
+local function resumed_words(resumed)
+  local list = {}
+  for _, entry in ipairs(resumed) do
     entry = table_of(entry)
-    local changed = words_of(table_of(entry.params))
-    if changed ~= "" then parts[#parts + 1] = "resumed with " .. changed end
-    if entry.changed then parts[#parts + 1] = "resumed with other files" end
+    if entry.step == 0 then
+      list = {}
+    else
+      list[#list + 1] = next(table_of(entry.params)) and words_of(entry.params) or nil
+      list[#list + 1] = entry.changed and "other files" or nil
+    end
   end
-  return #parts > 0 and table.concat(parts, ", ") or nil
+  return #list > 0 and "resumed with " .. table.concat(list, ", then ") or nil
+end
+
+local function history_of(info)
+  local fork, resumed = fork_words(table_of(info.parent)), resumed_words(table_of(info.resumed))
+  return fork and resumed and fork .. ", " .. resumed or fork or resumed
 end
 
 ---@param dir string
