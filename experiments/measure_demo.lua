@@ -4,25 +4,20 @@
 --   swale run experiments/measure_demo.lua [epochs=8] [examples=1000] [--seed 3]
 --
 -- It takes about 30 s on two cores. Table and pictures are in the run's directory. The exact values
--- come from enumeration, LAPACK, full passes and grids, not from the code that is measured.
-local render = require("swale.table").render
+-- are those of measure_demo/exact.lua.
+local estimates = require "swale.estimates"
+local hand = require "measure_demo.exact"
 local sw = require "swale"
 
 -- ------------------------------------------------------------------ the table
 
---- Its rows: name, unit, exact value (nil: none is known), estimate, seconds, title of a section.
-local rows, title = {}, nil
+local list = estimates.new()
 
-local function section(name) title = name end
+local function section(title) list:section(title) end
 
---- One more quantity of what was measured just now; a number is one without an interval.
+--- One more quantity of what was measured just now; exact: nil where it is not known.
 local function also(name, unit, exact, e, seconds)
-  if type(e) == "number" then
-    e = sw.estimate { value = e, low = e, high = e, signed = true, interval = "number" }
-  end
-  rows[#rows + 1] = { name = name, unit = unit, exact = exact, estimate = e, title = title,
-    seconds = seconds }
-  title = nil
+  list:add { name = name, unit = unit, exact = exact, estimate = e, seconds = seconds }
 end
 
 --- Measures one, and returns what was measured; of a table the field `pick` is shown.
@@ -31,50 +26,6 @@ local function row(name, unit, exact, measure, pick)
   local e = measure()
   also(name, unit, exact, pick and e[pick] or e, os.clock() - begun)
   return e
-end
-
-local function interval_of(e)
-  if e.status == "pending" then return "pending" end
-  if e.low == e.high then return "" end
-  if e.high == math.huge and e.low == -math.huge then return "none" end
-  if e.high == math.huge then return ("above %.4g"):format(e.low) end
-  if e.low == -math.huge then return ("below %.4g"):format(e.high) end
-  if e.high - e.low < 1e-3 * math.abs(e.value) then
-    return ("+- %.1g"):format((e.high - e.low) / 2)
-  end
-  return ("%.4g to %.4g"):format(e.low, e.high)
-end
-
-local function cells(r)
-  return { r.name, r.estimate.value, interval_of(r.estimate), r.estimate.interval, r.exact,
-    r.seconds and ("%.2f"):format(r.seconds) or "", r.unit }
-end
-
---- Why quantities are not resolved, each reason once.
-local function print_reasons(run)
-  local names, order = {}, {}
-  for _, r in ipairs(rows) do
-    if r.estimate.status ~= "resolved" then
-      local reason = r.estimate.status .. ": " .. (r.estimate.reason or "")
-      if not names[reason] then names[reason], order[#order + 1] = {}, reason end
-      table.insert(names[reason], r.name)
-    end
-  end
-  for _, reason in ipairs(order) do
-    run:print("%s\n    %s", table.concat(names[reason], "; "), reason)
-  end
-end
-
-local function print_table(run)
-  local list, i = {}, 0
-  for k, r in ipairs(rows) do list[k] = cells(r) end
-  local header = { "quantity", "value", "interval", "kind", "exact", "CPU s", "unit" }
-  for line in (render(header, list) .. "\n"):gmatch "(.-)\n" do
-    if rows[i] and rows[i].title then run:print("-- %s", rows[i].title) end
-    run:print("%s", line)
-    i = i + 1
-  end
-  print_reasons(run)
 end
 
 --- Where a picture of the run goes.
@@ -113,63 +64,6 @@ local function keep_path(trainer)
   return path
 end
 
---- The window's noise scale, from whole passes at each of its steps.
-local function exact_of_window(e, path, model, data)
-  local noise, signal = 0, 0
-  for step = e.first, e.last do
-    local at, pairs_of = path[step], path[step].batch * (path[step].batch - 1)
-    local known = sw.measure.noise(model, data.train, { weights = at.weights })
-    noise = noise + pairs_of * known.noise.value
-    signal = signal + pairs_of * known.signal.value
-  end
-  return noise / signal
-end
-
--- ------------------------------------------------------------------ exact values
-
---- The matrix of a linear map, a column at a time.
-local function dense(product, n)
-  local matrix, unit = sw.zeros({ n, n }, "float64"), sw.zeros({ n }, "float64")
-  for i = 1, n do
-    unit:set(i, 1)
-    matrix:select(1, i):copy(product(unit))
-    unit:set(i, 0)
-  end
-  return matrix
-end
-
-local function trace_of(matrix)
-  local sum = 0
-  for i = 1, matrix:shape()[1] do sum = sum + matrix:get(i, i) end
-  return sum
-end
-
---- |G|^2 and tr(Sigma) of weights first to last.
-local function noise_of_range(known, first, last)
-  local signal, noise = 0, 0
-  for i = first, last do
-    signal, noise = signal + known.gradient:get(i) ^ 2, noise + known.covariance:get(i, i)
-  end
-  return noise / signal
-end
-
---- Means over the examples, each a batch of its own: g'Hg / |g|^2, with momentum along
---- s = momentum * velocity + g s'Hs / s'g, and the ratio of the means of g'Hg and |g|^2.
-local function edge_of_examples(model, data, velocity, momentum)
-  local sharpness, pushed, curvature, square = 0, 0, 0, 0
-  local w, n = model:weights():to "float64", #data.train
-  for i = 1, n do
-    local x, y = data.train:gather { i }
-    local loss = model:loss_on({ x = x, y = y })
-    local g = loss:gradient(w)
-    local s, along = velocity * momentum + g, loss:hvp(w, g):dot(g)
-    sharpness = sharpness + along / g:dot(g) / n
-    pushed = pushed + loss:hvp(w, s):dot(s) / s:dot(g) / n
-    curvature, square = curvature + along / n, square + g:dot(g) / n
-  end
-  return sharpness, pushed, curvature / square
-end
-
 -- ------------------------------------------------------------------ gradient noise
 
 local function noise_rows(run, model, data, known, p)
@@ -182,9 +76,9 @@ local function noise_rows(run, model, data, known, p)
   also("tr(Sigma)", "loss^2 / weight^2", known.noise, n.noise)
   local size = model:weights():numel()
   local last = data.classes * (16 + 1) -- weights
-  also("B_simple, first layer", "examples", noise_of_range(known, 1, size - last),
+  also("B_simple, first layer", "examples", hand.noise_of_range(known, 1, size - last),
     n.layers["0"].b_simple)
-  also("B_simple, last layer", "examples", noise_of_range(known, size - last + 1, size),
+  also("B_simple, last layer", "examples", hand.noise_of_range(known, size - last + 1, size),
     n.layers["2"].b_simple)
   row("B_simple, micro-batches of 8", "examples", known.b_simple, function()
     return sw.measure.noise(model, data.train, { by = "micro", batch_size = 8 })
@@ -223,15 +117,6 @@ local function normalisation_rows(data)
   end, "b_simple")
 end
 
-local function sign_noise(known)
-  local deviation, gradient = 0, 0
-  for i = 1, known.gradient:numel() do
-    deviation = deviation + math.sqrt(known.covariance:get(i, i))
-    gradient = gradient + math.abs(known.gradient:get(i))
-  end
-  return (deviation / gradient) ^ 2
-end
-
 --- What the whole set gives, and a network that was trained on noisy labels.
 local function gram_rows(run, model, data, known)
   section "gradients of the examples"
@@ -243,7 +128,7 @@ local function gram_rows(run, model, data, known)
   local spectrum = sw.linalg.eigvalsh(known.covariance)
   also("largest eigenvalue of Sigma", "", spectrum:get(#spectrum), gram:spectrum():get(1))
   gram:plot(picture(run, "gram"))
-  row("noise scale of sign descent", "examples", sign_noise(known), function()
+  row("noise scale of sign descent", "examples", hand.sign_noise(known), function()
     return sw.measure.dual_noise(model, data.train, { norm = "sign" }).value
   end)
   local noisy = data:label_noise { rate = 0.2 }
@@ -265,7 +150,7 @@ end
 
 local function curvature_rows(run, model, data, known)
   section "curvature on the training set"
-  local spectrum, trace = sw.linalg.eigvalsh(known.hessian), trace_of(known.hessian)
+  local spectrum, trace = sw.linalg.eigvalsh(known.hessian), hand.trace_of(known.hessian)
   local n = #spectrum
   row("largest eigenvalue", "loss / weight^2", spectrum:get(n), function()
     return sw.measure.eigenvalues(model, data.train)[1]
@@ -282,11 +167,12 @@ local function curvature_rows(run, model, data, known)
   end, "mean")
   density:plot(picture(run, "density"))
   local newton = { kind = "gauss_newton" }
-  local form = dense(model:loss_on(data.train):linearize(model:weights():to "float64", newton), n)
+  local w = model:weights():to "float64"
+  local form = hand.dense(model:loss_on(data.train):linearize(w, newton), n)
   row("largest, Gauss-Newton", "loss / weight^2", sw.linalg.eigvalsh(form):get(n), function()
     return sw.measure.eigenvalues(model, data.train, newton)[1]
   end)
-  row("trace, Gauss-Newton", "loss / weight^2", trace_of(form), function()
+  row("trace, Gauss-Newton", "loss / weight^2", hand.trace_of(form), function()
     return sw.measure.trace(model, data.train, newton)
   end)
 end
@@ -294,7 +180,7 @@ end
 local function edge_rows(run, model, data, known, p)
   section "edge of stability"
   local momentum, velocity = 0.5, known.gradient
-  local sharpness, pushed, ratio = edge_of_examples(model, data, velocity, momentum)
+  local sharpness, pushed, ratio = hand.edge_of_examples(model, data, velocity, momentum)
   local edge = row("batch sharpness, B = 1", "loss / weight^2", sharpness, function()
     return sw.measure.edge(model, data.train, { batch_size = 1, lr = p.lr, momentum = momentum,
       velocity = velocity })
@@ -312,61 +198,16 @@ end
 
 -- ------------------------------------------------------------------ sharpness
 
---- The loss is convex in the last biases, so that its maximum over a box of them is at a corner.
-local function sharpness_of_corners(model, data, epsilon)
-  local w = model:weights():to "float64"
-  local n, loss = #w, model:loss_on(data.train)
-  local at, worst = loss(w), -math.huge
-  for corner = 0, 2 ^ data.classes - 1 do
-    local moved = w:clone()
-    for i = 0, data.classes - 1 do
-      local b = w:get(n - i)
-      moved:set(n - i, b + (corner >> i & 1 == 1 and 1 or -1) * epsilon * (math.abs(b) + 1))
-    end
-    worst = math.max(worst, loss(moved))
-  end
-  return 100 * (worst - at) / (1 + at)
-end
-
---- The same in the plane of two normal columns, on a grid of the box.
-local function sharpness_of_grid(model, sample, epsilon, points)
-  local w = model:weights():to "float64"
-  local random = sw.random(1, "measure/measure.sharpness/columns")
-  local columns = sw.zeros({ 2, #w }, "float64")
-  for i = 1, 2 do random:fill_normal(columns:select(1, i), 0, 1) end
-  local x = sw.linalg.lstsq(columns:t(), w)
-  local loss, worst = model:loss_on(sample), -math.huge
-  local function coordinate(i, k)
-    return epsilon * (math.abs(x:get(i)) + 1) * (2 * k / (points - 1) - 1)
-  end
-  for i = 0, points - 1 do
-    for j = 0, points - 1 do
-      worst = math.max(worst, loss(w:clone():add(coordinate(1, i), columns:select(1, 1))
-        :add(coordinate(2, j), columns:select(1, 2))))
-    end
-  end
-  return 100 * (worst - loss(w)) / (1 + loss(w))
-end
-
---- The rise of the loss by SAM's step: rho g / |g|, or rho w^2 g / |w g|, elementwise.
-local function rise_of_sam(model, data, rho, adaptive)
-  local w, loss = model:weights():to "float64", model:loss_on(data.train)
-  local g = loss:gradient(w)
-  local scale = adaptive and w:abs() or sw.ones({ #w }, "float64")
-  local step = scale * g
-  return loss(w + scale * step * (rho / step:norm())) - loss(w)
-end
-
 local function sharpness_rows(run, model, data)
   section "sharpness (Keskar et al. 2017): the largest value found, which bounds the maximum below"
-  row("last biases, epsilon 0.05", "% of 1 + loss", sharpness_of_corners(model, data, 0.05),
+  row("last biases, epsilon 0.05", "% of 1 + loss", hand.sharpness_of_corners(model, data, 0.05),
     function()
       return sw.measure.sharpness(model, data.train, { over = "2.bias", epsilon = 0.05,
         dtype = "float64", companions = false })
     end)
   local sample = data.train:sample(300)
-  row("2 random columns, epsilon 0.02", "% of 1 + loss", sharpness_of_grid(model, sample, 0.02, 41),
-    function()
+  row("2 random columns, epsilon 0.02", "% of 1 + loss",
+    hand.sharpness_of_grid(model, sample, 0.02, 41), function()
       return sw.measure.sharpness(model, sample, { subspace = 2, epsilon = 0.02, starts = 10,
         dtype = "float64", companions = false })
     end)
@@ -375,8 +216,8 @@ local function sharpness_rows(run, model, data)
   end)
   whole:plot(picture(run, "sharpness"))
   local companions = whole.companions
-  also("SAM's step of 0.05", "loss", rise_of_sam(model, data, 0.05), companions.sam)
-  also("SAM's adaptive step of 0.5", "loss", rise_of_sam(model, data, 0.5, true),
+  also("SAM's step of 0.05", "loss", hand.rise_of_sam(model, data, 0.05), companions.sam)
+  also("SAM's adaptive step of 0.5", "loss", hand.rise_of_sam(model, data, 0.5, true),
     companions.adaptive_sam)
   for _, name in ipairs { "l2", "linf", "adaptive_l2", "adaptive_linf" } do
     also("ball, " .. name:gsub("_", " "), "loss", nil, companions[name])
@@ -397,28 +238,12 @@ end
 
 -- ------------------------------------------------------------------ evidence
 
---- The same from a minimum by L-BFGS and LAPACK's determinant: evidence, Occam factor.
-local function evidence_by_hand(model, sample, lambda)
-  local n, loss = #sample, model:loss_on(sample)
-  local function cost(w)
-    local value, g = loss:value_and_gradient(w)
-    return n * value + lambda / 2 * w:dot(w), g * n + w * lambda
-  end
-  local start = model:weights():to "float64"
-  local at = sw.optim.lbfgsb(cost, start, { iterations = 2000, tolerance = 1e-9, decrease = 0 })
-  local hessian = dense(loss:linearize(at.x), #start) * n
-  for i = 1, #start do hessian:set(i, i, hessian:get(i, i) + lambda) end
-  local _, log_determinant = sw.linalg.slogdet(hessian)
-  local occam = (log_determinant - #start * math.log(lambda)) / 2
-  return -at.value - occam, occam
-end
-
 --- Of logistic regression, whose minimum is the only one.
 local function evidence_rows(data)
   section "evidence of logistic regression, lambda = 1 (Smith & Le 2018)"
   local model = sw.nn.Linear(data.features, data.classes):build { seed = 1 }
   local sample = data.train:sample(300)
-  local exact, occam = evidence_by_hand(model, sample, 1)
+  local exact, occam = hand.evidence_by_hand(model, sample, 1)
   local null = -#sample * math.log(data.classes)
   local e = row("log evidence", "nats", exact, function()
     return sw.measure.evidence(model, sample, { lambda = 1 })
@@ -508,18 +333,6 @@ end
 
 -- ------------------------------------------------------------------ landscapes
 
---- The largest rise above the chord, at 101 points.
-local function barrier_of_grid(model, a, b, sample)
-  local loss, worst = model:loss_on(sample), 0
-  local at_a, at_b = loss(a), loss(b)
-  for i = 0, 100 do
-    local alpha = i / 100
-    local chord = (1 - alpha) * at_a + alpha * at_b
-    worst = math.max(worst, loss(a * (1 - alpha) + b * alpha) - chord)
-  end
-  return worst
-end
-
 local function distance_rows(trainer, start)
   section "landscapes"
   local w, moved, dot, squares, start_squares = trainer:weights(), 0, 0, 0, 0
@@ -543,7 +356,7 @@ local function landscape_rows(run, trainer, data)
   local other = sw.Trainer { model = layer, data = data, lr = 0.3, batch_size = 16, seed = 2 }
     :fit { epochs = 8 }
   local a, b = trainer:weights(), other:weights()
-  row("barrier to another seed", "loss", barrier_of_grid(trainer.model, a, b, data.train),
+  row("barrier to another seed", "loss", hand.barrier_of_grid(trainer.model, a, b, data.train),
     function()
       return (sw.landscape.barrier(a, b, { on = trainer, points = 101 }):barrier "train_loss")
     end)
@@ -566,7 +379,7 @@ return sw.experiment {
     run:plot()
     local model, window = trainer.model, trainer:state().noise_scale
     section "during the training"
-    also("noise scale, window", "examples", exact_of_window(window, path, model, data), window)
+    also("noise scale, window", "examples", hand.window_noise(window, path, model, data), window)
     local known = sw.measure.exact(model, data.train)
     noise_rows(run, model, data, known, p)
     normalisation_rows(data)
@@ -580,6 +393,6 @@ return sw.experiment {
     model_rows(trainer, data, p)
     distance_rows(trainer, path[1].weights)
     landscape_rows(run, trainer, data)
-    print_table(run)
+    for _, line in ipairs(list:lines()) do run:print("%s", line) end
   end,
 }

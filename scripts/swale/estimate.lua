@@ -80,12 +80,17 @@ end
 
 local SHORT <const> = 1e-3 -- of the value: ends that would look the same
 
+---Whether the ends of the interval would look the same as the value.
+---@param e swale.Estimate
+---@return boolean
+function M.is_narrow(e) return e.high - e.low < SHORT * math.abs(e.value) end
+
 local function interval_text(self)
   local low, high = self.low, self.high
   if self.interval == "exact" or low == high then
     return ("%.4g (%s)"):format(self.value, self.interval)
   end
-  if high - low < SHORT * math.abs(self.value) then
+  if M.is_narrow(self) then
     return ("%.4g (%s: within %.1g)"):format(self.value, self.interval, (high - low) / 2)
   elseif high < math.huge and low > -math.huge then
     return ("%.4g (%s: %.4g to %.4g)"):format(self.value, self.interval, low, high)
