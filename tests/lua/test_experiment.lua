@@ -80,20 +80,7 @@ function TestDeclaration:test_parameters_are_plain()
 end
 
 --- Executions go to a folder that is gone afterwards; what they print is not part of the test.
-TestExecution = {}
-
-function TestExecution:setUp()
-  self.root = require("temporary").folder()
-  self.getenv = os.getenv
-  rawset(os, "getenv", function(name)
-    return name == "SWALE_RUNS" and self.root or self.getenv(name)
-  end)
-end
-
-function TestExecution:tearDown()
-  rawset(os, "getenv", self.getenv)
-  require("swale.folders").remove(self.root)
-end
+TestExecution = require("store_harness").in_a_root()
 
 local function draws()
   local list = {}

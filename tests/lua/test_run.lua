@@ -4,25 +4,17 @@ local lu = require "luaunit"
 local process = require "swale.process"
 local progress = require "swale.progress"
 local runs = require "swale.run"
+local store = require "store_harness"
 local sw = require "swale"
 
-TestRun = {}
+TestRun = store.in_a_root()
 
 function TestRun:setUp()
-  self.root = require("temporary").folder()
-  self.getenv = os.getenv
-  rawset(os, "getenv", function(name)
-    return name == "SWALE_RUNS" and self.root or self.getenv(name)
-  end)
+  store.set_up(self)
   self.lines = {}
   self.run = runs.create { experiment = "a test/of names", seed = 3, params = { lr = 0.1 },
     progress = progress.new { terminal = false,
       write = function(text) self.lines[#self.lines + 1] = text end } }
-end
-
-function TestRun:tearDown()
-  rawset(os, "getenv", self.getenv)
-  folders.remove(self.root)
 end
 
 function TestRun:test_the_name_of_the_directory()
