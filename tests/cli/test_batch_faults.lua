@@ -427,6 +427,26 @@ function TestBatchFaults:test_another_attempt_goes_on_from_the_checkpoint()
   lu.assert_true(folders.exists(dir .. "/output.txt") and folders.exists(dir .. "/output-2.txt"))
 end
 
+function TestBatchFaults:test_damaged_lines_of_its_record_are_left_out()
+  self:write("a.lua", 'error "no"')
+  ends(self:batch("a.lua"), 1, "ran 1, skipped 0, failed 1")
+  local record = self:collections()[1]
+  local path = record .. "/members.jsonl"
+  local text, id = command.read(path), record:match "[^/]+$"
+  local line = text:match "[^\n]*\n$"
+  for from, to in pairs { ['"work":%d+'] = '"work":[]', ['"seed":%d+'] = '"seed":1.5',
+    ['"overrides":[%[{].-[%]}]'] = '"overrides":[{}]', ['"seconds":[%d.e+-]+'] = '"seconds":"x"',
+    ['"script":"[^"]*"'] = '"script":null', ["^.*$"] = "[]\n5\n\0\n{" } do
+    local damaged, n = line:gsub(from, to)
+    lu.assert_equals(n, 1, from)
+    command.write(path, text .. damaged)
+    local result = self:batch("a.lua", "--failed", "--dry-run")
+    ends(result, 0, "would run 1, skip 0")
+    result = command.swale(self.dir, { "show", id })
+    lu.assert_equals({ result.code, result.err }, { 0, "" })
+  end
+end
+
 --- A run that a full disk ended goes on when there is room.
 function TestBatchFaults:test_a_run_that_ended_by_a_full_disk()
   command.write_script(self.dir .. "/a.lua", KILLED_ONCE)

@@ -82,8 +82,24 @@ end
 
 -- ------------------------------------------------------------------ reading
 
----Iterates over the events of a collection. What is not a record, such as an incomplete last line,
----is left out.
+local function are_texts(list)
+  if type(list) ~= "table" then return false end
+  for _, value in pairs(list) do if type(value) ~= "string" then return false end end
+  return true
+end
+
+--- Whether a line has what each event has, in the types that Collection:note writes.
+local function is_event(event)
+  if type(event) ~= "table" then return false end
+  local seconds = event.seconds or 0
+  return math.type(event.work) == "integer" and math.type(event.seed) == "integer"
+    and type(event.script) == "string" and type(event.status) == "string"
+    and are_texts(event.overrides) and type(event.run or "") == "string"
+    and type(seconds) == "number" and seconds >= 0 and seconds < 2 ^ 53
+end
+
+---Iterates over the events of a collection. What is not one, such as an incomplete last line, is
+---left out.
 ---@param dir string
 ---@return fun(): table|nil
 function M.events(dir)
@@ -91,7 +107,7 @@ function M.events(dir)
   return function()
     for line in file and file:lines() or function() end do
       local event = core.json_decode(line)
-      if type(event) == "table" then return event end
+      if is_event(event) then return event end
     end
     if file then file:close() end
     file = nil
