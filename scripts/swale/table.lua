@@ -49,4 +49,14 @@ function M.render(header, rows)
   return table.concat(lines, "\n")
 end
 
+---Returns a text of at most so many characters.
+---@param text string
+---@param columns integer
+---@return string
+function M.cut(text, columns)
+  local n = utf8.len(text)
+  if not n then return text:sub(1, columns) end
+  return n <= columns and text or text:sub(1, utf8.offset(text, columns) - 1) .. "…"
+end
+
 return M

@@ -1,14 +1,15 @@
 --- The lines on a terminal that show what runs: one for each process, one for all. They are redrawn
 --- in place, and cut to the width that the terminal has at that moment. Elsewhere nothing is drawn.
 local outcome = require "swale.batch.outcome"
+local paces = require "swale.batch.pace"
 local progress = require "swale.progress"
+local cut = require("swale.table").cut
 local tails = require "swale.batch.tail"
 local works = require "swale.batch.work"
 
 local M = {}
 
 local INTERVAL = 0.2 -- seconds between two drawings, at least
-local WINDOW = 5     -- seconds over which steps are counted
 
 ---@class swale.BatchLive
 ---@field terminal boolean
@@ -64,38 +65,6 @@ local function look(child)
   return child.tail and child.tail:look()
 end
 
---- Steps a second over the last seconds.
-local function rate_of(child, step, now)
-  local marks = child.marks or {}
-  child.marks = marks
-  local last = marks[#marks]
-  if not last or step ~= last.step then marks[#marks + 1] = { step = step, at = now } end
-  while #marks > 2 and now - marks[2].at > WINDOW do table.remove(marks, 1) end
-  local first, newest = marks[1], marks[#marks]
-  if newest.at - first.at < 0.1 then return nil end
-  return (newest.step - first.step) / (newest.at - first.at)
-end
-
---- The part of the fit that is done, and where it is, in words. nil: its length is not known.
-local function fraction_of(line)
-  local epochs, steps = tonumber(line.until_epoch), tonumber(line.until_step)
-  if epochs and epochs > 0 then
-    return math.min(line.epoch / epochs, 1), ("epoch %.1f of %.4g"):format(line.epoch, epochs)
-  elseif steps and steps > 0 then
-    return math.min(line.step / steps, 1), ("step %d of %.10g"):format(line.step, steps)
-  end
-  return nil, ("epoch %.1f"):format(line.epoch)
-end
-
---- Seconds to the end of the fit, at the pace since the first look: a resumed run begins late.
-local function left_of(child, fraction, now)
-  child.first = child.first or { fraction = child.task.work.resume and fraction or 0,
-    at = child.task.work.resume and now or child.begun }
-  local gained = fraction - child.first.fraction
-  if gained <= 0 then return nil end
-  return (now - child.first.at) * (1 - fraction) / gained
-end
-
 --- In full, and without the steps a second.
 local function state_of(child, now)
   local line = look(child)
@@ -103,12 +72,13 @@ local function state_of(child, now)
     local text = progress.duration(now - child.begun)
     return text, text
   end
-  local fraction, where = fraction_of(line)
-  local parts, left = { where }, fraction and left_of(child, fraction, now)
+  child.pace = child.pace or paces.new(child.begun, child.task.work.resume ~= nil)
+  local fraction, where = paces.fraction(line)
+  local parts, left = { where }, fraction and child.pace:left(fraction, now)
   local function add(fmt, value) if value then parts[#parts + 1] = fmt:format(value) end end
   add("loss %.4g", tonumber(line.loss))
   add("%s left", left and progress.duration(left))
-  local short, rate = table.concat(parts, "  "), rate_of(child, line.step, now)
+  local short, rate = table.concat(parts, "  "), child.pace:rate(line.step, now)
   if rate then table.insert(parts, left and #parts or #parts + 1, progress.rate(rate)) end
   return table.concat(parts, "  "), short
 end
@@ -135,13 +105,7 @@ local function total_line(self, o, now)
   return bar .. table.concat(parts, ", ")
 end
 
---- A text of at most so many characters.
-local function cut(text, columns)
-  local n = utf8.len(text)
-  if not n then return text:sub(1, columns) end
-  return n <= columns and text or text:sub(1, utf8.offset(text, columns) - 1) .. "…"
-end
-
+<<<<<<< HEAD
 --- The end of a text, of at most so many characters.
 local function cut_left(text, columns)
   local n = utf8.len(text)
@@ -161,6 +125,9 @@ local function name_in(work, room)
 end
 
 --- A name of a process and its state: without its steps a second, where the name needs the room.
+=======
+--- A name of a process and its state; the name is cut first.
+>>>>>>> d62046e (watch: a table of runs in a terminal, with curves)
 local function child_line(child, now, columns)
   local work, state, short = child.task.work, state_of(child, now)
   if #works.name(work) + 2 + #state > columns then state = short end

@@ -129,10 +129,10 @@ end
 
 local function say_stuck(self, entry)
   for _, word in ipairs(STUCK) do
-    if entry.state == "PENDING" and entry.why:find(word, 1, true)
-      and not self.said[entry.why] then
-      self.said[entry.why] = true
-      self.o.say(("Slurm does not start job %s: %s"):format(entry.id, entry.why))
+    if entry.state == "PENDING" and entry.cause:find(word, 1, true)
+      and not self.said[entry.cause] then
+      self.said[entry.cause] = true
+      self.o.say(("Slurm does not start job %s: %s"):format(entry.id, entry.cause))
     end
   end
 end

@@ -118,7 +118,7 @@ end
 function M.token(name, index) return ("%s %d"):format(name, index) end
 
 ---Returns what is in the queue, by names of jobs and indices. nil where Slurm does not answer.
----@return table<string, { id: string, state: string, why: string }>|nil queue, string? message
+---@return table<string, { id: string, state: string, cause: string }>|nil queue, string? message
 function M.queue()
   local out, message = call { "squeue", "--me", "--noheader", "--array", "--format=%i|%T|%r|%j" }
   if not out then return nil, message end
@@ -126,7 +126,7 @@ function M.queue()
   for line in out:gmatch "[^\n]+" do
     local id, state, reason, name = line:match "^(%d+_%d+)|([^|]*)|([^|]*)|(swale:.*)$"
     if id then
-      queue[M.token(name, id:match "%d+$")] = { id = id, state = state, why = reason }
+      queue[M.token(name, id:match "%d+$")] = { id = id, state = state, cause = reason }
     end
   end
   return queue
