@@ -105,7 +105,6 @@ local function total_line(self, o, now)
   return bar .. table.concat(parts, ", ")
 end
 
-<<<<<<< HEAD
 --- The end of a text, of at most so many characters.
 local function cut_left(text, columns)
   local n = utf8.len(text)
@@ -125,9 +124,6 @@ local function name_in(work, room)
 end
 
 --- A name of a process and its state: without its steps a second, where the name needs the room.
-=======
---- A name of a process and its state; the name is cut first.
->>>>>>> d62046e (watch: a table of runs in a terminal, with curves)
 local function child_line(child, now, columns)
   local work, state, short = child.task.work, state_of(child, now)
   if #works.name(work) + 2 + #state > columns then state = short end
