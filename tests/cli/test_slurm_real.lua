@@ -22,6 +22,16 @@ local function skip(why)
   lu.skip("Slurm cannot be started: " .. why)
 end
 
+--- Tests that wait for timeouts of Slurm: half a minute each.
+local LONG = { test_work_of_a_lost_node_goes_on_at_another = true,
+  test_time_that_is_over_and_a_parent_that_is_killed = true }
+
+if not os.getenv "SWALE_TEST_LONG" and os.getenv "CI" ~= "true" then
+  setmetatable(TestSlurmReal, { __newindex = function(class, name, f)
+    if not LONG[name] then rawset(class, name, f) end
+  end })
+end
+
 function TestSlurmReal:setUp()
   local why = real.lacks()
   if why then skip(why) end
