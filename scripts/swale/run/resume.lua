@@ -193,7 +193,8 @@ local function point_of(info, o)
       .. " another fork", o.dir, tostring(info.parent.run), tostring(info.parent.step))
     return false
   elseif #problems > 0 then
-    o.say("%s: no checkpoint can be used; nothing was changed", o.dir)
+    o.say("%s: no checkpoint can be used; nothing was changed. `swale fork` makes a new run from"
+      .. " one that can be read, `swale rerun` repeats the whole run", o.dir)
     return false
   end
   return true
