@@ -68,15 +68,18 @@ end
 --- Before the batch has looked at the end of a run that was killed, another process may go on with
 --- it: then the record is that one's.
 function TestBatchFaults:test_a_killed_run_that_another_process_goes_on_with()
-  local run, log = self.dir .. "/run", self.dir .. "/log"
+  local run, other, log = self.dir .. "/run", self.dir .. "/other", self.dir .. "/log"
   folders.make_folder(run)
+  folders.make_folder(other)
+  command.write(other .. "/run.json", '{ "status": "running", "pid": 8 }')
   local function of()
     command.write(run .. "/run.json", '{ "status": "running", "pid": 7 }')
-    command.write(log, "run: " .. run .. "\n")
+    command.write(log, ("run: %s\nrun: %s\n"):format(other, run)) -- the script may print it, too
     local work = { script = "a.lua", overrides = {}, seed = 1 }
     local found = outcome.of({ output = log, work = work, attempt = 1 },
       { code = 0, signal = 9, pid = 7, seconds = 1, timed_out = false }, {})
     lu.assert_equals(found.status, "killed")
+    lu.assert_equals(found.run, run)
     return core.json_decode(command.read(run .. "/run.json")).status
   end
   local lock = assert(core.hold(run .. "/.lock"))
@@ -87,12 +90,38 @@ function TestBatchFaults:test_a_killed_run_that_another_process_goes_on_with()
   lu.assert_false(folders.exists(run .. "/.lock"))
 end
 
+--- Calls f with self.dir as the folder of runs.
+function TestBatchFaults:as_root(f)
+  local getenv = os.getenv
+  rawset(os, "getenv", function(name) return name == "SWALE_RUNS" and self.dir or getenv(name) end)
+  local ok, fault = pcall(f)
+  rawset(os, "getenv", getenv)
+  if not ok then error(fault, 0) end
+end
+
+--- Another batch ends the work between the look at what is done and the claim.
+function TestBatchFaults:test_work_that_is_done_before_it_is_claimed()
+  self:as_root(function()
+    local history, hold = histories.new {}, core.hold
+    rawset(core, "hold", function(path)
+      if not folders.exists(path) then
+        folders.make_folder(self.dir .. "/by_another")
+        command.write(self.dir .. "/by_another/run.json", '{ "status": "done", "key": "abc" }')
+        command.write(path, "by_another")
+      end
+      return hold(path)
+    end)
+    local ok, verdict, why = pcall(history.judge, history, {}, "abc")
+    rawset(core, "hold", hold)
+    lu.assert_equals({ ok, verdict, why }, { true, "skip", "done by by_another" })
+    lu.assert_false(core.is_held(self.dir .. "/.claims/abc") == true)
+  end)
+end
+
 --- Another batch has begun after the last look at which ones run.
 function TestBatchFaults:test_claims_that_another_process_holds_stay()
-  local getenv, claims = os.getenv, self.dir .. "/.claims"
-  rawset(os, "getenv", function(name) return name == "SWALE_RUNS" and self.dir or getenv(name) end)
-  local history = histories.new {}
-  rawset(os, "getenv", getenv)
+  local history, claims = nil, self.dir .. "/.claims"
+  self:as_root(function() history = histories.new {} end)
   folders.make_folder(claims)
   command.write(claims .. "/free", "")
   local lock = assert(core.hold(claims .. "/held"))

@@ -27,6 +27,23 @@ function TestRun:test_run_json_is_there_from_the_start()
   lu.assert_equals({ info.status, info.seed, info.params.lr }, { "running", 3, 0.1 })
 end
 
+--- The disk becomes full in the midst of a line: what is written of it is cut off.
+function TestRun:test_a_line_that_fits_in_part()
+  local luv = require "luv"
+  self.run:record { kind = "step", step = 1 }
+  local before, write, calls = self.run:offsets().metrics, luv.fs_write, 0
+  rawset(luv, "fs_write", function(fd, text, at)
+    calls = calls + 1
+    if calls == 1 then return write(fd, text:sub(1, 5), at) end
+    return nil, "ENOSPC: no space left on device", "ENOSPC"
+  end)
+  local ok, fault = pcall(self.run.record, self.run, { kind = "step", step = 2 })
+  rawset(luv, "fs_write", write)
+  lu.assert_false(ok)
+  lu.assert_str_contains(tostring(fault), "metrics.jsonl: the disk is full")
+  lu.assert_equals(folders.size(self.run.dir .. "/metrics.jsonl"), before)
+end
+
 function TestRun:test_records_come_back()
   self.run:record { kind = "step", step = 1, loss = 0.1 + 0.2, lr = 1e-3 }
   self.run:record { kind = "step", step = 2, loss = 0 / 0, noise_scale_high = math.huge }
