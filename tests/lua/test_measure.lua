@@ -253,6 +253,18 @@ function TestMeasure:test_a_math_random_taken_before_draws_from_its_stream()
   lu.assert_equals(found, plain)
 end
 
+function TestMeasure:test_asked_again_without_an_option()
+  local trainer = harness.new { measure = { hessian_trace = { every = { steps = 1 },
+    sample = 20 } } }
+  trainer:fit { steps = 2 }
+  local entry = trainer.engine.measurements.by_name.hessian_trace
+  lu.assert_equals(#entry.sample, 20)
+  trainer:measure("hessian_trace", { every = { steps = 2 }, sample = 20 })
+  lu.assert_equals(#entry.sample, 20)
+  trainer:measure("hessian_trace", { every = { steps = 2 } })
+  lu.assert_nil(entry.sample) -- the whole set
+end
+
 function TestMeasure:test_its_random_numbers_are_its_own_and_the_same_again()
   local function drawn(seed)
     local list = {}

@@ -29,12 +29,12 @@ local function same_row(a, b)
   return a == b or a.f ~= nil and a.f == b.f and a.estimate == b.estimate
 end
 
---- Options are values, or tables of values, as durations are.
-local function same_options(a, b)
+--- Whether b has what a has. Options are values, or tables of values, as durations are.
+local function has_options(b, a)
   for key, value in next, a do
     local other = b[key]
     local same = value == other or type(value) == "table" and type(other) == "table"
-      and same_options(value, other)
+      and has_options(other, value)
     if not same then return false end
   end
   return true
@@ -46,7 +46,8 @@ end
 ---@param options table
 ---@return boolean
 function M.is_of(entry, row, options)
-  return same_row(row, entry.row) and same_options(options, entry.options)
+  return same_row(row, entry.row) and has_options(entry.options, options)
+    and has_options(options, entry.options)
 end
 
 ---Returns the value in the state before the first measurement.
