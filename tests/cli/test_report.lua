@@ -218,6 +218,22 @@ function TestReport:test_curves_keep_least_and_greatest_in_500_points()
   lu.assert_equals({ curve.examples, #curve.step }, { 32, #y })
 end
 
+--- A run that diverges has losses over many decades.
+function TestReport:test_a_logarithmic_axis_over_many_decades_has_marks()
+  if not require("swale.report.page").has_uplot() then lu.skip "the build has no uPlot" end
+  local list = records(0.3, 12)
+  for i, record in ipairs(list) do record.loss = 10 ^ (3 * i) end
+  self:make("run_1", { params = {} }, list)
+  local result = browser.drive(self.dir, self:report("--curves", "uplot"), [[
+    if (!$(".logy").checked) $(".logy").click();
+    choose($(".metric"), "0");
+    while (!$("[data-ticks]")) await new Promise(next => setTimeout(next)); // it is drawn later
+    result.ticks = $("[data-ticks]").dataset.ticks.split(" ");]])
+  is_clean(result)
+  lu.assert_true(#result.ticks >= 4, table.concat(result.ticks, " "))
+  for _, tick in ipairs(result.ticks) do lu.assert_str_matches(tick, "1e?%d*") end
+end
+
 --- The page of runs of one epoch begins with the losses of their steps.
 function TestReport:test_metrics_of_one_point_come_after_curves()
   self:make("run_1", { params = {} }, records(0.3, 12))

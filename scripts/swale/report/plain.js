@@ -156,5 +156,5 @@ const Plain = (() => {
     return { destroy: () => svg.remove() };
   }
 
-  return { name: "plain", draw, text_of, element };
+  return { name: "plain", draw, text_of, log_ticks, element };
 })();

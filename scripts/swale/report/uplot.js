@@ -39,10 +39,18 @@ const ByUplot = (() => {
     }
     const axis = { stroke: colour("--quiet"), grid: { stroke: colour("--line"), width: 0.5 }, ticks: { stroke: colour("--line"), width: 0.5 } };
     const values = (u, list) => list.map(v => v === null ? "" : Plain.text_of(v));
+    const y_values = (u, list) => {
+      u.root.dataset.ticks = values(u, list).join(" ");
+      return values(u, list);
+    };
+    // uPlot's own marks of a logarithmic axis are few or none over many decades, and over less than one.
+    const marks = (log, most) => log ? { splits: (u, i, low, high) => Plain.log_ticks(low, high, most),
+      incrs: (u, i, low, high) => [high - low], filter: (u, list) => list } : {};
     const plot = new uPlot({
       width: spec.width, height: spec.height, series, bands, legend: { show: false },
       scales: { x: { time: false, distr: spec.logx ? 3 : 1 }, y: { distr: spec.logy ? 3 : 1, range: y_range(spec) } },
-      axes: [Object.assign({ label: spec.xlabel, labelSize: 20, values }, axis), Object.assign({ size: 62, values }, axis)],
+      axes: [Object.assign({ label: spec.xlabel, labelSize: 20, values }, axis, marks(spec.logx, spec.width / 90)),
+        Object.assign({ size: 62, values: y_values }, axis, marks(spec.logy, 6))],
       cursor: { points: { show: false } },
       hooks: { setCursor: [u => spec.hover(u.cursor.left >= 0 ? u.posToVal(u.cursor.left, "x") : null)] },
     }, uPlot.join(tables), spec.box);
