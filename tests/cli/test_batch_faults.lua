@@ -118,6 +118,22 @@ function TestBatchFaults:test_work_that_is_done_before_it_is_claimed()
   end)
 end
 
+--- The batch that was doing the work was killed: its run is gone on with.
+function TestBatchFaults:test_work_of_a_batch_that_was_killed()
+  self:as_root(function()
+    local history, claims = histories.new {}, self.dir .. "/.claims"
+    folders.make_folder(claims)
+    local lock = assert(core.hold(claims .. "/abc"))
+    lu.assert_equals(history:judge({}, "abc"), "later")
+    folders.make_folder(self.dir .. "/begun/checkpoints/x")
+    command.write(self.dir .. "/begun/run.json", '{\n  "key": "abc",\n  "status": "running" }')
+    lock:release()
+    local verdict, why = history:judge({}, "abc")
+    lu.assert_equals({ verdict, why }, { "run", "goes on with begun" })
+    history:close "own"
+  end)
+end
+
 --- Another batch has begun after the last look at which ones run.
 function TestBatchFaults:test_claims_that_another_process_holds_stay()
   local history, claims = nil, self.dir .. "/.claims"

@@ -16,6 +16,7 @@ local M = {}
 
 ---@class swale.WorkHistory
 ---@field claims table<string, swale.Lock>   held, by key
+---@field waited table<string, boolean>       keys of work that others were doing
 local History = {}
 History.__index = History
 
@@ -35,7 +36,7 @@ end
 ---@param o swale.BatchOptions
 ---@return swale.WorkHistory
 function M.new(o)
-  return setmetatable({ force = o.force, claims = {}, root = place.root(),
+  return setmetatable({ force = o.force, claims = {}, waited = {}, root = place.root(),
     outcomes = o.failed_only and last_outcomes() or nil }, History)
 end
 
@@ -115,7 +116,12 @@ function History:judge(work, key, dry)
   if dir then return "skip", done_text(dir), dir, info end
   local held, refused = "another process is doing it", info
   if dry and core.is_held(claim_path(self, key)) then return "later", held end
-  if not dry and not claim(self, key) then return "later", held end
+  if not dry and not claim(self, key) then
+    self.waited[key] = true
+    return "later", held
+  end
+  if self.waited[key] then keys.forget() end -- what others began is to be found, too
+  self.waited[key] = nil
   local begun, status = keys.unfinished(key)
   dir, info = done_run(self, key) -- done since the first look
   if not dir and status ~= "running" then
