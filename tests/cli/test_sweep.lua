@@ -133,6 +133,13 @@ function TestSweep:test_halving_of_what_failed()
   lu.assert_str_contains(result.out, "best by loss (least): epochs = 3, lr = 1")
 end
 
+--- The script calls its result otherwise than its objective.
+function TestSweep:test_an_objective_that_nothing_records()
+  self:script [[run:summary { lose = p.lr }]]
+  lu.assert_str_contains(self:sweep("lr=1,2").out, "no setting has a value of loss: nothing is"
+    .. ' recorded as "loss"; did you mean "lose"? There are: lose.\n')
+end
+
 function TestSweep:test_a_strategy_in_a_file()
   command.write(self.dir .. "/s.lua", [[
     return function(space, ask)

@@ -110,6 +110,24 @@ local function compared(grouped, strategy)
   return list
 end
 
+--- Why a run that is done has no value: what it has recorded instead.
+local function missing_in(view, metric)
+  local last = {}
+  for name, column in pairs(view:metrics { kind = "epoch" }) do last[name] = column[#column] end
+  local _, why = require("swale.run.objective").value(metric, view.summary, last)
+  return why
+end
+
+local function no_value(grouped)
+  local text = ("no setting has a value of %s"):format(grouped.metric)
+  for _, group in ipairs(grouped) do
+    local _, view = next(group.latest)
+    local why = view and missing_in(view, grouped.metric)
+    if why then return ("%s: %s"):format(text, why) end
+  end
+  return text
+end
+
 ---@param grouped swale.RunGroups   of a metric, with a goal
 ---@param strategy? table           of a sweep's collection.json
 ---@return string[]|nil lines       nil: there is no goal, nothing to compare, or more than one
@@ -122,7 +140,7 @@ function M.lines(grouped, strategy)
   end
   grouped = compared(grouped, strategy)
   local found = groups.best(grouped)
-  if not found then return { ("no setting has a value of %s"):format(grouped.metric) } end
+  if not found then return { no_value(grouped) } end
   local lines, others = { first_line(grouped, found.best) }, #grouped - 1 - #found.incomplete
   if found.next then
     table.insert(lines, next_line(grouped, found))
