@@ -272,6 +272,27 @@ function TestResume:test_an_error_of_a_fit_that_the_script_caught()
   lu.assert_str_contains(result.out, "diverged")
 end
 
+--- What no file holds is computed again, if a later fit has a checkpoint.
+function TestResume:test_a_fit_whose_memory_cannot_be_kept()
+  local run = self:run([[
+    trainer.lr = function(_, mem)
+      mem.f = mem.f or function(x) return x / 2 end
+      return mem.f(p.lr)
+    end
+    trainer:fit { epochs = p.epochs, run = run }
+    local other = sw.Trainer { model = sw.nn.Linear(data.features, data.classes), data = data,
+      lr = 0.1 }
+    other:fit { epochs = 1, run = run }
+    print(trainer:evaluate("last").loss, other:evaluate("last").loss)]], { "epochs=1" })
+  local log = command.read(run .. "/log.txt")
+  mark_killed(run)
+  local result = self:resume()
+  lu.assert_equals(result.code, 0, result.err)
+  lu.assert_str_contains(result.err, "fit 1 has no checkpoint of its end that can be used")
+  lu.assert_str_contains(result.err, "mem.f is a function): it is trained again")
+  lu.assert_equals(command.read(run .. "/log.txt"), log)
+end
+
 --- Lua looks the method up before it calls what trains.
 function TestResume:test_the_point_is_among_the_arguments_of_a_method()
   local run = self:run [[

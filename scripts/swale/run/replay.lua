@@ -95,16 +95,15 @@ local function is_over(self, fit, point)
   return point.ended and not self.fork and fit.terms.length == point.terms.length
 end
 
---- The end of a fit before the point; nil where the fit ended by an error that the script caught.
+--- The end of a fit before the point; nil where there is none that can be restored, as where the
+--- fit ended by an error that the script caught, or a memory has a function.
 local function end_of(self, number)
-  local path = points.fit_path(self.dir, number)
-  if not folders.exists(path) then
-    self.say("fit %d has no checkpoint of its end: it is trained again", number)
-    return nil
-  end
-  local point, why = points.read(path)
-  if not point then errors.environment(why or path .. ": no checkpoint of a run", "ECORRUPT") end
-  return point
+  local path, point, why = points.fit_path(self.dir, number), nil, nil
+  if folders.exists(path) then point, why = points.read(path) end
+  if point then return point end
+  self.say("fit %d has no checkpoint of its end%s: it is trained again", number,
+    why and (" that can be used (%s)"):format(why) or "")
+  return nil
 end
 
 ---Returns the point to restore at the beginning of a fit; nil: the fit is trained.
