@@ -193,9 +193,9 @@ function TestRuns:left() return table.concat(folders.entries(self.root), " ") en
 
 function TestRuns:test_rm()
   self:sweep()
-  has(self:swale("rm", "bad"), 2, "1 to remove, ", "nothing is removed without --yes")
+  has(self:swale("rm", "bad"), 2, "1 to remove, ", ": bad; nothing is removed without --yes")
   lu.assert_true(folders.exists(self.root .. "/bad"))
-  has(self:swale("rm", "bad", "lr1_seed1", "--yes"), 0, "removed 2")
+  has(self:swale("rm", "bad", "lr1_seed1", "--yes"), 0, "removed 2: bad, lr1_seed1\n")
   has(self:swale("rm", "bad", "--yes"), 1, 'there is no run "bad"')
   has(self:swale("rm", "c", "--members", "--yes"), 0, "removed 6")
   lu.assert_equals(self:left(), ".index.lock index.sqlite x")

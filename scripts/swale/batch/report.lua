@@ -132,8 +132,10 @@ function Report:close(o)
   closing.print(o.collection.dir, self.objective)
   if o.problem then io.stderr:write("swale: ", o.problem, "\n") end
   if o.rest then io.stderr:write(rest_text(self, o), "\n") end
-  io.stderr:write(("swale: the record is %s; `swale report %s` writes a page of it\n"):format(
-    o.collection.dir, o.collection.id))
+  if o.counts.ran + o.counts.skipped > 0 then
+    io.stderr:write(("swale: the record is %s; `swale report %s` writes a page of it\n"):format(
+      o.collection.dir, o.collection.id))
+  end
   io.stdout:write(("ran %d, skipped %d, failed %d\n"):format(o.counts.ran, o.counts.skipped,
     o.counts.failed))
   io.stdout:flush()

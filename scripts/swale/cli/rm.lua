@@ -36,11 +36,21 @@ local function directories(store, o)
   return list
 end
 
+local SHOWN = 6 -- names in a line
+
+local function names_of(dirs)
+  local names = {}
+  for i = 1, math.min(#dirs, SHOWN) do names[i] = dirs[i]:match "[^/]+$" end
+  if #dirs > SHOWN then names[#names + 1] = ("%d more"):format(#dirs - SHOWN) end
+  return table.concat(names, ", ")
+end
+
 local function is_agreed(dirs)
   local remove, shown, bytes = require "swale.store.remove", require "swale.store.shown", 0
   for _, dir in ipairs(dirs) do bytes = bytes + remove.bytes(dir) end
   if require("luv").guess_handle(0) ~= "tty" then
-    cli.say("rm: %d to remove, %s; nothing is removed without --yes", #dirs, shown.bytes(bytes))
+    cli.say("rm: %d to remove, %s: %s; nothing is removed without --yes", #dirs,
+      shown.bytes(bytes), names_of(dirs))
     return false
   end
   for _, dir in ipairs(dirs) do io.stderr:write(dir, "\n") end
@@ -66,7 +76,7 @@ function M.main(args)
   if not o.yes and not is_agreed(dirs) then return 2 end
   local removed, problems = remove.all(store.root, dirs)
   for _, problem in ipairs(problems) do cli.say("%s", problem) end
-  print(("removed %d"):format(removed))
+  print(("removed %d%s"):format(removed, removed == #dirs and ": " .. names_of(dirs) or ""))
   return #problems == 0 and 0 or 1
 end
 

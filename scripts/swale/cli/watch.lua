@@ -1,7 +1,7 @@
 --- swale watch [RUN|BATCH|SWEEP …]
 local cli = require "swale.cli"
 
-local M = { summary = "a table of runs that is kept up to date: swale watch [RUNS]", order = 12.5 }
+local M = { summary = "a table of runs that is kept up to date: swale watch [RUNS]", order = 10 }
 
 local INTERVAL = 1000 -- ms between two looks
 
