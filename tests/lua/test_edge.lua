@@ -219,3 +219,38 @@ function TestEdge:test_plot()
   lu.assert_str_contains(folders.read(folder .. "/edge.svg"), "batch sharpness")
   folders.remove(folder)
 end
+
+--- Of 300 examples with log-normal inputs and residuals 96 are drawn one by one: the ratio of
+--- means, known from all of them, is open where few of the draws hold it. Of all 300 it is not.
+function TestEdge:test_the_ratio_is_open_where_few_batches_hold_it()
+  local seeds, held, resolved = coverage.replicates(40), 0, 0
+  local model = sw.nn.Linear(1, 1, { bias = false }):build { seed = 1 }
+  model:weights():fill(0)
+  local function measured(x, y, seed, most)
+    return sw.measure.edge(model, { x = x, y = y }, { loss = sw.loss.mse, batch_size = 1,
+      draws = most, top = false, seed = seed }).ratio_of_means
+  end
+  for seed = 1, seeds do
+    local stream, above, below = require("swale.core").random(seed, "heavy"), 0, 0
+    local x, y = sw.zeros { 300, 1 }, sw.zeros { 300, 1 }
+    for i = 1, 300 do
+      local sign = stream:integer(2) == 1 and 1 or -1
+      x:set(i, 1, math.exp(0.5 * stream:normal()))
+      y:set(i, 1, sign * math.exp(0.5 * stream:normal()))
+      local square = (2 * x:get(i, 1) * y:get(i, 1)) ^ 2
+      above, below = above + square * 2 * x:get(i, 1) ^ 2, below + square
+    end
+    local e = measured(x, y, seed, 96)
+    if e.low <= above / below and above / below <= e.high then held = held + 1 end
+    if e.status == "resolved" then
+      resolved = resolved + 1
+    else
+      lu.assert_str_contains(e.reason, "of 96 batches hold the means")
+    end
+    if seed == 1 then lu.assert_equals(measured(x, y, seed, 300).status, "resolved") end
+  end
+  local text = ("of %d %d cover, %d are resolved"):format(seeds, held, resolved)
+  if coverage.LONG then print(text) end
+  lu.assert_true(held >= coverage.least(seeds, 0.95), text)
+  lu.assert_true(resolved <= 0.25 * seeds, text)
+end

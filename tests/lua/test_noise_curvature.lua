@@ -220,3 +220,40 @@ function TestNoiseCurvature:test_coverage_of_a_finite_set()
     return model, p.data.train:sample(300, seed), { loss = p.loss }, exact
   end)
 end
+
+--- Of 300 examples a few have most of the noise, as in test_noise_at_weights: upper ends of
+--- tr(H Sigma) and B_noise are open. Residuals are log-normal of either sign, inputs 1 or 2. At
+--- w = 0 the gradient of (w x - y)^2 is -2 y x, and H is the mean of 2 x^2, which is 5.
+function TestNoiseCurvature:test_coverage_where_few_hold_the_noise()
+  local sigma, held, closed, lowest = 2.5, 0, 0, 0
+  local truth = 5 * 4 * 2.5 * math.exp(sigma ^ 2 / 2)
+  local model = sw.nn.Linear(1, 1, { bias = false }):build { seed = 1 }
+  model:weights():fill(0)
+  for seed = 1, SEEDS do
+    local stream = require("swale.core").random(seed, "heavy")
+    local x, y = sw.zeros { 300, 1 }, sw.zeros { 300, 1 }
+    for i = 1, 300 do
+      local sign = stream:integer(2) == 1 and 1 or -1
+      x:set(i, 1, stream:integer(2))
+      y:set(i, 1, sign * math.exp(sigma * stream:normal() / 2))
+    end
+    local noise = sw.measure.noise(model, { x = x, y = y }, { target = "population",
+      loss = sw.loss.mse, hessian = true })
+    local e = noise.noise_curvature
+    if e.low <= truth and truth <= e.high then held = held + 1 end
+    if e.status == "resolved" then
+      closed = closed + 1
+    else
+      lu.assert_str_contains(e.reason, "of 300 examples hold the noise")
+      lu.assert_equals({ noise.b_noise.high, noise:temperature(0.1, 8).high }, { math.huge,
+        math.huge })
+      lu.assert_true(noise:eps_opt(8).low <= 0)
+    end
+    if e.low > truth then lowest = lowest + 1 end
+  end
+  local text = ("few: of %d %d cover, %d have low above, %d are resolved"):format(SEEDS, held,
+    lowest, closed)
+  if coverage.LONG then print(text) end
+  lu.assert_true(held >= coverage.least(SEEDS, 0.92), text)
+  lu.assert_true(closed <= 0.5 * SEEDS, text)
+end

@@ -18,6 +18,7 @@ local eigenvalues = require "swale.measure.eigenvalues"
 local figure = require "swale.plot.figure"
 local lines = require "swale.measure.lines"
 local options = require "swale.options"
+local statistics = require "swale.measure.noise_statistics"
 local subject = require "swale.measure.subject"
 
 local M = {}
@@ -128,10 +129,37 @@ local function momentum_of(s, o, d)
   return e:update("unresolved", e.value, -math.huge, math.huge, NEAR_ZERO)
 end
 
+--- How many batches hold E|g|^2 or E[g'Hg], where they are less than a sixth and not all examples
+--- were drawn. Of log-normal inputs and residuals (sigma = 0.5, 96 of 300 examples) 383 of 400
+--- intervals of the ratio cover with this; without it 169 of 200.
+local FEW_OF <const> = 6
+
+local function few_of(s, o, d)
+  local few = nil
+  for _, x in ipairs { d.square, d.curvature } do
+    local mean = x:mean()
+    if x.n * o.batch_size < s.n and mean > 0 and mean < math.huge then
+      local count = statistics.few_units((x:error() / mean) ^ 2, x.n, FEW_OF)
+      few = count and math.min(few or count, count) or few
+    end
+  end
+  return few
+end
+
+local FEW <const> = "about %.0f of %d batches hold the means, and others like them may be missing:"
+  .. " more draws are needed"
+
+--- Rare large gradients that were not drawn can have another curvature, larger or smaller.
+local function ratio_of(s, o, d)
+  local e = draws.ratio(d.curvature, d.square, fields_of(s, o, "ratio of means"))
+  local few = few_of(s, o, d)
+  if e.status == "pending" or not few then return e end
+  return e:update("unresolved", e.value, -math.huge, math.huge, FEW:format(few, d.square.n))
+end
+
 --- Estimates of the draws so far.
 local function sharpness_of(s, o, d)
-  return { d.ratio:estimate(fields_of(s, o, "batch sharpness")),
-    draws.ratio(d.curvature, d.square, fields_of(s, o, "ratio of means")),
+  return { d.ratio:estimate(fields_of(s, o, "batch sharpness")), ratio_of(s, o, d),
     d.momentum and momentum_of(s, o, d) }
 end
 
@@ -161,7 +189,7 @@ local function sharpness(s, o)
   local push = o.velocity and s:expand(s:select(o.velocity:to(s.dtype))) * o.momentum
   local next_batch, whole = batches_of(s, o, s:random()), o.batch_size == s.n
   local n = draws.until_enough(whole and 1 or o.draws, function()
-    return all_within(sharpness_of(s, o, d), o.relative_error)
+    return not few_of(s, o, d) and all_within(sharpness_of(s, o, d), o.relative_error)
   end, function()
     local batch = next_batch()
     local g = gradient_of(s, batch)

@@ -128,7 +128,7 @@ local function exact_curvature(subject, read)
   return g:dot(subject:operator()(g))
 end
 
-local function curvature_of(o, subject, read, drawn, signal)
+local function curvature_of(o, subject, read, drawn, noise)
   local count = read.n // read.size
   if count < hessians.FEWEST then
     return nil, ("the curvature is not measured of %s: %d are needed"):format(
@@ -136,7 +136,7 @@ local function curvature_of(o, subject, read, drawn, signal)
   end
   local exact = drawn.exact and not subject.whole and exact_curvature(subject, read) or nil
   return hessians.estimates(read, hessians.read(subject, read, { most = o.chunk,
-    probes = o.probes }), drawn, signal, exact)
+    probes = o.probes }), drawn, noise.signal.value, exact, noise.few)
 end
 
 ---@class swale.NoiseOptions: swale.SubjectOptions
@@ -187,7 +187,7 @@ function M.noise(model, sample, o)
     squares = read.squares, weights = subject.selected }, drawn, target_text(o, drawn))
   noise.examples, noise.by = read.n, o.by
   if o.hessian then
-    noise.second, noise.needs = curvature_of(o, subject, read, drawn, noise.signal.value)
+    noise.second, noise.needs = curvature_of(o, subject, read, drawn, noise)
   end
   if o.layers then layers.add(noise, subject, read, drawn) end
   return result.new(noise)

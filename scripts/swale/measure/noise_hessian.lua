@@ -132,6 +132,7 @@ end
 ---@field cross number[][]          by block and half: (sum over the block)'H_a g
 ---@field own number[]              (mean over the half)'H_a g
 ---@field w number[]                of each block
+---@field probes integer
 
 local function block_sum(halves, j) return halves[2 * j - 1].sum + halves[2 * j].sum end
 
@@ -152,9 +153,13 @@ local function group_of(half, q, count)
   return { first = half.first + done, units = half.units * q // count - done }
 end
 
+local function groups_in(half)
+  return math.max(1, math.min(GROUPS, half.units // FEWEST_IN_GROUP))
+end
+
 --- sum over groups of u'H_a u: u of half `from`, H_a of half `of`.
 local function probe(subject, read, of, from, most, stream)
-  local sum, count = 0, math.max(1, math.min(GROUPS, from.units // FEWEST_IN_GROUP))
+  local sum, count = 0, groups_in(from)
   for q = 1, count do
     local u = signed_sum(subject, read, group_of(from, q, count), most, stream)
     sum = sum + u:dot(product(subject, read, group_of(of, q, count), most, u))
@@ -179,7 +184,8 @@ end
 ---@param o { most: integer, probes: integer }
 ---@return swale.NoiseHalves
 function M.read(subject, read, o)
-  local parts = { halves = halves_of(read), total = 0, quad = {}, own = {}, cross = {}, w = {} }
+  local parts = { halves = halves_of(read), total = 0, quad = {}, own = {}, cross = {}, w = {},
+    probes = o.probes }
   for _, half in ipairs(parts.halves) do parts.total = parts.total + half.units end
   for j = 1, BLOCKS do parts.cross[j] = {} end
   read_quadratics(subject, read, parts, o.most)
@@ -245,6 +251,18 @@ end
 ---@field noise_curvature number  tr(H Sigma), of an example
 ---@field cov table<string, number>   ss, sc, sn, cc, cn, nn: s the signal, c, n as above
 ---@field t number
+---@field few number|nil          so few units hold tr(H Sigma) that its upper end is not known
+---@field units number
+
+--- Of normal gradients and H >= 0 random signs add to the relative variance of W at most 2 / n, n
+--- being the number of vectors u: that is no sign of few examples.
+local function few_of(parts, w)
+  if w <= 0 then return nil end
+  local vectors, variance, count = 0, 0, #parts.w
+  for _, half in ipairs(parts.halves) do vectors = vectors + groups_in(half) * parts.probes end
+  for _, x in ipairs(parts.w) do variance = variance + (x - w) ^ 2 / (count * (count - 1)) end
+  return statistics.few_units(variance / w ^ 2 - 2 / vectors, parts.total)
+end
 
 ---Estimates and their covariance.
 ---@param read swale.NoiseUnits
@@ -252,8 +270,9 @@ end
 ---@param drawn swale.Drawn
 ---@param signal number           of the target
 ---@param exact? number           G'HG, where it is known exactly
+---@param few number|nil          of how few units the noise is, if they are too few
 ---@return swale.NoiseCurvature
-function M.estimates(read, parts, drawn, signal, exact)
+function M.estimates(read, parts, drawn, signal, exact, few)
   local w, leave = mean(parts.w), { s = {}, c = {}, n = {} }
   local c = curvature(parts, w)
   local known, without = { curvature = c, noise = w - c }, signal_without_each(read, parts)
@@ -278,6 +297,7 @@ function M.estimates(read, parts, drawn, signal, exact)
       * statistics.jackknife(leave[pair:sub(1, 1)], leave[pair:sub(2, 2)])
   end
   return { signal = signal, curvature = c, noise_curvature = drawn.size * n, cov = cov,
+    few = few or not drawn.exact and few_of(parts, w) or nil, units = parts.total,
     t = core.student_quantile(0.975, BLOCKS - 1) }
 end
 

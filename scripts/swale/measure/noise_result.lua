@@ -5,6 +5,7 @@ local errors = require "swale.errors"
 local estimate = require "swale.estimate"
 local lines = require "swale.measure.lines"
 local options = require "swale.options"
+local statistics = require "swale.measure.noise_statistics"
 
 local M = {}
 
@@ -103,13 +104,26 @@ local function signed_estimate(self, what, value, variance)
     signed = true })
 end
 
+--- Opens the end that tr(H Sigma) would bound, where few examples hold it: above, or below at 0.
+local function opened(self, e, above)
+  local c = self.second
+  if not c.few or e.status == "pending" then return e end
+  local why_open = statistics.few_text(c.few, c.units)
+  if not above then
+    e.low = math.min(e.low, 0)
+    return e:because(e.reason or why_open)
+  end
+  return e:update("unresolved", e.value, e.low, math.huge, e.reason or why_open)
+end
+
 local function add_curvature(self)
   local c = self.second
   local own = { value = c.curvature, variance = c.cov.cc, with_signal = c.cov.sc }
   self.curvature = signed_estimate(self, "G'HG", c.curvature, c.cov.cc)
-  self.noise_curvature = signed_estimate(self, "tr(H Sigma)", c.noise_curvature, c.cov.nn)
-  self.b_noise = of_curvature(self, "B_noise", { value = c.noise_curvature, variance = c.cov.nn,
-    covariance = c.cov.cn, signed = true }, own)
+  self.noise_curvature = opened(self, signed_estimate(self, "tr(H Sigma)", c.noise_curvature,
+    c.cov.nn), true)
+  self.b_noise = opened(self, of_curvature(self, "B_noise", { value = c.noise_curvature,
+    variance = c.cov.nn, covariance = c.cov.cn, signed = true }, own), true)
   self.eps_max = of_curvature(self, "eps_max", { value = c.signal, variance = c.cov.ss,
     covariance = c.cov.sc }, own)
 end
@@ -130,8 +144,8 @@ end
 function Noise:eps_opt(batch)
   local c = needs_hessian(self, "noise:eps_opt")
   local m = met(c, options.value("noise:eps_opt", "batch", batch, "positive"))
-  return of_curvature(self, ("eps_opt(%g)"):format(batch), { value = c.signal,
-    variance = c.cov.ss, covariance = m.with_signal }, m)
+  return opened(self, of_curvature(self, ("eps_opt(%g)"):format(batch), { value = c.signal,
+    variance = c.cov.ss, covariance = m.with_signal }, m))
 end
 
 --- The lower end of |G|^4 / (2 y) from that of its root, |G|^2 / sqrt(y), whose relative errors are
@@ -156,7 +170,7 @@ function Noise:progress(batch)
   local e = of_curvature(self, ("the decrease by batches of %g"):format(batch), {
     value = c.signal ^ 2, variance = 4 * c.signal ^ 2 * c.cov.ss,
     covariance = 2 * c.signal * m.with_signal, scale = 0.5 }, m)
-  return raise_low(self, e, m)
+  return opened(self, raise_low(self, e, m))
 end
 
 ---The temperature of training with learning rate eps and batches of B examples, eq. C.1:
@@ -171,7 +185,7 @@ function Noise:temperature(eps, batch)
   local what = ("temperature of learning rate %g with batches of %g"):format(eps, batch)
   local e = fieller(self, what, { a = m.value, b = c.signal, vaa = m.variance,
     vab = m.with_signal, vbb = c.cov.ss, t = c.t, signed = true }, eps)
-  return e:because(e.status == "unresolved" and FAINT or nil)
+  return opened(self, e:because(e.status == "unresolved" and FAINT or nil), true)
 end
 
 ---The batch size of McCandlish's rule, eq. D.6: sqrt(r B_simple), r the cost of a step over that of

@@ -156,13 +156,25 @@ end
 --- sigma 2.5, 300 examples, 359 of 400 intervals cover, and 280 without this.
 local FEW_OF <const>, MANY <const> = 12, 128
 
---- How many units hold the noise, (sum s)^2 / sum s^2 of their squared deviations s, by the spread
---- of blocks: where they are few, the sample may lack others, and the spread says nothing of it.
---- nil where they are a twelfth or MANY.
-local function few_units(m)
-  if m.noise <= 0 or m.noise ~= m.noise then return nil end
-  local count = 1 / (m.vnn / m.noise ^ 2 + 1 / m.units)
-  return count < math.min(m.units / FEW_OF, MANY) and count or nil
+---How many units hold a mean of squares, (sum s)^2 / sum s^2, by the relative variance of the mean:
+---where they are few, the sample may lack others, and the spread says nothing of it. nil where they
+---are MANY or the `of`-th part.
+---@param relative_variance number
+---@param units number
+---@param of? number             12
+---@return number|nil
+function M.few_units(relative_variance, units, of)
+  local count = 1 / (math.max(relative_variance, 0) + 1 / units)
+  return count < math.min(units / (of or FEW_OF), MANY) and count or nil
+end
+
+---Why an upper end is open.
+---@param few number
+---@param units number
+---@return string
+function M.few_text(few, units)
+  return ("about %.0f of %d examples hold the noise, and others like them may be missing: a larger"
+    .. " sample is needed, or the whole set"):format(few, units)
 end
 
 ---@param m swale.Moments
@@ -176,7 +188,8 @@ function M.signal_and_noise(m, drawn)
   end
   local vnn = (drawn.by_examples and share or 1) * m.vnn
   local b = m.signal + c * m.noise
-  return { few = few_units(m), units = m.units,
+  return { few = m.noise > 0 and M.few_units(m.vnn / m.noise ^ 2, m.units) or nil,
+    units = m.units,
     a = size * m.noise * (drawn.replacement and drawn.target == "population"
       and drawn.of / (drawn.of - 1) or 1),
     b = b, floor = m.mean_square - b, t = m.t, vaa = size ^ 2 * vnn,
@@ -238,12 +251,6 @@ function M.signal(s, target)
     target = target })
 end
 
---- Why the upper end of the noise is open.
-local function few_text(s)
-  return ("about %.0f of %d examples hold the noise, and others like them may be missing: a larger"
-    .. " sample is needed, or the whole set"):format(s.few, s.units)
-end
-
 ---tr(Sigma): an interval of its logarithm, since a sum of squares is skewed. Open above where few
 ---examples hold it.
 ---@param s swale.SignalAndNoise
@@ -253,7 +260,7 @@ function M.noise(s, target)
   local width = s.a > 0 and s.t * math.sqrt(s.vaa) / s.a or 0
   local high = s.few and math.huge or s.a * math.exp(width)
   return with_interval(s.a, s.a * math.exp(-width), high, width == 0, { target = target })
-    :because(s.few and few_text(s) or nil)
+    :because(s.few and M.few_text(s.few, s.units) or nil)
 end
 
 local LOW_SIGNAL = "the gradient cannot be told from its noise: a larger sample is needed"
@@ -271,7 +278,8 @@ function M.b_simple(s, target)
   local status, value, _, high = core.ratio(at)
   low = math.min(math.max(low, 0), value)
   if s.few and status == "resolved" then
-    return with_interval(value, low, math.huge, false, { target = target }):because(few_text(s))
+    return with_interval(value, low, math.huge, false, { target = target })
+      :because(M.few_text(s.few, s.units))
   end
   return with_interval(value, low, high, high == low, { target = target, status = status })
     :because(status == "unresolved" and LOW_SIGNAL or nil)
@@ -287,7 +295,7 @@ function M.estimates(blocks, drawn, target)
   local s = M.signal_and_noise(moments, drawn)
   return { b_simple = M.b_simple(s, "B_simple of " .. target),
     signal = M.signal(s, "|G|^2 of " .. target), noise = M.noise(s, "tr(Sigma) of " .. target),
-    moments = moments, text = target,
+    moments = moments, few = s.few, text = target,
     covariance = { signal = M.variance_of_signal(s), noise = s.vaa, both = s.vab } }
 end
 
