@@ -102,8 +102,10 @@ function TestIndex:test_runs_of_a_collection()
   self:made("x", {})
   assert(folders.make_folder(self.root .. "/c"))
   harness.write(self.root .. "/c/collection.json", '{"format": 1, "status": "done"}')
-  harness.write(self.root .. "/c/members.jsonl", '{"work": 1, "run": "a"}\n{"work": 2, "run": "b",'
-    .. ' "skipped": true}\n{"work": 3, "ru')
+  local line = '{"work": %d, "run": "%s", "script": "s.lua", "overrides": [], "seed": 1,'
+    .. ' "status": "done"}\n'
+  harness.write(self.root .. "/c/members.jsonl", line:format(1, "a") .. line:format(2, "b")
+    .. '{"work": 3, "ru')
   local found = sw.runs { collection = "c" }
   lu.assert_equals({ #found, found[1].id, found[2].id }, { 2, "a", "b" })
 end
