@@ -646,7 +646,8 @@ RUN_TESTS(T(test_is_unbiased_for_the_training_set), T(test_is_unbiased_for_the_p
           T(test_keeps_the_last_examples), T(test_weighs_by_pairs),
           T(test_survives_a_jump_of_the_batch), T(test_what_it_keeps_goes_on),
           T(test_few_heavy_blocks_do_not_replace_an_estimate), T(test_blocks_are_neighbours),
-          T(test_finds_a_known_scale), T(test_is_the_set_of_the_definition),
-          T(test_covers_the_ratio_as_often_as_it_says), T(test_weighted_pairs),
-          T(test_lower_end_of_skewed_pairs), T(test_knows_the_unit), T(test_is_never_nan),
-          T(test_says_pending_of_what_is_no_sample), T(test_names))
+          T(test_finds_a_known_scale), T(test_spread_of_equal_weights),
+          T(test_spread_of_heavy_cells), T(test_spread_is_that_of_the_errors),
+          T(test_is_the_set_of_the_definition), T(test_covers_the_ratio_as_often_as_it_says),
+          T(test_weighted_pairs), T(test_lower_end_of_skewed_pairs), T(test_knows_the_unit),
+          T(test_is_never_nan), T(test_says_pending_of_what_is_no_sample), T(test_names))
