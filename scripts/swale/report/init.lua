@@ -16,7 +16,7 @@ local M = {}
 ---@field goal? "min"|"max"
 ---@field strategy? table        of the sweep that the runs are of
 ---@field curves? "uplot"|"plain"   how curves are drawn; uplot, if the build has it
----@field from? string           where the runs are, in words
+---@field from? string           the folder of the runs
 
 local SECTION = [[<section id="{{id}}" aria-labelledby="{{id}}-title">
 <h2 id="{{id}}-title"{{alone}}>{name}</h2>
@@ -165,7 +165,7 @@ function M.html(views, o)
     footer = footer_html(room),
     title = #list == 1 and html.clipped(list[1].name, 200) or counted(#list, "experiment"),
     about = ("%s%s; Swale %s, %s"):format(counted(#views, "run"),
-      o.from and " of " .. o.from or "", page.version, page.now()),
+      o.from and " in " .. o.from:gsub("/*$", "/") or "", page.version, page.now()),
     data = ('{"factors":%s,"sections":[%s]}'):format(html.json(curves.factors(most)),
       table.concat(data, ",\n")) }
   return text, room.out
