@@ -133,6 +133,7 @@ end
 
 --- Ends the record of the run, prints the outcome and returns the exit status.
 local function conclude(run, outcome, o)
+  runs().come_home(run)
   outcome = with_losses(run, with_missed(run, outcome))
   if run.replay and outcome.code ~= 0 then return abandon(run, outcome, o) end
   if outcome.message then
@@ -159,6 +160,7 @@ end
 --- os.exit of the script: ends the record before the process. Returns the exit status.
 local function finish_before_exit(run, code)
   core.defer_interrupt(true)
+  runs().come_home(run)
   local good, lost = code == nil or code == true or code == 0, runs().lost(run)
   local why = lost or not good and ("os.exit(%s)"):format(code) or nil
   local written, problem = runs().finish(run, why and "failed" or "done", why)

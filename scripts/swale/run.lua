@@ -27,6 +27,7 @@ local LOOKS <const> = 100 -- records between checks that the files are still the
 ---@class swale.Run
 ---@field dir string          its directory
 ---@field seed integer
+---@field home string         the folder that dir is named from
 ---@field status "running"|"done"|"failed"|"diverged"|"interrupted"|"failed: disk full"   readers
 ---see "killed", too
 ---@field resuming boolean?    it goes on, and the script has not reached the point yet
@@ -101,7 +102,8 @@ end
 
 local function new(seed, bar)
   local self = setmetatable({ seed = seed, status = "running", saved = {}, lacking = {},
-    looked = 0, begun = clock(), progress_bar = bar or progress.new() }, Run)
+    looked = 0, begun = clock(), home = require("luv").cwd(),
+    progress_bar = bar or progress.new() }, Run)
   self.fits = fits.new(self)
   return self
 end
@@ -146,6 +148,10 @@ function M.write_info(self)
     standing.write(self.dir, "run.json", description.text(self.info) .. "\n"))
 end
 
+---Goes back to the folder that the run's directory is named from, which a script may have left.
+---@param self swale.Run
+function M.come_home(self) require("luv").chdir(self.home) end
+
 ---Returns what happened to records that are not in their files any more; nil if all are there.
 ---@param self swale.Run
 ---@return string|nil
@@ -163,6 +169,11 @@ end
 --- record was deleted ends early.
 local function look(self)
   self.looked = 0
+  local here = require("luv").cwd()
+  if here ~= self.home and self.dir:sub(1, 1) ~= "/" then
+    errors.environment(("the script went to the folder %s, where %s is not found: luv.chdir is for"
+      .. " before and after a run"):format(here, self.dir), "EIO")
+  end
   local lost = M.lost(self)
   if lost then errors.environment(lost, "EIO") end
 end
@@ -203,6 +214,7 @@ function Run:checkpoint(name, tensors, metadata, o)
   if name:find "^[.]" or name:find "[/%c]" then
     errors.misuse("run:checkpoint: a name has no slash and does not begin with a dot: %q", name)
   end
+  look(self)
   local folder = self.dir .. "/checkpoints"
   local made, why = folders.make_folder(folder)
   check_write(self, folder, made, why)

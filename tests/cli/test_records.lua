@@ -201,6 +201,24 @@ function TestRecords:test_killed_at_any_moment()
 end
 
 --- The reader reports it and removes the killed writer's temporary files.
+function TestRecords:test_a_script_that_leaves_its_folder()
+  local away = self.dir .. "/away"
+  folders.make_folder(away)
+  command.write_script(self.script, [[
+    require("luv").chdir "away"
+    if p.epochs > 1 then trainer:fit { epochs = 1, run = run } end]])
+  for epochs, ends in pairs { [1] = { "done", 0 }, [2] = { "failed", 1 } } do
+    local result = command.swale(self.dir, { "run", "small.lua", "epochs=" .. epochs },
+      { SWALE_RUNS = "runs" })
+    local run = command.only_run(self.dir)
+    lu.assert_equals({ runs.read_info(run).status, result.code }, ends, result.err)
+    lu.assert_equals(folders.entries(away), {})
+    command.remove(run)
+  end
+  local result = command.swale(self.dir, { "run", "small.lua", "epochs=2" })
+  lu.assert_equals(result.code, 0, result.err)
+end
+
 function TestRecords:test_a_plot_of_a_killed_run()
   if not process.find "gnuplot" then lu.skip "there is no gnuplot" end
   command.write_script(self.script, ENDLESS)
