@@ -87,8 +87,7 @@ end
 ---@param run string|nil
 ---@return string|nil
 function M.resumable(run)
-  if not run or not package.searchpath("swale.cli.resume", package.path) then return nil end
-  return #folders.entries(run .. "/checkpoints") > 0 and run or nil
+  return run and #folders.entries(run .. "/checkpoints") > 0 and run or nil
 end
 
 local function no_failure(self, work)
