@@ -46,10 +46,10 @@ static void read_cells(const sw_recent *w, row *r, sw_spread *unit) {
 
 /* The cells next to cell i on one side that weigh as much together; none if there are too few. */
 static means side_of(const row *r, int i, int step) {
-  means m = {0};
+  means m = {0}, none = {0};
   const double enough = r->cell[i].weight * (1 - ROUNDING);
   for (int j = i + step; j >= 0 && j < r->n && m.weight < enough; j += step) add(&m, &r->cell[j]);
-  return m.weight < enough ? (means){0} : m;
+  return m.weight < enough ? none : m;
 }
 
 /* A cell's part of the covariance, and of the third cumulant of b. */
