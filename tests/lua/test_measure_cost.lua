@@ -61,10 +61,8 @@ function TestMeasureCost:test_measured_steps_have_a_line()
     lu.assert_equals(clock:along(trainer.engine.loop), along)
     lu.assert_equals(clock:training(trainer.engine.loop), clock.steps - along)
     local lines = run:of "cost"
-    lu.assert_equals(#lines, along > 0 and 1 or 0)
-    if along > 0 then
-      lu.assert_equals({ lines[1].name, lines[1].seconds }, { "noise_scale", along })
-    end
+    lu.assert_equals(#lines, 1) -- whatever the steps took
+    lu.assert_equals({ lines[1].name, lines[1].seconds }, { "noise_scale", along })
   end
 end
 
