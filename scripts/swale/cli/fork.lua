@@ -16,7 +16,7 @@ local function build_parser()
     :convert(cli.whole(0))
   cli.add_checkpoint(parser)
   cli.add_threads(parser)
-  parser:flag("--traceback", "Show where an error came from.")
+  cli.add_traceback(parser)
   return parser
 end
 

@@ -137,6 +137,12 @@ function M.seconds(text)
   return nil, ("'%s' is not a number of seconds"):format(text)
 end
 
+---Adds the flag --traceback.
+---@param parser table
+function M.add_traceback(parser)
+  parser:flag("--traceback", "Show where an error came from.")
+end
+
 ---Adds the option --checkpoint SECONDS.
 ---@param parser table
 function M.add_checkpoint(parser)
@@ -305,7 +311,7 @@ function M.experiment_parser(name, summary)
   parser:option("--seed", "Seed of all random numbers."):argname "N":convert(M.whole(0))
     :default "1"
   M.add_threads(parser)
-  parser:flag("--traceback", "Show where an error came from.")
+  M.add_traceback(parser)
   return parser
 end
 

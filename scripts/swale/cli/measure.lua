@@ -15,7 +15,7 @@ local function build_parser()
     :argname "STEPS":convert(cli.parts):default "all"
   parser:flag("--plot", "Also draw the values over the steps, to plots/measured.svg.")
   cli.add_threads(parser)
-  parser:flag("--traceback", "Show where an error came from.")
+  cli.add_traceback(parser)
   return parser
 end
 

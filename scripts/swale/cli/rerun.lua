@@ -13,7 +13,7 @@ local function build_parser()
   parser:argument("run", cli.RUN):argname "RUN"
   parser:flag("--here", "Take the script as it is now.")
   cli.add_threads(parser)
-  parser:flag("--traceback", "Show where an error came from.")
+  cli.add_traceback(parser)
   return parser
 end
 

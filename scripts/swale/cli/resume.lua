@@ -16,7 +16,7 @@ local function build_parser()
     .. " it.")
   cli.add_threads(parser)
   cli.add_checkpoint(parser)
-  parser:flag("--traceback", "Show where an error came from.")
+  cli.add_traceback(parser)
   return parser
 end
 
