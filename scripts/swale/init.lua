@@ -27,6 +27,8 @@ require("swale.locale").keep_the_point()
 ---@field Trainer fun(o: swale.TrainerOptions): swale.Trainer
 ---@field experiment fun(o: table): swale.Experiment
 ---@field choice fun(choices: any[]): table
+---@field paper fun(o: table): swale.Paper
+---@field claims fun(list: swale.Claim[]): swale.Claims
 ---@field rule fun(initial: number, f: fun(s: swale.State, mem: table): number): swale.Rule
 ---@field every fun(d: swale.DurationLike): swale.Duration
 ---@field measurement fun(o: swale.MeasurementOptions): swale.Measurement
@@ -73,6 +75,7 @@ local PARTS = {
   experiment = { "swale.experiment", "experiment" },
   choice = { "swale.experiment.parameters", "choice" },
   rule = { "swale.schedule", "rule" }, every = { "swale.duration", "every" },
+  paper = { "swale.paper", "paper" }, claims = { "swale.paper.claims", "claims" },
   measurement = { "swale.measurements", "measurement" },
   estimate = { "swale.estimate", "new" },
   nqm = { "swale.nqm", "new" }, svag = { "swale.svag", "new" },

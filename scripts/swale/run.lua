@@ -47,6 +47,12 @@ M.Run = Run
 
 local function clock() return require "luv".hrtime() / 1e9 end
 
+--- Seconds that this process has computed, of all its threads.
+local function processor()
+  local used = require "luv".getrusage()
+  return used.utime.sec + used.stime.sec + (used.utime.usec + used.stime.usec) / 1e6
+end
+
 local function open_append(path)
   local file, message = lines.open(path)
   if not file then errors.environment(message, "EIO") end
@@ -102,7 +108,7 @@ end
 
 local function new(seed, bar)
   local self = setmetatable({ seed = seed, status = "running", saved = {}, lacking = {},
-    looked = 0, begun = clock(), home = require("luv").cwd(),
+    looked = 0, begun = clock(), begun_cpu = processor(), home = require("luv").cwd(),
     progress_bar = bar or progress.new() }, Run)
   self.fits = fits.new(self)
   return self
@@ -231,6 +237,9 @@ end
 ---@return number   since its beginning, while a process ran it
 function Run:seconds() return clock() - self.begun end
 
+---@return number   of processor time, of all threads of the processes that ran it
+function Run:cpu_seconds() return processor() - self.begun_cpu end
+
 ---Redraws the progress bar, if there is a terminal and it is due.
 ---@param o { done: number, total: number, text?: string }
 function Run:progress(o) self.progress_bar:update(o) end
@@ -339,7 +348,7 @@ function M.finish(self, status, message)
   local info = self.info
   info.status, info.error, info.ended = status, message, records.now()
   info.wall_seconds, info.measurement_seconds = self:seconds(), self.measured
-  info.last_step = self.last_step
+  info.cpu_seconds, info.last_step = self:cpu_seconds(), self.last_step
   self.progress_bar:clear()
   note_objective(self)
   local ok, why = pcall(M.write_info, self)

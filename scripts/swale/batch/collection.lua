@@ -27,6 +27,7 @@ local function description(o, dir)
     cwd = require "luv".cwd(), commit = revision.commit, dirty = revision.dirty,
     started = records.now(), status = "running", executor = o.executor, tag = o.tag,
     total = o.source.total, settings = o.source.settings, strategy = o.source.strategy,
+    paper = o.paper,
     jobs = o.jobs, threads = o.threads, pid = writer.pid, host = writer.host,
     process_start = writer.process_start, boot_id = writer.boot_id,
   }
@@ -42,6 +43,9 @@ local function begin(self, o)
   errors.check(write(self))
   self.output = self.dir .. "/output"
   errors.check(folders.make_folder(self.output))
+  for name, text in pairs(o.files or {}) do
+    errors.check(core.write_file(("%s/%s"):format(self.dir, name), text))
+  end
   self.members = errors.check(lines.open(self.dir .. "/members.jsonl"))
 end
 

@@ -31,6 +31,10 @@ local NAMED = 5 -- pieces of work that were not started, at the end
 ---@field tag? string
 ---@field tensorboard? boolean    each run writes an event file
 ---@field objective? string      the result that the closing tables have first
+---@field tables? boolean         false: no closing tables
+---@field paper? table            for the record: what is reproduced
+---@field files? table<string, string>   texts that the record keeps, by their names
+---@field env? table<string, string>     of each process
 
 ---A piece of work on its way.
 ---@class swale.BatchTask: swale.PoolJob
@@ -156,6 +160,7 @@ local function prepare(self, task)
   task.env = { SWALE_COLLECTION = self.collection.id, SWALE_TAG = o.tag or false,
     SWALE_ATTEMPT = tostring(task.attempt), SWALE_RUNS = self.runs,
     SWALE_REVISIONS = self.revisions(task.work.script) }
+  for name, value in pairs(o.env or {}) do task.env[name] = value end
   return task
 end
 
@@ -274,6 +279,7 @@ end
 ---Does the work of a source and prints the outcome.
 ---@param o swale.BatchOptions
 ---@return integer code   exit status: 0 all done, 1 some failed; interrupted: 130, 143, 129
+---@return swale.Collection|nil collection   the record; nil with dry_run
 function M.run(o)
   o = setmetatable({ executor = o.executor or "local" }, { __index = o })
   if o.dry_run then return require("swale.batch.dry").run(o) end
@@ -285,8 +291,8 @@ function M.run(o)
   self.left = adoptable and adoptable() or {}
   self.collection = collections.create(o)
   self.revisions = require("swale.run.source").revisions(self.collection.dir)
-  self.report = reports.new(o.source.total, { objective = o.objective })
-  return close(self, run_tasks(self))
+  self.report = reports.new(o.source.total, { objective = o.objective, tables = o.tables })
+  return close(self, run_tasks(self)), self.collection
 end
 
 return M

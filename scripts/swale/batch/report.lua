@@ -13,11 +13,12 @@ local Report = {}
 Report.__index = Report
 
 ---@param total integer|nil   pieces of work
----@param o? { objective?: string, live?: swale.BatchLive }
+---@param o? { objective?: string, live?: swale.BatchLive, tables?: boolean }
 ---@return swale.BatchReport
 function M.new(total, o)
   o = o or {}
   return setmetatable({ total = total, objective = o.objective, live = o.live or live.new(),
+    tables = o.tables ~= false,
     counts = { done = 0, failed = 0, skipped = 0 } }, Report)
 end
 
@@ -129,7 +130,7 @@ end
 ---counts: { ran: integer, skipped: integer, failed: integer } }
 function Report:close(o)
   self.live:clear()
-  closing.print(o.collection.dir, self.objective)
+  if self.tables then closing.print(o.collection.dir, self.objective) end
   if o.problem then io.stderr:write("swale: ", o.problem, "\n") end
   if o.rest then io.stderr:write(rest_text(self, o), "\n") end
   if o.counts.ran + o.counts.skipped > 0 then

@@ -46,6 +46,7 @@ function M.of(o, revision)
     machine = machine.describe(), threads = core.threads(), instruction_set = core.variant(),
     blas = core.blas(), matmul_precision = "highest",
     collection = origin.collection, tag = origin.tag, attempt = origin.attempt,
+    claims = origin.claims,
     status = "running", started = records.now(), pid = writer.pid, host = writer.host,
     process_start = writer.process_start, boot_id = writer.boot_id,
   }

@@ -11,10 +11,26 @@ local function take(name)
   return value
 end
 
----@return { collection: string?, tag: string?, attempt: integer }
+---@class swale.RunOrigin
+---@field collection string|nil
+---@field tag string|nil
+---@field attempt integer
+---@field claims swale.ClaimDigests|nil   those that a run is to decide
+
+--- Digests come as JSON.
+local function claims()
+  local text = take "SWALE_CLAIMS"
+  return text and require("swale.core").json_decode(text) or nil
+end
+
+---Sets it in the process that judges the runs.
+---@param o { collection: string, claims: swale.ClaimDigests }
+function M.set(o) taken = { collection = o.collection, claims = o.claims, attempt = 1 } end
+
+---@return swale.RunOrigin
 function M.get()
   taken = taken or { collection = take "SWALE_COLLECTION", tag = take "SWALE_TAG",
-    attempt = math.tointeger(tonumber(take "SWALE_ATTEMPT")) or 1 }
+    attempt = math.tointeger(tonumber(take "SWALE_ATTEMPT")) or 1, claims = claims() }
   return taken
 end
 

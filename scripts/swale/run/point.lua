@@ -20,6 +20,7 @@ local M = {}
 ---@field fields table       of the run: last_step, last_epoch, …
 ---@field saved string[]     names of the last checkpoints before this one
 ---@field wall number        seconds of the run
+---@field cpu? number         seconds of its processes
 ---@field notes? table
 ---@field summary? table
 ---@field stays? boolean      the checkpoint is one to keep
@@ -46,7 +47,7 @@ function M.of(run, at)
   return { fit = fit.number, trainer = fit.trainer, ended = at.ended, step = at.step,
     fired = at.fired, terms = fit.terms,
     metrics = run.metrics.bytes, log = run.log.bytes,
-    fields = fields, saved = saved, wall = run:seconds(),
+    fields = fields, saved = saved, wall = run:seconds(), cpu = run:cpu_seconds(),
     notes = run.info.notes, summary = run.info.summary }
 end
 

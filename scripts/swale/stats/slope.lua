@@ -49,7 +49,7 @@ local function of_rows(x, rows, o)
 end
 
 local function is_rows(y)
-  if type(y) == "table" and not getmetatable(y) then return type(y[1]) == "table" end
+  if type(y) == "table" then return type(rawget(y, 1)) == "table" end
   return type(y) == "userdata" and y:ndim() == 2
 end
 

@@ -1,0 +1,39 @@
+--- What the runs of a paper took, and from which commits they are.
+local M = {}
+
+local views = require "swale.store.view"
+
+---@class swale.PaperCost
+---@field runs integer              that are done
+---@field failed integer            that are not
+---@field wall_seconds number       the sum over runs
+---@field cpu_seconds number
+---@field without_cpu integer       runs whose record has none
+---@field commits table<string, integer>
+---@field dirty integer             runs of a work tree with changes
+
+local function add(cost, info)
+  cost.runs = cost.runs + 1
+  cost.wall_seconds = cost.wall_seconds + (tonumber(info.wall_seconds) or 0)
+  cost.cpu_seconds = cost.cpu_seconds + (tonumber(info.cpu_seconds) or 0)
+  if not info.cpu_seconds then cost.without_cpu = cost.without_cpu + 1 end
+  if type(info.commit) == "string" then
+    cost.commits[info.commit] = (cost.commits[info.commit] or 0) + 1
+  end
+  if info.dirty then cost.dirty = cost.dirty + 1 end
+end
+
+---@param plan swale.PaperPlan
+---@return swale.PaperCost
+function M.of(plan)
+  local cost = { runs = 0, failed = 0, wall_seconds = 0, cpu_seconds = 0, without_cpu = 0,
+    commits = {}, dirty = 0 }
+  for _, work in ipairs(plan.works) do
+    local dir = work.setting.runs[work.seed]
+    local view = dir and views.read(dir)
+    if view then add(cost, view.info) else cost.failed = cost.failed + 1 end
+  end
+  return cost
+end
+
+return M

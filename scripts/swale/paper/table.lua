@@ -1,0 +1,123 @@
+--- The table of claims in a terminal, and the notes below it.
+local tables = require "swale.table"
+
+local M = {}
+
+local COLUMNS = {
+  { "claim", 33 }, { "section", 9 }, { "paper", 15 }, { "here", 25 }, { "seeds", 6 },
+  { "verdict", 14 },
+}
+
+local function width(text) return utf8.len(text) or #text end
+
+--- Pieces of a word that is longer than a column.
+local function pieces(word, columns)
+  local list = {}
+  while width(word) > columns do
+    local at = (utf8.offset(word, columns + 1) or columns + 1) - 1
+    list[#list + 1], word = word:sub(1, at), word:sub(at + 1)
+  end
+  list[#list + 1] = word
+  return list
+end
+
+---Breaks a text into lines of at most so many characters.
+---@param text string
+---@param columns integer
+---@return string[]
+function M.wrapped(text, columns)
+  local lines, line = {}, ""
+  for word in tables.plain(text):gmatch "%S+" do
+    for _, piece in ipairs(pieces(word, columns)) do
+      if line ~= "" and width(line) + 1 + width(piece) > columns then
+        lines[#lines + 1], line = line, piece
+      else
+        line = line == "" and piece or line .. " " .. piece
+      end
+    end
+  end
+  lines[#lines + 1] = line
+  return lines
+end
+
+--- The verdict with what has to be said beside it.
+---@param row swale.ClaimRow
+---@return string
+function M.verdict(row)
+  local text = row.verdict
+  if row.verdict == "unresolved" then
+    text = row.would and ("unresolved; %s would tell"):format(row.would) or "unresolved"
+  elseif row.verdict == "missing" then
+    text = "not judged"
+  elseif row.verdict == "pilot" then
+    text = row.would and row.would .. " for power .8" or "seeds unknown"
+  end
+  return row.amended and text .. " (amended)" or text
+end
+
+---@param row swale.ClaimRow
+---@return string
+function M.ours(row) return row.why or row.ours end
+
+local function render_row(out, cells)
+  local columns, most = {}, 0
+  for c, column in ipairs(COLUMNS) do
+    columns[c] = M.wrapped(cells[c], column[2])
+    most = math.max(most, #columns[c])
+  end
+  for i = 1, most do
+    local parts = {}
+    for c, column in ipairs(COLUMNS) do
+      local text = columns[c][i] or ""
+      parts[c] = text .. (" "):rep(column[2] - width(text))
+    end
+    out[#out + 1] = (table.concat(parts, "  "):gsub("%s+$", ""))
+  end
+end
+
+---@param rows swale.ClaimRow[]
+---@return string
+function M.text(rows)
+  local out, titles, total = {}, {}, 2 * (#COLUMNS - 1)
+  for c, column in ipairs(COLUMNS) do titles[c], total = column[1], total + column[2] end
+  render_row(out, titles)
+  for _, row in ipairs(rows) do
+    out[#out + 1] = ("-"):rep(total)
+    render_row(out, { row.text, row.section, row.paper, M.ours(row), row.seeds, M.verdict(row) })
+  end
+  return table.concat(out, "\n")
+end
+
+local LABELS = { { "unconfirmed", "Not confirmed by any source" }, { "amended", "Amended" },
+  { "beside", "Beside it" } }
+
+---Notes on single claims: { label, claim's id, text }.
+---@param rows swale.ClaimRow[]
+---@return string[][]
+function M.notes(rows)
+  local list = {}
+  for _, row in ipairs(rows) do list[#list + 1] = { "Here", row.id, row.here } end
+  for _, label in ipairs(LABELS) do
+    for _, row in ipairs(rows) do
+      if row[label[1]] then list[#list + 1] = { label[2], row.id, row[label[1]] } end
+    end
+  end
+  return list
+end
+
+---The notes as indented text, each label once.
+---@param rows swale.ClaimRow[]
+---@return string
+function M.notes_text(rows)
+  local out, last = {}, nil
+  for _, note in ipairs(M.notes(rows)) do
+    if note[1] ~= last then out[#out + 1] = note[1] .. ":" end
+    last = note[1]
+    for i, line in ipairs(M.wrapped(note[2] .. ": " .. note[3], 106)) do
+      out[#out + 1] = (i == 1 and "  " or "    ") .. line
+    end
+  end
+  return table.concat(out, "\n")
+end
+
+return M

@@ -1,0 +1,66 @@
+--- Estimates of claims in words: "ratio 4.1 (2.2 to 7.7)".
+local M = {}
+
+local function number(x)
+  if x ~= x then return "nan" end
+  if x == math.huge or x == -math.huge then return x > 0 and "inf" or "-inf" end
+  return ("%.3g"):format(x)
+end
+
+local function interval_text(low, high)
+  if low == -math.huge and high == math.huge then return "no interval" end
+  return ("%s to %s"):format(number(low), number(high))
+end
+
+local function sides_text(sides)
+  return ("%s against %s"):format(number(sides[1]), number(sides[2]))
+end
+
+--- The estimate in the claim's own unit: exp of logarithms, a decreasing trend with its sign.
+local function unit(claim, e)
+  if claim.ratio then
+    local function back(x) return x == -math.huge and 0 or math.exp(x) end
+    return back(e.value), back(e.low), back(e.high)
+  elseif claim.kind == "monotone" and claim.direction == "decreasing" then
+    return -e.value, -e.high, -e.low
+  end
+  return e.value, e.low, e.high
+end
+
+local NAMES = { slope = "slope ", monotone = "rank correlation " }
+
+---Puts the estimate of a claim into its row.
+---@param claim swale.Claim
+---@param test swale.ClaimTest
+---@param found swale.Finding   after Holm
+---@param row swale.ClaimRow
+function M.estimate(claim, test, found, row)
+  local value, low, high = unit(claim, found.estimate)
+  row.value, row.interval, row.sides = value, { low, high }, test.sides
+  local name = claim.ratio and "ratio " or NAMES[claim.kind] or ""
+  if claim.kind == "interior_peak" then
+    name = ("at %s, above the ends by "):format(number(found.at))
+  end
+  row.ours = ("%s%s (%s)"):format(name, number(value), interval_text(low, high))
+  if test.sides then row.ours = row.ours .. "; " .. sides_text(test.sides) end
+end
+
+---Puts what is only shown into its row.
+---@param row swale.ClaimRow
+---@param found table|string|nil
+function M.shown(row, found)
+  if not found then
+    row.verdict, row.why = "missing", "no run has a value"
+  elseif type(found) == "string" then
+    row.ours = found
+  else
+    row.value, row.n, row.seeds = found.value, found.n, tostring(found.n)
+    row.ours = number(found.value)
+    if found.n > 1 then
+      row.interval = { found.low, found.high }
+      row.ours = ("%s (95 %%: %s)"):format(row.ours, interval_text(found.low, found.high))
+    end
+  end
+end
+
+return M

@@ -1,0 +1,101 @@
+-- `swale reproduce` on a folder of one small experiment.
+local command = require "command"
+local folders = require "swale.folders"
+local lu = require "luaunit"
+
+TestReproduce = command.in_a_folder()
+
+local SCRIPT = [[
+local sw = require "swale"
+return sw.experiment {
+  name = "tiny", params = { rate = 0.1, rounds = 2 },
+  run = function(run, p)
+    run:summary { valid = { loss = 1 / (p.rate * p.rounds) + 0.01 * (run.seed % 3) } }
+  end,
+}
+]]
+
+local PAPER = [[
+local sw = require "swale"
+return sw.paper {
+  title = "A toy", citation = "Nobody 2020",
+  work = { { "tiny.lua", { rate = { 0.05, 0.1, 0.2 } }, seeds = 5,
+    quick = { { rounds = 1 }, seeds = 3 } } },
+  figures = {},
+}
+]]
+
+local CLAIMS = [[
+local sw = require "swale"
+local function losses(runs, rate) return runs:values("tiny", { rate = rate }, "valid.loss") end
+return sw.claims {
+  { id = "larger", section = "1", text = "a larger rate has the lower loss", paper = "4 times",
+    here = "a formula", kind = "greater", ratio = true, margin = 1, smallest = 1.2, seeds = 5,
+    data = function(runs) return losses(runs, 0.05), losses(runs, 0.2) end },
+  { id = "smaller", section = "1", text = "a smaller rate has the lower loss", paper = "yes",
+    here = "a formula", kind = "greater", margin = 0, smallest = 1, seeds = 5,
+    data = function(runs) return losses(runs, 0.2), losses(runs, 0.05) end },
+  { id = "falls", section = "2", text = "the loss falls with the rate", paper = "yes",
+    here = "a formula", kind = "monotone", direction = "decreasing", seeds = 5,
+    data = function(runs) return (runs:rows("tiny", nil, "rate", nil, "valid.loss")) end },
+}
+]]
+
+function TestReproduce:write(name, text) command.write(self.dir .. "/toy/" .. name, text) end
+
+function TestReproduce:make()
+  folders.make_folder(self.dir .. "/toy")
+  self:write("tiny.lua", SCRIPT)
+  self:write("paper.lua", PAPER)
+  self:write("claims.lua", CLAIMS)
+  self:write("README.md", "# A toy\n\n<!-- measured -->\n<!-- /measured -->\n")
+end
+
+function TestReproduce:reproduce(...)
+  return command.swale(self.dir, { "reproduce", "toy", ... })
+end
+
+function TestReproduce:test_it_runs_judges_and_skips()
+  self:make()
+  local first = self:reproduce()
+  lu.assert_equals(first.code, 0, first.err)
+  lu.assert_str_contains(first.out, "ran 15, skipped 0, failed 0")
+  lu.assert_str_contains(first.out, "2 held, 1 did not hold")
+  local again = self:reproduce()
+  lu.assert_str_contains(again.out, "ran 0, skipped 15, failed 0")
+  lu.assert_str_contains(again.out, "2 held, 1 did not hold")
+end
+
+function TestReproduce:test_a_claim_that_was_changed_is_marked()
+  self:make()
+  lu.assert_equals(self:reproduce().code, 0)
+  self:write("claims.lua", (CLAIMS:gsub("smallest = 1%.2", "smallest = 1.1")))
+  local out = self:reproduce().out
+  lu.assert_str_contains(out, "ran 0, skipped 15, failed 0")
+  local _, count = out:gsub("amended", "")
+  lu.assert_true(count >= 1, out)
+end
+
+function TestReproduce:test_a_claim_that_fails_leaves_the_others()
+  self:make()
+  local broken = CLAIMS:gsub("losses%(runs, 0%.05%), losses", "error 'no such', losses")
+  self:write("claims.lua", broken)
+  local result = self:reproduce "--quick"
+  lu.assert_equals(result.code, 1)
+  lu.assert_str_contains(result.out, "no such")
+  lu.assert_str_contains(result.out, "the loss falls with the rate")
+end
+
+function TestReproduce:test_the_pilot_has_seeds_of_its_own_and_no_verdicts()
+  self:make()
+  local result = self:reproduce "--pilot"
+  lu.assert_equals(result.code, 0, result.err)
+  lu.assert_str_contains(result.err, "seed 1000")
+  lu.assert_nil(result.out:find "held")
+end
+
+function TestReproduce:test_an_unknown_paper()
+  local result = command.swale(self.dir, { "reproduce", "keskar2071" })
+  lu.assert_equals(result.code, 2)
+  lu.assert_str_contains(result.err, 'there is no paper "keskar2071"')
+end
