@@ -131,7 +131,7 @@ local function go_on(run, Run, point, o, facts)
   local repeated = replay.repeated_steps(run.dir, from.metrics, from.step)
   points.restore_fields(run, from)
   run.begun = run.begun + run:seconds() - from.wall -- its seconds go on from those of the point
-  run.begun_cpu = run.begun_cpu + run:cpu_seconds() - (from.cpu or 0)
+  run.begun_cpu = -(from.cpu or 0) -- of its processes before this one
   note(run, point, o, facts)
   inputs.follow(run.dir)
   runs.write_info(run)
