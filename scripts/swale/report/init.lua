@@ -60,14 +60,15 @@ end
 
 local VERDICTS = { [true] = "holds", [false] = "does not hold" }
 
---- Claims that runs have in their summaries: { text =, paper =, ours =, holds = }.
+--- Claims that runs have in their summaries: { text =, paper =, ours =, holds = }; those of
+--- `swale reproduce` have a verdict in words.
 local function claims_html(section)
   local rows = {}
   for _, view in ipairs(section.views) do
     local claims = view.summary.claims
     for _, claim in ipairs(type(claims) == "table" and claims or {}) do
       if type(claim) == "table" then
-        local verdict = VERDICTS[claim.holds] or tostring(claim.holds or "open")
+        local verdict = VERDICTS[claim.holds] or tostring(claim.verdict or claim.holds or "open")
         rows[#rows + 1] = html.fill("<tr><td>{text}</td><td>{paper}</td><td>{ours}</td>"
           .. "<td><b>{holds}</b></td><td>{id}</td></tr>", {
             text = html.clipped(tostring(claim.text or ""), 500), holds = verdict, id = view.id,
