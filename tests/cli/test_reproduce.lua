@@ -94,6 +94,41 @@ function TestReproduce:test_the_pilot_has_seeds_of_its_own_and_no_verdicts()
   lu.assert_nil(result.out:find "held")
 end
 
+function TestReproduce:readme() return (folders.read(self.dir .. "/toy/README.md")) end
+
+function TestReproduce:test_publishing_twice_gives_one_table()
+  self:make()
+  self:write("claims.lua", (CLAIMS:gsub('"4 times"', '"4 | <b> `times`"')))
+  local result = self:reproduce "--publish"
+  lu.assert_equals(result.code, 0, result.err)
+  local first = self:readme()
+  lu.assert_str_contains(first, "| **held** |")
+  lu.assert_str_contains(first, "4 \\| &lt;b&gt; \\`times\\`")
+  lu.assert_str_contains(first, "<!-- /measured -->")
+  lu.assert_equals(self:reproduce("--publish").code, 0)
+  local function timeless(text) return (text:gsub("Measured on [^\n]*", "")) end
+  lu.assert_equals(timeless(self:readme()), timeless(first))
+end
+
+function TestReproduce:test_the_quick_size_is_not_published()
+  self:make()
+  local result = self:reproduce("--quick", "--publish")
+  lu.assert_equals(result.code, 2)
+  lu.assert_str_contains(result.err, "--publish is for the full size")
+  lu.assert_nil(self:readme():find "held")
+end
+
+function TestReproduce:test_the_report_has_the_verdicts()
+  self:make()
+  lu.assert_equals(self:reproduce().code, 0)
+  local result = command.swale(self.dir, { "report", "last", "--curves", "plain" })
+  lu.assert_equals(result.code, 0, result.err)
+  local page = folders.read(self.dir .. "/report.html")
+  lu.assert_str_contains(page, "<b>held</b>")
+  lu.assert_str_contains(page, "<b>did not hold</b>")
+  lu.assert_str_contains(page, "a larger rate has the lower loss")
+end
+
 function TestReproduce:test_an_unknown_paper()
   local result = command.swale(self.dir, { "reproduce", "keskar2071" })
   lu.assert_equals(result.code, 2)

@@ -106,8 +106,8 @@ local function check_figure(i, o, seen)
   seen[o[1]] = true
 end
 
----Declares the work and the figures of a paper; paper.lua returns it. docs/CONTRIBUTING.md has the
----recipe.
+---Declares the work and the figures of a paper; paper.lua returns it: docs/commands.md,
+---"Papers".
 ---@param o { title: string, citation: string, work: swale.PaperWork[],
 ---figures: swale.PaperFigure[]? }
 ---@return swale.Paper
