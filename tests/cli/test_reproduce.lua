@@ -66,6 +66,14 @@ function TestReproduce:test_it_runs_judges_and_skips()
   lu.assert_str_contains(again.out, "2 held, 1 did not hold")
 end
 
+function TestReproduce:test_notes_that_are_the_same_stand_once()
+  self:make()
+  self:write("claims.lua", (CLAIMS:gsub('paper = "yes"', 'paper = "yes", unconfirmed = "a size"')))
+  local out = self:reproduce().out
+  lu.assert_str_contains(out, "Here:\n  claims 1 to 3: a formula\n")
+  lu.assert_str_contains(out, "Not confirmed by any source:\n  claims 2, 3: a size\n")
+end
+
 function TestReproduce:test_a_claim_that_was_changed_is_marked()
   self:make()
   lu.assert_equals(self:reproduce().code, 0)

@@ -77,10 +77,10 @@ local function row_text(cells)
 end
 
 local function add_table(out, rows)
-  out[#out + 1] = "| claim | section | paper | here | seeds | verdict |"
-  out[#out + 1] = "|---|---|---|---|---|---|"
-  for _, row in ipairs(rows) do
-    local text = row_text { row.text, row.section, row.paper, tables.ours(row), row.seeds,
+  out[#out + 1] = "| | claim | section | paper | here | seeds | verdict |"
+  out[#out + 1] = "|---|---|---|---|---|---|---|"
+  for i, row in ipairs(rows) do
+    local text = row_text { i, row.text, row.section, row.paper, tables.ours(row), row.seeds,
       tables.verdict(row) }
     out[#out + 1] = text:gsub("%| ([^|]*) %|$", "| **%1** |")
   end
@@ -107,7 +107,7 @@ local function add_notes(out, rows)
       out[#out + 1] = ""
     end
     last = note[1]
-    out[#out + 1] = ("- `%s`: %s"):format(note[2], escaped(note[3]))
+    out[#out + 1] = ("- %s: %s"):format(note[2], escaped(note[3]))
   end
   out[#out + 1] = ""
 end

@@ -4,7 +4,7 @@ local tables = require "swale.table"
 local M = {}
 
 local COLUMNS = {
-  { "claim", 33 }, { "section", 9 }, { "paper", 15 }, { "here", 25 }, { "seeds", 6 },
+  { "", 2 }, { "claim", 31 }, { "section", 8 }, { "paper", 15 }, { "here", 25 }, { "seeds", 6 },
   { "verdict", 14 },
 }
 
@@ -81,26 +81,47 @@ function M.text(rows)
   local out, titles, total = {}, {}, 2 * (#COLUMNS - 1)
   for c, column in ipairs(COLUMNS) do titles[c], total = column[1], total + column[2] end
   render_row(out, titles)
-  for _, row in ipairs(rows) do
+  for i, row in ipairs(rows) do
     out[#out + 1] = ("-"):rep(total)
-    render_row(out, { row.text, row.section, row.paper, M.ours(row), row.seeds, M.verdict(row) })
+    render_row(out, { tostring(i), row.text, row.section, row.paper, M.ours(row), row.seeds,
+      M.verdict(row) })
   end
   return table.concat(out, "\n")
 end
 
-local LABELS = { { "unconfirmed", "Not confirmed by any source" }, { "amended", "Amended" },
-  { "beside", "Beside it" } }
+local LABELS = { { "here", "Here" }, { "unconfirmed", "Not confirmed by any source" },
+  { "amended", "Amended" }, { "beside", "Beside it" } }
 
----Notes on single claims: { label, claim's id, text }.
+---"claims 1 to 8, 10"
+---@param list integer[]   ascending
+---@return string
+function M.numbers(list)
+  local parts, i = {}, 1
+  while i <= #list do
+    local last = i
+    while list[last + 1] == list[last] + 1 do last = last + 1 end
+    if last == i + 1 then last = i end
+    parts[#parts + 1] = last == i and tostring(list[i]) or ("%d to %d"):format(list[i], list[last])
+    i = last + 1
+  end
+  return (#list == 1 and "claim " or "claims ") .. table.concat(parts, ", ")
+end
+
+---Notes on claims, each text once: { label, claims, text }.
 ---@param rows swale.ClaimRow[]
 ---@return string[][]
 function M.notes(rows)
   local list = {}
-  for _, row in ipairs(rows) do list[#list + 1] = { "Here", row.id, row.here } end
   for _, label in ipairs(LABELS) do
-    for _, row in ipairs(rows) do
-      if row[label[1]] then list[#list + 1] = { label[2], row.id, row[label[1]] } end
+    local of, order = {}, {}
+    for i, row in ipairs(rows) do
+      local text = row[label[1]]
+      if text then
+        if not of[text] then of[text], order[#order + 1] = {}, text end
+        table.insert(of[text], i)
+      end
     end
+    for _, text in ipairs(order) do list[#list + 1] = { label[2], M.numbers(of[text]), text } end
   end
   return list
 end
