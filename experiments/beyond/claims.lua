@@ -1,0 +1,329 @@
+-- What followed on the five papers, and the tests that decide it here. Rates and lengths of
+-- averages are chosen on validation. A test accuracy is "not worse" if it is not below by half a
+-- point. The pilot had the seeds 1000 to 1002.
+local sw = require "swale"
+
+local claims = {}
+local function claim(c) claims[#claims + 1] = c end
+
+local HALF_POINT = 0.005
+
+-- ------------------------------------------------------------------ edge of stability
+
+local EDGE = "784-64-10, tanh, squared error, N = 1,000, Fashion-MNIST, lr 0.4"
+
+local function edge(runs, batch, result) return runs:values("edge", { batch = batch }, result) end
+
+--- Loss and drift of batch sharpness over the late half, means over seeds.
+local function edge_beside(batch)
+  return function(runs)
+    local function mean(result) return sw.stats.mean(edge(runs, batch, result)).value end
+    return ("train loss %.2g; sharpness of the last quarter over that of the one before %.2f; ratio"
+      .. " of means %.2f"):format(mean "beside.train_loss", mean "drift", mean "ratio_of_means")
+  end
+end
+
+claim { id = "edge_full", section = "Cohen et al. 2021", kind = "equivalent", ratio = true,
+  margin = 1.1, seeds = 10, power = "pilot: to be made: edge_full",
+  text = "with full batches the largest eigenvalue stays within 10 % of 2 / lr",
+  paper = "just above 2 / lr", here = EDGE .. ", 500 updates, mean of the second half",
+  beside = edge_beside(0),
+  data = function(runs) return edge(runs, 0, "top"), 1 end }
+
+claim { id = "edge_batch", section = "Andreyev and Beneventano 2024", kind = "equivalent",
+  ratio = true, margin = 1.1, seeds = 10, power = "pilot: to be made: edge_batch",
+  text = "with small batches batch sharpness stays within 10 % of 2 / lr",
+  paper = "2 / lr", here = EDGE .. ", batch 16, 100 epochs", beside = edge_beside(16),
+  data = function(runs) return edge(runs, 16, "sharpness"), 1 end }
+
+claim { id = "edge_lower", section = "Andreyev and Beneventano 2024", kind = "greater",
+  ratio = true, smallest = 1.1, seeds = 10, power = "pilot: to be made: edge_lower",
+  text = "with small batches the largest eigenvalue stays below that of full batches",
+  paper = "lower, the more so the smaller the batch", here = EDGE .. ", full batch over batch 8",
+  beside = edge_beside(8),
+  data = function(runs) return edge(runs, 0, "top"), edge(runs, 8, "top") end }
+
+-- ------------------------------------------------------------------ Hoffer's corrections
+
+local HOFFER = "784-64-10 with batch norm, N = 5,000, Fashion-MNIST, SB 32, LB 512, SGD 0.9, 40"
+  .. " epochs"
+
+local function hoffer(runs, method, result)
+  return runs:values("hoffer", { method = method }, result or "test.accuracy")
+end
+
+local function hoffer_beside(...)
+  local methods = { ... }
+  return function(runs)
+    local words = {}
+    for i, m in ipairs(methods) do
+      words[i] = ("%s: train loss %.2g, %d updates"):format(m,
+        sw.stats.mean(hoffer(runs, m, "beside.train_loss")).value,
+        math.floor(sw.stats.mean(hoffer(runs, m, "beside.updates")).value))
+    end
+    return table.concat(words, "; ")
+  end
+end
+
+claim { id = "hoffer_gap", section = "Hoffer et al. 2017, table 1", kind = "greater",
+  smallest = HALF_POINT, seeds = 10, power = "pilot: to be made: hoffer_gap",
+  text = "at equal epochs and rate the large batch has the lower test accuracy",
+  paper = "1 to 5 points lower", unconfirmed = "rates and epochs of the table", here = HOFFER,
+  beside = hoffer_beside("small", "large"),
+  data = function(runs) return hoffer(runs, "small"), hoffer(runs, "large") end }
+
+claim { id = "hoffer_part", section = "Hoffer et al. 2017, table 1", kind = "greater",
+  smallest = HALF_POINT, seeds = 10, power = "pilot: to be made: hoffer_part",
+  text = "the root of the rate and ghost batch norm raise it at equal epochs",
+  paper = "part of the gap", unconfirmed = "rates and epochs of the table", here = HOFFER,
+  beside = hoffer_beside("large", "ghost"),
+  data = function(runs) return hoffer(runs, "ghost"), hoffer(runs, "large") end }
+
+claim { id = "hoffer_closed", section = "Hoffer et al. 2017, table 1", kind = "greater",
+  margin = -HALF_POINT, seeds = 10, power = "pilot: to be made: hoffer_closed",
+  text = "with as many updates besides, the large batch is not worse than the small one",
+  paper = "the gap vanishes", unconfirmed = "rates and epochs of the table",
+  here = HOFFER .. ", adapted 640 epochs", beside = hoffer_beside("small", "adapted"),
+  data = function(runs) return hoffer(runs, "adapted"), hoffer(runs, "small") end }
+
+claim { id = "hoffer_log", section = "Hoffer et al. 2017, figure 2", kind = "greater", ratio = true,
+  smallest = 1.5, seeds = 10, power = "pilot: to be made: hoffer_log",
+  text = "the distance from the start is nearer a line over log t than over the root of t",
+  paper = "like log t", here = HOFFER .. ", before the first cut; variance left by the root over"
+    .. " that by log t", beside = function(runs)
+    return ("variance left by log t %.3f; exponent of a power law %.2f"):format(
+      sw.stats.mean(hoffer(runs, "small", "rest.log")).value,
+      sw.stats.mean(hoffer(runs, "small", "power")).value)
+  end,
+  data = function(runs)
+    return hoffer(runs, "small", "rest.sqrt"), hoffer(runs, "small", "rest.log")
+  end }
+
+-- ------------------------------------------------------------------ tuned batch sizes
+
+local SHALLUE = "784-64-10, N = 5,000, Fashion-MNIST, SGD, 40 epochs, 4 rates for each batch"
+local STEPS = "validation loss 0.5"
+
+--- A result of a batch size at the rate that is best by `chosen`, a quantity on validation.
+local function tuned(runs, batch, chosen, result)
+  local lr = runs:best("shallue", { batch = batch }, "lr", chosen, "min")
+  return runs:values("shallue", { batch = batch, lr = lr }, result), lr
+end
+
+local function updates(runs, batches)
+  local columns = {}
+  for k, batch in ipairs(batches) do
+    columns[k] = tuned(runs, batch, "steps_to_target", "steps_to_target")
+  end
+  return batches, runs:join(table.unpack(columns))
+end
+
+--- The rates chosen, so that one at the end of its grid is seen.
+local function rates(chosen, batches)
+  return function(runs)
+    local words = {}
+    for k, batch in ipairs(batches) do
+      local _, lr = tuned(runs, batch, chosen, chosen)
+      words[k] = ("%d: %g"):format(batch, lr)
+    end
+    return "rates by batch " .. table.concat(words, ", ")
+  end
+end
+
+claim { id = "shallue_test", section = "Shallue et al. 2019", kind = "greater",
+  margin = -HALF_POINT,
+  text = "with tuned rates the best test accuracy of a large batch is not worse",
+  paper = "no evidence that it is", here = SHALLUE .. ", batch 512 less batch 8", seeds = 10,
+  power = "pilot: to be made: shallue_test", beside = rates("best_valid_loss", { 8, 512 }),
+  data = function(runs)
+    return (tuned(runs, 512, "best_valid_loss", "test.accuracy")),
+      (tuned(runs, 8, "best_valid_loss", "test.accuracy"))
+  end }
+
+claim { id = "shallue_perfect", section = "Shallue et al. 2019", kind = "slope", log = true,
+  above = -1.25, below = -0.75, seeds = 10, power = "pilot: to be made: shallue_perfect",
+  text = "from batch 8 to 32 the updates to the target fall like 1 / B",
+  paper = "perfect scaling: exponent -1", here = SHALLUE .. ", " .. STEPS,
+  beside = rates("steps_to_target", { 8, 16, 32 }),
+  data = function(runs) return updates(runs, { 8, 16, 32 }) end }
+
+claim { id = "shallue_flat", section = "Shallue et al. 2019", kind = "slope", log = true,
+  above = -0.5, seeds = 10, power = "pilot: to be made: shallue_flat",
+  text = "from batch 128 to 512 they fall less than like the root of 1 / B",
+  paper = "diminishing returns, then none", here = SHALLUE .. ", " .. STEPS,
+  beside = rates("steps_to_target", { 128, 512 }),
+  data = function(runs) return updates(runs, { 128, 512 }) end }
+
+--- B_crit of S = S_min (1 + B_crit / B), least squares of log S: the best on a grid of 1 %.
+local function hyperbola(batches, steps)
+  local best, least = nil, math.huge
+  for k = 0, 1000 do
+    local b_crit, sum, squares = 1.01 ^ k, 0, 0
+    for i, batch in ipairs(batches) do
+      local rest = math.log(steps[i]) - math.log(1 + b_crit / batch)
+      sum, squares = sum + rest, squares + rest * rest
+    end
+    local left = squares - sum * sum / #batches
+    if left < least then best, least = b_crit, left end
+  end
+  return best
+end
+
+--- The Pareto fit of each seed, at the rates that are best over all seeds.
+local function pareto(runs)
+  local batches, rows = updates(runs, { 8, 16, 32, 128, 512 })
+  return rows:map(function(steps) return hyperbola(batches, steps) end)
+end
+
+claim { id = "critical", section = "Merrill et al. 2025", kind = "equivalent", ratio = true,
+  margin = 2, seeds = 10, power = "pilot: to be made: critical",
+  text = "the critical batch size of branches is within a factor of 2 of the Pareto fit's",
+  paper = "both measure where scaling ends; the noise scale differs",
+  here = "784-64-10, N = 5,000, Fashion-MNIST, SGD; branches of half an epoch at the target, rate"
+    .. " k lr, tolerance 0.01", beside = function(runs)
+    return ("noise scale B_simple there %.0f"):format(
+      sw.stats.mean(runs:values("critical", {}, "b_simple")).value)
+  end,
+  data = function(runs) return runs:values("critical", {}, "b_crit"), pareto(runs) end }
+
+-- ------------------------------------------------------------------ scaling rules
+
+local function distance(runs, optimizer, rule)
+  return runs:values("scaling", { optimizer = optimizer }, "distance." .. rule)
+end
+
+for _, c in ipairs {
+  { "sgd", "sqrt", "linear", "Goyal et al. 2017", "the rate grows like the batch" },
+  { "adam", "linear", "sqrt", "Malladi et al. 2022", "the rate grows like the root of the batch" },
+} do
+  claim { id = "scaling_" .. c[1], section = c[4], kind = "greater", ratio = true, smallest = 1.25,
+    text = ("%s: 8 times the batch follows the base nearer if %s"):format(c[1], c[5]),
+    paper = "it coincides", seeds = 20, power = "pilot: to be made: scaling_" .. c[1],
+    here = ("784-64-10, N = 5,000, Fashion-MNIST, batch 16 to 128, 10 epochs, distance of"
+      .. " validation losses by the %s rule over that by the %s one"):format(c[2], c[3]),
+    beside = function(runs)
+      return ("distance of log validation losses %.3f"):format(
+        sw.stats.mean(distance(runs, c[1], c[3])).value)
+    end,
+    data = function(runs) return distance(runs, c[1], c[2]), distance(runs, c[1], c[3]) end }
+end
+
+-- ------------------------------------------------------------------ averages
+
+local AVERAGES = "784-64-10, N = 20,000, Fashion-MNIST, batch 32, SGD 0.9, 8 epochs, test loss"
+
+local function average(runs, name) return runs:values("averages", {}, name) end
+
+local function less(a, b) return a:with(b, math.min) end
+
+claim { id = "lawa", section = "Sanyal et al. 2023", kind = "greater", ratio = true,
+  smallest = 1.01, seeds = 20, power = "pilot: to be made: lawa",
+  text = "at a constant rate the mean of the last checkpoints is better than EMA and SWA",
+  paper = "better than both", here = AVERAGES .. " of the better of the two over LAWA's",
+  data = function(runs)
+    return less(average(runs, "constant.ema.test.loss"), average(runs, "constant.swa.test.loss")),
+      average(runs, "constant.lawa.test.loss")
+  end }
+
+--- The test loss of the average that is best on validation.
+local function best_average(runs, training)
+  return runs:values("averages", {}, function(run)
+    local best
+    for _, family in ipairs { "ema", "lawa", "swa" } do
+      local found = run.summary[training][family]
+      if not best or found.valid.loss < best.valid.loss then best = found end
+    end
+    return best.test.loss
+  end)
+end
+
+claim { id = "no_replacement", section = "Ajroldi et al. 2025", kind = "greater", ratio = true,
+  smallest = 1.01, seeds = 20, power = "pilot: to be made: no_replacement",
+  text = "averaging at a constant rate does not reach a decayed rate without averaging",
+  paper = "averaging does not replace annealing", here = AVERAGES .. " of the best average, chosen"
+    .. " on validation, over that of the decayed rate",
+  data = function(runs)
+    return best_average(runs, "constant"), average(runs, "decayed.last.test.loss")
+  end }
+
+claim { id = "mild_gain", section = "Ajroldi et al. 2025", kind = "equivalent", ratio = true,
+  margin = 1.02, seeds = 20, power = "pilot: to be made: mild_gain",
+  text = "on top of a decayed rate averaging changes the loss by less than 2 %",
+  paper = "a mild gain", here = AVERAGES,
+  data = function(runs)
+    return average(runs, "decayed.last.test.loss"), best_average(runs, "decayed")
+  end }
+
+-- ------------------------------------------------------------------ cool-downs
+
+local WSD = "784-64-10, N = 50,000, Fashion-MNIST, batch 32, Adam; mean log test loss of 1, 2 and 4"
+  .. " epochs, the last fifth cools down"
+
+--- The geometric mean over the three lengths.
+local function lengths(runs, way)
+  return runs:values("wsd", {}, function(run)
+    local sum = 0
+    for _, length in ipairs { "of_25", "of_50", "of_100" } do
+      sum = sum + math.log(run.summary[length][way].test.loss)
+    end
+    return math.exp(sum / 3)
+  end)
+end
+
+claim { id = "cool_down", section = "Hägele et al. 2024", kind = "equivalent", ratio = true,
+  margin = 1.02, seeds = 20, power = "pilot: to be made: cool_down",
+  text = "branched cool-downs of one training reach the loss of cosines of each length",
+  paper = "they match", here = WSD,
+  data = function(runs) return lengths(runs, "cooled"), lengths(runs, "cosine") end }
+
+claim { id = "merging", section = "Tian et al. 2025", kind = "equivalent", ratio = true,
+  margin = 1.02, seeds = 20,
+  text = "merged checkpoints of the constant rate reach the loss of the cool-down",
+  paper = "as good or better", here = WSD .. ", 11 checkpoints",
+  power = "pilot: to be made: merging",
+  data = function(runs) return lengths(runs, "merged"), lengths(runs, "cooled") end }
+
+-- ------------------------------------------------------------------ Seesaw
+
+local SEESAW = "784-64-10, N = 20,000, Fashion-MNIST, Adam, batch 32 to 512, 8 epochs"
+
+claim { id = "seesaw", section = "Meterez et al. 2025", kind = "equivalent", ratio = true,
+  margin = 1.02, seeds = 20, power = "pilot: to be made: seesaw",
+  text = "Seesaw reaches the test loss of the cosine on as many examples", paper = "the same loss",
+  here = SEESAW, beside = function(runs)
+    local function train(way)
+      return sw.stats.mean(runs:values("seesaw", {}, way .. ".train_loss")).value
+    end
+    return ("train loss %.3f, cosine %.3f, constant rate %.3f"):format(train "seesaw",
+      train "cosine", train "constant")
+  end,
+  data = function(runs)
+    return runs:values("seesaw", {}, "seesaw.test.loss"),
+      runs:values("seesaw", {}, "cosine.test.loss")
+  end }
+
+claim { id = "seesaw_saved", section = "Meterez et al. 2025", kind = "shown",
+  text = "share of the updates that Seesaw saves", paper = "about 36 % of the time", here = SEESAW,
+  data = function(runs) return runs:values("seesaw", {}, "saved") end }
+
+-- ------------------------------------------------------------------ SVAG
+
+local SVAG = "784-64-10, N = 5,000, Fashion-MNIST, batch 32, lr times updates = 16"
+
+local function svag(runs, lr, l)
+  return runs:values("svag", { lr = lr }, ("l%d.train_loss"):format(l))
+end
+
+claim { id = "svag_same", section = "Li, Malladi, Arora 2021", kind = "equivalent", ratio = true,
+  margin = 1.05, seeds = 20, power = "pilot: to be made: svag_same",
+  text = "at a small rate SGD has the train loss of its differential equation",
+  paper = "l makes no difference", here = SVAG .. ", lr 0.02, l 1 over l 8",
+  data = function(runs) return svag(runs, 0.02, 1), svag(runs, 0.02, 8) end }
+
+claim { id = "svag_breaks", section = "Li, Malladi, Arora 2021", kind = "greater", ratio = true,
+  margin = 1.05, seeds = 20, power = "pilot: to be made: svag_breaks",
+  text = "at 8 times the rate its train loss is above that of the equation by more than 5 %",
+  paper = "the equation fails where linear scaling does", here = SVAG .. ", lr 0.16, l 1 over l 8",
+  data = function(runs) return svag(runs, 0.16, 1), svag(runs, 0.16, 8) end }
+
+return sw.claims(claims)
