@@ -311,6 +311,79 @@ function TestStats:test_holm_judges_findings_anew()
   lu.assert_true(list[1].estimate.low < 0, "the interval of its step, 95 %, holds 0")
 end
 
+-- Means of 10, 1.6 and 1.5 at one spread: the second step compares with alpha / 2 and is the last,
+-- though the third p is below alpha.
+function TestStats:test_what_comes_after_the_last_step_is_compared_as_that_was()
+  local function of(mean)
+    local d = {}
+    for i, x in ipairs { 5, -5, 4, -4, 0.5, -0.5, 5.4, -5.4 } do d[i] = mean + x end
+    return stats.greater(d, 0)
+  end
+  local sure, near, last = of(10), of(1.6), of(1.5)
+  local list = stats.holm({ sure, near, last }, { alpha = 0.2 })
+  lu.assert_true(near.p > 0.1 and last.p < 0.2)
+  lu.assert_equals(list[3].verdict, "unresolved")
+  lu.assert_equals(list[2].estimate.interval, list[3].estimate.interval)
+  lu.assert_true(list[3].estimate.low < 0)
+end
+
+--- A claim of each kind about a random truth, and its bounds: it held above `inside` (or between),
+--- and did not hold below `outside` (or beyond).
+local function random_claims(random)
+  local function row(n, mean)
+    local list = {}
+    for i = 1, n do list[i] = mean + random:normal() end
+    return list
+  end
+  local list, shift = {}, 1.2 * random:normal()
+  list[1] = { stats.greater(row(8, shift), 0, { smallest = 0.7 }), { 0, math.huge },
+    { 0.7, math.huge } }
+  list[2] = { stats.equivalent(row(8, shift), 0, { margin = 1.2 }), { -1.2, 1.2 }, { -1.2, 1.2 } }
+  local rows, curves = {}, {}
+  for i = 1, 8 do
+    rows[i] = { random:normal(), shift + random:normal(), 2 * shift + random:normal() }
+    curves[i] = { random:normal(), 2 + shift + random:normal(), random:normal(),
+      1 + random:normal() }
+  end
+  list[3] = { stats.slope({ 1, 2, 3 }, rows, { above = -1, below = 1 }), { -1, 1 }, { -1, 1 } }
+  list[4] = { stats.interior_peak({ 1, 2, 3, 4 }, curves, { smallest = 0.5 }), { 0, math.huge },
+    { 0.5, math.huge } }
+  return list
+end
+
+local function lies_in(e, bounds) return e.low > bounds[1] and e.high < bounds[2] end
+
+local function lies_outside(e, bounds) return e.high < bounds[1] or e.low > bounds[2] end
+
+local function assert_agrees(found, inside, outside)
+  local e, text = found.estimate, tostring(found)
+  if found.verdict == "held" then
+    lu.assert_true(lies_in(e, inside), text)
+  elseif found.verdict == "did not hold" then
+    lu.assert_true(lies_outside(e, outside), text)
+  else
+    lu.assert_false(lies_in(e, inside), text)
+    -- A peak's interval is of one level, and the others may be peaks.
+    lu.assert_false(not found.at and lies_outside(e, outside), text)
+  end
+end
+
+function TestStats:test_verdicts_after_holm_are_where_the_intervals_lie()
+  local random, seen = sw.random(5, "families"), {}
+  for _ = 1, 300 do
+    local claims, findings = random_claims(random), {}
+    for k, claim in ipairs(claims) do
+      findings[k] = claim[1]
+      assert_agrees(table.unpack(claim))
+    end
+    for k, found in ipairs(stats.holm(findings)) do
+      assert_agrees(found, claims[k][2], claims[k][3])
+      seen[found.verdict .. k] = true
+    end
+  end
+  lu.assert_equals(#require("swale.errors").sorted_keys(seen), 12)
+end
+
 -- ------------------------------------------------------------------ interior peak
 
 function TestStats:test_a_peak_is_picked_on_one_half_and_tested_on_the_other()

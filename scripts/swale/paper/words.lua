@@ -39,7 +39,7 @@ function M.estimate(claim, test, found, row)
   row.value, row.interval, row.sides = value, { low, high }, test.sides
   local name = claim.ratio and "ratio " or NAMES[claim.kind] or ""
   if claim.kind == "interior_peak" then
-    name = ("at %s, above the ends by "):format(number(found.at))
+    name = found.estimate.target .. ": "
   end
   row.ours = ("%s%s (%s)"):format(name, number(value), interval_text(low, high))
   if test.sides then row.ours = row.ours .. "; " .. sides_text(test.sides) end

@@ -62,7 +62,7 @@ function M.equivalent(a, b, o)
   local m = o.margin
   return finding.new { claim = ("a - b is within %g of 0"):format(m), where = where,
     target = "the mean of a - b", p = math.max(where:above(-m), where:below(m)),
-    p_against = 2 * math.min(where:above(m), where:below(-m)), alpha = o.alpha }
+    p_against = 2 * math.min(where:above(m), where:below(-m)), either = true, alpha = o.alpha }
 end
 
 return M

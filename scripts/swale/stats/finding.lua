@@ -9,7 +9,8 @@ local M = {}
 
 ---@class swale.Finding
 ---@field claim string          in words
----@field estimate swale.Estimate   of level 1 - 2 alpha: the claim held if it lies wholly inside
+---@field estimate swale.Estimate   of level 1 - 2 alpha: the claim held if it lies wholly inside;
+---unless it held it is wider where p_against is of tests at either side
 ---@field p number              of the claim's opposite: at most alpha, the claim held
 ---@field p_against number      of an effect that would matter: at most alpha, it did not hold
 ---@field alpha number          the error rate of either verdict
@@ -34,14 +35,27 @@ function Finding:__tostring()
   return ("%s: %s; %s, p = %.2g, n = %d"):format(self.verdict, self.claim, self.estimate, p, self.n)
 end
 
+--- The interval that agrees with the verdict: at level 1 - 2 alpha each end is a one-sided test of
+--- rate alpha. p_against is that of one end, or twice that of the better one of two (`either`).
+local function interval(found, alpha, against)
+  if found.either then against = against / 2 end
+  if found.verdict == "did not hold" then
+    local where = found.where_against or found.where
+    return location.estimate(where, 1 - 2 * against, found.target_against or found.target)
+  end
+  if found.verdict ~= "held" then alpha = math.min(alpha, against) end
+  return location.estimate(found.where, 1 - 2 * alpha, found.target)
+end
+
 ---@param fields table           of swale.Finding without estimate and verdict; where, a
----swale.Location, and target, in words, give the estimate
+---swale.Location, and target, in words, give the estimate, and where_against and target_against
+---that of a claim that did not hold, if it is another; either: p_against is of two tests
 ---@return swale.Finding
 function M.new(fields)
   fields.p, fields.p_against = math.min(fields.p, 1), math.min(fields.p_against, 1)
-  fields.estimate = location.estimate(fields.where, 1 - 2 * fields.alpha, fields.target)
   fields.n = fields.n or fields.where.n
   fields.verdict = verdict(fields.p, fields.p_against, fields.alpha)
+  fields.estimate = interval(fields, fields.alpha, fields.alpha)
   return setmetatable(fields, Finding)
 end
 
@@ -49,19 +63,22 @@ end
 ---@return boolean
 function M.is_finding(value) return getmetatable(value) == Finding end
 
+---@class swale.AdjustedTest
+---@field p number       after the correction
+---@field alpha number   what p before the correction was compared with
+
 ---Returns a copy, judged by adjusted p-values at alpha; its interval has the level of its step.
 ---@param found swale.Finding
----@param p number
----@param p_against number
+---@param held swale.AdjustedTest
+---@param against swale.AdjustedTest
 ---@param alpha number           of the family
----@param own number             of its own step
 ---@return swale.Finding
-function M.adjusted(found, p, p_against, alpha, own)
+function M.adjusted(found, held, against, alpha)
   local copy = {}
   for key, value in next, found do copy[key] = value end
-  copy.p_adjusted, copy.p_against_adjusted, copy.alpha = p, p_against, alpha
-  copy.estimate = location.estimate(found.where, 1 - 2 * own, found.target)
-  copy.verdict = verdict(p, p_against, alpha)
+  copy.p_adjusted, copy.p_against_adjusted, copy.alpha = held.p, against.p, alpha
+  copy.verdict = verdict(held.p, against.p, alpha)
+  copy.estimate = interval(copy, held.alpha, against.alpha)
   return setmetatable(copy, Finding)
 end
 

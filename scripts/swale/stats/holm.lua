@@ -20,6 +20,18 @@ local function adjusted(p)
   return result, ranks
 end
 
+--- For each p what it was compared with: alpha over the number of p-values left at its step. The
+--- steps end at the first that is larger; all after it count as compared there.
+local function steps(p, alpha)
+  local values, ranks = adjusted(p)
+  local last, list = 1, {}
+  for _, value in ipairs(values) do if value <= alpha then last = last + 1 end end
+  for i, rank in ipairs(ranks) do
+    list[i] = { p = values[i], alpha = alpha / (#p - math.min(rank, last) + 1) }
+  end
+  return list
+end
+
 local function check_p(list)
   for i, p in ipairs(list) do
     if type(p) ~= "number" or not (p >= 0 and p <= 1) then
@@ -38,12 +50,9 @@ local function of_findings(list, alpha)
     end
     p[i], p_against[i] = found.p, found.p_against
   end
-  local held, ranks = adjusted(p)
-  local failed, ranks_against = adjusted(p_against)
-  local result = {}
+  local held, against, result = steps(p, alpha), steps(p_against, alpha), {}
   for i, found in ipairs(list) do
-    local rank = p_against[i] < p[i] and ranks_against[i] or ranks[i]
-    result[i] = finding.adjusted(found, held[i], failed[i], alpha, alpha / (#list - rank + 1))
+    result[i] = finding.adjusted(found, held[i], against[i], alpha)
   end
   return result
 end

@@ -117,7 +117,8 @@ function M.slope(x, y, o)
   local where = locate(x, y, o)
   local p, p_against = tests(where, above, below)
   return finding.new { claim = words(above, below), where = where,
-    target = "the slope", p = p, p_against = p_against, alpha = o.alpha }
+    target = "the slope", p = p, p_against = p_against, alpha = o.alpha,
+    either = above ~= nil and below ~= nil }
 end
 
 return M
