@@ -74,6 +74,17 @@ function TestReproduce:test_notes_that_are_the_same_stand_once()
   lu.assert_str_contains(out, "Not confirmed by any source:\n  claims 2, 3: a size\n")
 end
 
+function TestReproduce:test_seeds_that_one_side_was_not_to_have_are_not_missing()
+  self:make()
+  self:write("paper.lua", (PAPER:gsub("{ 0%.05, 0%.1, 0%.2 } }, seeds = 5,", [[{ 0.1, 0.2 } },
+      seeds = 5, quick = false },
+    { "tiny.lua", { rate = 0.05 }, seeds = 9,]])))
+  local result = self:reproduce()
+  lu.assert_str_contains(result.out, "ran 19, skipped 0, failed 0")
+  lu.assert_not_str_contains(result.out, " of 9")
+  lu.assert_str_contains(result.out, "2 held, 1 did not hold")
+end
+
 function TestReproduce:test_a_claim_that_was_changed_is_marked()
   self:make()
   lu.assert_equals(self:reproduce().code, 0)

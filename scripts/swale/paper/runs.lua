@@ -265,7 +265,7 @@ function Runs:rows(script, where, name, levels, result)
     end
     columns[k], asked[k] = by_seed(self, settings[level], result), settings[level].seeds
   end
-  asked = valued.union(asked)
+  asked = valued.common(asked)
   local rows = valued.build(asked, asked, function(seed)
     local row = {}
     for k = 1, #levels do row[k] = columns[k][seed] or 0 / 0 end
@@ -322,7 +322,7 @@ function Runs:join(...)
     asked[i] = values.asked
   end
   local aligned = valued.aligned(lists)
-  return valued.build(aligned.seeds, valued.union(asked), function(_, i)
+  return valued.build(aligned.seeds, valued.common(asked), function(_, i)
     local row = {}
     for k = 1, #lists do row[k] = aligned[k][i] end
     return row

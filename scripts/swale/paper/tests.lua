@@ -17,8 +17,8 @@ local M = {}
 
 local function where_of(claim) return "claim " .. claim.id end
 
---- Plain lists of what is aligned by seed; and how many seeds were asked for. What has no seeds
---- stays as it is.
+--- Plain lists of what is aligned by seed; and how many seeds all of them were asked
+--- for. What has no seeds stays as it is.
 local function prepared(list)
   local found, asked, places = {}, {}, {}
   for i, value in ipairs(list) do
@@ -29,7 +29,7 @@ local function prepared(list)
   if #found == 0 then return list end
   local aligned, result = valued.aligned(found), {}
   for i, value in ipairs(list) do result[i] = places[i] and aligned[places[i]] or value end
-  return result, #valued.union(asked)
+  return result, #valued.common(asked)
 end
 
 local function logs(where, name, list)

@@ -65,8 +65,8 @@ function methods.with(self, b, f)
   if not M.is_values(b) then
     errors.misuse("values:with: b must be values of runs, not %s", errors.shown(b))
   end
-  local a, other = M.aligned { self, b }, M.union { self.asked, b.asked }
-  return M.build(a.seeds, other, function(seed, i) return f(a[1][i], a[2][i], seed) end)
+  local a, asked = M.aligned { self, b }, M.common { self.asked, b.asked }
+  return M.build(a.seeds, asked, function(seed, i) return f(a[1][i], a[2][i], seed) end)
 end
 
 ---All seeds of some lists, ascending.
@@ -83,21 +83,31 @@ function M.union(lists)
   return all
 end
 
+---The seeds that all lists have, ascending.
+---@param lists integer[][]
+---@return integer[]
+function M.common(lists)
+  local counts, all = {}, {}
+  for _, list in ipairs(lists) do
+    for _, seed in ipairs(list) do counts[seed] = (counts[seed] or 0) + 1 end
+  end
+  for seed, count in pairs(counts) do
+    if count == #lists then all[#all + 1] = seed end
+  end
+  table.sort(all)
+  return all
+end
+
 ---Plain lists of the entries on the seeds that all have.
 ---@param list swale.PaperValues[]
 ---@return any[][]   with the field seeds
 function M.aligned(list)
-  local places, counts, result = {}, {}, { seeds = {} }
+  local places, lists, result = {}, {}, {}
   for k, values in ipairs(list) do
-    places[k], result[k] = {}, {}
-    for i, seed in ipairs(values.seeds) do
-      places[k][seed], counts[seed] = i, (counts[seed] or 0) + 1
-    end
+    places[k], lists[k], result[k] = {}, values.seeds, {}
+    for i, seed in ipairs(values.seeds) do places[k][seed] = i end
   end
-  for seed, count in pairs(counts) do
-    if count == #list then table.insert(result.seeds, seed) end
-  end
-  table.sort(result.seeds)
+  result.seeds = M.common(lists)
   for k, values in ipairs(list) do
     for i, seed in ipairs(result.seeds) do result[k][i] = values[places[k][seed]] end
   end
