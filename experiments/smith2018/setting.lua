@@ -5,7 +5,7 @@ local sw = require "swale"
 local M = {}
 
 --- The paper's ratios (section 5): lr / B falls by 5 after 30, 60 and 80 % of the epochs; the
---- batch begins at B0 and ends at 40 B0 at most, a tenth of the training set.
+--- batch begins at B0 and ends at a tenth of the training set at most.
 local FACTOR, MARKS = 5, { 0.3, 0.6, 0.8 }
 
 ---N training examples, a share of them with wrong labels; test and validation labels stay true.
