@@ -75,7 +75,7 @@ function M.train(data, valid, p, batch, seed)
   end
   local train, test = trainer:evaluate("last", { on = "train" }),
     trainer:evaluate("last", { on = "test" })
-  cell.dead = trainer:state().dead_fraction
+  cell.dead = p.activation == "relu" and trainer:state().dead_fraction or nil
   cell.train_loss, cell.train_accuracy = train.loss, train.accuracy
   cell.test_loss, cell.test_accuracy = test.loss, test.accuracy
   cell.valid_accuracy = trainer:evaluate("last", { on = valid }).accuracy

@@ -1,0 +1,169 @@
+-- What Smith & Le 2018 claim, and the tests that decide it here. The pilot had the seeds 1000 to
+-- 1003. Accuracies are parts of 1. The paper gains about one point of test accuracy over B = N; the
+-- smallest gain that would matter is a quarter of a point.
+local sw = require "swale"
+local setting = require "setting"
+
+local MATTERS <const> = 0.0025
+local HERE <const> = "784-200-10 ReLU, N = 1,000 Fashion-MNIST (substituted), momentum 0.9"
+local UNCONFIRMED <const> = "width, updates, convention of momentum (rate 1.0 may be 0.1 here)"
+local LOGISTIC <const> = "logistic regression, classes 0 and 1 of Fashion-MNIST (substituted), N = 200"
+
+local claims = {}
+local function claim(o) claims[#claims + 1] = o end
+
+-- ------------------------------------------------------------------ 3, random labels and evidence
+
+local function evidence(runs, labels, result)
+  return runs:values("evidence", { labels = labels }, result)
+end
+
+claim { id = "memorised", section = "3", kind = "greater", margin = 0.99,
+  text = "a weakly regularised linear model fits random labels: train accuracy above 99 %",
+  paper = "100 %", here = LOGISTIC .. ", lambda 1e-3", unconfirmed = "N", seeds = 6,
+  power = "pilot: 1.000 in each of 4",
+  data = function(runs) return evidence(runs, "random", "weak.train_accuracy"), 0 end }
+
+claim { id = "chance", section = "3", kind = "equivalent", margin = 0.03,
+  text = "what it learns of random labels is worth nothing: test accuracy within 3 points of 50 %",
+  paper = "50 %", here = LOGISTIC .. ", lambda 1e-3", unconfirmed = "N", seeds = 6,
+  power = "pilot: 51.1 %, s.d. 0.5 points",
+  data = function(runs) return evidence(runs, "random", "weak.test_accuracy"), 0.5 end }
+
+claim { id = "evidence_random", section = "3", kind = "greater", smallest = 3,
+  text = "random labels: the weakly regularised model has less evidence than the null model",
+  paper = "log ratio below 0", here = LOGISTIC .. ", lambda 1e-3; nats", unconfirmed = "N",
+  seeds = 6, power = "pilot: 107 nats below, s.d. 8",
+  data = function(runs) return evidence(runs, "random", "weak.log_ratio"):map(function(x)
+    return -x
+  end), 0 end }
+
+claim { id = "evidence_true", section = "3", kind = "greater", smallest = 3,
+  text = "true labels: the weakly regularised model has more evidence than the null model",
+  paper = "log ratio above 0", here = LOGISTIC .. ", lambda 1e-3; nats", unconfirmed = "N",
+  seeds = 10, power = "pilot: 101 nats above, s.d. 8",
+  data = function(runs) return evidence(runs, "true", "weak.log_ratio"), 0 end }
+
+claim { id = "lambda", section = "3", kind = "equivalent", ratio = true, margin = 10,
+  text = "true labels: lambda of most evidence is within a decade of that of least test loss",
+  paper = "the two coincide roughly", here = LOGISTIC .. ", two lambdas a decade",
+  unconfirmed = "N", seeds = 10, power = "pilot: ratio 1.8, s.d. 0.67 of the log",
+  data = function(runs)
+    return evidence(runs, "true", "best.lambda"), evidence(runs, "true", "least.lambda")
+  end }
+
+-- ------------------------------------------------------------------ 5, an optimum inside
+
+local LEVELS <const> = { 16, 23, 32, 45, 64, 91, 128, 181, 256, 1000 }
+local QUICK_LEVELS <const> = { 32, 45, 64, 91, 200 }
+
+claim { id = "interior", section = "5", kind = "interior_peak", smallest = MATTERS,
+  text = "rate 0.03: test accuracy is highest at a batch size inside 16 … N",
+  paper = "a peak, about 1 point above B = N", here = HERE, unconfirmed = UNCONFIRMED, seeds = 10,
+  power = "POWER_interior",
+  data = function(runs)
+    local levels = runs.size == "quick" and QUICK_LEVELS or LEVELS
+    return levels, runs:values("curve", setting.where(runs, { lr = 0.03 }), function(run)
+      return setting.row(run, levels)
+    end)
+  end }
+
+claim { id = "gap", section = "5", kind = "greater", smallest = MATTERS,
+  text = "rate 0.1: the batch size that is best on validation beats B = N on test",
+  paper = "about 1 point", here = HERE, unconfirmed = UNCONFIRMED, seeds = 10, power = "POWER_gap",
+  data = function(runs)
+    local best, full = setting.best_and_full(runs, setting.where(runs))
+    return best, full
+  end }
+
+-- ------------------------------------------------------------------ 5, where it is
+
+local SLOPE <const> = "; a parabola in log B around the highest cell, for each seed"
+
+local function slope(o)
+  o.section, o.kind, o.log, o.above, o.below = "5", "slope", true, 0.6, 1.4
+  o.unconfirmed, o.seeds, o.here = UNCONFIRMED, 10, o.here .. SLOPE
+  claim(o)
+end
+
+slope { id = "over_rate", paper = "B ~ eps", here = HERE .. ", rates 0.01, 0.03, 0.1",
+  text = "the best batch size is proportional to the rate: exponent between 0.6 and 1.4",
+  power = "POWER_over_rate",
+  data = function(runs)
+    local rows, levels = runs:rows("curve", setting.where(runs, {}, "lr"), "lr",
+      { 0.01, 0.03, 0.1 }, setting.b_opt)
+    return levels, rows
+  end }
+
+local function over_examples(runs, lr)
+  return runs:rows("curve", setting.where(runs, { lr = lr }, "n"), "n", nil, setting.b_opt)
+end
+
+slope { id = "over_examples", paper = "B ~ N",
+  here = "784-200-10 ReLU, rate 0.03, momentum 0.9, N = 250, 500, 1,000, 2,000 Fashion-MNIST",
+  text = "the best batch size is proportional to N: exponent between 0.6 and 1.4",
+  power = "POWER_over_examples",
+  data = function(runs)
+    local rows, levels = over_examples(runs, 0.03)
+    return levels, rows
+  end }
+
+slope { id = "over_momentum", paper = "B ~ 1 / (1 - m)",
+  here = "784-200-10 ReLU, N = 1,000 Fashion-MNIST (substituted), rate 0.1, m = 0, 0.5, 0.8, 0.9",
+  text = "the best batch size is proportional to 1 / (1 - m): exponent between 0.6 and 1.4",
+  power = "POWER_over_momentum",
+  data = function(runs)
+    local rows, levels = runs:rows("curve", setting.where(runs, {}, "momentum"), "momentum",
+      { 0, 0.5, 0.8, 0.9 }, setting.b_opt)
+    local x = {}
+    for i, m in ipairs(levels) do x[i] = 1 / (1 - m) end
+    return x, rows
+  end }
+
+-- ------------------------------------------------------------------ 5, collapse
+
+local SCALES <const> = { 1.25, 2.5, 5, 10 } -- a decade around the optimum of g
+
+for _, c in ipairs { { "collapse", 0.01, 0.03, "0.14 points, s.d. 0.08" },
+  { "collapse_decade", 0.01, 0.1, "0.45 points, s.d. 0.17: expected not to hold" },
+  { "collapse_fast", 0.1, 0.3, "1.5 points, s.d. 0.19: expected not to hold" } } do
+  claim { id = c[1], section = "5", kind = "equivalent", margin = MATTERS,
+    text = ("rates %g and %g: test accuracy is the same function of g; root mean square difference"
+      .. " over g = 1.25, 2.5, 5, 10 below a quarter of a point"):format(c[2], c[3]),
+    paper = "the curves coincide", here = HERE, unconfirmed = UNCONFIRMED, seeds = 10,
+    power = "pilot: " .. c[4],
+    data = function(runs)
+      return setting.distance(runs, { lr = c[2] }, { lr = c[3] }, SCALES), 0
+    end }
+end
+
+-- ------------------------------------------------------------------ shown beside them
+
+local function beside(id, text, changes)
+  claim { id = id, section = "5", kind = "shown", text = text .. ": the best batch size",
+    paper = "no number", here = HERE,
+    data = function(runs) return runs:values("curve", setting.where(runs, changes), setting.b_opt) end }
+end
+
+beside("tanh", "control, tanh for ReLU, whose units do not die", { activation = "tanh" })
+beside("independent", "control, batches drawn independently", { sampler = "independent" })
+claim { id = "over_examples_fast", section = "5", kind = "shown",
+  text = "the exponent of the best batch size over N at rate 0.1", paper = "1", here = HERE,
+  data = function(runs)
+    local rows, levels = over_examples(runs, 0.1)
+    return rows:map(function(row) return sw.stats.slope(levels, row, { log = true }).estimate.value
+    end)
+  end }
+
+beside("wide", "control, the paper's width of 800", { width = 800 })
+
+claim { id = "rate_one", section = "5", kind = "shown",
+  text = "rate 1.0, momentum 0.9 as printed: test accuracy of B = N", paper = "a peak inside",
+  here = HERE, unconfirmed = UNCONFIRMED,
+  data = function(runs)
+    return runs:values("curve", setting.where(runs, { lr = 1.0 }), function(run)
+      return run.summary.cells[#run.summary.cells].test_accuracy
+    end)
+  end }
+
+return sw.claims(claims)
