@@ -1,11 +1,10 @@
 --- One cell of a grid: a network with one hidden layer, trained at a constant rate, batch size and
---- momentum without L2 until its train loss is 1e-3, or for a number of updates.
+--- momentum without L2 until its train loss is p.fitted, or for a number of updates.
 local sw = require "swale"
 
 local M = {}
 
-local FITTED <const> = 1e-3     -- train loss at which a training ends
-local TOLERANCE <const> = 0.25  -- stationary: how far the loss may move between the last two fifths
+local TOLERANCE <const> = 0.25 -- stationary: how far the loss may move between the last two fifths
 
 ---The training set and the test set; without valid, so that epochs end without an evaluation.
 ---@return swale.Data data, swale.Split|nil valid
@@ -41,7 +40,7 @@ function M.fit(trainer, updates)
   return ok
 end
 
---- Ends the fit once the mean batch loss of an epoch (at least 10 updates) is FITTED; returns a
+--- Ends the fit once the mean batch loss of an epoch (at least 10 updates) is p.fitted; returns a
 --- function that says whether the loss of the fourth and the last fifth of all updates agree.
 local function watch(trainer, p, batch, updates)
   local window, sum, count = math.max(10, math.ceil(p.n / batch)), 0, 0
@@ -51,14 +50,14 @@ local function watch(trainer, p, batch, updates)
     local fifth = math.min(5, 1 + (s.step - 1) * 5 // updates)
     fifths[fifth] = fifths[fifth] + s.loss
     if count < window then return end
-    if sum / count < FITTED then trainer:stop "fitted" end
+    if sum / count < p.fitted then trainer:stop "fitted" end
     sum, count = 0, 0
   end)
   return function() return math.abs(fifths[5] / fifths[4] - 1) < TOLERANCE end
 end
 
----Trains a cell. `counts`: its train loss is below FITTED or stationary. `collapsed`: it fits less
----than 90 % of the training set, or most of its units are dead, or it diverged.
+---Trains a cell. `counts`: its train loss is below p.fitted or stationary. `collapsed`: it fits
+---less than 90 % of the training set, or most of its units are dead, or it diverged.
 ---@return table
 function M.train(data, valid, p, batch, seed)
   -- Where lr / (1 - momentum) is below 1, as many times more updates.

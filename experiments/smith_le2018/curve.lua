@@ -24,6 +24,7 @@ return sw.experiment {
   params = { data = "fashion-mnist", n = 1000, lr = 0.1, momentum = 0.9, width = 200,
     activation = sw.choice { "relu", "tanh" }, sampler = sw.choice { "shuffle", "independent" },
     least = 8, most = 1000, full = true,
+    fitted = 1e-3, -- train loss at which a training ends
     updates = 3000 }, -- at most, at lr / (1 - momentum) = 1 or more; below as many times more
 
   run = function(run, p)

@@ -2,7 +2,7 @@ local pictures = require "pictures"
 local sw = require "swale"
 
 -- Quick: few examples of the digits; the widths and rates stay, so that claims find their settings.
-local QUICK = { data = "digits", n = 200, updates = 400, least = 8, most = 128 }
+local QUICK = { data = "digits", n = 200, updates = 400, fitted = 0.05, least = 8, most = 128 }
 
 local function quick(changes)
   local o = {}
@@ -17,41 +17,46 @@ return sw.paper {
   work = {
     { "evidence.lua", { labels = "true" }, seeds = 10,
       quick = { { data = "digits", n = 50, each = 1.0 }, seeds = 4 } },
-    { "evidence.lua", { labels = "random", each = 1.0 }, seeds = 6,
+    { "evidence.lua", { labels = "random", each = 1.0 }, seeds = 10,
       quick = { { data = "digits", n = 50, each = 1.0 }, seeds = 4 } },
-    { "updates.lua", { lr = { 0.03, 1.0 } }, seeds = 3,
+    { "updates.lua", { lr = { 0.03, 1.0 } }, seeds = 2,
       quick = { { data = "digits", n = 200, updates = 100 }, seeds = 2 } },
     -- over the rate. Beyond B = N nothing is left for the rates 0.3 and 1
-    { "curve.lua", { lr = 0.01, least = 4, most = 128, full = false }, seeds = 10, quick = quick() },
-    { "curve.lua", { lr = 0.03, least = 11, most = 256 }, seeds = 10, quick = quick() },
-    { "curve.lua", { lr = 0.1, least = 23 }, seeds = 10, quick = quick() },
-    { "curve.lua", { lr = 0.3, least = 90 }, seeds = 10, quick = quick() },
-    { "curve.lua", { lr = 1.0, least = 90 }, seeds = 1, quick = quick() },
+    { "curve.lua", { lr = 0.01, least = 4, most = 91, full = false }, seeds = 10, quick = quick() },
+    { "curve.lua", { lr = 0.03, least = 16, most = 256, full = false }, seeds = 10,
+      quick = quick() },
+    { "curve.lua", { lr = 0.1, least = 32 }, seeds = 10, quick = quick() },
+    { "curve.lua", { lr = 0.3, least = 91 }, seeds = 5, quick = quick() },
+    { "curve.lua", { lr = 1.0, least = 91 }, seeds = 1, quick = quick() },
     -- over N
     { "curve.lua", { lr = 0.03, n = { 250, 500 }, least = 8, most = 181, full = false }, seeds = 10,
       quick = quick { n = { 60, 100 } } },
-    { "curve.lua", { lr = 0.03, n = 2000, least = 23, most = 362, full = false }, seeds = 10,
+    { "curve.lua", { lr = 0.03, n = 2000, least = 23, most = 256, full = false }, seeds = 10,
       quick = quick { n = 400 } },
     { "curve.lua", { n = { 250, 500 }, least = 16 }, seeds = 3, quick = quick { n = { 60, 100 } } },
-    { "curve.lua", { n = 2000, least = 64, most = 724 }, seeds = 3, quick = quick { n = 400 } },
+    { "curve.lua", { n = 2000, least = 91, most = 724, full = false }, seeds = 3,
+      quick = quick { n = 400 } },
     -- over the momentum
-    { "curve.lua", { momentum = 0.0, least = 4, most = 128, full = false }, seeds = 10,
+    { "curve.lua", { momentum = 0.0, least = 4, most = 91, full = false }, seeds = 10,
       quick = quick() },
-    { "curve.lua", { momentum = 0.5, least = 8, most = 181, full = false }, seeds = 10,
+    { "curve.lua", { momentum = 0.5, least = 8, most = 128, full = false }, seeds = 10,
       quick = quick() },
-    { "curve.lua", { momentum = 0.8, least = 23, most = 362, full = false }, seeds = 10,
+    { "curve.lua", { momentum = 0.8, least = 23, most = 256, full = false }, seeds = 10,
       quick = quick() },
     { "curve.lua", { momentum = 0.95, least = 90 }, seeds = 3, quick = quick() },
     -- controls: no units that die; independent draws; the paper's width
-    { "curve.lua", { activation = "tanh", least = 32 }, seeds = 3, quick = quick() },
-    { "curve.lua", { sampler = "independent", least = 32 }, seeds = 3, quick = quick() },
+    { "curve.lua", { activation = "tanh", least = 45, most = 512, full = false }, seeds = 3,
+      quick = quick() },
+    { "curve.lua", { sampler = "independent", least = 45, most = 512, full = false }, seeds = 3,
+      quick = quick() },
     { "curve.lua", { width = 800, least = 45, most = 512, full = false }, seeds = 2,
       quick = quick() },
   },
   figures = {
     { "evidence.svg", "Evidence and test loss over lambda, for true and random labels"
       .. " (mean over seeds, 95 %)", pictures.evidence },
-    { "updates.svg", "Small and full batch over updates, at the rates 0.03 and 1", pictures.updates },
+    { "updates.svg", "Small and full batch over updates, at the rates 0.03 and 1",
+      pictures.updates },
     { "batch.svg", "Test accuracy, training accuracy and dead units over the batch size",
       pictures.batch },
     { "optimum.svg", "The best batch size over rate, training examples and momentum; the line has"
