@@ -85,27 +85,30 @@ local function fail(row, fault)
   row.why = runs_of.is_missing(fault) and tostring(fault) or fault.text
 end
 
+--- A claim without a test.
+local function show(claim, runs, row, data)
+  local answer, fault = called(function() return tests.shown(data) end)
+  if not answer then return fail(row, fault) end
+  local found = answer[1]
+  row.verdict = "shown"
+  words.shown(row, found)
+  if type(found) == "table" then
+    row.seeds = seeds_text(found.n, wanted(claim, runs.size, found.asked))
+  end
+end
+
 --- Reads and tests a claim alone.
 local function examine(claim, runs, row)
   local data, fault = called(claim.data, runs)
   if not data then return fail(row, fault) end
-  local result
-  if claim.kind == "shown" then
-    row.verdict = "shown"
-    words.shown(row, tests.shown(data))
-    return
-  end
+  if claim.kind == "shown" then return show(claim, runs, row, data) end
   local answer
   answer, fault = called(function() return tests.test(claim, M.ALPHA, data) end)
   if not answer then return fail(row, fault) end
-  local asked = wanted(claim, runs.size, answer[2])
-  result = answer[1]
-  row.n = result and result.n or 0
-  row.seeds = seeds_text(row.n, asked)
-  if not result then
-    row.verdict, row.why = "missing", "no seed has all values"
-    return
-  end
+  local result, asked, why, n = table.unpack(answer, 1, 4)
+  row.n = result and result.n or n
+  row.seeds = seeds_text(row.n, wanted(claim, runs.size, asked))
+  if not result then row.verdict, row.why = "missing", why end
   row.test = result
 end
 
@@ -142,6 +145,7 @@ local function conclude(claim, row, family, size)
   local n, deviation = power.seeds(claim, test, M.ALPHA / family)
   row.deviation = deviation
   row.verdict = size == "pilot" and "pilot" or found.verdict
+  if row.verdict == "unresolved" and n then n = math.max(n, row.n + 1) end
   if row.verdict == "unresolved" or row.verdict == "pilot" then row.would = power.words(n) end
   row.p = found.verdict == "did not hold" and found.p_against_adjusted or found.p_adjusted
 end

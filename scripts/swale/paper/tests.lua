@@ -15,6 +15,9 @@ local M = {}
 ---@field sides? number[]          means of a and b, geometric ones of a ratio
 ---@field levels? integer          columns of rows
 
+-- What sw.stats asks for: half of the seeds pick a peak's level; a step is a mean over seeds.
+local PEAK_SEEDS <const>, MARGIN_SEEDS <const> = 4, 2
+
 local function where_of(claim) return "claim " .. claim.id end
 
 --- Plain lists of what is aligned by seed; and how many seeds all of them were asked
@@ -55,6 +58,12 @@ local function log_of(x) return x and math.log(x) end
 
 local function is_list(value) return type(value) == "table" and rawlen(value) >= 0 end
 
+--- Why there is no test of so few seeds; nil if there is.
+local function too_few(rows, least)
+  if #rows == 0 then return "no seed has all values" end
+  return #rows < least and ("it takes %d seeds or more"):format(least) or nil
+end
+
 --- greater and equivalent: values a and b, or a and a number.
 local function pair(claim, alpha, data)
   local where = where_of(claim)
@@ -64,7 +73,7 @@ local function pair(claim, alpha, data)
   end
   local both, asked = prepared { data[1], data[2] }
   local a, b, margin, smallest = both[1], both[2], claim.margin, claim.smallest
-  if #a == 0 then return nil, asked end
+  if #a == 0 then return nil, asked, too_few(a, 1), 0 end
   local sides = { mean(a), mean(b) }
   if claim.ratio then
     local single = type(b) == "number"
@@ -80,30 +89,37 @@ end
 
 local function rows_of(claim, value)
   local both, asked = prepared { value }
-  if not is_list(both[1]) then
+  local rows = both[1]
+  if not is_list(rows) then
     errors.misuse("%s: data must return rows, a row for each seed, not %s", where_of(claim),
       errors.shown(value))
+  elseif valued.is_values(value) and #rows > 0 and type(rows[1]) ~= "table" then
+    errors.misuse("%s: data must return rows, of runs:rows or runs:join, not one value for each"
+      .. " seed", where_of(claim))
   end
-  return both[1], asked
+  return rows, asked
 end
 
 local function slope(claim, alpha, data)
   local rows, asked = rows_of(claim, data[2])
-  if #rows == 0 then return nil, asked end
+  local why = too_few(rows, 1)
+  if why then return nil, asked, why, 0 end
   return { finding = stats.slope(data[1], rows, { above = claim.above, below = claim.below,
     log = claim.log, by = claim.by, alpha = alpha }), n = #rows, asked = asked }, asked
 end
 
 local function peak(claim, alpha, data)
   local rows, asked = rows_of(claim, data[2])
-  if #rows == 0 then return nil, asked end
+  local why = too_few(rows, PEAK_SEEDS)
+  if why then return nil, asked, why, #rows end
   return { finding = stats.interior_peak(data[1], rows, { smallest = claim.smallest,
     by = claim.by, alpha = alpha }), n = #rows, asked = asked }, asked
 end
 
 local function monotone(claim, alpha, data)
   local rows, asked = rows_of(claim, data[1])
-  if #rows == 0 then return nil, asked end
+  local why = too_few(rows, claim.margin and MARGIN_SEEDS or 1)
+  if why then return nil, asked, why, #rows end
   return { finding = stats.monotone(rows, { direction = claim.direction, margin = claim.margin,
     alpha = alpha }), n = #rows, asked = asked, levels = #rows[1] }, asked
 end
@@ -115,8 +131,10 @@ local TESTS = { greater = pair, equivalent = pair, slope = slope, interior_peak 
 ---@param claim swale.Claim
 ---@param alpha number
 ---@param data any[]     what its data function gave
----@return swale.ClaimTest|nil test   nil: no seed has all values
+---@return swale.ClaimTest|nil test
 ---@return integer|nil asked
+---@return string|nil why     there is no test
+---@return integer|nil n      seeds that have all values, if there is no test
 function M.test(claim, alpha, data) return TESTS[claim.kind](claim, alpha, data) end
 
 ---A finding that tells nothing: its claim stays in the family of those judged together.
@@ -129,14 +147,15 @@ end
 
 ---Values of a claim that is only shown: their mean, and how many.
 ---@param data any[]
----@return { value: number, low: number, high: number, n: integer }|string|nil
+---@return { value: number, low: number, high: number, n: integer, asked: integer? }|string|nil
 function M.shown(data)
   local value = data[1]
   if type(value) == "string" then return value end
   if type(value) == "number" then return { value = value, low = value, high = value, n = 1 } end
   if not is_list(value) or #value == 0 then return nil end
   local e = stats.mean(table.move(value, 1, #value, 1, {}))
-  return { value = e.value, low = e.low, high = e.high, n = #value }
+  return { value = e.value, low = e.low, high = e.high, n = #value,
+    asked = valued.is_values(value) and #value.asked or nil }
 end
 
 return M

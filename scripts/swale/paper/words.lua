@@ -16,13 +16,16 @@ local function sides_text(sides)
   return ("%s against %s"):format(number(sides[1]), number(sides[2]))
 end
 
---- The estimate in the claim's own unit: exp of logarithms, a decreasing trend with its sign.
+--- The estimate in the claim's own unit: exp of logarithms; a correlation from -1 to 1, a
+--- decreasing trend with its sign.
 local function unit(claim, e)
   if claim.ratio then
     local function back(x) return x == -math.huge and 0 or math.exp(x) end
     return back(e.value), back(e.low), back(e.high)
-  elseif claim.kind == "monotone" and claim.direction == "decreasing" then
-    return -e.value, -e.high, -e.low
+  elseif claim.kind == "monotone" then
+    local low, high = math.max(e.low, -1), math.min(e.high, 1)
+    if claim.direction == "decreasing" then return -e.value, -high, -low end
+    return e.value, low, high
   end
   return e.value, e.low, e.high
 end
@@ -54,7 +57,7 @@ function M.shown(row, found)
   elseif type(found) == "string" then
     row.ours = found
   else
-    row.value, row.n, row.seeds = found.value, found.n, tostring(found.n)
+    row.value, row.n = found.value, found.n
     row.ours = number(found.value)
     if found.n > 1 then
       row.interval = { found.low, found.high }

@@ -70,8 +70,8 @@ end
 ---paired tests compare it with both ends, and p is the larger one. So a level that was the highest
 ---by chance does not count, and on flat and monotone curves at most a share alpha is found to hold.
 ---The field `at` is the level picked, `ends` its heights above the ends; estimate is the less sure
----of the two; of a claim that did not hold, the height over all seeds of the level that is nearest to
----a peak.
+---of the two; of a claim that did not hold, the height over all seeds of the level that is nearest
+---to a peak.
 ---    local accuracy = { { 0.90, 0.94, 0.91 }, { 0.91, 0.95, 0.90 }, { 0.89, 0.93, 0.91 },
 ---      { 0.90, 0.94, 0.90 }, { 0.90, 0.95, 0.92 }, { 0.91, 0.94, 0.90 } }
 ---    print(sw.stats.interior_peak({ 8, 64, 512 }, accuracy))

@@ -45,6 +45,7 @@ end
 function M.differences(where, a, b)
   local d = M.numbers(where, "a", a, 1)
   if type(b) == "number" then
+    if b - b ~= 0 then errors.misuse("%s: b must be a finite number, not %s", where, b) end
     for i, x in ipairs(d) do d[i] = x - b end
     return d
   end
