@@ -4,7 +4,7 @@
 --
 --   swale run experiments/smith_le2018/evidence.lua [labels=random] [n=200] [--seed 3]
 --
--- It takes about 10 s on a core.
+-- It takes about 30 s on a core.
 local sw = require "swale"
 
 --- The examples of classes 0 and 1 of a split, at most n of them, drawn with a seed.

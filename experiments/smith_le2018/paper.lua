@@ -15,15 +15,15 @@ return sw.paper {
   title = "A Bayesian perspective on generalization and stochastic gradient descent",
   citation = "Smith and Le 2018, arXiv 1710.06451",
   work = {
-    { "evidence.lua", { labels = "true" }, seeds = 10,
+    { "evidence.lua", { labels = "true", most = 3.0 }, seeds = 6,
       quick = { { data = "digits", n = 50, each = 1.0 }, seeds = 4 } },
-    { "evidence.lua", { labels = "random", each = 1.0 }, seeds = 10,
+    { "evidence.lua", { labels = "random", most = 3.0, each = 1.0 }, seeds = 6,
       quick = { { data = "digits", n = 50, each = 1.0 }, seeds = 4 } },
-    { "updates.lua", { lr = { 0.03, 1.0 } }, seeds = 2,
+    { "updates.lua", { lr = { 0.03, 1.0 } }, seeds = 3,
       quick = { { data = "digits", n = 200, updates = 100 }, seeds = 2 } },
     -- over the rate. Beyond B = N nothing is left for the rates 0.3 and 1
     { "curve.lua", { lr = 0.01, least = 4, most = 91, full = false }, seeds = 10, quick = quick() },
-    { "curve.lua", { lr = 0.03, least = 16, most = 256, full = false }, seeds = 10,
+    { "curve.lua", { lr = 0.03, least = 16, most = 256, full = false }, seeds = 20,
       quick = quick() },
     { "curve.lua", { lr = 0.1, least = 32 }, seeds = 10, quick = quick() },
     { "curve.lua", { lr = 0.3, least = 91 }, seeds = 5, quick = quick() },
@@ -37,7 +37,7 @@ return sw.paper {
     { "curve.lua", { n = 2000, least = 91, most = 724, full = false }, seeds = 3,
       quick = quick { n = 400 } },
     -- over the momentum
-    { "curve.lua", { momentum = 0.0, least = 4, most = 91, full = false }, seeds = 10,
+    { "curve.lua", { momentum = 0.0, least = 4, most = 64, full = false }, seeds = 10,
       quick = quick() },
     { "curve.lua", { momentum = 0.5, least = 8, most = 128, full = false }, seeds = 10,
       quick = quick() },
@@ -49,7 +49,7 @@ return sw.paper {
       quick = quick() },
     { "curve.lua", { sampler = "independent", least = 45, most = 512, full = false }, seeds = 3,
       quick = quick() },
-    { "curve.lua", { width = 800, least = 45, most = 512, full = false }, seeds = 2,
+    { "curve.lua", { width = 800, least = 45, most = 512, full = false }, seeds = 3,
       quick = quick() },
   },
   figures = {
