@@ -49,6 +49,41 @@ function TestCriticalBatch:test_a_law_without_noise_is_found()
   lu.assert_almost_equals(f:steps(96).value, 2 * S_MIN, 2)
 end
 
+-- Each seed has a law of its own, S_min and E_min alike.
+function TestCriticalBatch:test_by_seed_fits_each_seed_alone()
+  local rows = {}
+  for seed = 3, 5 do
+    for _, batch in ipairs { 8, 64, 512 } do
+      local steps = seed * (1000 + 96000 / batch)
+      rows[#rows + 1] = { batch = batch, lr = 1, seed = seed, steps = steps, reached = true }
+    end
+  end
+  local fits = sw.fit.critical_batch(rows, { bootstrap = 200 }):by_seed()
+  lu.assert_equals(#fits, 3)
+  for i, f in ipairs(fits) do
+    lu.assert_equals(f.seed, i + 2)
+    lu.assert_almost_equals(f.s_min / (1000 * f.seed), 1, 1e-4)
+    lu.assert_almost_equals(f.b_crit, 96, 0.01)
+    lu.assert_almost_equals(f.deviation, 0, 1e-4)
+  end
+end
+
+-- Of a seed whose run at one rate was quick by chance, the rate that the others choose counts.
+function TestCriticalBatch:test_by_seed_takes_the_rate_that_is_best_for_the_others()
+  local rows = {}
+  for seed = 1, 3 do
+    for _, batch in ipairs { 8, 64, 512 } do
+      for lr = 1, 2 do
+        local lucky = seed == 1 and lr == 2
+        local steps = (1000 + 96000 / batch) * (lr == 1 and 1 or lucky and 0.2 or 1.5)
+        rows[#rows + 1] = { batch = batch, lr = lr, seed = seed, steps = steps, reached = true }
+      end
+    end
+  end
+  local fits = sw.fit.critical_batch(rows, { bootstrap = 200 }):by_seed()
+  lu.assert_almost_equals(fits[1].s_min, 1000, 1)
+end
+
 --- The least of sum (log S - log(s + e / B))^2 over a fine grid of s and e.
 local function grid_search(points, around_s, around_e)
   local best, s_best, e_best = math.huge, nil, nil

@@ -51,6 +51,48 @@ function CriticalBatch:steps(batch)
     target = ("steps at batch size %g"):format(batch) })
 end
 
+-- ------------------------------------------------------------------ one fit a seed
+
+---@class swale.SeedFit
+---@field seed integer
+---@field b_crit number
+---@field s_min number
+---@field e_min number
+---@field deviation number    of log(steps) from the curve, with n - 2 degrees of freedom
+
+--- Of log(steps) from the curve, over the batch sizes that reached the target.
+local function deviation_from(h, batches, cells)
+  local squares, n = 0, 0
+  for b, cell in ipairs(cells) do
+    if cell.reached > 0 then
+      squares, n = squares + (cell.mean - math.log(hyperbola.steps(h, batches[b]))) ^ 2, n + 1
+    end
+  end
+  return n > 2 and math.sqrt(squares / (n - 2)) or 0 / 0
+end
+
+---A fit to the runs of each seed alone, for statistics over seeds. The rates are those that are
+---best for the other seeds: one chosen by the seed itself would be quick by chance.
+---@return swale.SeedFit[]   in order of seed; a seed that never reached the target is left out
+function CriticalBatch:by_seed()
+  local t, fits = self.runs, {}
+  for k, column in ipairs(t.columns) do
+    local others, cells = {}, {}
+    for i, other in ipairs(t.columns) do
+      if i ~= k then others[#others + 1] = other end
+    end
+    for b, best in ipairs(runs.best(t, others)) do
+      cells[b] = runs.cell(t, { column }, best.index)
+    end
+    local h = hyperbola.fit(t.batches, cells, t.deviation)
+    if h then
+      fits[#fits + 1] = { seed = t.names[k], b_crit = h.b_crit, s_min = h.s_min, e_min = h.e_min,
+        deviation = deviation_from(h, t.batches, cells) }
+    end
+  end
+  return fits
+end
+
 -- ------------------------------------------------------------------ picture
 
 local CURVE = 60 -- points of the curve
@@ -237,6 +279,7 @@ function M.critical_batch(rows, o)
   local points = points_of(table_of_runs, cells)
   local fit, draws = intervals(table_of_runs, o)
   fit.fit, fit.draws, fit.level, fit.points, fit.target = h, draws, o.level, points, o.target
+  fit.runs = table_of_runs
   fit.seeds, fit.r_squared = table_of_runs.seeds, r_squared(points, h)
   fit.warnings = warnings_of(points, h.b_crit, fit.seeds)
   return setmetatable(fit, CriticalBatch)

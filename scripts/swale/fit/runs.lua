@@ -21,6 +21,7 @@ local M = {}
 ---@field rates number[][]               of each batch, increasing
 ---@field columns { [integer]: number, open: table<integer, boolean> }[]   log(steps) of each cell
 ---@field seeds integer
+---@field names integer[]                the seed of each column
 ---@field deviation number               of log(steps) within a cell
 
 local FIELDS = { batch = "positive", lr = "positive", seed = "integer", steps = "positive",
@@ -139,10 +140,10 @@ function M.of(where, rows, target)
   local batches, cells, rates, place = cells_of(list)
   local by_seed = columns_of(where, list, place)
   check_complete(where, by_seed, batches, cells)
-  local columns = {}
-  for _, seed in ipairs(sorted_values(by_seed)) do columns[#columns + 1] = by_seed[seed] end
+  local columns, names = {}, sorted_values(by_seed)
+  for i, seed in ipairs(names) do columns[i] = by_seed[seed] end
   return { batches = batches, cells = cells, rates = rates, columns = columns, seeds = #columns,
-    deviation = deviation_of(columns, cells) }
+    names = names,     deviation = deviation_of(columns, cells) }
 end
 
 -- ------------------------------------------------------------------ one cell
@@ -181,6 +182,7 @@ end
 ---@field reached integer
 ---@field sum number        of log(steps) of these
 ---@field bounds number[]   log(steps) of the others
+---@field index integer     its place among the cells
 
 ---One cell over some columns.
 ---@param runs swale.Runs
@@ -198,7 +200,8 @@ function M.cell(runs, columns, c)
   end
   local mean = reached == 0 and math.huge
     or #bounds == 0 and sum / reached or censored_mean(reached, sum, bounds, runs.deviation)
-  return { lr = runs.cells[c].lr, mean = mean, reached = reached, sum = sum, bounds = bounds }
+  return { lr = runs.cells[c].lr, mean = mean, reached = reached, sum = sum, bounds = bounds,
+    index = c }
 end
 
 local function lowest_bound(cell)
