@@ -9,6 +9,7 @@ local setting = require "setting"
 local sw = require "swale"
 
 local TERMS = { "signal", "noise", "curvature", "noise_curvature" }
+local WINDOW = 64 -- steps
 
 --- The noise scales of the means of the terms: a single step's swing several-fold.
 local function scales(marks, batch, lr)
@@ -22,6 +23,26 @@ local function scales(marks, batch, lr)
     overshoot = lr * (mean.curvature + mean.noise_curvature / batch) / mean.signal }
 end
 
+--- The window's estimate over the noise scale of all examples, averaged over the marks within the
+--- same window; the geometric mean over windows that share no step, and their number.
+local function window_ratio(marks)
+  local sum, n, last = 0, 0, 0
+  for _, m in ipairs(marks) do
+    local from, signal, noise = m.step - WINDOW, 0, 0
+    if from >= last then
+      for _, other in ipairs(marks) do
+        if other.step > from and other.step <= m.step then
+          signal, noise = signal + other.signal, noise + other.noise
+        end
+      end
+      if m.window == m.window then
+        sum, n, last = sum + math.log(m.window * signal / noise), n + 1, m.step
+      end
+    end
+  end
+  return math.exp(sum / n), n
+end
+
 local function between(marks, low, high)
   local list = {}
   for _, m in ipairs(marks) do
@@ -32,15 +53,16 @@ end
 
 return sw.experiment {
   name = "mccandlish_noise",
-  params = { data = "digits", batch = 32, examples = 1197, beyond = 0.25, budget = 20000 },
+  params = { data = "digits", batch = 32, examples = 1197, final = 0.05, budget = 40000 },
 
   run = function(run, p)
     local s = setting.of(p.data)
-    local lr, marks, targets = setting.rate(s, p.batch), {}, s.targets
-    s.targets = table.move(targets, 1, #targets, 1, {})
-    s.targets[#targets + 1] = p.beyond * targets[#targets]
+    local lr, marks, losses = setting.rate(s, p.batch), {}, table.move(s.targets, 1, 3, 1, {})
+    losses[#losses + 1] = p.final
+    s.targets[#s.targets + 1] = 0.9 * p.final
     local trainer = setting.trainer(s, { batch = p.batch, lr = lr,
-      measure = { noise_scale = { every = { steps = 1 }, window = { examples = 64 * p.batch } } } })
+      measure = { noise_scale = { every = { steps = 1 },
+        window = { examples = WINDOW * p.batch } } } })
     setting.steps_to(s, trainer, p.budget, function(loss, at)
       local n = sw.measure.noise(trainer.model, s.data.train:sample(p.examples, at),
         { hessian = true })
@@ -48,12 +70,17 @@ return sw.experiment {
       for _, name in ipairs(TERMS) do m[name] = n[name].value end
       marks[#marks + 1] = m
     end)
-    local results = { lr = lr, targets = targets, marks = marks, at = {} }
-    for i, target in ipairs(targets) do
-      results.at[i] = scales(between(marks, 0.9 * target, 1.1 * target), p.batch, lr)
-      run:print("loss %g: B_simple %.4g, B_noise %.4g, rate / best rate %.3g (%d marks)", target,
-        results.at[i].b_simple, results.at[i].b_noise, results.at[i].overshoot, results.at[i].marks)
+
+    local at = { start = scales({ marks[1], marks[2], marks[3] }, p.batch, lr) }
+    for i, loss in ipairs(losses) do
+      at[i] = scales(between(marks, 0.9 * loss, 1.1 * loss), p.batch, lr)
+      run:print("loss %g: B_simple %.4g, B_noise %.4g, rate / best rate %.3g (%d marks)", loss,
+        at[i].b_simple, at[i].b_noise, at[i].overshoot, at[i].marks)
     end
-    run:summary(results)
+    local ratio, n = window_ratio(marks)
+    run:print("start: B_simple %.4g; windows of steps / all examples: %.3g (%d windows)",
+      at.start.b_simple, ratio, n)
+    run:summary { lr = lr, losses = losses, marks = marks, start = at.start, first = at[1],
+      second = at[2], third = at[3], final = at[4], window_ratio = ratio }
   end,
 }
