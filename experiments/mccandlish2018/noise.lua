@@ -1,5 +1,5 @@
--- How do the noise scales B_simple and B_noise grow along a training, does the estimate from the
--- training's own steps follow, and how far above the best single step is a constant rate?
+-- How do the noise scales B_simple and B_noise grow along a training, and how far above the best
+-- single step is a constant rate?
 --
 --   swale run experiments/mccandlish2018/noise.lua [data=digits]
 --
@@ -21,26 +21,6 @@ local function scales(marks, batch, lr)
   return { marks = #marks, b_simple = mean.noise / mean.signal,
     b_noise = mean.noise_curvature / mean.curvature,
     overshoot = lr * (mean.curvature + mean.noise_curvature / batch) / mean.signal }
-end
-
---- The window's estimate over the noise scale of all examples, averaged over the marks within the
---- same window; the geometric mean over windows that share no step, and their number.
-local function window_ratio(marks)
-  local sum, n, last = 0, 0, 0
-  for _, m in ipairs(marks) do
-    local from, signal, noise = m.step - WINDOW, 0, 0
-    if from >= last then
-      for _, other in ipairs(marks) do
-        if other.step > from and other.step <= m.step then
-          signal, noise = signal + other.signal, noise + other.noise
-        end
-      end
-      if m.window == m.window then
-        sum, n, last = sum + math.log(m.window * signal / noise), n + 1, m.step
-      end
-    end
-  end
-  return math.exp(sum / n), n
 end
 
 local function between(marks, low, high)
@@ -77,10 +57,7 @@ return sw.experiment {
       run:print("loss %g: B_simple %.4g, B_noise %.4g, rate / best rate %.3g (%d marks)", loss,
         at[i].b_simple, at[i].b_noise, at[i].overshoot, at[i].marks)
     end
-    local ratio, n = window_ratio(marks)
-    run:print("start: B_simple %.4g; windows of steps / all examples: %.3g (%d windows)",
-      at.start.b_simple, ratio, n)
     run:summary { lr = lr, losses = losses, marks = marks, start = at.start, first = at[1],
-      second = at[2], third = at[3], final = at[4], window_ratio = ratio }
+      second = at[2], third = at[3], final = at[4] }
   end,
 }
