@@ -10,10 +10,10 @@ function M.main(runs) return runs.size == "quick" and "digits" or "fashion-mnist
 
 --- Runs of steps.lua by seed and batch size, of the seeds that have all batch sizes.
 local function complete(runs, data)
-  local by_seed, batches, most = {}, {}, 0
+  local by_seed, most = {}, 0
   for _, run in ipairs(runs:list("steps", { data = data })) do
     local of = by_seed[run.seed] or {}
-    by_seed[run.seed], of[#of + 1], batches[run.params.batch] = of, run, true
+    by_seed[run.seed], of[#of + 1] = of, run
     most = math.max(most, #of)
   end
   for seed, list in pairs(by_seed) do
@@ -22,12 +22,18 @@ local function complete(runs, data)
   return by_seed
 end
 
+local fits = setmetatable({}, { __mode = "k" }) -- of each runs: claims and figures share them
+
 ---The fit S = S_min + E_min / B to a target.
 ---@param runs swale.PaperRuns
 ---@param data string
 ---@param i integer          which target
 ---@return swale.CriticalBatch
 function M.fit(runs, data, i)
+  local known = fits[runs] or {}
+  fits[runs] = known
+  local name = data .. i
+  if known[name] then return known[name] end
   local rows, target = {}, nil
   for seed, list in pairs(complete(runs, data)) do
     for _, run in ipairs(list) do
@@ -39,7 +45,7 @@ function M.fit(runs, data, i)
     end
   end
   local fit = sw.fit.critical_batch(rows, { bootstrap = 400 })
-  fit.loss = target
+  fit.loss, known[name] = target, fit
   return fit
 end
 

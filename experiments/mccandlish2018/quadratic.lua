@@ -3,11 +3,11 @@
 --
 --   swale run experiments/mccandlish2018/quadratic.lua [dimensions=30]
 --
--- It takes 10 s. (McCandlish et al. 2018, section 2, appendices D and E.1.) A seed is a noisy
+-- It takes 1 s. (McCandlish et al. 2018, section 2, appendices D and E.1.) A seed is a noisy
 -- quadratic with eigenvalues i^-power and a random start; expected losses are exact.
 local sw = require "swale"
 
-local BATCHES = { 8, 32, 128, 512, 2048 }
+local BATCHES, MOST = { 8, 32, 128, 512, 2048 }, 1000 -- steps
 local SCALES = { 1 / 4, 1 / 2, 1, 2, 4, 8 } -- of the adaptive batch, tuned as the fixed is
 
 --- The moments before a step as B_noise, and after it.
@@ -48,7 +48,7 @@ return sw.experiment {
     local q = sw.nqm { dimensions = p.dimensions, power = p.power, start = start }
     local target, rows = p.target * q:run({ steps = 1, lr = 0 }).loss[0], {}
     for _, batch in ipairs(BATCHES) do
-      local lr, steps = q:best_rate(target, { batch = batch })
+      local lr, steps = q:best_rate(target, { batch = batch, most = MOST })
       for seed = 1, 2 do -- no noise: the fit wants two seeds
         rows[#rows + 1] = { batch = batch, lr = lr, seed = seed, steps = steps, reached = true }
       end
@@ -60,18 +60,18 @@ return sw.experiment {
     end
     for k = -4, 4 do
       local batch = math.sqrt(p.r * fit.b_crit.value) * 2 ^ (k / 2)
-      local _, steps = q:best_rate(target, { batch = batch })
+      local _, steps = q:best_rate(target, { batch = batch, most = MOST })
       fixed = math.min(fixed, steps * (p.r + batch))
     end
 
     local b_crit, most = fit.b_crit.value, math.floor(3 * fit.points[1].steps)
     local adaptive, chosen = math.huge, nil
     local at = math.sqrt(p.r * b_crit) -- the best fixed batch, by theory
-    local lr = q:best_rate(target, { batch = at })
+    local lr = q:best_rate(target, { batch = at, most = MOST })
     for k = -6, 6 do -- eps* is tuned for the adaptive batch as rates are for the fixed ones
       local eps = lr * 1.15 ^ k
       for _, scale in ipairs(SCALES) do
-        for _, middle in ipairs { b_crit / 16, b_crit / 4, b_crit, 4 * b_crit } do -- B*
+        for _, middle in ipairs { 0, b_crit / 16, b_crit / 4, b_crit } do -- B*
           local steps, examples = descend(q, target, most,
             function(m) return math.max(1, scale * math.sqrt(p.r * b_noise(q, m))) end,
             function(b) return eps * (1 + middle / at) / (1 + middle / b) end)
@@ -80,7 +80,7 @@ return sw.experiment {
         end
       end
     end
-    local _, best = q:best_rate(target, { batch = b_crit })
+    local _, best = q:best_rate(target, { batch = b_crit, most = MOST })
     local greedy = descend(q, target, most, function() return b_crit end,
       function(b, m) return (q:best_step { batch = b, moments = m }) end)
     run:summary { b_crit = b_crit, s_min = fit.s_min.value, e_min = fit.e_min.value,

@@ -1,8 +1,8 @@
--- How many steps does it take to reach a training loss at a batch size, at the best of seven rates?
+-- How many steps does it take to reach a training loss at a batch size, at each of several rates?
 --
 --   swale run experiments/mccandlish2018/steps.lua [data=digits] [batch=64]
 --
--- It takes 0.3 s on the digits, 3 to 60 s on Fashion-MNIST. Over batch sizes, the steps at the best
+-- It takes 0.3 s on the digits, 3 to 35 s on Fashion-MNIST. Over batch sizes, the steps at the best
 -- rate make the trade-off of McCandlish et al. 2018, section 2.3.
 local setting = require "setting"
 local sw = require "swale"

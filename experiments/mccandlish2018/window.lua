@@ -2,14 +2,14 @@
 --
 --   swale run experiments/mccandlish2018/window.lua [batch=32]
 --
--- It takes 3 s. (McCandlish et al. 2018, appendix A.1.) The estimate is about a window of 64 steps;
+-- It takes 3 s. (McCandlish et al. 2018, appendix A.1.) The estimate is over a window of 256 steps;
 -- beside it stands tr(Sigma) / |G|^2 of all examples, both averaged over the same steps.
 local setting = require "setting"
 local sw = require "swale"
 
 return sw.experiment {
   name = "mccandlish_window",
-  params = { data = "digits", batch = 32, window = 64, windows = 8 },
+  params = { data = "digits", batch = 32, window = 256, windows = 2 },
 
   run = function(run, p)
     local s = setting.of(p.data)

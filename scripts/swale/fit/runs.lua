@@ -143,7 +143,7 @@ function M.of(where, rows, target)
   local columns, names = {}, sorted_values(by_seed)
   for i, seed in ipairs(names) do columns[i] = by_seed[seed] end
   return { batches = batches, cells = cells, rates = rates, columns = columns, seeds = #columns,
-    names = names,     deviation = deviation_of(columns, cells) }
+    names = names, deviation = deviation_of(columns, cells) }
 end
 
 -- ------------------------------------------------------------------ one cell
