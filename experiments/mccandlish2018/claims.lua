@@ -54,7 +54,8 @@ claim { id = "branched", section = "2.3; Merrill et al. 2025", kind = "equivalen
   margin = 4,
   text = "the critical batch size of branches from the loss 0.45 is within a factor 4 of B_crit",
   paper = "no number; Merrill et al. find noise scales far below branches", seeds = 6,
-  here = SWEEP .. "; branches from a run of B = 8, tolerance 0.01, 4 repeats", power = "the pilot goes on",
+  here = SWEEP .. "; branches from a run of B = 8, tolerance 0.01, 4 repeats",
+  power = "the pilot goes on",
   data = function(runs)
     return runs:values("branched", { data = fits.main(runs) }, function(run)
       return run.summary.at[3] and run.summary.at[3].b_crit
