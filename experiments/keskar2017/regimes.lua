@@ -1,0 +1,156 @@
+--- What the scripts of this folder share: the data, the networks, a training that is looked at on
+--- its way, and the metric of the paper.
+local sw = require "swale"
+
+local M = {}
+
+--- Parameters of every script, with others added or replaced.
+---@param more table<string, any>
+---@return table<string, any>
+function M.params(more)
+  local params = { data = sw.choice { "fashion-mnist", "digits" }, examples = 5000,
+    network = sw.choice { "mlp", "F1", "C1" }, norm = sw.choice { "batch", "none" },
+    optimizer = sw.choice { "adam", "sgd" }, small = 32, large = 500,
+    lr_small = 0.001, lr_large = 0.001, epochs = 100, sample = 2000, starts = 2 }
+  for name, value in pairs(more) do params[name] = value end
+  return params
+end
+
+--- N examples of the training set, another draw for each seed.
+---@param p table
+---@param seed integer
+---@return swale.Data
+function M.data(p, seed)
+  local data = sw.data.load(p.data, { images = p.network == "C1" or nil })
+  return data:subset { n = p.examples, seed = seed }
+end
+
+local NETWORKS <const> = {
+  mlp = function(data, norm)
+    return sw.zoo.mlp { layers = 2, scale = 128 / 800, norm = norm, features = data.features,
+      classes = data.classes }
+  end,
+  F1 = function(data, norm)
+    return sw.zoo.F1 { norm = norm, features = data.features, classes = data.classes }
+  end,
+  C1 = function(data, norm)
+    return sw.zoo.C1 { norm = norm, input = data.shape, classes = data.classes }
+  end,
+}
+
+--- A trainer whose initial weights and order of examples follow from the seed alone, so that all
+--- regimes of a seed share them.
+---@param data swale.Data
+---@param p table
+---@param o { batch: integer, lr: number, seed: integer, model?: swale.Model, optimizer?: any }
+---@return swale.Trainer
+function M.trainer(data, p, o)
+  local adam = p.optimizer == "adam"
+  return sw.Trainer {
+    model = o.model or NETWORKS[p.network](data, p.norm), data = data, seed = o.seed,
+    batch_size = o.batch, lr = o.lr,
+    optimizer = adam and sw.optim.Adam {} or sw.optim.SGD { momentum = 0.9 },
+    measure = p.network ~= "C1" and { dead_fraction = { at = "end" } } or nil,
+  }
+end
+
+--- Metric 2.1 at the weights of a trainer, with statistics of batch norms from the training set.
+--- The same examples and random numbers for every call with the same seed.
+---@param trainer swale.Trainer
+---@param p table
+---@param seed integer
+---@param o? swale.SharpnessOptions
+---@return swale.Sharpness
+function M.sharpness(trainer, p, seed, o)
+  local data, options = trainer.data, { starts = p.starts, companions = false, seed = seed }
+  for name, value in pairs(o or {}) do options[name] = value end
+  if trainer.model:buffers() then
+    options.buffers = trainer.model:reestimate(data.train, { batch_size = 1000 })
+  end
+  return sw.measure.sharpness(trainer.model, data.train:sample(math.min(p.sample, #data.train)),
+    options)
+end
+
+--- Epochs at which a training is looked at: 0, 1, 2, 4, … and the last one.
+---@param epochs integer
+---@param factor? integer   2
+---@return integer[]
+function M.marks(epochs, factor)
+  local list, mark = { 0 }, 1
+  while mark < epochs do
+    list[#list + 1], mark = mark, (factor or 2) * mark
+  end
+  list[#list + 1] = epochs
+  return list
+end
+
+--- Loss and accuracy of the present weights, with statistics of batch norms from the training set.
+---@param trainer swale.Trainer
+---@param on string
+---@return swale.Metrics
+function M.evaluate(trainer, on)
+  return trainer:evaluate(trainer:weights():clone(), { on = on })
+end
+
+--- Trains `epochs * longer` epochs, and measures loss and sharpness at `longer` times each mark.
+---@param trainer swale.Trainer
+---@param p table
+---@param seed integer
+---@param longer? number
+---@return { epoch: number[], loss: number[], sharpness: number[] } path
+function M.train(trainer, p, seed, longer)
+  local path, done = { epoch = {}, loss = {}, sharpness = {} }, 0
+  for i, mark in ipairs(M.marks(p.epochs)) do
+    local epoch = mark * (longer or 1)
+    if mark > 0 then trainer:fit { epochs = epoch - done } end
+    done, path.epoch[i] = epoch, epoch
+    path.loss[i] = M.evaluate(trainer, "train").loss
+    path.sharpness[i] = M.sharpness(trainer, p, seed).value
+  end
+  return path
+end
+
+--- The sharpness at which a training first reaches a loss, interpolated between the logarithms of
+--- its marks; nil where it starts below or ends above it.
+---@param path { loss: number[], sharpness: number[] }
+---@param loss number
+---@return number|nil
+function M.at_loss(path, loss)
+  for i = 2, #path.loss do
+    local a, b = path.loss[i - 1], path.loss[i]
+    if a >= loss and b <= loss and a > b then
+      local t = math.log(a / loss) / math.log(a / b)
+      return path.sharpness[i - 1] ^ (1 - t) * path.sharpness[i] ^ t
+    end
+  end
+  return nil
+end
+
+--- What a regime has reached: accuracies, losses, sharpness in both spaces at both epsilons, with
+--- companions that rescaling does not change, the way from the start, and what may mislead.
+---@param trainer swale.Trainer
+---@param p table
+---@param seed integer
+---@param path table           of M.train
+---@param start swale.Tensor   the initial weights
+---@return table<string, any>
+function M.minimum(trainer, p, seed, path, start)
+  local train, test = M.evaluate(trainer, "train"), M.evaluate(trainer, "test")
+  local full = M.sharpness(trainer, p, seed, { companions = true })
+  local function phi(o) return M.sharpness(trainer, p, seed, o).value end
+  local companions = {}
+  for name, estimate in pairs(full.companions) do companions[name] = estimate.value end
+  local state = trainer:state()
+  return {
+    train_loss = train.loss, train_accuracy = train.accuracy,
+    test_loss = test.loss, test_accuracy = test.accuracy,
+    valid_accuracy = M.evaluate(trainer, "valid").accuracy,
+    sharpness = full.value, sharpness_spread = full.spread, companions = companions,
+    sharpness_half = phi { epsilon = 5e-4 }, subspace = phi { subspace = 100 },
+    subspace_half = phi { subspace = 100, epsilon = 5e-4 },
+    distance = trainer:weights():distance(start), updates = state.step,
+    dead = state.dead_fraction, loss_before = path.loss[#path.loss - 1], path = path,
+  }
+end
+
+return M
