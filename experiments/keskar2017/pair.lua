@@ -2,12 +2,12 @@
 -- small and a large batch train the same network from the same weights on the same examples in the
 -- same order; both ends are measured, the way there, and the line and the arc between them.
 --
---   swale run experiments/keskar2017/pair.lua [norm=none] [optimizer=sgd lr_small=0.01 lr_large=0.1]
+--   swale run experiments/keskar2017/pair.lua [norm=none] [lr_large=0.003]
 --   swale run experiments/keskar2017/pair.lua equal=updates epochs=50
 --   swale run experiments/keskar2017/pair.lua network=F1 examples=10000 large=1000 epochs=30
 --
--- The first one takes 40 s on one core. With equal=updates the large batch makes as many updates as
--- the small one, so many more epochs.
+-- The first one takes 30 s on one core. With equal=updates the large batch makes as many updates
+-- as the small one, so many more epochs.
 local sw = require "swale"
 local regimes = require "regimes"
 
@@ -58,8 +58,9 @@ return sw.experiment {
     run:summary { small = small, large = large, line = numbers, curve = columns(curve),
       equal_loss = loss }
     run:print("%-22s %10s %10s", "", "small", "large")
-    for _, name in ipairs { "updates", "train_loss", "train_accuracy", "test_accuracy", "sharpness",
-      "sharpness_half", "subspace", "subspace_half", "sharpness_at_loss", "distance", "rise", "dead" } do
+    for _, name in ipairs { "updates", "train_loss", "train_accuracy", "test_accuracy",
+      "sharpness", "sharpness_half", "subspace", "subspace_half", "sharpness_at_loss", "distance",
+      "rise", "dead" } do
       run:print("%-22s %10.4g %10.4g", name, small[name] or -1, large[name] or -1)
     end
   end,

@@ -11,7 +11,7 @@ function M.params(more)
   local params = { data = sw.choice { "fashion-mnist", "digits" }, examples = 5000,
     network = sw.choice { "mlp", "F1", "C1" }, norm = sw.choice { "batch", "none" },
     optimizer = sw.choice { "adam", "sgd" }, small = 32, large = 500,
-    lr_small = 0.001, lr_large = 0.001, epochs = 100, sample = 2000, starts = 2 }
+    lr_small = 0.001, lr_large = 0.001, epochs = 100, sample = 1000, starts = 2 }
   for name, value in pairs(more) do params[name] = value end
   return params
 end

@@ -1,6 +1,6 @@
 -- Do the remedies of the paper's appendix help large batches, and are their minima flat (Keskar et
 -- al. 2017, section 5 and appendix E)? One training with the large batch and one remedy:
---   augmentation  images are shifted by up to 2 pixels and flipped
+--   augmentation  images are shifted by up to 2 pixels (`shift`) and flipped
 --   conservative  each batch solves min f_B(w) + lambda / 2 |w - w_k|^2 by 3 steps
 --   robust        gradients are those at the worst corner of the box of metric 2.1, to first order
 -- The numbers of the appendix were not confirmed; adversarial examples are left out.
@@ -44,7 +44,7 @@ local REMEDIES <const> = {
 
 return sw.experiment {
   name = "keskar_remedies",
-  params = regimes.params { inner = 3, lambda = 1e-3, epsilon = 1e-3,
+  params = regimes.params { shift = 2, inner = 3, lambda = 1e-3, epsilon = 1e-3,
     remedy = sw.choice { "none", "small batch", "augmentation", "conservative", "robust" } },
 
   run = function(run, p)
@@ -58,8 +58,8 @@ return sw.experiment {
     elseif p.remedy == "none" then
       trainer:fit { epochs = p.epochs }
     elseif p.remedy == "augmentation" then
-      local moved = data:augment { crop = 2, flip = true }
-      trainer:weights():copy(trainer_on(moved, p.large, p.lr_large):fit { epochs = p.epochs }:weights())
+      local moved = trainer_on(data:augment { crop = p.shift, flip = true }, p.large, p.lr_large)
+      trainer:weights():copy(moved:fit({ epochs = p.epochs }):weights())
     else
       own_loop(trainer, p, seed, REMEDIES[p.remedy](p))
     end
