@@ -3,10 +3,10 @@
 -- same order; both ends are measured, the way there, and the line and the arc between them.
 --
 --   swale run experiments/keskar2017/pair.lua [norm=none] [lr_large=0.003]
---   swale run experiments/keskar2017/pair.lua equal=updates epochs=50
---   swale run experiments/keskar2017/pair.lua network=F1 examples=10000 large=1000 epochs=30
+--   swale run experiments/keskar2017/pair.lua equal=updates epochs=15
+--   swale run experiments/keskar2017/pair.lua network=F1 examples=10000 large=1000 epochs=20
 --
--- The first one takes 30 s on one core. With equal=updates the large batch makes as many updates
+-- The first one takes 25 s on one core. With equal=updates the large batch makes as many updates
 -- as the small one, so many more epochs.
 local sw = require "swale"
 local regimes = require "regimes"
@@ -59,8 +59,8 @@ return sw.experiment {
       equal_loss = loss }
     run:print("%-22s %10s %10s", "", "small", "large")
     for _, name in ipairs { "updates", "train_loss", "train_accuracy", "test_accuracy",
-      "sharpness", "sharpness_half", "subspace", "subspace_half", "sharpness_at_loss", "distance",
-      "rise", "dead" } do
+      "sharpness", "sharpness_half", "subspace", "subspace_half", "sharpness_at_loss", "slope",
+      "distance", "rise", "dead" } do
       run:print("%-22s %10.4g %10.4g", name, small[name] or -1, large[name] or -1)
     end
   end,

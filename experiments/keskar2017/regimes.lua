@@ -11,7 +11,8 @@ function M.params(more)
   local params = { data = sw.choice { "fashion-mnist", "digits" }, examples = 5000,
     network = sw.choice { "mlp", "F1", "C1" }, norm = sw.choice { "batch", "none" },
     optimizer = sw.choice { "adam", "sgd" }, small = 32, large = 500,
-    lr_small = 0.001, lr_large = 0.001, epochs = 100, sample = 1000, starts = 2 }
+    lr_small = 0.001, lr_large = 0.001, epochs = 60, sample = 1000, starts = 2,
+    subspace = 100 }
   for name, value in pairs(more) do params[name] = value end
   return params
 end
@@ -50,7 +51,7 @@ function M.trainer(data, p, o)
     model = o.model or NETWORKS[p.network](data, p.norm), data = data, seed = o.seed,
     batch_size = o.batch, lr = o.lr,
     optimizer = adam and sw.optim.Adam {} or sw.optim.SGD { momentum = 0.9 },
-    measure = p.network ~= "C1" and { dead_fraction = { at = "end" } } or nil,
+    measure = { dead_fraction = { at = "end" } },
   }
 end
 
@@ -96,7 +97,7 @@ end
 ---@param trainer swale.Trainer
 ---@param p table
 ---@param seed integer
----@param longer? number
+---@param longer? number   1
 ---@return { epoch: number[], loss: number[], sharpness: number[] } path
 function M.train(trainer, p, seed, longer)
   local path, done = { epoch = {}, loss = {}, sharpness = {} }, 0
@@ -105,7 +106,7 @@ function M.train(trainer, p, seed, longer)
     if mark > 0 then trainer:fit { epochs = epoch - done } end
     done, path.epoch[i] = epoch, epoch
     path.loss[i] = M.evaluate(trainer, "train").loss
-    path.sharpness[i] = M.sharpness(trainer, p, seed).value
+    path.sharpness[i] = M.sharpness(trainer, p, seed, { starts = 1 }).value
   end
   return path
 end
@@ -126,8 +127,41 @@ function M.at_loss(path, loss)
   return nil
 end
 
---- What a regime has reached: accuracies, losses, sharpness in both spaces at both epsilons, with
---- companions that rescaling does not change, the way from the start, and what may mislead.
+---The exponent of sharpness as a power of 1 / loss along a training, without the initial weights:
+---above 0, sharpness rises as the loss falls.
+---@param path { loss: number[], sharpness: number[] }
+---@return number
+function M.slope(path)
+  local n, x, y, xx, xy = #path.loss - 1, 0, 0, 0, 0
+  for i = 2, #path.loss do
+    local a, b = -math.log(path.loss[i]), math.log(path.sharpness[i])
+    x, y, xx, xy = x + a / n, y + b / n, xx + a * a / n, xy + a * b / n
+  end
+  return (xy - x * y) / (xx - x * x)
+end
+
+---What a training has reached: accuracies, losses, sharpness with the companions that rescaling
+---does not change, updates made, dead units.
+---@param trainer swale.Trainer
+---@param p table
+---@param seed integer
+---@return table<string, any>
+function M.result(trainer, p, seed)
+  local result, state = {}, trainer:state()
+  for _, split in ipairs { "train", "valid", "test" } do
+    local m = M.evaluate(trainer, split)
+    result[split .. "_loss"], result[split .. "_accuracy"] = m.loss, m.accuracy
+  end
+  local phi = M.sharpness(trainer, p, seed, { companions = true })
+  result.sharpness, result.sharpness_spread, result.companions = phi.value, phi.spread, {}
+  for name, estimate in pairs(phi.companions) do result.companions[name] = estimate.value end
+  result.updates, result.dead = state.step, state.dead_fraction
+  return result
+end
+
+---The same, and sharpness with half the epsilon and in random subspaces, the way there, and how
+---far it led. With `subspace = 0` the search in random subspaces, dear in large networks, is left
+---out.
 ---@param trainer swale.Trainer
 ---@param p table
 ---@param seed integer
@@ -135,22 +169,16 @@ end
 ---@param start swale.Tensor   the initial weights
 ---@return table<string, any>
 function M.minimum(trainer, p, seed, path, start)
-  local train, test = M.evaluate(trainer, "train"), M.evaluate(trainer, "test")
-  local full = M.sharpness(trainer, p, seed, { companions = true })
+  local result = M.result(trainer, p, seed)
   local function phi(o) return M.sharpness(trainer, p, seed, o).value end
-  local companions = {}
-  for name, estimate in pairs(full.companions) do companions[name] = estimate.value end
-  local state = trainer:state()
-  return {
-    train_loss = train.loss, train_accuracy = train.accuracy,
-    test_loss = test.loss, test_accuracy = test.accuracy,
-    valid_accuracy = M.evaluate(trainer, "valid").accuracy,
-    sharpness = full.value, sharpness_spread = full.spread, companions = companions,
-    sharpness_half = phi { epsilon = 5e-4 }, subspace = phi { subspace = 100 },
-    subspace_half = phi { subspace = 100, epsilon = 5e-4 },
-    distance = trainer:weights():distance(start), updates = state.step,
-    dead = state.dead_fraction, loss_before = path.loss[#path.loss - 1], path = path,
-  }
+  result.sharpness_half = phi { epsilon = 5e-4 }
+  if p.subspace > 0 then
+    result.subspace = phi { subspace = p.subspace, starts = 1 }
+    result.subspace_half = phi { subspace = p.subspace, starts = 1, epsilon = 5e-4 }
+  end
+  result.distance, result.path = trainer:weights():distance(start), path
+  result.loss_before, result.slope = path.loss[#path.loss - 1], M.slope(path)
+  return result
 end
 
 return M
