@@ -46,17 +46,19 @@ return sw.experiment {
     local small_trainer, small = regime(p.small, p.lr_small, 1)
     local large_trainer, large = regime(p.large, p.lr_large, longer)
 
-    local o = { on = data, examples = p.sample }
-    local line = sw.landscape.line(small_trainer, large_trainer, o)
-    local curve = sw.landscape.curve(small_trainer, large_trainer, o)
-    line:plot(run.dir .. "/line.svg", { log = true })
-    local numbers = columns(line)
-    small.rise, large.rise = rises(numbers)
+    local line, curve
+    if p.between then
+      local o = { on = data, examples = p.sample }
+      local on_line = sw.landscape.line(small_trainer, large_trainer, o)
+      on_line:plot(run.dir .. "/line.svg", { log = true })
+      line, curve = columns(on_line),
+        columns(sw.landscape.curve(small_trainer, large_trainer, o))
+      small.rise, large.rise = rises(line)
+    end
     local loss = math.max(small.train_loss, large.train_loss)
     small.sharpness_at_loss = regimes.at_loss(small.path, loss)
     large.sharpness_at_loss = regimes.at_loss(large.path, loss)
-    run:summary { small = small, large = large, line = numbers, curve = columns(curve),
-      equal_loss = loss }
+    run:summary { small = small, large = large, line = line, curve = curve, equal_loss = loss }
     run:print("%-22s %10s %10s", "", "small", "large")
     for _, name in ipairs { "updates", "train_loss", "train_accuracy", "test_accuracy",
       "sharpness", "sharpness_half", "subspace", "subspace_half", "sharpness_at_loss", "slope",

@@ -4,7 +4,9 @@ local sw = require "swale"
 
 local M = {}
 
---- Parameters of every script, with others added or replaced.
+--- Parameters of every script, with others added. `sample` examples and `starts` searches are the
+--- effort of a sharpness; pair.lua looks at a training after 0, 1, `marks`, marks^2, … epochs, and
+--- with `between` at the line and the arc from one end to the other.
 ---@param more table<string, any>
 ---@return table<string, any>
 function M.params(more)
@@ -12,7 +14,7 @@ function M.params(more)
     network = sw.choice { "mlp", "F1", "C1" }, norm = sw.choice { "batch", "none" },
     optimizer = sw.choice { "adam", "sgd" }, small = 32, large = 500,
     lr_small = 0.001, lr_large = 0.001, epochs = 60, sample = 1000, starts = 2,
-    subspace = 100 }
+    subspace = 100, marks = 2, between = true }
   for name, value in pairs(more) do params[name] = value end
   return params
 end
@@ -72,14 +74,14 @@ function M.sharpness(trainer, p, seed, o)
     options)
 end
 
---- Epochs at which a training is looked at: 0, 1, 2, 4, … and the last one.
+--- Epochs at which a training is looked at: 0, 1, factor, factor squared, … and the last one.
 ---@param epochs integer
----@param factor? integer   2
+---@param factor integer
 ---@return integer[]
 function M.marks(epochs, factor)
   local list, mark = { 0 }, 1
   while mark < epochs do
-    list[#list + 1], mark = mark, (factor or 2) * mark
+    list[#list + 1], mark = mark, factor * mark
   end
   list[#list + 1] = epochs
   return list
@@ -101,7 +103,7 @@ end
 ---@return { epoch: number[], loss: number[], sharpness: number[] } path
 function M.train(trainer, p, seed, longer)
   local path, done = { epoch = {}, loss = {}, sharpness = {} }, 0
-  for i, mark in ipairs(M.marks(p.epochs)) do
+  for i, mark in ipairs(M.marks(p.epochs, p.marks)) do
     local epoch = mark * (longer or 1)
     if mark > 0 then trainer:fit { epochs = epoch - done } end
     done, path.epoch[i] = epoch, epoch

@@ -1,0 +1,260 @@
+-- What Keskar et al. 2017 claim, and the tests that decide it here. "Sharper" is by metric 2.1, at
+-- least 3 times, where the paper has 9 to 223 times. The pilot had seeds from 1000 on.
+local cells = require "cells"
+local sw = require "swale"
+
+local SHARPER, GAP = 3, 0.002
+local MLP = "784-128-128-10, N = 5,000, Fashion-MNIST; batch 500 against 32, 60 epochs"
+local HERE = { batch = MLP .. ", batch norm, Adam at 0.001", none = MLP .. ", Adam at 0.001",
+  sgd = MLP .. ", SGD with momentum 0.9, the rates that are best on validation: 0.1 and 0.01" }
+local NAMES = { batch = "Adam, batch norm", none = "Adam, no batch norm",
+  sgd = "SGD, no batch norm, best rates" }
+local COLUMNS = "the law of the columns of A: N(0, 1) here"
+
+local claims = {}
+local function claim(o) claims[#claims + 1] = o end
+
+--- Pairs of the largest networks are no part of the quick size.
+local function lacks(runs, name)
+  return runs.size == "quick" and (name == "F1_whole" or name == "C1") and "not run"
+end
+
+local function mean(values) return sw.stats.mean(values).value end
+
+--- What could mislead: training loss, dead units, updates of both ends.
+local function beside(name)
+  return function(runs)
+    if lacks(runs, name) then return lacks(runs, name) end
+    local words = {}
+    for i, result in ipairs { "train_loss", "loss_before", "dead", "updates" } do
+      local large, small = cells.both(runs, name, result)
+      words[i] = ("%s %.3g and %.3g"):format(result:gsub("_", " "), mean(large), mean(small))
+    end
+    return "large and small batch: " .. table.concat(words, ", ")
+  end
+end
+
+--- A claim about the ratio of both ends in a setting.
+local function ratio(o, name, result)
+  o.kind, o.ratio, o.here, o.beside = "greater", true, o.here or HERE[name], beside(name)
+  o.data = function(runs) return cells.both(runs, name, result) end
+  claim(o)
+end
+
+-- ------------------------------------------------------------------ 2.2, both regimes fit
+
+for _, name in ipairs { "batch", "none" } do
+  claim { id = "accuracy_" .. name, section = "2.2, table 2", kind = "equivalent", margin = 0.01,
+    text = NAMES[name] .. ": both batch sizes reach the same training accuracy, within a point",
+    paper = "F1: 99.92 and 99.66 %; C1: 99.66 and 99.89 %", here = HERE[name], seeds = 10,
+    beside = beside(name),
+    data = function(runs) return cells.both(runs, name, "train_accuracy") end }
+end
+
+-- ------------------------------------------------------------------ 2.2.2, sharpness
+
+for _, c in ipairs { { "batch", 10 }, { "none", 10 }, { "sgd", 6 } } do
+  ratio({ id = "sharper_" .. c[1], section = "2.2.2, table 3", margin = SHARPER, seeds = c[2],
+    text = NAMES[c[1]] .. ": the large batch ends at least 3 times as sharp (full space, 1e-3)",
+    paper = c[1] == "batch" and "9 to 223 times; F1 167" or c[1] == "sgd" and "similar with SGD"
+      or "9 to 223 times" }, c[1], "sharpness")
+end
+
+ratio({ id = "sharper_half", section = "2.2.2, table 3", margin = SHARPER, seeds = 10,
+  text = NAMES.batch .. ": the same with epsilon 5e-4",
+  paper = "12 to 107 times; F1 70" }, "batch", "sharpness_half")
+
+ratio({ id = "sharper_subspace", section = "2.2.2, table 4", margin = SHARPER, seeds = 10,
+  text = NAMES.batch .. ": the same in the span of 100 random directions, 1e-3",
+  paper = "12 to 84 times; F1 84", unconfirmed = COLUMNS }, "batch", "subspace")
+
+ratio({ id = "sharper_subspace_half", section = "2.2.2, table 4", margin = SHARPER, seeds = 10,
+  text = NAMES.batch .. ": the same in the span of 100 random directions, 5e-4",
+  paper = "11 to 183 times; F1 183", unconfirmed = COLUMNS }, "batch", "subspace_half")
+
+ratio({ id = "sharper_loss", section = "2.2.2", margin = SHARPER, seeds = 10,
+  text = NAMES.batch .. ": the large batch is at least 3 times as sharp where both trainings reach"
+    .. " the same loss", paper = "not compared" }, "batch", "sharpness_at_loss")
+
+ratio({ id = "sharper_updates", section = "2.2.2", margin = SHARPER, seeds = 5,
+  text = NAMES.batch .. ": the large batch is at least 3 times as sharp after as many updates",
+  paper = "not compared", here = "15 epochs of batch 32, 234 of batch 500; else as above" },
+  "updates", "sharpness")
+
+for _, name in ipairs { "batch", "none" } do
+  ratio({ id = "invariant_" .. name, section = "2.2.2", margin = 1, seeds = 10,
+    text = NAMES[name] .. ": the loss rises more at the large batch's end within a ball relative to"
+      .. " the weights, which rescaling leaves alone",
+    paper = "not measured" }, name, "companions.adaptive_l2")
+end
+
+for _, name in ipairs { "batch", "none" } do
+  claim { id = "tuned_" .. name, section = "2.2.2", kind = "greater", ratio = true,
+    margin = SHARPER, seeds = 10,
+    text = NAMES[name] .. ": at least 3 times as sharp with the rates that are best on validation",
+    paper = "not compared", here = MLP .. (name == "batch" and "; 0.003 for both"
+      or "; 0.003 and 0.001"),
+    data = function(runs) return cells.tuned(runs, name, "sharpness") end }
+end
+
+-- ------------------------------------------------------------------ 2.2, generalization gap
+
+for _, name in ipairs { "batch", "none" } do
+  claim { id = "gap_" .. name, section = "2.2, table 2", kind = "greater", smallest = GAP,
+    text = NAMES[name] .. ": the small batch has the better test accuracy",
+    paper = "by 0.2 points (F1) to 5.3 (C4)", here = HERE[name], seeds = 10,
+    beside = beside(name),
+    data = function(runs)
+      local large, small = cells.both(runs, name, "test_accuracy")
+      return small, large
+    end }
+end
+
+for _, name in ipairs { "batch", "none" } do
+  claim { id = "gap_tuned_" .. name, section = "2.2, table 2", kind = "greater", smallest = GAP,
+    text = NAMES[name] .. ": the small batch has the better test accuracy with the rates that are"
+      .. " best on validation",
+    paper = "not compared", here = MLP .. (name == "batch" and "; 0.003 for both"
+      or "; 0.001 for 32, 0.003 for 500"), seeds = 10,
+    data = function(runs)
+      local large, small = cells.tuned(runs, name, "test_accuracy")
+      return small, large
+    end }
+end
+
+-- ------------------------------------------------------------------ 2.2, 3: the way and the line
+
+for _, name in ipairs { "batch", "none" } do
+  claim { id = "distance_" .. name, section = "3", kind = "greater", ratio = true, margin = 3,
+    text = NAMES[name] .. ": the small batch ends at least 3 times as far from the initial weights",
+    paper = "3 to 10 times", here = HERE[name], seeds = 10, beside = beside(name),
+    data = function(runs)
+      local large, small = cells.both(runs, name, "distance")
+      return small, large
+    end }
+end
+
+for _, name in ipairs { "batch", "none" } do
+  claim { id = "line_" .. name, section = "2.2.1, figure 3", kind = "greater", smallest = 0.05,
+    text = NAMES[name] .. ": a quarter of the way from each end, on both sides, the training loss"
+      .. " rises more at the large batch's",
+    paper = "visibly narrower, no number", here = HERE[name], seeds = 10, beside = beside(name),
+    data = function(runs) return cells.both(runs, name, "rise") end }
+end
+
+claim { id = "path_large", section = "3, figure 6", kind = "greater", smallest = 0.1,
+  text = "large batch: sharpness rises as the loss falls (exponent of 1 / loss above 0)",
+  paper = "rises", here = HERE.batch, seeds = 10,
+  data = function(runs) return cells.both(runs, "batch", "slope"), 0 end }
+
+claim { id = "path_small", section = "3, figure 6", kind = "greater", smallest = 0.1,
+  text = "small batch: sharpness falls as the loss falls (exponent of 1 / loss below 0)",
+  paper = "stays flat, then falls", here = HERE.batch, seeds = 10,
+  data = function(runs)
+    local _, small = cells.both(runs, "batch", "slope")
+    return small:map(function(x) return -x end), 0
+  end }
+
+-- ------------------------------------------------------------------ 4, warm start
+
+local WARM = "batch 32 for 0, 1, 8 or 60 epochs, then batch 500 for 60; else as above"
+
+--- A result of the large batch after the first (none), second, … number of epochs of the small.
+local function after(runs, i, result)
+  return runs:values("warm_start", {}, ("after%d.%s"):format(i, result))
+end
+
+claim { id = "warm_sharpness", section = "4, figure 5", kind = "greater", ratio = true,
+  margin = SHARPER, seeds = 6, here = WARM,
+  text = "the large batch ends at least 3 times less sharp after all epochs of the small one",
+  paper = "falls to that of the small batch, no number",
+  data = function(runs)
+    return after(runs, 1, "sharpness"), after(runs, runs.size == "quick" and 3 or 4, "sharpness")
+  end }
+
+claim { id = "warm_accuracy", section = "4, figure 5", kind = "greater", smallest = GAP, seeds = 6,
+  text = "and its test accuracy is better than without them", here = WARM,
+  paper = "recovers that of the small batch",
+  data = function(runs)
+    return after(runs, runs.size == "quick" and 3 or 4, "test_accuracy"),
+      after(runs, 1, "test_accuracy")
+  end }
+
+claim { id = "warm_few", section = "4, figure 5", kind = "equivalent", ratio = true, margin = 2,
+  text = "one epoch of the small batch does not help: the large one ends as sharp, within a factor"
+    .. " of 2", paper = "few epochs do not help", here = WARM, seeds = 6,
+  data = function(runs) return after(runs, 2, "sharpness"), after(runs, 1, "sharpness") end }
+
+-- ------------------------------------------------------------------ 2.2.3, threshold
+
+local BATCHES = "batches from 32 to 2,500 (N / 2); else as above"
+
+--- The slope of a row over the logarithms of the batch sizes, between two places.
+local function slope(row, levels, first, last)
+  return math.log(row[last] / row[first]) / math.log(levels[last] / levels[first])
+end
+
+claim { id = "threshold_sharpness", section = "2.2.3, figure 4", kind = "greater", smallest = 0.1,
+  text = "the exponent of sharpness over the batch size is larger up to 500 than beyond",
+  paper = "sharpness stops rising near the threshold", here = BATCHES, seeds = 6,
+  data = function(runs)
+    local rows, levels = cells.by_batch(runs, "sharpness")
+    local middle = #levels > 4 and 5 or 3 -- 500
+    return rows:map(function(row) return slope(row, levels, 1, middle) end),
+      rows:map(function(row) return slope(row, levels, middle, #levels) end)
+  end }
+
+claim { id = "threshold_accuracy", section = "2.2.3, figure 4", kind = "greater", smallest = GAP,
+  text = "test accuracy is lower for batches of 1,000 and 2,500 than for 32 to 128",
+  paper = "drops beyond 15,000 (F2) and 500 (C1)", here = BATCHES, seeds = 6,
+  data = function(runs)
+    local rows = cells.by_batch(runs, "test_accuracy")
+    return rows:map(function(row) return (row[1] + row[2] + row[3]) / 3 end),
+      rows:map(function(row) return (row[#row - 1] + row[#row]) / 2 end)
+  end }
+
+-- ------------------------------------------------------------------ shown without a verdict
+
+for _, c in ipairs {
+  { "F1", "F1, N = 10,000, batch 1,000 against 32, 20 epochs", "167 times", "0.22 points" },
+  { "F1_whole", "F1, N = 60,000, batch 6,000 against 256, 5 epochs", "167 times", "0.22 points" },
+  { "C1", "C1, N = 2,000, Fashion-MNIST, batch 200 against 32, 5 epochs", "25 times",
+    "2.78 points (CIFAR-10)" } } do
+  claim { id = c[1] .. "_sharper", section = "table 3", kind = "shown", here = c[2],
+    text = c[1]:gsub("_whole", " (60,000)") .. ": sharpness of the large batch's end over that of"
+      .. " the small one's", paper = c[3], beside = beside(c[1]),
+    data = function(runs)
+      if lacks(runs, c[1]) then return lacks(runs, c[1]) end
+      local large, small = cells.both(runs, c[1], "sharpness")
+      return large:with(small, function(a, b) return a / b end)
+    end }
+  claim { id = c[1] .. "_gap", section = "table 2", kind = "shown", here = c[2],
+    text = c[1]:gsub("_whole", " (60,000)") .. ": test accuracy of the small batch less that of the"
+      .. " large one", paper = c[4], beside = beside(c[1]),
+    data = function(runs)
+      if lacks(runs, c[1]) then return lacks(runs, c[1]) end
+      local large, small = cells.both(runs, c[1], "test_accuracy")
+      return small:with(large, function(a, b) return a - b end)
+    end }
+end
+
+for _, remedy in ipairs { "augmentation", "conservative", "robust" } do
+  local function remedied(runs, result)
+    return runs:values("remedies", { remedy = remedy }, result)
+  end
+  claim { id = "remedy_" .. remedy, section = "5, appendix E", kind = "shown",
+    text = remedy .. " training with the large batch: test accuracy, less that without",
+    paper = "all help, and the ends stay fairly sharp", here = HERE.batch,
+    unconfirmed = "the settings of the appendix",
+    beside = function(runs)
+      local large = cells.both(runs, "batch", "sharpness")
+      return ("sharpness %.3g, without %.3g; training loss %.3g"):format(
+        mean(remedied(runs, "sharpness")), mean(large), mean(remedied(runs, "train_loss")))
+    end,
+    data = function(runs)
+      local large = cells.both(runs, "batch", "test_accuracy")
+      return remedied(runs, "test_accuracy"):with(large, function(a, b) return a - b end)
+    end }
+end
+
+return sw.claims(claims)
