@@ -129,6 +129,34 @@ function TestReproduce:test_publishing_twice_gives_one_table()
   lu.assert_equals(timeless(self:readme()), timeless(first))
 end
 
+-- A run that diverges would do so again; what failed may not.
+function TestReproduce:test_runs_that_diverged_are_counted_and_published()
+  self:make()
+  self:write("tiny.lua", (SCRIPT:gsub("run:summary", [[
+    if run.seed == 2 and p.rate == 0.2 then
+      error(require("swale.errors").diverged "the loss is nan")
+    end
+    %0]])))
+  local result = self:reproduce "--publish"
+  lu.assert_equals(result.code, 1)
+  lu.assert_str_contains(self:readme(), "1 run of this work is not done; its seed is in no claim.")
+  lu.assert_str_contains(self:readme(), "| 4 of 5 |")
+  self:make()
+  self:write("tiny.lua", (SCRIPT:gsub("run:summary", 'if run.seed == 2 then error "no" end %0')))
+  result = self:reproduce "--publish"
+  lu.assert_str_contains(result.err, "nothing is published, because something failed")
+  lu.assert_nil(self:readme():find "held")
+end
+
+function TestReproduce:test_a_claim_that_was_left_out_is_named()
+  self:make()
+  lu.assert_equals(self:reproduce().code, 0)
+  self:write("claims.lua", (CLAIMS:gsub('{ id = "smaller".-end },\n', "")))
+  local result = self:reproduce "--publish"
+  lu.assert_str_contains(result.out, "Left out of claims.lua after the runs: smaller.")
+  lu.assert_str_contains(self:readme(), "Left out of claims.lua after the runs: smaller.")
+end
+
 function TestReproduce:test_the_quick_size_is_not_published()
   self:make()
   local result = self:reproduce("--quick", "--publish")

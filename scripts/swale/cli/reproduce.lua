@@ -58,7 +58,7 @@ local function reproduce(o, args, folder, plan)
   local judged, found = require("swale.paper.judgement").run { folder = folder, plan = plan,
     argv = options.argv, command = quoted(options.argv), collection = collection.id,
     wall_seconds = begun() - start }
-  if o.publish and judged == 0 and code == 0 then
+  if o.publish and judged == 0 and require("swale.paper.plan").is_finished(plan) then
     judged = require("swale.paper.publish").write(folder, found, cli.say)
   elseif o.publish then
     cli.say "reproduce: nothing is published, because something failed"

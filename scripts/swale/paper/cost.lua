@@ -11,6 +11,7 @@ local views = require "swale.store.view"
 ---@field without_cpu integer       runs whose record has none
 ---@field commits table<string, integer>
 ---@field dirty integer             runs of a work tree with changes
+---@field declared table<string, true>   ids of claims that runs were to decide
 
 local function add(cost, info)
   cost.runs = cost.runs + 1
@@ -21,19 +22,33 @@ local function add(cost, info)
     cost.commits[info.commit] = (cost.commits[info.commit] or 0) + 1
   end
   if info.dirty then cost.dirty = cost.dirty + 1 end
+  local of = type(info.claims) == "table" and info.claims.of
+  for id in pairs(type(of) == "table" and of or {}) do cost.declared[id] = true end
 end
 
 ---@param plan swale.PaperPlan
 ---@return swale.PaperCost
 function M.of(plan)
   local cost = { runs = 0, failed = 0, wall_seconds = 0, cpu_seconds = 0, without_cpu = 0,
-    commits = {}, dirty = 0 }
+    commits = {}, dirty = 0, declared = {} }
   for _, work in ipairs(plan.works) do
     local dir = work.setting.runs[work.seed]
     local view = dir and views.read(dir)
     if view then add(cost, view.info) else cost.failed = cost.failed + 1 end
   end
   return cost
+end
+
+---Claims that runs were to decide and that are claims no more: leaving one out changes the
+---correction of all others.
+---@param cost swale.PaperCost
+---@param digests swale.ClaimDigests
+---@return string[] ids
+function M.withdrawn(cost, digests)
+  local list = {}
+  for id in pairs(cost.declared) do if not digests.of[id] then list[#list + 1] = id end end
+  table.sort(list)
+  return list
 end
 
 return M

@@ -19,6 +19,7 @@ local M = {}
 ---@field rows swale.ClaimRow[]
 ---@field figures swale.FigureRow[]
 ---@field cost swale.PaperCost
+---@field withdrawn string[]         ids of claims that are left out since the runs
 ---@field size string
 ---@field wall_seconds number
 ---@field command string
@@ -31,7 +32,7 @@ local function summary_of(found)
   for i, figure in ipairs(found.figures) do drawn[i] = figure end
   local cost = found.cost
   return { claims = claims, figures = drawn, title = found.title, citation = found.citation,
-    command = found.command, runs = cost.runs, missing_runs = cost.failed,
+    withdrawn = found.withdrawn, command = found.command, runs = cost.runs, missing_runs = cost.failed,
     core_minutes = cost.cpu_seconds / 60, batch_seconds = found.wall_seconds }
 end
 
@@ -42,6 +43,7 @@ local function run_function(o, found)
     found.rows = judge.judge(o.folder, runs)
     found.figures = figures.draw(o.folder.paper, runs, run.dir)
     found.cost = costs.of(o.plan)
+    found.withdrawn = costs.withdrawn(found.cost, o.folder.digests)
     run:summary(summary_of(found))
     run:print("%s", text.whole(found, run.info))
   end

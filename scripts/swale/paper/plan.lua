@@ -174,6 +174,17 @@ function M.new(folder, size, only)
   return plan
 end
 
+---Whether all work is done but for runs that diverged, which is a result of theirs.
+---@param plan swale.PaperPlan
+---@return boolean
+function M.is_finished(plan)
+  for _, work in ipairs(plan.works) do
+    local status = work.setting.statuses[work.seed]
+    if status ~= "done" and status ~= "diverged" then return false end
+  end
+  return true
+end
+
 --- Names of parameters of which a script has several values.
 local function varied(plan)
   local names = {}

@@ -118,9 +118,7 @@ local function measured_text(found, info)
     found.command:gsub("`", ""), escaped(words.cost(found)), escaped(words.machine(info.machine))) }
   local commits = words.commits(found)
   if commits then parts[2] = ("Runs are of %s."):format(escaped(commits)) end
-  if found.cost.failed > 0 then
-    parts[#parts + 1] = ("%d runs are not done."):format(found.cost.failed)
-  end
+  for _, line in ipairs(words.warnings(found)) do parts[#parts + 1] = escaped(line) end
   return table.concat(parts, " ")
 end
 

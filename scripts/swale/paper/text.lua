@@ -38,6 +38,23 @@ function M.commits(found)
   return "commit " .. table.concat(names, ", ") .. dirty
 end
 
+---What does not stand in the table: runs that are not done, claims that were left out.
+---@param found swale.Judgement
+---@return string[]
+function M.warnings(found)
+  local list, failed, withdrawn = {}, found.cost.failed, found.withdrawn
+  if failed > 0 then
+    list[1] = ("%d run%s of this work %s not done; %s in no claim."):format(failed,
+      failed == 1 and "" or "s", failed == 1 and "is" or "are",
+      failed == 1 and "its seed is" or "their seeds are")
+  end
+  if #withdrawn > 0 then
+    list[#list + 1] = ("Left out of claims.lua after the runs: %s."):format(
+      table.concat(withdrawn, ", "))
+  end
+  return list
+end
+
 local function figures_text(found, out)
   for _, figure in ipairs(found.figures) do
     out[#out + 1] = ("  %s: %s"):format(figure.file, figure.why
@@ -74,10 +91,7 @@ function M.whole(found, info)
     out[#out + 1] = ("figures in %s/plots:"):format(found.dir)
     figures_text(found, out)
   end
-  if found.cost.failed > 0 then
-    out[#out + 1] = ("%d runs of this work are not done; their seeds are in no claim."):format(
-      found.cost.failed)
-  end
+  for _, line in ipairs(M.warnings(found)) do out[#out + 1] = line end
   out[#out + 1] = ("%s; the batch took %s; %s"):format(M.cost(found),
     progress.seconds(found.wall_seconds), M.machine(info.machine))
   out[#out + 1] = ("%s, %s%s"):format(found.command, info.started:sub(1, 10),
