@@ -32,8 +32,8 @@ local function summary_of(found)
   for i, figure in ipairs(found.figures) do drawn[i] = figure end
   local cost = found.cost
   return { claims = claims, figures = drawn, title = found.title, citation = found.citation,
-    withdrawn = found.withdrawn, command = found.command, runs = cost.runs, missing_runs = cost.failed,
-    core_minutes = cost.cpu_seconds / 60, batch_seconds = found.wall_seconds }
+    withdrawn = found.withdrawn, command = found.command, runs = cost.runs,
+    missing_runs = cost.failed, core_minutes = cost.cpu_seconds / 60, batch_seconds = found.wall_seconds }
 end
 
 local function run_function(o, found)
