@@ -11,7 +11,7 @@ local sw = require "swale"
 return sw.experiment {
   name = "critical",
   params = { data = "fashion-mnist", examples = 5000, batch = 8, lr = 0.025, target = 0.5,
-    tolerance = 0.01, length = 0.5, repeats = 6 },
+    tolerance = 0.02, length = 0.5, repeats = 24 },
 
   run = function(run, p)
     local data = setting.data(p.data, p.examples, run.seed)
@@ -26,7 +26,7 @@ return sw.experiment {
 
     local noise = sw.measure.noise(trainer.model, data.train)
     local branched = sw.fit.branched_batch(trainer, { epochs = p.length,
-      factors = { 1, 2, 4, 8, 16, 32, 64 }, tolerance = p.tolerance, repeats = p.repeats,
+      factors = { 1, 2, 4, 8, 16, 32 }, tolerance = p.tolerance, repeats = p.repeats,
       on = "train" })
     run:plot()
     branched:plot(run.dir .. "/plots/branched.svg")

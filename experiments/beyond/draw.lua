@@ -77,7 +77,7 @@ end
 function M.shallue(runs, file)
   local batches = { 8, 16, 32, 128, 512 }
   local branches, factors = rows_of(runs:list("critical"), "losses"), {}
-  for k = 1, #branches[1] do factors[k] = 8 * 2 ^ (k - 1) end
+  for k = 1, #branches[1] - 1 do factors[k] = 8 * 2 ^ (k - 1) end
   sw.plot { file = file, columns = 3, panels = {
     { x_log = true, y_log = true, x_label = "batch size", y_label = "updates to the target",
       legend = "none", { x = batches,
@@ -86,7 +86,8 @@ function M.shallue(runs, file)
       { x = batches, y = means(tuned(runs, batches, "best_valid_loss", "test.accuracy")),
         as = "both" } },
     { x_log = true, y_log = true, x_label = "batch size", y_label = "train loss after a branch",
-      legend = "none", { x = factors, y = means(branches), as = "both" } },
+      legend = "none", { x = factors, y = { table.unpack(means(branches), 1, #factors) },
+        as = "both" } },
   } }
 end
 
@@ -131,16 +132,16 @@ function M.late(runs, file)
 end
 
 function M.svag(runs, file)
-  local panel = { x_log = true, x_label = "l", y_label = "train loss", legend = "top right" }
-  for _, lr in ipairs { 0.02, 0.16 } do
-    local columns, x = {}, { 1, 2, 4, 8 }
-    for k, l in ipairs(x) do
-      columns[k] = runs:values("svag", { lr = lr }, ("l%d.train_loss"):format(l))
+  local panels = {}
+  for i, lr in ipairs { 0.02, 0.32 } do
+    local columns, names = {}, { "1", "2", "4", "8" }
+    for k, l in ipairs(names) do
+      columns[k] = runs:values("svag", { lr = lr }, ("l%s.train_loss"):format(l))
     end
-    panel[#panel + 1] = { x = x, y = means(runs:join(table.unpack(columns))), as = "both",
-      label = ("lr %g"):format(lr) }
+    panels[i] = { title = ("lr %g"):format(lr), x_label = "l", y_label = "train loss",
+      legend = "none", { x = names, y = means(runs:join(table.unpack(columns))), as = "both" } }
   end
-  sw.plot { file = file, panels = { panel } }
+  sw.plot { file = file, columns = 2, panels = panels }
 end
 
 return M

@@ -37,7 +37,8 @@ end
 return sw.experiment {
   name = "hoffer",
   params = { data = "fashion-mnist", examples = 5000, small = 32, large = 512, lr = 0.02,
-    epochs = 40, method = sw.choice { "small", "large", "rate", "ghost", "adapted" } },
+    weight_decay = 0.0, epochs = 40,
+    method = sw.choice { "small", "large", "rate", "ghost", "adapted" } },
 
   run = function(run, p)
     local level, ratio = LEVEL[p.method], p.large / p.small
@@ -46,7 +47,7 @@ return sw.experiment {
     local norm = level >= 3 and sw.nn.GhostBatchNorm(p.small) or sw.nn.BatchNorm
     local trainer = sw.Trainer {
       model = setting.network(data, { norm = norm }), data = data,
-      optimizer = sw.optim.SGD { momentum = 0.9 },
+      optimizer = sw.optim.SGD { momentum = 0.9, weight_decay = p.weight_decay },
       batch_size = level >= 1 and p.large or p.small,
       lr = sw.schedule.step { value = p.lr * (level >= 2 and ratio ^ 0.5 or 1), gamma = 0.1,
         period = { epochs = epochs * 2 / 3 } },

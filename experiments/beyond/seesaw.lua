@@ -20,7 +20,7 @@ end
 
 return sw.experiment {
   name = "seesaw",
-  params = { data = "fashion-mnist", examples = 20000, batch = 32, most = 512, lr = 1e-3,
+  params = { data = "fashion-mnist", examples = 20000, batch = 32, most = 512, lr = 2e-3,
     epochs = 8 },
 
   run = function(run, p)

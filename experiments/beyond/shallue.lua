@@ -3,14 +3,14 @@
 --
 --   swale sweep experiments/beyond/shallue.lua batch=log2:8..512 lr=0.0125,0.025,0.05,0.1,0.2,0.4
 --
--- All batch sizes see equally many examples, more than any needs: the weights that count are the
--- best on the validation set, which also chooses the rate. A run takes 2 s.
+-- The weights that count are the best on the validation set, which also chooses the rate. A run
+-- ends at 3 times the updates that these took, at the latest after `epochs`. It takes 2 s.
 local setting = require "setting"
 local sw = require "swale"
 
 return sw.experiment {
   name = "shallue",
-  params = { data = "fashion-mnist", examples = 5000, batch = 32, lr = 0.05, epochs = 40,
+  params = { data = "fashion-mnist", examples = 5000, batch = 32, lr = 0.05, epochs = 80,
     target = 0.5 },
   objective = { "best_valid_loss", "min" },
 
@@ -30,7 +30,9 @@ return sw.experiment {
           weights = trainer:weights():clone() }
       end
     end)
-    trainer:fit { epochs = p.epochs, run = run }
+    trainer:fit { epochs = p.epochs, run = run, until_ = function(s)
+      return reached and s.step > 3 * best.step
+    end }
 
     run:summary { best_valid_loss = best.loss, best_valid_accuracy = best.accuracy,
       best_step = best.step, reached = reached ~= nil,

@@ -36,7 +36,7 @@ end
 
 return sw.experiment {
   name = "wsd",
-  params = { data = "fashion-mnist", examples = 50000, batch = 32, lr = 1e-3, cool = 0.2,
+  params = { data = "fashion-mnist", examples = 50000, batch = 32, lr = 2e-3, cool = 0.2,
     epochs = 4.0, points = 10 },
 
   run = function(run, p)
