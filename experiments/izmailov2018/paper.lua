@@ -1,0 +1,36 @@
+local draw = require "draw"
+local sw = require "swale"
+
+local DIGITS = { data = "digits", examples = 200, epochs = 8, batch = 20, rays = 2, grid = 5,
+  sample = 100 }
+
+local function swa(params, seeds)
+  return { "swa.lua", params, seeds = seeds, quick = { DIGITS, seeds = 2 } }
+end
+
+return sw.paper {
+  title = "Averaging weights leads to wider optima and better generalization",
+  citation = "Izmailov, Podoprikhin, Garipov, Vetrov, Wilson 2018, arXiv 1803.05407",
+  work = {
+    swa({ net = "cnn", plane = 1 }, 10),
+    swa({ net = "mlp", data = "fashion-mnist" }, 10),
+    { "fge.lua", {}, seeds = 10, quick = { { data = "digits", examples = 500, epochs = 4 },
+      seeds = 2 } },
+    { "quadratic.lua", {}, seeds = 10, quick = { { each = 50, windows = 2 }, seeds = 2 } },
+  },
+  figures = {
+    { "budgets.svg", "Test accuracy against the budget: SWA, and SGD whose rate decays (mean over"
+      .. " seeds, 95 %)", draw.budgets },
+    { "line.svg", "On the line from SWA (0) to SGD (1): train loss and test error, the mean over"
+      .. " seeds", draw.line },
+    { "rays.svg", "Rise of the train loss on rays from the weights of SWA and of SGD, all seeds",
+      draw.rays },
+    { "plane_train_loss.svg", "Train loss on the plane through SGD, SWA and SWA's last iterate"
+      .. " (convolutional network, seed 1)", draw.plane "train_loss" },
+    { "plane_test_error.svg", "Test error on this plane", draw.plane "test_error" },
+    { "ensemble.svg", "Distance of the average's outputs from the ensemble's, and from those of one"
+      .. " network, as the deviations of the weights shrink", draw.ensemble },
+    { "quadratic.svg", "Noisy quadratic: variance of the average of n iterates over that of one;"
+      .. " lines: the formula; dashed: 1 / n", draw.quadratic },
+  },
+}
