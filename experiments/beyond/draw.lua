@@ -85,7 +85,7 @@ function M.shallue(runs, file)
     { x_log = true, x_label = "batch size", y_label = "best test accuracy", legend = "none",
       { x = batches, y = means(tuned(runs, batches, "best_valid_loss", "test.accuracy")),
         as = "both" } },
-    { x_log = true, y_log = true, x_label = "batch size", y_label = "train loss after a branch",
+    { x_log = true, x_label = "batch size", y_label = "train loss after a branch",
       legend = "none", { x = factors, y = { table.unpack(means(branches), 1, #factors) },
         as = "both" } },
   } }
