@@ -1,11 +1,14 @@
 -- What McCandlish et al. 2018 claim, and the tests that decide it here. All is of training losses,
--- plain SGD and independently drawn examples, as in the theory. The pilot had seeds from 1000 on.
+-- plain SGD and independently drawn examples, as in the theory. The pilot had the seeds 1000 to
+-- 1003, if nothing else is said.
 local fits = require "fits"
 local sw = require "swale"
 
 local NET = "784-100-10, Fashion-MNIST for MNIST (substituted), SGD; "
 local SWEEP = NET .. "B = 1 to 4,096 by 4, 5 rates each, the best one by the other seeds"
-local LOSSES = { { "first", 0.8 }, { "second", 0.6 }, { "third", 0.45 } }
+local LOSSES = { { "first", 0.8, "1.6 times, s.d. of log 0.25" },
+  { "second", 0.6, "1.3 times, s.d. of log 0.17; 10 seeds give .9 at .05/15" },
+  { "third", 0.45, "1.5 times, s.d. of log 0.15" } }
 
 local claims = {}
 local function claim(o) claims[#claims + 1] = o end
@@ -21,7 +24,8 @@ local function product(a, b) return a * b end
 claim { id = "hyperbola", section = "2.3", kind = "greater", ratio = true, margin = 0.8,
   text = "steps are within a factor 1.25 (rms, over batch sizes and three losses) of S_min + E_min"
     .. " / B; the value is 1 over the factor",
-  paper = "the fits follow the points", here = SWEEP, seeds = 8, power = "the pilot goes on",
+  paper = "the fits follow the points", here = SWEEP, seeds = 10,
+  power = "pilot: factor 1.15, s.d. of log 0.06",
   data = function(runs)
     local data, sum = fits.main(runs), nil
     for i = 1, 3 do
@@ -37,7 +41,7 @@ for i, loss in ipairs(LOSSES) do
     text = ("B_simple at the loss %g is 1 to 10 times B_crit, that is within a factor 3.16 of 3.16"
       .. " B_crit"):format(loss[2]),
     paper = "MNIST 4.5 times, SVHN 8, CIFAR-10 2.2 (averages over the run)", here = SWEEP,
-    seeds = 8, power = "the pilot goes on",
+    seeds = 10, power = "pilot: " .. loss[3],
     data = function(runs)
       return noise(runs, loss[1] .. ".b_simple"),
         b_crit(runs, i):map(function(b) return 10 ^ 0.5 * b end)
@@ -46,16 +50,16 @@ end
 
 claim { id = "b_noise", section = "3.2", kind = "equivalent", ratio = true, margin = 3,
   text = "B_noise, from Hessian products, at the loss 0.45 is within a factor 3 of B_crit",
-  paper = "close on SVHN, the only one measured; no number", here = SWEEP, seeds = 8,
-  power = "the pilot goes on",
+  paper = "close on SVHN, the only one measured; no number", here = SWEEP, seeds = 10,
+  power = "pilot: 0.62, s.d. of log 0.16",
   data = function(runs) return noise(runs, "third.b_noise"), b_crit(runs, 3) end }
 
 claim { id = "branched", section = "2.3; Merrill et al. 2025", kind = "equivalent", ratio = true,
   margin = 4,
   text = "the critical batch size of branches from the loss 0.45 is within a factor 4 of B_crit",
-  paper = "no number; Merrill et al. find noise scales far below branches", seeds = 6,
+  paper = "no number; Merrill et al. find noise scales far below branches", seeds = 8,
   here = SWEEP .. "; branches from a run of B = 8, tolerance 0.01, 4 repeats",
-  power = "the pilot goes on",
+  power = "pilot: 13, s.d. of log 0.4: expected not to hold",
   data = function(runs)
     return runs:values("branched", { data = fits.main(runs) }, function(run)
       return run.summary.at[3] and run.summary.at[3].b_crit
@@ -64,23 +68,24 @@ claim { id = "branched", section = "2.3; Merrill et al. 2025", kind = "equivalen
 
 claim { id = "b_crit_grows", section = "3.2, table 1", kind = "greater", ratio = true,
   smallest = 2, text = "B_crit at the loss 0.45 is above that at the loss 0.8",
-  paper = "MNIST 20 at the start, 200 on average", here = SWEEP, seeds = 8,
-  power = "the pilot goes on",
+  paper = "MNIST 20 at the start, 200 on average", here = SWEEP, seeds = 10,
+  power = "pilot: 3.3, s.d. of log 0.2",
   data = function(runs) return b_crit(runs, 3), b_crit(runs, 1) end }
 
 -- ------------------------------------------------------------------ the noise scale
 
 claim { id = "b_simple_grows", section = "3.2, table 1", kind = "greater", ratio = true,
   margin = 5, text = "B_simple at the loss 0.3 is more than 5 times that of the first three steps",
-  paper = "MNIST 50 at the start, 900 on average", here = NET .. "B = 32", seeds = 8,
-  power = "the pilot goes on",
+  paper = "MNIST 50 at the start, 900 on average", here = NET .. "B = 32", seeds = 10,
+  power = "pilot: 14, s.d. of log 0.26",
   data = function(runs) return noise(runs, "final.b_simple"), noise(runs, "start.b_simple") end }
 
 claim { id = "window", section = "A.1", kind = "equivalent", ratio = true, margin = 1.25,
   text = "the noise scale estimated from a training's own steps is that of all examples over the"
     .. " same steps, within a factor 1.25",
   paper = "the estimator is nearly unbiased", seeds = 20,
-  here = "digits, 64-32-10, B = 32, two windows of 256 steps", power = "the pilot goes on",
+  here = "digits, 64-32-10, B = 32, two windows of 256 steps",
+  power = "pilot, 10 seeds: 1.04, s.d. of log 0.13; 20 give .9 at .05/15",
   data = function(runs) return runs:values("window", nil, "ratio"), 1 end }
 
 claim { id = "eps_opt", section = "2.2, eq. 2.6", kind = "greater", ratio = true, margin = 1 / 1.5,
@@ -88,7 +93,7 @@ claim { id = "eps_opt", section = "2.2, eq. 2.6", kind = "greater", ratio = true
     .. " over B = 1 to 4,096); the value is 1 over the factor",
   paper = "the formula's curve, figure 3",
   here = NET .. "at the loss 0.6, 2,000 examples as the set",
-  seeds = 8, power = "the pilot goes on",
+  seeds = 10, power = "pilot: factor 1.24, s.d. of log 0.03",
   data = function(runs)
     return runs:values("line_search", { data = fits.main(runs) }, function(run)
       local sum, points = 0, run.summary.points
@@ -100,11 +105,11 @@ claim { id = "eps_opt", section = "2.2, eq. 2.6", kind = "greater", ratio = true
     end), 1
   end }
 
-claim { id = "overshoot", section = "E.1", kind = "equivalent", ratio = true, margin = 1.5,
-  text = "a constant rate settles at twice the best single step, within a factor 1.5 (geometric"
+claim { id = "overshoot", section = "E.1", kind = "equivalent", ratio = true, margin = 1.25,
+  text = "a constant rate settles at twice the best single step, within a factor 1.25 (geometric"
     .. " mean at three losses)",
-  paper = "about 2 times", here = NET .. "B = 32, the rate of the sweep", seeds = 8,
-  power = "the pilot goes on",
+  paper = "about 2 times", here = NET .. "B = 32, the rate of the sweep", seeds = 10,
+  power = "pilot: 2.16 times, s.d. of log 0.04",
   data = function(runs)
     local all = noise(runs, "first.overshoot"):with(noise(runs, "second.overshoot"), product)
       :with(noise(runs, "third.overshoot"), product)
@@ -117,7 +122,8 @@ local AT_REST = "logistic regression on digits, 20 % wrong labels, independent d
 
 claim { id = "temperature_batch", section = "C", kind = "slope", log = true, above = 2 / 3,
   below = 4 / 3, text = "at rest, B_simple grows as B / eps where B grows (exponent 2/3 to 4/3)",
-  paper = "16 times for 16 times (SVHN)", here = AT_REST, seeds = 8, power = "the pilot goes on",
+  paper = "16 times for 16 times (SVHN)", here = AT_REST, seeds = 10,
+  power = "pilot, 2 seeds: exponent 0.99, s.d. 0.02",
   data = function(runs)
     local rows, levels = runs:rows("temperature", { lr = 0.05 }, "batch", nil, "b_simple")
     return levels, rows
@@ -126,7 +132,8 @@ claim { id = "temperature_batch", section = "C", kind = "slope", log = true, abo
 claim { id = "temperature_rate", section = "C", kind = "slope", log = true, above = -4 / 3,
   below = -2 / 3,
   text = "at rest, B_simple grows as B / eps where eps falls (exponent -4/3 to -2/3)",
-  paper = "16 times for 16 times (SVHN)", here = AT_REST, seeds = 8, power = "the pilot goes on",
+  paper = "16 times for 16 times (SVHN)", here = AT_REST, seeds = 10,
+  power = "pilot, 2 seeds: exponent -1.00, s.d. 0.02",
   data = function(runs)
     local rows, levels = runs:rows("temperature", { batch = 4 }, "lr", nil, "b_simple")
     return levels, rows
@@ -138,22 +145,15 @@ claim { id = "adaptive_quadratic", section = "D", kind = "greater", ratio = true
   text = "the batch sqrt(r B_noise) with the rate eps* / (1 + B* / B) costs less than the best"
     .. " fixed batch, r S + E; the value is fixed over adaptive",
   paper = "a few per cent by theory, more in some runs", seeds = 20,
-  power = "pilot, seeds 1000-1009: 1.038, s.d. 0.010",
+  power = "pilot, 10 seeds: 1.038, s.d. 0.010",
   here = "noisy quadratics of 20 dimensions, random starts, expected losses exact, r = 64; eps*,"
     .. " B* (0 too) and a factor of the batch tuned",
   data = function(runs) return runs:values("quadratic", nil, "saving"), 1 end }
 
-claim { id = "adaptive_digits", section = "D", kind = "greater", ratio = true, smallest = 1.02,
-  text = "on the digits the batch sqrt(r B_simple) costs less than the best fixed one to the loss"
-    .. " 0.2; the value is fixed over adaptive",
-  paper = "a few per cent by theory, more in some runs", seeds = 20, power = "the pilot goes on",
-  here = "digits, 64-32-10, r = 32, noise scale of all examples; both chosen by the other seeds",
-  data = function(runs) return fits.costs(runs, 32) end }
-
 claim { id = "greedy", section = "E.1", kind = "greater", ratio = true, smallest = 1.1,
   text = "the best step at every step takes more steps than the best constant rate",
   paper = "greedy descent performs poorly; no number", seeds = 20,
-  power = "pilot, seeds 1000-1009: 1.058, s.d. of log 0.055; 20 seeds give .9 at .05/16",
+  power = "pilot, 10 seeds: 1.058, s.d. of log 0.055; 20 give .9 at .05/15",
   here = "noisy quadratics of 20 dimensions, B = B_crit, exact",
   data = function(runs) return runs:values("quadratic", nil, "greedy"), 1 end }
 
@@ -165,6 +165,16 @@ claim { id = "digits_ratio", section = "3.2", kind = "shown",
   data = function(runs)
     return runs:values("noise", { data = "digits" }, "third.b_simple"):with(
       fits.values(runs, "digits", 3, "b_crit"), function(a, b) return a / b end)
+  end }
+
+-- Its standard deviation was 0.18 in the pilot: 200 seeds would be needed.
+claim { id = "adaptive_digits", section = "D", kind = "shown",
+  text = "on the digits, to the loss 0.2: best fixed batch, its cost over that of sqrt(r B_simple)",
+  paper = "a few per cent by theory, more in some runs",
+  here = "digits, 64-32-10, r = 32, noise scale of all examples; both chosen by the other seeds",
+  data = function(runs)
+    local fixed, adaptive = fits.costs(runs, 32)
+    return fixed:with(adaptive, function(a, b) return a / b end)
   end }
 
 claim { id = "at_rest", section = "C", kind = "shown",
