@@ -28,12 +28,12 @@ function M.measure(run, p, o)
   r.line = select(2, line:table()) -- alpha, train and test loss, train and test accuracy
 
   if p.plane == run.seed then
-    local plane = sw.landscape.plane(scene { at.sgd, at.swa, at.iterate, grid = p.grid })
+    local plane = sw.landscape.plane(scene { at.sgd, at.swa, at.constant, grid = p.grid })
     plane:path("captures", o.path):save(run.dir .. "/plane.csv")
-    plane.marks[1].name, plane.marks[2].name, plane.marks[3].name = "SGD", "SWA", "last iterate"
+    plane.marks[1].name, plane.marks[2].name, plane.marks[3].name = "SGD", "SWA", "constant rate"
     for _, value in ipairs { "train loss", "test error" } do
       plane:plot(("%s/plots/plane_%s.svg"):format(run.dir, value:gsub(" ", "_")),
-        { value = value })
+        { value = value, levels = 10 })
     end
   end
   return r

@@ -16,7 +16,7 @@ local function means(rows)
   return list
 end
 
-local function runs_of(runs, net) return runs:list("swa", { net = net }) end
+local function runs_of(runs, net) return runs:list("swa", { net = net, whole = true }) end
 
 function M.budgets(runs, file)
   local panels = {}

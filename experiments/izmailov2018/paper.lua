@@ -12,8 +12,9 @@ return sw.paper {
   title = "Averaging weights leads to wider optima and better generalization",
   citation = "Izmailov, Podoprikhin, Garipov, Vetrov, Wilson 2018, arXiv 1803.05407",
   work = {
-    swa({ net = "cnn", plane = 1 }, 10),
-    swa({ net = "mlp", data = "fashion-mnist" }, 10),
+    swa({ net = "cnn", lr = 0.02, swa_lr = 0.006, cycle_lr = 0.012, plane = 1 }, 10),
+    swa({ net = "cnn", lr = 0.01, swa_lr = 0.003, whole = false }, 10),
+    swa({ net = "mlp", data = "fashion-mnist", lr = 0.05, swa_lr = 0.015, cycle_lr = 0.03 }, 20),
     { "fge.lua", {}, seeds = 10, quick = { { data = "digits", examples = 500, epochs = 4 },
       seeds = 2 } },
     { "quadratic.lua", {}, seeds = 10, quick = { { each = 50, windows = 2 }, seeds = 2 } },
@@ -25,7 +26,7 @@ return sw.paper {
       .. " seeds", draw.line },
     { "rays.svg", "Rise of the train loss on rays from the weights of SWA and of SGD, all seeds",
       draw.rays },
-    { "plane_train_loss.svg", "Train loss on the plane through SGD, SWA and SWA's last iterate"
+    { "plane_train_loss.svg", "Train loss on the plane through SGD, SWA and SGD at a constant rate"
       .. " (convolutional network, seed 1)", draw.plane "train_loss" },
     { "plane_test_error.svg", "Test error on this plane", draw.plane "test_error" },
     { "ensemble.svg", "Distance of the average's outputs from the ensemble's, and from those of one"
