@@ -18,15 +18,26 @@ local function means(lists)
   return list
 end
 
---- The mean in logs, entry by entry.
+--- The same in logarithms.
 local function log_means(lists)
-  local list = {}
-  for i = 1, #lists[1] do
-    local sum = 0
-    for _, values in ipairs(lists) do sum = sum + math.log(values[i]) / #lists end
-    list[i] = math.exp(sum)
+  local logs, list = {}, {}
+  for k, values in ipairs(lists) do
+    logs[k] = {}
+    for i, x in ipairs(values) do logs[k][i] = math.log(x) end
+  end
+  for i, e in ipairs(means(logs)) do
+    list[i] = type(e) == "number" and math.exp(e) or sw.estimate { value = math.exp(e.value),
+      low = math.exp(e.low), high = math.exp(e.high) }
   end
   return list
+end
+
+local function value(e) return type(e) == "number" and e or e.value end
+
+local function values(list)
+  local numbers = {}
+  for i, e in ipairs(list) do numbers[i] = value(e) end
+  return numbers
 end
 
 --- Columns of a field of each run: of run.summary[a], its list b.
@@ -73,8 +84,7 @@ local function bars(runs, result, panel)
     local x, y = {}, {}
     for i, s in ipairs(SETTINGS) do
       local both = { cells.both(runs, s[1], result) }
-      x[i], y[i] = s[2], log_means { both[side] }
-      y[i] = math.exp(sw.stats.mean(both[side]:map(math.log)).value)
+      x[i], y[i] = s[2], math.exp(sw.stats.mean(both[side]:map(math.log)).value)
     end
     panel[#panel + 1] = { x = x, y = y, as = "bars", label = SIDES[3 - side][2] }
   end
@@ -84,7 +94,7 @@ end
 function M.sharpness(runs, file)
   sw.plot { file = file, columns = 2, panels = {
     bars(runs, "sharpness", { title = "full space, 1e-3", y_label = "sharpness", y_log = true,
-      legend = "top left" }),
+      legend = "top right" }),
     bars(runs, "subspace", { title = "100 random directions, 1e-3", y_label = "sharpness",
       y_log = true, legend = "none" }),
     bars(runs, "companions.adaptive_l2", { title = "relative to the weights", y_log = true,
@@ -101,7 +111,7 @@ function M.path(runs, file)
     local panel = { title = s[2], x_log = true, y_log = true, x_label = "training loss",
       y_label = "sharpness", legend = i == 1 and "top right" or "none" }
     for _, side in ipairs(SIDES) do
-      panel[#panel + 1] = { x = log_means(lists(list, side[1], "path.loss")), as = "both",
+      panel[#panel + 1] = { x = values(log_means(lists(list, side[1], "path.loss"))), as = "both",
         y = log_means(lists(list, side[1], "path.sharpness")), label = side[2] }
     end
     panels[i] = panel
@@ -144,18 +154,21 @@ function M.warm_start(runs, file)
 end
 
 function M.remedies(runs, file)
-  local names = { "augmentation", "conservative", "robust" }
-  local panels = {}
+  local names, panels = { "augmentation", "conservative", "robust" }, {}
   for i, y in ipairs { "test_accuracy", "sharpness" } do
-    local large, small = cells.both(runs, "batch", y)
-    local x, values = { "none", table.unpack(names) }, { sw.stats.mean(large).value }
-    for k, name in ipairs(names) do
-      values[k + 1] = sw.stats.mean(runs:values("remedies", { remedy = name }, y)).value
+    local log = y == "sharpness"
+    local function of(list)
+      if log then return math.exp(sw.stats.mean(list:map(math.log)).value) end
+      return 1 - sw.stats.mean(list).value
     end
-    panels[i] = { y_label = y:gsub("_", " "), y_log = y == "sharpness",
-      legend = i == 1 and "bottom right" or "none",
-      { x = x, y = values, as = "bars", label = "large batch" },
-      { y = { sw.stats.mean(small).value }, as = "horizontal", label = "small batch" } }
+    local large, small = cells.both(runs, "batch", y)
+    local x, bars_of = { "none", table.unpack(names) }, { of(large) }
+    for k, name in ipairs(names) do
+      bars_of[k + 1] = of(runs:values("remedies", { remedy = name }, y))
+    end
+    panels[i] = { y_label = log and "sharpness" or "test error", y_log = log,
+      title = i == 1 and "bars: large batch; line: small batch" or nil, legend = "none",
+      { x = x, y = bars_of, as = "bars" }, { y = { of(small) }, as = "horizontal" } }
   end
   sw.plot { file = file, columns = 2, panels = panels }
 end
