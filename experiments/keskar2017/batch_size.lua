@@ -16,8 +16,7 @@ return sw.experiment {
   run = function(run, p)
     local data, seed = regimes.data(p, run.seed), run.seed
     local trainer = regimes.trainer(data, p, { batch = p.batch, lr = p.lr, seed = seed })
-    trainer:fit { epochs = p.epochs, run = run }
-    local result = regimes.result(trainer, p, seed)
+    local result = regimes.result(trainer, p, seed, regimes.finish(trainer, p.epochs, run))
     run:summary(result)
     run:print("batch %d: test accuracy %.4f, train loss %.4g, sharpness %.4g", p.batch,
       result.test_accuracy, result.train_loss, result.sharpness)

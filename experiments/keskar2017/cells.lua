@@ -34,7 +34,7 @@ end
 --- The batch sizes of a size.
 local function batches(runs)
   if runs.size == "quick" then return { small = 10, large = 50, others = { 20, 100 } } end
-  return { small = 32, large = 500, others = { 64, 128, 256, 1000, 2500 } }
+  return { small = 32, large = 500, others = { 64, 128, 1000, 2500 } }
 end
 
 ---A result at each batch size, with batch norm and Adam at 0.001: batch_size.lua has those that

@@ -1,9 +1,11 @@
 -- What Keskar et al. 2017 claim, and the tests that decide it here. "Sharper" is by metric 2.1, at
--- least 3 times, where the paper has 9 to 223 times. The pilot had seeds from 1000 on.
+-- least 3 times, where the paper has 9 to 223 times. A gap that matters is half a point of test
+-- accuracy, 3 % of the error; the paper's least, 0.2 points (F1), is 11 % of its error. The pilot
+-- had the seeds 1000 and 1001, some cells of it with 100 epochs in place of 60.
 local cells = require "cells"
 local sw = require "swale"
 
-local SHARPER, GAP = 3, 0.002
+local SHARPER, GAP = 3, 0.005
 local MLP = "784-128-128-10, N = 5,000, Fashion-MNIST; batch 500 against 32, 60 epochs"
 local HERE = { batch = MLP .. ", batch norm, Adam at 0.001", none = MLP .. ", Adam at 0.001",
   sgd = MLP .. ", SGD with momentum 0.9, the rates that are best on validation: 0.1 and 0.01" }
@@ -11,8 +13,33 @@ local NAMES = { batch = "Adam, batch norm", none = "Adam, no batch norm",
   sgd = "SGD, no batch norm, best rates" }
 local COLUMNS = "the law of the columns of A: N(0, 1) here"
 
+--- What the pilot said, large over small batch; two seeds where no number is given.
+local POWER = {
+  accuracy_batch = "0.8 points, 0.7 to 0.9", accuracy_none = "-0.5 points, -0.6 to -0.5",
+  sharper_batch = "23 and 22 times", sharper_none = "26 and 5.5 times; 12 seeds give .75 at .05/28",
+  sharper_sgd = "1.8 and 2.3 times after 100 epochs: expected not to hold",
+  sharper_half = "one seed, 100 epochs: 122 times", sharper_subspace = "one, 100: 183 times",
+  sharper_subspace_half = "one, 100: 119 times", sharper_loss = "one, 100: 104 times",
+  sharper_updates = "none: the ratio at equal epochs was 22 times",
+  invariant_batch = "one, 100: 0.62 times: expected not to hold", invariant_none = "one: 38 times",
+  tuned_batch = "106 and 28 times", tuned_none = "8 and 1.8 times",
+  gap_batch = "of single iterates: -0.4 and -0.1 points; 1.2 and 0.2 after 100 epochs",
+  gap_none = "of single iterates: 0.9 and -0.5 points; 12 seeds tell 0.5 points at an s.d. of 0.4",
+  gap_tuned_batch = "of single iterates: 0.6 and 0.3 points",
+  gap_tuned_none = "of single iterates: 0.4 and -1.4 points",
+  distance_batch = "one, 100: 4.9 times", distance_none = "one: 2.4 times: expected not to hold",
+  line_batch = "one, 100: 1.8", line_none = "one: 0.41",
+  path_large = "one, 100: 0.5", path_small = "one, 100: 0.2 with its last look, 0 without",
+  warm_sharpness = "one, 100: 300 times", warm_accuracy = "one, 100: 1.3 points",
+  warm_few = "one, 100: 0.94 times", threshold_sharpness = "100: 1.8 up to 500, -0.2 beyond",
+  threshold_accuracy = "100: 0.9 and -0.1 points",
+}
+
 local claims = {}
-local function claim(o) claims[#claims + 1] = o end
+local function claim(o)
+  o.power = POWER[o.id]
+  claims[#claims + 1] = o
+end
 
 --- Pairs of the largest networks are no part of the quick size.
 local function lacks(runs, name)
@@ -44,35 +71,35 @@ end
 -- ------------------------------------------------------------------ 2.2, both regimes fit
 
 for _, name in ipairs { "batch", "none" } do
-  claim { id = "accuracy_" .. name, section = "2.2, table 2", kind = "equivalent", margin = 0.01,
-    text = NAMES[name] .. ": both batch sizes reach the same training accuracy, within a point",
-    paper = "F1: 99.92 and 99.66 %; C1: 99.66 and 99.89 %", here = HERE[name], seeds = 10,
+  claim { id = "accuracy_" .. name, section = "2.2, table 2", kind = "equivalent", margin = 0.02,
+    text = NAMES[name] .. ": both batch sizes reach the same training accuracy, within 2 points",
+    paper = "within 0.5 points, F2 1.6", here = HERE[name], seeds = 12,
     beside = beside(name),
     data = function(runs) return cells.both(runs, name, "train_accuracy") end }
 end
 
 -- ------------------------------------------------------------------ 2.2.2, sharpness
 
-for _, c in ipairs { { "batch", 10 }, { "none", 10 }, { "sgd", 6 } } do
+for _, c in ipairs { { "batch", 12 }, { "none", 12 }, { "sgd", 6 } } do
   ratio({ id = "sharper_" .. c[1], section = "2.2.2, table 3", margin = SHARPER, seeds = c[2],
     text = NAMES[c[1]] .. ": the large batch ends at least 3 times as sharp (full space, 1e-3)",
     paper = c[1] == "batch" and "9 to 223 times; F1 167" or c[1] == "sgd" and "similar with SGD"
       or "9 to 223 times" }, c[1], "sharpness")
 end
 
-ratio({ id = "sharper_half", section = "2.2.2, table 3", margin = SHARPER, seeds = 10,
+ratio({ id = "sharper_half", section = "2.2.2, table 3", margin = SHARPER, seeds = 12,
   text = NAMES.batch .. ": the same with epsilon 5e-4",
   paper = "12 to 107 times; F1 70" }, "batch", "sharpness_half")
 
-ratio({ id = "sharper_subspace", section = "2.2.2, table 4", margin = SHARPER, seeds = 10,
+ratio({ id = "sharper_subspace", section = "2.2.2, table 4", margin = SHARPER, seeds = 12,
   text = NAMES.batch .. ": the same in the span of 100 random directions, 1e-3",
   paper = "12 to 84 times; F1 84", unconfirmed = COLUMNS }, "batch", "subspace")
 
-ratio({ id = "sharper_subspace_half", section = "2.2.2, table 4", margin = SHARPER, seeds = 10,
+ratio({ id = "sharper_subspace_half", section = "2.2.2, table 4", margin = SHARPER, seeds = 12,
   text = NAMES.batch .. ": the same in the span of 100 random directions, 5e-4",
   paper = "11 to 183 times; F1 183", unconfirmed = COLUMNS }, "batch", "subspace_half")
 
-ratio({ id = "sharper_loss", section = "2.2.2", margin = SHARPER, seeds = 10,
+ratio({ id = "sharper_loss", section = "2.2.2", margin = SHARPER, seeds = 12,
   text = NAMES.batch .. ": the large batch is at least 3 times as sharp where both trainings reach"
     .. " the same loss", paper = "not compared" }, "batch", "sharpness_at_loss")
 
@@ -82,18 +109,20 @@ ratio({ id = "sharper_updates", section = "2.2.2", margin = SHARPER, seeds = 5,
   "updates", "sharpness")
 
 for _, name in ipairs { "batch", "none" } do
-  ratio({ id = "invariant_" .. name, section = "2.2.2", margin = 1, seeds = 10,
+  ratio({ id = "invariant_" .. name, section = "2.2.2", margin = 1, seeds = 12,
     text = NAMES[name] .. ": the loss rises more at the large batch's end within a ball relative to"
       .. " the weights, which rescaling leaves alone",
     paper = "not measured" }, name, "companions.adaptive_l2")
 end
 
+-- The paper says nothing of rates that suit each batch; the question is whether the order remains.
 for _, name in ipairs { "batch", "none" } do
   claim { id = "tuned_" .. name, section = "2.2.2", kind = "greater", ratio = true,
-    margin = SHARPER, seeds = 10,
-    text = NAMES[name] .. ": at least 3 times as sharp with the rates that are best on validation",
+    smallest = 1.5, seeds = 12,
+    text = NAMES[name] .. ": the large batch is still sharper with the rates that are best on"
+      .. " validation",
     paper = "not compared", here = MLP .. (name == "batch" and "; 0.003 for both"
-      or "; 0.003 and 0.001"),
+      or "; 0.001 for 32, 0.003 for 500"),
     data = function(runs) return cells.tuned(runs, name, "sharpness") end }
 end
 
@@ -102,7 +131,7 @@ end
 for _, name in ipairs { "batch", "none" } do
   claim { id = "gap_" .. name, section = "2.2, table 2", kind = "greater", smallest = GAP,
     text = NAMES[name] .. ": the small batch has the better test accuracy",
-    paper = "by 0.2 points (F1) to 5.3 (C4)", here = HERE[name], seeds = 10,
+    paper = "by 0.2 points (F1) to 5.3 (C4)", here = HERE[name], seeds = 12,
     beside = beside(name),
     data = function(runs)
       local large, small = cells.both(runs, name, "test_accuracy")
@@ -115,7 +144,7 @@ for _, name in ipairs { "batch", "none" } do
     text = NAMES[name] .. ": the small batch has the better test accuracy with the rates that are"
       .. " best on validation",
     paper = "not compared", here = MLP .. (name == "batch" and "; 0.003 for both"
-      or "; 0.001 for 32, 0.003 for 500"), seeds = 10,
+      or "; 0.001 for 32, 0.003 for 500"), seeds = 12,
     data = function(runs)
       local large, small = cells.tuned(runs, name, "test_accuracy")
       return small, large
@@ -127,7 +156,7 @@ end
 for _, name in ipairs { "batch", "none" } do
   claim { id = "distance_" .. name, section = "3", kind = "greater", ratio = true, margin = 3,
     text = NAMES[name] .. ": the small batch ends at least 3 times as far from the initial weights",
-    paper = "3 to 10 times", here = HERE[name], seeds = 10, beside = beside(name),
+    paper = "3 to 10 times", here = HERE[name], seeds = 12, beside = beside(name),
     data = function(runs)
       local large, small = cells.both(runs, name, "distance")
       return small, large
@@ -138,18 +167,18 @@ for _, name in ipairs { "batch", "none" } do
   claim { id = "line_" .. name, section = "2.2.1, figure 3", kind = "greater", smallest = 0.05,
     text = NAMES[name] .. ": a quarter of the way from each end, on both sides, the training loss"
       .. " rises more at the large batch's",
-    paper = "visibly narrower, no number", here = HERE[name], seeds = 10, beside = beside(name),
+    paper = "visibly narrower, no number", here = HERE[name], seeds = 12, beside = beside(name),
     data = function(runs) return cells.both(runs, name, "rise") end }
 end
 
 claim { id = "path_large", section = "3, figure 6", kind = "greater", smallest = 0.1,
   text = "large batch: sharpness rises as the loss falls (exponent of 1 / loss above 0)",
-  paper = "rises", here = HERE.batch, seeds = 10,
+  paper = "rises", here = HERE.batch, seeds = 12,
   data = function(runs) return cells.both(runs, "batch", "slope"), 0 end }
 
 claim { id = "path_small", section = "3, figure 6", kind = "greater", smallest = 0.1,
   text = "small batch: sharpness falls as the loss falls (exponent of 1 / loss below 0)",
-  paper = "stays flat, then falls", here = HERE.batch, seeds = 10,
+  paper = "stays flat, then falls", here = HERE.batch, seeds = 12,
   data = function(runs)
     local _, small = cells.both(runs, "batch", "slope")
     return small:map(function(x) return -x end), 0
@@ -187,7 +216,7 @@ claim { id = "warm_few", section = "4, figure 5", kind = "equivalent", ratio = t
 
 -- ------------------------------------------------------------------ 2.2.3, threshold
 
-local BATCHES = "batches from 32 to 2,500 (N / 2); else as above"
+local BATCHES = "batches 32, 64, 128, 500, 1,000, 2,500 (N / 2); else as above"
 
 --- The slope of a row over the logarithms of the batch sizes, between two places.
 local function slope(row, levels, first, last)
@@ -196,7 +225,7 @@ end
 
 claim { id = "threshold_sharpness", section = "2.2.3, figure 4", kind = "greater", smallest = 0.1,
   text = "the exponent of sharpness over the batch size is larger up to 500 than beyond",
-  paper = "sharpness stops rising near the threshold", here = BATCHES, seeds = 6,
+  paper = "sharpness stops rising near the threshold", here = BATCHES, seeds = 8,
   data = function(runs)
     local rows, levels = cells.by_batch(runs, "sharpness")
     local middle = #levels > 4 and 5 or 3 -- 500
@@ -206,7 +235,7 @@ claim { id = "threshold_sharpness", section = "2.2.3, figure 4", kind = "greater
 
 claim { id = "threshold_accuracy", section = "2.2.3, figure 4", kind = "greater", smallest = GAP,
   text = "test accuracy is lower for batches of 1,000 and 2,500 than for 32 to 128",
-  paper = "drops beyond 15,000 (F2) and 500 (C1)", here = BATCHES, seeds = 6,
+  paper = "drops beyond 15,000 (F2) and 500 (C1)", here = BATCHES, seeds = 8,
   data = function(runs)
     local rows = cells.by_batch(runs, "test_accuracy")
     return rows:map(function(row) return (row[1] + row[2] + row[3]) / 3 end),
@@ -217,7 +246,7 @@ claim { id = "threshold_accuracy", section = "2.2.3, figure 4", kind = "greater"
 
 for _, c in ipairs {
   { "F1", "F1, N = 10,000, batch 1,000 against 32, 20 epochs", "167 times", "0.22 points" },
-  { "F1_whole", "F1, N = 60,000, batch 6,000 against 256, 5 epochs", "167 times", "0.22 points" },
+  { "F1_whole", "F1, N = 60,000, batch 6,000 against 256, 4 epochs", "167 times", "0.22 points" },
   { "C1", "C1, N = 2,000, Fashion-MNIST, batch 200 against 32, 5 epochs", "25 times",
     "2.78 points (CIFAR-10)" } } do
   claim { id = c[1] .. "_sharper", section = "table 3", kind = "shown", here = c[2],

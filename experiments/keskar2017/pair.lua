@@ -38,9 +38,7 @@ return sw.experiment {
     local data, seed = regimes.data(p, run.seed), run.seed
     local function regime(batch, lr, longer)
       local trainer = regimes.trainer(data, p, { batch = batch, lr = lr, seed = seed })
-      local start = trainer:weights():clone()
-      local path = regimes.train(trainer, p, seed, longer)
-      return trainer, regimes.minimum(trainer, p, seed, path, start)
+      return trainer, regimes.minimum(trainer, p, seed, longer)
     end
     local longer = p.equal == "updates" and p.large / p.small or 1
     local small_trainer, small = regime(p.small, p.lr_small, 1)

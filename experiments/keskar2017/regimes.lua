@@ -45,12 +45,12 @@ local NETWORKS <const> = {
 --- regimes of a seed share them.
 ---@param data swale.Data
 ---@param p table
----@param o { batch: integer, lr: number, seed: integer, model?: swale.Model, optimizer?: any }
+---@param o { batch: integer, lr: number, seed: integer }
 ---@return swale.Trainer
 function M.trainer(data, p, o)
   local adam = p.optimizer == "adam"
   return sw.Trainer {
-    model = o.model or NETWORKS[p.network](data, p.norm), data = data, seed = o.seed,
+    model = NETWORKS[p.network](data, p.norm), data = data, seed = o.seed,
     batch_size = o.batch, lr = o.lr,
     optimizer = adam and sw.optim.Adam {} or sw.optim.SGD { momentum = 0.9 },
     measure = { dead_fraction = { at = "end" } },
@@ -95,22 +95,43 @@ function M.evaluate(trainer, on)
   return trainer:evaluate(trainer:weights():clone(), { on = on })
 end
 
---- Trains `epochs * longer` epochs, and measures loss and sharpness at `longer` times each mark.
+---Trains, and returns the mean test accuracy after each of the last five epochs: that of a single
+---iterate of a small batch goes up and down by half a point.
+---@param trainer swale.Trainer
+---@param epochs number
+---@param run? swale.Run
+---@return number test_accuracy
+function M.finish(trainer, epochs, run)
+  local n, sum = math.max(math.min(5, math.floor(epochs)), 1), 0
+  if epochs > n then trainer:fit { epochs = epochs - n, run = run } end
+  for _ = 1, n do
+    trainer:fit { epochs = math.min(epochs, 1), run = run }
+    sum = sum + M.evaluate(trainer, "test").accuracy
+  end
+  return sum / n
+end
+
+---Trains `epochs * longer` epochs, and measures loss and sharpness at `longer` times each mark.
 ---@param trainer swale.Trainer
 ---@param p table
 ---@param seed integer
----@param longer? number   1
+---@param longer number
 ---@return { epoch: number[], loss: number[], sharpness: number[] } path
+---@return number test_accuracy   of M.finish
 function M.train(trainer, p, seed, longer)
-  local path, done = { epoch = {}, loss = {}, sharpness = {} }, 0
+  local path, done, accuracy = { epoch = {}, loss = {}, sharpness = {} }, 0, nil
   for i, mark in ipairs(M.marks(p.epochs, p.marks)) do
-    local epoch = mark * (longer or 1)
-    if mark > 0 then trainer:fit { epochs = epoch - done } end
+    local epoch = mark * longer
+    if mark == p.epochs then
+      accuracy = M.finish(trainer, epoch - done)
+    elseif mark > 0 then
+      trainer:fit { epochs = epoch - done }
+    end
     done, path.epoch[i] = epoch, epoch
     path.loss[i] = M.evaluate(trainer, "train").loss
     path.sharpness[i] = M.sharpness(trainer, p, seed, { starts = 1 }).value
   end
-  return path
+  return path, accuracy
 end
 
 --- The sharpness at which a training first reaches a loss, interpolated between the logarithms of
@@ -147,13 +168,15 @@ end
 ---@param trainer swale.Trainer
 ---@param p table
 ---@param seed integer
+---@param test_accuracy number   of M.finish
 ---@return table<string, any>
-function M.result(trainer, p, seed)
+function M.result(trainer, p, seed, test_accuracy)
   local result, state = {}, trainer:state()
   for _, split in ipairs { "train", "valid", "test" } do
     local m = M.evaluate(trainer, split)
     result[split .. "_loss"], result[split .. "_accuracy"] = m.loss, m.accuracy
   end
+  result.test_accuracy, result.last_test_accuracy = test_accuracy, result.test_accuracy
   local phi = M.sharpness(trainer, p, seed, { companions = true })
   result.sharpness, result.sharpness_spread, result.companions = phi.value, phi.spread, {}
   for name, estimate in pairs(phi.companions) do result.companions[name] = estimate.value end
@@ -161,17 +184,18 @@ function M.result(trainer, p, seed)
   return result
 end
 
----The same, and sharpness with half the epsilon and in random subspaces, the way there, and how
+---Trains, and returns the same, and sharpness with half the epsilon and in random subspaces, the way there, and how
 ---far it led. With `subspace = 0` the search in random subspaces, dear in large networks, is left
 ---out.
 ---@param trainer swale.Trainer
 ---@param p table
 ---@param seed integer
----@param path table           of M.train
----@param start swale.Tensor   the initial weights
+---@param longer number        how many times the epochs
 ---@return table<string, any>
-function M.minimum(trainer, p, seed, path, start)
-  local result = M.result(trainer, p, seed)
+function M.minimum(trainer, p, seed, longer)
+  local start = trainer:weights():clone()
+  local path, test_accuracy = M.train(trainer, p, seed, longer)
+  local result = M.result(trainer, p, seed, test_accuracy)
   local function phi(o) return M.sharpness(trainer, p, seed, o).value end
   result.sharpness_half = phi { epsilon = 5e-4 }
   if p.subspace > 0 then

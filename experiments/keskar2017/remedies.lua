@@ -13,15 +13,22 @@ local sw = require "swale"
 local regimes = require "regimes"
 
 --- Trains without the Trainer's steps: update(w, f, batch, step) changes w by one batch, where
---- step(gradient) is a step of Adam and f the loss as a function of weights and a batch.
+--- step(gradient) is a step of Adam and f the loss as a function of weights and a batch. Returns
+--- the mean test accuracy after each of the last five epochs.
 local function own_loop(trainer, p, seed, update)
   local f = sw.compile(sw.loss.cross_entropy, trainer.model,
     { mode = "train", update_buffers = true })
   local w, adam, state = trainer:weights(), sw.optim.Adam {}, {}
   local function step(gradient) adam(w, gradient, state, { lr = p.lr_large }) end
+  local first, seen, sum, n = math.max(p.epochs - 4, 1), 0, 0, 0
   for batch in trainer.data.train:batches { size = p.large, epochs = p.epochs, seed = seed } do
     update(w, f, batch, step)
+    seen = seen + p.large
+    if seen >= (first + n) * #trainer.data.train then
+      sum, n = sum + regimes.evaluate(trainer, "test").accuracy, n + 1
+    end
   end
+  return sum / n
 end
 
 local REMEDIES <const> = {
@@ -47,7 +54,9 @@ local REMEDIES <const> = {
 local function augmented(trainer, p, seed)
   local data = trainer.data:augment { crop = p.shift, flip = true }
   local other = regimes.trainer(data, p, { batch = p.large, lr = p.lr_large, seed = seed })
-  trainer:weights():copy(other:fit({ epochs = p.epochs }):weights())
+  local test_accuracy = regimes.finish(other, p.epochs)
+  trainer:weights():copy(other:weights())
+  return test_accuracy
 end
 
 return sw.experiment {
@@ -58,12 +67,13 @@ return sw.experiment {
   run = function(run, p)
     local data, seed = regimes.data(p, run.seed), run.seed
     local trainer = regimes.trainer(data, p, { batch = p.large, lr = p.lr_large, seed = seed })
+    local test_accuracy
     if p.remedy == "augmentation" then
-      augmented(trainer, p, seed)
+      test_accuracy = augmented(trainer, p, seed)
     else
-      own_loop(trainer, p, seed, REMEDIES[p.remedy](p))
+      test_accuracy = own_loop(trainer, p, seed, REMEDIES[p.remedy](p))
     end
-    local result = regimes.result(trainer, p, seed)
+    local result = regimes.result(trainer, p, seed, test_accuracy)
     result.updates, result.dead = nil, nil -- this trainer made no steps
     run:summary(result)
     run:print("%s: test accuracy %.4f, train loss %.4g, sharpness %.4g", p.remedy,

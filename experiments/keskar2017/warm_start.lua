@@ -29,21 +29,20 @@ return sw.experiment {
       return regimes.trainer(data, p, { batch = batch, lr = lr, seed = seed })
     end
     local small, results, done = regime(p.small, p.lr_small), { warm = {} }, 0
-    local function look(name, trainer)
-      local result = regimes.result(trainer, p, seed)
-      run:print("%-10s test accuracy %.4f, sharpness %.4g", name, result.test_accuracy,
-        result.sharpness)
+    local function look(name, trainer, test_accuracy)
+      local result = regimes.result(trainer, p, seed, test_accuracy)
+      run:print("%-10s test accuracy %.4f, sharpness %.4g", name, test_accuracy, result.sharpness)
       return result
     end
     for i, mark in ipairs(regimes.marks(p.epochs, 8)) do
-      if mark > 0 then small:fit { epochs = mark - done } end
+      local small_accuracy = mark > 0 and regimes.finish(small, mark - done)
       done, results.warm[i] = mark, mark
       local large = regime(p.large, p.lr_large)
       put(large, snapshot(small))
-      large:fit { epochs = p.epochs }
-      results["after" .. i] = look(("%d epochs"):format(mark), large)
+      results["after" .. i] = look(("%d epochs"):format(mark), large,
+        regimes.finish(large, p.epochs))
+      if mark == p.epochs then results.small = look("small", small, small_accuracy) end
     end
-    results.small = look("small", small)
     run:summary(results)
   end,
 }
