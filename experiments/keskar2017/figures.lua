@@ -32,11 +32,10 @@ local function log_means(lists)
   return list
 end
 
-local function value(e) return type(e) == "number" and e or e.value end
-
-local function values(list)
+--- Plain numbers, for an x.
+local function plain(list)
   local numbers = {}
-  for i, e in ipairs(list) do numbers[i] = value(e) end
+  for i, e in ipairs(list) do numbers[i] = type(e) == "number" and e or e.value end
   return numbers
 end
 
@@ -111,7 +110,7 @@ function M.path(runs, file)
     local panel = { title = s[2], x_log = true, y_log = true, x_label = "training loss",
       y_label = "sharpness", legend = i == 1 and "top right" or "none" }
     for _, side in ipairs(SIDES) do
-      panel[#panel + 1] = { x = values(log_means(lists(list, side[1], "path.loss"))), as = "both",
+      panel[#panel + 1] = { x = plain(log_means(lists(list, side[1], "path.loss"))), as = "both",
         y = log_means(lists(list, side[1], "path.sharpness")), label = side[2] }
     end
     panels[i] = panel

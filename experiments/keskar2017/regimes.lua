@@ -184,9 +184,9 @@ function M.result(trainer, p, seed, test_accuracy)
   return result
 end
 
----Trains, and returns the same, and sharpness with half the epsilon and in random subspaces, the way there, and how
----far it led. With `subspace = 0` the search in random subspaces, dear in large networks, is left
----out.
+---Trains, and returns the same, with sharpness at half the epsilon and in random subspaces, the
+---way there, and how far it led. With `subspace = 0` the search in random subspaces, dear in large
+---networks, is left out.
 ---@param trainer swale.Trainer
 ---@param p table
 ---@param seed integer
