@@ -41,7 +41,7 @@ return sw.paper {
       sample = 500 }, seeds = 1, quick = { little(), seeds = 1 } },
     { "pair.lua", network { network = "F1", examples = 60000, small = 256, large = 6000,
       epochs = 4, sample = 500 }, seeds = 1, quick = false },
-    { "pair.lua", network { network = "C1", examples = 2000, large = 200, epochs = 5, sample = 100,
+    { "pair.lua", network { network = "C1", examples = 2000, large = 200, epochs = 4, sample = 100,
       between = false }, seeds = 1, quick = false },
   },
   figures = {
