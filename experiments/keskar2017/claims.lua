@@ -19,7 +19,8 @@ local POWER = {
   sharper_batch = "23 and 22 times", sharper_none = "26 and 5.5 times; 12 seeds give .75 at .05/28",
   sharper_sgd = "1.8 and 2.3 times after 100 epochs: expected not to hold",
   sharper_half = "19 times, 122 after 100 epochs", sharper_subspace = "19, 183 after 100",
-  sharper_subspace_half = "14, 119 after 100", sharper_loss = "16, 104 after 100",
+  sharper_subspace_half = "14, 119 after 100",
+  sharper_loss = "16, 104 after 100",
   sharper_updates = "one: 21 times",
   invariant_batch = "0.62 (100 epochs) and 1.2 times", invariant_none = "38 and 1.7 times",
   tuned_batch = "106 and 28 times", tuned_none = "8 and 1.8 times",
@@ -30,8 +31,8 @@ local POWER = {
   distance_batch = "3.6 times, 4.9 after 100 epochs", distance_none = "one: 2.4 times: expected not to hold",
   line_batch = "1.2; 1.8 after 100 epochs", line_none = "one: 0.41",
   path_large = "0.67; 0.5 after 100 epochs", path_small = "-0.1; 0.2 after 100 epochs",
-  warm_sharpness = "one, 100: 300 times", warm_accuracy = "one, 100: 1.3 points",
-  warm_few = "one, 100: 0.94 times", threshold_sharpness = "100: 1.8 up to 500, -0.2 beyond",
+  warm_sharpness = "47 times, 300 after 100 epochs", warm_accuracy = "1.5 and 1.3 points",
+  warm_few = "1.5 and 0.94 times", threshold_sharpness = "100: 1.8 up to 500, -0.2 beyond",
   threshold_accuracy = "100: 0.9 and -0.1 points",
 }
 
