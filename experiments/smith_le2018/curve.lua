@@ -8,12 +8,13 @@ local sw = require "swale"
 local cell = require "cell"
 local peak = require "peak"
 
---- Batch sizes from p.least to p.most (at most n) by factors of sqrt 2, and n with `full`.
+--- The powers of sqrt 2, rounded, from p.least to p.most (at most 0.9 n), and n with `full`.
 local function batches(p)
-  local list, size = {}, p.least
-  while size < math.min(p.most + 1, p.n * 0.9) do
-    list[#list + 1] = math.floor(size + 0.5)
-    size = size * math.sqrt(2)
+  local list, size, k = {}, 1, 1
+  while size <= math.min(p.most, p.n * 0.9) do
+    if size >= p.least then list[#list + 1] = size end
+    k = k + 1
+    size = math.floor(2 ^ (k / 2) + 0.5)
   end
   if p.full then list[#list + 1] = p.n end
   return list

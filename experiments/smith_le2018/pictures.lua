@@ -128,7 +128,7 @@ function M.optimum(runs, file)
   local function of_momentum(m) return 1 / (1 - m) end
   local panels = {}
   for _, o in ipairs { { 0.1, "lr", RATES, same, "learning rate" },
-    { 0.1, "momentum", MOMENTA, of_momentum, "1 / (1 - momentum)" },
+    { 0.1, "momentum", { 0, 0.5, 0.8, 0.9 }, of_momentum, "1 / (1 - momentum)" },
     { 0.03, "n", nil, same, "training examples" }, { 0.1, "n", nil, same, "training examples" } } do
     panels[#panels + 1] = optimum(runs, table.unpack(o, 1, 5))
   end
@@ -145,7 +145,7 @@ function M.collapse(runs, file)
     for _, level in ipairs(sweep[3]) do
       add(panels[i], { label = ("%s %g"):format(sweep[1], level), as = "both" },
         collect(of(runs, { [sweep[2]] = level }), "cells", function(c)
-          return c.counts and c.g > 0 and c.g, c.test_accuracy
+          return c.counts and not c.collapsed and c.g > 0 and c.g, c.test_accuracy
         end))
     end
   end

@@ -17,11 +17,11 @@ end
 ---@return number|nil
 function M.b_opt(run) return run.summary.b_opt end
 
----The cell of a batch size that counts; nil without one.
+---The cell of a batch size, if it counts and is not collapsed; else nil.
 ---@return table|nil
 function M.cell(run, batch)
   for _, c in ipairs(run.summary.cells) do
-    if c.batch == batch and c.counts then return c end
+    if c.batch == batch and c.counts and not c.collapsed then return c end
   end
   return nil
 end
@@ -38,14 +38,15 @@ function M.row(run, batches)
   return row
 end
 
----The test accuracy at a noise scale g: a straight line in log g between two cells that count.
+---The test accuracy at a noise scale g: a straight line in log g between two neighbours
+---that count and are not collapsed; nil outside.
 ---@return number|nil
 function M.at_noise(run, g)
   local before
   for _, c in ipairs(run.summary.cells) do -- from large g to small
-    if not c.counts or c.g <= 0 then
+    if not c.counts or c.collapsed or c.g <= 0 then
       before = nil
-    elseif c.g <= g and before then
+    elseif c.g <= g and before and before.g >= g then
       local part = math.log(g / c.g) / math.log(before.g / c.g)
       return c.test_accuracy + part * (before.test_accuracy - c.test_accuracy)
     else
@@ -79,7 +80,7 @@ function M.best_and_full(runs, where)
   local n, sums, counts = where.n, {}, {}
   for _, run in ipairs(runs:list("curve", where)) do
     for _, c in ipairs(run.summary.cells) do
-      if c.counts and c.batch < n then
+      if c.counts and not c.collapsed and c.batch < n then
         sums[c.batch] = (sums[c.batch] or 0) + c.valid_accuracy
         counts[c.batch] = (counts[c.batch] or 0) + 1
       end
