@@ -19,7 +19,7 @@ return sw.paper {
       quick = { { data = "digits", n = 50, each = 1.0 }, seeds = 4 } },
     { "evidence.lua", { labels = "random", most = 3.0, each = 1.0 }, seeds = 6,
       quick = { { data = "digits", n = 50, each = 1.0 }, seeds = 4 } },
-    { "updates.lua", { lr = { 0.03, 1.0 } }, seeds = 3,
+    { "updates.lua", { lr = { 0.03, 1.0 } }, seeds = 2,
       quick = { { data = "digits", n = 200, updates = 100 }, seeds = 2 } },
     -- over the rate. Beyond B = N nothing is left for the rates 0.3 and 1
     { "curve.lua", { lr = 0.01, least = 6, most = 91, full = false }, seeds = 10, quick = quick() },
@@ -50,7 +50,7 @@ return sw.paper {
       quick = quick() },
     { "curve.lua", { sampler = "independent", least = 45, most = 512, full = false }, seeds = 2,
       quick = quick() },
-    { "curve.lua", { width = 800, least = 45, most = 512, full = false }, seeds = 3,
+    { "curve.lua", { width = 800, least = 45, most = 512, full = false }, seeds = 2,
       quick = quick() },
   },
   figures = {
