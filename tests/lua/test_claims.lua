@@ -109,7 +109,7 @@ end
 function TestClaims:test_shown_has_no_verdict()
   local row = one("shown", {}, around(2))
   lu.assert_equals({ row.verdict, row.seeds }, { "shown", "10" })
-  lu.assert_str_contains(row.ours, "2 (95 %: 1.9")
+  lu.assert_str_contains(row.ours, "2.00 (95 %: 1.9")
 end
 
 -- ------------------------------------------------------------------ together
@@ -198,6 +198,25 @@ function TestClaims:test_seeds_of_a_pilot()
   lu.assert_equals(seeds({ margin = 0.2 }, spread(0)), of(0.2, 0.05, 0.9))
   lu.assert_equals(seeds({ margin = 0.2 }, spread(0.6)), of(0.4, 0.025, 0.8))
   lu.assert_equals(seeds({ margin = 2 }, spread(1.5)), of(0.5, 0.05, 0.8), "one margin is near")
+end
+
+-- ------------------------------------------------------------------ words
+
+function TestClaims:test_an_interval_has_two_digits_of_its_width()
+  local function ours(o, f) -- of an interval mean -+ 2.262 * 0.1 / sqrt(10), times a scale
+    o.id, o.kind = "only", "greater"
+    o.data = function() return over(f), o.ratio and 1 or 0 end
+    return judged({ o })[1].ours:match "^[^;]*"
+  end
+  lu.assert_str_matches(ours({}, function(noise) return 3 + noise end),
+    "3%.00 %(2%.9%d to 3%.0%d%)")
+  lu.assert_str_matches(ours({}, function(noise) return 0.25 + noise / 1000 end),
+    "0%.25000 %(0%.2499%d to 0%.2500%d%)")
+  lu.assert_str_matches(ours({ ratio = true }, function(noise) return math.exp(noise / 100) end),
+    "ratio 1%.0000 %(0%.999%d to 1%.000%d%)")
+  lu.assert_str_matches(ours({}, function(noise) return -1e-9 + noise / 1000 end),
+    "0%.00000 %(%-0%.0000%d to 0%.0000%d%)")
+  lu.assert_equals(ours({}, function() return 0.125 end), "0.125 (0.125 to 0.125)")
 end
 
 -- ------------------------------------------------------------------ mistakes

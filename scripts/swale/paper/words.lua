@@ -7,9 +7,23 @@ local function number(x)
   return ("%.3g"):format(x)
 end
 
-local function interval_text(low, high)
-  if low == -math.huge and high == math.huge then return "no interval" end
-  return ("%s to %s"):format(number(low), number(high))
+--- Writes numbers with two digits of a width, 0.0033 for 0.0017; without a width, with three.
+local function fixed(width)
+  local decimals = width > 0 and width < math.huge and 1 - math.floor(math.log(width, 10)) or -1
+  if decimals < 0 or decimals > 6 then return number end
+  return function(x)
+    if x - x ~= 0 then return number(x) end
+    return (("%%.%df"):format(decimals):format(x):gsub("^%-(0%.?0*)$", "%1")) -- no "-0.00"
+  end
+end
+
+--- A value and its interval, with as many decimals.
+local function with_interval(value, low, high, before)
+  if low == -math.huge and high == math.huge then return number(value), "no interval" end
+  local ends = low == -math.huge and { value, high } or high == math.huge and { low, value }
+    or { low, high }
+  local shown = fixed(ends[2] - ends[1])
+  return shown(value), ("%s%s to %s"):format(before or "", shown(low), shown(high))
 end
 
 local function sides_text(sides)
@@ -44,7 +58,7 @@ function M.estimate(claim, test, found, row)
   if claim.kind == "interior_peak" then
     name = found.estimate.target .. ": "
   end
-  row.ours = ("%s%s (%s)"):format(name, number(value), interval_text(low, high))
+  row.ours = ("%s%s (%s)"):format(name, with_interval(value, low, high))
   if test.sides then row.ours = row.ours .. "; " .. sides_text(test.sides) end
 end
 
@@ -61,7 +75,7 @@ function M.shown(row, found)
     row.ours = number(found.value)
     if found.n > 1 then
       row.interval = { found.low, found.high }
-      row.ours = ("%s (95 %%: %s)"):format(row.ours, interval_text(found.low, found.high))
+      row.ours = ("%s (%s)"):format(with_interval(found.value, found.low, found.high, "95 %: "))
     end
   end
 end
