@@ -194,6 +194,34 @@ function TestReport:test_hostile_names_stay_texts()
     { "undefined", 0, true, false, #HOSTILE })
 end
 
+--- Judgements of papers whose record has such texts, or no texts, in every field.
+function TestReport:test_hostile_judgements_stay_texts()
+  for i, text in ipairs(HOSTILE) do
+    local claim = { verdict = text, would = text, unconfirmed = text, amended = text, here = text }
+    for _, name in ipairs { "text", "section", "paper", "ours", "seeds" } do claim[name] = text end
+    local dir = self:make("run_" .. i, { experiment = text, seed = 1, status = "done",
+      params = { size = text }, machine = { cores = text, cpu = text },
+      summary = { title = text, citation = text, command = text, withdrawn = { text, 1, {} },
+        missing_runs = text, core_minutes = text, runs = text,
+        claims = { claim, text, 3, { verdict = {}, text = { 1 } } },
+        figures = { { file = text, caption = text }, text, { file = "../a.svg" },
+          { file = "a.svg", caption = text }, { file = "b.svg", why = text } } } }, {})
+    assert(folders.make_folder(dir .. "/plots"))
+    command.write(dir .. "/plots/a.svg", SVG)
+  end
+  local result = browser.drive(self.dir, self:report("--curves", "plain"), [[
+    for (const e of $$("details")) e.open = true;
+    await Promise.all($$("img").map(i => i.decode().catch(() => 0)));
+    result.papers = $$("section.paper").length;
+    result.rows = $$(".claims tbody tr").length;
+    result.pictures = $$("img").filter(i => i.naturalWidth === 10).length;
+    result.hacked = typeof hacked;
+    result.handlers = $$("[onerror]").length;]])
+  is_clean(result)
+  lu.assert_equals({ result.hacked, result.handlers, result.papers, result.rows, result.pictures },
+    { "undefined", 0, #HOSTILE, 4 * #HOSTILE, #HOSTILE })
+end
+
 -- ------------------------------------------------------------------ without a browser
 
 --- The data that a page has in it.

@@ -165,15 +165,31 @@ function TestReproduce:test_the_quick_size_is_not_published()
   lu.assert_nil(self:readme():find "held")
 end
 
-function TestReproduce:test_the_report_has_the_verdicts()
+-- The title, the claims with their verdicts, the figures with their captions, then the runs.
+function TestReproduce:test_the_report_begins_with_the_paper()
   self:make()
+  self:write("paper.lua", (PAPER:gsub("figures = {}", [[figures = {
+    { "losses.svg", "Losses over the seeds", function(runs, file)
+      local losses = runs:values("tiny", { rate = 0.1 }, "valid.loss")
+      sw.plot { file = file, { x = losses.seeds, y = losses } }
+    end },
+    { "none.svg", "A figure without data", function() return "no run has it" end } }]])))
+  self:write("claims.lua", (CLAIMS:gsub('id = "larger"', '%0, unconfirmed = "the rate"')))
+  local result = self:reproduce()
+  lu.assert_equals(result.code, 0, result.out .. result.err)
   lu.assert_equals(self:reproduce().code, 0)
-  local result = command.swale(self.dir, { "report", "last", "--curves", "plain" })
+  result = command.swale(self.dir, { "report", "--curves", "plain" })
   lu.assert_equals(result.code, 0, result.err)
-  local page = folders.read(self.dir .. "/report.html")
-  lu.assert_str_contains(page, "<b>held</b>")
-  lu.assert_str_contains(page, "<b>did not hold</b>")
-  lu.assert_str_contains(page, "a larger rate has the lower loss")
+  local page, at = folders.read(self.dir .. "/report.html"), 1
+  for _, text in ipairs { "<h1>A toy</h1>", "<p>Nobody 2020</p>", "swale reproduce toy",
+    "2 held, 1 did not hold", "Earlier, not shown here:",
+    'not confirmed by any source: the rate">unconfirmed</span>', "<b>held</b>",
+    "<b>did not hold</b>", "<figcaption>Losses over the seeds</figcaption>",
+    "A figure without data: nothing is drawn: no run has it", ">tiny</h2>" } do
+    local from, to = page:find(text, at, true)
+    lu.assert_not_nil(from, text)
+    at = to
+  end
 end
 
 function TestReproduce:test_an_unknown_paper()

@@ -118,7 +118,9 @@ local function measured_text(found, info)
     found.command:gsub("`", ""), escaped(words.cost(found)), escaped(words.machine(info.machine))) }
   local commits = words.commits(found)
   if commits then parts[2] = ("Runs are of %s."):format(escaped(commits)) end
-  for _, line in ipairs(words.warnings(found)) do parts[#parts + 1] = escaped(line) end
+  for _, line in ipairs(words.warnings(found.cost.failed, found.withdrawn)) do
+    parts[#parts + 1] = escaped(line)
+  end
   return table.concat(parts, " ")
 end
 

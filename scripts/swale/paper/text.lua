@@ -39,10 +39,11 @@ function M.commits(found)
 end
 
 ---What does not stand in the table: runs that are not done, claims that were left out.
----@param found swale.Judgement
+---@param failed integer
+---@param withdrawn string[]
 ---@return string[]
-function M.warnings(found)
-  local list, failed, withdrawn = {}, found.cost.failed, found.withdrawn
+function M.warnings(failed, withdrawn)
+  local list = {}
   if failed > 0 then
     list[1] = ("%d run%s of this work %s not done; %s in no claim."):format(failed,
       failed == 1 and "" or "s", failed == 1 and "is" or "are",
@@ -62,7 +63,10 @@ local function figures_text(found, out)
   end
 end
 
-local function counts_text(rows)
+---"8 held, 2 did not hold"
+---@param rows swale.ClaimRow[]
+---@return string
+function M.counts(rows)
   local counts, words = {}, {}
   for _, row in ipairs(rows) do counts[row.verdict] = (counts[row.verdict] or 0) + 1 end
   for _, verdict in ipairs { "held", "did not hold", "unresolved", "pilot", "shown", "missing",
@@ -75,7 +79,8 @@ local function counts_text(rows)
   return table.concat(words, ", ")
 end
 
-local SIZES = {
+---What is to be known of a size.
+M.SIZES = {
   quick = "This is the quick size, which shows that everything runs; it says nothing about the"
     .. " paper.",
   pilot = "This is a pilot: estimates for choosing seeds and margins, and no verdicts.",
@@ -91,13 +96,13 @@ function M.whole(found, info)
     out[#out + 1] = ("figures in %s/plots:"):format(found.dir)
     figures_text(found, out)
   end
-  for _, line in ipairs(M.warnings(found)) do out[#out + 1] = line end
+  for _, line in ipairs(M.warnings(found.cost.failed, found.withdrawn)) do out[#out + 1] = line end
   out[#out + 1] = ("%s; the batch took %s; %s"):format(M.cost(found),
     progress.seconds(found.wall_seconds), M.machine(info.machine))
   out[#out + 1] = ("%s, %s%s"):format(found.command, info.started:sub(1, 10),
     M.commits(found) and ", " .. M.commits(found) or "")
-  out[#out + 1] = SIZES[found.size]
-  out[#out + 1] = counts_text(found.rows)
+  out[#out + 1] = M.SIZES[found.size]
+  out[#out + 1] = M.counts(found.rows)
   return table.concat(out, "\n")
 end
 

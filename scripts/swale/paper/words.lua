@@ -73,7 +73,7 @@ function M.shown(row, found)
   else
     row.value, row.n = found.value, found.n
     row.ours = number(found.value)
-    if found.n > 1 then
+    if found.low < found.high and found.n > 1 then
       row.interval = { found.low, found.high }
       row.ours = ("%s (%s)"):format(with_interval(found.value, found.low, found.high, "95 %: "))
     end

@@ -40,7 +40,10 @@ function M.list(where, name, value)
     if value:ndim() ~= 1 then refuse(where, name, value) end
     return value:to("float64"):table()
   end
-  if type(value) ~= "table" or getmetatable(value) then refuse(where, name, value) end
+  -- Values of a paper's runs are a list with methods; other objects have no entries.
+  if type(value) ~= "table" or getmetatable(value) and rawlen(value) == 0 then
+    refuse(where, name, value)
+  end
   if estimate.is_estimate(value[1]) then
     for i, e in ipairs(value) do
       if not estimate.is_estimate(e) then

@@ -3,6 +3,7 @@
 local curves = require "swale.report.curves"
 local html = require "swale.report.html"
 local page = require "swale.report.page"
+local papers = require "swale.report.paper"
 local pictures = require "swale.report.pictures"
 local rooms = require "swale.report.room"
 local sections = require "swale.report.section"
@@ -60,15 +61,14 @@ end
 
 local VERDICTS = { [true] = "holds", [false] = "does not hold" }
 
---- Claims that runs have in their summaries: { text =, paper =, ours =, holds = }; those of
---- `swale reproduce` have a verdict in words.
+--- Claims that runs have in their summaries: { text =, paper =, ours =, holds = }.
 local function claims_html(section)
   local rows = {}
   for _, view in ipairs(section.views) do
     local claims = view.summary.claims
     for _, claim in ipairs(type(claims) == "table" and claims or {}) do
       if type(claim) == "table" then
-        local verdict = VERDICTS[claim.holds] or tostring(claim.verdict or claim.holds or "open")
+        local verdict = VERDICTS[claim.holds] or tostring(claim.holds or "open")
         rows[#rows + 1] = html.fill("<tr><td>{text}</td><td>{paper}</td><td>{ours}</td>"
           .. "<td><b>{holds}</b></td><td>{id}</td></tr>", {
             text = html.clipped(tostring(claim.text or ""), 500), holds = verdict, id = view.id,
@@ -147,24 +147,34 @@ local function footer_html(room)
   return table.concat(parts, "\n")
 end
 
+local function title_of(judgements, list)
+  if #judgements == 1 then return papers.title(judgements[1][#judgements[1]]) end
+  if #judgements > 1 then return counted(#judgements, "paper") end
+  return #list == 1 and html.clipped(list[1].name, 200) or counted(#list, "experiment")
+end
+
 ---Returns the report of runs.
 ---@param views swale.RunView[]   one at least, in the order of their beginning
 ---@param o swale.ReportOptions
 ---@return string page
 ---@return string[] left_out
 function M.html(views, o)
-  local room, list = rooms.new(), sections.of(views, o)
+  local judgements, others = papers.split(views)
+  local room, list = rooms.new(), sections.of(others, o)
   local bodies, data, most = {}, {}, 1
+  for i, of_paper in ipairs(judgements) do
+    bodies[i] = papers.html(of_paper, "p" .. i, room, #judgements == 1)
+  end
   for i, section in ipairs(list) do
     local id = "s" .. i
-    bodies[i] = section_html(section, id, room, #list == 1)
+    bodies[#bodies + 1] = section_html(section, id, room, #list == 1 and #judgements == 0)
     local json, seeds = section_json(section, id, room)
     data[i], most = json, math.max(most, seeds)
   end
   local uplot = o.curves ~= "plain" and page.has_uplot()
   local text = page.html { uplot = uplot, body = table.concat(bodies, "\n"),
     footer = footer_html(room),
-    title = #list == 1 and html.clipped(list[1].name, 200) or counted(#list, "experiment"),
+    title = title_of(judgements, list),
     about = ("%s%s; Swale %s, %s"):format(counted(#views, "run"),
       o.from and " in " .. o.from:gsub("/*$", "/") or "", page.version, page.now()),
     data = ('{"factors":%s,"sections":[%s]}'):format(html.json(curves.factors(most)),

@@ -20,14 +20,17 @@ local function files_of(view)
   return list
 end
 
---- A picture as an element; nil if it cannot be read or there is no room.
-local function figure(view, file, room)
+---A picture as an element; nil if it cannot be read or there is no room.
+---@param file { path: string, kind: "png"|"svg" }
+---@param title string
+---@param room swale.ReportRoom
+---@return string|nil
+function M.figure(file, title, room)
   local size = folders.size(file.path)
   if not size or size > room.left.pictures then return nil end
   local bytes = folders.read(file.path)
   local address = bytes and html.image(bytes, file.kind)
   if not address or not room:take("pictures", #address) then return nil end
-  local title = ("%s of %s"):format(html.clipped(file.stem, 120), html.clipped(view.id, 120))
   return ('<figure><img loading="lazy" alt="%s" src="%s"><figcaption>%s</figcaption></figure>')
     :format(html.escape(title), address, html.escape(title))
 end
@@ -41,7 +44,8 @@ function M.html(section, room)
   for _, group in ipairs(section.order) do
     for _, view in ipairs(group.runs) do
       for _, file in ipairs(files_of(view)) do
-        local text = figure(view, file, room)
+        local text = M.figure(file, ("%s of %s"):format(html.clipped(file.stem, 120),
+          html.clipped(view.id, 120)), room)
         if text then parts[#parts + 1] = text else left = left + 1 end
       end
     end
