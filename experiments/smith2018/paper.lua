@@ -24,7 +24,7 @@ local function learning(settings, file)
   for _, y in ipairs { { "loss", "training loss" }, { "valid_accuracy", "validation accuracy" } } do
     for _, x in ipairs { "epoch", "step" } do
       panels[#panels + 1] = curves.panel({ y_label = y[2], x_log = x == "step",
-        legend = #panels == 0 and "bottom left" or "none" }, x, y[1], settings)
+        legend = #panels == 0 and "top right" or "none" }, x, y[1], settings)
     end
   end
   sw.plot { file = file, columns = 2, panels = panels }
@@ -111,7 +111,7 @@ local function limits(runs, file)
   local factor = "factor at 30 % of the epochs"
   sw.plot { file = file, columns = 2, panels = {
     over({ y_label = "training loss", x_label = factor, legend = "top left" }, "train_loss", twins),
-    over({ y_label = "training loss", legend = "top left" }, "train_loss", starts),
+    over({ y_label = "training loss", legend = "bottom right" }, "train_loss", starts),
     over({ y_label = "test accuracy", x_label = factor, legend = "none" }, "test_accuracy", twins),
     over({ y_label = "test accuracy", legend = "none" }, "test_accuracy", starts),
   } }
