@@ -6,6 +6,8 @@ local M = {}
 
 local INSTEAD = { "cifar10", "fashion-mnist", "digits" } -- each stands for the ones before it
 
+local VALID = 2000 -- images of CIFAR-10
+
 --- The data set of this name; if it is not on this machine, the next one of the list.
 local function name_here(run, name)
   local wanted = false
@@ -19,13 +21,16 @@ local function name_here(run, name)
   error(("data: %s is none of: %s"):format(name, table.concat(INSTEAD, ", ")), 0)
 end
 
----Returns n training images, and the validation images apart from them: without `data.valid` a
----trainer does not evaluate at each epoch.
+---Returns n training images; the validation images apart from them, since without `data.valid` a
+---trainer does not evaluate at each epoch; and the splits to test on: the test images and, if they
+---are few, training images that are used for nothing else.
 ---@param run swale.Run
 ---@param p { data: string, examples: integer }
 ---@param images boolean        rows are images
 ---@param augment? boolean      random crops and flips
----@return swale.Data data, swale.Split valid
+---@return swale.Data data
+---@return swale.Split valid
+---@return swale.Split[] tests
 function M.data(run, p, images, augment)
   local name = name_here(run, p.data)
   local data = sw.data.load(name, { images = images, valid = name == "cifar10" and 5000 or nil,
@@ -33,8 +38,15 @@ function M.data(run, p, images, augment)
   data = data:subset { n = math.min(p.examples, #data.train) }
   local valid = data.valid
   data.valid = nil
-  run:print("data: %s, validated on %d", data, #valid)
-  return data, valid
+  local tests, n = { data.test }, #valid
+  if name == "cifar10" and #data.test < n then
+    tests[2] = valid:select(sw.arange(VALID, n, "int32"))
+    valid = valid:select(sw.arange(0, VALID, "int32"))
+  end
+  local tested = 0
+  for _, split in ipairs(tests) do tested = tested + #split end
+  run:print("data: %s, validated on %d, tested on %d", data, #valid, tested)
+  return data, valid, tests
 end
 
 ---"cnn": cnn_small with batch norm and a quarter of the channels. "mlp": two hidden layers of 128.

@@ -26,17 +26,26 @@ return sw.experiment {
     whole = true },
 
   run = function(run, p)
-    local data, valid = setting.data(run, p, p.net == "cnn", p.augment)
+    local data, valid, tests = setting.data(run, p, p.net == "cnn", p.augment)
     local start = 0.75 * p.epochs -- of averaging
     local budgets = p.whole and BUDGETS or { BUDGETS[1] }
 
-    --- Loss and accuracy of a trainer's last weights or of its average.
-    local function result(trainer, which)
-      local found = { updates = trainer:state().step }
-      for name, split in pairs { train = data.train, valid = valid, test = data.test } do
-        local m = trainer:evaluate(which, { on = split })
-        found[name .. "_loss"], found[name .. "_accuracy"] = m.loss, m.accuracy
+    --- Accuracy over all test images.
+    local function test(trainer, which, o)
+      local right, n = 0, 0
+      for _, split in ipairs(tests) do
+        o.on = split
+        right, n = right + #split * trainer:evaluate(which, o).accuracy, n + #split
       end
+      return right / n
+    end
+
+    --- How good a trainer's last weights or their average are.
+    local function result(trainer, which)
+      local train = trainer:evaluate(which, { on = data.train })
+      local found = { updates = trainer:state().step, train_loss = train.loss,
+        train_accuracy = train.accuracy, test_accuracy = test(trainer, which, {}),
+        valid_accuracy = trainer:evaluate(which, { on = valid }).accuracy }
       run:print("%-6s epoch %4.1f: train loss %.4f, valid %.4f, test %.4f", which,
         trainer:state().epoch, found.train_loss, found.valid_accuracy, found.test_accuracy)
       return found
@@ -45,7 +54,7 @@ return sw.experiment {
     --- Mean test accuracy over the captured iterates, each with statistics of its own.
     local function of_iterates(trainer)
       local list, sum = trainer.average.captured, 0
-      for _, w in ipairs(list) do sum = sum + trainer:evaluate(w, { on = "test" }).accuracy end
+      for _, w in ipairs(list) do sum = sum + test(trainer, w, {}) end
       return sum / #list
     end
 
@@ -87,8 +96,8 @@ return sw.experiment {
         if p.net == "cnn" then
           local initial = swa.model.layer:build { seed = run.seed }:buffers()
           r.without = { -- statistics of the last iterate; of no pass at all: mean 0, variance 1
-            last = swa:evaluate(average, { on = "test", batch_norm = "running" }).accuracy,
-            initial = swa:evaluate(average, { on = "test", buffers = initial }).accuracy }
+            last = test(swa, average, { batch_norm = "running" }),
+            initial = test(swa, average, { buffers = initial }) }
         end
       end
     end
