@@ -37,7 +37,8 @@ return sw.experiment {
       run:print("%g: %s", factor, table.concat(steps, ", "))
       for i in ipairs(s.targets) do
         local before = { step = 0, examples = 0, batch = 1 }
-        local cost = p.r * most + examples
+        -- Not reached: a run that diverged early drew few examples, which must not make it cheap.
+        local cost = math.max(p.r * most + examples, most * (p.r + batch))
         for _, c in ipairs(counts) do
           if steps[i] and c.step >= steps[i] then
             cost = p.r * steps[i] + before.examples + (steps[i] - before.step) * c.batch

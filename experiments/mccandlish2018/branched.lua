@@ -3,8 +3,8 @@
 --   swale run experiments/mccandlish2018/branched.lua [data=digits]
 --
 -- It takes 1 s on the digits, 20 s on Fashion-MNIST. The branches, their tolerance of 0.01 and what
--- is called critical are those of Merrill et al. 2025; the rate grows as eps* / (1 + B* / B), as in
--- McCandlish et al. 2018, so that it is tuned for each batch size.
+-- is called critical are those of Merrill et al. 2025. Rates are those of the sweep, not retuned:
+-- small batches sit at their noise floor, so that the size is where that floor is no longer beaten.
 local setting = require "setting"
 local sw = require "swale"
 

@@ -106,7 +106,7 @@ local function line_search(runs, file)
   sw.plot { file = file, x_log = true, y_log = true, x_label = "batch size",
     y_label = "best learning rate of a step", legend = "bottom right",
     { x = x, y = formula, label = "eps_max / (1 + B_noise / B)" },
-    { x = x, y = found, as = "points", colour = "vermilion", label = "line search" } }
+    { x = x, y = found, as = "points", colour = "vermilion", label = "parabola" } }
 end
 
 local function temperature(runs, file)
@@ -131,6 +131,20 @@ local function temperature(runs, file)
     { x = first.x, y = law, dash = "dashed", colour = "grey", label = "in proportion" } }
 end
 
+--- The trade-off of the first noisy quadratic.
+local function quadratic(runs, file)
+  local s = runs:list("quadratic")[1].summary
+  local x, y, grid, fit = {}, {}, {}, {}
+  for i, p in ipairs(s.points) do x[i], y[i] = p.batch, p.steps end
+  for k = 0, 16 do
+    grid[k + 1] = x[1] * (x[#x] / x[1]) ^ (k / 16)
+    fit[k + 1] = s.s_min + s.e_min / grid[k + 1]
+  end
+  sw.plot { file = file, x_log = true, y_log = true, x_label = "batch size", y_label = "steps",
+    { x = grid, y = fit, label = "S_min + E_min / B" },
+    { x = x, y = y, as = "points", colour = "vermilion", label = "least steps over rates" } }
+end
+
 -- ------------------------------------------------------------------ the paper
 
 local BATCHES = { 1, 4, 16, 64, 256 }
@@ -150,7 +164,7 @@ return sw.paper {
       pilot = { {}, seeds = 4 } },
     { "noise.lua", { data = "digits" }, seeds = 10, quick = false },
     { "window.lua", {}, seeds = 20, quick = { { window = 64 }, seeds = 3 } },
-    { "branched.lua", { data = "fashion-mnist", batch = 8, doublings = 9 }, seeds = 8,
+    { "branched.lua", { data = "fashion-mnist", batch = 8, doublings = 9 }, seeds = 4,
       quick = { { data = "digits", batch = 4, doublings = 6, repeats = 2 }, seeds = 3 } },
     { "line_search.lua", { data = "fashion-mnist", largest = 4096 }, seeds = 10,
       quick = { { data = "digits", largest = 256, draws = 16 }, seeds = 3 } },
@@ -172,5 +186,7 @@ return sw.paper {
       line_search },
     { "temperature.svg", "B_simple at rest over B / eps, where B grows and where eps falls",
       temperature },
+    { "quadratic.svg", "Steps over the batch size on a noisy quadratic, exact (first seed)",
+      quadratic },
   },
 }
