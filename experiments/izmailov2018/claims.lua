@@ -2,7 +2,9 @@
 -- validation, seed 1000. "SGD" is SGD whose rate decays, within the same budget as SWA.
 local sw = require "swale"
 
-local POINT = 0.003 -- of test accuracy: the least that the paper reports
+-- Test accuracy: the least gains that the paper reports on CIFAR-100, and on CIFAR-10. The spread
+-- over seeds of the convolutional network would not let 10 seeds tell the smaller one from none.
+local LEAST = { cnn = 0.006, mlp = 0.003 }
 local HERE = {
   cnn = "cnn_small with a quarter of the channels and batch norm, N = 5,000, 20 epochs, CIFAR-10"
     .. " (else Fashion-MNIST) without augmentation",
@@ -35,8 +37,8 @@ end
 --- The result of the rate, of 0.01 and 0.02, with the best mean validation accuracy of this way.
 local function tuned(runs, way)
   local best, most
-  for _, lr in ipairs { 0.02, 0.01 } do
-    local where = { net = "cnn", lr = lr, whole = lr == 0.02, augment = false }
+  for _, lr in ipairs { 0.01, 0.02 } do
+    local where = { net = "cnn", lr = lr, whole = lr == 0.01, augment = false }
     local valid = sw.stats.mean(runs:values("swa", where, way .. ".b100.valid_accuracy")).value
     if not most or valid > most then
       best, most = runs:values("swa", where, way .. ".b100.test_accuracy"), valid
@@ -45,12 +47,12 @@ local function tuned(runs, way)
   return best
 end
 
-claim { id = "cnn_b100", section = "table 1", kind = "greater", smallest = POINT,
+claim { id = "cnn_b100", section = "table 1", kind = "greater", smallest = LEAST.cnn,
   text = "cnn: SWA beats SGD in test accuracy with one budget, each at the rate, 0.01 or 0.02, that"
     .. " is best on validation",
   paper = "73.91 against 72.55 % (VGG-16), 78.75 against 76.77 (PreResNet-110)", here = HERE.cnn,
   seeds = 10,
-  power = "pilot, rate 0.02, seed 1000, 2,000 test images: -1.0 points; 24 epochs: 1.0 points",
+  power = "pilot, validation: rate 0.01, seed 1002, 0.6 points; rate 0.02, seed 1000, -0.5 points",
   data = function(runs) return tuned(runs, "swa"), tuned(runs, "sgd") end }
 
 claim { id = "cnn_augmented", section = "table 1", kind = "shown",
@@ -64,16 +66,17 @@ claim { id = "cnn_augmented", section = "table 1", kind = "shown",
       runs:values("swa", where, "sgd.b100.test_accuracy"), less)
   end }
 
-compare("greater", "mlp", { id = "mlp_b100", section = "table 1", smallest = POINT,
+compare("greater", "mlp", { id = "mlp_b100", section = "table 1", smallest = LEAST.mlp,
   text = "mlp: SWA beats SGD in test accuracy with one budget",
   paper = "no MLP",
   power = "pilot, seeds 1000 to 1002: 0.00 points, s.d. 0.18: expected not to hold" },
   "swa.b100.test_accuracy", "sgd.b100.test_accuracy")
 
 local POWER = {
-  cnn = { b150 = "no pilot", iterates = "CNN_IT", width = "CNN_W",
-    scratch = "pilot, seed 1000, 24 epochs: 3.7 points above the last iterate",
-    loss = "pilot, seed 1000, 24 epochs: 1.31" },
+  cnn = { b150 = "no pilot", width = "no pilot",
+    iterates = "pilot, seed 1002, validation: 0.3 points above the last iterate",
+    scratch = "pilot, seed 1000, rate 0.02: several points above the last iterate",
+    loss = "pilot, seed 1002: 1.24" },
   mlp = { b150 = "pilot, seeds 1000 to 1002: 0.06 points, s.d. 0.10: expected not to hold",
     iterates = "pilot, seeds 1000 to 1002: 0.53 points, s.d. 0.16",
     scratch = "pilot, seeds 1000 to 1002: 2.3 points, s.d. 0.4",
@@ -84,15 +87,15 @@ local POWER = {
 for _, net in ipairs { "cnn", "mlp" } do
   for _, b in ipairs { { "b125", "1.25", "shown" }, { "b150", "1.5", "greater" } } do
     compare(b[3], net, { id = net .. "_" .. b[1], section = "table 1",
-      smallest = b[3] == "greater" and POINT or nil,
+      smallest = b[3] == "greater" and LEAST[net] or nil,
       text = ("%s: %s %s budgets%s"):format(net, b[3] == "greater"
         and "SWA beats SGD in test accuracy, both with" or "test accuracy, SWA less SGD, both with",
-        b[2], net == "cnn" and ", rate 0.02" or ""),
+        b[2], net == "cnn" and ", rate 0.01" or ""),
       paper = net == "mlp" and "no MLP" or "SWA gains 0.1 to 0.7 points over its one budget",
       power = POWER[net][b[1]] },
       ("swa.%s.test_accuracy"):format(b[1]), ("sgd.%s.test_accuracy"):format(b[1]))
   end
-  compare("greater", net, { id = net .. "_iterates", section = "3", smallest = POINT,
+  compare("greater", net, { id = net .. "_iterates", section = "3", smallest = 0.003,
     text = net .. ": the average beats the mean test accuracy of the iterates it is made of",
     paper = "it lies inside, they lie on the boundary", power = POWER[net].iterates },
     "swa.b100.test_accuracy", "iterates")
@@ -124,7 +127,7 @@ end
 compare("greater", "cnn", { id = "batch_norm", section = "3.2", margin = 0.1, smallest = 0.1,
   text = "without a pass for batch norm's statistics (mean 0, variance 1) the test accuracy of the"
     .. " average falls by more than 10 points",
-  paper = "one pass over the training data is needed", power = "?" },
+  paper = "one pass over the training data is needed", power = "no pilot" },
   "swa.b100.test_accuracy", "without.initial")
 compare("shown", "cnn", { id = "batch_norm_last", section = "3.2",
   text = "test accuracy lost with the last iterate's statistics instead of the average's own",

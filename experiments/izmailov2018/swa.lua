@@ -21,7 +21,7 @@ end
 return sw.experiment {
   name = "swa",
   params = { net = sw.choice { "cnn", "mlp" }, data = "cifar10", augment = false, examples = 5000,
-    epochs = 20, batch = 64, lr = 0.02, swa_lr = 0.006, cycle_lr = 0.012, weight_decay = 5e-4,
+    epochs = 20, batch = 64, lr = 0.01, swa_lr = 0.003, cycle_lr = 0.006, weight_decay = 5e-4,
     rise = 0.1, rays = 4, plane = 0, grid = 11, sample = 2000, -- plane: the seed that draws one
     whole = true },
 
