@@ -157,6 +157,73 @@ function TestReproduce:test_a_claim_that_was_left_out_is_named()
   lu.assert_str_contains(self:readme(), "Left out of claims.lua after the runs: smaller.")
 end
 
+--- A script whose validation loss is least at rate 0.1, where seed 2 fails; 0.4 lacks seeds 3 to 5.
+local CHOICE = [[
+local sw = require "swale"
+return sw.experiment {
+  name = "choice", params = { rate = 0.1, other = 1 },
+  run = function(run, p)
+    if run.seed == 2 and p.rate == 0.1 then error "no" end
+    local distance = math.abs(math.log(p.rate / 0.1))
+    run:summary { valid = distance + 0.01 * run.seed, test = { acc = 0.9 - 0.1 * distance } }
+  end,
+}
+]]
+
+local OF_CHOICE = [[
+local sw = require "swale"
+local function best(runs, result, goal) return (runs:best("choice", nil, "rate", result, goal)) end
+local function all(o)
+  o.section, o.paper, o.here, o.kind = "1", "a number", "a formula", o.kind or "shown"
+  return o
+end
+return sw.claims {
+  all { id = "least", text = "the level with all seeds is taken",
+    data = function(runs) return ("%g, %g"):format(best(runs, "valid", "min"),
+      best(runs, function(run) return -run:value "valid" end, "max")) end },
+  all { id = "joined", text = "a joint row", kind = "monotone",
+    data = function(runs)
+      local function of(rate) return runs:values("choice", { rate = rate }, "test.acc") end
+      return runs:join(of(0.4), of(0.2), of(0.1))
+    end,
+    beside = function(runs)
+      return "loss " .. runs:values("choice", { rate = 0.2 }, "valid")[5]
+    end },
+  all { id = "beside", text = "broken beside", kind = "greater",
+    data = function(runs) return runs:values("choice", { rate = 0.2 }, "valid"), 0 end,
+    beside = function() error "no loss" end },
+  all { id = "name", text = "no such result",
+    data = function(runs) return runs:values("choice", { rate = 0.2 }, "test.accuracy") end },
+}
+]]
+
+function TestReproduce:test_what_claims_read()
+  self:make()
+  self:write("choice.lua", CHOICE)
+  self:write("paper.lua", (PAPER:gsub("work = %b{}", [[work = {
+    { "choice.lua", { rate = { 0.1, 0.2 } }, seeds = 5, quick = false },
+    { "choice.lua", { rate = 0.4 }, seeds = 2, quick = false } }]])))
+  self:write("claims.lua", OF_CHOICE)
+  local result = self:reproduce()
+  lu.assert_equals(result.code, 1)
+  local claims = self:judgement().summary.claims
+  lu.assert_equals(claims[1].ours, "0.2, 0.2")
+  lu.assert_equals({ claims[2].value, claims[2].n, claims[2].seeds }, { 1, 1, "1 of 2" })
+  lu.assert_equals(claims[2].beside, "loss 0.74314718055995")
+  lu.assert_equals(claims[3].verdict, "broken")
+  lu.assert_str_contains(claims[3].why, "no loss")
+  lu.assert_str_contains(claims[4].why, 'no run has the result "test.accuracy"')
+end
+
+function TestReproduce:judgement()
+  for _, name in ipairs(folders.entries(self.dir .. "/runs")) do
+    local dir = self.dir .. "/runs/" .. name
+    local info = folders.exists(dir .. "/run.json") and require("swale.run").read_info(dir)
+    if info and info.experiment == "toy" then return info end
+  end
+  lu.fail "there is no judgement"
+end
+
 function TestReproduce:test_the_quick_size_is_not_published()
   self:make()
   local result = self:reproduce("--quick", "--publish")

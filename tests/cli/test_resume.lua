@@ -55,6 +55,24 @@ function TestResume:test_a_longer_run_goes_on_from_the_end_of_a_done_one()
   lu.assert_equals(begins, 1)
 end
 
+-- The first process takes half a second more than the second, which starts from its checkpoint.
+function TestResume:test_processor_time_is_the_sum_of_both_parts()
+  local run = self:run([[
+    local marked = io.open("marked")
+    if not marked then
+      io.open("marked", "w"):close()
+      while os.clock() < 0.5 do end
+    end
+    trainer:fit { epochs = p.epochs, run = run }
+    run:summary { own = os.clock() }]], { "epochs=2" })
+  local first = runs.read_info(run)
+  lu.assert_true(first.cpu_seconds >= 0.4, first.cpu_seconds)
+  lu.assert_equals(self:resume("epochs=4").code, 0)
+  local info = runs.read_info(run)
+  local before = info.cpu_seconds - info.summary.own
+  lu.assert_almost_equals(before, first.cpu_seconds, 0.2)
+end
+
 --- A done run whose record was cut when the process was killed is one that can go on.
 function TestResume:test_killed_when_the_record_was_cut()
   self:run([[
