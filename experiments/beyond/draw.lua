@@ -107,11 +107,14 @@ function M.scaling(runs, file)
   sw.plot { file = file, columns = 2, panels = panels }
 end
 
---- Points with names: a value of each run for each of some results.
-local function named(runs, script, title, results)
+--- Points with names: the test losses of some results. With the name of a parameter, each result is
+--- at the level that is best on validation.
+local function named(runs, script, title, results, choose)
   local names, columns = {}, {}
   for k, r in ipairs(results) do
-    names[k], columns[k] = r[1], runs:values(script, {}, r[2])
+    local where = choose and { [choose] = runs:best(script, {}, choose, r[2] .. ".valid.loss",
+      "min") } or {}
+    names[k], columns[k] = r[1], runs:values(script, where, r[2] .. ".test.loss")
   end
   return { title = title, y_label = "test loss", legend = "none", { x = names, as = "both",
     y = means(runs:join(table.unpack(columns))) } }
@@ -119,21 +122,20 @@ end
 
 function M.late(runs, file)
   sw.plot { file = file, columns = 3, panels = {
-    named(runs, "averages", "constant rate", { { "last", "constant.last.test.loss" },
-      { "EMA", "constant.ema.test.loss" }, { "LAWA", "constant.lawa.test.loss" },
-      { "SWA", "constant.swa.test.loss" }, { "decayed", "decayed.last.test.loss" } }),
-    named(runs, "wsd", "4 epochs", { { "constant", "of_100.constant.test.loss" },
-      { "merged", "of_100.merged.test.loss" }, { "cooled", "of_100.cooled.test.loss" },
-      { "cosine", "of_100.cosine.test.loss" } }),
-    named(runs, "seesaw", "Adam", { { "constant", "constant.test.loss" },
-      { "cosine", "cosine.test.loss" }, { "Seesaw", "seesaw.test.loss" },
-      { "batch only", "batch_only.test.loss" } }),
+    named(runs, "averages", "constant rate", { { "last", "constant.last" },
+      { "EMA", "constant.ema" }, { "LAWA", "constant.lawa" }, { "SWA", "constant.swa" },
+      { "decayed", "decayed.last" } }, "lr"),
+    named(runs, "wsd", "4 epochs", { { "constant", "of_100.constant" },
+      { "merged", "of_100.merged" }, { "cooled", "of_100.cooled" },
+      { "cosine", "of_100.cosine" } }, "lr"),
+    named(runs, "seesaw", "Adam", { { "constant", "constant" }, { "cosine", "cosine" },
+      { "Seesaw", "seesaw" }, { "batch only", "batch_only" } }),
   } }
 end
 
 function M.svag(runs, file)
   local panels = {}
-  for i, lr in ipairs { 0.02, 0.32 } do
+  for i, lr in ipairs { 0.02, 0.16, 0.32 } do
     local columns, names = {}, { "1", "2", "4", "8" }
     for k, l in ipairs(names) do
       columns[k] = runs:values("svag", { lr = lr }, ("l%s.train_loss"):format(l))
@@ -141,7 +143,7 @@ function M.svag(runs, file)
     panels[i] = { title = ("lr %g"):format(lr), x_label = "l", y_label = "train loss",
       legend = "none", { x = names, y = means(runs:join(table.unpack(columns))), as = "both" } }
   end
-  sw.plot { file = file, columns = 2, panels = panels }
+  sw.plot { file = file, columns = 3, panels = panels }
 end
 
 return M

@@ -19,8 +19,8 @@ local function shallue(batch, lr, seeds)
     quick = { digits { epochs = 4, target = 1.5, lr = { lr[1], lr[#lr] } }, seeds = 4 } }
 end
 
-local function svag(lr, time)
-  return { "svag.lua", { lr = lr, time = time }, seeds = 20,
+local function svag(lr, time, seeds)
+  return { "svag.lua", { lr = lr, time = time }, seeds = seeds,
     quick = { digits { time = 50 * lr }, seeds = 4 } }
 end
 
@@ -43,10 +43,12 @@ return sw.paper {
       quick = { digits { target = 1.5, repeats = 4 }, seeds = 4 } },
     { "scaling.lua", { optimizer = { "sgd", "adam" } }, seeds = 20,
       quick = { digits { epochs = 3 }, seeds = 4 } },
-    { "averages.lua", {}, seeds = 20, quick = { digits { epochs = 4 }, seeds = 4 } },
-    { "wsd.lua", {}, seeds = 20, quick = { digits { epochs = 4 }, seeds = 4 } },
+    { "averages.lua", { lr = { 0.0025, 0.005, 0.01 } }, seeds = 12,
+      quick = { digits { epochs = 4, lr = { 0.005, 0.01 } }, seeds = 4 } },
+    { "wsd.lua", { lr = { 2e-3, 4e-3 } }, seeds = 20,
+      quick = { digits { epochs = 4 }, seeds = 4 } },
     { "seesaw.lua", {}, seeds = 20, quick = { digits { epochs = 4, most = 128 }, seeds = 4 } },
-    svag(0.02, 16), svag(0.32, 64),
+    svag(0.02, 16, 20), svag(0.16, 64, 3), svag(0.32, 64, 20),
   },
   figures = {
     { "edge.svg", "Largest eigenvalue and batch sharpness along the training, over 2 / lr (mean"
