@@ -17,14 +17,14 @@ function M.measure(run, p, o)
   end
 
   for _, name in ipairs { "sgd", "swa" } do
-    local rays = sw.landscape.rays(at[name], scene { rise = p.rise, n = p.rays, tolerance = 0.1,
+    local rays = sw.landscape.rays(at[name], scene { rise = p.rise, n = p.rays, tolerance = 0.01,
       first = 0.05 * at[name]:norm(), seed = run.seed })
     rays:save(("%s/rays_%s.csv"):format(run.dir, name))
     r[name] = { width = rays.mean.value, norm = at[name]:norm(), points = select(2, rays:table()) }
     run:print("%s: width %s, |w| %.4g", name, rays.mean, at[name]:norm())
   end
 
-  local line = sw.landscape.line(at.swa, at.sgd, scene { points = 13 }):save(run.dir .. "/line.csv")
+  local line = sw.landscape.line(at.swa, at.sgd, scene { points = 9 }):save(run.dir .. "/line.csv")
   r.line = select(2, line:table()) -- alpha, train and test loss, train and test accuracy
 
   if p.plane == run.seed then
@@ -33,7 +33,7 @@ function M.measure(run, p, o)
     plane.marks[1].name, plane.marks[2].name, plane.marks[3].name = "SGD", "SWA", "constant rate"
     for _, value in ipairs { "train loss", "test error" } do
       plane:plot(("%s/plots/plane_%s.svg"):format(run.dir, value:gsub(" ", "_")),
-        { value = value, levels = 10 })
+        { value = value, levels = 7 })
     end
   end
   return r

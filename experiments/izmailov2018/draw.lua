@@ -24,12 +24,18 @@ function M.budgets(runs, file)
     local panel = { title = NETS[net], x_label = "budgets", y_label = "test accuracy",
       legend = i == 1 and "bottom right" or "none" }
     for _, way in ipairs { { "swa", "SWA" }, { "sgd", "SGD" } } do
-      local rows = {}
+      local rows, x = {}, {}
       for k, run in ipairs(runs_of(runs, net)) do
-        local at = run.summary[way[1]]
-        rows[k] = { at.b100.test_accuracy, at.b125.test_accuracy, at.b150.test_accuracy }
+        rows[k], x = {}, {}
+        for j, name in ipairs { "b100", "b125", "b150" } do
+          local at = run.summary[way[1]][name] -- SGD may have had one budget only
+          if at then
+            x[#x + 1] = 0.75 + 0.25 * j
+            rows[k][#x] = at.test_accuracy
+          end
+        end
       end
-      panel[#panel + 1] = { x = { 1, 1.25, 1.5 }, y = means(rows), as = "both", label = way[2] }
+      panel[#panel + 1] = { x = x, y = means(rows), as = "both", label = way[2] }
     end
     panels[i] = panel
   end

@@ -12,9 +12,10 @@ return sw.paper {
   title = "Averaging weights leads to wider optima and better generalization",
   citation = "Izmailov, Podoprikhin, Garipov, Vetrov, Wilson 2018, arXiv 1803.05407",
   work = {
-    swa({ net = "cnn", lr = 0.01, swa_lr = 0.003, cycle_lr = 0.006, plane = 1 }, 10),
+    swa({ net = "cnn", lr = 0.01, swa_lr = 0.003, cycle_lr = 0.006, longer = false, rays = 2,
+      plane = 1 }, 10),
     swa({ net = "cnn", lr = 0.02, swa_lr = 0.006, whole = false }, 10),
-    swa({ net = "cnn", lr = 0.01, swa_lr = 0.003, whole = false, augment = true }, 5),
+    swa({ net = "cnn", lr = 0.01, swa_lr = 0.003, whole = false, augment = true }, 3),
     swa({ net = "mlp", data = "fashion-mnist", lr = 0.05, swa_lr = 0.015, cycle_lr = 0.03 }, 20),
     { "fge.lua", {}, seeds = 10, quick = { { data = "digits", examples = 500, epochs = 4 },
       seeds = 2 } },
