@@ -8,7 +8,7 @@ local PAIRS = {
   sgd = { optimizer = "sgd" },
   updates = { equal = "updates" },
   F1 = { network = "F1", examples = 10000 },
-  F1_whole = { network = "F1", examples = 60000 },
+  F1_whole = { network = "F1", examples = 55000 },
   C1 = { network = "C1" },
 }
 
@@ -69,6 +69,16 @@ function M.tuned(runs, norm, result)
   if norm == "batch" then return at(b.large), at(b.small) end
   local _, small = M.both(runs, "none", result)
   return at(b.large), small
+end
+
+---A result with SGD: the large batch's of the pair, and the small batch's at 0.03, which ties with
+---the pair's 0.01.
+---@param runs swale.PaperRuns
+---@param result string
+---@return swale.PaperValues large, swale.PaperValues small
+function M.sgd_03(runs, result)
+  local large = M.both(runs, "sgd", result)
+  return large, runs:values("batch_size", { norm = "none", optimizer = "sgd", lr = 0.03 }, result)
 end
 
 return M
