@@ -19,7 +19,7 @@ local COLUMNS = "the law of the columns of A: N(0, 1) here"
 --- What the pilot said, large over small batch; two seeds where no number is given.
 local POWER = {
   accuracy_batch = "0.8 points, 0.7 to 0.9", accuracy_none = "-0.5 points, -0.6 to -0.5",
-  sharper_batch = "23 and 22 times", sharper_none = "36 and 5.5 times; 12 seeds give .6 at .05/30",
+  sharper_batch = "23 and 22 times", sharper_none = "36 and 5.5 times; 12 seeds give .6 at .05/31",
   sharper_sgd = "1.8 and 2.3 times after 100 epochs: expected not to hold",
   sharper_sgd_03 = "means 73 and 2.6 after 100 epochs: expected to hold",
   sharper_half = "19 times, 122 after 100 epochs", sharper_subspace = "19, 183 after 100",
@@ -328,7 +328,7 @@ for _, c in ipairs {
   { "C1", "C1, N = 2,000, Fashion-MNIST, batch 200 against 32, 4 epochs", "25 times",
     "2.78 points (CIFAR-10)" } } do
   claim { id = c[1] .. "_sharper", section = "table 3", kind = "shown", here = c[2],
-    text = c[1]:gsub("_whole", " (60,000)") .. ": sharpness of the large batch's end over that of"
+    text = c[1]:gsub("_whole", " (55,000)") .. ": sharpness of the large batch's end over that of"
       .. " the small one's", paper = c[3], beside = beside(c[1]),
     data = function(runs)
       if lacks(runs, c[1]) then return lacks(runs, c[1]) end
@@ -336,7 +336,7 @@ for _, c in ipairs {
       return large:with(small, function(a, b) return a / b end)
     end }
   claim { id = c[1] .. "_gap", section = "table 2", kind = "shown", here = c[2],
-    text = c[1]:gsub("_whole", " (60,000)") .. ": test accuracy of the small batch less that of the"
+    text = c[1]:gsub("_whole", " (55,000)") .. ": test accuracy of the small batch less that of the"
       .. " large one", paper = c[4], beside = beside(c[1]),
     data = function(runs)
       if lacks(runs, c[1]) then return lacks(runs, c[1]) end
