@@ -259,6 +259,23 @@ function TestReproduce:test_the_report_begins_with_the_paper()
   end
 end
 
+-- The recipe of docs/architecture.md: a script, paper.lua, claims.lua.
+function TestReproduce:test_the_recipe()
+  local page = folders.read(os.getenv "SWALE_HOME" .. "/docs/architecture.md")
+  local blocks = {}
+  for block in page:match("\n### A paper\n(.-)\n## "):gmatch "```lua\n(.-)```" do
+    blocks[#blocks + 1] = block
+  end
+  self:make()
+  for i, name in ipairs { "rate.lua", "paper.lua", "claims.lua" } do self:write(name, blocks[i]) end
+  lu.assert_str_contains(self:reproduce("--pilot").out, "ratio 111")
+  local result = self:reproduce "--publish"
+  lu.assert_equals(result.code, 0, result.out .. result.err)
+  lu.assert_str_contains(self:readme(), "| **held** |")
+  lu.assert_str_contains(self:readme(), "(loss.svg)")
+  lu.assert_equals(self:reproduce("--quick").code, 0)
+end
+
 function TestReproduce:test_an_unknown_paper()
   local result = command.swale(self.dir, { "reproduce", "keskar2071" })
   lu.assert_equals(result.code, 2)

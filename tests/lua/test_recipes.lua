@@ -37,7 +37,7 @@ end
 
 function TestRecipes:test_each_row_has_a_section()
   local list = rows()
-  lu.assert_equals(#list, 9)
+  lu.assert_equals(#list, 10)
   for _, row in ipairs(list) do
     local text = PAGE:match("\n### " .. row.title:gsub("^%l", string.upper) .. "\n(.-)\n##")
     lu.assert_not_nil(text, row.title)

@@ -2,6 +2,7 @@
 local core = require "swale.core"
 local errors = require "swale.errors"
 local estimate = require "swale.estimate"
+local valued = require "swale.paper.values"
 
 local M = {}
 
@@ -40,8 +41,7 @@ function M.list(where, name, value)
     if value:ndim() ~= 1 then refuse(where, name, value) end
     return value:to("float64"):table()
   end
-  -- Values of a paper's runs are a list with methods; other objects have no entries.
-  if type(value) ~= "table" or getmetatable(value) and rawlen(value) == 0 then
+  if type(value) ~= "table" or getmetatable(value) and not valued.is_values(value) then
     refuse(where, name, value)
   end
   if estimate.is_estimate(value[1]) then
