@@ -70,6 +70,22 @@ function TestFigure:test_a_logarithmic_axis_leaves_out_zero()
   lu.assert_str_contains(text, "set logscale y")
 end
 
+--- Wherever a short logarithmic axis lies, some of its tics are on it.
+function TestFigure:test_a_short_logarithmic_axis_has_tics()
+  for _, y in ipairs { { 0.36, 0.39 }, { 0.0032, 0.0039 }, { 860, 940 }, { 1.01, 1.02 },
+    { 0.9, 1.1 }, { 0.3, 0.4 }, { 3, 3 } } do
+    local text = commands { y = y, y_log = true }
+    local low, high = text:match "set yrange %[(%S+):(%S+)%]"
+    local inside = 0
+    for label, v in text:match "set ytics %((.-)%)":gmatch '"(%S+)" ([^, ]+)' do
+      v = tonumber(v)
+      lu.assert_almost_equals(tonumber(label), v, 1e-7 * v)
+      if tonumber(low) <= v and v <= tonumber(high) then inside = inside + 1 end
+    end
+    lu.assert_true(inside >= 2 and inside <= 8, ("%d tics from %s to %s"):format(inside, low, high))
+  end
+end
+
 function TestFigure:test_estimates_bring_their_intervals_and_open_ends_reach_the_edge()
   local list = { sw.estimate { value = 2, low = 1, high = 3 }, sw.estimate { value = 2, low = 1.5 },
     sw.estimate {} }

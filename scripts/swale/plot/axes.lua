@@ -82,17 +82,33 @@ function M.of(o, values, bands)
   return axis
 end
 
----The tics of a logarithmic axis: 1, 2, 5, more of them where it is short.
+--- Equal steps of 1, 2 or 5 times a power of ten, three to seven of them.
+local function equal_tics(low, high)
+  local size = (high - low) / 3
+  local power = 10.0 ^ math.floor(math.log(size, 10))
+  local step = (size >= 5 * power and 5 or size >= 2 * power and 2 or 1) * power
+  local list = {}
+  for k = math.ceil(low / step), math.floor(high / step) do list[#list + 1] = k * step end
+  return list
+end
+
+---The tics of a logarithmic axis: 1, 2, 5, more of them where it is short. Where fewer than two of
+---them lie on it, they are at equal steps.
 ---@param low number
 ---@param high number
 ---@return string   a list in gnuplot's language
 function M.log_tics(low, high)
-  local list, digits = {}, high / low < 12 and { 1, 1.5, 2, 3, 4, 5, 6, 8 } or { 1, 2, 5 }
+  local digits = high / low < 12 and { 1, 1.5, 2, 3, 4, 5, 6, 8 } or { 1, 2, 5 }
+  local list, inside = {}, 0
   for exponent = math.floor(math.log(low, 10)), math.ceil(math.log(high, 10)) do
     for _, digit in ipairs(digits) do
-      list[#list + 1] = ('"%g" %g'):format(digit * 10.0 ^ exponent, digit * 10.0 ^ exponent)
+      local v = digit * 10.0 ^ exponent
+      list[#list + 1] = v
+      if low <= v and v <= high then inside = inside + 1 end
     end
   end
+  if inside < 2 then list = equal_tics(low, high) end
+  for i, v in ipairs(list) do list[i] = ('"%.8g" %.12g'):format(v, v) end
   return "(" .. table.concat(list, ", ") .. ")"
 end
 
