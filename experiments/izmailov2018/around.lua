@@ -24,7 +24,7 @@ function M.measure(run, p, o)
     run:print("%s: width %s, |w| %.4g", name, rays.mean, at[name]:norm())
   end
 
-  local line = sw.landscape.line(at.swa, at.sgd, scene { points = 9 }):save(run.dir .. "/line.csv")
+  local line = sw.landscape.line(at.swa, at.sgd, scene { points = 10 }):save(run.dir .. "/line.csv")
   r.line = select(2, line:table()) -- alpha, train and test loss, train and test accuracy
 
   if p.plane == run.seed then
