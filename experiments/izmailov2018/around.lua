@@ -18,7 +18,7 @@ function M.measure(run, p, o)
 
   for _, name in ipairs { "sgd", "swa" } do
     local rays = sw.landscape.rays(at[name], scene { rise = p.rise, n = p.rays, tolerance = 0.01,
-      first = 0.05 * at[name]:norm(), seed = run.seed })
+      first = 0.1 * at[name]:norm(), seed = run.seed })
     rays:save(("%s/rays_%s.csv"):format(run.dir, name))
     r[name] = { width = rays.mean.value, norm = at[name]:norm(), points = select(2, rays:table()) }
     run:print("%s: width %s, |w| %.4g", name, rays.mean, at[name]:norm())

@@ -13,7 +13,7 @@ return sw.paper {
   citation = "Izmailov, Podoprikhin, Garipov, Vetrov, Wilson 2018, arXiv 1803.05407",
   work = {
     swa({ net = "cnn", lr = 0.01, swa_lr = 0.003, cycle_lr = 0.006, longer = false, rays = 2,
-      plane = 1 }, 10),
+      sample = 1500, plane = 1 }, 10),
     swa({ net = "cnn", lr = 0.02, swa_lr = 0.006, whole = false }, 10),
     swa({ net = "cnn", lr = 0.01, swa_lr = 0.003, whole = false, augment = true }, 3),
     swa({ net = "mlp", data = "fashion-mnist", lr = 0.05, swa_lr = 0.015, cycle_lr = 0.03 }, 20),
