@@ -276,6 +276,18 @@ function TestReproduce:test_the_recipe()
   lu.assert_equals(self:reproduce("--quick").code, 0)
 end
 
+function TestReproduce:test_the_report_takes_the_papers_name()
+  self:make()
+  lu.assert_equals(self:reproduce().code, 0)
+  lu.assert_equals(command.swale(self.dir, { "run", "toy/tiny.lua", "--seed", "40" }).code, 0)
+  local result = command.swale(self.dir, { "report", "toy", "--out", "toy.html" })
+  lu.assert_equals(result.code, 0, result.err)
+  local page = folders.read(self.dir .. "/toy.html")
+  lu.assert_not_nil(page:find("<h1>A toy</h1>", 1, true))
+  lu.assert_not_nil(page:find(">tiny</h2>", 1, true), "with the runs")
+  lu.assert_nil(page:find("--seed 40", 1, true), "without other runs of the script")
+end
+
 function TestReproduce:test_an_unknown_paper()
   local result = command.swale(self.dir, { "reproduce", "keskar2071" })
   lu.assert_equals(result.code, 2)

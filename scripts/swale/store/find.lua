@@ -68,12 +68,18 @@ local function by_part(text, kind, root, entries)
     nearest(text, entries))
 end
 
+--- At that path, or below the root.
+local function at_path(name, kind)
+  for _, dir in ipairs { name, place.root() .. "/" .. name } do
+    if folders.exists(dir .. FILES[kind]) then return dir end
+  end
+end
+
 local function find(text, kind)
   local root, name = place.root(), text:gsub("(.)/+$", "%1")
   if name == "" then return nil, ("which %s? The name is empty"):format(kind) end
-  for _, dir in ipairs { name, root .. "/" .. name } do
-    if folders.exists(dir .. FILES[kind]) then return dir end
-  end
+  local dir = at_path(name, kind)
+  if dir then return dir end
   local entries = of_kind(root, kind)
   if name ~= "last" then return by_part(name, kind, root, entries) end
   local found = last(root, entries)
@@ -92,6 +98,17 @@ local function last_of_all(root)
   return collection.dir, "collection"
 end
 
+--- The last batch of `swale reproduce` of a paper.
+local function of_paper(root, name)
+  local found = {}
+  for _, entry in ipairs(of_kind(root, "collection")) do
+    local paper = (records.read(root .. "/" .. entry.id .. FILES.collection) or {}).paper
+    if type(paper) == "table" and paper.name == name then found[#found + 1] = entry end
+  end
+  local best = last(root, found)
+  return best and best.dir
+end
+
 ---@param text string
 ---@return string|nil dir, string? message
 function M.run(text)
@@ -108,7 +125,7 @@ function M.collection(text)
 end
 
 ---For commands that take sets of runs: a run, else a batch or a sweep. "last" is what was begun
----last by a command: a batch or sweep, if the last run is of one.
+---last by a command: a batch or sweep, if the last run is of one. A paper's name is its last batch.
 ---@param text string
 ---@return string|nil dir, "run"|"collection"|string what   nil, message
 function M.any(text)
@@ -116,6 +133,8 @@ function M.any(text)
     local dir, kind = last_of_all(place.root())
     if dir then return dir, kind end
   end
+  local batch = not at_path(text, "run") and of_paper(place.root(), text)
+  if batch then return batch, "collection" end
   local dir, message, are_runs = find(text, "run")
   if dir then return dir, "run" end
   local collection, other, are_many = find(text, "collection")
