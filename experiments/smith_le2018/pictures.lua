@@ -1,13 +1,14 @@
---- The figures of this folder: means over seeds, with 95 % intervals.
+--- The figures of this folder: means over seeds, with 95 % intervals from 3 seeds on.
 local setting = require "setting"
 local sw = require "swale"
 
 local M = {}
 
---- The mean of values with its interval, if there are several.
+--- The mean of values with its interval. Student's t of 2 values would hide the others.
 local function mean(list)
-  if #list > 1 then return sw.stats.mean(list) end
-  return sw.estimate { value = list[1], low = list[1], high = list[1] }
+  if #list > 2 then return sw.stats.mean(list) end
+  local value = #list == 2 and (list[1] + list[2]) / 2 or list[1]
+  return sw.estimate { value = value, low = value, high = value }
 end
 
 --- A series of points { x, y } of many runs: at each x the mean of y; nil without points.
@@ -44,7 +45,7 @@ local function add(panel, o, points) panel[#panel + 1] = series(o, points) end
 function M.evidence(runs, file)
   local panels = {
     { x_label = "lambda", y_label = "log evidence ratio to the null model", x_log = true,
-      legend = "top right" },
+      legend = "bottom right" },
     { x_label = "lambda", y_label = "test loss", x_log = true, y_log = true, legend = "none" },
     { x_label = "lambda", y_label = "train accuracy", x_log = true, legend = "none" },
     { x_label = "lambda", y_label = "test accuracy", x_log = true, legend = "none" } }
@@ -156,6 +157,7 @@ function M.controls(runs, file)
   local panels = {}
   for i, y in ipairs { "test_accuracy", "train_accuracy" } do
     panels[i] = { x_label = "batch size", x_log = true, y_label = y:gsub("_", " "),
+      y_range = i == 1 and runs.size ~= "quick" and TOP or nil,
       legend = i == 1 and "bottom right" or "none" }
     for _, c in ipairs { { "main setting", {} }, { "tanh", { activation = "tanh" } },
       { "independent draws", { sampler = "independent" } }, { "width 800", { width = 800 } } } do
