@@ -56,15 +56,16 @@ return sw.paper {
   figures = {
     { "evidence.svg", "Evidence and test loss over lambda, for true and random labels"
       .. " (mean over seeds, 95 %)", pictures.evidence },
-    { "updates.svg", "Small and full batch over updates, at the rates 0.03 and 1 (means of 2 seeds)",
+    { "updates.svg", "Small and full batch over updates, at the rates 0.03 and 1 (means of 2"
+      .. " seeds)",
       pictures.updates },
     { "batch.svg", "Test accuracy, training accuracy and dead units over the batch size",
       pictures.batch },
     { "optimum.svg", "The best batch size over rate, training examples and momentum; the line has"
       .. " slope 1", pictures.optimum },
     { "collapse.svg", "Test accuracy over the noise scale g", pictures.collapse },
-    { "controls.svg", "Tanh, independent draws and the paper's width (means of 2 seeds) beside the main"
-      .. " setting (95 %)",
+    { "controls.svg", "Tanh, independent draws and the paper's width (means of 2 seeds) beside the"
+      .. " main setting (95 %)",
       pictures.controls },
   },
 }
