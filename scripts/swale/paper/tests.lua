@@ -3,6 +3,7 @@
 local errors = require "swale.errors"
 local location = require "swale.stats.location"
 local finding = require "swale.stats.finding"
+local samples = require "swale.stats.samples"
 local stats = require "swale.stats"
 local valued = require "swale.paper.values"
 
@@ -35,16 +36,9 @@ local function prepared(list)
   return result, #valued.common(asked)
 end
 
-local function logs(where, name, list)
-  if type(list) ~= "table" then list = { list } end
-  local result = {}
-  for i, x in ipairs(list) do
-    if x <= 0 then
-      errors.misuse("%s: a ratio is of values above 0; %s[%d] is %g", where, name, i, x)
-    end
-    result[i] = math.log(x)
-  end
-  return result
+local function logs(where, name, value)
+  local list = type(value) == "table" and value or { value }
+  return samples.logarithms(where, "a ratio is of values above 0", name, list)
 end
 
 local function mean(list)

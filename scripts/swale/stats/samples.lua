@@ -92,6 +92,21 @@ function M.column(rows, k)
   return list
 end
 
+---Natural logarithms of numbers that must be above 0.
+---@param where string
+---@param why string       "a ratio is of values above 0"
+---@param name string
+---@param list number[]
+---@return number[]
+function M.logarithms(where, why, name, list)
+  local logs = {}
+  for i, x in ipairs(list) do
+    if x <= 0 then errors.misuse("%s: %s; %s[%d] is %g", where, why, name, i, x) end
+    logs[i] = math.log(x)
+  end
+  return logs
+end
+
 ---Mean and sum of squared deviations.
 ---@param x number[]
 ---@return number mean, number squares

@@ -30,15 +30,8 @@ local function of_points(x, y)
   return where
 end
 
-local function logarithms(where, name, list)
-  local logs = {}
-  for i, v in ipairs(list) do
-    if v <= 0 then
-      errors.misuse("%s: with log = true %s[%d] must be above 0, not %g", where, name, i, v)
-    end
-    logs[i] = math.log(v)
-  end
-  return logs
+local function logarithms(name, list)
+  return samples.logarithms("stats.slope", "log = true is of values above 0", name, list)
 end
 
 --- One slope for each row of y.
@@ -62,8 +55,8 @@ local function locate(x, y, o)
     errors.misuse("stats.slope: x and y must be equally long, not %d and %d", #x, #rows[1])
   end
   if o.log then
-    x = logarithms("stats.slope", "x", x)
-    for i, row in ipairs(rows) do rows[i] = logarithms("stats.slope", "y", row) end
+    x = logarithms("x", x)
+    for i, row in ipairs(rows) do rows[i] = logarithms("y", row) end
   end
   local _, squares = samples.moments(x)
   if squares == 0 then errors.misuse "stats.slope: all x are equal: no line has a slope there" end
