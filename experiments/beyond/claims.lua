@@ -128,10 +128,15 @@ local function tuned(runs, batch, chosen, result)
   return runs:values("shallue", { batch = batch, lr = lr }, result), lr
 end
 
+--- Updates to the target; none where it was not reached.
+local function steps(run)
+  return run.summary.reached and run.summary.steps_to_target or nil
+end
+
 local function updates(runs, batches)
   local columns = {}
   for k, batch in ipairs(batches) do
-    columns[k] = tuned(runs, batch, "steps_to_target", "steps_to_target")
+    columns[k] = tuned(runs, batch, "steps_to_target", steps)
   end
   return batches, runs:join(table.unpack(columns))
 end

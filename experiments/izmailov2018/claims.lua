@@ -8,12 +8,13 @@ local sw = require "swale"
 -- tell the smaller one from none.
 local LEAST = { cnn = 0.006, mlp = 0.003 }
 local HERE = {
-  cnn = "cnn_small with a quarter of the channels and batch norm, N = 5,000, 20 epochs, averages of"
-    .. " 5 captures (10 from scratch), without augmentation; CIFAR-10, or the part of it that is"
+  cnn = "cnn_small with a quarter of the channels and batch norm, N = 5,000, 20 epochs (1 budget),"
+    .. " averages of 5, 10, 15 captures at 1, 1.25, 1.5 budgets (10 from scratch), without"
+    .. " augmentation; CIFAR-10, or the part of it that is"
     .. " there (else Fashion-MNIST), tested on held-out training images, too, if test images are"
     .. " few",
-  mlp = "784-128-128-10, N = 5,000, 20 epochs, averages of 5 captures (10 from scratch),"
-    .. " Fashion-MNIST",
+  mlp = "784-128-128-10, N = 5,000, 20 epochs (1 budget), averages of 5, 10, 15 captures at 1,"
+    .. " 1.25, 1.5 budgets (10 from scratch), Fashion-MNIST",
 }
 local SEEDS = { cnn = 10, mlp = 20 }
 

@@ -286,13 +286,21 @@ local function beside_batches(runs)
     of(accuracy, #levels))
 end
 
+--- Where a level stands.
+local function place(levels, level)
+  for k, other in ipairs(levels) do
+    if other == level then return k end
+  end
+  error(("there is no batch size %d"):format(level))
+end
+
 claim { id = "threshold_sharpness", section = "2.2.3, figure 4", kind = "greater", smallest = 0.1,
   text = "the exponent of sharpness over the batch size is larger up to 500 than beyond",
   paper = "sharpness stops rising near the threshold", here = BATCHES, seeds = 10,
   beside = beside_batches,
   data = function(runs)
     local rows, levels = cells.by_batch(runs, "sharpness")
-    local middle = #levels > 4 and 5 or 3 -- 500
+    local middle = place(levels, runs.size == "quick" and 50 or 500)
     return rows:map(function(row) return slope(row, levels, 1, middle) end),
       rows:map(function(row) return slope(row, levels, middle, #levels) end)
   end }
