@@ -129,14 +129,14 @@ local function tuned(runs, batch, chosen, result)
 end
 
 --- Updates to the target; none where it was not reached.
-local function steps(run)
+local function to_target(run)
   return run.summary.reached and run.summary.steps_to_target or nil
 end
 
 local function updates(runs, batches)
   local columns = {}
   for k, batch in ipairs(batches) do
-    columns[k] = tuned(runs, batch, "steps_to_target", steps)
+    columns[k] = tuned(runs, batch, "steps_to_target", to_target)
   end
   return batches, runs:join(table.unpack(columns))
 end

@@ -249,7 +249,7 @@ function TestReproduce:test_the_report_begins_with_the_paper()
   lu.assert_equals(result.code, 0, result.err)
   local page, at = folders.read(self.dir .. "/report.html"), 1
   for _, text in ipairs { "<h1>A toy</h1>", "<p>Nobody 2020</p>", "swale reproduce toy",
-    "2 held, 1 did not hold", "Earlier, not shown here:",
+    "2 held, 1 did not hold", "Not shown here:",
     'not confirmed by any source: the rate">unconfirmed</span>', "<b>held</b>",
     "<b>did not hold</b>", "<figcaption>Losses over the seeds</figcaption>",
     "A figure without data: nothing is drawn: no run has it", ">tiny</h2>" } do
@@ -286,6 +286,35 @@ function TestReproduce:test_the_report_takes_the_papers_name()
   lu.assert_not_nil(page:find("<h1>A toy</h1>", 1, true))
   lu.assert_not_nil(page:find(">tiny</h2>", 1, true), "with the runs")
   lu.assert_nil(page:find("--seed 40", 1, true), "without other runs of the script")
+end
+
+-- Whatever came later, the page shows the full size.
+function TestReproduce:test_a_quick_run_does_not_hide_the_full_one()
+  self:make()
+  lu.assert_equals(self:reproduce().code, 0)
+  lu.assert_equals(self:reproduce("--quick").code, 0)
+  for _, words in ipairs { { "report" }, { "report", "toy" } } do
+    local result = command.swale(self.dir, words)
+    lu.assert_equals(result.code, 0, result.err)
+    local page = folders.read(self.dir .. "/report.html")
+    lu.assert_not_nil(page:find("2 held, 1 did not hold", 1, true), words[2])
+    lu.assert_nil(page:find("This is the quick size", 1, true), words[2])
+  end
+end
+
+-- A table as a key has another address in each process.
+function TestReproduce:test_a_claim_has_one_digest_in_all_processes()
+  self:make()
+  self:write("claims.lua", (CLAIMS:gsub("local function losses", [[
+local LEVELS = { 1, 2 }
+local NAMES = { [LEVELS] = "levels", [function() return LEVELS end] = "f", [true] = 1, [3] = 2 }
+%0]]):gsub("return losses%(runs, 0%.05%)", "return losses(runs, NAMES[LEVELS] and 0.05)")))
+  lu.assert_equals(self:reproduce().code, 0)
+  for _ = 1, 3 do
+    local out = self:reproduce().out
+    lu.assert_str_contains(out, "2 held, 1 did not hold")
+    lu.assert_not_str_contains(out, "amended")
+  end
 end
 
 function TestReproduce:test_an_unknown_paper()

@@ -217,6 +217,27 @@ function TestClaims:test_an_interval_has_two_digits_of_its_width()
   lu.assert_str_matches(ours({}, function(noise) return -1e-9 + noise / 1000 end),
     "0%.00000 %(%-0%.0000%d to 0%.0000%d%)")
   lu.assert_equals(ours({}, function() return 0.125 end), "0.125 (0.125 to 0.125)")
+  lu.assert_str_matches(ours({}, function(noise) return 123456 + 5000 * noise end),
+    "123456 %(123%d%d%d to 123%d%d%d%)")
+end
+
+function TestClaims:test_a_ratio_of_one_seed_has_no_interval()
+  local row = judged({ { kind = "greater", ratio = true,
+    data = function() return over(function() return 1.5 end, 1), 1 end } })[1]
+  lu.assert_equals(row.ours, "ratio 1.5 (no interval)")
+end
+
+function TestClaims:test_two_seeds_are_shown_themselves()
+  local row = judged({ { kind = "shown", data = function()
+    return over(function(_, seed) return 100 * seed end, 2) end } })[1]
+  lu.assert_equals({ row.ours, row.interval }, { "150 (two seeds: 100, 200)" })
+end
+
+function TestClaims:test_sides_are_those_of_two_settings()
+  local both = judged({ { kind = "greater", data = function() return around(3), around(2) end } })
+  lu.assert_str_matches(both[1].ours, ".*; 3 against 2$")
+  local single = judged({ { kind = "greater", data = function() return around(3), 2 end } })
+  lu.assert_not_str_contains(single[1].ours, "against")
 end
 
 -- ------------------------------------------------------------------ mistakes
@@ -226,6 +247,7 @@ function TestClaims:test_a_mistake_breaks_its_claim_alone()
     { "greater", {}, around(1), 0 / 0, "b must be a finite number" },
     { "greater", { ratio = true }, around(0), 1, "a ratio is of values above 0" },
     { "greater", {}, around(1), nil, "data must return values a and b" },
+    { "greater", {}, rows { 1, 2 }, 0, "one value for each seed, not rows" },
     { "slope", {}, SEEDS, around(1), "data must return rows, of runs:rows or runs:join" },
     { "shown", {}, rows { 1, 2, 3 }, nil, "must be a finite number" },
   }

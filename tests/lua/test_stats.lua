@@ -191,8 +191,8 @@ function TestStats:test_a_power_law_has_its_exponent()
   close(f.estimate.value, 0.7, 1e-14)
   lu.assert_equals(f.verdict, "held")
   lu.assert_equals(stats.slope(x, y, { log = true, below = 0.5 }).verdict, "did not hold")
-  lu.assert_error_msg_contains("is of values above 0; y[2] is -2", stats.slope, { 1, 2, 3 }, { 1, -2, 3 },
-    { log = true })
+  lu.assert_error_msg_contains("is of values above 0; y[2] is -2", stats.slope, { 1, 2, 3 },
+    { 1, -2, 3 }, { log = true })
 end
 
 -- ------------------------------------------------------------------ monotone

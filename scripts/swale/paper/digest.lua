@@ -14,11 +14,19 @@ local function lines_of(path, cache)
   return lines
 end
 
-local described
+local described, value_of
+
+--- A key as text: its address would be another one in each process.
+local function key_of(key, each, state)
+  if type(key) ~= "table" and type(key) ~= "function" and type(key) ~= "userdata" then
+    return tostring(key)
+  end
+  return core.json_encode { value_of(key, state), value_of(each, state) }
+end
 
 --- Plain data as it is; functions of the folder by their lines and what they use; of all else
 --- only the type.
-local function value_of(value, state)
+function value_of(value, state)
   if type(value) == "function" then return described(value, state) end
   if type(value) ~= "table" then
     return type(value) == "userdata" and "userdata" or { value }
@@ -27,7 +35,7 @@ local function value_of(value, state)
   end
   state.seen[value] = true
   local copy = {}
-  for key, each in pairs(value) do copy[tostring(key)] = value_of(each, state) end
+  for key, each in pairs(value) do copy[key_of(key, each, state)] = value_of(each, state) end
   state.seen[value] = nil
   return copy
 end

@@ -42,7 +42,6 @@ local function logs(where, name, value)
 end
 
 local function mean(list)
-  if type(list) == "number" then return list end
   local sum = 0
   for _, x in ipairs(list) do sum = sum + x end
   return sum / #list
@@ -50,7 +49,7 @@ end
 
 local function log_of(x) return x and math.log(x) end
 
-local function is_list(value) return type(value) == "table" and rawlen(value) >= 0 end
+local function is_list(value) return type(value) == "table" end
 
 --- Why there is no test of so few seeds; nil if there is.
 local function too_few(rows, least)
@@ -68,13 +67,16 @@ local function pair(claim, alpha, data)
   local both, asked = prepared { data[1], data[2] }
   local a, b, margin, smallest = both[1], both[2], claim.margin, claim.smallest
   if #a == 0 then return nil, asked, too_few(a, 1), 0 end
-  local sides = { mean(a), mean(b) }
+  if type(a[1]) == "table" or is_list(b) and type(b[1]) == "table" then
+    errors.misuse("%s: data must return one value for each seed, not rows", where)
+  end
+  local sides = is_list(b) and { mean(a), mean(b) } or nil
   if claim.ratio then
     local single = type(b) == "number"
     a, b = logs(where, "a", a), logs(where, "b", b)
     if single then b = b[1] end
     margin, smallest = log_of(margin), log_of(smallest)
-    sides = { math.exp(mean(a)), math.exp(mean(b)) }
+    sides = not single and { math.exp(mean(a)), math.exp(mean(b)) } or nil
   end
   local o = { margin = margin, smallest = smallest, alpha = alpha, by = claim.by }
   local test = claim.kind == "greater" and stats.greater or stats.equivalent
@@ -141,15 +143,16 @@ end
 
 ---Values of a claim that is only shown: their mean, and how many.
 ---@param data any[]
----@return { value: number, low: number, high: number, n: integer, asked: integer? }|string|nil
+---@return { value: number, low: number, high: number, n: integer, asked: integer?,
+---  two?: number[] }|string|nil   two: the values of two seeds
 function M.shown(data)
   local value = data[1]
   if type(value) == "string" then return value end
   if type(value) == "number" then return { value = value, low = value, high = value, n = 1 } end
   if not is_list(value) or #value == 0 then return nil end
   local e = stats.mean(table.move(value, 1, #value, 1, {}))
-  return { value = e.value, low = e.low, high = e.high, n = #value,
-    asked = valued.is_values(value) and #value.asked or nil }
+  return { value = e.value, low = e.low, high = e.high, n = #value, two = #value == 2 and value
+    or nil, asked = valued.is_values(value) and #value.asked or nil }
 end
 
 return M

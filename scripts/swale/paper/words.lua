@@ -4,7 +4,8 @@ local M = {}
 local function number(x)
   if x ~= x then return "nan" end
   if x == math.huge or x == -math.huge then return x > 0 and "inf" or "-inf" end
-  return ("%.3g"):format(x)
+  local size = math.abs(x)
+  return (size >= 1000 and size < 1e7 and "%.0f" or "%.3g"):format(x)
 end
 
 --- Writes numbers with two digits of a width, 0.0033 for 0.0017; without a width, with three.
@@ -34,6 +35,7 @@ end
 --- decreasing trend with its sign.
 local function unit(claim, e)
   if claim.ratio then
+    if e.low == -math.huge and e.high == math.huge then return math.exp(e.value), e.low, e.high end
     local function back(x) return x == -math.huge and 0 or math.exp(x) end
     return back(e.value), back(e.low), back(e.high)
   elseif claim.kind == "monotone" then
@@ -73,7 +75,10 @@ function M.shown(row, found)
   else
     row.value, row.n = found.value, found.n
     row.ours = number(found.value)
-    if found.low < found.high and found.n > 1 then
+    if found.two then -- Student's t of two seeds would say nothing
+      row.ours = ("%s (two seeds: %s, %s)"):format(row.ours, number(found.two[1]),
+        number(found.two[2]))
+    elseif found.low < found.high and found.n > 1 then
       row.interval = { found.low, found.high }
       row.ours = ("%s (%s)"):format(with_interval(found.value, found.low, found.high, "95 %: "))
     end

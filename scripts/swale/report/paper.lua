@@ -168,7 +168,7 @@ local function about(view)
 end
 
 --- What must be known before the verdicts are read.
-local function said_html(view, earlier)
+local function said_html(view, others)
   local s, withdrawn = view.summary, {}
   for i, id in ipairs(type(s.withdrawn) == "table" and s.withdrawn or {}) do
     withdrawn[i] = tostring(id)
@@ -176,8 +176,8 @@ local function said_html(view, earlier)
   local lines = words.warnings(math.tointeger(tonumber(s.missing_runs)) or 0, withdrawn)
   local size = words.SIZES[view.params.size]
   if size then table.insert(lines, 1, size) end
-  if #earlier > 0 then
-    lines[#lines + 1] = "Earlier, not shown here: " .. table.concat(earlier, ", ")
+  if #others > 0 then
+    lines[#lines + 1] = "Not shown here: " .. table.concat(others, ", ")
   end
   for i, line in ipairs(lines) do
     lines[i] = ("<p>%s</p>"):format(html.escape(html.clipped(line, 1000)))
@@ -185,20 +185,32 @@ local function said_html(view, earlier)
   return table.concat(lines)
 end
 
+--- The judgement to show: the latest of the full size, else the latest; and the ids of the others.
+local function chosen(judgements)
+  local at = #judgements
+  while at > 0 and judgements[at].params.size ~= "full" do at = at - 1 end
+  if at == 0 then at = #judgements end
+  local others = {}
+  for i, view in ipairs(judgements) do
+    if i ~= at then others[#others + 1] = view.id end
+  end
+  return judgements[at], others
+end
+
 ---The section of a paper.
----@param judgements swale.RunView[]   the latest one is shown
+---@param judgements swale.RunView[]   the latest one of the full size is shown
 ---@param id string
 ---@param room swale.ReportRoom
 ---@param alone boolean                its title is that of the page
 ---@return string
 function M.html(judgements, id, room, alone)
-  local view, rows, earlier = judgements[#judgements], {}, {}
-  for i = 1, #judgements - 1 do earlier[i] = judgements[i].id end
+  local view, others = chosen(judgements)
+  local rows = {}
   for i, claim in ipairs(view.summary.claims) do rows[i] = row_of(claim) end
   return html.fill(FORM, { id = id, alone = alone and ' class="hidden"' or "",
     title = M.title(view), citation = html.clipped(view.summary.citation, 500),
     command = html.clipped(tostring(view.summary.command or ""), 500), about = about(view),
-    counts = words.counts(rows), said = said_html(view, earlier), rows = rows_html(rows, id),
+    counts = words.counts(rows), said = said_html(view, others), rows = rows_html(rows, id),
     notes = notes_html(rows), figures = figures_html(view, room) })
 end
 

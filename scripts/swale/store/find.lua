@@ -98,14 +98,17 @@ local function last_of_all(root)
   return collection.dir, "collection"
 end
 
---- The last batch of `swale reproduce` of a paper.
+--- The last batch of `swale reproduce` of a paper, one of the full size if there is any.
 local function of_paper(root, name)
-  local found = {}
+  local all, full = {}, {}
   for _, entry in ipairs(of_kind(root, "collection")) do
     local paper = (records.read(root .. "/" .. entry.id .. FILES.collection) or {}).paper
-    if type(paper) == "table" and paper.name == name then found[#found + 1] = entry end
+    if type(paper) == "table" and paper.name == name then
+      all[#all + 1] = entry
+      if paper.size == "full" then full[#full + 1] = entry end
+    end
   end
-  local best = last(root, found)
+  local best = last(root, #full > 0 and full or all)
   return best and best.dir
 end
 
