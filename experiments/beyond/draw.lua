@@ -3,16 +3,7 @@ local sw = require "swale"
 
 local M = {}
 
---- Mean over seeds of each column of rows.
-local function means(rows)
-  local list = {}
-  for k = 1, #rows[1] do
-    local column = {}
-    for i, row in ipairs(rows) do column[i] = row[k] end
-    list[k] = #column > 1 and sw.stats.mean(column) or column[1]
-  end
-  return list
-end
+local means = sw.stats.means
 
 --- A list in the summary of each run, such as "along.top", as rows; the shortest length counts.
 local function rows_of(runs, name)

@@ -3,18 +3,9 @@ local sw = require "swale"
 
 local M = {}
 
-local NETS = { cnn = "convolutional network", mlp = "MLP" }
+local means = sw.stats.means
 
---- Mean over seeds of each column of rows; its interval comes with it.
-local function means(rows)
-  local list = {}
-  for k = 1, #rows[1] do
-    local column = {}
-    for i, row in ipairs(rows) do column[i] = row[k] end
-    list[k] = #column > 1 and sw.stats.mean(column) or column[1]
-  end
-  return list
-end
+local NETS = { cnn = "convolutional network", mlp = "MLP" }
 
 local function runs_of(runs, net) return runs:list("swa", { net = net, whole = true }) end
 

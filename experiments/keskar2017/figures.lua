@@ -7,30 +7,9 @@ local M = {}
 local SETTINGS = { { "batch", "Adam, batch norm" }, { "none", "Adam" }, { "sgd", "SGD" } }
 local SIDES = { { "small", "small batch" }, { "large", "large batch" } }
 
---- The mean over lists of numbers, entry by entry, with its interval.
-local function means(lists)
-  local list = {}
-  for i = 1, #(lists[1] or {}) do
-    local column = {}
-    for k, values in ipairs(lists) do column[k] = values[i] end
-    list[i] = #column > 1 and sw.stats.mean(column) or column[1]
-  end
-  return list
-end
+local means = sw.stats.means
 
---- The same in logarithms.
-local function log_means(lists)
-  local logs, list = {}, {}
-  for k, values in ipairs(lists) do
-    logs[k] = {}
-    for i, x in ipairs(values) do logs[k][i] = math.log(x) end
-  end
-  for i, e in ipairs(means(logs)) do
-    list[i] = type(e) == "number" and math.exp(e) or sw.estimate { value = math.exp(e.value),
-      low = math.exp(e.low), high = math.exp(e.high) }
-  end
-  return list
-end
+local function log_means(rows) return means(rows, { log = true }) end
 
 --- Plain numbers, for an x.
 local function plain(list)

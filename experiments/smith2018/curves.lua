@@ -39,13 +39,7 @@ end
 ---@param label string
 ---@return swale.SeriesOptions
 function M.levels(rows, levels, label)
-  local means = {}
-  for k = 1, #levels do
-    local column = {}
-    for i, row in ipairs(rows) do column[i] = row[k] end
-    means[k] = sw.stats.mean(column)
-  end
-  return { x = levels, y = means, as = "both", label = label }
+  return { x = levels, y = sw.stats.means(rows), as = "both", label = label }
 end
 
 ---A panel of such series.

@@ -195,6 +195,19 @@ function TestStats:test_a_power_law_has_its_exponent()
     { 1, -2, 3 }, { log = true })
 end
 
+function TestStats.test_means_of_columns()
+  local rows = { { 1, 10 }, { 2, 1000 }, { 3, 100 } }
+  local plain, geometric = stats.means(rows), stats.means(rows, { log = true })
+  close(plain[1].value, 2, 1e-15)
+  lu.assert_equals(plain[1].low, stats.mean({ 1, 2, 3 }).low)
+  close(geometric[2].value, 100, 1e-13)
+  local t = 0.95 / math.sqrt(2 * 0.975 * 0.025) -- Student's, 2 degrees of freedom
+  local half = t / math.sqrt(3) * math.log(10)
+  close(geometric[2].high, 100 * math.exp(half), 1e-11)
+  lu.assert_equals(stats.means { { 4, 5 } }, { 4, 5 })
+  lu.assert_error_msg_contains("rows[2] has 1 values, not 2", stats.means, { { 1, 2 }, { 3 } })
+end
+
 -- ------------------------------------------------------------------ monotone
 
 -- Page (1963), table 2: the least L of a level of 5 %, for k levels and n rows.

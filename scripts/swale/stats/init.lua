@@ -5,6 +5,7 @@
 --- which returns a swale.Finding: "held", "did not hold" or "unresolved", with its interval.
 ---@class swale.stats
 ---@field mean fun(x: swale.Numbers, o?: swale.MeanOptions): swale.Estimate
+---@field means fun(rows: swale.NumberRows, o?: swale.MeansOptions): (swale.Estimate|number)[]
 ---@field paired fun(a: swale.Numbers, b: any, o?: swale.MeanOptions): swale.Estimate
 ---@field seeds fun(o: swale.SeedsOptions): integer
 ---@field bootstrap fun(units: any[], statistic: function, o?: swale.BootstrapOptions): any

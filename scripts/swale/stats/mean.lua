@@ -1,6 +1,7 @@
 --- Means over seeds and over pairs, with intervals; how many seeds a test takes.
 local core = require "swale.core"
 local errors = require "swale.errors"
+local estimate = require "swale.estimate"
 local location = require "swale.stats.location"
 local options = require "swale.options"
 local samples = require "swale.stats.samples"
@@ -35,6 +36,36 @@ function M.mean(x, o)
   local list = samples.numbers("stats.mean", "x", x, 1)
   return location.estimate(location.of(list, o.by, o.seed), o.level,
     o.target or ("the mean of %d values"):format(#list))
+end
+
+local MEANS = { log = { "boolean", false }, level = { "positive", 0.95 } }
+
+---@class swale.MeansOptions
+---@field log? boolean      geometric means: of logarithms, and back
+---@field level? number     0.95
+
+---The mean of each column of rows, over seeds, for pictures: a list of estimates. A single row has
+---no intervals: its numbers are returned.
+---@param rows swale.NumberRows
+---@param o? swale.MeansOptions
+---@return (swale.Estimate|number)[]
+function M.means(rows, o)
+  o = options.check("stats.means", o, MEANS)
+  local list, all = {}, samples.rows("stats.means", "rows", rows, 1, 1)
+  for k = 1, #all[1] do
+    local column = samples.column(all, k)
+    if #column == 1 then
+      list[k] = column[1]
+    elseif o.log then
+      local e = M.mean(samples.logarithms("stats.means", "log = true is of values above 0",
+        "column", column), { level = o.level })
+      list[k] = estimate.new { value = math.exp(e.value), low = math.exp(e.low),
+        high = math.exp(e.high), n = e.n, target = e.target }
+    else
+      list[k] = M.mean(column, { level = o.level })
+    end
+  end
+  return list
 end
 
 ---The mean of a - b over seeds: a[i] and b[i] are of the same seed, so that what a seed does to
