@@ -129,6 +129,49 @@ function TestReproduce:test_publishing_twice_gives_one_table()
   lu.assert_equals(timeless(self:readme()), timeless(first))
 end
 
+--- Changes run.json of each run of the script.
+function TestReproduce:edit_runs(f)
+  local run, core = require "swale.run", require "swale.core"
+  for _, name in ipairs(folders.entries(self.dir .. "/runs")) do
+    local dir = self.dir .. "/runs/" .. name
+    local info = folders.exists(dir .. "/run.json") and run.read_info(dir)
+    if info and info.experiment == "tiny" then
+      f(info)
+      command.write(dir .. "/run.json", core.json_encode(info, 2))
+    end
+  end
+end
+
+-- Runs that are skipped may be of another day, machine and commit than their judgement.
+function TestReproduce:test_the_day_and_the_machine_are_those_of_the_runs()
+  self:make()
+  lu.assert_equals(self:reproduce().code, 0)
+  self:edit_runs(function(info)
+    info.started = info.seed == 1 and "2020-02-29T23:59:59Z" or "2020-03-01T00:00:00Z"
+    info.machine.cores, info.machine.cpu = 3, info.seed == 1 and "an abacus" or "a loom"
+    info.commit, info.dirty = ("c0ffee"):rep(7):sub(1, 40), nil
+  end)
+  local result = self:reproduce "--publish"
+  lu.assert_str_contains(result.out, "ran 0, skipped 15, failed 0")
+  local measured = "Measured from 2020-02-29 to 2020-03-01 on 3 cores of a loom (12 runs), 3 cores"
+    .. " of an abacus (3 runs): "
+  lu.assert_str_contains(result.out, measured)
+  lu.assert_str_contains(self:readme(), measured)
+  lu.assert_str_contains(self:readme(), " in 15 runs, at commit c0ffeec0ff (15 runs). Judged on "
+    .. os.date "!%Y-%m-%d")
+end
+
+function TestReproduce:test_the_commit_of_the_judgement()
+  local text = require "swale.paper.text"
+  local a, b = ("a"):rep(40), ("b"):rep(40)
+  lu.assert_equals(text.judged_at({ commits = { [a] = 2 } }, { commit = a }), "")
+  lu.assert_equals(text.judged_at({ commits = { [a] = 2 } }, { commit = b }),
+    " at commit bbbbbbbbbb")
+  lu.assert_equals(text.judged_at({ commits = { [a] = 2, [b] = 1 } }, { commit = b }),
+    " at commit bbbbbbbbbb")
+  lu.assert_equals(text.judged_at({ commits = {} }, {}), "")
+end
+
 -- A run that diverges would do so again; what failed may not.
 function TestReproduce:test_runs_that_diverged_are_counted_and_published()
   self:make()

@@ -1,7 +1,8 @@
---- What the runs of a paper took, and from which commits they are.
-local M = {}
-
+--- What the runs of a paper took; their days, machines and commits.
+local text = require "swale.paper.text"
 local views = require "swale.store.view"
+
+local M = {}
 
 ---@class swale.PaperCost
 ---@field runs integer              that are done
@@ -11,7 +12,23 @@ local views = require "swale.store.view"
 ---@field without_cpu integer       runs whose record has none
 ---@field commits table<string, integer>
 ---@field dirty integer             runs of a work tree with changes
+---@field first string|nil          the day on which the first run began: "2026-11-28"
+---@field last string|nil
+---@field machines table<string, integer>   in words; how many runs
 ---@field declared table<string, true>   ids of claims that runs were to decide
+
+local function add_place(cost, info)
+  local day, machine = tostring(info.started):match "^%d+%-%d+%-%d+", info.machine
+  if day then
+    cost.first = cost.first and cost.first < day and cost.first or day
+    cost.last = cost.last and cost.last > day and cost.last or day
+  end
+  local cores = type(machine) == "table" and math.tointeger(tonumber(machine.cores))
+  if cores then
+    local name = text.machine { cores = cores, cpu = machine.cpu and tostring(machine.cpu) }
+    cost.machines[name] = (cost.machines[name] or 0) + 1
+  end
+end
 
 local function add(cost, info)
   cost.runs = cost.runs + 1
@@ -22,6 +39,7 @@ local function add(cost, info)
     cost.commits[info.commit] = (cost.commits[info.commit] or 0) + 1
   end
   if info.dirty then cost.dirty = cost.dirty + 1 end
+  add_place(cost, info)
   local of = type(info.claims) == "table" and info.claims.of
   for id in pairs(type(of) == "table" and of or {}) do cost.declared[id] = true end
 end
@@ -30,7 +48,7 @@ end
 ---@return swale.PaperCost
 function M.of(plan)
   local cost = { runs = 0, failed = 0, wall_seconds = 0, cpu_seconds = 0, without_cpu = 0,
-    commits = {}, dirty = 0, declared = {} }
+    commits = {}, dirty = 0, machines = {}, declared = {} }
   for _, work in ipairs(plan.works) do
     local dir = work.setting.runs[work.seed]
     local view = dir and views.read(dir)

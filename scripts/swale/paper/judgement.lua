@@ -34,7 +34,8 @@ local function summary_of(found)
   return { claims = claims, figures = drawn, title = found.title, citation = found.citation,
     withdrawn = found.withdrawn, command = found.command, runs = cost.runs,
     missing_runs = cost.failed, core_minutes = cost.cpu_seconds / 60,
-    batch_seconds = found.wall_seconds }
+    measured = { first = cost.first, last = cost.last, machines = cost.machines,
+      commits = cost.commits }, batch_seconds = found.wall_seconds }
 end
 
 local function run_function(o, found)

@@ -112,12 +112,10 @@ local function add_notes(out, rows)
   out[#out + 1] = ""
 end
 
---- The words of the command, without what only says how it was run.
+--- When and where the runs were made, and what judged them.
 local function measured_text(found, info)
-  local parts = { ("Measured on %s by `%s`: %s on %s."):format(info.started:sub(1, 10),
-    found.command:gsub("`", ""), escaped(words.cost(found)), escaped(words.machine(info.machine))) }
-  local commits = words.commits(found)
-  if commits then parts[2] = ("Runs are of %s."):format(escaped(commits)) end
+  local parts = { escaped(words.measured(found.cost)), ("Judged on %s by `%s`%s."):format(
+    info.started:sub(1, 10), found.command:gsub("`", ""), words.judged_at(found.cost, info)) }
   for _, line in ipairs(words.warnings(found.cost.failed, found.withdrawn)) do
     parts[#parts + 1] = escaped(line)
   end

@@ -1,10 +1,11 @@
 --- What `swale reproduce` prints at its end.
+local errors = require "swale.errors"
 local progress = require "swale.progress"
 local tables = require "swale.paper.table"
 
 local M = {}
 
----"2 cores of Intel Xeon, Debian 12"
+---"2 cores of Intel Xeon"
 ---@param machine swale.Machine
 ---@return string
 function M.machine(machine)
@@ -12,10 +13,9 @@ function M.machine(machine)
 end
 
 ---"14.2 core-minutes in 212 runs"
----@param found swale.Judgement
+---@param cost swale.PaperCost
 ---@return string
-function M.cost(found)
-  local cost = found.cost
+function M.cost(cost)
   local text = ("%.1f core-minutes in %d run%s"):format(cost.cpu_seconds / 60, cost.runs,
     cost.runs == 1 and "" or "s")
   if cost.without_cpu > 0 then
@@ -24,18 +24,57 @@ function M.cost(found)
   return text
 end
 
----"commit 1234567, runs of 1234567 and 89abcde"
----@param found swale.Judgement
----@return string|nil
-function M.commits(found)
-  local names = {}
-  for _, commit in ipairs(require("swale.errors").sorted_keys(found.cost.commits)) do
-    names[#names + 1] = ("%s (%d runs)"):format(commit:sub(1, 10), found.cost.commits[commit])
+--- "1234567 (200 runs), 89abcde (1 run)"
+local function counted(counts, name_of)
+  local words = {}
+  for i, key in ipairs(errors.sorted_keys(counts)) do
+    words[i] = ("%s (%d run%s)"):format(name_of(key), counts[key], counts[key] == 1 and "" or "s")
   end
-  if #names == 0 then return nil end
-  local dirty = found.cost.dirty > 0
-    and ("; %d of them with uncommitted changes"):format(found.cost.dirty) or ""
-  return "commit " .. table.concat(names, ", ") .. dirty
+  return table.concat(words, ", ")
+end
+
+local function short(commit) return commit:sub(1, 10) end
+
+--- "on 2026-11-29", "from 2026-11-28 to 2026-11-29"
+local function days(cost)
+  if not cost.first or cost.first == cost.last then return cost.first and "on " .. cost.first end
+  return ("from %s to %s"):format(cost.first, cost.last)
+end
+
+--- "2 cores of Intel Xeon", with counts where there are several
+local function machines(cost)
+  local first = next(cost.machines)
+  if not first or not next(cost.machines, first) then return first end
+  return counted(cost.machines, tostring)
+end
+
+---When, where and at which commit the runs were made, and what they took: "Measured on 2026-11-29
+---on 2 cores of Intel Xeon: 14.2 core-minutes in 212 runs, at commit 1234567890 (212 runs)."
+---@param cost swale.PaperCost
+---@return string
+function M.measured(cost)
+  local words = { "Measured", days(cost) }
+  local where = machines(cost)
+  if where then words[#words + 1] = "on " .. where end
+  local text = table.concat(words, " ") .. ": " .. M.cost(cost)
+  if next(cost.commits) then text = text .. ", at commit " .. counted(cost.commits, short) end
+  if cost.dirty > 0 then
+    text = ("%s; %d of them with uncommitted changes"):format(text, cost.dirty)
+  end
+  return text .. "."
+end
+
+---The commit of the judgement where it is not that of all runs: " at commit 1234567890".
+---@param cost swale.PaperCost
+---@param info table    run.json of the judgement
+---@return string
+function M.judged_at(cost, info)
+  local commit = info.commit
+  local first = next(cost.commits)
+  if type(commit) ~= "string" or commit == first and not next(cost.commits, first) then
+    return ""
+  end
+  return (" at commit %s"):format(short(commit))
 end
 
 ---What does not stand in the table: runs that are not done, claims that were left out.
@@ -97,10 +136,9 @@ function M.whole(found, info)
     figures_text(found, out)
   end
   for _, line in ipairs(M.warnings(found.cost.failed, found.withdrawn)) do out[#out + 1] = line end
-  out[#out + 1] = ("%s; the batch took %s; %s"):format(M.cost(found),
-    progress.seconds(found.wall_seconds), M.machine(info.machine))
-  out[#out + 1] = ("%s, %s%s"):format(found.command, info.started:sub(1, 10),
-    M.commits(found) and ", " .. M.commits(found) or "")
+  out[#out + 1] = M.measured(found.cost)
+  out[#out + 1] = ("Judged on %s by %s%s; the batch took %s."):format(info.started:sub(1, 10),
+    found.command, M.judged_at(found.cost, info), progress.seconds(found.wall_seconds))
   out[#out + 1] = M.SIZES[found.size]
   out[#out + 1] = M.counts(found.rows)
   return table.concat(out, "\n")
