@@ -182,7 +182,8 @@ function TestReproduce:test_runs_that_diverged_are_counted_and_published()
     %0]])))
   local result = self:reproduce "--publish"
   lu.assert_equals(result.code, 1)
-  lu.assert_str_contains(self:readme(), "1 run of this work is not done; its seed is in no claim.")
+  lu.assert_str_contains(self:readme(),
+    "1 run diverged or failed; claims that read it leave its seed out.")
   lu.assert_str_contains(self:readme(), "| 4 of 5 |")
   self:make()
   self:write("tiny.lua", (SCRIPT:gsub("run:summary", 'if run.seed == 2 then error "no" end %0')))

@@ -77,16 +77,15 @@ function M.judged_at(cost, info)
   return (" at commit %s"):format(short(commit))
 end
 
----What does not stand in the table: runs that are not done, claims that were left out.
+---What does not stand in the table: runs that diverged or failed, claims that were left out.
 ---@param failed integer
 ---@param withdrawn string[]
 ---@return string[]
 function M.warnings(failed, withdrawn)
   local list = {}
   if failed > 0 then
-    list[1] = ("%d run%s of this work %s not done; %s in no claim."):format(failed,
-      failed == 1 and "" or "s", failed == 1 and "is" or "are",
-      failed == 1 and "its seed is" or "their seeds are")
+    list[1] = failed == 1 and "1 run diverged or failed; claims that read it leave its seed out."
+      or ("%d runs diverged or failed; claims that read one leave its seed out."):format(failed)
   end
   if #withdrawn > 0 then
     list[#list + 1] = ("Left out of claims.lua after the runs: %s."):format(
