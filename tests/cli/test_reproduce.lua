@@ -113,6 +113,21 @@ function TestReproduce:test_the_pilot_has_seeds_of_its_own_and_no_verdicts()
   lu.assert_nil(result.out:find "held")
 end
 
+-- To change claims is what a pilot is for.
+function TestReproduce:test_claims_that_changed_after_a_pilot_are_not_amended()
+  self:make()
+  for _, size in ipairs { "--pilot", "--quick" } do
+    self:write("claims.lua", CLAIMS)
+    lu.assert_equals(self:reproduce(size).code, 0)
+    self:write("claims.lua", (CLAIMS:gsub("smallest = 1%.2", "smallest = 1.1")
+      :gsub('{ id = "smaller".-end },\n', "")))
+    local out = self:reproduce(size).out
+    lu.assert_str_contains(out, "ran 0, ")
+    lu.assert_nil(out:find "[Aa]mended", size)
+    lu.assert_nil(out:find "Left out", size)
+  end
+end
+
 function TestReproduce:readme() return (folders.read(self.dir .. "/toy/README.md")) end
 
 function TestReproduce:test_publishing_twice_gives_one_table()

@@ -47,7 +47,8 @@ local function called(f, runs)
   return nil, result[2]
 end
 
---- In which way a claim was changed since the runs that it read.
+--- In which way a claim was changed since the runs that it read. Only asked of the full size: a
+--- pilot is there to change claims by.
 local function amended(claim, digests, used)
   local changed, without, n = 0, 0, 0
   for _, view in pairs(used) do
@@ -160,7 +161,7 @@ function M.judge(folder, runs)
     runs_of.forget(runs)
     examine(claim, runs, rows[i])
     add_beside(claim, runs, rows[i])
-    rows[i].amended = amended(claim, folder.digests, runs.used)
+    if runs.size == "full" then rows[i].amended = amended(claim, folder.digests, runs.used) end
   end
   correct(claims, rows)
   for i, claim in ipairs(claims.list) do

@@ -45,7 +45,7 @@ local function run_function(o, found)
     found.rows = judge.judge(o.folder, runs)
     found.figures = figures.draw(o.folder.paper, runs, run.dir)
     found.cost = costs.of(o.plan)
-    found.withdrawn = costs.withdrawn(found.cost, o.folder.digests)
+    found.withdrawn = o.plan.size == "full" and costs.withdrawn(found.cost, o.folder.digests) or {}
     run:summary(summary_of(found))
     run:print("%s", text.whole(found, run.info))
   end
