@@ -55,8 +55,17 @@ local function entries_of(path, kind)
   return list
 end
 
+-- What functions of claims say where there are no values; all else is a fault of theirs.
+local WITHOUT_VALUES = { "needs %d+ values or more, got 0", "no row has the target nil",
+  "attempt to index a nil value %(field '[^']*index'%)" }
+
+local function is_without_values(why)
+  for _, pattern in ipairs(WITHOUT_VALUES) do if why:find(pattern) then return true end end
+  return false
+end
+
 --- Without a run each claim is missing, unless it names a script, a setting or a parameter that is
---- not run.
+--- not run, or is broken in another way.
 function TestPapers:test_each_size_can_be_run_and_has_what_claims_ask_for()
   each(function(_, folder, name)
     for _, size in ipairs(SIZES) do
@@ -67,8 +76,8 @@ function TestPapers:test_each_size_can_be_run_and_has_what_claims_ask_for()
           ("%s, %s: seed %d"):format(name, size, work.seed))
       end
       for _, row in ipairs(judge.judge(folder, runs_of.new(plan))) do
-        local why = row.verdict == "broken" and row.why:match "runs[:.].*"
-        lu.assert_equals(why or nil, nil, ("%s, %s, claim %s"):format(name, size, row.id))
+        lu.assert_true(row.verdict ~= "broken" or is_without_values(row.why),
+          ("%s, %s, claim %s: %s"):format(name, size, row.id, row.why))
       end
     end
   end)
