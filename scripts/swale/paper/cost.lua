@@ -7,8 +7,7 @@ local M = {}
 ---@class swale.PaperCost
 ---@field runs integer              that are done
 ---@field failed integer            that are not
----@field wall_seconds number       the sum over runs
----@field cpu_seconds number
+---@field cpu_seconds number       the sum over runs
 ---@field without_cpu integer       runs whose record has none
 ---@field commits table<string, integer>
 ---@field dirty integer             runs of a work tree with changes
@@ -32,7 +31,6 @@ end
 
 local function add(cost, info)
   cost.runs = cost.runs + 1
-  cost.wall_seconds = cost.wall_seconds + (tonumber(info.wall_seconds) or 0)
   cost.cpu_seconds = cost.cpu_seconds + (tonumber(info.cpu_seconds) or 0)
   if not info.cpu_seconds then cost.without_cpu = cost.without_cpu + 1 end
   if type(info.commit) == "string" then
@@ -47,8 +45,8 @@ end
 ---@param plan swale.PaperPlan
 ---@return swale.PaperCost
 function M.of(plan)
-  local cost = { runs = 0, failed = 0, wall_seconds = 0, cpu_seconds = 0, without_cpu = 0,
-    commits = {}, dirty = 0, machines = {}, declared = {} }
+  local cost = { runs = 0, failed = 0, cpu_seconds = 0, without_cpu = 0, commits = {}, dirty = 0,
+    machines = {}, declared = {} }
   for _, work in ipairs(plan.works) do
     local dir = work.setting.runs[work.seed]
     local view = dir and views.read(dir)

@@ -25,8 +25,9 @@ M.ALPHA = 0.05
 ---@field interval number[]|nil   low and high, after Holm
 ---@field seeds string         "8 of 10"
 ---@field n integer
----@field verdict string       held, did not hold, unresolved, shown; missing, broken
+---@field verdict string       held, did not hold, unresolved; pilot, shown; missing, broken
 ---@field why string|nil       of the last two
+---@field sides number[]|nil   means of a and b, geometric ones of a ratio
 ---@field would string|nil     the seeds that would decide
 ---@field p number|nil         after Holm, of the verdict
 ---@field unconfirmed string|nil
@@ -59,8 +60,8 @@ local function amended(claim, digests, used)
       changed = changed + 1
     end
   end
-  if changed > 0 then return ("changed after %d of its %d runs"):format(changed, n) end
-  if without > 0 then return ("not declared when %d of its %d runs began"):format(without, n) end
+  if changed > 0 then return ("changed after %d of %d runs"):format(changed, n) end
+  if without > 0 then return ("not declared when %d of %d runs began"):format(without, n) end
   return nil
 end
 

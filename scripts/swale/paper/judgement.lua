@@ -25,7 +25,7 @@ local M = {}
 ---@field command string
 ---@field dir string
 
---- Numbers as JSON has them; fields that only terminals need are left out.
+--- What run.json keeps of the judgement, and the report shows.
 local function summary_of(found)
   local claims, drawn = {}, {}
   for i, row in ipairs(found.rows) do claims[i] = row end
