@@ -39,6 +39,18 @@ function TestFigure:test_tensors_and_lists_give_the_same_picture()
   lu.assert_equals((commands { x = sw.tensor(x), y = sw.tensor(y) }), (commands { x = x, y = y }))
 end
 
+-- Values of a paper's runs have the mark.
+function TestFigure:test_an_object_is_a_list_if_it_is_marked()
+  local function marked(meta) return setmetatable({ 1, 2 }, meta) end
+  lu.assert_equals(numbers.list("plot", "y", marked { __list = true }), { 1, 2 })
+  local values = require("swale.paper.values").new({ 3 }, { 1 }, { 1 })
+  lu.assert_equals(numbers.list("plot", "y", values), { 3 })
+  for _, meta in ipairs { {}, { __metatable = "hidden" }, { __metatable = false } } do
+    lu.assert_error_msg_contains("plot: y must be a tensor", numbers.list, "plot", "y",
+      marked(meta))
+  end
+end
+
 function TestFigure:test_x_counts_from_1_by_default()
   local _, blocks = commands { y = { 5, 6 } }
   lu.assert_equals(blocks, { { { 1, 5 }, { 2, 6 } } })

@@ -31,14 +31,15 @@ function M.is_values(value)
   return type(meta) == "table" and meta.__name == "swale.PaperValues"
 end
 
---- The seeds are not keys of the list itself, which sw.stats and sw.plot take as any other.
+--- The seeds are not keys of the list itself, which sw.stats and sw.plot take as any other; the
+--- latter by the mark `__list`.
 ---@param list any[]
 ---@param seeds integer[]
 ---@param asked integer[]
 ---@return swale.PaperValues
 function M.new(list, seeds, asked)
   local fields = { seeds = seeds, asked = asked, map = methods.map, with = methods.with }
-  return setmetatable(list, { __name = "swale.PaperValues", __index = fields })
+  return setmetatable(list, { __name = "swale.PaperValues", __list = true, __index = fields })
 end
 
 ---Makes values from a function of the seed; what is nil or not finite is left out.

@@ -2,7 +2,6 @@
 local core = require "swale.core"
 local errors = require "swale.errors"
 local estimate = require "swale.estimate"
-local valued = require "swale.paper.values"
 
 local M = {}
 
@@ -12,6 +11,13 @@ local function refuse(where, name, value)
   errors.misuse("%s: %s must be a tensor of one dimension or a list of numbers, not %s", where,
     name, core.type(value) == "tensor" and "a tensor of shape " .. errors.shape_text(value:shape())
     or errors.shown(value))
+end
+
+--- Whether a value is a list: a plain table, or an object whose metatable has `__list`.
+local function is_list(value)
+  if type(value) ~= "table" then return false end
+  local meta = getmetatable(value)
+  return meta == nil or type(meta) == "table" and rawget(meta, "__list") == true
 end
 
 --- The numbers of estimates, and the ends of their intervals.
@@ -41,9 +47,7 @@ function M.list(where, name, value)
     if value:ndim() ~= 1 then refuse(where, name, value) end
     return value:to("float64"):table()
   end
-  if type(value) ~= "table" or getmetatable(value) and not valued.is_values(value) then
-    refuse(where, name, value)
-  end
+  if not is_list(value) then refuse(where, name, value) end
   if estimate.is_estimate(value[1]) then
     for i, e in ipairs(value) do
       if not estimate.is_estimate(e) then
