@@ -202,6 +202,26 @@ end
 
 -- ------------------------------------------------------------------ words
 
+function TestClaims:test_each_test_is_said()
+  local function rule(o)
+    o.data = function() return around(3), 2 end
+    return judged({ o })[1].rule
+  end
+  lu.assert_equals(rule { kind = "greater" }, "a - b above 0; did not hold if below")
+  lu.assert_equals(rule { kind = "greater", ratio = true, smallest = 1.5 },
+    "a / b above 1; did not hold if below 1.5, the smallest that matters")
+  lu.assert_equals(rule { kind = "equivalent", margin = 0.003 }, "a - b from -0.003 to 0.003")
+  lu.assert_equals(rule { kind = "equivalent", ratio = true, margin = 2 }, "a / b from 1 / 2 to 2")
+  lu.assert_equals(rule { kind = "slope", log = true, above = 0.6, below = 1.4 },
+    "the exponent from 0.6 to 1.4")
+  lu.assert_equals(rule { kind = "slope", below = 2 }, "the slope below 2")
+  lu.assert_equals(rule { kind = "interior_peak", smallest = 0.1 }, "an inner level lies above both"
+    .. " ends; did not hold if by less than 0.1, the smallest that matters")
+  lu.assert_equals(rule { kind = "monotone", direction = "decreasing" },
+    "the values are decreasing (Page's test)")
+  lu.assert_nil(rule { kind = "shown" })
+end
+
 function TestClaims:test_an_interval_has_two_digits_of_its_width()
   local function ours(o, f) -- of an interval mean -+ 2.262 * 0.1 / sqrt(10), times a scale
     o.id, o.kind = "only", "greater"

@@ -17,6 +17,7 @@ M.ALPHA = 0.05
 ---@field id string
 ---@field section string
 ---@field text string
+---@field rule? string            what its interval must be
 ---@field paper string
 ---@field here string
 ---@field kind string
@@ -67,8 +68,8 @@ end
 
 local function row_of(claim)
   return { id = claim.id, section = claim.section, text = claim.text, paper = claim.paper,
-    here = claim.here, kind = claim.kind, unconfirmed = claim.unconfirmed, ours = "", seeds = "",
-    n = 0 }
+    here = claim.here, kind = claim.kind, rule = words.rule(claim),
+    unconfirmed = claim.unconfirmed, ours = "", seeds = "", n = 0 }
 end
 
 --- "10", or "8 of 10".

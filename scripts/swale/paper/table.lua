@@ -89,7 +89,8 @@ function M.text(rows)
   return table.concat(out, "\n")
 end
 
-local LABELS = { { "here", "Here" }, { "unconfirmed", "Not confirmed by any source" },
+local LABELS = { { "rule", "The test of the interval, for a against b" },
+  { "here", "Here" }, { "unconfirmed", "Not confirmed by any source" },
   { "amended", "Amended" }, { "beside", "Beside it" } }
 
 ---"claims 1 to 8, 10"

@@ -46,6 +46,46 @@ local function unit(claim, e)
   return e.value, e.low, e.high
 end
 
+local HELD = {}
+
+function HELD.greater(claim)
+  local what, margin = claim.ratio and "a / b" or "a - b", claim.margin or (claim.ratio and 1 or 0)
+  local text = ("%s above %g"):format(what, margin)
+  if (claim.smallest or margin) == margin then return text .. "; did not hold if below" end
+  return ("%s; did not hold if below %g, the smallest that matters"):format(text, claim.smallest)
+end
+
+function HELD.equivalent(claim)
+  if not claim.ratio then return ("a - b from %g to %g"):format(-claim.margin, claim.margin) end
+  return ("a / b from 1 / %g to %g"):format(claim.margin, claim.margin)
+end
+
+function HELD.slope(claim)
+  local what = claim.log and "the exponent" or "the slope"
+  if claim.above and claim.below then
+    return ("%s from %g to %g"):format(what, claim.above, claim.below)
+  end
+  return claim.below and ("%s below %g"):format(what, claim.below)
+    or ("%s above %g"):format(what, claim.above or 0)
+end
+
+function HELD.interior_peak(claim)
+  local text = "an inner level lies above both ends"
+  local smallest = claim.smallest or 0
+  return smallest == 0 and text
+    or ("%s; did not hold if by less than %g, the smallest that matters"):format(text, smallest)
+end
+
+function HELD.monotone(claim)
+  local text = ("the values are %s (Page's test)"):format(claim.direction or "increasing")
+  return claim.margin and ("%s, no step the other way by %g"):format(text, claim.margin) or text
+end
+
+---What the interval of a claim must be for a verdict; nil of one that is only shown.
+---@param claim swale.Claim
+---@return string|nil
+function M.rule(claim) return HELD[claim.kind] and HELD[claim.kind](claim) end
+
 local NAMES = { slope = "slope ", monotone = "rank correlation " }
 
 ---Puts the estimate of a claim into its row.

@@ -28,7 +28,7 @@ local ROW = [[<tr id="{{anchor}}"><td class="count">{i}</td>
 -- ------------------------------------------------------------------ what the record has
 
 local FIELDS = { "id", "text", "section", "paper", "here", "ours", "why", "seeds", "verdict",
-  "would", "unconfirmed", "amended", "beside" }
+  "would", "rule", "unconfirmed", "amended", "beside" }
 
 local NEEDED = { "text", "section", "paper", "ours", "seeds", "verdict" }
 
