@@ -291,6 +291,44 @@ function TestStats:test_many_levels_are_drawn()
   lu.assert_equals(stats.monotone({ row }).estimate.value, 1)
 end
 
+local function whole_rows(random, n, k, values)
+  local rows = {}
+  for i = 1, n do
+    rows[i] = {}
+    for j = 1, k do rows[i][j] = math.floor(random:uniform() * values) + j // 2 end
+  end
+  return rows
+end
+
+--- Whether the interval of a finding, with and without a margin, says what its verdict does.
+local function agrees(f, margin)
+  local e = f.estimate
+  if f.verdict == "held" then return e:above(0) end
+  if margin then return true end -- a step may be why
+  if f.verdict == "did not hold" then return e:below(0) end
+  return not e:above(0) and not e:below(0)
+end
+
+-- Ties, few rows, one row, levels that are drawn.
+function TestStats:test_the_interval_of_a_trend_agrees_with_the_test()
+  local random, seen = sw.random(1, "trends"), {}
+  for trial = 1, 300 do
+    local n, k = trial % 5 + 1, trial % 7 == 0 and 9 or trial % 3 + 3
+    if k < 9 or trial < 40 then
+      local rows = whole_rows(random, n, k, trial % 4 + 2)
+      local o = { direction = trial % 2 == 0 and "increasing" or "decreasing",
+        margin = n > 1 and trial % 11 == 0 and 3 or nil }
+      local f = stats.monotone(rows, o)
+      seen[f.verdict] = true
+      lu.assert_true(agrees(f, o.margin), tostring(f))
+      for _, each in ipairs(stats.holm { f, stats.greater({ 1, 2, 3 }, 0) }) do
+        lu.assert_true(each.claim ~= f.claim or agrees(each, o.margin), tostring(each))
+      end
+    end
+  end
+  lu.assert_equals(seen, { held = true, ["did not hold"] = true, unresolved = true })
+end
+
 function TestStats:test_a_margin_looks_at_each_step()
   local rows = {}
   for i = 1, 6 do rows[i] = { 1 + i / 50, 2 - i / 60, 3 + i / 70, 2.5 + i / 40, 4 } end

@@ -85,15 +85,6 @@ local function distribution(rows)
   return all
 end
 
-local function exact(rows, seen)
-  local at_least, at_most = 0, 0
-  for sum, p in pairs(distribution(rows)) do
-    if sum >= seen then at_least = at_least + p end
-    if sum <= seen then at_most = at_most + p end
-  end
-  return at_least, at_most
-end
-
 local function shuffled(random, ranks)
   for i = #ranks, 2, -1 do
     local j = 1 + math.floor(random:uniform() * i)
@@ -102,45 +93,92 @@ local function shuffled(random, ranks)
   return ranks
 end
 
+--- How many of 10,000 random orders give each sum; the one that was seen is one of them.
 local function drawn(rows, seen, seed)
-  local random, copies, at_least, at_most = core.random(seed, "stats/trend"), {}, 1, 1
+  local random, copies, all = core.random(seed, "stats/trend"), {}, { [seen] = 1 }
   for i, ranks in ipairs(rows) do copies[i] = table.move(ranks, 1, #ranks, 1, {}) end
   for _ = 1, DRAWS do
     local sum = 0
     for _, ranks in ipairs(copies) do sum = sum + score(shuffled(random, ranks)) end
-    if sum >= seen then at_least = at_least + 1 end
-    if sum <= seen then at_most = at_most + 1 end
+    all[sum] = (all[sum] or 0) + 1
   end
-  return at_least / (DRAWS + 1), at_most / (DRAWS + 1)
+  return all, DRAWS + 1
 end
 
---- Page's L of all rows: P(L or more) and P(L or less) if the levels make no difference.
-local function page(rows, seed)
-  local seen, ranks = 0, {}
-  for i, row in ipairs(rows) do
-    ranks[i] = double_ranks(row)
-    seen = seen + score(ranks[i])
-  end
-  if #rows[1] <= MOST_EXACT then return exact(ranks, seen) end
-  return drawn(ranks, seen, seed)
+-- ------------------------------------------------------------------ Page's test
+
+--- Page's L and the mean rank correlation, which is linear in L: (L - its mean) / scale.
+local Page = {}
+Page.__index = Page
+
+local SLACK <const> = 1e-12 -- rounding of sums of probabilities
+
+---The interval that belongs to the test: the correlation, less what it can be by chance. Its low
+---end is above 0 where p is at most (1 - level) / 2, its high end below 0 where p_against is.
+---@param level number
+---@return number low, number high
+function Page:interval(level)
+  if self.scale == 0 then return -math.huge, math.huge end
+  local rate, sums, p = ((1 - level) / 2 + SLACK) * self.total, self.sums, self.p
+  local i, j, above, below = #sums, 1, p[#sums], p[1]
+  while above <= rate and i > 1 do i, above = i - 1, above + p[i - 1] end
+  while below <= rate and j < #sums do j, below = j + 1, below + p[j + 1] end
+  return math.max((self.seen - sums[i]) / self.scale, -1),
+    math.min((self.seen - sums[j]) / self.scale, 1)
 end
 
---- Spearman's rank correlation of a row with its levels; 0 if all its values are equal.
-local function correlation(row)
-  local ranks, levels = double_ranks(row), {}
-  for k in ipairs(row) do levels[k] = k end
+--- P(L or more) and P(L or less) if the levels make no difference.
+local function tails(page)
+  local at_least, at_most = 0, 0
+  for i, sum in ipairs(page.sums) do
+    if sum >= page.seen then at_least = at_least + page.p[i] end
+    if sum <= page.seen then at_most = at_most + page.p[i] end
+  end
+  return at_least / page.total, at_most / page.total
+end
+
+--- The mean L of a row, and its difference from that for a correlation of 1.
+local function scale_of(ranks)
+  local levels = {}
+  for k in ipairs(ranks) do levels[k] = k end
   local mean_r, squares_r = samples.moments(ranks)
   local mean_k, squares_k = samples.moments(levels)
-  local products = 0
-  for k, rank in ipairs(ranks) do products = products + (rank - mean_r) * (k - mean_k) end
-  return squares_r == 0 and 0 or products / math.sqrt(squares_r * squares_k)
+  return #ranks * mean_r * mean_k, math.sqrt(squares_r * squares_k)
 end
 
-local function correlations(rows)
-  local list = {}
-  for i, row in ipairs(rows) do list[i] = correlation(row) end
-  return list
+--- The standard deviation of the rows' correlations; nil of one row.
+local function spread_of(correlations)
+  if #correlations < 2 then return nil end
+  local _, squares = samples.moments(correlations)
+  return math.sqrt(squares / (#correlations - 1))
 end
+
+---@return swale.Location
+local function page_of(rows, seed)
+  local page, middle = { seen = 0, scale = 0, n = #rows, sums = {}, p = {} }, 0
+  local list, correlations = {}, {}
+  for i, row in ipairs(rows) do
+    local ranks = double_ranks(row)
+    local l, mean, scale = score(ranks), scale_of(ranks)
+    list[i], correlations[i] = ranks, scale == 0 and 0 or (l - mean) / scale
+    page.seen, page.scale, middle = page.seen + l, page.scale + scale, middle + mean
+  end
+  page.value = page.scale == 0 and 0 or (page.seen - middle) / page.scale
+  page.spread, page.few = spread_of(correlations), "the values of each row are equal"
+  local all, total
+  if #rows[1] <= MOST_EXACT then
+    all, total = distribution(list), 1
+  else
+    all, total = drawn(list, page.seen, seed)
+  end
+  page.total = total
+  for sum in pairs(all) do table.insert(page.sums, sum) end
+  table.sort(page.sums)
+  for i, sum in ipairs(page.sums) do page.p[i] = all[sum] end
+  return setmetatable(page, Page)
+end
+
+-- ------------------------------------------------------------------ steps
 
 --- p of "some step falls by margin or more", and of "none does".
 local function steps(rows, margin)
@@ -176,7 +214,8 @@ end
 ---whether the levels make a difference of this direction; a curve that falls at its end may pass.
 ---With a margin each step is tested as well (by Student's t), and p is the largest.
 ---    print(sw.stats.monotone { { 1, 2, 4, 5 }, { 1, 3, 2, 6 }, { 2, 3, 4, 4 } })
----The estimate is of the mean rank correlation of y with the level, from -1 to 1.
+---The estimate is of the mean rank correlation of y with the level, from -1 to 1; rows with ties
+---weigh less. Its interval has the spread that Page's test assumes, so it agrees with the verdict.
 ---@param y swale.NumberRows   3 columns or more
 ---@param o? swale.MonotoneOptions
 ---@return swale.Finding
@@ -185,7 +224,8 @@ function M.monotone(y, o)
   finding.check_alpha("stats.monotone", o.alpha)
   local rows = samples.rows("stats.monotone", "y", y, 1, 3)
   if o.direction == "decreasing" then rows = negated(rows) end
-  local p, p_against = page(rows, o.seed)
+  local page = page_of(rows, o.seed)
+  local p, p_against = tails(page)
   if o.margin then
     if #rows < 2 then errors.misuse "stats.monotone: a margin needs 2 rows or more, one a seed" end
     local rises, falls = steps(rows, o.margin)
@@ -193,8 +233,8 @@ function M.monotone(y, o)
   end
   return finding.new { claim = ("y is %s%s"):format(o.direction,
     o.margin and (", no step the other way by %g"):format(o.margin) or ""),
-    where = location.of_mean(correlations(rows)), target = "the rank correlation with the level",
-    p = p, p_against = p_against, alpha = o.alpha }
+    where = page, target = "the rank correlation with the level", p = p, p_against = p_against,
+    either = o.margin and true, alpha = o.alpha }
 end
 
 return M
