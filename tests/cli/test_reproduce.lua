@@ -70,7 +70,8 @@ function TestReproduce:test_notes_that_are_the_same_stand_once()
   self:make()
   self:write("claims.lua", (CLAIMS:gsub('paper = "yes"', 'paper = "yes", unconfirmed = "a size"')))
   local out = self:reproduce().out
-  lu.assert_str_contains(out, "The test of the interval, for a against b:\n  claim 1: a / b above 1;")
+  lu.assert_str_contains(out, "The test of the interval, for a against b:\n"
+    .. "  claim 1: a / b above 1;")
   lu.assert_str_contains(out, "Here:\n  claims 1 to 3: a formula\n")
   lu.assert_str_contains(out, "Not confirmed by any source:\n  claims 2, 3: a size\n")
 end

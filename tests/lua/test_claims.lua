@@ -241,6 +241,20 @@ function TestClaims:test_an_interval_has_two_digits_of_its_width()
     "123456 %(123%d%d%d to 123%d%d%d%)")
 end
 
+function TestClaims:test_more_seeds_than_declared_are_said()
+  local function seeds(declared)
+    return judged({ { kind = "greater", seeds = declared,
+      data = function() return around(3), 2 end } })[1].seeds
+  end
+  lu.assert_equals({ seeds(10), seeds(6), seeds(12) }, { "10", "10 (6 declared)", "10 of 12" })
+end
+
+function TestClaims:test_a_constant_needs_no_interval()
+  local row = judged({ { kind = "shown", data = function()
+    return over(function() return 16000 / 1312 end) end } })[1]
+  lu.assert_equals(row.ours, "12.2")
+end
+
 function TestClaims:test_a_ratio_of_one_seed_has_no_interval()
   local row = judged({ { kind = "greater", ratio = true,
     data = function() return over(function() return 1.5 end, 1), 1 end } })[1]

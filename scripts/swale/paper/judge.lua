@@ -18,6 +18,7 @@ M.ALPHA = 0.05
 ---@field section string
 ---@field text string
 ---@field rule? string            what its interval must be
+---@field power? string           what the pilot said
 ---@field paper string
 ---@field here string
 ---@field kind string
@@ -69,11 +70,12 @@ end
 local function row_of(claim)
   return { id = claim.id, section = claim.section, text = claim.text, paper = claim.paper,
     here = claim.here, kind = claim.kind, rule = words.rule(claim),
-    unconfirmed = claim.unconfirmed, ours = "", seeds = "", n = 0 }
+    unconfirmed = claim.unconfirmed, power = claim.power, ours = "", seeds = "", n = 0 }
 end
 
---- "10", or "8 of 10".
-local function seeds_text(n, asked)
+--- "10", "8 of 10", or "20 (10 declared)": more than were declared could be chosen by a look.
+local function seeds_text(n, asked, declared)
+  if declared and n > declared then return ("%d (%d declared)"):format(n, declared) end
   return (not asked or asked <= n) and tostring(n) or ("%d of %d"):format(n, asked)
 end
 
@@ -96,7 +98,8 @@ local function show(claim, runs, row, data)
   row.verdict = "shown"
   words.shown(row, found)
   if type(found) == "table" then
-    row.seeds = seeds_text(found.n, wanted(claim, runs.size, found.asked))
+    row.seeds = seeds_text(found.n, wanted(claim, runs.size, found.asked),
+      runs.size == "full" and claim.seeds)
   end
 end
 
@@ -110,7 +113,8 @@ local function examine(claim, runs, row)
   if not answer then return fail(row, fault) end
   local result, asked, why, n = table.unpack(answer, 1, 4)
   row.n = result and result.n or n
-  row.seeds = seeds_text(row.n, wanted(claim, runs.size, asked))
+  row.seeds = seeds_text(row.n, wanted(claim, runs.size, asked),
+    runs.size == "full" and claim.seeds)
   if not result then row.verdict, row.why = "missing", why end
   row.test = result
 end

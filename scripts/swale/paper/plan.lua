@@ -138,8 +138,11 @@ local function add_entry(plan, script, params, list)
 end
 
 local function check_only(paper, only)
-  local names = {}
-  for i, entry in ipairs(paper.work) do names[i] = entry[1]:gsub("%.lua$", "") end
+  local names, seen = {}, {}
+  for _, entry in ipairs(paper.work) do
+    local name = entry[1]:gsub("%.lua$", "")
+    if not seen[name] then names[#names + 1], seen[name] = name, true end
+  end
   for _, name in ipairs(names) do if name == only then return true end end
   return nil, ('the paper has no script "%s"%s It has: %s.'):format(only,
     errors.suggestion(only, names), table.concat(names, ", "))

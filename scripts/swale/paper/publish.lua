@@ -130,6 +130,8 @@ function M.text(found, info)
   local out = { "" }
   add_figures(out, found)
   add_table(out, found.rows)
+  out[#out + 1] = words.INTERVALS
+  out[#out + 1] = ""
   add_notes(out, found.rows)
   out[#out + 1] = measured_text(found, info)
   out[#out + 1] = ""

@@ -91,7 +91,7 @@ end
 
 local LABELS = { { "rule", "The test of the interval, for a against b" },
   { "here", "Here" }, { "unconfirmed", "Not confirmed by any source" },
-  { "amended", "Amended" }, { "beside", "Beside it" } }
+  { "amended", "Amended" }, { "beside", "Beside it" }, { "power", "Declared with the pilot" } }
 
 ---"claims 1 to 8, 10"
 ---@param list integer[]   ascending
@@ -110,8 +110,9 @@ end
 
 ---Notes on claims, each text once: { label, claims, text }.
 ---@param rows swale.ClaimRow[]
+---@param o? { size?: string, without?: string }   of the work; a field that is left out
 ---@return string[][]
-function M.notes(rows)
+function M.notes(rows, o)
   local list = {}
   for _, label in ipairs(LABELS) do
     local of, order = {}, {}
@@ -122,17 +123,21 @@ function M.notes(rows)
         table.insert(of[text], i)
       end
     end
-    for _, text in ipairs(order) do list[#list + 1] = { label[2], M.numbers(of[text]), text } end
+    local name = label[2]
+    if label[1] == "here" and o and o.size and o.size ~= "full" then name = "At the full size" end
+    if o and o.without == label[1] then order = {} end
+    for _, text in ipairs(order) do list[#list + 1] = { name, M.numbers(of[text]), text } end
   end
   return list
 end
 
 ---The notes as indented text, each label once.
 ---@param rows swale.ClaimRow[]
+---@param size string
 ---@return string
-function M.notes_text(rows)
+function M.notes_text(rows, size)
   local out, last = {}, nil
-  for _, note in ipairs(M.notes(rows)) do
+  for _, note in ipairs(M.notes(rows, { size = size, without = "power" })) do
     if note[1] ~= last then out[#out + 1] = note[1] .. ":" end
     last = note[1]
     for i, line in ipairs(M.wrapped(note[2] .. ": " .. note[3], 106)) do

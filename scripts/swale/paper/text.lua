@@ -117,6 +117,10 @@ function M.counts(rows)
   return table.concat(words, ", ")
 end
 
+---What the intervals of a table are.
+M.INTERVALS = "Intervals of judged claims have the level that Holm's correction gives their test"
+  .. " (5 % for all claims together); the others are 95 %."
+
 ---What is to be known of a size.
 M.SIZES = {
   quick = "This is the quick size, which shows that everything runs; it says nothing about the"
@@ -129,7 +133,7 @@ M.SIZES = {
 ---@return string
 function M.whole(found, info)
   local out = { ("%s\n%s\n"):format(found.title, found.citation), tables.text(found.rows), "",
-    tables.notes_text(found.rows), "" }
+    tables.notes_text(found.rows, found.size), "" }
   if #found.figures > 0 then
     out[#out + 1] = ("figures in %s/plots:"):format(found.dir)
     figures_text(found, out)

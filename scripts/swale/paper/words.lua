@@ -20,15 +20,18 @@ end
 
 --- A value and its interval, with as many decimals.
 local function with_interval(value, low, high, before)
-  if low == -math.huge and high == math.huge then return number(value), "no interval" end
+  if low == -math.huge and high == math.huge then
+    return number(value), "no interval", number
+  end
   local ends = low == -math.huge and { value, high } or high == math.huge and { low, value }
     or { low, high }
   local shown = fixed(ends[2] - ends[1])
-  return shown(value), ("%s%s to %s"):format(before or "", shown(low), shown(high))
+  return shown(value), ("%s%s to %s"):format(before or "", shown(low), shown(high)), shown
 end
 
-local function sides_text(sides)
-  return ("%s against %s"):format(number(sides[1]), number(sides[2]))
+--- The two sides, as precise as their difference.
+local function sides_text(sides, shown)
+  return ("%s against %s"):format(shown(sides[1]), shown(sides[2]))
 end
 
 --- The estimate in the claim's own unit: exp of logarithms; a correlation from -1 to 1, a
@@ -100,8 +103,12 @@ function M.estimate(claim, test, found, row)
   if claim.kind == "interior_peak" then
     name = found.estimate.target .. ": "
   end
-  row.ours = ("%s%s (%s)"):format(name, with_interval(value, low, high))
-  if test.sides then row.ours = row.ours .. "; " .. sides_text(test.sides) end
+  local ours, interval, shown = with_interval(value, low, high)
+  row.ours = ("%s%s (%s)"):format(name, ours, interval)
+  if test.sides then
+    row.ours = ("%s; %s"):format(row.ours, sides_text(test.sides, not claim.ratio and shown
+      or number))
+  end
 end
 
 ---Puts what is only shown into its row.
@@ -118,7 +125,7 @@ function M.shown(row, found)
     if found.two then -- Student's t of two seeds would say nothing
       row.ours = ("%s (two seeds: %s, %s)"):format(row.ours, number(found.two[1]),
         number(found.two[2]))
-    elseif found.low < found.high and found.n > 1 then
+    elseif found.n > 1 and found.high - found.low > 1e-9 * math.abs(found.value) then
       row.interval = { found.low, found.high }
       row.ours = ("%s (%s)"):format(with_interval(found.value, found.low, found.high, "95 %: "))
     end

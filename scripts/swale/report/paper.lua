@@ -28,7 +28,8 @@ local ROW = [[<tr id="{{anchor}}"><td class="count">{i}</td>
 -- ------------------------------------------------------------------ what the record has
 
 local FIELDS = { "id", "text", "section", "paper", "here", "ours", "why", "seeds", "verdict",
-  "would", "rule", "unconfirmed", "amended", "beside" }
+  "would", "rule", "power",
+  "unconfirmed", "amended", "beside" }
 
 local NEEDED = { "text", "section", "paper", "ours", "seeds", "verdict" }
 
@@ -115,9 +116,9 @@ local function rows_html(rows, id)
   return table.concat(parts, "\n")
 end
 
-local function notes_html(rows)
-  local parts, last = {}, nil
-  for _, note in ipairs(tables.notes(rows)) do
+local function notes_html(rows, size)
+  local parts, last = { ("<p>%s</p>"):format(html.escape(words.INTERVALS)) }, nil
+  for _, note in ipairs(tables.notes(rows, { size = size })) do
     if note[1] ~= last then
       parts[#parts + 1] = ("%s<p>%s:</p><ul>"):format(last and "</ul>" or "",
         html.escape(note[1]))
@@ -126,8 +127,8 @@ local function notes_html(rows)
     parts[#parts + 1] = ("<li>%s: %s</li>"):format(html.escape(note[2]), html.escape(note[3]))
   end
   if not last then return "" end
-  return '<details class="notes"><summary>What stands for the paper\'s settings, and what to know'
-    .. " beside the claims</summary>" .. table.concat(parts, "\n") .. "</ul></details>"
+  return '<details class="notes"><summary>The tests, what stands for the paper\'s settings, and'
+    .. " what to know beside the claims</summary>" .. table.concat(parts, "\n") .. "</ul></details>"
 end
 
 -- ------------------------------------------------------------------ figures
@@ -211,7 +212,7 @@ function M.html(judgements, id, room, alone)
     title = M.title(view), citation = html.clipped(view.summary.citation, 500),
     command = html.clipped(tostring(view.summary.command or ""), 500), about = about(view),
     counts = words.counts(rows), said = said_html(view, others), rows = rows_html(rows, id),
-    notes = notes_html(rows), figures = figures_html(view, room) })
+    notes = notes_html(rows, view.params.size), figures = figures_html(view, room) })
 end
 
 return M
