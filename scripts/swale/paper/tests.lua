@@ -12,7 +12,6 @@ local M = {}
 ---@class swale.ClaimTest
 ---@field finding swale.Finding
 ---@field n integer
----@field asked integer|nil        seeds that were to be run
 ---@field sides? number[]          means of a and b, geometric ones of a ratio
 ---@field levels? integer          columns of rows
 
@@ -80,7 +79,7 @@ local function pair(claim, alpha, data)
   end
   local o = { margin = margin, smallest = smallest, alpha = alpha, by = claim.by }
   local test = claim.kind == "greater" and stats.greater or stats.equivalent
-  return { finding = test(a, b, o), n = #a, asked = asked, sides = sides }, asked
+  return { finding = test(a, b, o), n = #a, sides = sides }, asked
 end
 
 local function rows_of(claim, value)
@@ -101,7 +100,7 @@ local function slope(claim, alpha, data)
   local why = too_few(rows, 1)
   if why then return nil, asked, why, 0 end
   return { finding = stats.slope(data[1], rows, { above = claim.above, below = claim.below,
-    log = claim.log, by = claim.by, alpha = alpha }), n = #rows, asked = asked }, asked
+    log = claim.log, by = claim.by, alpha = alpha }), n = #rows }, asked
 end
 
 local function peak(claim, alpha, data)
@@ -109,7 +108,7 @@ local function peak(claim, alpha, data)
   local why = too_few(rows, PEAK_SEEDS)
   if why then return nil, asked, why, #rows end
   return { finding = stats.interior_peak(data[1], rows, { smallest = claim.smallest,
-    by = claim.by, alpha = alpha }), n = #rows, asked = asked }, asked
+    by = claim.by, alpha = alpha }), n = #rows }, asked
 end
 
 local function monotone(claim, alpha, data)
@@ -117,7 +116,7 @@ local function monotone(claim, alpha, data)
   local why = too_few(rows, claim.margin and MARGIN_SEEDS or 1)
   if why then return nil, asked, why, #rows end
   return { finding = stats.monotone(rows, { direction = claim.direction, margin = claim.margin,
-    alpha = alpha }), n = #rows, asked = asked, levels = #rows[1] }, asked
+    alpha = alpha }), n = #rows, levels = #rows[1] }, asked
 end
 
 local TESTS = { greater = pair, equivalent = pair, slope = slope, interior_peak = peak,
