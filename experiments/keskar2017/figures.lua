@@ -37,9 +37,10 @@ local function between(path)
     for _, y in ipairs { "loss", "accuracy" } do
       for _, s in ipairs { SETTINGS[1], SETTINGS[2] } do
         local list = runs:list("pair", cells.pair(runs, s[1]))
+        local here = path == "line" and 1 or 2 -- a panel with room
         local panel = { title = y == "loss" and s[2] or nil, y_label = y, y_log = y == "loss",
           x_label = "from small (0) to large batch (1)",
-          legend = #panels == 0 and (path == "line" and "top left" or "top right") or "none" }
+          legend = #panels + 1 == here and "bottom right" or "none" }
         for _, split in ipairs { "train", "test" } do
           local all = lists(list, path, split .. "_" .. y)
           panel[#panel + 1] = { x = list[1].summary[path].alpha, label = split,

@@ -200,6 +200,13 @@ function TestClaims:test_seeds_of_a_pilot()
   lu.assert_equals(seeds({ margin = 2 }, spread(1.5)), of(0.5, 0.05, 0.8), "one margin is near")
 end
 
+function TestClaims:test_derived_values_are_of_the_values_alone()
+  local logs = around(3):map(math.log)
+  for i, x in ipairs(around(3)) do lu.assert_equals(logs[i], math.log(x)) end
+  local largest = around(3):with(around(2), math.max)
+  for i, x in ipairs(around(3)) do lu.assert_equals(largest[i], x) end
+end
+
 -- ------------------------------------------------------------------ words
 
 function TestClaims:test_each_test_is_said()

@@ -56,18 +56,18 @@ function M.build(seeds, asked, f)
   return M.new(list, kept, asked)
 end
 
----f(x, seed) of each entry.
+---f(x) of each entry. Nothing else is passed: math.log would take it for a base.
 function methods.map(self, f)
-  return M.build(self.seeds, self.asked, function(seed, i) return f(self[i], seed) end)
+  return M.build(self.seeds, self.asked, function(_, i) return f(self[i]) end)
 end
 
----f(x, y, seed) of the entries of both, on the seeds that both have.
+---f(x, y) of the entries of both, on the seeds that both have.
 function methods.with(self, b, f)
   if not M.is_values(b) then
     errors.misuse("values:with: b must be values of runs, not %s", errors.shown(b))
   end
   local a, asked = M.aligned { self, b }, M.common { self.asked, b.asked }
-  return M.build(a.seeds, asked, function(seed, i) return f(a[1][i], a[2][i], seed) end)
+  return M.build(a.seeds, asked, function(_, i) return f(a[1][i], a[2][i]) end)
 end
 
 ---All seeds of some lists, ascending.
