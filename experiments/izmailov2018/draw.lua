@@ -13,7 +13,7 @@ function M.budgets(runs, file)
   local panels = {}
   for i, net in ipairs { "cnn", "mlp" } do
     local panel = { title = NETS[net], x_label = "budgets", y_label = "test accuracy",
-      legend = i == 1 and "bottom right" or "none" }
+      legend = i == 1 and "top right" or "none" }
     for _, way in ipairs { { "swa", "SWA" }, { "sgd", "SGD" } } do
       local rows, x = {}, {}
       for k, run in ipairs(runs_of(runs, net)) do
@@ -60,8 +60,8 @@ function M.rays(runs, file)
       x_log = true, y_label = "rise of the train loss", legend = i == 1 and "top left" or "none" }
     for _, which in ipairs { "swa", "sgd" } do
       local x, y = {}, {}
-      for _, run in ipairs(runs_of(runs, net)) do
-        for _, point in ipairs(run.summary.around[which].points) do
+      for k, run in ipairs(runs_of(runs, net)) do
+        for _, point in ipairs(k <= 3 and run.summary.around[which].points or {}) do
           if point[2] > 0 and point[3] > 0 then x[#x + 1], y[#y + 1] = point[2], point[3] end
         end
       end

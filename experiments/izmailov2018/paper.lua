@@ -26,7 +26,8 @@ return sw.paper {
       .. " seeds, 95 %)", draw.budgets },
     { "line.svg", "On the line from SWA (0) to SGD (1): train loss and test error, the mean over"
       .. " seeds", draw.line },
-    { "rays.svg", "Rise of the train loss on rays from the weights of SWA and of SGD, all seeds",
+    { "rays.svg", "Rise of the train loss on rays from the weights of SWA and of SGD,"
+      .. " three seeds",
       draw.rays },
     { "plane_train_loss.svg", "Train loss on the plane through SGD, SWA and SGD at a constant rate"
       .. " (convolutional network, seed 1)", draw.plane "train_loss" },
