@@ -89,7 +89,7 @@ end
 M["sw.stats.mean"] = function(p)
   return list(p, 5), { level = 0.9, by = p:any_of { "t", "signs" } }
 end
-M["sw.stats.means"] = function(p) return { list(p, 3), list(p, 3) }, { log = false, level = 0.9 } end
+M["sw.stats.means"] = function(p) return rows(p, 3, 4), { log = false, level = 0.9 } end
 M["sw.stats.paired"] = function(p) return list(p, 5), list(p, 5), { level = 0.9 } end
 M["sw.stats.seeds"] = function() return { deviation = 1, effect = 0.5, alpha = 0.05 } end
 M["sw.stats.greater"] = function(p) return list(p, 5), list(p, 5), { margin = 0.1 } end
