@@ -1,7 +1,7 @@
 --- What claims and figures read: the runs of a paper's work, by script, setting and seed.
 local class = require "swale.class"
 local errors = require "swale.errors"
-local metrics = require "swale.store.metrics"
+local results = require "swale.paper.results"
 local shown = require "swale.store.shown"
 local valued = require "swale.paper.values"
 local views = require "swale.store.view"
@@ -126,48 +126,9 @@ local function view_of(self, setting, seed)
   return view
 end
 
---- A result of a run by its name: "large.sharpness" is summary.large.sharpness.
-local function named(view, name)
-  local value = view.summary[name]
-  if value == nil then
-    value = view.summary
-    for part in name:gmatch "[^.]+" do
-      value = type(value) == "table" and (value[part] or value[math.tointeger(part)]) or nil
-    end
-  end
-  if value == nil then return view:value(name) end
-  return metrics.number(value)
-end
-
-local function names_in(summary, prefix, list)
-  for _, name in ipairs(errors.sorted_keys(summary)) do
-    local value = summary[name]
-    if type(value) == "table" and #value == 0 then
-      names_in(value, prefix .. name .. ".", list)
-    else
-      list[#list + 1] = prefix .. name
-    end
-  end
-  return list
-end
-
---- A name that no run has is a mistake, not a value that is missing.
-local function refuse_name(view, name)
-  local names = names_in(view.summary, "", {})
-  errors.misuse("runs: no run has the result %s%s The summary of %s has: %s", errors.shown(name),
-    errors.suggestion(name, names), view.id, table.concat(names, ", "))
-end
-
-local function reader(result)
-  if type(result) == "function" then return result end
-  if type(result) == "string" then return function(view) return named(view, result) end end
-  errors.misuse('runs: the result must be a name such as "test.loss" or a function of a run, not'
-    .. " %s", errors.shown(result))
-end
-
 --- Values of a setting by seed.
 local function by_seed(self, setting, result)
-  local read, values, any, last = reader(result), {}, false, nil
+  local read, values, any, last = results.reader(result), {}, false, nil
   for _, seed in ipairs(setting.seeds) do
     local view = view_of(self, setting, seed)
     local value = view and read(view)
@@ -175,7 +136,7 @@ local function by_seed(self, setting, result)
     any = any or value ~= nil and value ~= false
     values[seed] = value or nil
   end
-  if last and not any and type(result) == "string" then refuse_name(last, result) end
+  if last and not any and type(result) == "string" then results.refuse(last, result) end
   return values
 end
 

@@ -1,4 +1,4 @@
---- Estimates of claims in words: "ratio 4.1 (2.2 to 7.7)".
+--- A claim's test and its estimate in words: "a / b above 1", "ratio 4.1 (2.2 to 7.7)".
 local M = {}
 
 local function number(x)
