@@ -270,14 +270,12 @@ static void run_panel(const block *b, const tap_range *p, strip *t, int64_t colu
 
 static void run_part(block *b, const tap_range *p) {
   const sweep *s = b->s;
-  strip t = {.from_step = b->places,
-             .skip = b->images > 0,
-             .accumulate = p->first > 0 || p->channel > 0};
+  strip t = {
+      .from_step = b->places, .skip = b->images > 0, .accumulate = p->first > 0 || p->channel > 0};
   if (p->merged) {
     real *patches = b->patches;
     for (int64_t tap = p->first; tap < p->end; tap += s->columns.taps, t.segments++)
-      patches = point_from_row(b, tap / s->columns.taps, patches,
-                               b->from + t.segments * b->places);
+      patches = point_from_row(b, tap / s->columns.taps, patches, b->from + t.segments * b->places);
     t.length = s->columns.taps * s->depth;
   } else {
     for (int64_t tap = p->first; tap < p->end; tap++, t.segments++)
@@ -417,9 +415,6 @@ static void forward(const swi_convolution *c, void (*f)(const sweep *s, block *b
   }
 }
 
-static void conv2d(const swi_convolution *c) { forward(c, run_sweep); }
-static void conv2d_pack(const swi_convolution *c) { forward(c, pack_sweep); }
-
 /* Pixels r, r + stride, … see result pixel (pixel + padding - tap dilation) / stride at those taps
  * for which that is whole. Taps are in falling order, so that their pixels are in rising order. */
 static axis backward_axis(const swi_convolution *c, int i, int64_t r) {
@@ -472,8 +467,5 @@ static void backward(const swi_convolution *c, void (*f)(const sweep *s, block *
         s.packed += packed_size(&s);
       }
 }
-
-static void conv2d_input(const swi_convolution *c) { backward(c, run_sweep); }
-static void conv2d_input_pack(const swi_convolution *c) { backward(c, pack_sweep); }
 
 #endif

@@ -11,13 +11,12 @@
 #define SW_BODY_CONV_WEIGHT_H
 
 enum {
-  FEW_PIXELS = 48,               /* of an image: below, images are summed together */
-  SPREAD = 1 << 16,              /* elements of X that are kept at most, if its rows are narrow */
-  AT_ONCE = V_N > 8 ? 160 : 256, /* pixels in a part: the L1 cache holds panel and dy */
-  COPIED = 16,                   /* pixels of dy that are copied at a time */
-  STRIPED_ROWS = 96,             /* outputs at a time, if an image's dy does not fit in BLOCK_A */
-  MANY_IMAGES = 1024,            /* that are added up in one piece */
-  HELD = 8192                    /* weights of such a piece that are held at a time */
+  FEW_PIXELS = 48,    /* of an image: below, images are summed together */
+  SPREAD = 1 << 16,   /* elements of X that are kept at most, if its rows are narrow */
+  COPIED = 16,        /* pixels of dy that are copied at a time */
+  STRIPED_ROWS = 96,  /* outputs at a time, if an image's dy does not fit in BLOCK_A */
+  MANY_IMAGES = 1024, /* that are added up in one piece */
+  HELD = 8192         /* weights of such a piece that are held at a time */
 };
 
 typedef struct weight_work {
@@ -376,7 +375,7 @@ static void run_group(const swi_convolution *c, int64_t group, int64_t panel, in
   run_units(&h, 1, panel, end);
 }
 
-static void conv2d_weight(const swi_convolution *c) {
+static void panels_of_weights(const swi_convolution *c) {
   const int64_t columns = c->channels / c->groups * c->kernel[0] * c->kernel[1];
   const int64_t panels = (columns + PANEL - 1) / PANEL;
   for (int64_t p = c->first_panel, end; p < c->end_panel; p = end) {

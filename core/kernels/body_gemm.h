@@ -11,8 +11,6 @@
 
 enum {
   DOT_BLOCK = 32768, /* elements of A that stay in the L2 cache while B is read */
-  PART_K = V_N > 8 ? 288 : 416, /* of k: a panel of B two vectors wide, 26 KiB with 8 floats and 36
-                                 * KiB with 16, stays in the L1 cache while A is read */
   TILE_ROWS = 6,
   PACK_ROWS = 24 /* rows of A from which on copying B's tile pays */
 };

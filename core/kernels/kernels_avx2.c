@@ -28,6 +28,8 @@
 #include "kernels/body_conv.h"
 #include "kernels/body_conv_weight.h"
 
+#include "kernels/body_conv_route.h"
+
 #include "kernels/body_softmax.h"
 #include "kernels/body_update.h"
 

@@ -6,13 +6,12 @@
 #include <stdint.h>
 #include <string.h>
 
+#define PER_SET(scalar, neon, avx2, avx512) avx2
+#include "kernels/vec_numbers.h"
 #include "kernels/vec_transpose_x86.h"
 #include "kernels/vec_x86.h"
 
 #define real float
-
-enum { V_N = 8 };
-#define V_TILE 6 /* rows of two vectors each that the registers hold, and what a step needs */
 
 typedef __m256 vec;
 typedef __m256 mask; /* all bits of an element, or none */

@@ -5,13 +5,12 @@
 #include <immintrin.h>
 #include <stdint.h>
 
+#define PER_SET(scalar, neon, avx2, avx512) avx512
+#include "kernels/vec_numbers.h"
 #include "kernels/vec_transpose_x86.h"
 #include "kernels/vec_x86.h"
 
 #define real float
-
-enum { V_N = 16 };
-#define V_TILE 14 /* rows of two vectors each that the registers hold, and what a step needs */
 
 typedef __m512 vec;
 typedef __mmask16 mask; /* a bit an element */

@@ -5,10 +5,10 @@
 #include <arm_neon.h>
 #include <stdint.h>
 
-#define real float
+#define PER_SET(scalar, neon, avx2, avx512) neon
+#include "kernels/vec_numbers.h"
 
-enum { V_N = 4 };
-#define V_TILE 8 /* rows of two vectors each that the registers hold, and what a step needs */
+#define real float
 
 typedef float32x4_t vec;
 typedef uint32x4_t mask; /* all bits of an element, or none */

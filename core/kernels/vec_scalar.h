@@ -9,7 +9,8 @@
 #include <math.h>
 #include <stdint.h>
 
-enum { V_N = 1 };
+#define PER_SET(scalar, neon, avx2, avx512) scalar
+#include "kernels/vec_numbers.h"
 
 typedef real vec;
 typedef int mask;

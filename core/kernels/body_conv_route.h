@@ -1,0 +1,15 @@
+/* body_conv_route.h: which kernel computes a convolution, by its shape alone: one place for all.
+ *
+ * Each kernel packs its weights itself, into the same scratch. */
+#ifndef SW_BODY_CONV_ROUTE_H
+#define SW_BODY_CONV_ROUTE_H
+
+static void conv2d_pack(const swi_convolution *c) { forward(c, pack_sweep); }
+static void conv2d(const swi_convolution *c) { forward(c, run_sweep); }
+
+static void conv2d_input_pack(const swi_convolution *c) { backward(c, pack_sweep); }
+static void conv2d_input(const swi_convolution *c) { backward(c, run_sweep); }
+
+static void conv2d_weight(const swi_convolution *c) { panels_of_weights(c); }
+
+#endif

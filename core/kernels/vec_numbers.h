@@ -1,0 +1,22 @@
+/* vec_numbers.h: the numbers that differ between instruction sets: a row for each, a column for each
+ * set. PER_SET, which picks a column, is defined by the vec_*.h that includes this.
+ */
+#ifndef SW_VEC_NUMBERS_H
+#define SW_VEC_NUMBERS_H
+
+/*                         scalar neon avx2 avx512 */
+
+/* Elements of a vector. */
+#define V_N PER_SET(1, 4, 8, 16)
+
+/* Rows of two vectors each whose sums the registers hold, beside what a step needs: 32, 16 and 32
+ * registers. */
+#define V_TILE PER_SET(1, 8, 6, 14)
+
+/* Of k: a panel of B, two vectors wide, 13, 26 and 36 KiB, is in the L1 cache while A is read. */
+#define PART_K PER_SET(416, 416, 416, 288)
+
+/* Pixels of a weight gradient's part: the L1 cache holds the panel of X and dy. */
+#define AT_ONCE PER_SET(256, 256, 256, 160)
+
+#endif
