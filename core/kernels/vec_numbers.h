@@ -1,5 +1,5 @@
-/* vec_numbers.h: the numbers that differ between instruction sets: a row for each, a column for each
- * set. PER_SET, which picks a column, is defined by the vec_*.h that includes this.
+/* vec_numbers.h: the numbers that differ between instruction sets: a row for each, a column for
+ * each set. PER_SET, which picks a column, is defined by the vec_*.h that includes this.
  */
 #ifndef SW_VEC_NUMBERS_H
 #define SW_VEC_NUMBERS_H
