@@ -297,7 +297,6 @@ static void run_unit(shares *h, int64_t panel, int64_t end) {
 static void run_units(shares *h, int64_t unit, int64_t panel, int64_t end) {
   const int64_t pixels = h->c->out_size[0] * h->c->out_size[1];
   h->work->block.s = &h->s;
-  h->work->block.images = 0;
   for (h->image = h->begin; h->image < h->end; h->image += unit) {
     h->first = h->image * pixels;
     h->pixels = smaller(unit, h->end - h->image) * pixels;

@@ -26,6 +26,8 @@
 #include "kernels/body_strip.h"
 
 #include "kernels/body_conv.h"
+#include "kernels/body_conv_sweep.h"
+#include "kernels/body_conv_table.h"
 #include "kernels/body_conv_weight.h"
 
 #include "kernels/body_conv_route.h"

@@ -13,6 +13,9 @@
  * registers. */
 #define V_TILE PER_SET(1, 8, 6, 14)
 
+/* Rows of one vector each of a convolution's last outputs. */
+#define V_TALL PER_SET(1, 16, 14, 16)
+
 /* Of k: a panel of B, two vectors wide, 13, 26 and 36 KiB, is in the L1 cache while A is read. */
 #define PART_K PER_SET(416, 416, 416, 288)
 
