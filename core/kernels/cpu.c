@@ -24,6 +24,9 @@ static int has_avx2(void) {
   return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_AVX2);
 }
 
+#if defined(SWI_EMULATE_AVX512)
+static int has_avx512(void) { return has_avx2(); }
+#else
 static int has_avx512(void) {
   const uint32_t xmm_to_zmm_and_masks = 0xE6;
   const uint32_t needed = bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL;
@@ -31,6 +34,7 @@ static int has_avx512(void) {
   if (!has_avx2() || !os_saves(xmm_to_zmm_and_masks)) return 0;
   return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & needed) == needed;
 }
+#endif
 
 static int has_neon(void) { return 0; }
 

@@ -2,7 +2,11 @@
 #ifndef SW_VEC_AVX512_H
 #define SW_VEC_AVX512_H
 
+#if defined(SWI_EMULATE_AVX512)
+#include "kernels/vec_avx512_emulated.h"
+#else
 #include <immintrin.h>
+#endif
 #include <stdint.h>
 
 #define PER_SET(scalar, neon, avx2, avx512) avx512
