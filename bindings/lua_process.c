@@ -38,6 +38,12 @@ static int cores(lua_State *L) {
   return 1;
 }
 
+static int multiply_adds(lua_State *L) {
+  lua_Integer rounds = lx_check_integer(L, 1, "multiply_adds", "rounds", 0, 1000000000);
+  lua_pushinteger(L, sw_multiply_adds(lx_context(L), rounds));
+  return 1;
+}
+
 /* Stored without slashes at its end. */
 static int set_library(lua_State *L) {
   const char *path = lx_check_text(L, 1, "set_library", "path");
@@ -120,6 +126,7 @@ const luaL_Reg lx_process_functions[] = {
     {"threads", threads},
     {"set_threads", set_threads},
     {"cores", cores},
+    {"multiply_adds", multiply_adds},
     {"set_library", set_library},
     {"memory", memory},
     {"type", type},

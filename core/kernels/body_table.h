@@ -44,6 +44,7 @@ const swi_kernels TABLE = {
 #define OPTIMIZER(name) [SWI_OPTIMIZER_##name] = update_##name,
 #include "kernels/optimizers.def"
         },
+    .multiply_adds = multiply_adds,
     .deviations = deviations,
     .normalise = normalise,
     .add_cols = add_cols,

@@ -21,6 +21,7 @@
 
 #include "kernels/body_mask.h"
 #include "kernels/body_norm.h"
+#include "kernels/body_peak.h"
 #include "kernels/body_pool.h"
 
 #include "kernels/body_strip.h"

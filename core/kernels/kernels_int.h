@@ -187,6 +187,10 @@ typedef struct swi_kernels {
   double (*update[SWI_OPTIMIZER_COUNT])(int64_t n, void *w, void *const *moment, const void *g,
                                         const swi_update *u);
 
+  /* Multiply-adds in registers, as many at a time as the processor can: rounds of them. Returns how
+   * many; *sum, of their results, is of use to the compiler alone. */
+  int64_t (*multiply_adds)(int64_t rounds, double *sum);
+
   /* sums[0] += sum of d, sums[1] += sum of d^2, d = x - about; y = (d - off) r */
   void (*deviations)(int64_t n, double about, const void *x, double sums[2]);
   void (*normalise)(int64_t n, double about, double off, double r, const void *x, void *y);

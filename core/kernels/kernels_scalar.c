@@ -14,6 +14,7 @@
 
 #include "kernels/body_mask.h"
 #include "kernels/body_norm.h"
+#include "kernels/body_peak.h"
 #include "kernels/body_plain.h"
 #include "kernels/body_pool.h"
 

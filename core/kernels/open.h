@@ -15,6 +15,10 @@ SW_API sw_status sw_open(const char *variant, int threads, sw_context **out, cha
 /* The i-th variant that this machine can run, from 0, the best first; NULL behind the last. */
 SW_API const char *sw_variant(int i);
 
+/* Runs rounds of multiply-adds of the context's variant in registers, on one thread, for measuring
+ * the processor's peak. Returns how many. */
+SW_API int64_t sw_multiply_adds(const sw_context *ctx, int64_t rounds);
+
 /* "avx2"; "OpenBLAS 0.3.21 Zen". Borrowed, for the life of the context. */
 SW_API const char *sw_context_variant(const sw_context *ctx);
 SW_API const char *sw_context_blas(const sw_context *ctx);

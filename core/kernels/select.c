@@ -120,6 +120,11 @@ static const swi_backend *backend_of(const sw_context *ctx) { return (const void
 const char *sw_context_variant(const sw_context *ctx) { return backend_of(ctx)->f32->name; }
 const char *sw_context_blas(const sw_context *ctx) { return backend_of(ctx)->blas->description; }
 
+int64_t sw_multiply_adds(const sw_context *ctx, int64_t rounds) {
+  double sum;
+  return backend_of(ctx)->f32->multiply_adds(rounds, &sum);
+}
+
 const swi_kernels *swi_kernels_of(const sw_context *ctx, int element_bytes) {
   return element_bytes == 4 ? backend_of(ctx)->f32 : backend_of(ctx)->f64;
 }

@@ -16,6 +16,10 @@
 /* Rows of one vector each of a convolution's last outputs. */
 #define V_TALL PER_SET(1, 16, 14, 16)
 
+/* Sums that do not wait for each other: at least the latency of a multiply-add times its units, and
+ * the registers hold them beside two factors. */
+#define V_CHAINS PER_SET(8, 16, 12, 16)
+
 /* Of k: a panel of B, two vectors wide, 13, 26 and 36 KiB, is in the L1 cache while A is read. */
 #define PART_K PER_SET(416, 416, 416, 288)
 

@@ -1,7 +1,8 @@
---- swale bench: its lines, and compare.lua, which reads them.
+--- swale bench: its lines, and its table beside PyTorch.
 local command = require "command"
 local core = require "swale.core"
 local lu = require "luaunit"
+local process = require "swale.process"
 
 TestBench = command.in_a_folder()
 
@@ -54,7 +55,7 @@ end
 
 function TestBench:test_names()
   local list = command.swale(self.dir, { "bench", "--list" }).out
-  for _, name in ipairs { "logreg_B4096", "mlp_800_B256", "pegrad_mlp_F1_B256_goodfellow",
+  for _, name in ipairs { "logreg_B4096", "mlp_800_B256", "pegrad_mlp_F1_nobn_B256",
     "swa_mlp_F1", "e2e_mlp_small_B32_5epochs", "mlp_F1_B6000", "lenet_B64", "cnn_small_B256",
     "resnet20_cifar_B128 *", "vgg16_cifar_B128 *", "parts_cnn_small_B64", "eval10k_mlp_F1_B1000",
     "swa_cnn_small" } do
@@ -63,17 +64,132 @@ function TestBench:test_names()
   lu.assert_equals(command.swale(self.dir, { "bench", "--only", "no_such" }).code, 2)
 end
 
---- A peer that always reports 1000 ms.
-function TestBench:test_compare()
-  command.write(self.dir .. "/peer.sh", [[
-    echo "hello"
-    echo '{"peer": "x", "workload": "logreg_B1", "threads": 1, "median_ms": 1000}']])
-  local result = command.swale(self.dir, { "lua", os.getenv "SWALE_HOME"
-    .. "/tests/bench/compare.lua", "--peer", "sh peer.sh", "--rounds", "2", "--only", "logreg_B1",
-    "--min-time", "0", "--out", "lines" })
+--- A whole name is that workload alone: others contain it.
+function TestBench:test_a_whole_name()
+  local rows = self:bench "mlp_small_B32"
+  lu.assert_equals(require("swale.errors").sorted_keys(rows), { "mlp_small_B32" })
+end
+
+function TestBench:test_peak()
+  local rows = self:bench "peak"
+  lu.assert_true(rows.peak_multiply_add.gflops_per_thread > 0.1)
+  lu.assert_true(rows.peak_triad.gb_per_s > 0.01)
+end
+
+-- ------------------------------------------------------------------ beside PyTorch
+
+--- Stands for Python with PyTorch: what it does with a row is a piece of shell.
+local PEER = [[
+  if [ "$3" = --version ]; then echo '{"peer": "pytorch-9"}'; exit; fi
+  answer() { echo "{\"way\": \"$1\", \"median_ms\": $2, \"build_s\": 0}"; }
+  echo hello
+  %s
+  while read -r way; do answer "$way" "$way"; done]]
+
+local TWO_WAYS = [[answer 1000 1000; answer 1100 1100; answer 2000 2000
+  echo '{"way": "no", "error": "not here"}'; echo '{"ready": []}']]
+
+TestBenchCompare = command.in_a_folder()
+
+function TestBenchCompare:compare(peer, ...)
+  command.write(self.dir .. "/peer.sh", PEER:format(peer))
+  return command.swale(self.dir, { "bench", "--compare", "--python", "sh peer.sh", "--threads", "1",
+    "--min-time", "0", ... })
+end
+
+function TestBenchCompare:lines()
+  local list = {}
+  for line in command.read(self.dir .. "/lines"):gmatch "[^\n]+" do
+    list[#list + 1] = assert(core.json_decode(line))
+  end
+  return list
+end
+
+--- Of the three ways the rounds measure those that are nearly the best.
+function TestBenchCompare:test_rounds_and_their_table()
+  local result = self:compare(TWO_WAYS, "--only", "logreg_B1", "--rounds", "2", "--out", "lines")
   lu.assert_equals(result.code, 0, result.err)
-  lu.assert_str_matches(result.out, "workload +ours +theirs +times faster +range +rounds\n"
-    .. "logreg_B1 +%S+ ms +1000 ms +%d+.*")
-  local _, lines = command.read(self.dir .. "/lines"):gsub("\n", "")
-  lu.assert_equals(lines, 4)
+  lu.assert_str_contains(result.out, "pytorch-9 beside swale " .. core._VERSION)
+  lu.assert_str_matches(result.out, ".*1 thread\nrow .*\nlogreg_B1 +1000  1000 +%S+ +%d+%.%d%d"
+    .. " +%S+–%S+ +%d+\n1 rows: geometric mean %S+, least %S+ %(logreg_B1%)\n")
+  lu.assert_str_contains(result.err, "no: not here")
+  local lines = self:lines()
+  lu.assert_equals(#lines, 2)
+  for i, line in ipairs(lines) do
+    lu.assert_equals({ line.round, line.workload, line.threads, line.peer, line.peer_ms },
+      { i, "logreg_B1", 1, "pytorch-9", { ["1000"] = 1000, ["1100"] = 1100 } })
+    has(line, "swale_ms", "gflops", "peak_gflops")
+  end
+end
+
+function TestBenchCompare:test_goes_on_from_its_lines()
+  self:compare(TWO_WAYS, "--only", "logreg_B1", "--rounds", "1", "--out", "lines")
+  self:compare(TWO_WAYS, "--only", "logreg_B1", "--rounds", "3", "--out", "lines")
+  local rounds = {}
+  for i, line in ipairs(self:lines()) do rounds[i] = line.round end
+  lu.assert_equals(rounds, { 1, 2, 3 })
+  local result = self:compare("exit 7", "--only", "logreg_B1", "--rounds", "3", "--out", "lines",
+    "--markdown")
+  lu.assert_str_contains(result.out, "\n| row | PyTorch ms | way | Swale ms | ratio | range | "
+    .. "% of peak |\n|---|---|---|---|---|---|---|\n| logreg_B1 | 1000 | 1000 | ")
+  result = self:compare("exit 7", "--only", "logreg_B1", "--out", "lines", "--tag", "other")
+  lu.assert_str_contains(result.out, "it ended without a message")
+end
+
+function TestBenchCompare:test_two_threads()
+  command.write(self.dir .. "/peer.sh", PEER:format(TWO_WAYS))
+  local result = command.swale(self.dir, { "bench", "--compare", "--python", "sh peer.sh",
+    "--threads", "1,2", "--min-time", "0", "--only", "logreg_B32", "--rounds", "1", "--out",
+    "lines" })
+  lu.assert_str_contains(result.out, "\n2 threads\n")
+  local lines = self:lines()
+  lu.assert_nil(lines[1].scaling)
+  has(lines[2], "scaling", "share_of_mix")
+end
+
+function TestBenchCompare:test_a_row_that_fails()
+  local result = self:compare([[
+    case $3 in
+      logreg_B1) echo '{"way": "graph", "error": "no compiler"}'; echo '{"ready": []}';;
+      logreg_B256) echo "Killed by the kernel" >&2; exit 1;;
+      *) answer 5 5; echo '{"ready": []}';;
+    esac]], "--only", "logreg_B1,logreg_B32,logreg_B256", "--rounds", "1")
+  lu.assert_equals(result.code, 0, result.err)
+  lu.assert_str_matches(result.out, ".*\nlogreg_B1 +PyTorch: graph: no compiler\nlogreg_B32 +5 .*"
+    .. "\nlogreg_B256 +PyTorch: Killed by the kernel\n1 rows: .*; 2 failed\n")
+end
+
+function TestBenchCompare:test_without_pytorch()
+  command.write(self.dir .. "/peer.sh", [[echo '{"error": "No module named torch"}']])
+  local function run(python)
+    return command.swale(self.dir, { "bench", "--compare", "--python", python })
+  end
+  local result = run "sh peer.sh"
+  lu.assert_equals(result.code, 1)
+  lu.assert_str_contains(result.err, "no PyTorch: No module named torch\nName a Python")
+  lu.assert_str_contains(result.err, "pip install torch")
+  result = run "no_such_program"
+  lu.assert_equals(result.code, 1)
+  lu.assert_str_contains(result.err, "no PyTorch: no_such_program: ENOENT")
+end
+
+function TestBenchCompare:test_options()
+  local function refused(...)
+    local result = command.swale(self.dir, { "bench", ... })
+    lu.assert_equals(result.code, 2, result.out)
+    return result.err
+  end
+  lu.assert_str_contains(refused("--rounds", "3"), "--rounds needs --compare")
+  lu.assert_str_contains(refused("--python", "x"), "--python needs --compare")
+  lu.assert_str_contains(refused("--compare", "--only", "overhead"), "no workload has overhead")
+  refused("--compare", "--rounds", "0")
+end
+
+--- The program for PyTorch, with a Python that has it or not.
+function TestBenchCompare:test_the_program_starts()
+  if not process.find "python3" then lu.skip "no python3" end
+  local result = process.run { "python3", os.getenv "SWALE_HOME"
+    .. "/scripts/swale/bench/torch_peer.py", "--version" }
+  local answer = assert(core.json_decode(result.out), result.err)
+  lu.assert_str_contains(answer.peer or answer.error, "torch")
 end

@@ -24,6 +24,8 @@ local function product(name, batch, o)
   result.ratio_to_grad = result.median_ms / first.median_ms
   result.further_ms = further.median_ms
   result.further_ratio_to_grad = further.median_ms / second.median_ms
+  local flops = networks.hessian_flops(network, batch)
+  result.gflops = flops / result.median_ms / 1e6
   result.kept, result.kept_mib = map.kept, map.bytes / 2 ^ 20
   return result
 end

@@ -8,14 +8,20 @@ local core = require "swale.core"
 local M = {}
 
 local GROUPS = { "training", "evaluation", "hessian", "eigenvalues", "noise", "sharpness",
-  "weights", "overhead", "landscape", "whole" }
+  "weights", "overhead", "landscape", "whole", "peak" }
 
 ---@class swale.BenchRow
 ---@field name string
 ---@field heavy? boolean            takes many seconds: only run when it is named
----@field run fun(o: { threads: integer, min_time: number }): table   fields of the result
+---@field run fun(o: swale.BenchRowOptions): table   fields of the result
 
-local function rows()
+---@class swale.BenchRowOptions
+---@field threads integer
+---@field min_time number
+---@field scaling? boolean          false: no comparison with one thread
+
+---@return swale.BenchRow[]
+function M.rows()
   local list = {}
   for _, group in ipairs(GROUPS) do
     for _, row in ipairs(require("swale.bench." .. group).rows()) do list[#list + 1] = row end
@@ -28,7 +34,7 @@ end
 ---@return string[]
 function M.workloads(heavy)
   local names = {}
-  for _, row in ipairs(rows()) do
+  for _, row in ipairs(M.rows()) do
     if row.heavy or not heavy then names[#names + 1] = row.name end
   end
   return names
@@ -52,7 +58,7 @@ end
 ---to report as soon as it is measured.
 ---@param o swale.BenchOptions
 function M.run(o)
-  local list = rows()
+  local list = M.rows()
   for _, threads in ipairs(o.threads) do
     core.set_threads(threads)
     for _, row in ipairs(list) do

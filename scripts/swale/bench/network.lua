@@ -156,4 +156,25 @@ function M.multiply_adds(network)
   return all, first
 end
 
+---Floating-point operations of a gradient: forward, weight gradients, and input gradients but for
+---the first layer's; two a multiply-add.
+---@param network swale.BenchNetwork
+---@param batch integer
+---@return integer
+function M.flops(network, batch)
+  local all, first = M.multiply_adds(network)
+  return 2 * batch * (3 * all - first)
+end
+
+---Those of a Hessian product, in products of a layer's size: forward 1 and its derivative in the
+---direction 2, input gradient 1 and its derivative 2, derivative of the weight gradient 2. Of the
+---first layer, whose input does not vary: 1, 1, 0, 0, 1.
+---@param network swale.BenchNetwork
+---@param batch integer
+---@return integer
+function M.hessian_flops(network, batch)
+  local all, first = M.multiply_adds(network)
+  return 2 * batch * (8 * all - 5 * first)
+end
+
 return M

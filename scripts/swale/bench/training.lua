@@ -6,21 +6,14 @@ local networks = require "swale.bench.network"
 
 local M = {}
 
---- Floating-point operations of a step: forward, weight gradients, and input gradients but for the
---- first layer's; two a multiply-add.
-local function flops(network, batch)
-  local all, first = networks.multiply_adds(network)
-  return 2 * batch * (3 * all - first)
-end
-
 local function step(network, batch, o)
   local advance, parameters = networks.stepper(network, batch)
   local result = measure.calls(advance, o.min_time, network.heavy and { reps = 3, warm = 1 })
   result.kind, result.B, result.params = "train_step", batch, parameters
-  result.flops_per_step = flops(network, batch)
+  result.flops_per_step = networks.flops(network, batch)
   result.gflops = result.flops_per_step / result.median_ms / 1e6
   result.examples_per_s = batch / result.median_ms * 1e3
-  if o.threads > 1 then
+  if o.threads > 1 and o.scaling ~= false then
     result.scaling, result.share_of_mix = mix.scaling(advance, network, batch, o)
   end
   return result

@@ -28,6 +28,7 @@ local function example_norms(name, batch, o)
     function() measured:run(run) end }, o.min_time)
   local _, norms = measured:run(run)
   result.kind, result.B, result.grad_ms = "pegrad", batch, gradient.median_ms
+  result.gflops = networks.flops(network, batch) / result.median_ms / 1e6
   result.ratio_to_grad = result.median_ms / gradient.median_ms
   result.max_rel_err_vs_naive = worst_error(plain, inputs, weights, out, norms)
   return result
@@ -48,7 +49,7 @@ end
 ---@return swale.BenchRow[]
 function M.rows()
   return {
-    { name = "pegrad_mlp_F1_B256_goodfellow",
+    { name = "pegrad_mlp_F1_nobn_B256",
       run = function(o) return example_norms("mlp_F1_nobn", 256, o) end },
     { name = "pegrad_cnn_small_nobn_B64",
       run = function(o) return example_norms("cnn_small_nobn", 64, o) end },

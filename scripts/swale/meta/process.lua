@@ -16,6 +16,10 @@ function core.threads() end
 function core.set_threads(n) end
 ---@return integer
 function core.cores() end
+---Does nothing but multiply-adds, in registers, on one thread: for measuring the processor's peak.
+---@param rounds integer
+---@return integer                   multiply-adds done
+function core.multiply_adds(rounds) end
 ---The folder whose Lua files are Swale's own: positions in errors skip them.
 ---@param path string
 function core.set_library(path) end

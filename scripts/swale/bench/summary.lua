@@ -1,0 +1,135 @@
+--- What the rounds of a comparison say, and the tables of them.
+local measure = require "swale.bench.measure"
+
+local M = {}
+
+local function median(list)
+  local sorted = table.move(list, 1, #list, 1, {})
+  table.sort(sorted)
+  return measure.median(sorted)
+end
+
+local function column(rounds, name)
+  local list = {}
+  for i, round in ipairs(rounds) do list[i] = round[name] end
+  return list
+end
+
+--- The way that is the fastest in the median, and its times. A way counts if every round has it.
+local function best_way(rounds)
+  local best, best_times, least
+  for way in pairs(rounds[1].peer_ms) do
+    local times = {}
+    for _, round in ipairs(rounds) do times[#times + 1] = round.peer_ms[way] end
+    if #times == #rounds and (not least or median(times) < least) then
+      best, best_times, least = way, times, median(times)
+    end
+  end
+  return best, best_times
+end
+
+---@class swale.BenchSummary
+---@field workload string
+---@field threads integer
+---@field fault? string
+---@field rounds integer
+---@field way? string          the rest only if there was a round
+---@field peer_ms number
+---@field swale_ms number
+---@field ratio number         median of the rounds' ratios
+---@field least number         of the rounds' ratios
+---@field most number
+---@field share? number        of the multiply-adds that the threads could do
+---@field scaling? number      times faster than on one thread
+---@field share_of_mix? number
+
+---@param workload string
+---@param threads integer
+---@param rounds table[]
+---@return swale.BenchSummary
+function M.of(workload, threads, rounds)
+  local summary = { workload = workload, threads = threads, rounds = #rounds }
+  if #rounds == 0 then return summary end
+  local way, peer = best_way(rounds)
+  local swale, ratios = column(rounds, "swale_ms"), {}
+  for i, ms in ipairs(swale) do ratios[i] = peer[i] / ms end
+  table.sort(ratios)
+  summary.way, summary.peer_ms, summary.swale_ms = way, median(peer), median(swale)
+  summary.ratio, summary.least, summary.most = measure.median(ratios), ratios[1], ratios[#ratios]
+  if rounds[1].gflops then
+    summary.share = median(column(rounds, "gflops")) / threads
+      / median(column(rounds, "peak_gflops"))
+  end
+  summary.scaling, summary.share_of_mix = rounds[1].scaling, rounds[1].share_of_mix
+  return summary
+end
+
+-- ------------------------------------------------------------------ tables
+
+M.HEADER = { "row", "PyTorch ms", "way", "Swale ms", "ratio", "range", "% of peak", "scaling",
+  "of its mix" }
+
+---Returns the cells of a row of the table.
+---@param s swale.BenchSummary
+---@return string[]
+function M.cells(s)
+  if not s.ratio then return { s.workload, "", "", "", "", s.fault or "" } end
+  local function maybe(format, value) return value and format:format(value) or "" end
+  return { s.workload, ("%.4g"):format(s.peer_ms), s.way, ("%.4g"):format(s.swale_ms),
+    ("%.2f"):format(s.ratio), ("%.2f–%.2f"):format(s.least, s.most),
+    maybe("%.0f", s.share and 100 * s.share), maybe("%.2f", s.scaling),
+    maybe("%.2f", s.share_of_mix) }
+end
+
+local WIDTHS <const> = { 26, 10, 13, 10, 6, 10, 9, 8, 10 }
+local LEFT <const> = { [1] = true, [3] = true }
+
+---Returns a line of the table, aligned with the others.
+---@param cells string[]
+---@return string
+function M.line(cells)
+  local parts = {}
+  for i, cell in ipairs(cells) do
+    local gap = (" "):rep(WIDTHS[i] - (utf8.len(cell) or #cell))
+    parts[i] = LEFT[i] and cell .. gap or gap .. cell
+  end
+  return (table.concat(parts, "  "):gsub("%s+$", ""))
+end
+
+---Returns the sentence below the table.
+---@param summaries swale.BenchSummary[]
+---@return string
+function M.total(summaries)
+  local sum, count, least, slowest, failed = 0, 0, math.huge, nil, 0
+  for _, s in ipairs(summaries) do
+    if s.fault then failed = failed + 1 end
+    if s.ratio then
+      sum, count = sum + math.log(s.ratio), count + 1
+      if s.ratio < least then least, slowest = s.ratio, s.workload end
+    end
+  end
+  local text = count == 0 and "no row was measured"
+    or ("%d rows: geometric mean %.2f, least %.2f (%s)"):format(count, math.exp(sum / count),
+      least, slowest)
+  return failed > 0 and ("%s; %d failed"):format(text, failed) or text
+end
+
+---Returns the table in Markdown.
+---@param summaries swale.BenchSummary[]
+---@return string
+function M.markdown(summaries)
+  local many = summaries[1].threads > 1
+  local columns = many and #M.HEADER or #M.HEADER - 2
+  local function row(cells)
+    return "| " .. table.concat(table.move(cells, 1, columns, 1, {}), " | ") .. " |"
+  end
+  local lines = { row(M.HEADER), "|" .. ("---|"):rep(columns) }
+  for _, s in ipairs(summaries) do
+    local cells = M.cells(s)
+    for i = #cells + 1, columns do cells[i] = "" end
+    lines[#lines + 1] = row(cells)
+  end
+  return table.concat(lines, "\n")
+end
+
+return M
