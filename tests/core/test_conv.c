@@ -215,6 +215,64 @@ static void many_images(void) {
   }
 }
 
+/* All numbers of channels and outputs up to one more than a vector of sixteen. */
+static void all_widths(void) {
+  for (int64_t channels = 1; channels <= 17; channels++) {
+    swi_convolution c = {
+        .images = 2, .size = {5, 6}, .channels = channels, .outputs = 18 - channels, .groups = 1};
+    if (set_window(&c, windows[0])) check_problem(&c);
+  }
+}
+
+/* Runs f for all images and for each one alone: out must come out with the same bits. */
+static void check_alone(convolve f, const swi_convolution *c, numbers *out) {
+  const size_t size = (size_t)out->n * sizeof(float);
+  const int64_t x = c->size[0] * c->size[1] * c->channels;
+  const int64_t y = c->out_size[0] * c->out_size[1] * c->outputs;
+  float *all = malloc(size);
+  f(contexts[0], 4, c);
+  memcpy(all, out->f, size);
+  for (int64_t i = 0; i < out->n; i++) out->f[i] = NAN;
+  for (int64_t i = 0; i < c->images; i++) {
+    swi_convolution one = *c;
+    one.images = 1;
+    one.x = (float *)c->x + i * x;
+    one.y = (float *)c->y + i * y;
+    f(contexts[0], 4, &one);
+  }
+  CHECK(memcmp(all, out->f, size) == 0);
+  free(all);
+}
+
+/* Tiles lie along the images, rows or columns, by how many there are. */
+static void alone(void) {
+  static const int64_t shapes[][5] = {/* images, height, width, channels, outputs */
+                                      {25, 8, 8, 16, 24}, {30, 4, 4, 20, 40}, {13, 2, 2, 300, 20},
+                                      {17, 1, 30, 7, 9},  {19, 31, 1, 9, 5},  {3, 33, 33, 5, 7}};
+  for (unsigned i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
+    for (int w = 0; w < 3; w++) {
+      const int64_t *s = shapes[i];
+      swi_convolution c = {
+          .images = s[0], .size = {s[1], s[2]}, .channels = s[3], .outputs = s[4], .groups = 1};
+      if (!set_window(&c, windows[w])) continue;
+      numbers x = random_numbers(c.images * s[1] * s[2] * s[3]);
+      numbers k = random_numbers(c.outputs * c.kernel[0] * c.kernel[1] * s[3]);
+      numbers y = random_numbers(c.images * c.out_size[0] * c.out_size[1] * s[4]);
+      c.x = x.f;
+      c.w = k.f;
+      c.y = y.f;
+      c.scratch = scratch_for(&c);
+      check_alone(swi_conv2d, &c, &y);
+      check_alone(swi_conv2d_input, &c, &x);
+      free(c.scratch);
+      free_numbers(x);
+      free_numbers(k);
+      free_numbers(y);
+    }
+}
+
+TEST(every_width) { with_each_variant(all_widths); }
+TEST(each_image_alone) { with_each_variant(alone); }
 TEST(every_window) { with_each_variant(all_windows); }
 TEST(large_ones) { with_each_variant(large); }
 TEST(many_at_once) { with_each_variant(many_images); }
@@ -236,4 +294,5 @@ static void of_nothing(void) {
 
 TEST(no_images) { with_each_variant(of_nothing); }
 
-RUN_TESTS(T(every_window), T(large_ones), T(many_at_once), T(no_images))
+RUN_TESTS(T(every_width), T(each_image_alone), T(every_window), T(large_ones), T(many_at_once),
+          T(no_images))
