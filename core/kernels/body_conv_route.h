@@ -4,11 +4,29 @@
 #ifndef SW_BODY_CONV_ROUTE_H
 #define SW_BODY_CONV_ROUTE_H
 
-static void conv2d_pack(const swi_convolution *c) { forward(c, pack_sweep); }
-static void conv2d(const swi_convolution *c) { forward(c, run_sweep); }
+static void run_forward(const sweep *s, block *b) {
+  if (is_pixelwise(s))
+    run_pixels(s, b);
+  else
+    run_sweep(s, b);
+}
 
-static void conv2d_input_pack(const swi_convolution *c) { backward(c, pack_sweep); }
-static void conv2d_input(const swi_convolution *c) { backward(c, run_sweep); }
+static void conv2d_pack(const swi_convolution *c) { forward(c, pack_sweep); }
+static void conv2d(const swi_convolution *c) { forward(c, run_forward); }
+
+static void conv2d_input_pack(const swi_convolution *c) {
+  if (is_overlapping(c))
+    pack_overlap(c);
+  else
+    backward(c, pack_sweep);
+}
+
+static void conv2d_input(const swi_convolution *c) {
+  if (is_overlapping(c))
+    run_overlap(c);
+  else
+    backward(c, run_sweep);
+}
 
 static void conv2d_weight(const swi_convolution *c) { panels_of_weights(c); }
 

@@ -31,6 +31,9 @@
 #include "kernels/body_conv_table.h"
 #include "kernels/body_conv_weight.h"
 
+#include "kernels/body_conv_overlap.h"
+#include "kernels/body_conv_pixels.h"
+
 #include "kernels/body_conv_route.h"
 
 #include "kernels/body_softmax.h"

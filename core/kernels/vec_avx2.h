@@ -81,7 +81,11 @@ static inline float v_reduce_max(vec a) {
 
 static inline void v_prefetch(const void *p) { __builtin_prefetch(p); }
 
-/* V_N x V_N elements: rows become columns */
+/* V_BLOCK x V_BLOCK elements: rows become columns, each stored after the one before */
+static inline void v_transpose_block(const float *from, int64_t ld, float *to, int64_t to_ld) {
+  transpose_8x8(from, ld, to, to_ld);
+}
+/* the same of V_N x V_N */
 static inline void v_transpose(const float *from, int64_t ld, float *to, int64_t to_ld) {
   transpose_8x8(from, ld, to, to_ld);
 }

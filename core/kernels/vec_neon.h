@@ -71,15 +71,19 @@ static inline float v_reduce_max(vec a) { return vmaxvq_f32(a); }
 
 static inline void v_prefetch(const void *p) { __builtin_prefetch(p); }
 
-/* V_N x V_N elements: rows become columns */
-static inline void v_transpose(const float *from, int64_t ld, float *to, int64_t to_ld) {
+/* V_BLOCK x V_BLOCK elements: rows become columns, each stored after the one before */
+static inline void v_transpose_block(const float *from, int64_t ld, float *to, int64_t to_ld) {
   const float32x4x2_t top = vtrnq_f32(v_load(from), v_load(from + ld));
   const float32x4x2_t low = vtrnq_f32(v_load(from + 2 * ld), v_load(from + 3 * ld));
-  for (int i = 0; i < 2; i++) {
+  for (int i = 0; i < 2; i++)
     v_store(to + i * to_ld, vcombine_f32(vget_low_f32(top.val[i]), vget_low_f32(low.val[i])));
+  for (int i = 0; i < 2; i++)
     v_store(to + (i + 2) * to_ld,
             vcombine_f32(vget_high_f32(top.val[i]), vget_high_f32(low.val[i])));
-  }
+}
+/* the same of V_N x V_N */
+static inline void v_transpose(const float *from, int64_t ld, float *to, int64_t to_ld) {
+  v_transpose_block(from, ld, to, to_ld);
 }
 
 /* For body_math.h. x = mantissa 2^exponent with mantissa in [1, 2), for positive normal x. */

@@ -23,6 +23,12 @@
 /* Of k: a panel of B, two vectors wide, 13, 26 and 36 KiB, is in the L1 cache while A is read. */
 #define PART_K PER_SET(416, 416, 416, 288)
 
+/* Outputs in two vectors of pixels each whose sums the registers hold; at most V_BLOCK. */
+#define PIXEL_OUTPUTS PER_SET(1, 4, 6, 8)
+
+/* Side of the blocks that v_transpose_block exchanges. */
+#define V_BLOCK PER_SET(1, 4, 8, 8)
+
 /* Pixels of a weight gradient's part: the L1 cache holds the panel of X and dy. */
 #define AT_ONCE PER_SET(256, 256, 256, 160)
 
