@@ -29,6 +29,7 @@ sw_context *sw_context_retain(sw_context *ctx) {
 void sw_context_release(sw_context *ctx) {
   if (!ctx || --ctx->references > 0) return;
   swi_pool_free(ctx);
+  swi_spares_free(&ctx->spares);
   free(ctx->scratch);
   free(ctx);
 }

@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 
+#include "base/block_int.h"
 #include "base/context.h"
 
 struct swi_pool; /* base/parallel.c */
@@ -12,6 +13,7 @@ struct sw_context {
   char message[512];
   int64_t references;
   sw_alloc_stats books;
+  swi_spares spares;
   int64_t fail_in;       /* allocations until the one that fails; 0: none will */
   int fail_persistent;   /* whether all after it fail too */
   int poison;            /* programs overwrite memory that may not be read any more */

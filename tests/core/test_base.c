@@ -58,6 +58,33 @@ TEST(alloc_is_aligned_and_counted) {
   sw_context_release(ctx);
 }
 
+/* The sanitizer keeps freed blocks itself. */
+TEST(freed_blocks_are_used_again_and_few_are_kept) {
+#ifndef __SANITIZE_ADDRESS__
+  enum { MIB = 1 << 20, N = 40 };
+  sw_context *ctx = swi_context_new(0);
+  void *p[N], *first = swi_alloc(ctx, MIB), *small;
+  swi_free(ctx, first, MIB);
+  small = swi_alloc(ctx, MIB / 4);
+  CHECK(small != first); /* which is too large for it */
+  swi_free(ctx, small, MIB / 4);
+  CHECK(swi_alloc(ctx, MIB - 100) == first);
+  swi_free(ctx, first, MIB - 100);
+  for (int i = 0; i < N; i++) {
+    p[i] = swi_alloc(ctx, MIB);
+    CHECK(p[i] && (uintptr_t)p[i] % 64 == 0);
+    memset(p[i], 1, MIB);
+  }
+  for (int i = 0; i < N; i++) swi_free(ctx, p[i], MIB);
+  CHECK(ctx->spares.n > 1 && ctx->spares.bytes <= 24 * MIB);
+  CHECK(ctx->spares.bytes == (size_t)ctx->spares.n * MIB);
+  first = swi_alloc(ctx, MIB);
+  CHECK(first == p[N - 1]); /* the last one: it may be in the cache */
+  swi_free(ctx, first, MIB);
+  sw_context_release(ctx);
+#endif
+}
+
 TEST(alloc_zeroed_is_zero_and_realloc_keeps_what_fits) {
   sw_context *ctx = swi_context_new(0);
   unsigned char *p = swi_alloc_zeroed(ctx, 100);
@@ -334,6 +361,7 @@ TEST(pool_refuses_impossible_numbers_and_stays) {
 
 RUN_TESTS(T(status_has_a_name_for_every_code), T(message_may_quote_the_message_before),
           T(context_lives_until_the_last_reference_goes), T(alloc_is_aligned_and_counted),
+          T(freed_blocks_are_used_again_and_few_are_kept),
           T(alloc_zeroed_is_zero_and_realloc_keeps_what_fits), T(alloc_refuses_what_cannot_be),
           T(allocation_fails_once_where_told), T(allocation_fails_for_good_until_told_otherwise),
           T(philox_gives_the_published_answers), T(stream_is_a_counter_of_position_and_name),
