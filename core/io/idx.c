@@ -1,7 +1,8 @@
 /* idx.c: the files of the MNIST family.
  *
  * A header is trusted only if the file is as long as it says: the size of a plain file is checked
- * first, a gzipped one is unpacked into a buffer that grows with the bytes that arrive.
+ * first, a gzipped one expands by MOST_EXPANSION at most. So elements go straight into their
+ * tensor.
  */
 #include "io/idx.h"
 
@@ -9,11 +10,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/alloc_int.h"
 #include "io/file_int.h"
 #include "io/gzip_int.h"
+#include "tensor/tensor_int.h"
 
-enum { UNSIGNED_BYTE = 0x08, LONGEST_HEADER = 4 + 4 * SW_MAX_DIMS, FIRST_STEP = 1 << 20 };
+enum {
+  UNSIGNED_BYTE = 0x08,
+  LONGEST_HEADER = 4 + 4 * SW_MAX_DIMS,
+  MOST_EXPANSION = 1032 /* of deflate: two bits for 258 bytes */
+};
 
 typedef struct header {
   sw_shape shape;
@@ -125,46 +130,59 @@ static sw_status read_plain(sw_context *ctx, const char *path, int fd, int64_t s
   return SW_OK;
 }
 
-typedef struct buffer {
-  unsigned char *bytes;
-  int64_t capacity, size;
-} buffer;
-
-static sw_status grow(sw_context *ctx, buffer *b, int64_t capacity) {
-  void *bytes = swi_realloc(ctx, b->bytes, (size_t)b->capacity, (size_t)capacity);
-  if (bytes == NULL) return SW_ENOMEM;
-  b->bytes = bytes;
-  b->capacity = capacity;
-  return SW_OK;
+/* Reads the header of the stream. */
+static sw_status unpack_header(sw_context *ctx, const char *path, swi_gunzip *g, header *h) {
+  unsigned char first[LONGEST_HEADER];
+  int64_t got, more = 0;
+  SW_TRY(swi_gunzip_read(g, first, 4, &got));
+  SW_TRY(check_magic(ctx, first, got, path));
+  SW_TRY(swi_gunzip_read(g, first + 4, 4 * first[3], &more));
+  return read_header(ctx, first, got + more, path, h);
 }
 
-/* Unpacks what the header announces and one byte more, so that a file that is too long is noticed;
+/* The stream is too short for its header: counts its bytes for the message. */
+static sw_status refuse_short(sw_context *ctx, const char *path, swi_gunzip *g, const header *h) {
+  unsigned char unused[4096];
+  int64_t size = h->bytes, got;
+  do {
+    SW_TRY(swi_gunzip_read(g, unused, sizeof unused, &got));
+    size += got;
+  } while (got > 0);
+  return check_length(ctx, h, size, path);
+}
+
+/* Reads what the header announces and one byte more, so that a file that is too long is noticed;
  * reading to the end checks the checksum. */
-static sw_status unpack(sw_context *ctx, const char *path, swi_gunzip *g, buffer *b) {
-  header h = {0};
-  int64_t got;
-  SW_TRY(grow(ctx, b, FIRST_STEP));
-  SW_TRY(swi_gunzip_read(g, b->bytes, LONGEST_HEADER, &b->size));
-  SW_TRY(read_header(ctx, b->bytes, b->size, path, &h));
-  for (int64_t limit = h.whole + 1; b->size < limit; b->size += got) {
-    if (b->size == b->capacity) {
-      SW_TRY(grow(ctx, b, 2 * b->capacity < limit ? 2 * b->capacity : limit));
-    }
-    int64_t room = (b->capacity < limit ? b->capacity : limit) - b->size;
-    SW_TRY(swi_gunzip_read(g, b->bytes + b->size, room, &got));
-    if (got == 0) break;
-  }
-  return SW_OK;
+static sw_status unpack_elements(sw_context *ctx, const char *path, swi_gunzip *g, const header *h,
+                                 sw_tensor *t) {
+  unsigned char after;
+  int64_t got, more = 0;
+  SW_TRY(swi_gunzip_read(g, bytes_of(t), h->whole - h->bytes, &got));
+  SW_TRY(swi_gunzip_read(g, &after, 1, &more));
+  return check_length(ctx, h, h->bytes + got + more, path);
 }
 
-static sw_status read_gzip(sw_context *ctx, const char *path, int fd, sw_tensor **out) {
+static sw_status unpack(sw_context *ctx, const char *path, swi_gunzip *g, int64_t file_size,
+                        sw_tensor **out) {
+  header h = {0};
+  SW_TRY(unpack_header(ctx, path, g, &h));
+  if (h.whole / MOST_EXPANSION > file_size) return refuse_short(ctx, path, g, &h);
+  sw_tensor *t;
+  SW_TRY(swi_tensor_empty(ctx, SW_U8, &h.shape, 0, &t));
+  sw_status st = unpack_elements(ctx, path, g, &h, t);
+  if (st == SW_OK)
+    *out = t;
+  else
+    sw_tensor_free(t);
+  return st;
+}
+
+static sw_status read_gzip(sw_context *ctx, const char *path, int fd, int64_t size,
+                           sw_tensor **out) {
   swi_gunzip *g;
-  buffer b = {0};
   SW_TRY(swi_gunzip_open(ctx, path, fd, &g));
-  sw_status st = unpack(ctx, path, g, &b);
+  sw_status st = unpack(ctx, path, g, size, out);
   swi_gunzip_close(g);
-  if (st == SW_OK) st = sw_idx_parse(ctx, b.bytes, (size_t)b.size, path, out);
-  swi_free(ctx, b.bytes, (size_t)b.capacity);
   return st;
 }
 
@@ -176,7 +194,7 @@ sw_status sw_idx_read(sw_context *ctx, const char *path, sw_tensor **out) {
   sw_status st = swi_file_read(ctx, path, fd, 0, magic, sizeof magic, &got);
   if (st == SW_OK) {
     int gzipped = magic[0] == 0x1f && magic[1] == 0x8b; /* whatever the name says */
-    st = gzipped ? read_gzip(ctx, path, fd, out) : read_plain(ctx, path, fd, size, out);
+    st = gzipped ? read_gzip(ctx, path, fd, size, out) : read_plain(ctx, path, fd, size, out);
   }
   (void)close(fd);
   return st;

@@ -266,9 +266,11 @@ function M.load(name, path)
     return format_of(manifest).read(paths, manifest), {}
   end
   if folders.exists(M.path(name)) then return read_cache(name) end
-  local parts, metadata, cached = convert(name)
-  if cached then return read_cache(name) end
-  return parts, metadata
+  local converted = table.pack(convert(name))
+  if not converted[3] then return converted[1], converted[2] end
+  converted[1] = nil -- else the set would be in memory twice, mapped and read
+  collectgarbage()
+  return read_cache(name)
 end
 
 ---Fetches and converts a data set, unless it is cached already.

@@ -32,16 +32,20 @@ function M.kind(where, value)
     .. " not %s%s", where, errors.shown(value), errors.suggestion(value, KINDS))
 end
 
-local CHUNK = 1000 -- examples converted to float64 at a time
+local CHUNK = 1 << 17 -- values converted to float64 at a time: a mebibyte
 
---- Iterates over the values in float64, as rows of `columns`, some examples at a time.
+--- Iterates over the values in float64, as rows of `columns`, some examples at a time, with the
+--- number of the first and how many they are. The next values overwrite them.
 local function chunks(x, columns)
-  local first = 1 - CHUNK
+  local most = math.min(#x, math.max(1, CHUNK // math.max(1, x:numel() // #x)))
+  local room = core.zeros({ most, table.unpack(x:shape(), 2) }, "float64")
+  local first = 1 - most
   return function()
-    first = first + CHUNK
+    first = first + most
     if first > #x then return nil end
-    local few = x:narrow(1, first, math.min(CHUNK, #x - first + 1))
-    return few:to("float64"):reshape { -1, columns }
+    local n = math.min(most, #x - first + 1)
+    local values = room:narrow(1, 1, n):copy(x:narrow(1, first, n))
+    return values:reshape { -1, columns }, first, n
   end
 end
 
@@ -61,8 +65,11 @@ local function column_moments(x, columns)
   local mean = sum / n
   for values in chunks(x, columns) do
     local d = values - mean
+    local squared = ops.square(d)
     off:add(1, ops.sum(d, 1))
-    squares:add(1, ops.sum(ops.square(d), 1))
+    squares:add(1, ops.sum(squared, 1))
+    d:free() -- they would pile up until the next collection
+    squared:free()
   end
   off = off / n
   local deviation = ops.sqrt(ops.maximum(squares / n - off * off, 0))
@@ -148,11 +155,9 @@ end
 function M.standardised(normalisation, x)
   local mean, deviation = normalisation.mean, normalisation.deviation
   local columns = type(mean) == "number" and 1 or #mean
-  local found, first = core.zeros(x:shape(), "float32"), 1
-  for values in chunks(x, columns) do
-    local n = math.min(CHUNK, #x - first + 1)
+  local found = core.zeros(x:shape(), "float32")
+  for values, first, n in chunks(x, columns) do
     found:narrow(1, first, n):reshape({ -1, columns }):copy((values - mean) / deviation)
-    first = first + n
   end
   return found
 end
