@@ -1,4 +1,5 @@
---- Whole programs: from the start of a process to its first step, and five epochs of training.
+--- Whole programs: from the start of a process to its first step, its memory while it trains on
+--- images as data sets store them, and five epochs of training.
 local core = require "swale.core"
 local measure = require "swale.bench.measure"
 local network = require "swale.bench.network"
@@ -82,6 +83,38 @@ local function nothing()
   return result
 end
 
+-- ------------------------------------------------------------------ memory
+
+--- MNIST's sizes and element types, an epoch and both evaluations.
+local TRAINING = [[
+local sw = require "swale"
+local some = sw.rand { 1000, 784 }:lt(0.5)
+local function images(n)
+  local x, y = sw.zeros({ n, 784 }, "uint8"), sw.zeros({ n }, "uint8")
+  for i = 1, n, 1000 do x:narrow(1, i, 1000):copy(some) end
+  return { x = x, y = y }
+end
+local data = sw.data.from_tensors { classes = 10, train = images(60000), test = images(10000) }
+local trainer = sw.Trainer { model = sw.zoo.mlp_small(), data = data, lr = 0.01, momentum = 0.9,
+  batch_size = 32, seed = 0 }
+trainer:fit { epochs = 1 }
+trainer:evaluate("last", { on = "train" })
+trainer:evaluate("last", { on = "test" })
+]]
+
+local IMAGES = 70000 * 784
+
+local function training_memory(o)
+  local script = write(TRAINING .. PEAK)
+  local argv = command()
+  for _, word in ipairs { "lua", "--threads", tostring(o.threads), script } do
+    argv[#argv + 1] = word
+  end
+  local peak = tonumber(start(argv)) / 1024
+  os.remove(script)
+  return { kind = "memory", peak_rss_mib = peak, data_mib = IMAGES / 2 ^ 20 }
+end
+
 -- ------------------------------------------------------------------ end to end
 
 local EPOCHS, EXAMPLES, BATCH = 5, 60000, 32
@@ -118,6 +151,7 @@ function M.rows()
   return {
     { name = "start_lua_nothing", run = nothing },
     { name = "start_first_step_mlp_small", run = first_step },
+    { name = "memory_mlp_small_B32", run = training_memory },
     { name = "e2e_mlp_small_B32_5epochs", run = end_to_end },
   }
 end
