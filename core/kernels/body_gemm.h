@@ -23,7 +23,7 @@ enum {
 #define UNROLL _Pragma("clang loop unroll(full)")
 #endif
 #else
-#define UNROLL _Pragma("GCC unroll 16")
+#define UNROLL _Pragma("GCC unroll 32")
 #endif
 
 typedef struct product {
@@ -42,73 +42,85 @@ static int64_t part_length(int64_t k) {
   return ((k + parts - 1) / parts + 7) / 8 * 8;
 }
 
-/* s += the products at p. The side with fewer vectors is kept in registers: 3 + 12 sums + 1 are
- * 16. */
-INLINE void dot_step(const int rows, const int cols, const product *t, int64_t p, vec s[4][5]) {
-  vec held[4];
+/* The first n elements at p, the others 0. */
+INLINE vec load_first(const real *p, int64_t n) { return n == V_N ? v_load(p) : v_load_part(p, n); }
+
+/* Dot products: rows x cols of them, side by side. Rows that the registers hold beside the vectors
+ * of a step: cols + 1 or rows + 1 of them. */
+#define DOT_ROWS(cols) ((cols) > 3 ? DOT_SUMS / (cols) : DOT_SUMS / 3)
+
+/* s += the n products from p on. The side with fewer vectors is kept in registers. */
+INLINE void dot_step(const int rows, const int cols, const product *t, int64_t p, int64_t n,
+                     vec *s) {
+  vec held[DOT_ROWS(1)];
   if (rows <= cols) {
     UNROLL
-    for (int i = 0; i < rows; i++) held[i] = v_load(t->a + i * t->row_step + p);
+    for (int i = 0; i < rows; i++) held[i] = load_first(t->a + i * t->row_step + p, n);
     UNROLL
     for (int j = 0; j < cols; j++) {
-      const vec b = v_load(t->b + j * t->ldb + p);
+      const vec b = load_first(t->b + j * t->ldb + p, n);
       UNROLL
-      for (int i = 0; i < rows; i++) s[i][j] = v_fma(held[i], b, s[i][j]);
+      for (int i = 0; i < rows; i++) s[i * cols + j] = v_fma(held[i], b, s[i * cols + j]);
     }
   } else {
     UNROLL
-    for (int j = 0; j < cols; j++) held[j] = v_load(t->b + j * t->ldb + p);
+    for (int j = 0; j < cols; j++) held[j] = load_first(t->b + j * t->ldb + p, n);
     UNROLL
     for (int i = 0; i < rows; i++) {
-      const vec a = v_load(t->a + i * t->row_step + p);
+      const vec a = load_first(t->a + i * t->row_step + p, n);
       UNROLL
-      for (int j = 0; j < cols; j++) s[i][j] = v_fma(a, held[j], s[i][j]);
+      for (int j = 0; j < cols; j++) s[i * cols + j] = v_fma(a, held[j], s[i * cols + j]);
     }
   }
 }
 
-/* Dot products. Constant rows and cols unroll the loops, and s lives in registers. */
+/* Constant rows and cols unroll the loops, and s lives in registers. Four vectors at a time are
+ * added up to one of four sums, each in the same order in every tile. */
 INLINE void dot_tile(const int rows, const int cols, const product *t) {
-  vec s[4][5];
+  const int sums = rows * cols;
+  vec s[DOT_SUMS + 3];
   UNROLL
-  for (int i = 0; i < rows; i++) UNROLL
-  for (int j = 0; j < cols; j++) s[i][j] = v_set1(0);
+  for (int e = 0; e < sums; e++) s[e] = v_set1(0);
   int64_t p = 0;
-  for (; p + V_N <= t->k; p += V_N) dot_step(rows, cols, t, p, s);
-  const int64_t left = t->k - p;
+  for (; p + V_N <= t->k; p += V_N) dot_step(rows, cols, t, p, V_N, s);
+  if (p < t->k) dot_step(rows, cols, t, p, t->k - p, s);
   UNROLL
-  for (int i = 0; i < rows; i++) UNROLL
-  for (int j = 0; j < cols; j++) {
-    real *c = t->c + i * t->ldc + j;
-    if (left > 0)
-      s[i][j] = v_fma(v_load_part(t->a + i * t->row_step + p, left),
-                      v_load_part(t->b + j * t->ldb + p, left), s[i][j]);
-    *c = t->accumulate ? *c + v_reduce_add(s[i][j]) : v_reduce_add(s[i][j]);
+  for (int e = sums; e < sums + 3; e++) s[e] = s[0];
+  real total[DOT_SUMS + 3];
+  UNROLL
+  for (int e = 0; e < sums; e += 4) v_store_sums(total + e, s + e);
+  UNROLL
+  for (int i = 0; i < rows; i++) {
+    real *c = t->c + i * t->ldc;
+    UNROLL
+    for (int j = 0; j < cols; j++)
+      c[j] = t->accumulate ? c[j] + total[i * cols + j] : total[i * cols + j];
   }
 }
 
-#define DOT_CASE(r, c) \
-  case 8 * (r) + (c): dot_tile(r, c, t); break
+/* A tile is only compiled if the registers hold it. */
+#define DOT_CASE(r, c)                         \
+  case 8 * (r) + (c):                          \
+    if ((r) <= DOT_ROWS(c)) dot_tile(r, c, t); \
+    break
+
+#define DOT_CASES(c) \
+  DOT_CASE(1, c);    \
+  DOT_CASE(2, c);    \
+  DOT_CASE(3, c);    \
+  DOT_CASE(4, c);    \
+  DOT_CASE(5, c);    \
+  DOT_CASE(6, c);    \
+  DOT_CASE(7, c);    \
+  DOT_CASE(8, c)
 
 static void dot_tile_of(int64_t rows, int64_t cols, const product *t) {
   switch (8 * rows + cols) {
-    DOT_CASE(1, 1);
-    DOT_CASE(2, 1);
-    DOT_CASE(3, 1);
-    DOT_CASE(4, 1);
-    DOT_CASE(1, 2);
-    DOT_CASE(2, 2);
-    DOT_CASE(3, 2);
-    DOT_CASE(4, 2);
-    DOT_CASE(1, 3);
-    DOT_CASE(2, 3);
-    DOT_CASE(3, 3);
-    DOT_CASE(4, 3);
-    DOT_CASE(1, 4);
-    DOT_CASE(2, 4);
-    DOT_CASE(3, 4);
-    DOT_CASE(1, 5);
-    DOT_CASE(2, 5);
+    DOT_CASES(1);
+    DOT_CASES(2);
+    DOT_CASES(3);
+    DOT_CASES(4);
+    DOT_CASES(5);
   }
 }
 
@@ -118,8 +130,6 @@ static int64_t dot_cols(int64_t left) {
   if (left == 6) return 3;
   return left % 4 == 1 || left % 4 == 2 ? 5 : 4;
 }
-
-static int64_t dot_rows(int64_t cols) { return cols == 5 ? 2 : cols == 4 ? 3 : 4; }
 
 static inline void prefetch_row(const void *row, int64_t bytes) {
   const char *p = row;
@@ -133,7 +143,7 @@ static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 static void dot_rows_block(int64_t m, int64_t n, const product *block, int stream) {
   for (int64_t j = 0, cols; j < n; j += cols) {
     cols = dot_cols(n - j);
-    const int64_t step = dot_rows(cols);
+    const int64_t step = DOT_ROWS(cols);
     for (int64_t i = 0; i < m; i += step) {
       product t = *block;
       t.a += i * t.row_step;
@@ -149,17 +159,13 @@ static void dot_rows_block(int64_t m, int64_t n, const product *block, int strea
 static void gemm_nt(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda, const void *b,
                     int64_t ldb, void *c, int64_t ldc, int accumulate) {
   product t = {k, a, b, lda, 1, ldb, c, ldc, accumulate};
-  const int64_t block = DOT_BLOCK / (k + 1) / 12 * 12 + 12;
+  const int64_t block = DOT_BLOCK / (k + 1) / DOT_SUMS * DOT_SUMS + DOT_SUMS;
   for (int64_t i = 0; i < m; i += block, t.a += block * lda, t.c += block * ldc)
     dot_rows_block(smaller(block, m - i), n, &t, m > 8 * block);
 }
 
 /* Outer products: rows x vecs vectors of C over t->k steps; the last vector holds `last`
  * columns. */
-INLINE vec load_last(const real *p, int64_t last) {
-  return last == V_N ? v_load(p) : v_load_part(p, last);
-}
-
 INLINE void outer_tile(const int rows, const int vecs, const int64_t last, const product *t) {
   vec s[TILE_ROWS][4];
   UNROLL
@@ -170,7 +176,7 @@ INLINE void outer_tile(const int rows, const int vecs, const int64_t last, const
     vec row[4];
     UNROLL
     for (int v = 0; v < vecs - 1; v++) row[v] = v_load(b + v * V_N);
-    row[vecs - 1] = load_last(b + (vecs - 1) * V_N, last);
+    row[vecs - 1] = load_first(b + (vecs - 1) * V_N, last);
     v_prefetch((const void *)((uintptr_t)b + 2 * (uintptr_t)vecs * sizeof(vec))); /* two tiles on */
     UNROLL
     for (int i = 0; i < rows; i++) {
@@ -184,7 +190,7 @@ INLINE void outer_tile(const int rows, const int vecs, const int64_t last, const
     const real *c = t->c + i * t->ldc;
     UNROLL
     for (int v = 0; v < vecs - 1; v++) s[i][v] = v_add(v_load(c + v * V_N), s[i][v]);
-    s[i][vecs - 1] = v_add(load_last(c + (vecs - 1) * V_N, last), s[i][vecs - 1]);
+    s[i][vecs - 1] = v_add(load_first(c + (vecs - 1) * V_N, last), s[i][vecs - 1]);
   }
   UNROLL
   for (int i = 0; i < rows; i++) {

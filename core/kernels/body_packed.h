@@ -1,7 +1,8 @@
 /* body_packed.h: the general product, for shapes where each element of B is used many times.
  *
  * A panel of B, two vectors wide and up to PART_K long, is packed and stays in the L1 cache while
- * the rows of A are read; a block of A stays in the L2 cache while the panels of B are read. Both
+ * the rows of A are read; a block of A stays in the L2 cache while the panels of B are read: the
+ * higher it is, the fewer times B is packed. Both
  * copies are in the caller's work. A tile of C, V_TILE x two vectors, is kept in registers. An
  * element of C is the sum of sums over parts of k, in order, each from 0, added to C itself
  * (accumulate, or a later part); bias and ReLU come after the last term. So the error grows with
@@ -20,7 +21,7 @@ enum {
 };
 
 typedef struct packed_work {
-  real rows[BLOCK_A + V_TILE * V_N]; /* of A */
+  real rows[COPIED_A + V_N]; /* of A, and the excess of a vector */
   real panel[PART_K * PANEL] __attribute__((aligned(64)));
 } packed_work;
 _Static_assert(sizeof(packed_work) <= SWI_PRODUCT_WORK, "grow SWI_PRODUCT_WORK");
@@ -158,20 +159,39 @@ static int64_t tile_rows(int64_t left) {
   return (left + tiles - 1) / tiles;
 }
 
+/* Rows of contiguous elements: four columns of V_N rows become four vectors. Lanes beyond the tile
+ * repeat its last row and are overwritten by the next column: hence the last rows come first. */
+static void copy_contiguous(int64_t rows, int64_t k, const real *a, int64_t row_step, real *to) {
+  const real *row[V_TILE + V_N];
+  for (int64_t r = 0; r < V_TILE + V_N; r++) row[r] = a + smaller(r, rows - 1) * row_step;
+  int64_t p = 0;
+  for (; p + 4 <= k; p += 4)
+    for (int64_t r = (rows - 1) / V_N * V_N; r >= 0; r -= V_N) {
+      vec column[4];
+      v_columns(row + r, p, column);
+      UNROLL
+      for (int q = 0; q < 4; q++) v_store(to + (p + q) * rows + r, column[q]);
+    }
+  for (; p < k; p++)
+    for (int64_t r = 0; r < rows; r++) to[p * rows + r] = row[r][p];
+}
+
+/* Of rows side by side: vectors, whose excess is overwritten by the next column. */
+static void copy_adjacent(int64_t rows, int64_t k, const real *a, int64_t k_step, real *to) {
+  for (int64_t p = 0; p < k; p++, a += k_step, to += rows)
+    for (int64_t r = 0; r < rows; r += V_N)
+      v_store(to + r, rows - r < V_N ? v_load_part(a + r, rows - r) : v_load(a + r));
+}
+
 /* Rows of A, tile by tile, each as its columns one after another. */
 static void copy_rows(int64_t m, int64_t k, const real *a, int64_t row_step, int64_t k_step,
                       real *to) {
-  for (int64_t i = 0, rows; i < m; i += rows, to += rows * k) {
+  for (int64_t i = 0, rows; i < m; i += rows, to += rows * k, a += rows * row_step) {
     rows = tile_rows(m - i);
-    for (int64_t p = 0; p < k; p++) {
-      const real *from = a + i * row_step + p * k_step;
-      if (row_step == 1)
-        for (int64_t r = 0; r < rows; r += V_N) /* the excess is overwritten by the next */
-          v_store(to + p * rows + r,
-                  rows - r < V_N ? v_load_part(from + r, rows - r) : v_load(from + r));
-      else
-        for (int64_t r = 0; r < rows; r++) to[p * rows + r] = from[r * row_step];
-    }
+    if (k_step == 1)
+      copy_contiguous(rows, k, a, row_step, to);
+    else
+      copy_adjacent(rows, k, a, k_step, to);
   }
 }
 
@@ -205,18 +225,22 @@ static void copy_straight(int64_t cols, int64_t k, const real *b, int64_t ldb, r
   }
 }
 
+static void copy_panel(const swi_product *part, int64_t j, int64_t cols, real *panel) {
+  const real *b = part->b;
+  if (cols <= V_N) /* the copies fill up vectors only */
+    memset(panel, 0, PART_K * PANEL * sizeof *panel);
+  if (part->transpose_b)
+    copy_transposed(cols, part->k, b + j * part->ldb, part->ldb, panel);
+  else
+    copy_straight(cols, part->k, b + j, part->ldb, panel);
+}
+
 /* The rows of A in block against all panels of B, which are part's. */
 static void packed_block(const swi_product *part, const tile *block, int copied) {
   real *panel = ((packed_work *)part->work)->panel;
   for (int64_t j = 0; j < part->n; j += PANEL) {
     const int64_t cols = smaller(PANEL, part->n - j);
-    const real *b = part->b;
-    if (cols <= V_N) /* the copies fill up vectors only */
-      memset(panel, 0, PART_K * PANEL * sizeof *panel);
-    if (part->transpose_b)
-      copy_transposed(cols, block->k, b + j * part->ldb, part->ldb, panel);
-    else
-      copy_straight(cols, block->k, b + j, part->ldb, panel);
+    copy_panel(part, j, cols, panel);
     tile t = *block;
     t.b = panel;
     t.c += j;
@@ -230,48 +254,47 @@ static void packed_block(const swi_product *part, const tile *block, int copied)
   }
 }
 
-/* Rows of A in a block, whole tiles. */
-static int64_t block_rows(int64_t k) {
-  const int64_t rows = BLOCK_A / k;
-  return rows < V_TILE ? V_TILE : rows / V_TILE * V_TILE;
+/* Rows of A in each block but the last, which is nearly as high. */
+static int64_t block_rows(int64_t m, int64_t k) {
+  const int64_t fit = COPIED_A / k, blocks = (m + fit - 1) / fit;
+  return (m + blocks - 1) / blocks;
 }
 
-/* One part of k, of all of C. */
-static void packed_part(const swi_product *p, const tile *first) {
-  real *rows = ((packed_work *)p->work)->rows;
-  const int copied = p->k_step != 1 || p->n >= WIDE;
-  const int64_t step = block_rows(p->k);
-  for (int64_t i = 0; i < p->m; i += step) {
-    swi_product block = *p;
-    tile t = *first;
-    block.m = smaller(step, p->m - i);
-    t.a += i * p->row_step;
-    t.c += i * t.ldc;
-    if (copied) {
-      copy_rows(block.m, t.k, t.a, p->row_step, p->k_step, rows);
-      t.a = rows;
-    }
-    packed_block(&block, &t, copied);
+/* Rows i ... i + m - 1 of C, terms p ... p + k - 1 of the sums. */
+static void packed_part(const swi_product *g, int64_t i, int64_t m, int64_t p, int64_t k) {
+  real *rows = ((packed_work *)g->work)->rows;
+  const int copied = g->k_step != 1 || g->n >= WIDE, last = p + k == g->k;
+  swi_product part = *g;
+  part.m = m;
+  part.k = k;
+  part.b = (const real *)g->b + (g->transpose_b ? p : p * g->ldb);
+  tile t = {.k = k,
+            .a = (const real *)g->a + i * g->row_step + p * g->k_step,
+            .row_step = g->row_step,
+            .c = (real *)g->c + i * g->ldc,
+            .ldc = g->ldc,
+            .accumulate = g->accumulate || p > 0,
+            .bias = last ? g->bias : NULL,
+            .relu = last && g->relu};
+  if (copied) {
+    copy_rows(m, k, t.a, g->row_step, g->k_step, rows);
+    t.a = rows;
   }
+  packed_block(&part, &t, copied);
 }
 
+/* Of C and B the larger one is read from memory only once, if both exceed the caches: C by blocks
+ * of rows, each with all its terms, or B by parts of k. */
 static void gemm_packed(const swi_product *g) {
-  const int64_t step = part_length(g->k);
-  for (int64_t p = 0; p < g->k; p += step) {
-    const int last = p + step >= g->k;
-    swi_product part = *g;
-    part.k = smaller(step, g->k - p);
-    part.b = (const real *)g->b + (g->transpose_b ? p : p * g->ldb);
-    const tile t = {.k = part.k,
-                    .a = (const real *)g->a + p * g->k_step,
-                    .row_step = g->row_step,
-                    .c = g->c,
-                    .ldc = g->ldc,
-                    .accumulate = g->accumulate || p > 0,
-                    .bias = last ? g->bias : NULL,
-                    .relu = last && g->relu};
-    packed_part(&part, &t);
-  }
+  const int64_t step = part_length(g->k), rows = block_rows(g->m, step);
+  if (g->m > g->k)
+    for (int64_t i = 0; i < g->m; i += rows)
+      for (int64_t p = 0; p < g->k; p += step)
+        packed_part(g, i, smaller(rows, g->m - i), p, smaller(step, g->k - p));
+  else
+    for (int64_t p = 0; p < g->k; p += step)
+      for (int64_t i = 0; i < g->m; i += rows)
+        packed_part(g, i, smaller(rows, g->m - i), p, smaller(step, g->k - p));
 }
 
 #endif

@@ -13,7 +13,7 @@
 
 /* Bytes of work space that the caller gives a product or a convolution, aligned to 64: copies of
  * blocks, tables of pointers. Their content before a call does not matter. */
-enum { SWI_PRODUCT_WORK = 320 << 10, SWI_CONVOLUTION_WORK = 896 << 10 };
+enum { SWI_PRODUCT_WORK = 640 << 10, SWI_CONVOLUTION_WORK = 896 << 10 };
 
 /* SWI_UNARY_neg, … and SWI_BINARY_add, …: see elementwise.def. */
 typedef enum swi_unary {

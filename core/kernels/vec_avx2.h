@@ -79,6 +79,14 @@ static inline float v_reduce_max(vec a) {
   return _mm_cvtss_f32(_mm_max_ss(s, _mm_shuffle_ps(s, s, 1)));
 }
 
+/* to[i] = the sum of s[i], ((0 + 2) + (1 + 3)) + ((4 + 6) + (5 + 7)) */
+static inline void v_store_sums(float to[4], const vec s[4]) {
+  const vec a = _mm256_add_ps(_mm256_unpacklo_ps(s[0], s[1]), _mm256_unpackhi_ps(s[0], s[1]));
+  const vec b = _mm256_add_ps(_mm256_unpacklo_ps(s[2], s[3]), _mm256_unpackhi_ps(s[2], s[3]));
+  const vec t = _mm256_add_ps(_mm256_blend_ps(a, b, 0xCC), _mm256_shuffle_ps(a, b, 0x4E));
+  _mm_storeu_ps(to, _mm_add_ps(_mm256_castps256_ps128(t), _mm256_extractf128_ps(t, 1)));
+}
+
 static inline void v_prefetch(const void *p) { __builtin_prefetch(p); }
 
 /* V_BLOCK x V_BLOCK elements: rows become columns, each stored after the one before */
@@ -88,6 +96,20 @@ static inline void v_transpose_block(const float *from, int64_t ld, float *to, i
 /* the same of V_N x V_N */
 static inline void v_transpose(const float *from, int64_t ld, float *to, int64_t to_ld) {
   transpose_8x8(from, ld, to, to_ld);
+}
+
+/* lane i of column[q] = element p + q of row[i], for q = 0 ... 3 */
+static inline void v_columns(const float *const row[8], int64_t p, vec column[4]) {
+  __m256 r[4];
+  for (int i = 0; i < 4; i++)
+    r[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(row[i] + p)),
+                                _mm_loadu_ps(row[i + 4] + p), 1);
+  const __m256 a = _mm256_unpacklo_ps(r[0], r[1]), b = _mm256_unpackhi_ps(r[0], r[1]);
+  const __m256 c = _mm256_unpacklo_ps(r[2], r[3]), d = _mm256_unpackhi_ps(r[2], r[3]);
+  column[0] = _mm256_shuffle_ps(a, c, 0x44);
+  column[1] = _mm256_shuffle_ps(a, c, 0xEE);
+  column[2] = _mm256_shuffle_ps(b, d, 0x44);
+  column[3] = _mm256_shuffle_ps(b, d, 0xEE);
 }
 
 /* For body_math.h. x = mantissa 2^exponent with mantissa in [1, 2), for positive normal x. */

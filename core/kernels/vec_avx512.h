@@ -76,6 +76,15 @@ static inline float v_reduce_max(vec a) {
   return _mm_cvtss_f32(_mm_max_ss(s, _mm_shuffle_ps(s, s, 1)));
 }
 
+/* to[i] = the sum of s[i]: four sums as in vec_avx2.h, one a quarter, then the halves and theirs */
+static inline void v_store_sums(float to[4], const vec s[4]) {
+  const vec a = _mm512_add_ps(_mm512_unpacklo_ps(s[0], s[1]), _mm512_unpackhi_ps(s[0], s[1]));
+  const vec b = _mm512_add_ps(_mm512_unpacklo_ps(s[2], s[3]), _mm512_unpackhi_ps(s[2], s[3]));
+  const vec t = _mm512_add_ps(_mm512_mask_blend_ps(0xCCCC, a, b), _mm512_shuffle_ps(a, b, 0x4E));
+  const __m256 h = _mm256_add_ps(_mm512_castps512_ps256(t), _mm512_extractf32x8_ps(t, 1));
+  _mm_storeu_ps(to, _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1)));
+}
+
 static inline void v_prefetch(const void *p) { __builtin_prefetch(p); }
 
 /* V_BLOCK x V_BLOCK elements: rows become columns, each stored after the one before */
@@ -86,6 +95,23 @@ static inline void v_transpose_block(const float *from, int64_t ld, float *to, i
 static inline void v_transpose(const float *from, int64_t ld, float *to, int64_t to_ld) {
   for (int i = 0; i < 16; i += 8)
     for (int j = 0; j < 16; j += 8) transpose_8x8(from + i * ld + j, ld, to + j * to_ld + i, to_ld);
+}
+
+/* lane i of column[q] = element p + q of row[i], for q = 0 ... 3 */
+static inline void v_columns(const float *const row[16], int64_t p, vec column[4]) {
+  __m512 r[4];
+  for (int i = 0; i < 4; i++) {
+    r[i] = _mm512_castps128_ps512(_mm_loadu_ps(row[i] + p));
+    r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps(row[i + 4] + p), 1);
+    r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps(row[i + 8] + p), 2);
+    r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps(row[i + 12] + p), 3);
+  }
+  const __m512 a = _mm512_unpacklo_ps(r[0], r[1]), b = _mm512_unpackhi_ps(r[0], r[1]);
+  const __m512 c = _mm512_unpacklo_ps(r[2], r[3]), d = _mm512_unpackhi_ps(r[2], r[3]);
+  column[0] = _mm512_shuffle_ps(a, c, 0x44);
+  column[1] = _mm512_shuffle_ps(a, c, 0xEE);
+  column[2] = _mm512_shuffle_ps(b, d, 0x44);
+  column[3] = _mm512_shuffle_ps(b, d, 0xEE);
 }
 
 /* For body_math.h. x = mantissa 2^exponent with mantissa in [1, 2), for positive normal x. */

@@ -69,6 +69,11 @@ static inline float v_reduce_add(vec a) {
 }
 static inline float v_reduce_max(vec a) { return vmaxvq_f32(a); }
 
+/* to[i] = the sum of s[i], (0 + 1) + (2 + 3) */
+static inline void v_store_sums(float to[4], const vec s[4]) {
+  v_store(to, vpaddq_f32(vpaddq_f32(s[0], s[1]), vpaddq_f32(s[2], s[3])));
+}
+
 static inline void v_prefetch(const void *p) { __builtin_prefetch(p); }
 
 /* V_BLOCK x V_BLOCK elements: rows become columns, each stored after the one before */
@@ -84,6 +89,16 @@ static inline void v_transpose_block(const float *from, int64_t ld, float *to, i
 /* the same of V_N x V_N */
 static inline void v_transpose(const float *from, int64_t ld, float *to, int64_t to_ld) {
   v_transpose_block(from, ld, to, to_ld);
+}
+
+/* lane i of column[q] = element p + q of row[i], for q = 0 ... 3 */
+static inline void v_columns(const float *const row[4], int64_t p, vec column[4]) {
+  const float32x4x2_t top = vtrnq_f32(v_load(row[0] + p), v_load(row[1] + p));
+  const float32x4x2_t low = vtrnq_f32(v_load(row[2] + p), v_load(row[3] + p));
+  for (int q = 0; q < 2; q++) {
+    column[q] = vcombine_f32(vget_low_f32(top.val[q]), vget_low_f32(low.val[q]));
+    column[q + 2] = vcombine_f32(vget_high_f32(top.val[q]), vget_high_f32(low.val[q]));
+  }
 }
 
 /* For body_math.h. x = mantissa 2^exponent with mantissa in [1, 2), for positive normal x. */

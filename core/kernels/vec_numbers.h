@@ -29,6 +29,13 @@
 /* Side of the blocks that v_transpose_block exchanges. */
 #define V_BLOCK PER_SET(1, 4, 8, 8)
 
+/* Dot products of a tile, 3 x 4 or 6 x 4: the registers hold their vectors, those of the shorter
+ * side, and one more. */
+#define DOT_SUMS PER_SET(1, 24, 12, 24)
+
+/* Elements of a packed block of A that stays in the L2 cache while B is read. */
+#define COPIED_A PER_SET(0, 256 * PART_K, 256 * PART_K, 512 * PART_K)
+
 /* Pixels of a weight gradient's part: the L1 cache holds the panel of X and dy. */
 #define AT_ONCE PER_SET(256, 256, 256, 160)
 

@@ -56,6 +56,16 @@ static inline vec v_select(mask m, vec a, vec b) { return m ? a : b; }
 static inline real v_reduce_add(vec a) { return a; }
 static inline real v_reduce_max(vec a) { return a; }
 
+/* to[i] = the sum of s[i] */
+static inline void v_store_sums(real to[4], const vec s[4]) {
+  for (int i = 0; i < 4; i++) to[i] = s[i];
+}
+
+/* lane i of column[q] = element p + q of row[i], for q = 0 ... 3 */
+static inline void v_columns(const real *const row[1], int64_t p, vec column[4]) {
+  for (int q = 0; q < 4; q++) column[q] = row[0][p + q];
+}
+
 static inline void v_prefetch(const void *p) { __builtin_prefetch(p); }
 
 /* sizeof is constant: one of the two is left */

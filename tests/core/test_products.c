@@ -120,10 +120,11 @@ static void small(void) {
 
 TEST(small_products) { each_table(small); }
 
-/* Several parts of k, blocks of rows, panels; A copied and read where it lies. */
+/* Several parts of k, blocks of rows (the last two: each with all terms, and part by part),
+ * panels; A copied and read where it lies. */
 static void blocked(void) {
-  static const int shape[][3] = {{7, 300, 900}, {200, 40, 417}, {300, 270, 433},
-                                 {5, 17, 2000}, {700, 260, 97}, {70, 257, 833}};
+  static const int shape[][3] = {{7, 300, 900},  {200, 40, 417}, {300, 270, 433}, {5, 17, 2000},
+                                 {700, 260, 97}, {70, 257, 833}, {700, 20, 450},  {700, 20, 800}};
   for (unsigned i = 0; i < sizeof shape / sizeof shape[0]; i++)
     for (int kind = 0; kind < 32; kind += i < 2 ? 1 : 5)
       check_product(shape[i][0], shape[i][1], shape[i][2], kind, kind % 3);
