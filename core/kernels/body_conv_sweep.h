@@ -219,9 +219,16 @@ static void run_panel(const sweep *s, const patch *at, int64_t column) {
   } while (tap < taps);
 }
 
+/* Places of a patch, about. */
+static int64_t places_in_patch(const sweep *s) {
+  const int64_t down = smaller(s->rows.step, larger(s->rows.taps, 1));
+  const int64_t right = smaller(s->columns.step, larger(s->columns.taps, 1));
+  return larger(PATCH_PLACES, PATCH_SEEN / (s->depth * down * right));
+}
+
 static void run_sweep(const sweep *s, block *unused) {
   (void)unused;
-  const int64_t line = s->columns.count, places = larger(PATCH_PLACES, PATCH_SEEN / s->depth);
+  const int64_t line = s->columns.count, places = places_in_patch(s);
   if (s->rows.count * line == 0) return;
   int64_t images = places / (s->rows.count * line), rows = s->rows.count;
   if (images == 0) {

@@ -69,8 +69,17 @@ INLINE void strip_end(const int rows, const int v, const strip *t, vec s[STRIP_R
   for (int i = 0; i < rows; i++) store_cols(to + i * t->to_step, s[i][v], n);
 }
 
+/* Fetches the lines of results that a place fills, while its sum is computed. */
+INLINE void strip_fetch(const int rows, const int vecs, const strip *t) {
+  const int lines = (int)sizeof(vec) * vecs / LINE;
+  UNROLL
+  for (int i = 0; i < rows; i++)
+    for (int j = 0; j < lines; j++) v_prefetch((const char *)(t->to + i * t->to_step) + j * LINE);
+}
+
 INLINE void strip_tile(const int rows, const int vecs, const strip *t) {
   vec s[STRIP_ROWS][2];
+  strip_fetch(rows, vecs, t);
   UNROLL
   for (int i = 0; i < rows; i++) s[i][0] = s[i][1] = v_set1(0);
   for (const segment *g = t->segments, *end = g + t->count; g < end; g++)
