@@ -28,10 +28,10 @@ typedef struct patch {
 } patch;
 
 /* A part of a sum: taps first … end - 1 with channels channel … channel + depth - 1 each. */
-typedef struct part {
+typedef struct sum_part {
   int64_t first, end, channel, depth;
   int is_last;
-} part;
+} sum_part;
 
 /* Places place … end_place - 1 of an axis, which see the taps tap … end_tap - 1. */
 typedef struct range {
@@ -39,9 +39,9 @@ typedef struct range {
 } range;
 
 /* Places at equal distances. */
-typedef struct line {
+typedef struct place_line {
   int64_t count, from_step, to_step;
-} line;
+} place_line;
 
 static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
@@ -77,8 +77,8 @@ static range range_from(const axis *a, int64_t place, int64_t end) {
 
 /* The part's segments for places that see these taps, from the first one's pixel on; returns how
  * many there are. */
-static int64_t find_segments(const sweep *s, const part *p, const range *rows, const range *columns,
-                             segment *to) {
+static int64_t find_segments(const sweep *s, const sum_part *p, const range *rows,
+                             const range *columns, segment *to) {
   const int64_t taps = s->columns.taps, pixel = s->columns.offset_step * s->from_pixel;
   const int64_t line = s->rows.offset_step * s->columns.size * s->from_pixel;
   int64_t n = 0;
@@ -97,7 +97,7 @@ static int64_t find_segments(const sweep *s, const part *p, const range *rows, c
 static int64_t tiles_of(int64_t n, int64_t most) { return (n + most - 1) / most; }
 
 /* Joins lines that continue one another, as with a kernel of 1 x 1. */
-static void join_lines(line l[3]) {
+static void join_lines(place_line l[3]) {
   for (int i = 1; i < 3; i++) {
     if (l[0].count * l[0].from_step != l[i].from_step) return;
     if (l[0].count * l[0].to_step != l[i].to_step) return;
@@ -107,7 +107,8 @@ static void join_lines(line l[3]) {
 }
 
 /* Which line tiles lie along: the first, unless another one is clearly faster. */
-static int choose_line(const line l[3], const int64_t most[3], int64_t hidden, int64_t terms) {
+static int choose_line(const place_line l[3], const int64_t most[3], int64_t hidden,
+                       int64_t terms) {
   const int64_t places = l[0].count * l[1].count * l[2].count;
   int64_t least = INT64_MAX;
   int chosen = 0;
@@ -122,7 +123,7 @@ static int choose_line(const line l[3], const int64_t most[3], int64_t hidden, i
 }
 
 /* A line in tiles of nearly equal heights. */
-static void run_line(const line *l, int64_t tiles, const strip *first) {
+static void run_line(const place_line *l, int64_t tiles, const strip *first) {
   strip t = *first;
   for (int64_t left = l->count, rows; left > 0; left -= rows, tiles--) {
     rows = tiles_of(left, tiles);
@@ -135,14 +136,14 @@ static void run_line(const line *l, int64_t tiles, const strip *first) {
   }
 }
 
-static void run_lines(line l[3], int64_t terms, const strip *first) {
+static void run_lines(place_line l[3], int64_t terms, const strip *first) {
   const int vectors = first->cols > V_N ? 2 : 1;
   const int64_t fit = vectors > 1 ? V_TILE : V_TALL;
   const int64_t most[3] = {fit, fit, smaller(fit, WAYS)};
   join_lines(l);
   const int along = choose_line(l, most, HIDDEN / vectors, terms);
   const int64_t tiles = tiles_of(l[along].count, most[along]);
-  const line inner = l[along == 0 ? 1 : 0], outer = l[along == 2 ? 1 : 2];
+  const place_line inner = l[along == 0 ? 1 : 0], outer = l[along == 2 ? 1 : 2];
   strip t = *first;
   t.from_step = l[along].from_step;
   t.to_step = l[along].to_step;
@@ -155,7 +156,7 @@ static void run_lines(line l[3], int64_t terms, const strip *first) {
 }
 
 /* Places that see the same taps. t: a panel's, at the first channel and the first result. */
-static void run_region(const sweep *s, const patch *at, const part *p, const range *rows,
+static void run_region(const sweep *s, const patch *at, const sum_part *p, const range *rows,
                        const range *columns, const strip *t) {
   const axis *r = &s->rows, *c = &s->columns;
   const int64_t pixel = s->from_pixel, line_size = c->size * pixel, image = r->size * line_size;
@@ -170,7 +171,7 @@ static void run_region(const sweep *s, const patch *at, const part *p, const ran
                 pixel_at(c, columns->place, columns->tap) * pixel;
   first.to += at->image * to_image + (rows->place * r->to_step + r->to) * to_line +
               (columns->place * c->to_step + c->to) * to_pixel;
-  line lines[3] = {
+  place_line lines[3] = {
       {columns->end_place - columns->place, c->step * pixel, c->to_step * to_pixel},
       {rows->end_place - rows->place, r->step * line_size, r->to_step * to_line},
       {at->end_image - at->image, image, to_image},
@@ -182,7 +183,7 @@ static void run_region(const sweep *s, const patch *at, const part *p, const ran
 
 /* ------------------------------------------------------------------ patches */
 
-static void run_part(const sweep *s, const patch *at, const part *p, int64_t column) {
+static void run_part(const sweep *s, const patch *at, const sum_part *p, int64_t column) {
   const int64_t b = (column / PANEL * taps_of(s) + p->first) * s->depth + p->channel;
   real bias[PANEL] = {0};
   strip t = {.from = s->from,
@@ -208,11 +209,11 @@ static void run_panel(const sweep *s, const patch *at, int64_t column) {
   int64_t tap = 0;
   do { /* once if there is no tap: zeros */
     for (int64_t channel = 0; channel < s->depth; channel += depth) {
-      const part p = {.first = tap,
-                      .end = smaller(tap + step, taps),
-                      .channel = channel,
-                      .depth = smaller(depth, s->depth - channel),
-                      .is_last = tap + step >= taps && channel + depth >= s->depth};
+      const sum_part p = {.first = tap,
+                          .end = smaller(tap + step, taps),
+                          .channel = channel,
+                          .depth = smaller(depth, s->depth - channel),
+                          .is_last = tap + step >= taps && channel + depth >= s->depth};
       run_part(s, at, &p, column);
     }
     tap += step;

@@ -41,12 +41,12 @@ INLINE double block_squares(int64_t n, const real *x, const vec *factor) {
  * range. NaN: an element is not finite; infinite (double only): every element is finite, the sum is
  * not. */
 INLINE double sound(double plain, int64_t n, const real *x) {
-  const square_range range = squares_range();
-  if (plain >= range.least && plain <= range.most) return plain;
-  const int exponent = plain < range.least ? range.up : range.down;
+  const square_range bounds = squares_range();
+  if (plain >= bounds.least && plain <= bounds.most) return plain;
+  const int exponent = plain < bounds.least ? bounds.up : bounds.down;
   const vec factor = v_set1(ldexp(1, exponent));
   const double scaled = block_squares(n, x, &factor);
-  return scaled <= range.most ? ldexp(scaled, -2 * exponent) : __builtin_nan("");
+  return scaled <= bounds.most ? ldexp(scaled, -2 * exponent) : __builtin_nan("");
 }
 
 static double sound_squares(int64_t n, const real *x) {
