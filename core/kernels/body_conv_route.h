@@ -11,23 +11,47 @@ static void run_forward(const sweep *s, block *b) {
     run_sweep(s, b);
 }
 
-static void conv2d_pack(const swi_convolution *c) { forward(c, pack_sweep); }
-static void conv2d(const swi_convolution *c) { forward(c, run_forward); }
+static void conv2d_pack(const swi_convolution *c) {
+  if (is_narrow(c))
+    narrow_pack(c);
+  else
+    forward(c, pack_sweep);
+}
+
+static void conv2d(const swi_convolution *c) {
+  if (is_narrow(c))
+    narrow_forward(c);
+  else
+    forward(c, run_forward);
+}
 
 static void conv2d_input_pack(const swi_convolution *c) {
-  if (is_overlapping(c))
+  if (is_narrow(c))
+    narrow_input_pack(c);
+  else if (is_overlapping(c))
     pack_overlap(c);
   else
     backward(c, pack_sweep);
 }
 
 static void conv2d_input(const swi_convolution *c) {
-  if (is_overlapping(c))
+  if (is_narrow(c))
+    narrow_input(c);
+  else if (is_overlapping(c))
     run_overlap(c);
   else
     backward(c, run_sweep);
 }
 
-static void conv2d_weight(const swi_convolution *c) { panels_of_weights(c); }
+static int64_t conv2d_weight_panels(const swi_convolution *c) {
+  return is_narrow(c) ? narrow_panels(c) : count_panels(c);
+}
+
+static void conv2d_weight(const swi_convolution *c) {
+  if (is_narrow(c))
+    narrow_weight(c);
+  else
+    panels_of_weights(c);
+}
 
 #endif

@@ -374,6 +374,12 @@ static void run_group(const swi_convolution *c, int64_t group, int64_t panel, in
   run_units(&h, 1, panel, end);
 }
 
+/* A group's columns (taps, channels) in panels, group behind group. */
+static int64_t count_panels(const swi_convolution *c) {
+  const int64_t columns = c->channels / c->groups * c->kernel[0] * c->kernel[1];
+  return c->groups * ((columns + PANEL - 1) / PANEL);
+}
+
 static void panels_of_weights(const swi_convolution *c) {
   const int64_t columns = c->channels / c->groups * c->kernel[0] * c->kernel[1];
   const int64_t panels = (columns + PANEL - 1) / PANEL;

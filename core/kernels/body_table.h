@@ -60,6 +60,7 @@ const swi_kernels TABLE = {
     .conv_panel = PANEL,
     .conv2d_pack = conv2d_pack,
     .conv2d_input_pack = conv2d_input_pack,
+    .conv2d_weight_panels = conv2d_weight_panels,
     .gemm_nt = gemm_nt,
     .gemm_n = gemm_n,
     .gemm_packed = gemm_packed,

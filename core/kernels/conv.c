@@ -93,13 +93,8 @@ void swi_conv2d_input(sw_context *ctx, int element_bytes, const swi_convolution 
 
 /* ------------------------------------------------------------------ weights */
 
-static int64_t panels_of(const swi_kernels *k, const swi_convolution *c) {
-  const int64_t columns = c->channels / c->groups * c->kernel[0] * c->kernel[1];
-  return c->groups * ((columns + k->conv_panel - 1) / k->conv_panel);
-}
-
 int64_t swi_conv2d_weight_scratch(const swi_kernels *k, const swi_convolution *c) {
-  return k->conv_panel > 0 ? panels_of(k, c) : 0;
+  return k->conv_panel > 0 ? k->conv2d_weight_panels(c) : 0;
 }
 
 static void run_panels(void *arg, int64_t piece) {
@@ -131,7 +126,7 @@ void swi_conv2d_weight(sw_context *ctx, int element_bytes, const swi_convolution
     k->fill(c->outputs * c->kernel[0] * c->kernel[1] * (c->channels / c->groups), 0, c->w);
     return;
   }
-  j.panels = panels_of(k, c);
+  j.panels = k->conv2d_weight_panels(c);
   j.chunk = panels_in_piece(&j, sw_context_threads(ctx));
   swi_parallel(ctx, (j.panels + j.chunk - 1) / j.chunk, run_panels, &j);
   if (c->squares) k->sum_cols(j.panels, c->images, c->scratch, c->squares);

@@ -81,8 +81,7 @@ typedef struct swi_convolution {
   const void *bias; /* conv2d: outputs elements or NULL */
   int relu;         /* conv2d */
   void *squares;    /* conv2d_weight: one an image, or NULL */
-  /* Where conv_panel > 0. Of conv2d_weight: which panels of the weights, a group's columns (taps,
-   * channels) in panels of conv_panel and group behind group. */
+  /* Where conv_panel > 0. Of conv2d_weight: which of the conv2d_weight_panels of the weights. */
   int64_t first_panel, end_panel;
   void *scratch; /* packed weights, or squares: panels x images */
   void *work;    /* SWI_CONVOLUTION_WORK bytes */
@@ -154,6 +153,7 @@ typedef struct swi_kernels {
   int conv_panel; /* 0: no scratch, nothing packed, all of the weights at once */
   void (*conv2d_pack)(const swi_convolution *c); /* w into scratch, for the next one */
   void (*conv2d_input_pack)(const swi_convolution *c);
+  int64_t (*conv2d_weight_panels)(const swi_convolution *c);
   void (*conv2d)(const swi_convolution *c);
   void (*conv2d_input)(const swi_convolution *c);
   void (*conv2d_weight)(const swi_convolution *c);

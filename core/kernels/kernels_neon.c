@@ -33,6 +33,11 @@
 #include "kernels/body_conv_overlap.h"
 #include "kernels/body_conv_pixels.h"
 
+#include "kernels/body_conv_lines.h"
+
+#include "kernels/body_conv_depthwise.h"
+#include "kernels/body_conv_depthwise_weight.h"
+
 #include "kernels/body_conv_route.h"
 
 #include "kernels/body_softmax.h"

@@ -87,6 +87,13 @@ static inline void v_store_sums(float to[4], const vec s[4]) {
   _mm_storeu_ps(to, _mm_add_ps(_mm256_castps256_ps128(t), _mm256_extractf128_ps(t, 1)));
 }
 
+/* element i of the result is element from[i] of a, for a v_lanes(from) */
+typedef __m256i lanes;
+static inline lanes v_lanes(const int32_t *from) {
+  return _mm256_loadu_si256((const __m256i *)(const void *)from);
+}
+static inline vec v_permute(vec a, lanes from) { return _mm256_permutevar8x32_ps(a, from); }
+
 static inline void v_prefetch(const void *p) { __builtin_prefetch(p); }
 
 /* V_BLOCK x V_BLOCK elements: rows become columns, each stored after the one before */

@@ -85,6 +85,11 @@ static inline void v_store_sums(float to[4], const vec s[4]) {
   _mm_storeu_ps(to, _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1)));
 }
 
+/* element i of the result is element from[i] of a, for a v_lanes(from) */
+typedef __m512i lanes;
+static inline lanes v_lanes(const int32_t *from) { return _mm512_loadu_si512(from); }
+static inline vec v_permute(vec a, lanes from) { return _mm512_permutexvar_ps(from, a); }
+
 static inline void v_prefetch(const void *p) { __builtin_prefetch(p); }
 
 /* V_BLOCK x V_BLOCK elements: rows become columns, each stored after the one before */

@@ -74,6 +74,16 @@ static inline void v_store_sums(float to[4], const vec s[4]) {
   v_store(to, vpaddq_f32(vpaddq_f32(s[0], s[1]), vpaddq_f32(s[2], s[3])));
 }
 
+/* element i of the result is element from[i] of a, for a v_lanes(from) */
+typedef uint8x16_t lanes; /* of bytes */
+static inline lanes v_lanes(const int32_t *from) {
+  const uint32x4_t first = vmulq_n_u32(vreinterpretq_u32_s32(vld1q_s32(from)), 0x04040404u);
+  return vreinterpretq_u8_u32(vaddq_u32(first, vdupq_n_u32(0x03020100u)));
+}
+static inline vec v_permute(vec a, lanes from) {
+  return vreinterpretq_f32_u8(vqtbl1q_u8(vreinterpretq_u8_f32(a), from));
+}
+
 static inline void v_prefetch(const void *p) { __builtin_prefetch(p); }
 
 /* V_BLOCK x V_BLOCK elements: rows become columns, each stored after the one before */

@@ -66,6 +66,11 @@ static inline void v_columns(const real *const row[1], int64_t p, vec column[4])
   for (int q = 0; q < 4; q++) column[q] = row[0][p + q];
 }
 
+/* element i of the result is element from[i] of a, for a v_lanes(from) */
+typedef int32_t lanes;
+static inline lanes v_lanes(const int32_t *from) { return *from; }
+static inline vec v_permute(vec a, lanes from) { return from == 0 ? a : 0; }
+
 static inline void v_prefetch(const void *p) { __builtin_prefetch(p); }
 
 /* sizeof is constant: one of the two is left */

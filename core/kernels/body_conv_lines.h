@@ -1,0 +1,188 @@
+/* body_conv_lines.h: lines of images, copied for convolutions with few channels a group.
+ *
+ * A vector holds the results of whole groups, as many as fit: a block. It is summed over taps and
+ * over the channels of a group: lane i of term (tap, channel j) is channel j of lane i's group. The
+ * lines that the places of a row see are copied to a ring, with zeros for what lies outside of the
+ * image, so sums have no borders; columns that agree modulo the stride are adjacent, so places are.
+ * Each line is copied once, for as many blocks as share a line of the cache.
+ */
+#ifndef SW_BODY_CONV_LINES_H
+#define SW_BODY_CONV_LINES_H
+
+enum {
+  RING = 1 << 16, /* elements of a ring at most */
+  TERMS = 512,    /* of a sum at most */
+  CACHE_LINE = 64 / sizeof(real),
+  LINE_BLOCKS = CACHE_LINE > V_N ? CACHE_LINE / V_N : 1
+};
+
+/* What a block reads and writes. */
+typedef struct fan {
+  int64_t reads, writes; /* channels of a group */
+  int64_t groups, held;  /* all; those of a block */
+} fan;
+
+static fan fan_of(int64_t groups, int64_t reads, int64_t writes) {
+  return (fan){reads, writes, groups, V_N / (reads > writes ? reads : writes)};
+}
+
+static int64_t blocks_of(const fan *f) { return (f->groups + f->held - 1) / f->held; }
+
+static int64_t groups_in(const fan *f, int64_t b) {
+  return smaller(f->held, f->groups - b * f->held);
+}
+
+typedef enum copy_kind {
+  COPY_PLAIN, /* a group is one channel wide: lanes are channels */
+  COPY_SPREAD,
+  COPY_SCALARS /* one group a block: terms are broadcast from the channels */
+} copy_kind;
+
+typedef struct ring {
+  fan f;
+  axis rows, columns;
+  const real *from;   /* all images */
+  int64_t from_pixel; /* elements from pixel to pixel */
+  real *at;           /* element (block, line, channel unless lanes are, column modulo the step,
+                       * column, lane) */
+  copy_kind kind;
+  int64_t together; /* blocks */
+  int64_t lines;
+  int64_t phase, plane, line, block; /* elements of each axis of `at` */
+  int64_t offset[TERMS];             /* of the terms (channel, column) of a kernel's row */
+  lanes order[V_N];                  /* of a channel, from those of a pixel */
+} ring;
+
+/* Pixels from the first one that `places` see to the last one. */
+static int64_t seen_by(const axis *a, int64_t places) {
+  return a->taps == 0 ? 0 : (places - 1) * a->step + (a->taps - 1) * a->offset_step + 1;
+}
+
+static int64_t terms_of(const ring *r) { return r->columns.taps * r->f.reads; }
+
+static void order_lanes(ring *r) {
+  for (int64_t j = 0; j < r->f.reads; j++) {
+    int32_t from[V_N];
+    for (int64_t i = 0; i < V_N; i++) {
+      const int64_t group = i / r->f.writes;
+      from[i] = group < r->f.held ? (int32_t)(group * r->f.reads + j) : 0;
+    }
+    r->order[j] = v_lanes(from);
+  }
+}
+
+/* fan, axes, from, from_pixel and at are set. */
+static void open_ring(ring *r) {
+  const int64_t step = r->columns.step, width = seen_by(&r->columns, r->columns.count);
+  const int is_plain = r->f.reads == 1 && r->f.writes == 1;
+  r->kind = is_plain ? COPY_PLAIN : r->f.held == 1 ? COPY_SCALARS : COPY_SPREAD;
+  r->together = r->kind == COPY_SPREAD ? 1 : LINE_BLOCKS;
+  r->lines = seen_by(&r->rows, 1);
+  r->phase = (width + step - 1) / step * V_N;
+  r->plane = step * r->phase;
+  r->line = (r->kind == COPY_SPREAD ? r->f.reads : 1) * r->plane;
+  r->block = r->lines * r->line;
+  int64_t *offset = r->offset;
+  for (int64_t j = 0; j < r->f.reads; j++)
+    for (int64_t q = 0; q < r->columns.taps; q++) {
+      const int64_t t = q * r->columns.offset_step;
+      *offset++ =
+          (r->kind == COPY_SPREAD ? r->plane : 1) * j + t % step * r->phase + t / step * V_N;
+    }
+  if (r->kind == COPY_SPREAD) order_lanes(r);
+}
+
+/* ------------------------------------------------------------------ copies */
+
+/* `ahead` is where the pixel of a line to come is. */
+INLINE void ring_places(const ring *r, const int64_t reads, const int64_t count, int64_t n,
+                        const real *from, uintptr_t ahead, real *to) {
+  const int64_t step = r->columns.step * r->from_pixel, plane = r->plane;
+  for (int64_t p = 0; p < n; p++, from += step, to += V_N) {
+    const vec x = count == V_N ? v_load(from) : v_load_part(from, count);
+    v_prefetch((const void *)((uintptr_t)from + ahead));
+    if (reads == 0)
+      v_store(to, x);
+    else
+      for (int64_t j = 0; j < reads; j++) v_store(to + j * plane, v_permute(x, r->order[j]));
+  }
+}
+
+static void ring_channels(const ring *r, int64_t count, int64_t n, const real *from, real *to) {
+  const int64_t ahead = 2 * r->rows.step * r->columns.size * r->from_pixel;
+  const uintptr_t bytes = (uintptr_t)ahead * sizeof(real);
+  const int64_t reads = r->kind == COPY_SPREAD ? r->f.reads : 0;
+  if (count < V_N)
+    ring_places(r, reads, count, n, from, bytes, to);
+  else if (reads == 0)
+    ring_places(r, 0, V_N, n, from, bytes, to);
+  else if (reads == 2)
+    ring_places(r, 2, V_N, n, from, bytes, to);
+  else if (reads == 4)
+    ring_places(r, 4, V_N, n, from, bytes, to);
+  else
+    ring_places(r, reads, V_N, n, from, bytes, to);
+}
+
+static void clear_ring(const ring *r, int64_t from, int64_t end, real *to) {
+  for (int64_t at = 0; at < r->line; at += r->plane)
+    fill((end - from) * V_N, 0, to + at + from * V_N);
+}
+
+/* Columns phase, phase + step, … of a line, for one block. */
+static void ring_phase(const ring *r, int64_t count, int64_t phase, const real *from, real *to) {
+  const int64_t step = r->columns.step, left = r->columns.offset + phase, all = r->phase / V_N;
+  const int64_t before = left < 0 ? (step - 1 - left) / step : 0;
+  const int64_t inside = left < r->columns.size ? (r->columns.size - left + step - 1) / step : 0;
+  const int64_t first = smaller(before, all);
+  const int64_t end = inside < first ? first : smaller(inside, all);
+  to += phase * r->phase;
+  clear_ring(r, 0, first, to);
+  if (end > first)
+    ring_channels(r, count, end - first, from + (left + first * step) * r->from_pixel,
+                  to + first * V_N);
+  clear_ring(r, end, all, to);
+}
+
+static void ring_line(const ring *r, int64_t first, int64_t end, const real *from, real *to) {
+  for (int64_t b = first; b < end; b++, to += r->block)
+    for (int64_t phase = 0; phase < r->columns.step; phase++)
+      ring_phase(r, groups_in(&r->f, b) * r->f.reads, phase, from + b * r->f.held * r->f.reads, to);
+}
+
+/* Blocks first … end - 1: the lines that the places of a row see and those of the row before it did
+ * not. Rows come in order from 0. */
+static void fill_ring(const ring *r, int64_t first, int64_t end, int64_t image, int64_t row) {
+  const int64_t top = row * r->rows.step, seen = row > 0 ? top - r->rows.step + r->lines : 0;
+  const int64_t size = r->columns.size * r->from_pixel;
+  for (int64_t i = top > seen ? top : seen; i < top + r->lines; i++) {
+    const int64_t at = i + r->rows.offset;
+    real *to = r->at + i % r->lines * r->line;
+    if (is_inside(at, r->rows.size))
+      ring_line(r, first, end, r->from + (image * r->rows.size + at) * size, to);
+    else
+      for (int64_t b = first; b < end; b++, to += r->block) fill(r->line, 0, to);
+  }
+}
+
+/* Points to the lines of the kernel's rows. */
+static void point_to_lines(const ring *r, int64_t row, const real **to) {
+  for (int64_t i = 0; i < r->rows.taps; i++)
+    to[i] = r->at + (row * r->rows.step + i * r->rows.offset_step) % r->lines * r->line;
+}
+
+/* ------------------------------------------------------------------ shapes */
+
+/* Whether groups are so narrow that several, or one, fill a vector, and lines and terms fit. */
+static int is_narrow(const swi_convolution *c) {
+  const int64_t depth = c->channels / c->groups, outputs = c->outputs / c->groups;
+  const int64_t most = depth > outputs ? depth : outputs;
+  const int64_t taps = c->kernel[0] * c->kernel[1];
+  const int64_t lines = (c->kernel[0] - 1) * c->dilation[0] + 1;
+  const int64_t width =
+      c->size[1] + 2 * c->padding[1] + (c->kernel[1] - 1) * c->dilation[1] + c->stride[1];
+  return c->groups > 1 && most <= V_N && taps <= TERMS / most &&
+         width <= RING / (V_N * most * lines * LINE_BLOCKS);
+}
+
+#endif
