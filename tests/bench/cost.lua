@@ -1,22 +1,30 @@
--- The time of a training example against batch size, number of examples, and number of parameters.
+-- The time of a training example against batch size, parameters (by depth, by width), threads, and
+-- number of examples.
 --
---   ./swale lua tests/bench/cost.lua [SECONDS]    a minute or more; writes docs/cost.{svg,json}
+--   ./swale lua tests/bench/cost.lua [SECONDS]    two minutes or more; writes docs/cost.{svg,json}
+--   ./swale lua tests/bench/cost.lua draw         draws docs/cost.json again
 --
--- One thread, float32, SGD with momentum, N(0, 1) features of 784 elements, 10 classes. Each point
--- is the median of its steps over SECONDS (0.3 unless told otherwise).
+-- Float32, SGD with momentum, N(0, 1) features of 784 elements, 10 classes; one thread, in CPU
+-- time, but for the panel of threads. Each point is the median of its steps over SECONDS (0.3
+-- unless told otherwise). Dashed: the multiply-adds of a step at the processor's peak.
 local core = require "swale.core"
 local compile = require "swale.compile"
+local folders = require "swale.folders"
 local gnuplot = require "swale.gnuplot"
+local measure = require "swale.bench.measure"
+local peak = require "swale.bench.peak"
 local sw = require "swale"
-local clock = require("luv").hrtime
 
 local SECONDS = tonumber(arg[1]) or 0.3
 
 local MOST = 100000
-local random = core.random(0, "bench")
-local x = random:fill_normal(core.zeros { MOST, 784 }, 0, 1)
-local y = core.zeros({ MOST }, "int32")
-for i = 1, MOST do y:set(i, random:integer(10) - 1) end
+local x, y
+
+local function make_data()
+  local random = core.random(0, "bench")
+  x, y = random:fill_normal(core.zeros { MOST, 784 }, 0, 1), core.zeros({ MOST }, "int32")
+  for i = 1, MOST do y:set(i, random:integer(10) - 1) end
+end
 
 local function source(examples)
   return core.source { x = x:narrow(1, 1, examples), y = y:narrow(1, 1, examples), classes = 10 }
@@ -33,6 +41,18 @@ local function network(widths)
   return sw.nn.Sequential(layers):build { seed = 0 }
 end
 
+-- Microseconds of an example's multiply-adds at the peak: three products a layer, two for the
+-- first.
+local function floor_of(widths)
+  local all, last = 0, 784
+  for i = 1, #widths + 1 do
+    local width = widths[i] or 10
+    all = all + last * width * (i == 1 and 2 or 3)
+    last = width
+  end
+  return 2 * all / peak.gflops() / 1e3
+end
+
 -- Microseconds an example, and the number of weights.
 local function cost(widths, batch, data)
   local model = network(widths)
@@ -42,17 +62,11 @@ local function cost(widths, batch, data)
   loop:set("lr", 0.01)
   loop:set("momentum", 0.9)
   loop:set("batch_size", batch)
-  assert(loop:advance(3))
-  local times, total = {}, 0
-  while total < SECONDS * 1e9 or #times < 5 do
-    local begun = clock()
-    assert(loop:advance(1))
-    times[#times + 1] = clock() - begun
-    total = total + times[#times]
-  end
-  table.sort(times)
-  return times[#times // 2 + 1] / 1e3 / batch, #model:weights()
+  local step = measure.calls(function() assert(loop:advance(1)) end, SECONDS)
+  return step.median_ms * 1e3 / batch, #model:weights()
 end
+
+-- ------------------------------------------------------------------ what is measured
 
 local NETWORKS = {
   { name = "784-10", widths = {} },
@@ -60,68 +74,156 @@ local NETWORKS = {
   { name = "784-800-800-10", widths = { 800, 800 } },
 }
 
-core.set_threads(1)
-local result = { batch = {}, examples = {}, parameters = {}, variant = core.variant(),
-  blas = core.blas() }
-
-local function add(list, series, at, us)
-  list[#list + 1] = { series = series, x = at, us_per_example = us }
-  print(("%-16s %9d %9.3f us an example"):format(series, at, us))
+local function add(list, series, at, us, floor)
+  list[#list + 1] = { series = series, x = at, us_per_example = us, at_peak = floor }
+  print(("%-24s %9d %9.3f us an example"):format(series, at, us))
 end
 
-do
-  local data = source(60000)
+local function by_batch(data)
+  local list = {}
   for _, n in ipairs(NETWORKS) do
     for power = 0, 12 do
-      add(result.batch, n.name, 2 ^ power | 0, (cost(n.widths, 2 ^ power | 0, data)))
+      add(list, n.name, 2 ^ power | 0, (cost(n.widths, 2 ^ power | 0, data)))
     end
   end
-  for _, width in ipairs { 16, 32, 64, 128, 256, 512, 1024, 2048 } do
-    for _, batch in ipairs { 32, 256 } do
-      local us, weights = cost({ width }, batch, data)
-      add(result.parameters, "batch " .. batch, weights, us)
-    end
-  end
+  return list
 end
-for _, examples in ipairs { 300, 1000, 3000, 10000, 30000, MOST } do
-  local set = source(examples)
-  for _, n in ipairs { NETWORKS[1], NETWORKS[2] } do
-    add(result.examples, n.name .. ", batch 32", examples, (cost(n.widths, 32, set)))
+
+-- Networks of several sizes, at two batch sizes; at(size, weights) is where a point stands.
+local function by_size(data, sizes, widths_of, at)
+  local list = {}
+  for _, batch in ipairs { 32, 256 } do
+    for _, size in ipairs(sizes) do
+      local widths = widths_of(size)
+      local us, weights = cost(widths, batch, data)
+      add(list, "batch " .. batch, at(size, weights), us, floor_of(widths))
+    end
   end
+  return list
+end
+
+local function by_depth(data)
+  return by_size(data, { 1, 2, 4, 8, 16, 32 }, function(depth)
+    local widths = {}
+    for i = 1, depth do widths[i] = 256 end
+    return widths
+  end, function(_, weights) return weights end)
+end
+
+local function by_width(data)
+  return by_size(data, { 16, 32, 64, 128, 256, 512, 1024, 2048 },
+    function(width) return { width, width } end, function(width) return width end)
+end
+
+local function by_threads(data)
+  local list = {}
+  measure.use_clock "wall"
+  for _, n in ipairs(NETWORKS) do
+    for threads = 1, core.cores() do
+      core.set_threads(threads)
+      add(list, n.name .. ", batch 256", threads, (cost(n.widths, 256, data)))
+    end
+  end
+  core.set_threads(1)
+  measure.use_clock "cpu"
+  return list
+end
+
+local function by_examples()
+  local list = {}
+  for _, examples in ipairs { 300, 1000, 3000, 10000, 30000, MOST } do
+    local set = source(examples)
+    for i = 1, 2 do
+      add(list, NETWORKS[i].name .. ", batch 32", examples, (cost(NETWORKS[i].widths, 32, set)))
+    end
+  end
+  return list
 end
 
 -- ------------------------------------------------------------------ the picture
 
 local COLOURS = { "#0072b2", "#d55e00", "#009e73" }
+local AXIS = "set xtics auto\nset format x '%.0s%c'\nset autoscale x\n" -- 10k, 1M
 
-local function panel(list, origin, title, xlabel)
-  local order, lines, plots = {}, {}, {}
+-- The points of each series, as gnuplot's data, in the order in which they come.
+local function series_of(list)
+  local order, lines, floors = {}, {}, {}
   for _, p in ipairs(list) do
     if not lines[p.series] then
       order[#order + 1] = p.series
       lines[p.series] = {}
     end
     table.insert(lines[p.series], ("%g %g"):format(p.x, p.us_per_example))
+    if p.at_peak and p.series == order[1] then
+      floors[#floors + 1] = ("%g %g"):format(p.x, p.at_peak)
+    end
   end
-  local blocks = {}
-  for i, name in ipairs(order) do
-    blocks[i] = ("$d%d_%d << EOD\n%s\nEOD\n"):format(origin, i, table.concat(lines[name], "\n"))
-    plots[i] = ("$d%d_%d using 1:2 with linespoints pt 7 ps 0.5 lw 2 lc rgb '%s' title %s"):format(
-      origin, i, COLOURS[i], gnuplot.quoted(name))
-  end
-  return table.concat(blocks), ("set title %s\nset xlabel %s\nplot %s\n"):format(
-    gnuplot.quoted(title), gnuplot.quoted(xlabel), table.concat(plots, ", "))
+  return order, lines, floors
 end
 
-local panels = {
-  { result.batch, "Cost of a training example", "batch size" },
-  { result.parameters, "784-h-10", "parameters" },
-  { result.examples, "Number of training examples", "training examples" },
-}
-local blocks, plots = {}, {}
-for i, p in ipairs(panels) do blocks[i], plots[i] = panel(p[1], i, p[2], p[3]) end
-local commands = gnuplot.HEAD .. "\n" .. table.concat(blocks)
-  .. "set logscale xy\nset format x '10^{%L}'\nset ylabel 'microseconds an example'\n"
-  .. "set multiplot layout 3,1\n" .. table.concat(plots) .. "unset multiplot\n"
-assert(gnuplot.draw(commands, "svg", "docs/cost.svg", 1100))
-assert(core.write_file("docs/cost.json", core.json_encode(result, 1) .. "\n"))
+-- A panel's data, and the commands that draw it; its texts are added to `texts`.
+local function panel(p, origin, texts)
+  local order, lines, floors = series_of(p.points)
+  local blocks, plots, least, most = {}, {}, math.huge, 0
+  for _, point in ipairs(p.points) do
+    least = math.min(least, point.at_peak or point.us_per_example)
+    most = math.max(most, point.us_per_example)
+  end
+  local function curve(key, points, title, style)
+    local name = ("%s%d"):format(key, origin)
+    texts["NAME_" .. name] = title
+    blocks[#blocks + 1] = ("$%s << EOD\n%s\nEOD\n"):format(name, table.concat(points, "\n"))
+    plots[#plots + 1] = ("$%s using 1:2 with %s title NAME_%s"):format(name, style, name)
+  end
+  for i, name in ipairs(order) do
+    curve(("S%d_"):format(i), lines[name], name,
+      ("linespoints pt 7 ps 0.5 lw 2 lc rgb '%s'"):format(COLOURS[i]))
+  end
+  if floors[1] then
+    curve("F", floors, "at the processor's peak", "lines dt 2 lw 1.5 lc rgb '#888888'")
+  end
+  texts["TITLE_" .. origin], texts["ALONG_" .. origin] = p.title, p.along
+  return table.concat(blocks), ("set title TITLE_%d\nset xlabel ALONG_%d\n%s"
+    .. "set yrange [%g:%g]\nplot %s\n"):format(origin, origin, p.axis or AXIS, least / 2, most * 20,
+    table.concat(plots, ", "))
+end
+
+local function draw(result)
+  local cores, counts = 1, {}
+  for _, p in ipairs(result.threads) do cores = math.max(cores, p.x) end
+  for i = 1, cores do counts[i] = i end
+  local panels = {
+    { points = result.batch, title = "Batch size", along = "batch size" },
+    { points = result.depth, title = "Depth: 784-256-…-256-10", along = "parameters" },
+    { points = result.width, title = "Width: 784-w-w-10", along = "w" },
+    { points = result.examples, title = "Size of the data set", along = "training examples" },
+    { points = result.threads, title = "Threads", along = "threads",
+      axis = ("set xtics (%s)\nset format x '%%g'\nset xrange [0.8:%g]\n"):format(
+        table.concat(counts, ","), cores * 1.2) },
+  }
+  local blocks, plots, texts = {}, {}, { UNIT = "microseconds an example" }
+  for i, p in ipairs(panels) do blocks[i], plots[i] = panel(p, i, texts) end
+  local commands = gnuplot.HEAD .. "\nset key top left\nset logscale xy\nset format y '%g'\n"
+    .. table.concat(blocks) .. "set ylabel UNIT\nset multiplot layout 3,2\n"
+    .. table.concat(plots) .. "unset multiplot\n"
+  assert(gnuplot.draw({ texts = texts, height = 1200, width = 1000, commands = commands }, "svg",
+    "docs/cost.svg"))
+end
+
+local function measured()
+  core.set_threads(1)
+  measure.use_clock "cpu"
+  make_data()
+  local data = source(60000)
+  return { variant = core.variant(), blas = core.blas(), gflops_per_thread = peak.gflops(),
+    batch = by_batch(data), depth = by_depth(data), width = by_width(data),
+    threads = by_threads(data), examples = by_examples() }
+end
+
+if arg[1] == "draw" then
+  draw(core.json_decode(assert(folders.read "docs/cost.json")))
+else
+  local result = measured()
+  assert(core.write_file("docs/cost.json", core.json_encode(result, 1) .. "\n"))
+  draw(result)
+end

@@ -112,6 +112,7 @@ function TestBenchCompare:test_rounds_and_their_table()
   lu.assert_str_contains(result.out, "pytorch-9 beside swale " .. core._VERSION)
   lu.assert_str_matches(result.out, ".*1 thread\nrow .*\nlogreg_B1 +1000  1000 +%S+ +%d+%.%d%d"
     .. " +%S+–%S+ +%d+\n1 rows: geometric mean %S+, least %S+ %(logreg_B1%)\n")
+  lu.assert_true(tonumber(result.out:match "geometric mean (%S+),") > 100, result.out)
   lu.assert_str_contains(result.err, "no: not here")
   local lines = self:lines()
   lu.assert_equals(#lines, 2)
@@ -136,8 +137,9 @@ function TestBenchCompare:test_goes_on_from_its_lines()
   lu.assert_str_contains(result.out, "it ended without a message")
 end
 
+--- Other numbers of threads try the ways that were kept, no others.
 function TestBenchCompare:test_two_threads()
-  command.write(self.dir .. "/peer.sh", PEER:format(TWO_WAYS))
+  command.write(self.dir .. "/peer.sh", PEER:format('echo "$5 $9" >> asked\n' .. TWO_WAYS))
   local result = command.swale(self.dir, { "bench", "--compare", "--python", "sh peer.sh",
     "--threads", "1,2", "--min-time", "0", "--only", "logreg_B32", "--rounds", "1", "--out",
     "lines" })
@@ -145,6 +147,7 @@ function TestBenchCompare:test_two_threads()
   local lines = self:lines()
   lu.assert_nil(lines[1].scaling)
   has(lines[2], "scaling", "share_of_mix")
+  lu.assert_equals(command.read(self.dir .. "/asked"), "1 \n2 1000,1100\n")
 end
 
 function TestBenchCompare:test_a_row_that_fails()

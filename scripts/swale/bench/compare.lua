@@ -89,7 +89,7 @@ end
 
 local function swale_time(row, threads, round, o)
   local fine, result = pcall(row.run, { threads = threads, min_time = o.min_time,
-    scaling = round == 1 })
+    brief = threads == 1 or round > 1 })
   if not fine and result == core.INTERRUPTED then error(result, 0) end
   if not fine then return nil, tostring(result) end
   return result
@@ -113,7 +113,7 @@ end
 
 local function measure_rounds(row, threads, done, o)
   local peer <close>, problem = start(o, row.name, "--threads", tostring(threads), "--min-time",
-    tostring(o.min_time))
+    tostring(o.min_time), "--ways", table.concat(o.records:ways(row.name), ","))
   if not peer then return problem end
   local ways, why = built(peer, o)
   if not ways then return "PyTorch: " .. why end

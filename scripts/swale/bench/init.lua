@@ -18,7 +18,7 @@ local GROUPS = { "training", "evaluation", "hessian", "eigenvalues", "noise", "s
 ---@class swale.BenchRowOptions
 ---@field threads integer
 ---@field min_time number
----@field scaling? boolean          false: no comparison with one thread
+---@field brief? boolean            only median_ms and gflops matter
 
 ---@return swale.BenchRow[]
 function M.rows()

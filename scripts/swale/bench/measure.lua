@@ -32,18 +32,22 @@ function M.summary(times)
   return { median_ms = M.median(times), min_ms = times[1], reps = #times }
 end
 
-local function warm_up(f, least)
-  local begun, calls = clock(), 0
-  while calls < least or (clock() - begun < 0.3e9 and calls < 200) do
-    f()
-    calls = calls + 1
-  end
-end
-
 local function milliseconds(f, calls)
   local begun = clock()
   for _ = 1, calls or 1 do f() end
   return (clock() - begun) / 1e6 / (calls or 1)
+end
+
+local WARM <const> = 0.3 -- seconds of calls before, unless min_time is less
+
+--- Returns the time of the last call.
+local function warm_up(f, least, min_time)
+  local begun, calls, last = clock(), 0, 0
+  while calls < least or (clock() - begun < math.min(WARM, min_time) * 1e9 and calls < 200) do
+    last = milliseconds(f)
+    calls = calls + 1
+  end
+  return last
 end
 
 local SHORTEST <const> = 0.1 -- milliseconds that are measured at once; the CPU clock counts 0.001
@@ -56,8 +60,8 @@ local SHORTEST <const> = 0.1 -- milliseconds that are measured at once; the CPU 
 ---@return swale.Measured
 function M.calls(f, min_time, o)
   o = o or {}
-  warm_up(f, o.warm or 2)
-  local at_once = math.max(1, math.ceil(SHORTEST / math.max(milliseconds(f), 1e-3)))
+  local last = warm_up(f, o.warm or 2, min_time)
+  local at_once = math.max(1, math.ceil(SHORTEST / math.max(last, 1e-3)))
   local times, total = {}, 0
   while (total < min_time * 1e3 or #times < (o.reps or 5)) and #times < 5000 do
     times[#times + 1] = milliseconds(f, at_once)
@@ -73,7 +77,7 @@ end
 function M.turns(functions, min_time)
   local times, total, rounds = {}, 0, 0
   for i, f in ipairs(functions) do
-    warm_up(f, 2)
+    warm_up(f, 2, min_time)
     times[i] = {}
   end
   while (total < #functions * min_time * 1e3 or rounds < 5) and rounds < 5000 do

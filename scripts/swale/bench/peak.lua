@@ -7,11 +7,11 @@ local M = {}
 local ROUNDS <const> = 1000000     -- of multiply-adds: some 10 ms
 local ELEMENTS <const> = 64 << 20  -- of each vector: 256 MiB, beyond any cache
 
----GFLOP/s of one thread in the instruction set in use: the most of five attempts.
+---GFLOP/s of one thread in the instruction set in use: the most of some attempts.
 ---@return number
 function M.gflops()
   local count
-  local best = measure.calls(function() count = core.multiply_adds(ROUNDS) end, 0).min_ms
+  local best = measure.calls(function() count = core.multiply_adds(ROUNDS) end, 0.05).min_ms
   return 2 * count / best / 1e6
 end
 

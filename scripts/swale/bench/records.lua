@@ -57,6 +57,21 @@ function Records:rounds(workload, threads)
   return self.known[key]
 end
 
+---Returns the ways that any rounds of a row have, on any number of threads.
+---@param workload string
+---@return string[]
+function Records:ways(workload)
+  local ways = {}
+  for _, rounds in pairs(self.known) do
+    for _, round in ipairs(rounds) do
+      if round.workload == workload then
+        for way in pairs(round.peer_ms) do ways[way] = true end
+      end
+    end
+  end
+  return require("swale.errors").sorted_keys(ways)
+end
+
 ---Writes a round.
 ---@param workload string
 ---@param threads integer

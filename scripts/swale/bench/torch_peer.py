@@ -1,6 +1,6 @@
 """PyTorch's side of `swale bench --compare`: one row, in every way that may be the fastest.
 
-    torch_peer.py ROW [--threads N] [--min-time S]       or: torch_peer.py --version
+    torch_peer.py ROW [--threads N] [--min-time S] [--ways A,B]     or: torch_peer.py --version
 
 Each way is built, checked against the plain one and timed once: a line of JSON each. Then each line
 of the input names a way, which is timed again and answered by a line. A way is words joined by +:
@@ -18,6 +18,7 @@ One thread is timed by the CPU time of the process, several by the clock.
 import argparse
 import ctypes
 import json
+import math
 import os
 import statistics
 import sys
@@ -49,6 +50,7 @@ def options():
     parser.add_argument("row", nargs="?")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--min-time", type=float, default=0.3)
+    parser.add_argument("--ways", default="", help="instead of those that the row may be fast in")
     parser.add_argument("--version", action="store_true")
     return parser.parse_args()
 
@@ -405,7 +407,7 @@ def ways_of(kind, network):
         return ["double", "double+last", "double+graph"] if "cnn" in network else [
             "double", "double+graph"]
     if kind == "pegrad":
-        return ["hand+graph", "vmap+graph"] if "cnn" in network else ["hand", "hand+graph"]
+        return ["hand", "hand+graph"] + (["vmap+graph"] if "cnn" in network else [])
     if NETWORKS[network][1] == FLAT:
         return ["eager", "graph"]
     return ["eager+last", "loss+last"] + ([] if network in HEAVY else ["graph+last"])
@@ -433,13 +435,13 @@ def seconds(f, calls):
 
 def measure(f, heavy):
     """Median of calls, or of some in a row where they are short: as `swale bench` measures."""
-    begun, calls = clock(), 0
+    begun, calls, last = clock(), 0, 0
     while calls < (1 if heavy else 2) or (clock() - begun < 0.3 and calls < 200):
-        f()
+        last = seconds(f, 1)
         calls += 1
-    together = max(1, round(1e-4 / seconds(f, 1)))
+    together = max(1, math.ceil(1e-4 / max(last, 1e-6)))
     times, total = [], 0
-    while (total < OPTIONS.min_time or len(times) < (1 if heavy else 5)) and len(times) < 5000:
+    while (total < OPTIONS.min_time or len(times) < (3 if heavy else 5)) and len(times) < 5000:
         times.append(seconds(f, together))
         total += times[-1] * together
     return {"median_ms": statistics.median(times) * 1e3, "min_ms": min(times) * 1e3,
@@ -450,7 +452,7 @@ def build(row):
     """The row in each way that works here, each timed once."""
     kind, network, batch = parse(row)
     ready = {}
-    for way in ways_of(kind, network):
+    for way in OPTIONS.ways.split(",") if OPTIONS.ways else ways_of(kind, network):
         torch.manual_seed(0)
         begun = time.perf_counter()
         try:

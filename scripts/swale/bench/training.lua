@@ -13,7 +13,7 @@ local function step(network, batch, o)
   result.flops_per_step = networks.flops(network, batch)
   result.gflops = result.flops_per_step / result.median_ms / 1e6
   result.examples_per_s = batch / result.median_ms * 1e3
-  if o.threads > 1 and o.scaling ~= false then
+  if o.threads > 1 and not o.brief then
     result.scaling, result.share_of_mix = mix.scaling(advance, network, batch, o)
   end
   return result
