@@ -17,6 +17,7 @@
 enum {
   PANEL = 2 * V_N,   /* columns of B in a panel */
   BLOCK_A = 1 << 16, /* elements of a block of A: 256 KiB */
+  ROWS_MOST = 768,   /* of a block: the TLB holds their pages of C */
   WIDE = 256         /* columns from which on a copy of A is worth it */
 };
 
@@ -256,7 +257,7 @@ static void packed_block(const swi_product *part, const tile *block, int copied)
 
 /* Rows of A in each block but the last, which is nearly as high. */
 static int64_t block_rows(int64_t m, int64_t k) {
-  const int64_t fit = COPIED_A / k, blocks = (m + fit - 1) / fit;
+  const int64_t fit = smaller(COPIED_A / k, ROWS_MOST), blocks = (m + fit - 1) / fit;
   return (m + blocks - 1) / blocks;
 }
 

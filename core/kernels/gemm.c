@@ -19,12 +19,17 @@ typedef enum route {
 } route;
 
 enum {
-  SHORT_SIDE = 128, /* up to this packing B does not pay if its rows are contiguous */
-  DOT_SIDE = 112,   /* dot products are for one side up to this and sums from LONG_DOT on, */
+  TALL_COLS = 128, /* of a tall product at most */
+  DOT_SIDE = 112,  /* dot products are for one side up to this and sums from LONG_DOT on, */
   LONG_DOT = 384,
   DOT_THIN = 16,        /* or for one as thin as this and sums from SHORT_DOT on: */
   SHORT_DOT = 64,       /* below, adding up a dot product's vector costs more than packing B */
   MANY_ROWS = 1024,     /* of A: more than outer products keep in cache */
+  IN_CACHE = 1 << 16,   /* elements of A that they do */
+  PIECE_WORK = 1 << 20, /* multiply-adds of a piece at least: some 20 microseconds */
+  PIECES_MAX = 64,
+  PACKED_LEAST = 256,   /* rows or columns of a packed product */
+  PIECES_EACH = 4,      /* at most for each thread */
   TRANSPOSED_MAX = 4096 /* elements of B transposed on the stack */
 };
 
@@ -80,7 +85,8 @@ static int has_blas(const job *j) { return j->blas && j->blas->sgemm; }
 /* C tall, A read across its rows, and both too large for the caches: OpenBLAS gains 5 to 15 %. */
 static int is_tall(const job *j) {
   const swi_gemm_args *g = &j->g;
-  return has_blas(j) && g->transpose_a && g->m >= 512 && g->n >= 64 && g->k >= 256;
+  return has_blas(j) && g->transpose_a && g->m >= 512 && g->n >= 64 && g->n <= TALL_COLS &&
+         g->k >= 256;
 }
 
 static route choose_route(const job *j) {
@@ -88,7 +94,7 @@ static route choose_route(const job *j) {
   if (g->k == 0) return ROUTE_ZERO;
   if (!j->kernels->gemm_packed) return has_blas(j) ? ROUTE_BLAS : ROUTE_PLAIN;
   const int64_t side = smaller(g->m, g->n);
-  if (!g->transpose_b && side > SHORT_SIDE) return ROUTE_PACKED;
+  if (!g->transpose_b && side > j->kernels->short_side) return ROUTE_PACKED;
   if (!g->transpose_b) return is_tall(j) ? ROUTE_BLAS : ROUTE_N;
   if (g->k < SHORT_DOT && side > 1 && g->n * g->k <= TRANSPOSED_MAX) return ROUTE_TRANSPOSED;
   if (g->transpose_a) return ROUTE_PACKED;
@@ -251,36 +257,51 @@ static void run_piece(void *arg, int64_t piece) {
   if (is_long(j) || !is_fused(j)) epilogue(j, &p);
 }
 
-/* Rows or columns that a piece has at least, and a divisor of all pieces but the last. */
+/* Rows or columns of a piece: as many at least, so that it repeats little of the packing and
+ * reading of others, or as many if else there are too few pieces for the threads; a divisor of all
+ * pieces but the last; as many at most, so that they stay in the cache. */
 typedef struct grain {
-  int64_t least, multiple;
+  int64_t least, least_of_few, multiple, most;
 } grain;
 
-/* A packing kernel packs the whole other operand for every piece, dot products read it from the L2
- * cache, and tall stripes of few columns waste memory bandwidth: hence the widths. */
+static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+
 static grain grain_of(const job *j) {
-  if (j->route == ROUTE_BLAS || j->route == ROUTE_PLAIN) return (grain){256, 32};
-  if (j->route == ROUTE_PACKED) return j->by_rows ? (grain){128, 42} : (grain){256, 64};
-  if (j->route == ROUTE_NT) return (grain){48, 4};
-  return j->by_rows ? (grain){12, 6} : (grain){j->g.k > 512 ? 256 : 32, 16};
+  const int64_t all = INT64_MAX, columns = j->g.k > 512 ? 256 : 32;
+  const int64_t row = larger(smaller(j->g.k, 512), j->g.n); /* of A or C, elements in use */
+  switch (j->route) {
+  case ROUTE_BLAS:
+  case ROUTE_PLAIN: return (grain){256, 256, 32, all};
+  case ROUTE_PACKED: return (grain){PACKED_LEAST, 48, j->by_rows ? 6 : 32, all};
+  case ROUTE_NT: return (grain){48, 48, 12, all};
+  default:
+    if (!j->by_rows) return (grain){columns, 32, 32, all};
+    return (grain){48, 12, 6, j->g.m > MANY_ROWS ? larger(IN_CACHE / row, 6) : all};
+  }
 }
 
-/* With one thread our kernels compute the product uncut: they pack less, and cutting changes no
- * bit. But outer products of many rows are cut, so that the rows stay in the cache. */
-static int is_whole(const job *j, int threads) {
-  return threads == 1 && (j->route == ROUTE_PACKED || j->route == ROUTE_NT ||
-                          (j->route == ROUTE_N && j->g.m <= MANY_ROWS));
+/* Our kernels compute an element alike in every piece, so that pieces may depend on threads: some
+ * for each, all in one for a single thread. OpenBLAS's bits are not known to be so. */
+static int64_t count_pieces(const job *j, const grain *size, int64_t length, int threads) {
+  const double total = (double)j->g.m * (double)j->g.n * (double)j->g.k;
+  const int64_t worth =
+      total < PIECES_MAX * PIECE_WORK ? (int64_t)(total / PIECE_WORK) : PIECES_MAX;
+  int64_t pieces = smaller(worth, length / size->least);
+  if (j->route == ROUTE_BLAS) return larger(pieces / 2 * 2, 1);
+  if (pieces < threads) pieces = smaller(worth, smaller(threads, length / size->least_of_few));
+  pieces = threads == 1 ? 1 : smaller(pieces, (int64_t)PIECES_EACH * threads);
+  if (pieces > threads) pieces = pieces / threads * threads;
+  return larger(larger(pieces, 1), length / size->most);
 }
 
-/* Cuts along the longer side into an even number of about equal pieces, by shape alone. */
+/* Cuts into about equal pieces, along the longer side. But the packed kernel packs A for each piece
+ * of columns, B for each block of rows anyway: it takes rows if there are enough for its blocks. */
 static int64_t cut(job *j, int threads) {
-  const int64_t piece_work = 1 << 20, pieces_max = 64; /* multiply-adds: some 20 microseconds */
-  const int64_t total = j->g.m * j->g.n * j->g.k;
-  j->by_rows = j->g.m >= j->g.n;
+  const int enough = j->route == ROUTE_PACKED && j->g.m >= (int64_t)PACKED_LEAST * threads;
+  j->by_rows = j->g.m >= j->g.n || enough;
   const int64_t length = j->by_rows ? j->g.m : j->g.n;
   const grain size = grain_of(j);
-  int64_t pieces = smaller(smaller(total / piece_work, pieces_max), length / size.least);
-  pieces = pieces < 2 || is_whole(j, threads) ? 1 : pieces / 2 * 2;
+  const int64_t pieces = count_pieces(j, &size, length, threads);
   const int64_t chunk = (length + pieces - 1) / pieces;
   j->chunk = pieces == 1 ? length : (chunk + size.multiple - 1) / size.multiple * size.multiple;
   return (length + j->chunk - 1) / j->chunk;

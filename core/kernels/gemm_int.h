@@ -2,8 +2,8 @@
  *
  *   C = act( op(A) op(B) + bias )     or     C += op(A) op(B)
  *
- * row-major; op(A) is m x k, op(B) k x n, C m x n. The product is cut along m and n by its shape
- * alone, so the bits are the same for any number of threads.
+ * row-major; op(A) is m x k, op(B) k x n, C m x n. The product is cut along m and n, never
+ * along k by threads: the bits are the same for any number of them.
  */
 #ifndef SW_GEMM_INT_H
 #define SW_GEMM_INT_H

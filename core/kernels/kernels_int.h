@@ -215,6 +215,8 @@ typedef struct swi_kernels {
   void (*avg_pool)(const swi_pool *p, const void *x, void *y);
   void (*avg_unpool)(const swi_pool *p, const void *c, void *x);
 
+  /* Up to this shorter side of C packing does not pay if B's rows are contiguous. */
+  int short_side;
   /* Products without packing, k >= 1; NULL where OpenBLAS does it all. C = or += (accumulate)
    * nt: A Bᵀ, the rows of both contiguous. n: op(A) B, A's element (i, p) at a[i row_step + p
    * k_step]. */
@@ -223,8 +225,8 @@ typedef struct swi_kernels {
   void (*gemm_n)(int64_t m, int64_t n, int64_t k, const void *a, int64_t row_step, int64_t k_step,
                  const void *b, int64_t ldb, void *c, int64_t ldc, int accumulate);
 
-  /* Any product, k >= 1: B is packed, A where its k_step is not 1. Or NULL. Its bits are gemm_n's:
-   * each sum runs over the same parts of k in order. */
+  /* Any product, k >= 1, one of A's steps 1. Or NULL. Its bits are gemm_n's: each sum runs over the
+   * same parts of k in order. */
   void (*gemm_packed)(const swi_product *p);
 
   /* Any product, k >= 1, in plain C; NULL where there is gemm_packed. */

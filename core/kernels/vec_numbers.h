@@ -29,6 +29,9 @@
 /* Side of the blocks that v_transpose_block exchanges. */
 #define V_BLOCK PER_SET(1, 4, 8, 8)
 
+/* Side of a product up to which packing does not pay, measured. */
+#define SHORT_SIDE PER_SET(0, 128, 128, 512)
+
 /* Dot products of a tile, 3 x 4 or 6 x 4: the registers hold their vectors, those of the shorter
  * side, and one more. */
 #define DOT_SUMS PER_SET(1, 24, 12, 24)
