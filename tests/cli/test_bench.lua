@@ -58,7 +58,7 @@ function TestBench:test_names()
   for _, name in ipairs { "logreg_B4096", "mlp_800_B256", "pegrad_mlp_F1_nobn_B256",
     "swa_mlp_F1", "e2e_mlp_small_B32_5epochs", "mlp_F1_B6000", "lenet_B64", "cnn_small_B256",
     "resnet20_cifar_B128 *", "vgg16_cifar_B128 *", "parts_cnn_small_B64", "eval10k_mlp_F1_B1000",
-    "swa_cnn_small" } do
+    "swa_cnn_small", "mobile_blocks_B16" } do
     lu.assert_str_contains(list, name .. "\n")
   end
   lu.assert_equals(command.swale(self.dir, { "bench", "--only", "no_such" }).code, 2)

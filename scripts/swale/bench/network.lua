@@ -13,6 +13,22 @@ local M = {}
 
 local FLAT, MNIST, CIFAR = { 784 }, { 28, 28, 1 }, { 32, 32, 3 }
 
+--- A block of MobileNetV2 (Sandler et al. 2018): expands six times, depthwise 3x3, projects.
+local function inverted(from, to, stride)
+  local nn = require "swale.nn"
+  local wide, no_bias = 6 * from, { bias = false }
+  return nn.Sequential { nn.Conv2d(from, wide, 1, no_bias), nn.BatchNorm(wide), nn.ReLU(),
+    nn.Conv2d(wide, wide, 3, { stride = stride, padding = 1, groups = wide, bias = false }),
+    nn.BatchNorm(wide), nn.ReLU(), nn.Conv2d(wide, to, 1, no_bias), nn.BatchNorm(to) }
+end
+
+local function mobile()
+  local nn = require "swale.nn"
+  return nn.Sequential { nn.Conv2d(3, 32, 3, { padding = 1, bias = false }), nn.BatchNorm(32),
+    nn.ReLU(), nn.Residual { inverted(32, 32, 1) }, inverted(32, 64, 2),
+    nn.Residual { inverted(64, 64, 1) }, nn.GlobalAvgPool(), nn.Linear(64, 10) }
+end
+
 ---@type swale.BenchNetwork[]
 M.NETWORKS = {
   { name = "logreg", make = function(zoo) return zoo.logreg() end, features = FLAT,
@@ -31,6 +47,7 @@ M.NETWORKS = {
     examples = 50000, batches = { 64, 256 } },
   { name = "cnn_small_nobn", make = function(zoo) return zoo.cnn_small { norm = "none" } end,
     features = CIFAR, examples = 50000, batches = {} },
+  { name = "mobile_blocks", make = mobile, features = CIFAR, examples = 50000, batches = { 16 } },
   { name = "resnet20_cifar", make = function(zoo) return zoo.resnet20() end, features = CIFAR,
     examples = 50000, batches = { 128 }, heavy = true },
   { name = "vgg16_cifar", features = CIFAR, examples = 50000, batches = { 128 }, heavy = true,
