@@ -29,37 +29,82 @@ typedef struct pool_patch {
 
 static inline pool_patch pool_patch_of(const swi_pool *p, pool_span r, pool_span c) {
   return (pool_patch){.rows = r.to - r.from,
-                 .cols = c.to - c.from,
-                 .at = (r.at * p->size[1] + c.at) * p->channels,
-                 .row_step = p->dilation[0] * p->size[1] * p->channels,
-                 .col_step = p->dilation[1] * p->channels,
-                 .number = r.from * p->kernel[1] + c.from,
-                 .row_number = p->kernel[1]};
+                      .cols = c.to - c.from,
+                      .at = (r.at * p->size[1] + c.at) * p->channels,
+                      .row_step = p->dilation[0] * p->size[1] * p->channels,
+                      .col_step = p->dilation[1] * p->channels,
+                      .number = r.from * p->kernel[1] + c.from,
+                      .row_number = p->kernel[1]};
 }
 
-/* f for every pixel of the result, with its patch and the element at which it begins; constants for
- * the common patch. */
-#define EACH_PIXEL(p, call)                                                      \
-  for (int64_t oh = 0, at = 0; oh < (p)->out_size[0]; oh++) {                    \
-    const pool_span row_span = pool_span_of(p, 0, oh);                                     \
-    for (int64_t ow = 0; ow < (p)->out_size[1]; ow++, at += (p)->channels) {     \
-      pool_patch w = pool_patch_of(p, row_span, pool_span_of(p, 1, ow));                        \
-      if (w.rows == 2 && w.cols == 2) {                                          \
-        w.rows = w.cols = 2;                                                     \
-        call;                                                                    \
-      } else {                                                                   \
-        call;                                                                    \
-      }                                                                          \
-    }                                                                            \
+static inline int64_t least_of(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* The windows along a row that are not clipped: first … end - 1. */
+typedef struct pool_inner {
+  int64_t first, end;
+} pool_inner;
+
+static inline pool_inner pool_inner_of(const swi_pool *p) {
+  const int64_t stride = p->stride[1], padding = p->padding[1];
+  const int64_t last = p->size[1] - 1 - (p->kernel[1] - 1) * p->dilation[1] + padding;
+  return (pool_inner){(padding + stride - 1) / stride,
+                      last < 0 ? 0 : least_of(last / stride + 1, p->out_size[1])};
+}
+
+/* How many windows from ow on have the same taps in the image. */
+static inline int64_t pool_run(pool_inner inner, int64_t ow) {
+  return ow >= inner.first && ow < inner.end ? inner.end - ow : 1;
+}
+
+/* The call for every pixel of the result, with its patch and the element at which it begins;
+ * constants for the common patch. */
+#define EACH_PIXEL(p, call)                                                           \
+  {                                                                                   \
+    const pool_inner inner = pool_inner_of(p);                                        \
+    const int64_t step = (p)->stride[1] * (p)->channels;                              \
+    for (int64_t oh = 0, at = 0; oh < (p)->out_size[0]; oh++) {                       \
+      const pool_span row_span = pool_span_of(p, 0, oh);                              \
+      for (int64_t ow = 0, end; ow < (p)->out_size[1]; ow = end) {                    \
+        pool_patch w = pool_patch_of(p, row_span, pool_span_of(p, 1, ow));            \
+        end = ow + pool_run(inner, ow);                                               \
+        if (w.rows == 2 && w.cols == 2 && w.number == 0 && w.row_number == 2) {       \
+          w.rows = w.cols = w.row_number = 2;                                         \
+          w.number = 0;                                                               \
+          for (int64_t i = ow; i < end; i++, w.at += step, at += (p)->channels) call; \
+        } else {                                                                      \
+          for (int64_t i = ow; i < end; i++, w.at += step, at += (p)->channels) call; \
+        }                                                                             \
+      }                                                                               \
+    }                                                                                 \
   }
 
-#define EACH_VECTOR(channels, call)                                              \
-  do {                                                                           \
-    int64_t j = 0, n = V_N;                                                      \
-    for (; j + V_N <= (channels); j += V_N) call;                                \
-    n = (channels)-j;                                                            \
-    if (n > 0) call;                                                             \
-  } while (0)
+/* The call for each vector of n channels. The last one is a whole vector, too, if there is `room`
+ * in elements from the pixel on: what it writes behind the pixel is overwritten by the next. */
+#define EACH_VECTOR(channels, room, call)             \
+  for (int64_t j = 0; j < (channels); j += V_N) {     \
+    if (j + V_N <= (channels) || j + V_N <= (room)) { \
+      const int64_t n = V_N;                          \
+      call;                                           \
+    } else {                                          \
+      const int64_t n = (channels)-j;                 \
+      call;                                           \
+    }                                                 \
+  }
+
+/* Elements from the patch's last tap, and from the result's pixel, to the end of their images. */
+static inline int64_t room_of(const swi_pool *p, pool_patch w, int64_t at) {
+  const int64_t last = w.at + (w.rows - 1) * w.row_step + (w.cols - 1) * w.col_step;
+  return least_of(p->size[0] * p->size[1] * p->channels - last,
+                  p->out_size[0] * p->out_size[1] * p->channels - at);
+}
+
+/* Elements from the last tap of window ow, of windows without overlap, to the end of the row that
+ * they cover, and from the result's pixel to the end of its image. */
+static inline int64_t room_in_row(const swi_pool *p, int64_t ow, int64_t at) {
+  if (p->channels > V_N) return 0;
+  return least_of(((p->out_size[1] - ow - 1) * p->kernel[1] + 1) * p->channels,
+                  p->out_size[0] * p->out_size[1] * p->channels - at);
+}
 
 /* ------------------------------------------------------------------ the largest */
 
@@ -79,14 +124,16 @@ INLINE void max_vector(pool_patch w, int indexed, int64_t n, const real *x, real
   if (indexed) put(index, where_best, n);
 }
 
-static void max_pool(const swi_pool *p, const void *px, void *py, void *pindex) {
+static void max_pool(const swi_pool *pool, const void *px, void *py, void *pindex) {
+  const swi_pool copy = *pool, *p = &copy;
   const real *x = px;
   real *y = py, *index = pindex;
   if (index)
-    EACH_PIXEL(p, EACH_VECTOR(p->channels, max_vector(w, 1, n, x + w.at + j, y + at + j,
-                                                      index + at + j)))
+    EACH_PIXEL(p, EACH_VECTOR(p->channels, room_of(p, w, at),
+                              max_vector(w, 1, n, x + w.at + j, y + at + j, index + at + j)))
   else
-    EACH_PIXEL(p, EACH_VECTOR(p->channels, max_vector(w, 0, n, x + w.at + j, y + at + j, NULL)))
+    EACH_PIXEL(p, EACH_VECTOR(p->channels, room_of(p, w, at),
+                              max_vector(w, 0, n, x + w.at + j, y + at + j, NULL)))
 }
 
 /* The value at the tap that index names. */
@@ -101,10 +148,11 @@ INLINE void repool_vector(pool_patch w, int64_t n, const real *v, const real *in
   put(y, found, n);
 }
 
-static void max_repool(const swi_pool *p, const void *pv, const void *pindex, void *py) {
+static void max_repool(const swi_pool *pool, const void *pv, const void *pindex, void *py) {
+  const swi_pool copy = *pool, *p = &copy;
   const real *v = pv, *index = pindex;
   real *y = py;
-  EACH_PIXEL(p, EACH_VECTOR(p->channels,
+  EACH_PIXEL(p, EACH_VECTOR(p->channels, room_of(p, w, at),
                             repool_vector(w, n, v + w.at + j, index + at + j, y + at + j)))
 }
 
@@ -139,17 +187,18 @@ INLINE void unpool_vector(pool_patch w, int tiled, int64_t n, const real *c, con
     }
 }
 
-static void max_unpool(const swi_pool *p, const void *pc, const void *pindex, void *px) {
+static void max_unpool(const swi_pool *pool, const void *pc, const void *pindex, void *px) {
+  const swi_pool copy = *pool, *p = &copy;
   const real *c = pc, *index = pindex;
   real *x = px;
   const int tiled = is_tiled(p);
   clear_image(p, tiled, x);
   if (tiled)
-    EACH_PIXEL(p, EACH_VECTOR(p->channels, unpool_vector(w, 1, n, c + at + j, index + at + j,
-                                                         x + w.at + j)))
+    EACH_PIXEL(p, EACH_VECTOR(p->channels, room_in_row(p, i, at),
+                              unpool_vector(w, 1, n, c + at + j, index + at + j, x + w.at + j)))
   else
-    EACH_PIXEL(p, EACH_VECTOR(p->channels, unpool_vector(w, 0, n, c + at + j, index + at + j,
-                                                         x + w.at + j)))
+    EACH_PIXEL(p, EACH_VECTOR(p->channels, 0,
+                              unpool_vector(w, 0, n, c + at + j, index + at + j, x + w.at + j)))
 }
 
 /* ------------------------------------------------------------------ averages */
@@ -187,11 +236,13 @@ static vec share_of_tap(const swi_pool *p) {
   return v_set1(1 / ((double)p->kernel[0] * (double)p->kernel[1]));
 }
 
-static void avg_pool(const swi_pool *p, const void *px, void *py) {
+static void avg_pool(const swi_pool *pool, const void *px, void *py) {
+  const swi_pool copy = *pool, *p = &copy;
   const real *x = px;
   real *y = py;
   const vec share = share_of_tap(p);
-  EACH_PIXEL(p, EACH_VECTOR(p->channels, avg_vector(w, n, share, x + w.at + j, y + at + j)))
+  EACH_PIXEL(p, EACH_VECTOR(p->channels, room_of(p, w, at),
+                            avg_vector(w, n, share, x + w.at + j, y + at + j)))
 }
 
 INLINE void avg_unpool_vector(pool_patch w, int tiled, int64_t n, vec share, const real *c,
@@ -204,18 +255,19 @@ INLINE void avg_unpool_vector(pool_patch w, int tiled, int64_t n, vec share, con
     }
 }
 
-static void avg_unpool(const swi_pool *p, const void *pc, void *px) {
+static void avg_unpool(const swi_pool *pool, const void *pc, void *px) {
+  const swi_pool copy = *pool, *p = &copy;
   const real *c = pc;
   real *x = px;
   const vec share = share_of_tap(p);
   const int tiled = is_tiled(p);
   clear_image(p, tiled, x);
   if (tiled)
-    EACH_PIXEL(p, EACH_VECTOR(p->channels,
+    EACH_PIXEL(p, EACH_VECTOR(p->channels, room_in_row(p, i, at),
                               avg_unpool_vector(w, 1, n, share, c + at + j, x + w.at + j)))
   else
-    EACH_PIXEL(p, EACH_VECTOR(p->channels,
-                              avg_unpool_vector(w, 0, n, share, c + at + j, x + w.at + j)))
+    EACH_PIXEL(
+        p, EACH_VECTOR(p->channels, 0, avg_unpool_vector(w, 0, n, share, c + at + j, x + w.at + j)))
 }
 
 #undef EACH_PIXEL

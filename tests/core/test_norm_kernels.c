@@ -155,6 +155,7 @@ TEST(combinations) { everywhere(combine_body); }
 static const swi_pool windows[] = {
     {.size = {4, 6}, .kernel = {2, 2}, .stride = {2, 2}, .dilation = {1, 1}},
     {.size = {5, 3}, .kernel = {2, 2}, .stride = {2, 2}, .dilation = {1, 1}},
+    {.size = {3, 13}, .kernel = {2, 2}, .stride = {2, 2}, .dilation = {1, 1}},
     {.size = {7, 5}, .kernel = {3, 2}, .stride = {3, 2}, .dilation = {1, 1}},
     {.size = {5, 5}, .kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}, .dilation = {1, 1}},
     {.size = {3, 4}, .kernel = {2, 2}, .stride = {1, 1}, .padding = {1, 1}, .dilation = {1, 1}},
