@@ -398,19 +398,18 @@ def example_norms(network, batch, way):
 # ------------------------------------------------------------------ rows
 
 KINDS = {"hvp": hessian, "pegrad": example_norms}
-HEAVY = ("resnet20_cifar", "vgg16_cifar")
+SLOW_TO_COMPILE = ("resnet20_cifar", "vgg16_cifar")  # many minutes, and never the fastest
 
 
 def ways_of(kind, network):
     """Those that were the fastest of a row of its kind on some machine."""
     if kind == "hvp":
-        return ["double", "double+last", "double+graph"] if "cnn" in network else [
-            "double", "double+graph"]
+        return ["double", "double+graph"]
     if kind == "pegrad":
         return ["hand", "hand+graph"] + (["vmap+graph"] if "cnn" in network else [])
     if NETWORKS[network][1] == FLAT:
         return ["eager", "graph"]
-    return ["eager+last", "loss+last"] + ([] if network in HEAVY else ["graph+last"])
+    return ["eager+last", "loss+last"] + ([] if network in SLOW_TO_COMPILE else ["graph+last"])
 
 
 def parse(row):
@@ -433,15 +432,15 @@ def seconds(f, calls):
     return (clock() - begun) / calls
 
 
-def measure(f, heavy):
+def measure(f):
     """Median of calls, or of some in a row where they are short: as `swale bench` measures."""
     begun, calls, last = clock(), 0, 0
-    while calls < (1 if heavy else 2) or (clock() - begun < 0.3 and calls < 200):
+    while last < 1 and (calls < 2 or (clock() - begun < 0.3 and calls < 200)):
         last = seconds(f, 1)
         calls += 1
-    together = max(1, math.ceil(1e-4 / max(last, 1e-6)))
+    together, least = max(1, math.ceil(1e-4 / max(last, 1e-6))), 3 if last > 0.25 else 5
     times, total = [], 0
-    while (total < OPTIONS.min_time or len(times) < (3 if heavy else 5)) and len(times) < 5000:
+    while (total < OPTIONS.min_time or len(times) < least) and len(times) < 5000:
         times.append(seconds(f, together))
         total += times[-1] * together
     return {"median_ms": statistics.median(times) * 1e3, "min_ms": min(times) * 1e3,
@@ -460,7 +459,7 @@ def build(row):
             f()
             built = time.perf_counter() - begun
             ready[way] = f
-            say(way=way, build_s=built, **measure(f, network in HEAVY))
+            say(way=way, build_s=built, **measure(f))
         except Exception as problem:  # of a way that this version does not have
             say(way=way, error=f"{type(problem).__name__}: {str(problem)[:300]}")
     say(ready=sorted(ready))
@@ -473,9 +472,8 @@ def main():
         return
     torch.set_num_threads(OPTIONS.threads)
     ready = build(OPTIONS.row)
-    heavy = parse(OPTIONS.row)[1] in HEAVY
     for line in sys.stdin:
-        say(way=line.strip(), **measure(ready[line.strip()], heavy))
+        say(way=line.strip(), **measure(ready[line.strip()]))
 
 
 main()
