@@ -1,5 +1,5 @@
 /* body_conv_naive.h: convolutions by their definition, one multiplication after another: the
- * reference, and the float64 kernel. */
+ * scalar kernels, and the reference for the others. */
 #ifndef SW_BODY_CONV_NAIVE_H
 #define SW_BODY_CONV_NAIVE_H
 

@@ -13,11 +13,11 @@
 #define SW_BODY_CONV_OVERLAP_H
 
 enum {
-  ADDITION = 10,          /* of a vector to a row of dx, in multiply-adds */
-  OVERLAP_ROWS = 24,      /* pixels of dy at once, about: whole tiles of every height */
-  OVERLAP_DY = 1 << 16,   /* elements of dy that are copied, at most */
-  OVERLAP_BAND = 1 << 15, /* and, where rows of dx can be divided: half of the L2 cache */
-  OVERLAP_LINES = 1 << 15 /* elements of rows of dx */
+  ADDITION = 10,        /* of a vector to a row of dx, in multiply-adds */
+  OVERLAP_ROWS = 24,    /* pixels of dy at once, about: whole tiles of every height */
+  OVERLAP_DY = 1 << 16, /* elements of dy that are copied, at most */
+  OVERLAP_BAND = (128 << 10) / REAL_BYTES, /* the same where rows of dx can be divided */
+  OVERLAP_LINES = 1 << 15                  /* elements of rows of dx */
 };
 
 typedef struct overlap {

@@ -12,8 +12,9 @@ enum {
   PIXEL_CHANNELS = 8,     /* at most */
   PIXEL_ROW = 2048,       /* places in a row, at most */
   PIXEL_COPIES = 1 << 15, /* elements of lines, at most */
-  PIXEL_BAND = 1 << 12,   /* that some rows of places see, about: half of the L1 cache */
-  PIXELS = 4 * V_N        /* of a tile, at most */
+  PIXEL_BAND =
+      (16 << 10) / REAL_BYTES, /* that some rows of places see, about: half of the L1 cache */
+  PIXELS = 4 * V_N             /* of a tile, at most */
 };
 
 typedef struct pixel_lines {

@@ -15,10 +15,11 @@
 #define SW_BODY_CONV_SWEEP_H
 
 enum {
-  PATCH_SEEN = 65536, /* elements that a patch reads, about: half of the L2 cache */
-  PATCH_PLACES = 240, /* at least: a part of a panel is read from afar for each patch */
-  TILE_COST = 30,     /* of beginning and ending a tile, in multiply-adds of two vectors */
-  HIDDEN = 8,         /* vectors of sums that hide the latency of a multiply-add */
+  PATCH_SEEN =
+      (256 << 10) / REAL_BYTES, /* elements that a patch reads, about: half of the L2 cache */
+  PATCH_PLACES = 240,           /* at least: a part of a panel is read from afar for each patch */
+  TILE_COST = 30, /* of beginning and ending a tile, in multiply-adds of two vectors */
+  HIDDEN = 8,     /* vectors of sums that hide the latency of a multiply-add */
   WAYS = 8 /* of the L1 cache: the same pixel of so many images is found there, whatever its size */
 };
 

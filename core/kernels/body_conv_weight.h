@@ -11,12 +11,13 @@
 #define SW_BODY_CONV_WEIGHT_H
 
 enum {
-  FEW_PIXELS = 48,    /* of an image: below, images are summed together */
-  SPREAD = 1 << 16,   /* elements of X that are kept at most, if its rows are narrow */
-  COPIED = 16,        /* pixels of dy that are copied at a time */
-  STRIPED_ROWS = 96,  /* outputs at a time, if an image's dy does not fit in BLOCK_A */
-  MANY_IMAGES = 1024, /* that are added up in one piece */
-  HELD = 8192         /* weights of such a piece that are held at a time */
+  FEW_PIXELS = 48, /* of an image: below, images are summed together */
+  SPREAD =
+      (256 << 10) / REAL_BYTES, /* elements of X that are kept at most, if its rows are narrow */
+  COPIED = 16,                  /* pixels of dy that are copied at a time */
+  STRIPED_ROWS = 96,            /* outputs at a time, if an image's dy does not fit in BLOCK_A */
+  MANY_IMAGES = 1024,           /* that are added up in one piece */
+  HELD = 8192                   /* weights of such a piece that are held at a time */
 };
 
 typedef struct weight_work {
@@ -284,7 +285,8 @@ static void unit_panel(const shares *h, int64_t panel) {
 
 static void run_unit(shares *h, int64_t panel, int64_t end) {
   const int64_t fit = is_striped(h) ? STRIPED_ROWS : BLOCK_A / h->pixels;
-  const int64_t step = fit < V_TILE ? V_TILE : fit / V_TILE * V_TILE;
+  const int64_t tiles = fit < V_TILE ? V_TILE : fit / V_TILE * V_TILE;
+  const int64_t step = fit < h->outputs ? tiles : h->outputs;
   if (h->spread) spread_unit(h);
   for (h->row = 0; h->row < h->outputs; h->row += step) {
     h->rows = smaller(step, h->outputs - h->row);

@@ -10,7 +10,8 @@
 #define SW_BODY_GEMM_H
 
 enum {
-  DOT_BLOCK = 32768, /* elements of A that stay in the L2 cache while B is read */
+  DOT_BLOCK =
+      (128 << 10) / REAL_BYTES, /* elements of A that stay in the L2 cache while B is read */
   TILE_ROWS = 6,
   PACK_ROWS = 24 /* rows of A from which on copying B's tile pays */
 };

@@ -15,10 +15,10 @@
 #include <string.h>
 
 enum {
-  PANEL = 2 * V_N,   /* columns of B in a panel */
-  BLOCK_A = 1 << 16, /* elements of a block of A: 256 KiB */
-  ROWS_MOST = 768,   /* of a block: the TLB holds their pages of C */
-  WIDE = 256         /* columns from which on a copy of A is worth it */
+  PANEL = 2 * V_N,                    /* columns of B in a panel */
+  BLOCK_A = (256 << 10) / REAL_BYTES, /* elements of a block of A */
+  ROWS_MOST = 768,                    /* of a block: the TLB holds their pages of C */
+  WIDE = 256                          /* columns from which on a copy of A is worth it */
 };
 
 typedef struct packed_work {

@@ -15,8 +15,8 @@ typedef struct job {
 } job;
 
 enum {
-  WEIGHTS_AT_HAND = 1 << 17, /* elements: 512 KiB */
-  PIECE_WORK = 1 << 20,      /* least multiply-adds of a piece */
+  WEIGHTS_AT_HAND = 512 << 10, /* bytes */
+  PIECE_WORK = 1 << 20,        /* least multiply-adds of a piece */
   PIECE_PIXELS = 1024,
   PIECES = 4
 };
@@ -109,7 +109,7 @@ static void run_panels(void *arg, int64_t piece) {
 /* Panels whose weights stay in the L2 cache while the images are read; with several threads, at
  * most a quarter of all. Cutting changes no bit. */
 static int64_t panels_in_piece(const job *j, int threads) {
-  const int64_t weights = j->c->outputs / j->c->groups * j->k->conv_panel;
+  const int64_t weights = j->c->outputs / j->c->groups * j->k->conv_panel * j->k->element_bytes;
   const int64_t fit = WEIGHTS_AT_HAND / weights, quarter = (j->panels + 3) / 4;
   const int64_t n = threads > 1 && j->panels > 1 ? smaller(fit, quarter) : fit;
   return n < 1 ? 1 : n;

@@ -9,8 +9,8 @@
  * the other kernels read their operands in place. The choice is the fastest routine measured:
  * against OpenBLAS 0.3.21 by 1.1 to 2.5 times with a short side, by 1.0 to 1.1 without. */
 typedef enum route {
-  ROUTE_BLAS,       /* float64, where there are only scalar kernels, and tall products */
-  ROUTE_PLAIN,      /* the same without a trusted OpenBLAS */
+  ROUTE_BLAS,       /* float64, all products of scalar kernels, and tall ones */
+  ROUTE_PLAIN,      /* of scalar kernels without a trusted OpenBLAS */
   ROUTE_NT,         /* dot products of rows */
   ROUTE_N,          /* B's rows as they are */
   ROUTE_TRANSPOSED, /* B stored transposed and small: copied transposed, then as above */
@@ -92,11 +92,13 @@ static int is_tall(const job *j) {
 static route choose_route(const job *j) {
   const swi_gemm_args *g = &j->g;
   if (g->k == 0) return ROUTE_ZERO;
-  if (!j->kernels->gemm_packed) return has_blas(j) ? ROUTE_BLAS : ROUTE_PLAIN;
+  if (has_blas(j) && (j->bytes == 8 || !j->kernels->gemm_packed)) return ROUTE_BLAS;
+  if (!j->kernels->gemm_packed) return ROUTE_PLAIN;
   const int64_t side = smaller(g->m, g->n);
   if (!g->transpose_b && side > j->kernels->short_side) return ROUTE_PACKED;
   if (!g->transpose_b) return is_tall(j) ? ROUTE_BLAS : ROUTE_N;
-  if (g->k < SHORT_DOT && side > 1 && g->n * g->k <= TRANSPOSED_MAX) return ROUTE_TRANSPOSED;
+  if (j->bytes == 4 && g->k < SHORT_DOT && side > 1 && g->n * g->k <= TRANSPOSED_MAX)
+    return ROUTE_TRANSPOSED;
   if (g->transpose_a) return ROUTE_PACKED;
   if (side <= DOT_SIDE && g->k >= LONG_DOT) return ROUTE_NT;
   return side == 1 || (side <= DOT_THIN && g->k >= SHORT_DOT) ? ROUTE_NT : ROUTE_PACKED;
@@ -131,7 +133,7 @@ static void call_n(const job *j, const swi_gemm_args *p, const void *b, int64_t 
                      p->transpose_a ? p->lda : 1, b, ldb, p->c, p->ldc, p->accumulate);
 }
 
-/* Only float32 has kernels of its own. */
+/* Of float32. */
 static void call_transposed(const job *j, const swi_gemm_args *p) {
   float transposed[TRANSPOSED_MAX];
   const float *b = p->b;

@@ -1,9 +1,9 @@
-/* kernels_int.h: the table of kernels, one for each instruction set.
+/* kernels_int.h: the tables of kernels, two for each instruction set.
  *
  * Kernels know raw pointers and sizes, nothing else. A table is for one element type, `real`: float
- * in the f32 tables, double in the f64 one (which exists as scalar code only). Pointers to real are
- * void here so that the same op code serves both. Sizes are counts of elements; any size from 0 on,
- * any alignment. y may be the same as any input of an elementwise kernel, never a part of it.
+ * in the f32 tables, double in the f64 ones. Pointers to real are void here so that the same op
+ * code serves both. Sizes are counts of elements; any size from 0 on, any alignment. y may be the
+ * same as any input of an elementwise kernel, never a part of it.
  * Bits depend on the variant and on nothing else: no kernel looks at alignment or threads.
  */
 #ifndef SW_KERNELS_INT_H
@@ -217,7 +217,7 @@ typedef struct swi_kernels {
 
   /* Up to this shorter side of C packing does not pay if B's rows are contiguous. */
   int short_side;
-  /* Products without packing, k >= 1; NULL where OpenBLAS does it all. C = or += (accumulate)
+  /* Products without packing, k >= 1; NULL in scalar tables. C = or += (accumulate)
    * nt: A Bᵀ, the rows of both contiguous. n: op(A) B, A's element (i, p) at a[i row_step + p
    * k_step]. */
   void (*gemm_nt)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda, const void *b,
@@ -225,11 +225,11 @@ typedef struct swi_kernels {
   void (*gemm_n)(int64_t m, int64_t n, int64_t k, const void *a, int64_t row_step, int64_t k_step,
                  const void *b, int64_t ldb, void *c, int64_t ldc, int accumulate);
 
-  /* Any product, k >= 1, one of A's steps 1. Or NULL. Its bits are gemm_n's: each sum runs over the
-   * same parts of k in order. */
+  /* Any product, k >= 1, one of A's steps 1. NULL in scalar tables. Its bits are gemm_n's: each
+   * sum runs over the same parts of k in order. */
   void (*gemm_packed)(const swi_product *p);
 
-  /* Any product, k >= 1, in plain C; NULL where there is gemm_packed. */
+  /* Any product, k >= 1, in plain C; of scalar tables alone. */
   void (*gemm_plain)(const swi_product *p);
 } swi_kernels;
 
@@ -237,19 +237,22 @@ extern const swi_kernels swi_kernels_scalar_f32;
 extern const swi_kernels swi_kernels_scalar_f64;
 #if defined(SWI_HAVE_AVX2) /* set by the build where the compiler can make them */
 extern const swi_kernels swi_kernels_avx2_f32;
+extern const swi_kernels swi_kernels_avx2_f64;
 #endif
 #if defined(SWI_HAVE_AVX512)
 extern const swi_kernels swi_kernels_avx512_f32;
+extern const swi_kernels swi_kernels_avx512_f64;
 #endif
 #if defined(SWI_HAVE_NEON)
 extern const swi_kernels swi_kernels_neon_f32;
+extern const swi_kernels swi_kernels_neon_f64;
 #endif
 
 /* What a context computes with. */
 struct swi_blas;
 typedef struct swi_backend {
   const swi_kernels *f32;      /* the variant in use for float32 */
-  const swi_kernels *f64;      /* always the scalar one */
+  const swi_kernels *f64;      /* its table for float64 */
   const struct swi_blas *blas; /* one per process; NULL: none */
 } swi_backend;
 
@@ -259,7 +262,9 @@ swi_backend *swi_backend_of(sw_context *ctx);
 /* The kernels for reals of 4 or 8 bytes. */
 const swi_kernels *swi_kernels_of(const sw_context *ctx, int element_bytes);
 
-/* All variants that this machine can run, best first; the table ends with NULL. */
+/* The float32 tables of all variants that this machine can run, best first, and NULL. */
 const swi_kernels *const *swi_kernels_available(void);
+/* The float64 table of the same variant. */
+const swi_kernels *swi_kernels_doubles(const swi_kernels *f32);
 
 #endif

@@ -1,5 +1,6 @@
 /* kernels_scalar.c: the reference variant for float32: plain C, any processor. */
 #define real float
+#define REAL_BYTES 4
 #define TABLE swi_kernels_scalar_f32
 #define VARIANT "scalar"
 

@@ -1,5 +1,6 @@
-/* kernels_scalar_f64.c: the reference variant for float64, the only one there is. */
+/* kernels_scalar_f64.c: the reference variant for float64. */
 #define real double
+#define REAL_BYTES 8
 #define TABLE swi_kernels_scalar_f64
 #define VARIANT "scalar"
 

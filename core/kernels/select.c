@@ -11,7 +11,7 @@
 #include "kernels/kernels_int.h"
 #include "kernels/open.h"
 
-/* The variants of this build, best first. */
+/* The variants of this build, best first; the tables for float64 in the same order. */
 static const swi_kernels *const built[] = {
 #if defined(SWI_HAVE_AVX512)
     &swi_kernels_avx512_f32,
@@ -23,6 +23,19 @@ static const swi_kernels *const built[] = {
     &swi_kernels_neon_f32,
 #endif
     &swi_kernels_scalar_f32,
+};
+
+static const swi_kernels *const doubles[] = {
+#if defined(SWI_HAVE_AVX512)
+    &swi_kernels_avx512_f64,
+#endif
+#if defined(SWI_HAVE_AVX2)
+    &swi_kernels_avx2_f64,
+#endif
+#if defined(SWI_HAVE_NEON)
+    &swi_kernels_neon_f64,
+#endif
+    &swi_kernels_scalar_f64,
 };
 
 enum { BUILT = sizeof built / sizeof built[0] };
@@ -39,6 +52,12 @@ static void find_available(void) {
 const swi_kernels *const *swi_kernels_available(void) {
   pthread_once(&available_once, find_available);
   return available;
+}
+
+const swi_kernels *swi_kernels_doubles(const swi_kernels *f32) {
+  int i = 0;
+  while (built[i] != f32) i++;
+  return doubles[i];
 }
 
 const char *sw_variant(int i) {
@@ -99,7 +118,8 @@ sw_status sw_open(const char *variant, int threads, sw_context **out, char *reas
   if (asked) SW_TRY(find_kernels(asked, &f32, reason, size));
   const swi_blas *blas = swi_blas_open(core_type_of(f32->name, asked != NULL), reason, size);
   if (!blas) return SW_EUNSUPPORTED;
-  sw_context *ctx = swi_backend_context(&(swi_backend){f32, &swi_kernels_scalar_f64, blas});
+  const swi_backend with = {f32, swi_kernels_doubles(f32), blas};
+  sw_context *ctx = swi_backend_context(&with);
   if (!ctx) {
     snprintf(reason, size, "out of memory");
     return SW_ENOMEM;

@@ -6,12 +6,12 @@
 #include <stdint.h>
 #include <string.h>
 
+#define real float
+#define REAL_BYTES 4
 #define PER_SET(scalar, neon, avx2, avx512) avx2
 #include "kernels/vec_numbers.h"
 #include "kernels/vec_transpose_x86.h"
 #include "kernels/vec_x86.h"
-
-#define real float
 
 typedef __m256 vec;
 typedef __m256 mask; /* all bits of an element, or none */

@@ -9,12 +9,12 @@
 #endif
 #include <stdint.h>
 
+#define real float
+#define REAL_BYTES 4
 #define PER_SET(scalar, neon, avx2, avx512) avx512
 #include "kernels/vec_numbers.h"
 #include "kernels/vec_transpose_x86.h"
 #include "kernels/vec_x86.h"
-
-#define real float
 
 typedef __m512 vec;
 typedef __mmask16 mask; /* a bit an element */

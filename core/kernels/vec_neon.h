@@ -5,10 +5,10 @@
 #include <arm_neon.h>
 #include <stdint.h>
 
+#define real float
+#define REAL_BYTES 4
 #define PER_SET(scalar, neon, avx2, avx512) neon
 #include "kernels/vec_numbers.h"
-
-#define real float
 
 typedef float32x4_t vec;
 typedef uint32x4_t mask; /* all bits of an element, or none */

@@ -1,5 +1,6 @@
 /* vec_numbers.h: the numbers that differ between instruction sets: a row for each, a column for
- * each set. PER_SET, which picks a column, is defined by the vec_*.h that includes this.
+ * each set. The vec_*.h that includes this defines PER_SET, which picks a column, and REAL_BYTES,
+ * the size of an element: 4 or 8. Sizes that follow from the caches are in bytes or in vectors.
  */
 #ifndef SW_VEC_NUMBERS_H
 #define SW_VEC_NUMBERS_H
@@ -7,7 +8,7 @@
 /*                         scalar neon avx2 avx512 */
 
 /* Elements of a vector. */
-#define V_N PER_SET(1, 4, 8, 16)
+#define V_N (PER_SET(REAL_BYTES, 16, 32, 64) / REAL_BYTES)
 
 /* Rows of two vectors each whose sums the registers hold, beside what a step needs: 32, 16 and 32
  * registers. */
@@ -23,11 +24,11 @@
 /* Of k: a panel of B, two vectors wide, 13, 26 and 36 KiB, is in the L1 cache while A is read. */
 #define PART_K PER_SET(416, 416, 416, 288)
 
-/* Outputs in two vectors of pixels each whose sums the registers hold; at most V_BLOCK. */
-#define PIXEL_OUTPUTS PER_SET(1, 4, 6, 8)
-
 /* Side of the blocks that v_transpose_block exchanges. */
-#define V_BLOCK PER_SET(1, 4, 8, 8)
+#define V_BLOCK (PER_SET(REAL_BYTES, 16, 32, 32) / REAL_BYTES)
+
+/* Outputs in two vectors of pixels each whose sums the registers hold; at most V_BLOCK. */
+#define PIXEL_OUTPUTS (REAL_BYTES == 4 ? PER_SET(1, 4, 6, 8) : V_BLOCK)
 
 /* Side of a product up to which packing does not pay, measured. */
 #define SHORT_SIDE PER_SET(0, 128, 128, 512)
@@ -37,7 +38,7 @@
 #define DOT_SUMS PER_SET(1, 24, 12, 24)
 
 /* Elements of a packed block of A that stays in the L2 cache while B is read. */
-#define COPIED_A PER_SET(0, 256 * PART_K, 256 * PART_K, 512 * PART_K)
+#define COPIED_A (PER_SET(0, 1024 * PART_K, 1024 * PART_K, 2048 * PART_K) / REAL_BYTES)
 
 /* Pixels of a weight gradient's part: the L1 cache holds the panel of X and dy. */
 #define AT_ONCE PER_SET(256, 256, 256, 160)

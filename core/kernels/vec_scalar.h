@@ -1,4 +1,5 @@
-/* vec_scalar.h: the vector primitives for one element at a time; the includer defines `real`.
+/* vec_scalar.h: the vector primitives for one element at a time; the includer defines `real` and
+ * REAL_BYTES.
  *
  * The reference variant: libm's functions, no fused multiply-add (v_fma rounds twice). Bodies use
  * these primitives alone; the other vec_*.h define the same ones.

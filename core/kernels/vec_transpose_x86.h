@@ -1,4 +1,5 @@
-/* vec_transpose_x86.h: 8 x 8 floats transposed, for vec_avx2.h and vec_avx512.h. */
+/* vec_transpose_x86.h: 8 x 8 floats and 4 x 4 doubles transposed, for the vectors of AVX2 and
+ * AVX-512. */
 #ifndef SW_VEC_TRANSPOSE_X86_H
 #define SW_VEC_TRANSPOSE_X86_H
 
@@ -23,6 +24,21 @@ static inline void transpose_half(const float *from, int64_t ld, float *to, int6
 static inline void transpose_8x8(const float *from, int64_t ld, float *to, int64_t to_ld) {
   transpose_half(from, ld, to, to_ld);
   transpose_half(from + 4, ld, to + 4 * to_ld, to_ld);
+}
+
+/* Two columns of four rows are in the two lanes of a register. */
+static inline void transpose_pair(const double *from, int64_t ld, double *to, int64_t to_ld) {
+  const __m256d even = _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(from)),
+                                            _mm_loadu_pd(from + 2 * ld), 1);
+  const __m256d odd = _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(from + ld)),
+                                           _mm_loadu_pd(from + 3 * ld), 1);
+  _mm256_storeu_pd(to, _mm256_unpacklo_pd(even, odd));
+  _mm256_storeu_pd(to + to_ld, _mm256_unpackhi_pd(even, odd));
+}
+
+static inline void transpose_4x4(const double *from, int64_t ld, double *to, int64_t to_ld) {
+  transpose_pair(from, ld, to, to_ld);
+  transpose_pair(from + 2, ld, to + 2 * to_ld, to_ld);
 }
 
 #endif

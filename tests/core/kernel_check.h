@@ -3,7 +3,7 @@
 #define SW_KERNEL_CHECK_H
 
 #include "check.h"
-#include "kernels/kernels_int.h"
+#include "tables.h"
 #include "uniform.h"
 
 static const swi_kernels *k; /* the table under test */
@@ -21,9 +21,9 @@ static inline void set(void *p, int64_t i, double v) {
     ((double *)p)[i] = v;
 }
 
-/* Takes table t: 0 is the one for float64, the others are for float32. 0 behind the last. */
+/* Takes table t; 0 behind the last. */
 static inline int use_table(int t) {
-  k = t == 0 ? &swi_kernels_scalar_f64 : swi_kernels_available()[t - 1];
+  k = table_at(t);
   if (!k) return 0;
   bytes = k->element_bytes;
   half_ulp = bytes == 4 ? 0x1p-24 : 0x1p-53;

@@ -1,5 +1,5 @@
-/* conv: every variant against the definition in double, for many windows; the same bits for any
- * number of threads, and nothing written behind the end. */
+/* conv: both float types of every variant against the definition in double, for many windows; the
+ * same bits for any number of threads, and nothing written behind the end. */
 #include <stdlib.h>
 
 #include "kernels/conv_int.h"
@@ -8,80 +8,104 @@
 
 enum { GUARD = 32 };
 
-/* Images, weights and results in both precisions; NaN behind, which must be neither used nor
- * changed. */
+static int bytes; /* of an element of the type under test */
+
+static double get(const void *p, int64_t i) {
+  return bytes == 4 ? (double)((const float *)p)[i] : ((const double *)p)[i];
+}
+
+static void set(void *p, int64_t i, double v) {
+  if (bytes == 4)
+    ((float *)p)[i] = (float)v;
+  else
+    ((double *)p)[i] = v;
+}
+
+/* Images, weights and results of the type under test, and in double for the definition; NaN behind
+ * the first, which must be neither used nor changed. */
 typedef struct numbers {
   int64_t n;
-  float *f;
+  void *t;
   double *d;
 } numbers;
 
+static void draw(const numbers *r) {
+  for (int64_t i = 0; i < r->n; i++) {
+    set(r->t, i, uniform(-1, 1));
+    r->d[i] = get(r->t, i);
+  }
+}
+
 static numbers random_numbers(int64_t n) {
-  numbers r = {n, malloc((size_t)(n + GUARD) * sizeof *r.f), malloc((size_t)n * sizeof *r.d)};
-  for (int64_t i = 0; i < n + GUARD; i++) r.f[i] = i < n ? (float)uniform(-1, 1) : NAN;
-  for (int64_t i = 0; i < n; i++) r.d[i] = (double)r.f[i];
+  const numbers r = {n, malloc((size_t)((n + GUARD) * bytes)), malloc((size_t)n * sizeof *r.d)};
+  draw(&r);
+  for (int64_t i = n; i < n + GUARD; i++) set(r.t, i, (double)NAN);
   return r;
 }
 
 static void free_numbers(numbers r) {
-  free(r.f);
+  free(r.t);
   free(r.d);
 }
 
-/* terms: how many products of magnitude up to 1 are summed */
+/* terms: how many products of magnitude up to 1 are summed. In double the definition rounds, too.
+ */
+static double tolerance_of(double terms) {
+  return (bytes == 4 ? 0x1p-24 : 2 * 0x1p-53) * 4 * (terms + 4);
+}
+
 static void check_near(const char *what, const swi_convolution *c, const numbers *r, double terms) {
-  const double tolerance = 0x1p-24 * 4 * (terms + 4);
+  const double tolerance = tolerance_of(terms);
   for (int64_t i = 0; i < r->n; i++)
-    CHECK_AT(check_is_near((double)r->f[i], r->d[i], tolerance),
-             "%s of %lld x %lld x %lld x %lld -> %lld, kernel %lld x %lld, stride %lld, groups "
-             "%lld: element %lld is %g, not %g",
-             what, (long long)c->images, (long long)c->size[0], (long long)c->size[1],
+    CHECK_AT(check_is_near(get(r->t, i), r->d[i], tolerance),
+             "%s in float%d of %lld x %lld x %lld x %lld -> %lld, kernel %lld x %lld, stride "
+             "%lld, groups %lld: element %lld is %g, not %g",
+             what, 8 * bytes, (long long)c->images, (long long)c->size[0], (long long)c->size[1],
              (long long)c->channels, (long long)c->outputs, (long long)c->kernel[0],
              (long long)c->kernel[1], (long long)c->stride[0], (long long)c->groups, (long long)i,
-             (double)r->f[i], r->d[i]);
-  for (int64_t i = r->n; i < r->n + GUARD; i++) CHECK(isnan(r->f[i]));
+             get(r->t, i), r->d[i]);
+  for (int64_t i = r->n; i < r->n + GUARD; i++) CHECK(isnan(get(r->t, i)));
 }
 
 typedef void (*convolve)(sw_context *ctx, int element_bytes, const swi_convolution *c);
 
 /* Runs f with 1, 2 and 4 threads; out and squares must come out with the same bits. */
 static void run_with_threads(convolve f, const swi_convolution *c, numbers *out, numbers *squares) {
-  const size_t size = (size_t)(out->n + GUARD) * sizeof(float);
-  const size_t more = squares ? (size_t)squares->n * sizeof(float) : 0;
-  float *first = malloc(size), *norms = malloc(more + 1);
+  const size_t size = (size_t)((out->n + GUARD) * bytes);
+  const size_t more = squares ? (size_t)(squares->n * bytes) : 0;
+  void *first = malloc(size), *norms = malloc(more + 1);
   for (int t = 0; t < CONTEXTS; t++) {
-    for (int64_t i = 0; i < out->n; i++) out->f[i] = NAN; /* the old content must not matter */
-    f(contexts[t], 4, c);
-    if (t == 0) memcpy(first, out->f, size);
-    if (t == 0 && squares) memcpy(norms, squares->f, more);
-    CHECK(memcmp(first, out->f, size) == 0);
-    CHECK(!squares || memcmp(norms, squares->f, more) == 0);
+    for (int64_t i = 0; i < out->n; i++) set(out->t, i, (double)NAN); /* which must not matter */
+    f(contexts[t], bytes, c);
+    if (t == 0) memcpy(first, out->t, size);
+    if (t == 0 && squares) memcpy(norms, squares->t, more);
+    CHECK(memcmp(first, out->t, size) == 0);
+    CHECK(!squares || memcmp(norms, squares->t, more) == 0);
   }
   free(first);
   free(norms);
 }
 
 typedef struct problem {
-  swi_convolution f, d; /* float, double */
+  swi_convolution t, d; /* under test; the definition in double */
   numbers x, w, y, bias, squares;
 } problem;
 
 static void *scratch_for(const swi_convolution *c) {
-  size_t most = 1;
-  for (const swi_kernels *const *k = swi_kernels_available(); *k; k++) {
-    const int64_t of[] = {swi_conv2d_scratch(*k, c), swi_conv2d_input_scratch(*k, c),
-                          swi_conv2d_weight_scratch(*k, c) * c->images};
-    for (int i = 0; i < 3; i++)
-      if ((size_t)of[i] > most) most = (size_t)of[i];
-  }
-  return malloc(most * sizeof(float));
+  const swi_kernels *k = swi_kernels_of(contexts[0], bytes);
+  const int64_t of[] = {swi_conv2d_scratch(k, c), swi_conv2d_input_scratch(k, c),
+                        swi_conv2d_weight_scratch(k, c) * c->images};
+  int64_t most = 1;
+  for (int i = 0; i < 3; i++)
+    if (of[i] > most) most = of[i];
+  return malloc((size_t)(most * bytes));
 }
 
 static void point(problem *p) {
-  p->f.scratch = scratch_for(&p->f);
-  p->f.x = p->x.f;
-  p->f.w = p->w.f;
-  p->f.y = p->y.f;
+  p->t.scratch = scratch_for(&p->t);
+  p->t.x = p->x.t;
+  p->t.w = p->w.t;
+  p->t.y = p->y.t;
   p->d.x = p->x.d;
   p->d.w = p->w.d;
   p->d.y = p->y.d;
@@ -89,36 +113,39 @@ static void point(problem *p) {
 
 static void check_forward(problem *p, double terms) {
   for (int epilogue = 0; epilogue < 2; epilogue++) {
-    p->f.bias = epilogue ? p->bias.f : NULL;
+    p->t.bias = epilogue ? p->bias.t : NULL;
     p->d.bias = epilogue ? p->bias.d : NULL;
-    p->f.relu = p->d.relu = epilogue;
+    p->t.relu = p->d.relu = epilogue;
     swi_kernels_scalar_f64.conv2d(&p->d);
-    run_with_threads(swi_conv2d, &p->f, &p->y, NULL);
-    check_near("conv2d", &p->f, &p->y, terms);
+    run_with_threads(swi_conv2d, &p->t, &p->y, NULL);
+    check_near("conv2d", &p->t, &p->y, terms);
   }
 }
 
 static void check_weight(problem *p, double terms) {
-  const size_t size = (size_t)p->w.n * sizeof(float);
-  float *alone = malloc(size);
-  run_with_threads(swi_conv2d_weight, &p->f, &p->w, NULL);
-  memcpy(alone, p->w.f, size);
-  p->f.squares = p->squares.f;
+  const size_t size = (size_t)(p->w.n * bytes);
+  void *alone = malloc(size);
+  run_with_threads(swi_conv2d_weight, &p->t, &p->w, NULL);
+  memcpy(alone, p->w.t, size);
+  p->t.squares = p->squares.t;
   p->d.squares = p->squares.d;
   swi_kernels_scalar_f64.conv2d_weight(&p->d);
-  run_with_threads(swi_conv2d_weight, &p->f, &p->w, &p->squares);
-  check_near("conv2d_weight", &p->f, &p->w, terms * (double)p->f.images);
-  CHECK(memcmp(alone, p->w.f, size) == 0); /* squares change no bit */
-  for (int64_t i = 0; i < p->squares.n; i++) p->squares.f[i] /= (float)(terms * (double)p->w.n);
-  for (int64_t i = 0; i < p->squares.n; i++) p->squares.d[i] /= terms * (double)p->w.n;
-  check_near("squares", &p->f, &p->squares, terms + (double)p->w.n); /* w.n squares are added */
+  run_with_threads(swi_conv2d_weight, &p->t, &p->w, &p->squares);
+  check_near("conv2d_weight", &p->t, &p->w, terms * (double)p->t.images);
+  CHECK(memcmp(alone, p->w.t, size) == 0); /* squares change no bit */
+  for (int64_t i = 0; i < p->squares.n; i++) {
+    const double share = 1 / (terms * (double)p->w.n);
+    set(p->squares.t, i, get(p->squares.t, i) * share);
+    p->squares.d[i] *= share;
+  }
+  check_near("squares", &p->t, &p->squares, terms + (double)p->w.n); /* w.n squares are added */
   free(alone);
 }
 
-static void check_problem(const swi_convolution *c) {
+static void check_in_type(const swi_convolution *c) {
   const int64_t depth = c->channels / c->groups, taps = c->kernel[0] * c->kernel[1];
   const int64_t pixels = c->out_size[0] * c->out_size[1];
-  problem p = {.f = *c,
+  problem p = {.t = *c,
                .d = *c,
                .x = random_numbers(c->images * c->size[0] * c->size[1] * c->channels),
                .w = random_numbers(c->outputs * taps * depth),
@@ -127,18 +154,24 @@ static void check_problem(const swi_convolution *c) {
                .squares = random_numbers(c->images)};
   point(&p);
   check_forward(&p, (double)(taps * depth));
-  for (int64_t i = 0; i < p.y.n; i++) p.y.d[i] = (double)(p.y.f[i] = (float)uniform(-1, 1));
+  draw(&p.y);
   swi_kernels_scalar_f64.conv2d_input(&p.d);
-  run_with_threads(swi_conv2d_input, &p.f, &p.x, NULL);
+  run_with_threads(swi_conv2d_input, &p.t, &p.x, NULL);
   check_near("conv2d_input", c, &p.x, (double)(taps * c->outputs / c->groups));
-  for (int64_t i = 0; i < p.x.n; i++) p.x.d[i] = (double)(p.x.f[i] = (float)uniform(-1, 1));
+  draw(&p.x);
   check_weight(&p, (double)pixels);
-  free(p.f.scratch);
+  free(p.t.scratch);
   free_numbers(p.x);
   free_numbers(p.w);
   free_numbers(p.y);
   free_numbers(p.bias);
   free_numbers(p.squares);
+}
+
+/* The scalar kernels for doubles are the definition. */
+static void check_problem(const swi_convolution *c) {
+  for (bytes = 4; bytes <= 8; bytes += 4)
+    if (swi_kernels_of(contexts[0], bytes) != &swi_kernels_scalar_f64) check_in_type(c);
 }
 
 /* kernel, stride, padding, dilation, each of rows and of columns */
@@ -229,26 +262,26 @@ static void all_widths(void) {
 
 /* Runs f for all images and for each one alone: out must come out with the same bits. */
 static void check_alone(convolve f, const swi_convolution *c, numbers *out) {
-  const size_t size = (size_t)out->n * sizeof(float);
+  const size_t size = (size_t)(out->n * bytes);
   const int64_t x = c->size[0] * c->size[1] * c->channels;
   const int64_t y = c->out_size[0] * c->out_size[1] * c->outputs;
-  float *all = malloc(size);
-  f(contexts[0], 4, c);
-  memcpy(all, out->f, size);
-  for (int64_t i = 0; i < out->n; i++) out->f[i] = NAN;
+  void *all = malloc(size);
+  f(contexts[0], bytes, c);
+  memcpy(all, out->t, size);
+  for (int64_t i = 0; i < out->n; i++) set(out->t, i, (double)NAN);
   for (int64_t i = 0; i < c->images; i++) {
     swi_convolution one = *c;
     one.images = 1;
-    one.x = (float *)c->x + i * x;
-    one.y = (float *)c->y + i * y;
-    f(contexts[0], 4, &one);
+    one.x = (char *)c->x + i * x * bytes;
+    one.y = (char *)c->y + i * y * bytes;
+    f(contexts[0], bytes, &one);
   }
-  CHECK(memcmp(all, out->f, size) == 0);
+  CHECK(memcmp(all, out->t, size) == 0);
   free(all);
 }
 
 /* Tiles lie along the images, rows or columns, by how many there are. */
-static void alone(void) {
+static void alone_in_type(void) {
   static const int64_t shapes[][5] = {/* images, height, width, channels, outputs */
                                       {25, 8, 8, 16, 24}, {30, 4, 4, 20, 40}, {13, 2, 2, 300, 20},
                                       {17, 1, 30, 7, 9},  {19, 31, 1, 9, 5},  {3, 33, 33, 5, 7}};
@@ -261,9 +294,9 @@ static void alone(void) {
       numbers x = random_numbers(c.images * s[1] * s[2] * s[3]);
       numbers k = random_numbers(c.outputs * c.kernel[0] * c.kernel[1] * s[3]);
       numbers y = random_numbers(c.images * c.out_size[0] * c.out_size[1] * s[4]);
-      c.x = x.f;
-      c.w = k.f;
-      c.y = y.f;
+      c.x = x.t;
+      c.w = k.t;
+      c.y = y.t;
       c.scratch = scratch_for(&c);
       check_alone(swi_conv2d, &c, &y);
       check_alone(swi_conv2d_input, &c, &x);
@@ -272,6 +305,10 @@ static void alone(void) {
       free_numbers(k);
       free_numbers(y);
     }
+}
+
+static void alone(void) {
+  for (bytes = 4; bytes <= 8; bytes += 4) alone_in_type();
 }
 
 TEST(every_width) { with_each_variant(all_widths); }
@@ -286,6 +323,7 @@ static void of_nothing(void) {
   set_window(&c, windows[0]);
   c.x = c.y = none;
   c.w = w;
+  bytes = 4;
   c.scratch = scratch_for(&c);
   swi_conv2d(contexts[0], 4, &c);
   swi_conv2d_input(contexts[0], 4, &c);

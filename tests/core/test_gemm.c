@@ -251,6 +251,7 @@ static void without_blas(void) {
   check_all_kinds(3, 5, 7);
   check_all_kinds(0, 4, 2);
   check_all_kinds(4, 3, 0);
+  check_all_kinds(32, 10, 784);
   check_all_kinds(70, 130, 300);
   check_all_kinds(520, 66, 257);
   check_equal_terms(0, 0, 2, 3, 1000000);

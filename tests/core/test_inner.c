@@ -43,16 +43,24 @@ TEST(float32_has_a_norm_at_any_size) {
   for (unsigned i = 0; i < sizeof values / sizeof values[0]; i++) check_norm_f32(values[i]);
 }
 
-TEST(float64_has_a_norm_at_any_size) {
+static void norms_of_doubles(const swi_kernels *k) {
   static const double values[] = {1e306, -1e300, 1e155, 3, 1e-160, -1e-200, 1e-300};
   for (unsigned i = 0; i < sizeof values / sizeof values[0]; i++) {
     fill(values[i]);
-    const double norm = swi_vector_norm(&swi_kernels_scalar_f64, N, v.f64);
+    const double norm = swi_vector_norm(k, N, v.f64);
     CHECK_NEAR(norm / (fabs(values[i]) * sqrt(N)), 1, rounding(DBL_EPSILON));
   }
   fill(0x1p-1074); /* the smallest there is: sqrt(5003) = 70.7 of them, to the nearest */
-  CHECK(swi_vector_norm(&swi_kernels_scalar_f64, N, v.f64) == 71 * 0x1p-1074);
+  CHECK(swi_vector_norm(k, N, v.f64) == 71 * 0x1p-1074);
 }
+
+/* Calls f with the float64 table of each variant. */
+static void each_of_doubles(void (*f)(const swi_kernels *k)) {
+  for (const swi_kernels *const *all = swi_kernels_available(); *all; all++)
+    f(swi_kernels_doubles(*all));
+}
+
+TEST(float64_has_a_norm_at_any_size) { each_of_doubles(norms_of_doubles); }
 
 /* 5002 squares of 1e-40 are lost beside one of 4e-38, unless the sum is computed again. */
 TEST(what_is_lost_beside_something_larger_counts) {
@@ -67,19 +75,34 @@ TEST(what_is_lost_beside_something_larger_counts) {
 TEST(products_that_overflow_may_cancel) {
   static const float a[] = {1e25F, 1e25F, 3}, b[] = {1e25F, -1e25F, 2};
   static const double c[] = {1e200, 1e200, 3}, d[] = {1e200, -1e200, 2};
-  for (const swi_kernels *const *all = swi_kernels_available(); *all; all++)
+  for (const swi_kernels *const *all = swi_kernels_available(); *all; all++) {
     CHECK(swi_vector_dot(*all, 3, a, b) == 6);
-  CHECK(swi_vector_dot(&swi_kernels_scalar_f64, 2, c, d) == 0);
+    CHECK(swi_vector_dot(swi_kernels_doubles(*all), 2, c, d) == 0);
+  }
 }
 
 /* A large element beside a 0 in the other vector must not hide a product that underflows. */
-TEST(factors_of_any_size_make_a_product) {
+static void products_of_doubles(const swi_kernels *k) {
   static const double a[] = {1e200, 1e-200, 1e-300}, b[] = {0, 1e-100, 1e-10};
-  const double dot = swi_vector_dot(&swi_kernels_scalar_f64, 2, a, b);
+  const double dot = swi_vector_dot(k, 2, a, b);
   CHECK_NEAR(dot / 1e-300, 1, 4 * DBL_EPSILON); /* three decimal numbers, a product, a quotient */
-  CHECK(swi_vector_dot(&swi_kernels_scalar_f64, 0, a, b) == 0);
+  CHECK(swi_vector_dot(k, 0, a, b) == 0);
   static const double c[] = {0x1p-1000, 0x1p+1000, 0x1p-30}, d[] = {0x1p-40, 0, 0x1p-1000};
-  CHECK(swi_vector_dot(&swi_kernels_scalar_f64, 3, c, d) == 0x1p-1030 + 0x1p-1040);
+  CHECK(swi_vector_dot(k, 3, c, d) == 0x1p-1030 + 0x1p-1040);
+}
+
+TEST(factors_of_any_size_make_a_product) { each_of_doubles(products_of_doubles); }
+
+static void odd_norms_of_doubles(const swi_kernels *k) {
+  fill(0);
+  CHECK(swi_vector_norm(k, N, v.f64) == 0);
+  v.f64[7] = -HUGE_VAL;
+  CHECK(swi_vector_norm(k, N, v.f64) == HUGE_VAL);
+  fill(0x1p-1000);
+  v.f64[7] = HUGE_VAL;
+  CHECK(swi_vector_norm(k, N, v.f64) == HUGE_VAL);
+  v.f64[9] = (double)NAN;
+  CHECK(isnan(swi_vector_norm(k, N, v.f64)));
 }
 
 TEST(zero_infinity_and_nan_stay) {
@@ -92,15 +115,7 @@ TEST(zero_infinity_and_nan_stay) {
     v.f32[9] = NAN;
     CHECK(isnan(swi_vector_norm(*all, N, v.f32)));
   }
-  fill(0);
-  CHECK(swi_vector_norm(&swi_kernels_scalar_f64, N, v.f64) == 0);
-  v.f64[7] = -HUGE_VAL;
-  CHECK(swi_vector_norm(&swi_kernels_scalar_f64, N, v.f64) == HUGE_VAL);
-  fill(0x1p-1000);
-  v.f64[7] = HUGE_VAL;
-  CHECK(swi_vector_norm(&swi_kernels_scalar_f64, N, v.f64) == HUGE_VAL);
-  v.f64[9] = (double)NAN;
-  CHECK(isnan(swi_vector_norm(&swi_kernels_scalar_f64, N, v.f64)));
+  each_of_doubles(odd_norms_of_doubles);
 }
 
 /* The price of other vectors is the kernel's, and so are the bits. */

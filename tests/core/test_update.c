@@ -5,7 +5,7 @@
 
 #include "check.h"
 
-#include "kernels/kernels_int.h"
+#include "tables.h"
 
 enum { BLOCK = 4096, N = 3 * BLOCK + 77 };
 
@@ -41,11 +41,8 @@ static double update(int which, double lr) {
 
 /* By every optimizer, with kernels of every table. */
 static void everywhere(void (*f)(int which)) {
-  const swi_kernels *const *all = swi_kernels_available();
-  for (int i = -1; i < 0 || all[i]; i++) {
-    k = i < 0 ? &swi_kernels_scalar_f64 : all[i];
+  for (int t = 0; (k = table_at(t)); t++)
     for (int which = 0; which < SWI_OPTIMIZER_COUNT; which++) f(which);
-  }
 }
 
 /* Whether a second moment would overflow. */

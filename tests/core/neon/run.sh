@@ -17,7 +17,8 @@ flags="$flags -DSHIFT_STEP=3 -DFLOATS_APART=50021"
 for test in kernels row_kernels update_kernels products norm_kernels update inner; do
   $cc $flags -static -I core -I tests/core/neon \
     tests/core/test_$test.c tests/core/neon/available.c \
-    core/kernels/kernels_neon.c core/kernels/kernels_scalar.c core/kernels/kernels_scalar_f64.c \
+    core/kernels/kernels_neon.c core/kernels/kernels_neon_f64.c \
+    core/kernels/kernels_scalar.c core/kernels/kernels_scalar_f64.c \
     core/kernels/cpu.c core/kernels/inner.c core/base/random.c -lm -o "$folder/neon_$test"
   qemu-aarch64 "$folder/neon_$test"
 done
