@@ -27,14 +27,17 @@ import time
 
 def settle(threads):
     """Starts this program again in the environment that PyTorch is fastest in, which libraries read
-    when they are loaded: memory is kept, not returned to the system (up to twice as fast); where
-    the vector functions of libsleef are a library of their own, compiled code is scalar without."""
+    when they are loaded: memory is kept, not returned to the system (up to twice as fast); threads
+    of OpenMP soon sleep, as those of OpenBLAS need the cores (up to ten times, on loaded ones);
+    where the vector functions of libsleef are a library of their own, compiled code is scalar
+    without."""
     if os.environ.get("SWALE_PEER") or not hasattr(sys, "orig_argv"):
         return
     os.environ.update(SWALE_PEER="1", OMP_NUM_THREADS=str(threads),
                       OPENBLAS_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads),
                       MALLOC_TRIM_THRESHOLD_=str(1 << 33), MALLOC_MMAP_THRESHOLD_=str(1 << 25),
                       MALLOC_TOP_PAD_=str(1 << 28), TORCHINDUCTOR_COMPILE_THREADS="1")
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     try:
         ctypes.CDLL("libsleef.so.3")
         preload = os.environ.get("LD_PRELOAD", "")
