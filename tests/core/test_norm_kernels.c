@@ -267,4 +267,50 @@ static void pools_body(int64_t rows, int64_t cols, int64_t ld) {
 
 TEST(pools) { everywhere(pools_body); }
 
-RUN_TESTS(T(moments_and_sums_of_columns), T(sums_with_cotangents), T(combinations), T(pools))
+/* Each variant beside the scalar one, with any channels that do not fill a vector, in memory of
+ * exactly their size, so that a sanitizer sees what is read beyond it. */
+static float *floats(int64_t n) {
+  float *p = malloc((size_t)n * sizeof *p);
+  for (int64_t i = 0; i < n; i++) p[i] = (float)uniform(-1, 1);
+  return p;
+}
+
+static void pool_all(const swi_kernels *with, const swi_pool *p, const float *x,
+                     float *const y[5]) {
+  with->max_pool(p, x, y[0], y[1]);
+  with->max_repool(p, x, y[1], y[2]);
+  with->avg_pool(p, x, y[2] + p->out_size[0] * p->out_size[1] * p->channels);
+  with->max_unpool(p, y[0], y[1], y[3]);
+  with->avg_unpool(p, y[0], y[4]);
+}
+
+static void check_exact(const swi_kernels *with, swi_pool p) {
+  for (int i = 0; i < 2; i++) p.out_size[i] = out_of(&p, i);
+  const int64_t image = p.size[0] * p.size[1] * p.channels;
+  const int64_t n = p.out_size[0] * p.out_size[1] * p.channels;
+  const int64_t sizes[5] = {n, n, 2 * n, image, image};
+  float *x = floats(image), *one[5], *other[5];
+  for (int i = 0; i < 5; i++) one[i] = floats(sizes[i]);
+  for (int i = 0; i < 5; i++) other[i] = floats(sizes[i]);
+  pool_all(with, &p, x, one);
+  pool_all(&swi_kernels_scalar_f32, &p, x, other);
+  for (int i = 0; i < 5; i++) {
+    CHECK(memcmp(one[i], other[i], (size_t)sizes[i] * sizeof *x) == 0);
+    free(one[i]);
+    free(other[i]);
+  }
+  free(x);
+}
+
+TEST(pools_of_few_channels) {
+  for (const swi_kernels *const *all = swi_kernels_available(); *all; all++)
+    for (size_t i = 0; i < sizeof windows / sizeof *windows; i++)
+      for (int64_t channels = 1; channels <= 33; channels++) {
+        swi_pool p = windows[i];
+        p.channels = channels;
+        check_exact(*all, p);
+      }
+}
+
+RUN_TESTS(T(moments_and_sums_of_columns), T(sums_with_cotangents), T(combinations), T(pools),
+          T(pools_of_few_channels))
