@@ -3,7 +3,8 @@
  *
  * Rows of an image are copied into lines, channel by channel, with zeros on both sides as far as
  * the taps reach. A row of results is computed output by output and transposed on its way out. An
- * element is the sum of body_conv_sweep.h, in one part, to the bit.
+ * element is the sum of body_conv_sweep.h, in one part, to the bit. But terms 0 w from columns
+ * outside of the image are in it, which are NaN where w is not finite.
  */
 #ifndef SW_BODY_CONV_PIXELS_H
 #define SW_BODY_CONV_PIXELS_H

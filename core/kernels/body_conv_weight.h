@@ -1,11 +1,12 @@
 /* body_conv_weight.h: the derivative of a convolution with respect to its weights: outputs x (taps,
  * channels), the product dyᵀ X, row i of X is the input of output pixel i.
  *
- * The product is that of body_packed.h, with panels gathered through the tables of body_conv.h. The
- * share of one image is complete in registers before it is added to the others, so its square costs
- * one multiplication. Images of a few pixels are summed together, as many as fit a panel; their
- * squares, if wanted, need a second pass. Very many images are summed in blocks from 0 each;
- * squares need a second pass, too. The order of sums follows from the shape alone.
+ * The product is that of body_packed.h, with panels gathered through the tables of
+ * body_conv_table.h. The share of one image is complete in registers before it is added to the
+ * others, so its square costs one multiplication. Images of a few pixels are summed together, as
+ * many as fit a panel; their squares, if wanted, need a second pass. Very many images are summed in
+ * blocks from 0 each; squares need a second pass, too. The order of sums follows from the shape
+ * alone.
  */
 #ifndef SW_BODY_CONV_WEIGHT_H
 #define SW_BODY_CONV_WEIGHT_H

@@ -1,7 +1,8 @@
 /* body_gemm.h: two products without packing, for shapes where packing would dominate.
  *
- *   gemm_nt: C = A Bᵀ, both with k contiguous; a tile is up to 12 dot products side by side
- *   gemm_n:  C = op(A) B, the rows of B contiguous; a tile is up to 6 x 16 elements of C
+ *   gemm_nt: C = A Bᵀ, both with k contiguous; a tile is up to DOT_SUMS dot products side by side
+ *   gemm_n:  C = op(A) B, the rows of B contiguous; a tile of C is up to 6 rows of two vectors
+ *            or 3 of four
  *
  * An element of C is summed over k in the same order in every tile, so cutting C changes no bit.
  * gemm_n sums parts of k, which follow from k alone, from 0 each, and adds them up.
