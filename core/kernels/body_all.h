@@ -20,8 +20,13 @@
 
 #include "kernels/body_conv.h"
 #include "kernels/body_conv_sweep.h"
-#include "kernels/body_conv_table.h"
+
+#include "kernels/body_weight_tile.h"
+
+#include "kernels/body_weight_operands.h"
+
 #include "kernels/body_conv_weight.h"
+#include "kernels/body_conv_weight_few.h"
 
 #include "kernels/body_conv_overlap.h"
 #include "kernels/body_conv_pixels.h"

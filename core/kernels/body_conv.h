@@ -19,6 +19,8 @@ typedef struct axis {
   int64_t count, step, taps, tap, tap_step, offset, offset_step, size, to, to_step;
 } axis;
 
+static int is_inside(int64_t i, int64_t n) { return i >= 0 && i < n; }
+
 /* All places of one class, one group of channels. */
 typedef struct sweep {
   int64_t images;

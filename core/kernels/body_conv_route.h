@@ -43,15 +43,31 @@ static void conv2d_input(const swi_convolution *c) {
     backward(c, run_sweep);
 }
 
+/* Panels of a group's weights. */
+static int64_t weight_panels(const swi_convolution *c) {
+  return is_few(c) ? few_panels(c) : panels_of_group(c);
+}
+
 static int64_t conv2d_weight_panels(const swi_convolution *c) {
-  return is_narrow(c) ? narrow_panels(c) : count_panels(c);
+  return is_narrow(c) ? narrow_panels(c) : c->groups * weight_panels(c);
+}
+
+static void weight_of_groups(const swi_convolution *c) {
+  const int64_t panels = weight_panels(c);
+  void (*of_group)(const swi_convolution *, int64_t, int64_t, int64_t) =
+      is_few(c) ? few_group : run_group;
+  for (int64_t p = c->first_panel, end; p < c->end_panel; p = end) {
+    const int64_t group = p / panels;
+    end = smaller(c->end_panel, (group + 1) * panels);
+    of_group(c, group, p - group * panels, end - group * panels);
+  }
 }
 
 static void conv2d_weight(const swi_convolution *c) {
   if (is_narrow(c))
     narrow_weight(c);
   else
-    panels_of_weights(c);
+    weight_of_groups(c);
 }
 
 #endif

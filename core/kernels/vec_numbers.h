@@ -14,7 +14,7 @@
  * registers. */
 #define V_TILE PER_SET(1, 8, 6, 14)
 
-/* Rows of one vector each of a convolution's last outputs. */
+/* Rows of one vector each: of a convolution's last outputs, of a weight gradient's few channels. */
 #define V_TALL PER_SET(1, 16, 14, 16)
 
 /* Sums that do not wait for each other: at least the latency of a multiply-add times its units, and
@@ -40,7 +40,12 @@
 /* Elements of a packed block of A that stays in the L2 cache while B is read. */
 #define COPIED_A (PER_SET(0, 1024 * PART_K, 1024 * PART_K, 2048 * PART_K) / REAL_BYTES)
 
-/* Pixels of a weight gradient's part: the L1 cache holds the panel of X and dy. */
+/* Pixels of a weight gradient's part: the L1 cache holds a panel's X and a tile's dy. */
 #define AT_ONCE PER_SET(256, 256, 256, 160)
+
+/* Rows of one and of two vectors each of a weight gradient's tile whose rows lie apart: each has a
+ * pointer. */
+#define V_APART_NARROW PER_SET(1, 9, 9, 9)
+#define V_APART PER_SET(1, 8, 6, 9)
 
 #endif
