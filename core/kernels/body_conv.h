@@ -10,8 +10,6 @@
 #ifndef SW_BODY_CONV_H
 #define SW_BODY_CONV_H
 
-typedef struct block block;
-
 /* One direction of a sweep. Place t sees at its tap i, which is the kernel's number
  * tap + i tap_step, the pixel  t step + offset + i offset_step  of size, and is written at
  * to + t to_step. */
@@ -73,7 +71,7 @@ static void pack_straight(const sweep *s) {
     }
 }
 
-static void pack_sweep(const sweep *s, block *unused) {
+static void pack_sweep(const sweep *s, void *unused) {
   (void)unused;
   const int64_t last = s->width % PANEL, size = taps_of(s) * s->depth * PANEL;
   if (last > 0) fill(size, 0, s->packed + packed_size(s) - size); /* copies fill vectors only */
@@ -93,7 +91,7 @@ static axis forward_axis(const swi_convolution *c, int i) {
                 .to_step = 1};
 }
 
-static void forward(const swi_convolution *c, void (*f)(const sweep *s, block *b)) {
+static void forward(const swi_convolution *c, void (*f)(const sweep *s, void *work)) {
   const int64_t depth = c->channels / c->groups, taps = c->kernel[0] * c->kernel[1];
   sweep s = {.images = c->images,
              .rows = forward_axis(c, 0),
@@ -148,7 +146,7 @@ static axis backward_axis(const swi_convolution *c, int i, int64_t r) {
   return a;
 }
 
-static void backward(const swi_convolution *c, void (*f)(const sweep *s, block *b)) {
+static void backward(const swi_convolution *c, void (*f)(const sweep *s, void *work)) {
   const int64_t width = c->channels / c->groups, taps = c->kernel[0] * c->kernel[1];
   const int64_t depth = c->outputs / c->groups;
   sweep s = {.images = c->images,

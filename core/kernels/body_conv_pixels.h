@@ -210,8 +210,8 @@ static void find_terms(pixel_lines *p) {
                           c * p->plane);
 }
 
-static void run_pixels(const sweep *s, block *work) {
-  pixel_lines *p = (pixel_lines *)work;
+static void run_pixels(const sweep *s, void *work) {
+  pixel_lines *p = work;
   p->s = s;
   p->plane = plane_of(s);
   p->line = p->plane * s->depth;

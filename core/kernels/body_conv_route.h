@@ -4,11 +4,11 @@
 #ifndef SW_BODY_CONV_ROUTE_H
 #define SW_BODY_CONV_ROUTE_H
 
-static void run_forward(const sweep *s, block *b) {
+static void run_forward(const sweep *s, void *work) {
   if (is_pixelwise(s))
-    run_pixels(s, b);
+    run_pixels(s, work);
   else
-    run_sweep(s, b);
+    run_sweep(s, work);
 }
 
 static void conv2d_pack(const swi_convolution *c) {

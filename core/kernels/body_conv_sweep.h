@@ -228,7 +228,7 @@ static int64_t places_in_patch(const sweep *s) {
   return larger(PATCH_PLACES, PATCH_SEEN / (s->depth * down * right));
 }
 
-static void run_sweep(const sweep *s, block *unused) {
+static void run_sweep(const sweep *s, void *unused) {
   (void)unused;
   const int64_t line = s->columns.count, places = places_in_patch(s);
   if (s->rows.count * line == 0) return;

@@ -69,7 +69,7 @@ INLINE void strip_end(const int rows, const int v, const strip *t, vec s[STRIP_R
   for (int i = 0; i < rows; i++) store_cols(to + i * t->to_step, s[i][v], n);
 }
 
-/* Fetches the lines of results that a place fills, while its sum is computed. */
+/* Fetches the whole lines of results that a place fills, while its sum is computed. */
 INLINE void strip_fetch(const int rows, const int vecs, const strip *t) {
   const int lines = (int)sizeof(vec) * vecs / LINE;
   UNROLL

@@ -149,7 +149,9 @@ typedef struct swi_kernels {
    * derivative in w: each image's share is summed first, then images are added in order, and
    * squares[i] is the sum of the squares of image i's share. With a conv_panel the first two read
    * packed weights from scratch; conv2d_weight computes the panels first_panel … end_panel - 1,
-   * writes each panel's squares to scratch instead, and needs at least one image. */
+   * writes each panel's squares to scratch instead, and needs at least one image.
+   * Some kernels leave out terms outside of the image, others multiply by zeros: they differ where
+   * an operand is not finite. */
   int conv_panel; /* 0: no scratch, nothing packed, all of the weights at once */
   void (*conv2d_pack)(const swi_convolution *c); /* w into scratch, for the next one */
   void (*conv2d_input_pack)(const swi_convolution *c);

@@ -314,6 +314,7 @@ local CONV2D = { stride = "any?", padding = "any?", dilation = "any?", groups = 
 ---(B, height, width, channels), (outputs, kernel height, kernel width, channels / groups)
 ----> (B, height', width', outputs), with
 ---height' = floor((height + 2 padding - dilation (kernel height - 1) - 1) / stride) + 1.
+---An infinite weight times a zero of the padding counts as 0 or as NaN.
 ---@param x swale.Value
 ---@param w swale.Value
 ---@param o? swale.Window

@@ -29,7 +29,7 @@ function M.rows()
     { name = "peak_multiply_add", run = function()
       return { kind = "peak", variant = core.variant(), gflops_per_thread = M.gflops() }
     end },
-    { name = "peak_triad", run = triad },
+    { name = "peak_triad", heavy = true, run = triad },
   }
 end
 
