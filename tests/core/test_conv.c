@@ -2,24 +2,11 @@
  * same bits for any number of threads, and nothing written behind the end. */
 #include <stdlib.h>
 
+#include "kernel_check.h"
 #include "kernels/conv_int.h"
-#include "uniform.h"
 #include "variant_check.h"
 
 enum { GUARD = 32 };
-
-static int bytes; /* of an element of the type under test */
-
-static double get(const void *p, int64_t i) {
-  return bytes == 4 ? (double)((const float *)p)[i] : ((const double *)p)[i];
-}
-
-static void set(void *p, int64_t i, double v) {
-  if (bytes == 4)
-    ((float *)p)[i] = (float)v;
-  else
-    ((double *)p)[i] = v;
-}
 
 /* Images, weights and results of the type under test, and in double for the definition; NaN behind
  * the first, which must be neither used nor changed. */
@@ -60,10 +47,10 @@ static void check_near(const char *what, const swi_convolution *c, const numbers
     CHECK_AT(check_is_near(get(r->t, i), r->d[i], tolerance),
              "%s in float%d of %lld x %lld x %lld x %lld -> %lld, kernel %lld x %lld, stride "
              "%lld, groups %lld: element %lld is %g, not %g",
-             what, 8 * bytes, (long long)c->images, (long long)c->size[0], (long long)c->size[1],
-             (long long)c->channels, (long long)c->outputs, (long long)c->kernel[0],
-             (long long)c->kernel[1], (long long)c->stride[0], (long long)c->groups, (long long)i,
-             get(r->t, i), r->d[i]);
+             what, 8 * (int)bytes, (long long)c->images, (long long)c->size[0],
+             (long long)c->size[1], (long long)c->channels, (long long)c->outputs,
+             (long long)c->kernel[0], (long long)c->kernel[1], (long long)c->stride[0],
+             (long long)c->groups, (long long)i, get(r->t, i), r->d[i]);
   for (int64_t i = r->n; i < r->n + GUARD; i++) CHECK(isnan(get(r->t, i)));
 }
 
@@ -76,7 +63,7 @@ static void run_with_threads(convolve f, const swi_convolution *c, numbers *out,
   void *first = malloc(size), *norms = malloc(more + 1);
   for (int t = 0; t < CONTEXTS; t++) {
     for (int64_t i = 0; i < out->n; i++) set(out->t, i, (double)NAN); /* which must not matter */
-    f(contexts[t], bytes, c);
+    f(contexts[t], (int)bytes, c);
     if (t == 0) memcpy(first, out->t, size);
     if (t == 0 && squares) memcpy(norms, squares->t, more);
     CHECK(memcmp(first, out->t, size) == 0);
@@ -92,9 +79,9 @@ typedef struct problem {
 } problem;
 
 static void *scratch_for(const swi_convolution *c) {
-  const swi_kernels *k = swi_kernels_of(contexts[0], bytes);
-  const int64_t of[] = {swi_conv2d_scratch(k, c), swi_conv2d_input_scratch(k, c),
-                        swi_conv2d_weight_scratch(k, c) * c->images};
+  const swi_kernels *of_type = swi_kernels_of(contexts[0], (int)bytes);
+  const int64_t of[] = {swi_conv2d_scratch(of_type, c), swi_conv2d_input_scratch(of_type, c),
+                        swi_conv2d_weight_scratch(of_type, c) * c->images};
   int64_t most = 1;
   for (int i = 0; i < 3; i++)
     if (of[i] > most) most = of[i];
@@ -171,7 +158,7 @@ static void check_in_type(const swi_convolution *c) {
 /* The scalar kernels for doubles are the definition. */
 static void check_problem(const swi_convolution *c) {
   for (bytes = 4; bytes <= 8; bytes += 4)
-    if (swi_kernels_of(contexts[0], bytes) != &swi_kernels_scalar_f64) check_in_type(c);
+    if (swi_kernels_of(contexts[0], (int)bytes) != &swi_kernels_scalar_f64) check_in_type(c);
 }
 
 /* kernel, stride, padding, dilation, each of rows and of columns */
@@ -266,7 +253,7 @@ static void check_alone(convolve f, const swi_convolution *c, numbers *out) {
   const int64_t x = c->size[0] * c->size[1] * c->channels;
   const int64_t y = c->out_size[0] * c->out_size[1] * c->outputs;
   void *all = malloc(size);
-  f(contexts[0], bytes, c);
+  f(contexts[0], (int)bytes, c);
   memcpy(all, out->t, size);
   for (int64_t i = 0; i < out->n; i++) set(out->t, i, (double)NAN);
   for (int64_t i = 0; i < c->images; i++) {
@@ -274,7 +261,7 @@ static void check_alone(convolve f, const swi_convolution *c, numbers *out) {
     one.images = 1;
     one.x = (char *)c->x + i * x * bytes;
     one.y = (char *)c->y + i * y * bytes;
-    f(contexts[0], bytes, &one);
+    f(contexts[0], (int)bytes, &one);
   }
   CHECK(memcmp(all, out->t, size) == 0);
   free(all);
@@ -292,17 +279,17 @@ static void alone_in_type(void) {
           .images = s[0], .size = {s[1], s[2]}, .channels = s[3], .outputs = s[4], .groups = 1};
       if (!set_window(&c, windows[w])) continue;
       numbers x = random_numbers(c.images * s[1] * s[2] * s[3]);
-      numbers k = random_numbers(c.outputs * c.kernel[0] * c.kernel[1] * s[3]);
+      numbers filters = random_numbers(c.outputs * c.kernel[0] * c.kernel[1] * s[3]);
       numbers y = random_numbers(c.images * c.out_size[0] * c.out_size[1] * s[4]);
       c.x = x.t;
-      c.w = k.t;
+      c.w = filters.t;
       c.y = y.t;
       c.scratch = scratch_for(&c);
       check_alone(swi_conv2d, &c, &y);
       check_alone(swi_conv2d_input, &c, &x);
       free(c.scratch);
       free_numbers(x);
-      free_numbers(k);
+      free_numbers(filters);
       free_numbers(y);
     }
 }

@@ -1,110 +1,122 @@
-/* conv of few channels: every variant against the definition in double, in rows from a few pixels
+/* conv of few channels: both float types of every variant against the definition in double, in rows from a few pixels
  * to several tiles; the same bits image by image; exact buffers, so that a sanitizer sees what is
  * read or written beyond them. */
 #include <stdlib.h>
 
+#include "kernel_check.h"
 #include "kernels/conv_int.h"
-#include "uniform.h"
 #include "variant_check.h"
 
 typedef struct problem {
-  swi_convolution f, d; /* float, double */
+  swi_convolution t, d; /* under test, of type `bytes`; the definition in double */
   int64_t x, w, y;      /* elements */
 } problem;
 
-static void set_random(int64_t n, float *f, double *d) {
-  for (int64_t i = 0; i < n; i++) d[i] = (double)(f[i] = (float)uniform(-1, 1));
+static void set_random(int64_t n, void *t, double *d) {
+  for (int64_t i = 0; i < n; i++) {
+    set(t, i, uniform(-1, 1));
+    d[i] = get(t, i);
+  }
 }
 
 static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
 
-static float *scratch_for(const swi_convolution *c) {
-  int64_t n = 1;
-  for (const swi_kernels *const *k = swi_kernels_available(); *k; k++)
-    n = most(n, most(swi_conv2d_scratch(*k, c), swi_conv2d_input_scratch(*k, c)));
-  return malloc((size_t)n * sizeof(float));
+static void *elements(int64_t n) { return malloc((size_t)(n * bytes)); }
+
+static void *scratch_for(const swi_convolution *c) {
+  const swi_kernels *of = swi_kernels_of(contexts[0], (int)bytes);
+  return elements(most(1, most(swi_conv2d_scratch(of, c), swi_conv2d_input_scratch(of, c))));
 }
 
 static problem problem_of(swi_convolution c) {
-  problem p = {.f = c, .d = c};
+  problem p = {.t = c, .d = c};
   p.x = c.images * c.size[0] * c.size[1] * c.channels;
   p.w = c.outputs * c.kernel[0] * c.kernel[1] * c.channels;
   p.y = c.images * c.out_size[0] * c.out_size[1] * c.outputs;
-  p.f.x = malloc((size_t)p.x * sizeof(float));
-  p.f.w = malloc((size_t)p.w * sizeof(float));
-  p.f.y = malloc((size_t)p.y * sizeof(float));
-  p.f.bias = malloc((size_t)c.outputs * sizeof(float));
+  p.t.x = elements(p.x);
+  p.t.w = elements(p.w);
+  p.t.y = elements(p.y);
+  p.t.bias = elements(c.outputs);
   p.d.x = malloc((size_t)p.x * sizeof(double));
   p.d.w = malloc((size_t)p.w * sizeof(double));
   p.d.y = malloc((size_t)p.y * sizeof(double));
   p.d.bias = malloc((size_t)c.outputs * sizeof(double));
-  p.f.scratch = scratch_for(&c);
-  set_random(p.x, p.f.x, p.d.x);
-  set_random(p.w, p.f.w, p.d.w);
-  set_random(p.y, p.f.y, p.d.y);
-  set_random(c.outputs, (float *)(uintptr_t)p.f.bias, (double *)(uintptr_t)p.d.bias);
+  p.t.scratch = scratch_for(&c);
+  set_random(p.x, p.t.x, p.d.x);
+  set_random(p.w, p.t.w, p.d.w);
+  set_random(p.y, p.t.y, p.d.y);
+  set_random(c.outputs, (void *)(uintptr_t)p.t.bias, (double *)(uintptr_t)p.d.bias);
   return p;
 }
 
 static void free_problem(problem *p) {
-  void *all[] = {p->f.x, p->f.w, p->f.y, p->d.x, p->d.w, p->d.y, p->f.scratch};
+  void *all[] = {p->t.x, p->t.w, p->t.y, p->d.x, p->d.w, p->d.y, p->t.scratch};
   for (unsigned i = 0; i < sizeof all / sizeof all[0]; i++) free(all[i]);
-  free((void *)(uintptr_t)p->f.bias);
+  free((void *)(uintptr_t)p->t.bias);
   free((void *)(uintptr_t)p->d.bias);
 }
 
-static void check_near(const char *what, const swi_convolution *c, int64_t n, const float *f,
+/* In double the definition rounds, too. */
+static void check_near(const char *what, const swi_convolution *c, int64_t n, const void *t,
                        const double *d, double terms) {
-  const double tolerance = 0x1p-24 * 4 * (terms + 4);
+  const double tolerance = (bytes == 4 ? 0x1p-24 : 2 * 0x1p-53) * 4 * (terms + 4);
   for (int64_t i = 0; i < n; i++)
-    CHECK_AT(check_is_near((double)f[i], d[i], tolerance),
-             "%s of %lld x %lld x %lld x %lld -> %lld, kernel %lld x %lld, stride %lld, padding "
+    CHECK_AT(check_is_near(get(t, i), d[i], tolerance),
+             "%s in float%d of %lld x %lld x %lld x %lld -> %lld, kernel %lld x %lld, stride %lld, "
+             "padding "
              "%lld, dilation %lld: element %lld is %g, not %g",
-             what, (long long)c->images, (long long)c->size[0], (long long)c->size[1],
-             (long long)c->channels, (long long)c->outputs, (long long)c->kernel[0],
-             (long long)c->kernel[1], (long long)c->stride[1], (long long)c->padding[1],
-             (long long)c->dilation[1], (long long)i, (double)f[i], d[i]);
+             what, 8 * (int)bytes, (long long)c->images, (long long)c->size[0],
+             (long long)c->size[1], (long long)c->channels, (long long)c->outputs,
+             (long long)c->kernel[0], (long long)c->kernel[1], (long long)c->stride[1],
+             (long long)c->padding[1], (long long)c->dilation[1], (long long)i, get(t, i), d[i]);
 }
 
 typedef void (*convolve)(sw_context *ctx, int element_bytes, const swi_convolution *c);
 
 /* Writes out anew, with each context and then image by image; all must have the same bits. */
-static void run_pieces(convolve f, const swi_convolution *c, int64_t n, float *out) {
+static void run_pieces(convolve f, const swi_convolution *c, int64_t n, void *out) {
   const int64_t x = c->size[0] * c->size[1] * c->channels;
   const int64_t y = c->out_size[0] * c->out_size[1] * c->outputs;
-  float *first = malloc((size_t)n * sizeof *first);
+  const size_t size = (size_t)(n * bytes);
+  void *first = malloc(size);
   for (int t = 0; t <= CONTEXTS; t++) {
-    for (int64_t i = 0; i < n; i++) out[i] = NAN; /* the old content must not matter */
-    if (t < CONTEXTS) f(contexts[t], 4, c);
+    for (int64_t i = 0; i < n; i++) set(out, i, (double)NAN); /* the old content must not matter */
+    if (t < CONTEXTS) f(contexts[t], (int)bytes, c);
     for (int64_t i = 0; t == CONTEXTS && i < c->images; i++) {
       swi_convolution one = *c;
       one.images = 1;
-      one.x = (float *)c->x + i * x;
-      one.y = (float *)c->y + i * y;
-      f(contexts[0], 4, &one);
+      one.x = (char *)c->x + i * x * bytes;
+      one.y = (char *)c->y + i * y * bytes;
+      f(contexts[0], (int)bytes, &one);
     }
-    if (t == 0) memcpy(first, out, (size_t)n * sizeof *first);
-    CHECK(memcmp(first, out, (size_t)n * sizeof *first) == 0);
+    if (t == 0) memcpy(first, out, size);
+    CHECK(memcmp(first, out, size) == 0);
   }
   free(first);
 }
 
-static void check_problem(const swi_convolution *c) {
+static void check_in_type(const swi_convolution *c) {
   problem p = problem_of(*c);
   const double taps = (double)(c->kernel[0] * c->kernel[1]);
   swi_kernels_scalar_f64.conv2d_input(&p.d);
-  run_pieces(swi_conv2d_input, &p.f, p.x, p.f.x);
-  check_near("conv2d_input", c, p.x, p.f.x, p.d.x, taps * (double)c->outputs);
-  set_random(p.x, p.f.x, p.d.x);
+  run_pieces(swi_conv2d_input, &p.t, p.x, p.t.x);
+  check_near("conv2d_input", c, p.x, p.t.x, p.d.x, taps * (double)c->outputs);
+  set_random(p.x, p.t.x, p.d.x);
   for (int epilogue = 0; epilogue < 2; epilogue++) {
-    swi_convolution f = p.f, d = p.d;
-    if (!epilogue) f.bias = d.bias = NULL;
-    f.relu = d.relu = epilogue;
+    swi_convolution t = p.t, d = p.d;
+    if (!epilogue) t.bias = d.bias = NULL;
+    t.relu = d.relu = epilogue;
     swi_kernels_scalar_f64.conv2d(&d);
-    run_pieces(swi_conv2d, &f, p.y, p.f.y);
-    check_near("conv2d", c, p.y, p.f.y, p.d.y, taps * (double)c->channels);
+    run_pieces(swi_conv2d, &t, p.y, p.t.y);
+    check_near("conv2d", c, p.y, p.t.y, p.d.y, taps * (double)c->channels);
   }
   free_problem(&p);
+}
+
+/* The scalar kernels for doubles are the definition. */
+static void check_problem(const swi_convolution *c) {
+  for (bytes = 4; bytes <= 8; bytes += 4)
+    if (swi_kernels_of(contexts[0], (int)bytes) != &swi_kernels_scalar_f64) check_in_type(c);
 }
 
 /* kernel, stride, padding, dilation, each of rows and of columns */
@@ -164,24 +176,27 @@ static void large(void) {
 /* An infinite cotangent reaches the pixels that see it, and no others. */
 static void check_infinite(problem *p, int64_t column) {
   const int64_t at = (4 * 23 + column) * 16 + 2;
-  float *x = p->f.x, *y = p->f.y, finite = y[at];
-  y[at] = INFINITY;
-  swi_conv2d_input(contexts[0], 4, &p->f);
-  y[at] = finite;
+  void *x = p->t.x, *y = p->t.y;
+  const double finite = get(y, at);
+  set(y, at, HUGE_VAL);
+  swi_conv2d_input(contexts[0], (int)bytes, &p->t);
+  set(y, at, finite);
   for (int64_t i = 0; i < p->x; i++) {
     const int64_t down = i / 3 / 23 - 4, right = i / 3 % 23 - column;
     const int is_near = down >= -1 && down <= 1 && right >= -1 && right <= 1;
-    CHECK_AT(isfinite(x[i]) == !is_near, "column %lld: element %lld is %g", (long long)column,
-             (long long)i, (double)x[i]);
+    CHECK_AT(isfinite(get(x, i)) == !is_near, "column %lld: element %lld is %g", (long long)column,
+             (long long)i, get(x, i));
   }
 }
 
 static void infinite(void) {
   swi_convolution c = {.images = 2, .size = {9, 23}, .channels = 3, .outputs = 16, .groups = 1};
   CHECK(set_window(&c, windows[0]));
-  problem p = problem_of(c);
-  for (int64_t column = 0; column < 23; column++) check_infinite(&p, column);
-  free_problem(&p);
+  for (bytes = 4; bytes <= 8; bytes += 4) {
+    problem p = problem_of(c);
+    for (int64_t column = 0; column < 23; column++) check_infinite(&p, column);
+    free_problem(&p);
+  }
 }
 
 TEST(every_side) { with_each_variant(all_sides); }
