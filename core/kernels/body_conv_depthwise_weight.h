@@ -135,7 +135,7 @@ static double square_of(const ring *r, int64_t b, const real *share) {
     const vec x = load_lanes(share + e, count);
     sum = v_fma(x, x, sum);
   }
-  return v_reduce_add(sum);
+  return (double)v_reduce_add(sum);
 }
 
 /* Where the sums of a piece go: blocks first … end - 1 of images begin … stop - 1. */

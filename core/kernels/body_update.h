@@ -102,10 +102,10 @@ INLINE vec sgd_step(const sgd_update *u, vec w, vec *m, vec gradient) {
 
 /* One vector of the block; odd becomes NaN where a new weight is not finite (inf - inf). */
 INLINE vec sgd_at(real *w, real *m, const real *g, const sgd_update *u, vec odd) {
-  vec old = u->has_momentum ? v_load(m) : odd;
+  vec old = m && u->has_momentum ? v_load(m) : odd;
   const vec fresh = sgd_step(u, v_load(w), &old, v_load(g));
   v_store(w, fresh);
-  if (u->has_momentum) v_store(m, old);
+  if (m && u->has_momentum) v_store(m, old);
   return v_add(odd, v_sub(fresh, fresh));
 }
 

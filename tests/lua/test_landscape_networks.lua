@@ -118,7 +118,8 @@ function TestLandscapeNetworks:test_several_weights_at_once_have_the_bits_of_eac
     for _ = 1, 2 do lu.assert_equals(line(folder .. "/line.jsonl").rows, self.line.rows) end
   end)
   for i, alpha in ipairs(self.line.alpha) do
-    local w = vector(trainer:weights():table()) * (1 - alpha) + vector(other:table()) * alpha
+    local w = sw.zeros({ other:numel() }, "float64")
+    w:add(1 - alpha, trainer:weights():to "float64"):add(alpha, other:to "float64")
     local found = trainer:evaluate(w:to "float32", { on = "test" })
     lu.assert_equals({ self.line.rows[i].test_loss, self.line.rows[i].test_accuracy },
       { found.loss, found.accuracy }, i)

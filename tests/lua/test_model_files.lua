@@ -293,7 +293,7 @@ end
 
 function TestModelFiles:test_predict_takes_indices()
   local m = nn.Sequential { nn.Embedding(7, 3), nn.Flatten(), nn.Linear(12, 2) }:build { seed = 1 }
-  local x = sw.tensor({ { 0, 6, 2, 1 }, { 5, 5, 3, 0 }, { 4, 1, 1, 2 } }, "int32")
+  local x = sw.tensor({ { 0, 6, 2, 1 }, { 5, 5, 3, 0 }, { 4, 1, 1, 2 }, { 3, 0, 6, 6 } }, "int32")
   lu.assert_equals(m:predict(x, { batch = 2 }):table(), m:forward(x):table())
   lu.assert_error_msg_contains("a scalar has no rows", m.predict, m, sw.tensor(3))
 end
