@@ -23,6 +23,7 @@ local ELSEWHERE = {
   ["^SWALE_PRESET="] = "it builds",
   ["^SWALE_CPU="] = "they run this file",
   ["^bash tests/"] = "linters and sanitizers",
+  ["^%./swale bench %-%-compare"] = "it needs PyTorch; tests/cli/test_bench.lua has a double of it",
 }
 
 local function pages()
