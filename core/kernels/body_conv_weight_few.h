@@ -59,6 +59,7 @@ static few few_of(const swi_convolution *c) {
   f.width = f.rows.taps * f.columns.taps * f.depth;
   f.line = f.depth * ((f.columns.count - 1) * f.columns.step +
                       (f.columns.taps - 1) * f.columns.offset_step + 1);
+  /* NOLINTNEXTLINE(bugprone-branch-clone): equal in some sets */
   f.tiles = heights_of(f.width, f.outputs <= V_N ? V_APART_NARROW : V_APART);
   f.parts = (pixels + AT_ONCE - 1) / AT_ONCE;
   f.part = (pixels + f.parts - 1) / f.parts;

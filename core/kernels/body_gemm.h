@@ -116,6 +116,7 @@ INLINE void dot_tile(const int rows, const int cols, const product *t) {
   DOT_CASE(7, c);    \
   DOT_CASE(8, c)
 
+/* One call a tile. NOLINTNEXTLINE(readability-function-size) */
 static void dot_tile_of(int64_t rows, int64_t cols, const product *t) {
   switch (8 * rows + cols) {
     DOT_CASES(1);

@@ -124,6 +124,7 @@ INLINE void max_vector(pool_patch w, int indexed, int64_t n, const real *x, real
   if (indexed) put(index, where_best, n);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): macros of loops */
 static void max_pool(const swi_pool *pool, const void *px, void *py, void *pindex) {
   const swi_pool copy = *pool, *p = &copy;
   const real *x = px;
@@ -187,6 +188,7 @@ INLINE void unpool_vector(pool_patch w, int tiled, int64_t n, const real *c, con
     }
 }
 
+/* NOLINTNEXTLINE(readability-function-size): macros of loops */
 static void max_unpool(const swi_pool *pool, const void *pc, const void *pindex, void *px) {
   const swi_pool copy = *pool, *p = &copy;
   const real *c = pc, *index = pindex;
@@ -255,6 +257,7 @@ INLINE void avg_unpool_vector(pool_patch w, int tiled, int64_t n, vec share, con
     }
 }
 
+/* NOLINTNEXTLINE(readability-function-size): macros of loops */
 static void avg_unpool(const swi_pool *pool, const void *pc, void *px) {
   const swi_pool copy = *pool, *p = &copy;
   const real *c = pc;

@@ -270,7 +270,8 @@ static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
 static grain grain_of(const job *j) {
   const int64_t all = INT64_MAX, columns = j->g.k > 512 ? 256 : 32;
-  const int64_t row = larger(smaller(j->g.k, 512), j->g.n); /* of A or C, elements in use */
+  /* elements in use of a row of A or C */
+  const int64_t row = larger(larger(smaller(j->g.k, 512), j->g.n), 1);
   switch (j->route) {
   case ROUTE_BLAS:
   case ROUTE_PLAIN: return (grain){256, 256, 32, all};

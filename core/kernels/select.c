@@ -56,7 +56,7 @@ const swi_kernels *const *swi_kernels_available(void) {
 
 const swi_kernels *swi_kernels_doubles(const swi_kernels *f32) {
   int i = 0;
-  while (built[i] != f32) i++;
+  while (i < BUILT - 1 && built[i] != f32) i++;
   return doubles[i];
 }
 
