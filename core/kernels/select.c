@@ -55,9 +55,9 @@ const swi_kernels *const *swi_kernels_available(void) {
 }
 
 const swi_kernels *swi_kernels_doubles(const swi_kernels *f32) {
-  int i = 0;
-  while (i < BUILT - 1 && built[i] != f32) i++;
-  return doubles[i];
+  for (int i = 0; i < BUILT; i++)
+    if (built[i] == f32) return doubles[i];
+  return NULL;
 }
 
 const char *sw_variant(int i) {

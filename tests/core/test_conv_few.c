@@ -1,6 +1,6 @@
-/* conv of few channels: both float types of every variant against the definition in double, in rows from a few pixels
- * to several tiles; the same bits image by image; exact buffers, so that a sanitizer sees what is
- * read or written beyond them. */
+/* conv of few channels: both float types of every variant against the definition in double, in rows
+ * from a few pixels to several tiles; the same bits image by image; exact buffers, so that a
+ * sanitizer sees what is read or written beyond them. */
 #include <stdlib.h>
 
 #include "kernel_check.h"
