@@ -13,7 +13,8 @@ function TestBench:bench(only)
   local by_name = {}
   for line in result.out:gmatch "[^\n]+" do
     local record = assert(core.json_decode(line))
-    lu.assert_equals({ record.threads, record.tag }, { 1, "" })
+    lu.assert_equals({ record.threads, record.tag, record.variant }, { 1, "", core.variant() })
+    lu.assert_is_string(record.commit)
     by_name[record.workload] = record
   end
   return by_name
@@ -61,7 +62,12 @@ function TestBench:test_names()
     "swa_cnn_small", "mobile_blocks_B16" } do
     lu.assert_str_contains(list, name .. "\n")
   end
-  lu.assert_equals(command.swale(self.dir, { "bench", "--only", "no_such" }).code, 2)
+  local result = command.swale(self.dir, { "bench", "--only", "logreg_B1,no_such" })
+  lu.assert_equals({ result.code, result.out }, { 2, "" })
+  lu.assert_str_contains(result.err, "no workload has no_such in its name")
+  list = command.swale(self.dir, { "bench", "--compare", "--list" }).out
+  lu.assert_str_contains(list, "vgg16_cifar_B128\n")
+  lu.assert_not_str_contains(list, "overhead")
 end
 
 --- A whole name is that workload alone: others contain it.
@@ -111,7 +117,8 @@ function TestBenchCompare:test_rounds_and_their_table()
   lu.assert_equals(result.code, 0, result.err)
   lu.assert_str_contains(result.out, "pytorch-9 beside swale " .. core._VERSION)
   lu.assert_str_matches(result.out, ".*1 thread\nrow .*\nlogreg_B1 +900  900 +%S+ +%d+%.%d%d"
-    .. " +%S+–%S+ +%d+\n1 rows: geometric mean %S+, least %S+ %(logreg_B1%)\n")
+    .. " +%S+–%S+ +%d+\n  logreg_B1 without no: not here\n"
+    .. "1 row: geometric mean %S+, least %S+ %(logreg_B1%)\n")
   lu.assert_true(tonumber(result.out:match "geometric mean (%S+),") > 100, result.out)
   lu.assert_str_contains(result.err, "no: not here")
   local lines = self:lines()
@@ -134,7 +141,43 @@ function TestBenchCompare:test_goes_on_from_its_lines()
   lu.assert_str_contains(result.out, "\n| row | PyTorch ms | way | Swale ms | ratio | range | "
     .. "% of peak |\n|---|---|---|---|---|---|---|\n| logreg_B1 | 900 | 900 | ")
   result = self:compare("exit 7", "--only", "logreg_B1", "--out", "lines", "--tag", "other")
-  lu.assert_str_contains(result.out, "it ended without a message")
+  lu.assert_str_contains(result.out, "PyTorch: it ended with status 7\n")
+end
+
+--- The last line of a file may be cut; lines of other tools and of another origin are passed over.
+function TestBenchCompare:test_lines_that_do_not_count()
+  local function rounds()
+    self:compare(TWO_WAYS, "--only", "logreg_B1", "--rounds", "1", "--out", "lines")
+    local count = select(2, command.read(self.dir .. "/lines"):gsub('"round":1', ""))
+    return count
+  end
+  lu.assert_equals(rounds(), 1)
+  local line = command.read(self.dir .. "/lines")
+  for name, value in pairs { cpu = "another", swale = "another", commit = "another" } do
+    local record = core.json_decode(line)
+    record[name] = value
+    command.write(self.dir .. "/lines", core.json_encode(record) .. "\n")
+    lu.assert_equals(rounds(), 2, name)
+  end
+  for _, text in ipairs { line:sub(1, -10), '[]\n{"kind": "round", "threads": 1.5}\n' } do
+    command.write(self.dir .. "/lines", text)
+    rounds()
+    local _, valid = command.read(self.dir .. "/lines"):gsub('[^\n]*"round":1[^\n]*}\n', "")
+    lu.assert_equals(valid, 1, text)
+  end
+end
+
+--- Rounds of one instruction set do not count for another.
+function TestBenchCompare:test_another_instruction_set()
+  local function compare(variant)
+    command.write(self.dir .. "/peer.sh", PEER:format(TWO_WAYS))
+    command.swale(self.dir, { "bench", "--compare", "--python", "sh peer.sh", "--threads", "1",
+      "--min-time", "0", "--only", "logreg_B1", "--rounds", "1", "--out", "lines" },
+      { SWALE_CPU = variant })
+    return #self:lines()
+  end
+  lu.assert_equals({ compare "scalar", compare "scalar" }, { 1, 1 })
+  if core.variant() ~= "scalar" then lu.assert_equals(compare(core.variant()), 2) end
 end
 
 --- Other numbers of threads try the ways that were kept, no others.
@@ -148,6 +191,7 @@ function TestBenchCompare:test_two_threads()
   lu.assert_nil(lines[1].scaling)
   has(lines[2], "scaling", "share_of_mix")
   lu.assert_equals(command.read(self.dir .. "/asked"), "1 \n2 1000,900\n")
+  lu.assert_str_matches(result.out, ".*\n2 threads\n.*\n  logreg_B32 without no: not here\n.*")
 end
 
 function TestBenchCompare:test_a_row_that_fails()
@@ -157,9 +201,61 @@ function TestBenchCompare:test_a_row_that_fails()
       logreg_B256) echo "Killed by the kernel" >&2; exit 1;;
       *) answer 5 5; echo '{"ready": []}';;
     esac]], "--only", "logreg_B1,logreg_B32,logreg_B256", "--rounds", "1")
-  lu.assert_equals(result.code, 0, result.err)
+  lu.assert_equals(result.code, 1, result.err)
   lu.assert_str_matches(result.out, ".*\nlogreg_B1 +PyTorch: graph: no compiler\nlogreg_B32 +5 .*"
-    .. "\nlogreg_B256 +PyTorch: Killed by the kernel\n1 rows: .*; 2 failed\n")
+    .. "\nlogreg_B256 +PyTorch: Killed by the kernel\n1 row: .*; 2 failed\n")
+end
+
+--- Tries the ways good, bad, also, but for those of --without; the body is what bad does.
+local BAD_WAY = [[
+  if [ "$3" = --version ]; then echo '{"peer": "pytorch-9"}'; exit; fi
+  bad() { %s; }
+  for way in good bad also; do
+    case ",${11}," in *,$way,*) continue;; esac
+    echo "{\"way\": \"$way\"}"
+    [ $way != bad ] || bad
+    echo "{\"way\": \"$way\", \"median_ms\": 900, \"build_s\": 0}"
+  done
+  echo '{"ready": []}'
+  while read -r way; do
+    %s
+    echo "{\"way\": \"$way\", \"median_ms\": 900}"
+  done]]
+
+function TestBenchCompare:without(building, measuring)
+  command.write(self.dir .. "/peer.sh", BAD_WAY:format(building, measuring))
+  return command.swale(self.dir, { "bench", "--compare", "--python", "sh peer.sh", "--threads", "1",
+    "--min-time", "0", "--only", "logreg_B1", "--rounds", "2", "--limit", "0.5", "--out", "lines",
+    "--markdown" })
+end
+
+--- PyTorch is started again without a way that hangs, is killed or fails, and the row measured.
+function TestBenchCompare:test_a_way_that_hangs_or_ends_pytorch()
+  for body, fault in pairs { ["exec sleep 60"] = "no answer in 0.5 seconds",
+    ["kill -9 $$"] = "signal 9 ended it", ["echo Broken >&2; exit 1"] = "Broken" } do
+    os.remove(self.dir .. "/lines")
+    local result = self:without(body, ":")
+    lu.assert_equals(result.code, 0, result.err)
+    lu.assert_str_matches(result.out, ".*\nlogreg_B1 +900  %a+ +.*\n  logreg_B1 without bad: "
+      .. fault .. "\n1 row: .*\n\n%- logreg_B1 without bad: " .. fault .. "\n.*")
+    lu.assert_equals(self:lines()[2].peer_faults, { bad = fault })
+  end
+end
+
+function TestBenchCompare:test_a_way_that_hangs_while_it_is_measured()
+  local result = self:without("exit 7", "[ $way != good ] || exec sleep 60")
+  lu.assert_equals(result.code, 0, result.err)
+  lu.assert_str_contains(result.out, "\n  logreg_B1 without bad: it ended with status 7\n"
+    .. "  logreg_B1 without good: no answer in 0.5 seconds\n1 row")
+  lu.assert_equals(self:lines()[1].peer_ms, { also = 900 })
+end
+
+function TestBenchCompare:test_pytorch_that_does_not_start_in_time()
+  command.write(self.dir .. "/peer.sh", "trap '' TERM; exec sleep 60")
+  local result = command.swale(self.dir, { "bench", "--compare", "--python", "sh peer.sh",
+    "--limit", "0.3" })
+  lu.assert_equals(result.code, 1)
+  lu.assert_str_contains(result.err, "no PyTorch: no answer in 0.3 seconds\n")
 end
 
 function TestBenchCompare:test_without_pytorch()
@@ -184,8 +280,15 @@ function TestBenchCompare:test_options()
   end
   lu.assert_str_contains(refused("--rounds", "3"), "--rounds needs --compare")
   lu.assert_str_contains(refused("--python", "x"), "--python needs --compare")
+  lu.assert_str_contains(refused("--limit", "5"), "--limit needs --compare")
   lu.assert_str_contains(refused("--compare", "--only", "overhead"), "no workload has overhead")
   refused("--compare", "--rounds", "0")
+end
+
+function TestBenchCompare:test_a_file_that_cannot_be_written()
+  local result = self:compare(TWO_WAYS, "--only", "logreg_B1", "--out", ".")
+  lu.assert_equals(result.code, 1)
+  lu.assert_str_contains(result.err, ".: Is a directory")
 end
 
 --- The program for PyTorch, with a Python that has it or not.

@@ -23,3 +23,16 @@ end
 function TestBenchSummary:test_a_row_without_rounds_has_no_ratio()
   lu.assert_nil(summary.of("row", 1, {}).ratio)
 end
+
+--- A fault that has a bar in it leaves the columns as they are; ways that failed are listed below.
+function TestBenchSummary:test_markdown_with_faults()
+  local measured = summary.of("row", 1, { round({ a = 4 }, 2) })
+  measured.fault, measured.without = "Swale: no memory", { b = "no compiler" }
+  local failed = summary.of("other", 1, {})
+  failed.fault = "PyTorch: a | b"
+  lu.assert_str_matches(summary.markdown { measured, failed }, "| row |.*|\n|.*|\n"
+    .. "| row | 4 | a | 2 | 2%.00 | 2%.00–2%.00 |  |\n"
+    .. "| other |  |  |  |  | PyTorch: a \\| b |  |\n\n"
+    .. "%- row after 1 round: Swale: no memory\n%- row without b: no compiler")
+  lu.assert_str_matches(summary.total { measured, failed }, "1 row: .*; 2 failed")
+end

@@ -1,8 +1,9 @@
 --- Training steps, Hessian products and norms of each example's gradient beside PyTorch's.
 ---
 --- A row has a process of PyTorch's, which builds the row in several ways and times each once; the
---- best two then take turns with Swale, round by round. One thread is timed by the CPU time of the
---- process, several by the clock.
+--- best two then take turns with Swale, round by round. A way that fails, hangs or ends PyTorch's
+--- process is left out, and the row is measured without it. One thread is timed by the CPU time of
+--- the process, several by the clock.
 local core = require "swale.core"
 local measure = require "swale.bench.measure"
 local peak = require "swale.bench.peak"
@@ -25,6 +26,7 @@ local SLOW <const> = 1000        -- ms: the best alone, as rounds take minutes
 ---@field threads integer[]
 ---@field rounds integer
 ---@field min_time number                 seconds for each way and round
+---@field limit number                    seconds that an answer of PyTorch's may take
 ---@field records swale.BenchRecords
 ---@field progress fun(text: string)
 ---@field row fun(summary: table)         of each row, as soon as it is measured
@@ -36,11 +38,11 @@ local function start(o, ...)
   local source = assert(require("swale.folders").read(path))
   local argv = table.move(o.python, 1, #o.python, 1, {})
   for _, word in ipairs { "-c", source, ... } do argv[#argv + 1] = word end
-  return peers.start(argv)
+  return peers.start(argv, o.limit)
 end
 
 ---Returns the version of PyTorch that a command starts.
----@param o { python: string[] }
+---@param o { python: string[], limit: number }
 ---@return string|nil version
 ---@return string? why
 function M.version(o)
@@ -63,28 +65,49 @@ local function best_of(times)
   return { ways[1], ways[2] }
 end
 
---- Reads what the peer says of each way until it is ready.
-local function built(peer, o)
-  local times, faults = {}, {}
+--- A failure of PyTorch's, and the way it was in, if any.
+local function failure(peer, why)
+  if peer.way then return why, peer.way end
+  return "PyTorch: " .. why
+end
+
+local function listed(faults)
+  local texts = {}
+  for i, way in ipairs(require("swale.errors").sorted_keys(faults)) do
+    texts[i] = way .. ": " .. faults[way]
+  end
+  return table.concat(texts, "; ")
+end
+
+--- Reads what the peer says of each way until it is ready. Adds the ways that fail to faults.
+local function built(peer, faults, o)
+  local times = {}
   while true do
     local answer, why = peer:read()
-    if not answer then return nil, why end
+    if not answer then return nil, failure(peer, why) end
     if answer.ready then break end
-    if answer.median_ms then times[answer.way] = answer.median_ms end
-    if answer.error then faults[#faults + 1] = ("%s: %s"):format(answer.way, answer.error) end
-    o.progress(answer.error and faults[#faults]
-      or ("%s: %.4g ms, built in %.0f s"):format(answer.way, answer.median_ms, answer.build_s))
+    if answer.error and not answer.way then return nil, failure(peer, answer.error) end
+    peer.way = not (answer.error or answer.median_ms) and answer.way or nil
+    if answer.error then
+      faults[answer.way] = answer.error
+      o.progress(("%s: %s"):format(answer.way, answer.error))
+    elseif answer.median_ms then
+      times[answer.way] = answer.median_ms
+      o.progress(("%s: %.4g ms, built in %.0f s"):format(answer.way, answer.median_ms,
+        answer.build_s))
+    end
   end
-  if not next(times) then return nil, table.concat(faults, "; ") end
+  if not next(times) then return nil, failure(peer, listed(faults)) end
   return best_of(times)
 end
 
 local function peer_times(peer, ways)
   local times = {}
   for _, way in ipairs(ways) do
+    peer.way = way
     local answer, why = peer:ask(way)
-    if not answer then return nil, why end
-    times[way] = answer.median_ms
+    if not answer then return nil, failure(peer, why) end
+    times[way], peer.way = answer.median_ms, nil
   end
   return times
 end
@@ -97,43 +120,58 @@ local function swale_time(row, threads, round, o)
   return result
 end
 
---- One round; odd ones begin with Swale.
+--- One round; odd ones begin with Swale. nil, a fault, and the way of PyTorch's if it is of one.
 local function measure_round(peer, ways, row, threads, round, o)
-  local times, why, result
+  local times, why, result, way
   if round % 2 == 0 then
-    times, why = peer_times(peer, ways)
-    if not times then return nil, "PyTorch: " .. why end
+    times, why, way = peer_times(peer, ways)
+    if not times then return nil, why, way end
   end
   local peak_gflops = peak.gflops()
   result, why = swale_time(row, threads, round, o)
   if not result then return nil, "Swale: " .. why end
-  if not times then times, why = peer_times(peer, ways) end
-  if not times then return nil, "PyTorch: " .. why end
+  if not times then times, why, way = peer_times(peer, ways) end
+  if not times then return nil, why, way end
   return { round = round, peer_ms = times, swale_ms = result.median_ms, gflops = result.gflops,
     peak_gflops = peak_gflops, scaling = result.scaling, share_of_mix = result.share_of_mix }
 end
 
-local function measure_rounds(row, threads, done, o)
+--- The rounds that are missing, by one process of PyTorch's.
+local function attempt(row, threads, done, faults, o)
   local peer <close>, problem = start(o, row.name, "--threads", tostring(threads), "--min-time",
-    tostring(o.min_time), "--ways", table.concat(o.records:ways(row.name), ","))
+    tostring(o.min_time), "--ways", table.concat(o.records:ways(row.name), ","), "--without",
+    table.concat(require("swale.errors").sorted_keys(faults), ","))
   if not peer then return problem end
-  local ways, why = built(peer, o)
-  if not ways then return "PyTorch: " .. why end
+  local ways, why, way = built(peer, faults, o)
+  if not ways then return why, way end
   for round = #done + 1, o.rounds do
-    local line, fault = measure_round(peer, ways, row, threads, round, o)
-    if not line then return fault end
+    local line, fault, of = measure_round(peer, ways, row, threads, round, o)
+    if not line then return fault, of end
+    line.peer_faults = next(faults) and faults or nil
     o.records:add(row.name, threads, line)
     done[#done + 1] = line
   end
 end
 
+--- Starts PyTorch again without the way that ended it, as long as there are others.
+local function measure_rounds(row, threads, done, o)
+  local faults = {}
+  while true do
+    local fault, way = attempt(row, threads, done, faults, o)
+    if not way or faults[way] then return fault end
+    faults[way] = fault
+    o.progress(("%s: %s; starting again without it"):format(way, fault))
+  end
+end
+
 local function compare_row(row, threads, o)
   o.progress(("%s, %d thread%s"):format(row.name, threads, threads > 1 and "s" or ""))
+  core.set_threads(threads) -- a row that failed may have left another number
   local done = o.records:rounds(row.name, threads)
   local fault = #done < o.rounds and measure_rounds(row, threads, done, o) or nil
   collectgarbage()
   local summary = require("swale.bench.summary").of(row.name, threads, done)
-  summary.fault = fault
+  summary.fault, summary.without = fault, o.records:faults(row.name)
   o.row(summary)
 end
 
@@ -143,7 +181,6 @@ function M.run(o)
   local rows = {}
   for _, row in ipairs(require("swale.bench").rows()) do rows[row.name] = row end
   for _, threads in ipairs(o.threads) do
-    core.set_threads(threads)
     measure.use_clock(threads == 1 and "cpu" or "wall")
     for _, name in ipairs(o.rows) do compare_row(rows[name], threads, o) end
   end

@@ -20,16 +20,43 @@ local function is_of(record, origin)
   return true
 end
 
+local function is_round(record)
+  return type(record) == "table" and record.kind == "round"
+    and math.type(record.threads) == "integer" and type(record.peer_ms) == "table" and type(record.swale_ms) == "number"
+end
+
+--- Also whether the last line is a whole one.
 local function read(self, path)
-  local file = io.open(path)
-  for line in file and file:lines() or function() end do
+  local text = require("swale.folders").read(path) or ""
+  for line in text:gmatch "[^\n]+" do
     local record = core.json_decode(line)
-    if type(record) == "table" and record.kind == "round" and is_of(record, self.origin) then
+    if is_round(record) and is_of(record, self.origin) then
       local rounds = self:rounds(record.workload, record.threads)
       if record.round == #rounds + 1 then rounds[#rounds + 1] = record end
     end
   end
-  if file then file:close() end
+  return text == "" or text:sub(-1) == "\n"
+end
+
+---The commit of this Swale, and a digest of what differs from it.
+---@return string
+function M.commit()
+  local home = os.getenv "SWALE_HOME"
+  local revision = home and require("swale.machine").revision(home .. "/swale")
+  if not revision then return "unknown" end
+  if not revision.dirty then return revision.commit end
+  local digest = core.sha256(revision.changes or "")
+  return ("%s, changed: %s"):format(revision.commit, digest:sub(1, 12))
+end
+
+---What rounds must have in common to be of one comparison: both programs, the instruction set of
+---Swale's kernels, the processor, and the word that --tag gives.
+---@param peer string   PyTorch's version
+---@param tag string
+---@return table origin
+function M.origin(peer, tag)
+  return { peer = peer, swale = core._VERSION .. " " .. core.variant(), commit = M.commit(), tag = tag,
+    cpu = require("swale.machine").describe().cpu or "unknown" }
 end
 
 ---@param path string|nil   nil: nothing is kept
@@ -39,11 +66,11 @@ end
 function M.open(path, origin)
   local self = setmetatable({ origin = origin, known = {} }, Records)
   if not path then return self end
-  read(self, path)
   local file, problem = io.open(path, "a")
   if not file then return nil, problem end
   file:setvbuf "no"
   self.file = file
+  if not read(self, path) then file:write "\n" end -- an interrupted write
   return self
 end
 
@@ -70,6 +97,21 @@ function Records:ways(workload)
     end
   end
   return require("swale.errors").sorted_keys(ways)
+end
+
+---Returns the ways of PyTorch's that failed in any rounds of a row, and why.
+---@param workload string
+---@return table<string, string>
+function Records:faults(workload)
+  local faults = {}
+  for _, rounds in pairs(self.known) do
+    for _, round in ipairs(rounds) do
+      if round.workload == workload then
+        for way, why in pairs(round.peer_faults or {}) do faults[way] = why end
+      end
+    end
+  end
+  return faults
 end
 
 ---Writes a round.

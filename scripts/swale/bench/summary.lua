@@ -42,6 +42,7 @@ end
 ---@field workload string
 ---@field threads integer
 ---@field fault? string
+---@field without? table<string, string>   ways of PyTorch's that failed, and why
 ---@field rounds integer
 ---@field way? string          the rest only if there was a round
 ---@field peer_ms number
@@ -119,12 +120,27 @@ function M.total(summaries)
     end
   end
   local text = count == 0 and "no row was measured"
-    or ("%d rows: geometric mean %.2f, least %.2f (%s)"):format(count, math.exp(sum / count),
-      least, slowest)
+    or ("%d row%s: geometric mean %.2f, least %.2f (%s)"):format(count, count > 1 and "s" or "",
+      math.exp(sum / count), least, slowest)
   return failed > 0 and ("%s; %d failed"):format(text, failed) or text
 end
 
----Returns the table in Markdown.
+---Returns what is to be said below a row: a fault after some rounds, and the ways that failed.
+---@param s swale.BenchSummary
+---@return string[]
+function M.notes(s)
+  local notes = {}
+  if s.fault and s.ratio then
+    notes[1] = ("%s after %d round%s: %s"):format(s.workload, s.rounds, s.rounds > 1 and "s" or "",
+      s.fault)
+  end
+  for _, way in ipairs(require("swale.errors").sorted_keys(s.without or {})) do
+    notes[#notes + 1] = ("%s without %s: %s"):format(s.workload, way, s.without[way])
+  end
+  return notes
+end
+
+---Returns the table in Markdown, and a list of notes.
 ---@param summaries swale.BenchSummary[]
 ---@return string
 function M.markdown(summaries)
@@ -133,13 +149,15 @@ function M.markdown(summaries)
   local function row(cells)
     return "| " .. table.concat(table.move(cells, 1, columns, 1, {}), " | ") .. " |"
   end
-  local lines = { row(M.HEADER), "|" .. ("---|"):rep(columns) }
+  local lines, notes = { row(M.HEADER), "|" .. ("---|"):rep(columns) }, {}
   for _, s in ipairs(summaries) do
     local cells = M.cells(s)
-    for i = #cells + 1, columns do cells[i] = "" end
+    for i = 1, columns do cells[i] = (cells[i] or ""):gsub("|", "\\|") end
     lines[#lines + 1] = row(cells)
+    for _, note in ipairs(M.notes(s)) do notes[#notes + 1] = "- " .. note end
   end
-  return table.concat(lines, "\n")
+  if notes[1] then table.insert(notes, 1, "") end
+  return table.concat(table.move(notes, 1, #notes, #lines + 1, lines), "\n")
 end
 
 return M

@@ -1,9 +1,11 @@
 """PyTorch's side of `swale bench --compare`: one row, in every way that may be the fastest.
 
-    torch_peer.py ROW [--threads N] [--min-time S] [--ways A,B]     or: torch_peer.py --version
+    torch_peer.py ROW [--threads N] [--min-time S] [--ways A,B] [--without A,B]
+    torch_peer.py --version
 
-Each way is built, checked against the plain one and timed once: a line of JSON each. Then each line
-of the input names a way, which is timed again and answered by a line. A way is words joined by +:
+Each way is built, checked against the plain one and timed once: a line of JSON that names it before,
+and one with its time or fault. Then each line of the input names a way, which is timed again and
+answered by a line. A way is words joined by +:
 
   eager   autograd, and the optimizer in one call (fused, or a loop over lists in old versions)
   loss    the same with the loss compiled by the inductor
@@ -54,6 +56,7 @@ def options():
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--min-time", type=float, default=0.3)
     parser.add_argument("--ways", default="", help="instead of those that the row may be fast in")
+    parser.add_argument("--without", default="", help="ways that are not tried")
     parser.add_argument("--version", action="store_true")
     return parser.parse_args()
 
@@ -450,11 +453,21 @@ def measure(f):
             "reps": len(times)}
 
 
+def reason(problem):
+    """In one line, and without the inductor's own explanations."""
+    if "InvalidCxxCompiler" in f"{type(problem).__name__}: {problem}":
+        return "PyTorch compiles with a C++ compiler and found none that works: install g++"
+    return f"{type(problem).__name__}: {' '.join(str(problem).split())[:300]}"
+
+
 def build(row):
     """The row in each way that works here, each timed once."""
     kind, network, batch = parse(row)
-    ready = {}
+    ready, without = {}, OPTIONS.without.split(",")
     for way in OPTIONS.ways.split(",") if OPTIONS.ways else ways_of(kind, network):
+        if way in without:
+            continue
+        say(way=way)
         torch.manual_seed(0)
         begun = time.perf_counter()
         try:
@@ -464,7 +477,7 @@ def build(row):
             ready[way] = f
             say(way=way, build_s=built, **measure(f))
         except Exception as problem:  # of a way that this version does not have
-            say(way=way, error=f"{type(problem).__name__}: {str(problem)[:300]}")
+            say(way=way, error=reason(problem))
     say(ready=sorted(ready))
     return ready
 

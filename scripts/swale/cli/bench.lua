@@ -3,7 +3,8 @@ local cli = require "swale.cli"
 
 local M = { summary = "time training steps: swale bench [--only NAME,…]", order = 24 }
 
-local COMPARE_ONLY <const> = { "python", "rounds", "markdown" }
+local COMPARE_ONLY <const> = { "python", "rounds", "limit", "markdown" }
+local LIMIT <const> = 1800 -- seconds: PyTorch compiles a large row for minutes
 
 local function threads(text)
   local list = {}
@@ -23,7 +24,8 @@ local function build_parser()
   parser:option("--only", "Only the workload of this name, or those whose names contain it; by"
     .. " default all but the heavy ones."):argname "NAME,…":convert(cli.parts)
   parser:option("--out", "Append the lines to this file as well. A comparison goes on from it:"
-    .. " rounds of the same commit and PyTorch are not measured again."):argname "FILE"
+    .. " rounds of the same commit, changes, instruction set, processor, PyTorch and tag are not"
+    .. " measured again."):argname "FILE"
   parser:option("--tag", "A word to write into every line."):argname "WORD":default ""
   parser:option("--min-time", "Seconds to measure each (1; of a comparison 0.3)."):argname "S"
     :convert(cli.seconds)
@@ -33,37 +35,49 @@ local function build_parser()
     .. " (python3)."):argname "CMD"
   parser:option("--rounds", "With --compare: how often both are measured (5)."):argname "N"
     :convert(cli.whole(1))
+  parser:option("--limit", "With --compare: after so many seconds without an answer PyTorch is"
+    .. " ended, and the row measured without the way that it was in (1800)."):argname "S"
+    :convert(cli.seconds)
   parser:flag("--markdown", "With --compare: print the tables in Markdown at the end.")
   return parser
 end
 
---- Which names are chosen: a part that is the whole of a name chooses that one alone.
+--- Which names are chosen: a part that is the whole of a name chooses that one alone. unused():
+--- the first part that chose none.
 local function chooser(only, names)
-  local whole = {}
+  local whole, used = {}, {}
   for _, name in ipairs(names) do whole[name] = true end
-  return function(name, heavy)
-    if not only then return not heavy end
-    for _, part in ipairs(only) do
-      if name == part or not whole[part] and name:find(part, 1, true) then return true end
+  local function wanted(name, heavy)
+    local chosen = not only and not heavy
+    for _, part in ipairs(only or {}) do
+      if name == part or not whole[part] and name:find(part, 1, true) then
+        used[part], chosen = true, true
+      end
     end
-    return false
+    return chosen
+  end
+  return wanted, function()
+    for _, part in ipairs(only or {}) do
+      if not used[part] then return part end
+    end
   end
 end
 
+--- nil after a message if a part chooses none.
 local function chosen(names, only)
-  local wanted, list = chooser(only, names), {}
+  local wanted, unused = chooser(only, names)
+  local list = {}
   for _, name in ipairs(names) do
     if wanted(name, false) then list[#list + 1] = name end
   end
-  if #list == 0 then
-    cli.say("no workload has %s in its name. There are: %s", table.concat(only, " or "),
-      table.concat(names, ", "))
-  end
-  return list, wanted
+  if not unused() and #list > 0 then return list, wanted end
+  cli.say("no workload has %s in its name. There are: %s", unused() or "''",
+    table.concat(names, ", "))
 end
 
-local function list(bench)
-  local heavy = {}
+local function list(o)
+  if o.compare then return print(table.concat(require("swale.bench.compare").ROWS, "\n")) end
+  local bench, heavy = require "swale.bench", {}
   for _, name in ipairs(bench.workloads(true)) do heavy[name] = true end
   for _, name in ipairs(bench.workloads()) do print(name .. (heavy[name] and " *" or "")) end
 end
@@ -71,7 +85,7 @@ end
 local function measure(o)
   local bench = require "swale.bench"
   local names, wanted = chosen(bench.workloads(), o.only)
-  if #names == 0 then return 2 end
+  if not names then return 2 end
   local out, problem
   if o.out then
     out, problem = io.open(o.out, "a")
@@ -81,10 +95,10 @@ local function measure(o)
     end
     out:setvbuf "no"
   end
-  local core = require "swale.core"
+  local core, commit = require "swale.core", require("swale.bench.records").commit()
   bench.run { threads = o.threads, wanted = wanted, min_time = o.min_time or 1,
     report = function(result)
-      result.tag = o.tag
+      result.tag, result.variant, result.commit = o.tag, core.variant(), commit
       local line = core.json_encode(result) .. "\n"
       io.stdout:write(line)
       io.stdout:flush()
@@ -101,61 +115,58 @@ local function words_of(text)
   return words
 end
 
-local function origin(peer, o)
-  local core, machine = require "swale.core", require "swale.machine"
-  local home = os.getenv "SWALE_HOME"
-  local revision = home and machine.revision(home .. "/swale") or {}
-  return { peer = peer, swale = core._VERSION .. " " .. core.variant(), tag = o.tag,
-    commit = (revision.commit or "unknown") .. (revision.dirty and ", changed" or "") }
-end
-
---- Prints each row, and a total below each number of threads.
+--- Prints each row, and a total below each number of threads. The second function prints what is
+--- left and returns the exit status.
 local function printer(o, count)
   local summary = require "swale.bench.summary"
-  local summaries, tables = {}, {}
+  local summaries, tables, failed = {}, {}, 0
   local function row(s)
-    if #summaries == 0 then
-      print(("\n%d thread%s"):format(s.threads, s.threads > 1 and "s" or ""))
-      print(summary.line(summary.HEADER))
-    end
+    local title = ("%d thread%s"):format(s.threads, s.threads > 1 and "s" or "")
+    if #summaries == 0 then print("\n" .. title .. "\n" .. summary.line(summary.HEADER)) end
+    if s.fault then failed = failed + 1 end
     summaries[#summaries + 1] = s
     print(summary.line(summary.cells(s)))
-    if s.fault and s.ratio then print("  after " .. s.rounds .. " rounds: " .. s.fault) end
+    for _, note in ipairs(summary.notes(s)) do print("  " .. note) end
     if #summaries == count then
       print(summary.total(summaries))
-      tables[#tables + 1] = summary.markdown(summaries) .. "\n\n" .. summary.total(summaries)
+      tables[#tables + 1] = table.concat({ title, summary.markdown(summaries),
+        summary.total(summaries) }, "\n\n")
       summaries = {}
     end
     io.stdout:flush()
   end
   return row, function()
     if o.markdown then print("\n" .. table.concat(tables, "\n\n")) end
+    return failed == 0 and 0 or 1
   end
 end
 
+local NO_PYTORCH <const> = [[
+no PyTorch: %s
+Name a Python that has it, e.g. --python /opt/torch/bin/python3; or install it: pip install torch]]
+
 local function compare(o)
-  local comparison = require "swale.bench.compare"
+  local comparison, records = require "swale.bench.compare", require "swale.bench.records"
   local rows = chosen(comparison.ROWS, o.only)
-  if #rows == 0 then return 2 end
-  local python = words_of(o.python or "python3")
-  local version, why = comparison.version { python = python }
+  if not rows then return 2 end
+  local python, limit = words_of(o.python or "python3"), o.limit or LIMIT
+  local version, problem = comparison.version { python = python, limit = limit }
   if not version then
-    cli.say("no PyTorch: %s\nName a Python that has it, e.g. --python /opt/torch/bin/python3; or"
-      .. " install it: pip install torch", why)
+    cli.say(NO_PYTORCH, problem)
     return 1
   end
-  local records, problem = require("swale.bench.records").open(o.out, origin(version, o))
-  if not records then
+  local kept
+  kept, problem = records.open(o.out, records.origin(version, o.tag))
+  if not kept then
     cli.say("%s", problem)
     return 1
   end
   local row, finish = printer(o, #rows)
-  print(("%s beside swale %s"):format(version, records.origin.swale))
+  print(("%s beside swale %s"):format(version, kept.origin.swale))
   comparison.run { python = python, rows = rows, threads = o.threads, rounds = o.rounds or 5,
-    min_time = o.min_time or 0.3, records = records, row = row,
+    min_time = o.min_time or 0.3, limit = limit, records = kept, row = row,
     progress = function(text) io.stderr:write(text, "\n") end }
-  finish()
-  return 0
+  return finish()
 end
 
 local function misplaced(o)
@@ -174,7 +185,7 @@ function M.main(args)
     return 2
   end
   if o.list then
-    list(require "swale.bench")
+    list(o)
     return 0
   end
   require("swale.core").catch_signals()
