@@ -22,7 +22,8 @@ end
 
 local function is_round(record)
   return type(record) == "table" and record.kind == "round"
-    and math.type(record.threads) == "integer" and type(record.peer_ms) == "table" and type(record.swale_ms) == "number"
+    and math.type(record.threads) == "integer" and type(record.peer_ms) == "table"
+    and type(record.swale_ms) == "number"
 end
 
 --- Also whether the last line is a whole one.
@@ -55,8 +56,8 @@ end
 ---@param tag string
 ---@return table origin
 function M.origin(peer, tag)
-  return { peer = peer, swale = core._VERSION .. " " .. core.variant(), commit = M.commit(), tag = tag,
-    cpu = require("swale.machine").describe().cpu or "unknown" }
+  return { peer = peer, swale = core._VERSION .. " " .. core.variant(), commit = M.commit(),
+    tag = tag, cpu = require("swale.machine").describe().cpu or "unknown" }
 end
 
 ---@param path string|nil   nil: nothing is kept
