@@ -13,6 +13,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/sanitizer_int.h"
+
 /* A block of LARGE bytes has more small pages than the TLB holds. With huge pages, where the system
  * has them, reading a random row of a data set misses it less. */
 enum { ALIGNMENT = 64, LARGE = 8 << 20, LARGE_PAGE = 2 << 20 };
@@ -21,13 +23,7 @@ enum { ALIGNMENT = 64, LARGE = 8 << 20, LARGE_PAGE = 2 << 20 };
 enum { LEAST_SPARE = 128 << 10, MOST_SPARE = LARGE, MOST_SPARES = 24 << 20 };
 
 /* The sanitizer guards both ends of a block that it aligns itself, and freed ones. */
-#if defined(__SANITIZE_ADDRESS__)
-enum { UNDER_ASAN = 1 };
-#elif defined(__has_feature)
-enum { UNDER_ASAN = __has_feature(address_sanitizer) };
-#else
-enum { UNDER_ASAN = 0 };
-#endif
+enum { UNDER_ASAN = SWI_UNDER_ASAN };
 
 /* In front of a block. */
 typedef struct head {

@@ -8,6 +8,7 @@
 #include "base/context_int.h"
 #include "base/parallel_int.h"
 #include "base/random.h"
+#include "base/sanitizer_int.h"
 
 TEST(status_has_a_name_for_every_code) {
   CHECK_EQ_STR(sw_status_name(SW_OK), "OK");
@@ -60,7 +61,7 @@ TEST(alloc_is_aligned_and_counted) {
 
 /* The sanitizer keeps freed blocks itself. */
 TEST(freed_blocks_are_used_again_and_few_are_kept) {
-#ifndef __SANITIZE_ADDRESS__
+#if !SWI_UNDER_ASAN
   enum { MIB = 1 << 20, N = 40 };
   sw_context *ctx = swi_context_new(0);
   void *p[N], *first = swi_alloc(ctx, MIB), *small;

@@ -3,17 +3,14 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "base/sanitizer_int.h"
 #include "check.h"
 #include "graph/eager.h"
 #include "kernels/open.h"
 #include "tensor/tensor.h"
 
 /* A sanitizer's frames are several times as large. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { SMALL_STACK = 1 << 20 };
-#else
-enum { SMALL_STACK = 128 << 10 };
-#endif
+enum { SMALL_STACK = SWI_UNDER_ASAN || SWI_UNDER_TSAN ? 1 << 20 : 128 << 10 };
 
 enum { CALLS = 7, INPUTS = 3 };
 

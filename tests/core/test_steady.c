@@ -9,21 +9,14 @@
 #include <sys/mman.h>
 #include <sys/types.h>
 
+#include "base/sanitizer_int.h"
 #include "check.h"
 #include "kernels/kernels_int.h"
 #include "kernels/open.h"
 #include "train/loop.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define HAVE_COUNTERS 0 /* sanitizers have a malloc of their own */
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define HAVE_COUNTERS 0
-#endif
-#endif
-#ifndef HAVE_COUNTERS
-#define HAVE_COUNTERS 1
-#endif
+/* Sanitizers have a malloc of their own. */
+#define HAVE_COUNTERS (!SWI_UNDER_ASAN && !SWI_UNDER_TSAN)
 
 static atomic_llong calls; /* of all functions below, by all threads */
 
