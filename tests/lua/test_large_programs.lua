@@ -61,3 +61,56 @@ function TestLargePrograms:test_many_parameters()
     n * (n + 1) * (2 * n + 1) / 6) -- sums of squares of integers below 2^53 are exact
   for i = 1, n, 7 do lu.assert_equals(out:get(i), 2 * i) end
 end
+
+-- ------------------------------------------------------------------ the time of compiling
+
+local function apply_to_each(op, x, n)
+  for _ = 1, n do x = core.apply(op, nil, x) end
+  return x
+end
+
+--- Graphs of about 4 n nodes with their gradients: products in a chain, elementwise ops in a chain,
+--- and terms of a parameter each, which are added up.
+local GRAPHS = {
+  products = function(n)
+    local g, a, out = power_chain(n)
+    return g, { out, g:gradient(out, { a })[1] }
+  end,
+  elementwise = function(n)
+    local g = core.graph()
+    local a = g:param(1, { 2, 3 })
+    local out = core.apply("sum", { axes = { 1, 2 } }, apply_to_each("tanh", a, n))
+    return g, { out, g:gradient(out, { a })[1] }
+  end,
+  parameters = function(n)
+    local g, params, loss = core.graph(), {}, nil
+    for i = 1, n do
+      params[i] = g:param(i, { 1, 1 })
+      local term = core.apply("sum", { axes = { 1, 2 } }, core.apply("exp", nil, params[i]))
+      loss = loss and core.apply("add", nil, loss, term) or term
+    end
+    return g, { loss, table.unpack(g:gradient(loss, params)) }
+  end,
+}
+
+--- Least CPU time of some attempts to build, differentiate, compile and plan.
+local function seconds(make, n)
+  local least, w = math.huge, core.zeros({ math.max(n, 6) }, "float64")
+  for _ = 1, 3 do
+    collectgarbage()
+    local begun = os.clock()
+    local g, outputs = make(n)
+    core.program(g, outputs, { dtype = "float64" }):run { vectors = { w }, batch = 1 }
+    least = math.min(least, os.clock() - begun)
+  end
+  return least
+end
+
+--- n log n is 10 times as long for 8 n nodes, n^2 would be 64 times.
+function TestLargePrograms:test_compiling_takes_n_log_n()
+  local n <const>, most <const> = 2000, 25
+  for name, make in pairs(GRAPHS) do
+    local ratio = seconds(make, 8 * n) / seconds(make, n)
+    lu.assert_true(ratio < most, ("%s: %.1f times for 8 n nodes"):format(name, ratio))
+  end
+end
