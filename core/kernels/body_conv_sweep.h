@@ -15,17 +15,26 @@
 #define SW_BODY_CONV_SWEEP_H
 
 enum {
-  PATCH_SEEN =
-      (256 << 10) / REAL_BYTES, /* elements that a patch reads, about: half of the L2 cache */
-  PATCH_PLACES = 240,           /* at least: a part of a panel is read from afar for each patch */
-  TILE_COST = 30, /* of beginning and ending a tile, in multiply-adds of two vectors */
-  HIDDEN = 8,     /* vectors of sums that hide the latency of a multiply-add */
+  PATCH_SEEN = (256 << 10) / REAL_BYTES, /* elements that a patch reads, about: a quarter of L2 */
+  PATCH_WRITTEN = PATCH_SEEN / 2,        /* that it writes, if its memory is fetched */
+  FETCH_WORK = 25,    /* multiply-adds for an element of both, at least: else requests cost more */
+  PATCH_PLACES = 240, /* at least: a part of a panel is read from afar for each patch */
+  TILE_COST = 30,     /* of beginning and ending a tile, in multiply-adds of two vectors */
+  HIDDEN = 8,         /* vectors of sums that hide the latency of a multiply-add */
   WAYS = 8 /* of the L1 cache: the same pixel of so many images is found there, whatever its size */
 };
+
+/* Memory that is fetched into the L2 cache while a patch is run, which the next one reads or
+ * writes: processors do not foresee the order of tiles. */
+typedef struct fetch {
+  const char *next, *end;
+  int64_t each; /* bytes for a place of the patch at hand and a panel */
+} fetch;
 
 /* Images image … end_image - 1, and rows row … end_row - 1 of their results. */
 typedef struct patch {
   int64_t image, end_image, row, end_row;
+  fetch *ahead; /* two, or NULL */
 } patch;
 
 /* A part of a sum: taps first … end - 1 with channels channel … channel + depth - 1 each. */
@@ -123,11 +132,20 @@ static int choose_line(const place_line l[3], const int64_t most[3], int64_t hid
   return chosen;
 }
 
+INLINE void fetch_for(fetch *f, int64_t places) {
+  if (!f) return;
+  for (int i = 0; i < 2; i++, f++) {
+    const char *end = f->next + smaller(places * f->each, f->end - f->next);
+    for (; f->next < end; f->next += LINE) v_prefetch_far(f->next);
+  }
+}
+
 /* A line in tiles of nearly equal heights. */
-static void run_line(const place_line *l, int64_t tiles, const strip *first) {
+static void run_line(const place_line *l, int64_t tiles, const strip *first, fetch *ahead) {
   strip t = *first;
   for (int64_t left = l->count, rows; left > 0; left -= rows, tiles--) {
     rows = tiles_of(left, tiles);
+    fetch_for(ahead, rows);
     if (t.cols > V_N)
       strip_wide(rows, &t);
     else
@@ -137,7 +155,7 @@ static void run_line(const place_line *l, int64_t tiles, const strip *first) {
   }
 }
 
-static void run_lines(place_line l[3], int64_t terms, const strip *first) {
+static void run_lines(place_line l[3], int64_t terms, const strip *first, fetch *ahead) {
   const int vectors = first->cols > V_N ? 2 : 1;
   const int64_t fit = vectors > 1 ? V_TILE : V_TALL;
   const int64_t most[3] = {fit, fit, smaller(fit, WAYS)};
@@ -152,7 +170,7 @@ static void run_lines(place_line l[3], int64_t terms, const strip *first) {
     for (int64_t j = 0; j < inner.count; j++) {
       t.from = first->from + i * outer.from_step + j * inner.from_step;
       t.to = first->to + i * outer.to_step + j * inner.to_step;
-      run_line(&l[along], tiles, &t);
+      run_line(&l[along], tiles, &t, ahead);
     }
 }
 
@@ -179,7 +197,7 @@ static void run_region(const sweep *s, const patch *at, const sum_part *p, const
   };
   int64_t terms = 0;
   for (int64_t i = 0; i < first.count; i++) terms += segments[i].length;
-  run_lines(lines, terms, &first);
+  run_lines(lines, terms, &first, at->ahead);
 }
 
 /* ------------------------------------------------------------------ patches */
@@ -221,11 +239,51 @@ static void run_panel(const sweep *s, const patch *at, int64_t column) {
   } while (tap < taps);
 }
 
-/* Places of a patch, about. */
-static int64_t places_in_patch(const sweep *s) {
+/* Elements that a place reads for the first time, about. */
+static int64_t read_by_place(const sweep *s) {
   const int64_t down = smaller(s->rows.step, larger(s->rows.taps, 1));
-  const int64_t right = smaller(s->columns.step, larger(s->columns.taps, 1));
-  return larger(PATCH_PLACES, PATCH_SEEN / (s->depth * down * right));
+  return s->depth * down * smaller(s->columns.step, larger(s->columns.taps, 1));
+}
+
+static int is_fetched(const sweep *s) {
+  return taps_of(s) * s->depth * s->width >= FETCH_WORK * (read_by_place(s) + s->width);
+}
+
+/* Places of a patch, about. Each panel comes back to all results, but each patch reads all weights:
+ * it may write as many elements as they have. */
+static int64_t places_in_patch(const sweep *s) {
+  const int64_t seen = PATCH_SEEN / read_by_place(s);
+  const int64_t written = larger(PATCH_WRITTEN / s->width, taps_of(s) * s->depth);
+  return larger(PATCH_PLACES, is_fetched(s) ? smaller(seen, written) : seen);
+}
+
+/* n elements from x[from] on, as far as there are, for some places. */
+static fetch fetch_of(const real *x, int64_t from, int64_t n, int64_t all, int64_t places) {
+  const int64_t end = from < all ? smaller(from + n, all) : from;
+  return (fetch){(const char *)(x + from), (const char *)(x + end), n * REAL_BYTES / places + 1};
+}
+
+/* As much input and results as a patch has, from its end on. What is used of some lines only, as
+ * with groups or with a stride that leaves pixels out, is not fetched. */
+static void find_ahead(const sweep *s, const patch *at, fetch to[2]) {
+  const axis *r = &s->rows;
+  const int64_t line = s->columns.size * s->from_pixel, image = r->size * line;
+  const int64_t to_line = s->to_columns * s->to_pixel, to_image = s->to_rows * to_line;
+  const int64_t rows = at->end_row - at->row, images = at->end_image - at->image;
+  const int64_t tiled = images * rows * s->columns.count * tiles_of(s->width, PANEL);
+  int64_t from = at->end_image * image, results = at->end_image * to_image;
+  if (at->end_row < r->count) {
+    const int64_t row = pixel_at(r, at->end_row, r->taps - 1);
+    from = at->image * image + smaller(larger(row, 0), r->size) * line;
+    results = at->image * to_image + at->end_row * to_line;
+  }
+  const int64_t seen = rows < r->count ? rows * r->step * line : images * image;
+  const int64_t written = rows < r->count ? rows * to_line : images * to_image;
+  to[0] = to[1] = (fetch){0};
+  if (s->depth == s->from_pixel && r->step <= r->taps && s->columns.step <= s->columns.taps)
+    to[0] = fetch_of(s->from, from, seen, s->images * image, tiled);
+  if (s->width == s->to_pixel && r->to_step * s->columns.to_step == 1 && written <= PATCH_SEEN)
+    to[1] = fetch_of(s->to, results, written, s->images * to_image, tiled);
 }
 
 static void run_sweep(const sweep *s, void *unused) {
@@ -240,7 +298,12 @@ static void run_sweep(const sweep *s, void *unused) {
   if (images > V_TILE) images = images / V_TILE * V_TILE;
   for (int64_t i = 0; i < s->images; i += images)
     for (int64_t r = 0; r < s->rows.count; r += rows) {
-      const patch at = {i, smaller(i + images, s->images), r, smaller(r + rows, s->rows.count)};
+      patch at = {i, smaller(i + images, s->images), r, smaller(r + rows, s->rows.count), NULL};
+      fetch ahead[2];
+      if (is_fetched(s)) {
+        find_ahead(s, &at, ahead);
+        at.ahead = ahead;
+      }
       for (int64_t column = 0; column < s->width; column += PANEL) run_panel(s, &at, column);
     }
 }

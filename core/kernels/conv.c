@@ -17,7 +17,8 @@ typedef struct job {
 enum {
   WEIGHTS_AT_HAND = 512 << 10, /* bytes */
   PIECE_WORK = 1 << 20,        /* least multiply-adds of a piece */
-  PIECE_PIXELS = 1024,
+  PIECE_PIXELS = 1024,         /* at least, of results */
+  LONG_PIECE = 8192,           /* pixels: kernels fetch ahead within a piece */
   PIECES = 4
 };
 
@@ -45,20 +46,23 @@ static double work_of_image(const swi_convolution *c) {
          (double)c->kernel[0] * (double)c->kernel[1] * (double)channels;
 }
 
-/* Enough pixels for the kernel's blocks, and pieces for all threads where there is enough to do. */
-static int64_t images_in_piece(const swi_convolution *c) {
+/* Enough pixels for the kernel's blocks, and pieces for all threads where there is enough to do.
+ * Cutting changes no bit. */
+static int64_t images_in_piece(const swi_convolution *c, int64_t pixels, int threads) {
   const double work = work_of_image(c), all = work * (double)c->images;
   const double by_work = PIECE_WORK / (work + 1);
-  const int64_t by_pixels = PIECE_PIXELS / (c->out_size[0] * c->out_size[1]);
+  const int64_t size = c->out_size[0] * c->out_size[1];
+  const int64_t by_pixels = smaller(pixels / size, c->images / (PIECES * threads));
   int64_t images = by_work > (double)c->images ? c->images : (int64_t)by_work;
+  if (images < PIECE_PIXELS / size) images = PIECE_PIXELS / size;
   if (images < by_pixels) images = by_pixels;
   if (all > PIECES * PIECE_WORK) images = smaller(images, (c->images + PIECES - 1) / PIECES);
   return images < 1 ? 1 : smaller(images, c->images);
 }
 
-static void run_by_images(job *j) {
+static void run_by_images(job *j, int64_t pixels) {
   if (j->c->images == 0) return;
-  j->chunk = images_in_piece(j->c);
+  j->chunk = images_in_piece(j->c, pixels, sw_context_threads(j->ctx));
   swi_parallel(j->ctx, (j->c->images + j->chunk - 1) / j->chunk, run_piece, j);
 }
 
@@ -81,14 +85,15 @@ void swi_conv2d(sw_context *ctx, int element_bytes, const swi_convolution *c) {
   const swi_kernels *k = swi_kernels_of(ctx, element_bytes);
   job j = {.ctx = ctx, .c = c, .kernel = k->conv2d, .bytes = element_bytes};
   if (k->conv2d_pack) k->conv2d_pack(c);
-  run_by_images(&j);
+  run_by_images(&j, LONG_PIECE);
 }
 
 void swi_conv2d_input(sw_context *ctx, int element_bytes, const swi_convolution *c) {
   const swi_kernels *k = swi_kernels_of(ctx, element_bytes);
   job j = {.ctx = ctx, .c = c, .kernel = k->conv2d_input, .bytes = element_bytes};
   if (k->conv2d_input_pack) k->conv2d_input_pack(c);
-  run_by_images(&j);
+  /* With a stride, each class of pixels comes back to all images of a piece. */
+  run_by_images(&j, c->stride[0] * c->stride[1] == 1 ? LONG_PIECE : PIECE_PIXELS);
 }
 
 /* ------------------------------------------------------------------ weights */

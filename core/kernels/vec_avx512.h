@@ -91,6 +91,7 @@ static inline lanes v_lanes(const int32_t *from) { return _mm512_loadu_si512(fro
 static inline vec v_permute(vec a, lanes from) { return _mm512_permutexvar_ps(from, a); }
 
 static inline void v_prefetch(const void *p) { __builtin_prefetch(p); }
+static inline void v_prefetch_far(const void *p) { __builtin_prefetch(p, 0, 2); } /* into L2 */
 
 /* V_BLOCK x V_BLOCK elements: rows become columns, each stored after the one before */
 static inline void v_transpose_block(const float *from, int64_t ld, float *to, int64_t to_ld) {

@@ -73,6 +73,7 @@ static inline lanes v_lanes(const int32_t *from) { return *from; }
 static inline vec v_permute(vec a, lanes from) { return from == 0 ? a : 0; }
 
 static inline void v_prefetch(const void *p) { __builtin_prefetch(p); }
+static inline void v_prefetch_far(const void *p) { __builtin_prefetch(p, 0, 2); } /* into L2 */
 
 /* sizeof is constant: one of the two is left */
 static inline vec v_exp(vec x) {
