@@ -16,6 +16,7 @@
 #include "kernels/body_peak.h"
 #include "kernels/body_pool.h"
 
+#include "kernels/body_fetch.h"
 #include "kernels/body_strip.h"
 
 #include "kernels/body_conv.h"

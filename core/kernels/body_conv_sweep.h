@@ -17,24 +17,16 @@
 enum {
   PATCH_SEEN = (256 << 10) / REAL_BYTES, /* elements that a patch reads, about: a quarter of L2 */
   PATCH_WRITTEN = PATCH_SEEN / 2,        /* that it writes, if its memory is fetched */
-  FETCH_WORK = 25,    /* multiply-adds for an element of both, at least: else requests cost more */
   PATCH_PLACES = 240, /* at least: a part of a panel is read from afar for each patch */
   TILE_COST = 30,     /* of beginning and ending a tile, in multiply-adds of two vectors */
   HIDDEN = 8,         /* vectors of sums that hide the latency of a multiply-add */
   WAYS = 8 /* of the L1 cache: the same pixel of so many images is found there, whatever its size */
 };
 
-/* Memory that is fetched into the L2 cache while a patch is run, which the next one reads or
- * writes: processors do not foresee the order of tiles. */
-typedef struct fetch {
-  const char *next, *end;
-  int64_t each; /* bytes for a place of the patch at hand and a panel */
-} fetch;
-
 /* Images image … end_image - 1, and rows row … end_row - 1 of their results. */
 typedef struct patch {
   int64_t image, end_image, row, end_row;
-  fetch *ahead; /* two, or NULL */
+  fetch *ahead; /* input and results of the next one, or NULL */
 } patch;
 
 /* A part of a sum: taps first … end - 1 with channels channel … channel + depth - 1 each. */
@@ -132,20 +124,15 @@ static int choose_line(const place_line l[3], const int64_t most[3], int64_t hid
   return chosen;
 }
 
-INLINE void fetch_for(fetch *f, int64_t places) {
-  if (!f) return;
-  for (int i = 0; i < 2; i++, f++) {
-    const char *end = f->next + smaller(places * f->each, f->end - f->next);
-    for (; f->next < end; f->next += LINE) v_prefetch_far(f->next);
-  }
-}
-
 /* A line in tiles of nearly equal heights. */
 static void run_line(const place_line *l, int64_t tiles, const strip *first, fetch *ahead) {
   strip t = *first;
   for (int64_t left = l->count, rows; left > 0; left -= rows, tiles--) {
     rows = tiles_of(left, tiles);
-    fetch_for(ahead, rows);
+    if (ahead) {
+      fetch_for(&ahead[0], rows);
+      fetch_for(&ahead[1], rows);
+    }
     if (t.cols > V_N)
       strip_wide(rows, &t);
     else
@@ -255,12 +242,6 @@ static int64_t places_in_patch(const sweep *s) {
   const int64_t seen = PATCH_SEEN / read_by_place(s);
   const int64_t written = larger(PATCH_WRITTEN / s->width, taps_of(s) * s->depth);
   return larger(PATCH_PLACES, is_fetched(s) ? smaller(seen, written) : seen);
-}
-
-/* n elements from x[from] on, as far as there are, for some places. */
-static fetch fetch_of(const real *x, int64_t from, int64_t n, int64_t all, int64_t places) {
-  const int64_t end = from < all ? smaller(from + n, all) : from;
-  return (fetch){(const char *)(x + from), (const char *)(x + end), n * REAL_BYTES / places + 1};
 }
 
 /* As much input and results as a patch has, from its end on. What is used of some lines only, as

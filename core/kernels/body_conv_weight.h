@@ -48,6 +48,7 @@ static weight_tile tile_of_panel(const shares *h, int64_t panel, const weight_pa
                    .add = h->image > h->begin,
                    .squared = h->squares != NULL,
                    .so_far = so_far};
+  if (h->ahead) t.ahead = h->ahead[0].next < h->ahead[0].end ? &h->ahead[0] : &h->ahead[1];
   if (h->w)
     t.w = h->w + h->row * h->ldw + (h->packed ? (panel - h->first_panel) * PANEL : p->column);
   return t;
@@ -103,7 +104,24 @@ static weight_source source_of(const shares *h, int64_t unit) {
   return unit > 1 && h->columns.step > 1 ? GATHERED : WHOLE;
 }
 
+/* The next unit's X and dy, unless they would displace those at hand from the L2 cache, or there is
+ * little work for them. */
+static fetch *find_next(const shares *h, int64_t unit, int64_t panels, fetch to[2]) {
+  const swi_convolution *c = h->c;
+  const int64_t x = h->rows.size * h->columns.size * c->channels, next = h->image + unit;
+  const int64_t dy = h->rows.count * h->columns.count * c->outputs, left = c->images - next;
+  const int64_t work = dy * h->rows.taps * h->columns.taps * h->depth;
+  if (c->groups > 1 || left <= 0 || unit * (x + dy) > NEXT_UNIT) return NULL;
+  if (work < FETCH_WORK * (x + dy)) return NULL;
+  const int64_t places = h->places * panels * ((h->outputs + h->height - 1) / h->height);
+  to[0] = fetch_of(c->x, next * x, unit * x, c->images * x, places);
+  to[1] = fetch_of(c->y, next * dy, unit * dy, c->images * dy, places);
+  to[0].each = to[1].each = to[0].each + to[1].each; /* one after the other */
+  return to;
+}
+
 static void run_units(shares *h, int64_t unit, int64_t panel, int64_t end) {
+  fetch next[2];
   h->source = source_of(h, unit);
   const int few_panels = panels_of_group(h->c) <= 2;
   h->dy_in_place = unit == 1 && (few_panels || h->c->outputs <= CLOSE / 2);
@@ -112,8 +130,10 @@ static void run_units(shares *h, int64_t unit, int64_t panel, int64_t end) {
     h->places = h->images * h->rows.count * h->columns.count;
     h->parts = (h->places + AT_ONCE - 1) / AT_ONCE;
     h->part = (h->places + h->parts - 1) / h->parts;
+    h->ahead = find_next(h, unit, end - panel, next);
     run_unit(h, panel, end);
   }
+  h->ahead = NULL;
 }
 
 /* ------------------------------------------------------------------ many images */

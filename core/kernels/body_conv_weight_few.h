@@ -34,7 +34,8 @@ typedef struct few {
   const swi_convolution *c;
   axis rows, columns;
   const real *x;
-  const real *dy, *dy_end; /* behind all of dy */
+  const real *dy;              /* the group's first output */
+  const real *all_dy, *dy_end; /* of all groups */
   int64_t depth, outputs;
   int64_t width; /* taps and channels */
   int64_t line;  /* elements of a padded row */
@@ -184,7 +185,10 @@ static void add_squares(const few *f, int64_t panel, weight_tile *t) {
 /* Panels panel … end - 1 of one part of an image; add: to w, which has a slot for each. */
 static void few_part(few *f, int64_t part, int64_t panel, int64_t end, int add, real *w) {
   const int64_t first = part * f->part;
-  const int64_t last = smaller(first + f->part, f->rows.count * f->columns.count);
+  const int64_t pixels = f->rows.count * f->columns.count;
+  const int64_t last = smaller(first + f->part, pixels), outputs = f->c->outputs;
+  const int64_t behind = (f->image * pixels + last) * outputs, all = f->dy_end - f->all_dy;
+  fetch ahead = fetch_of(f->all_dy, behind, f->part * outputs, all, (last - first) * (end - panel));
   weight_tile t = {.runs = f->work->runs,
                    .a = f->work->padded,
                    .a_step = f->columns.step * f->depth,
@@ -194,6 +198,7 @@ static void few_part(few *f, int64_t part, int64_t panel, int64_t end, int add, 
                    .ldw = PANEL,
                    .cols = PANEL,
                    .add = add,
+                   .ahead = f->width < FETCH_WORK ? NULL : &ahead,
                    .squared = f->squares != NULL};
   pad_rows(f, first / f->columns.count, (last - 1) / f->columns.count + 1);
   for (int64_t i = panel; i < end; i++) {
@@ -240,7 +245,8 @@ static void few_group(const swi_convolution *c, int64_t group, int64_t panel, in
   few f = few_of(c);
   f.x = (const real *)c->x + group * f.depth;
   f.dy = (const real *)c->y + group * f.outputs;
-  f.dy_end = (const real *)c->y + c->images * pixels * c->outputs;
+  f.all_dy = c->y;
+  f.dy_end = f.all_dy + c->images * pixels * c->outputs;
   if (c->squares) f.squares = (real *)c->scratch + group * few_panels(c) * c->images;
   memset(f.work->total, 0, sizeof f.work->total);
   memset(f.work->some, 0, sizeof f.work->some);

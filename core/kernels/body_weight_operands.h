@@ -5,13 +5,14 @@
 #define SW_BODY_WEIGHT_OPERANDS_H
 
 enum {
-  FEW_PIXELS = 48,                   /* of an image: below, images are summed together */
-  CLOSE = 128 / REAL_BYTES,          /* elements from pixel to pixel, at most, read in place */
-  SPREAD = (256 << 10) / REAL_BYTES, /* elements of a copy of X */
-  SO_FAR = (64 << 10) / REAL_BYTES,  /* sums of an image's parts */
-  COPIED = 16,                       /* pixels of dy that are copied at a time */
-  MANY_IMAGES = 1024,                /* that are added up in one piece */
-  HELD = 8192                        /* weights of such a piece that are held at a time */
+  FEW_PIXELS = 48,                      /* of an image: below, images are summed together */
+  CLOSE = 128 / REAL_BYTES,             /* elements from pixel to pixel, at most, read in place */
+  SPREAD = (256 << 10) / REAL_BYTES,    /* elements of a copy of X */
+  SO_FAR = (64 << 10) / REAL_BYTES,     /* sums of an image's parts */
+  COPIED = 16,                          /* pixels of dy that are copied at a time */
+  NEXT_UNIT = (256 << 10) / REAL_BYTES, /* elements of X and dy that are fetched ahead, at most */
+  MANY_IMAGES = 1024,                   /* that are added up in one piece */
+  HELD = 8192                           /* weights of such a piece that are held at a time */
 };
 
 typedef struct weight_work {
@@ -52,6 +53,7 @@ typedef struct shares {
   int dy_in_place;
   int64_t row, n_rows; /* the outputs at hand */
   heights tiles;       /* theirs */
+  fetch *ahead;        /* X and dy of the next unit, or NULL */
   weight_work *work;
 } shares;
 

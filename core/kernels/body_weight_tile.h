@@ -30,6 +30,7 @@ typedef struct weight_tile {
   real *w;                /* or NULL */
   int64_t ldw, cols;
   int add;             /* to what is there, else it is the first */
+  fetch *ahead;        /* memory of the work to come, or NULL */
   int squared;         /* whether squares are wanted */
   real squares[PANEL]; /* so far; in memory, because the sums use all registers */
 } weight_tile;
@@ -149,12 +150,13 @@ INLINE void weight_end(const int rows, const int vecs, weight_tile *t, vec s[MOS
 INLINE void weight_tile_of(const int rows, const int vecs, const int apart, weight_tile *t) {
   vec s[MOST_ROWS][2];
   weight_begin(rows, vecs, s);
-  for (const run *r = t->runs, *end = r + t->n_runs; r < end; r++)
+  for (const run *r = t->runs, *end = r + t->n_runs; r < end; r++) {
+    if (t->ahead) fetch_for(t->ahead, r->pixels);
     if (apart)
       weight_run_apart(rows, vecs, t, r, s);
     else
       weight_run(rows, vecs, t, r, s);
-
+  }
   weight_end(rows, vecs, t, s);
 }
 
