@@ -32,7 +32,13 @@ typedef struct lane_row {
   uintptr_t ahead; /* bytes from a result to that of the next but one row */
   const real *bias;
   int relu;
+  const lanes *back; /* results' order in memory, of repeated terms */
 } lane_row;
+
+/* A term's vector for a place; repeat: how many elements, 0: all. */
+INLINE vec load_term(const real *x, const int repeat) {
+  return repeat == 0 ? v_load(x) : repeat == 1 ? v_broadcast(x) : v_repeat(x, repeat);
+}
 
 /* ------------------------------------------------------------------ tiles */
 
@@ -47,9 +53,11 @@ INLINE void store_lanes(real *p, vec a, const int64_t count) {
     v_store_part(p, a, count);
 }
 
-INLINE void lane_end(const int places, const int64_t count, const lane_row *t, int64_t place,
-                     vec s[LANE_TILE]) {
+INLINE void lane_end(const int places, const int64_t count, const int mixed, const lane_row *t,
+                     int64_t place, vec s[LANE_TILE]) {
   real *to = t->to + place * t->to_step;
+  if (mixed) UNROLL
+  for (int i = 0; i < places; i++) s[i] = v_permute(s[i], *t->back);
   if (t->bias) {
     const vec bias = load_lanes(t->bias, count);
     UNROLL
@@ -64,7 +72,7 @@ INLINE void lane_end(const int places, const int64_t count, const lane_row *t, i
   }
 }
 
-INLINE void lane_tile(const int places, const int scalars, const lane_row *t, int64_t place) {
+INLINE void lane_tile(const int places, const int repeat, const lane_row *t, int64_t place) {
   vec s[LANE_TILE];
   const real *w = t->w;
   UNROLL
@@ -75,20 +83,19 @@ INLINE void lane_tile(const int places, const int scalars, const lane_row *t, in
       const real *x = from + t->offset[p];
       const vec v = v_load(w);
       UNROLL
-      for (int i = 0; i < places; i++)
-        s[i] = v_fma(scalars ? v_broadcast(x + i * V_N) : v_load(x + i * V_N), v, s[i]);
+      for (int i = 0; i < places; i++) s[i] = v_fma(load_term(x + i * V_N, repeat), v, s[i]);
     }
   }
   if (t->count == V_N)
-    lane_end(places, V_N, t, place, s);
+    lane_end(places, V_N, repeat > 1, t, place, s);
   else
-    lane_end(places, t->count, t, place, s);
+    lane_end(places, t->count, repeat > 1, t, place, s);
 }
 
 #define LANE_CASE(n) \
-  case n: lane_tile(n, scalars, t, place); break
+  case n: lane_tile(n, repeat, t, place); break
 
-INLINE void lane_places(int64_t places, const int scalars, const lane_row *t, int64_t place) {
+INLINE void lane_places(int64_t places, const int repeat, const lane_row *t, int64_t place) {
   switch (places) {
     LANE_CASE(1);
     LANE_CASE(2);
@@ -106,16 +113,30 @@ INLINE void lane_places(int64_t places, const int scalars, const lane_row *t, in
 }
 
 /* Tiles of nearly equal widths. */
-INLINE void lane_tiles(const int scalars, const lane_row *t) {
+INLINE void lane_tiles(const int repeat, const lane_row *t) {
   for (int64_t place = 0, places; place < t->n; place += places) {
     const int64_t left = t->n - place, tiles = (left + LANE_TILE - 1) / LANE_TILE;
     places = (left + tiles - 1) / tiles;
-    lane_places(places, scalars, t, place);
+    lane_places(places, repeat, t, place);
   }
 }
 
 static __attribute__((noinline)) void vector_tiles(const lane_row *t) { lane_tiles(0, t); }
-static __attribute__((noinline)) void scalar_tiles(const lane_row *t) { lane_tiles(1, t); }
+static __attribute__((noinline)) void tiles_of_1(const lane_row *t) { lane_tiles(1, t); }
+static __attribute__((noinline)) void tiles_of_2(const lane_row *t) { lane_tiles(2, t); }
+static __attribute__((noinline)) void tiles_of_4(const lane_row *t) { lane_tiles(4, t); }
+static __attribute__((noinline)) void tiles_of_8(const lane_row *t) { lane_tiles(8, t); }
+
+static void repeated_tiles(int64_t held, const lane_row *t) {
+  if (held == 1)
+    tiles_of_1(t);
+  else if (held == 2)
+    tiles_of_2(t);
+  else if (V_N > 4 && held == 4)
+    tiles_of_4(t);
+  else if (V_N > 8 && held == 8)
+    tiles_of_8(t);
+}
 
 INLINE void nine_tile(const int places, const int64_t count, const lane_row *t, const vec w[9],
                       int64_t place) {
@@ -127,7 +148,7 @@ INLINE void nine_tile(const int places, const int64_t count, const lane_row *t, 
     for (int i = 0; i < places; i++)
       s[i] = v_fma(v_load(x + i * V_N), w[e], e == 0 ? v_set1(0) : s[i]);
   }
-  lane_end(places, count, t, place, s);
+  lane_end(places, count, 0, t, place, s);
 }
 
 INLINE void nine_tiles(const int64_t count, const lane_row *t) {
@@ -145,8 +166,8 @@ static __attribute__((noinline)) void nine_part(const lane_row *t) { nine_tiles(
 /* ------------------------------------------------------------------ sweeps */
 
 static void sum_row(const lane_sweep *s, const lane_row *t) {
-  if (s->r.kind == COPY_SCALARS)
-    scalar_tiles(t);
+  if (s->r.kind == COPY_REPEATED)
+    repeated_tiles(s->r.f.held, t);
   else if (t->rows != 3 || t->terms != 3)
     vector_tiles(t);
   else if (t->count == V_N)
@@ -168,7 +189,8 @@ static void write_row(const lane_sweep *s, int64_t first, int64_t end, int64_t i
                 .offset = r->offset,
                 .to_step = r->columns.to_step * s->to_pixel,
                 .ahead = (uintptr_t)(2 * r->rows.to_step * size) * sizeof(real),
-                .relu = s->relu};
+                .relu = s->relu,
+                .back = &r->order[2]};
   point_to_lines(r, row, lines);
   for (int64_t b = first; b < end; b++) {
     const int64_t lane = b * r->f.held * r->f.writes;
@@ -210,7 +232,7 @@ static void pack_term(const ring *r, int64_t b, const real *w, const lane_weight
   fill(V_N, 0, to);
   for (int64_t g = 0; g < groups; g++)
     for (int64_t o = 0; o < r->f.writes; o++)
-      *to++ = w[(b * r->f.held + g) * from->group + o * from->write];
+      to[lane_of(r, g, o)] = w[(b * r->f.held + g) * from->group + o * from->write];
 }
 
 static void pack_lanes(const ring *r, const lane_weights *from, real *to) {

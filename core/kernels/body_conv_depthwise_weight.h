@@ -29,14 +29,14 @@ typedef struct share_row {
   const real *const *x; /* a term's at the first place */
   const real *dy;
   int64_t dy_step;
-  real *share; /* of the terms */
-  int begin;   /* nothing was added yet */
+  real *share;        /* of the terms */
+  int begin;          /* nothing was added yet */
+  const lanes *mixed; /* the order of dy's lanes, of repeated terms */
 } share_row;
 
 /* ------------------------------------------------------------------ tiles */
 
-INLINE void share_tile(const int terms, const int64_t count, const int scalars,
-                       const share_row *t) {
+INLINE void share_tile(const int terms, const int64_t count, const int repeat, const share_row *t) {
   vec s[SHARE_TILE];
   const real *x[SHARE_TILE], *dy = t->dy;
   UNROLL
@@ -45,10 +45,10 @@ INLINE void share_tile(const int terms, const int64_t count, const int scalars,
     x[e] = t->x[e];
   }
   for (int64_t p = 0; p < t->n; p++, dy += t->dy_step) {
-    const vec c = load_lanes(dy, count);
+    vec c = load_lanes(dy, count);
+    if (repeat > 1) c = v_permute(c, *t->mixed);
     UNROLL
-    for (int e = 0; e < terms; e++)
-      s[e] = v_fma(scalars ? v_broadcast(x[e] + p * V_N) : v_load(x[e] + p * V_N), c, s[e]);
+    for (int e = 0; e < terms; e++) s[e] = v_fma(load_term(x[e] + p * V_N, repeat), c, s[e]);
   }
   UNROLL
   for (int e = 0; e < terms; e++) {
@@ -58,9 +58,9 @@ INLINE void share_tile(const int terms, const int64_t count, const int scalars,
 }
 
 #define SHARE_CASE(n) \
-  case n: share_tile(n, count, scalars, t); break
+  case n: share_tile(n, count, repeat, t); break
 
-INLINE void share_terms(int64_t terms, const int64_t count, const int scalars, const share_row *t) {
+INLINE void share_terms(int64_t terms, const int64_t count, const int repeat, const share_row *t) {
   switch (terms) {
     SHARE_CASE(1);
     SHARE_CASE(2);
@@ -82,11 +82,28 @@ static __attribute__((noinline)) void share_part(int64_t terms, const share_row 
   share_terms(terms, t->count, 0, t);
 }
 
-static __attribute__((noinline)) void share_scalars(int64_t terms, const share_row *t) {
-  if (t->count == V_N)
-    share_terms(terms, V_N, 1, t);
-  else
-    share_terms(terms, t->count, 1, t);
+static __attribute__((noinline)) void share_1(int64_t terms, const share_row *t) {
+  share_terms(terms, t->count, 1, t);
+}
+static __attribute__((noinline)) void share_2(int64_t terms, const share_row *t) {
+  share_terms(terms, t->count, 2, t);
+}
+static __attribute__((noinline)) void share_4(int64_t terms, const share_row *t) {
+  share_terms(terms, t->count, 4, t);
+}
+static __attribute__((noinline)) void share_8(int64_t terms, const share_row *t) {
+  share_terms(terms, t->count, 8, t);
+}
+
+static void share_repeated(int64_t held, int64_t terms, const share_row *t) {
+  if (held == 1)
+    share_1(terms, t);
+  else if (held == 2)
+    share_2(terms, t);
+  else if (V_N > 4 && held == 4)
+    share_4(terms, t);
+  else if (V_N > 8 && held == 8)
+    share_8(terms, t);
 }
 
 /* All terms, in tiles of nearly equal numbers. */
@@ -94,8 +111,8 @@ static void share_all(const ring *r, int64_t terms, share_row t) {
   for (int64_t left = terms, n; left > 0; left -= n, t.x += n, t.share += n * V_N) {
     const int64_t tiles = (left + SHARE_TILE - 1) / SHARE_TILE;
     n = (left + tiles - 1) / tiles;
-    if (r->kind == COPY_SCALARS)
-      share_scalars(n, &t);
+    if (r->kind == COPY_REPEATED)
+      share_repeated(r->f.held, n, &t);
     else
       (t.count == V_N ? share_whole : share_part)(n, &t);
   }
@@ -122,7 +139,8 @@ static void share_of_row(const share_work *work, int64_t row, int64_t b, int64_t
                           .dy = dy + b * r->f.held * r->f.writes + place * dy_step,
                           .dy_step = dy_step,
                           .share = share,
-                          .begin = row == 0 && place == 0});
+                          .begin = row == 0 && place == 0,
+                          .mixed = &r->order[1]});
     for (int64_t e = 0; e < all; e++) x[e] += ROW_PART * V_N;
   }
 }
@@ -132,7 +150,9 @@ static double square_of(const ring *r, int64_t b, const real *share) {
   const int64_t count = groups_in(&r->f, b) * r->f.writes;
   vec sum = v_set1(0);
   for (int64_t e = 0; e < share_size(r); e += V_N) {
-    const vec x = load_lanes(share + e, count);
+    real one[V_N];
+    v_store(one, is_mixed(r) ? v_permute(v_load(share + e), r->order[2]) : v_load(share + e));
+    const vec x = load_lanes(one, count);
     sum = v_fma(x, x, sum);
   }
   return (double)v_reduce_add(sum);
@@ -185,12 +205,13 @@ static void share_images(const share_piece *p, share_work *work) {
 /* From lanes to (output, tap, channel). */
 static void write_weights(const ring *r, int64_t b, const real *total, real *w) {
   const int64_t reads = r->f.reads, columns = r->columns.taps, taps = r->rows.taps * columns;
-  const int64_t count = groups_in(&r->f, b) * r->f.writes;
-  w += b * r->f.held * r->f.writes * taps * reads;
+  const int64_t writes = r->f.writes, count = groups_in(&r->f, b) * writes;
+  w += b * r->f.held * writes * taps * reads;
   for (int64_t i = 0; i < r->rows.taps; i++)
     for (int64_t j = 0; j < reads; j++)
       for (int64_t q = 0; q < columns; q++, total += V_N)
-        for (int64_t o = 0; o < count; o++) w[(o * taps + i * columns + q) * reads + j] = total[o];
+        for (int64_t o = 0; o < count; o++)
+          w[(o * taps + i * columns + q) * reads + j] = total[lane_of(r, o / writes, o % writes)];
 }
 
 /* Blocks first … end - 1, whose totals fit. */

@@ -35,7 +35,7 @@ static int64_t groups_in(const fan *f, int64_t b) {
 typedef enum copy_kind {
   COPY_PLAIN, /* a group is one channel wide: lanes are channels */
   COPY_SPREAD,
-  COPY_SCALARS /* one group a block: terms are broadcast from the channels */
+  COPY_REPEATED /* a power of two of groups: terms are the channels j of all, over and over */
 } copy_kind;
 
 typedef struct ring {
@@ -50,7 +50,7 @@ typedef struct ring {
   int64_t lines;
   int64_t phase, plane, line, block; /* elements of each axis of `at` */
   int64_t offset[TERMS];             /* of the terms (channel, column) of a kernel's row */
-  lanes order[V_N];                  /* of a channel, from those of a pixel */
+  lanes order[V_N]; /* if spread, of a channel, from those of a pixel; if repeated, see mix_lanes */
 } ring;
 
 /* Pixels from the first one that `places` see to the last one. */
@@ -71,11 +71,34 @@ static void order_lanes(ring *r) {
   }
 }
 
+/* Repeated: groups are mixed, channel by channel. order[0] mixes a pixel that is read, order[1] one
+ * that is written, order[2] undoes that. */
+static void mix_lanes(ring *r) {
+  const int64_t held = r->f.held;
+  int32_t read[V_N], written[V_N], back[V_N] = {0};
+  for (int64_t i = 0; i < V_N; i++) {
+    read[i] = i / held < r->f.reads ? (int32_t)(i % held * r->f.reads + i / held) : 0;
+    written[i] = i / held < r->f.writes ? (int32_t)(i % held * r->f.writes + i / held) : 0;
+  }
+  for (int64_t i = held * r->f.writes - 1; i >= 0; i--) back[written[i]] = (int32_t)i;
+  r->order[0] = v_lanes(read);
+  r->order[1] = v_lanes(written);
+  r->order[2] = v_lanes(back);
+}
+
+/* Lanes of weights: of output o of a block's group g. */
+static int64_t lane_of(const ring *r, int64_t g, int64_t o) {
+  return r->kind == COPY_REPEATED ? o * r->f.held + g : g * r->f.writes + o;
+}
+
+static int is_mixed(const ring *r) { return r->kind == COPY_REPEATED && r->f.held > 1; }
+
 /* fan, axes, from, from_pixel and at are set. */
 static void open_ring(ring *r) {
   const int64_t step = r->columns.step, width = seen_by(&r->columns, r->columns.count);
   const int is_plain = r->f.reads == 1 && r->f.writes == 1;
-  r->kind = is_plain ? COPY_PLAIN : r->f.held == 1 ? COPY_SCALARS : COPY_SPREAD;
+  const int is_power = r->f.held < V_N && (r->f.held & (r->f.held - 1)) == 0;
+  r->kind = is_plain ? COPY_PLAIN : is_power ? COPY_REPEATED : COPY_SPREAD;
   r->together = r->kind == COPY_SPREAD ? 1 : LINE_BLOCKS;
   r->lines = seen_by(&r->rows, 1);
   r->phase = (width + step - 1) / step * V_N;
@@ -86,23 +109,24 @@ static void open_ring(ring *r) {
   for (int64_t j = 0; j < r->f.reads; j++)
     for (int64_t q = 0; q < r->columns.taps; q++) {
       const int64_t t = q * r->columns.offset_step;
-      *offset++ =
-          (r->kind == COPY_SPREAD ? r->plane : 1) * j + t % step * r->phase + t / step * V_N;
+      *offset++ = (r->kind == COPY_SPREAD ? r->plane : r->f.held) * j + t % step * r->phase +
+                  t / step * V_N;
     }
   if (r->kind == COPY_SPREAD) order_lanes(r);
+  if (is_mixed(r)) mix_lanes(r);
 }
 
 /* ------------------------------------------------------------------ copies */
 
 /* `ahead` is where the pixel of a line to come is. */
-INLINE void ring_places(const ring *r, const int64_t reads, const int64_t count, int64_t n,
-                        const real *from, uintptr_t ahead, real *to) {
+INLINE void ring_places(const ring *r, const int64_t reads, const int mixed, const int64_t count,
+                        int64_t n, const real *from, uintptr_t ahead, real *to) {
   const int64_t step = r->columns.step * r->from_pixel, plane = r->plane;
   for (int64_t p = 0; p < n; p++, from += step, to += V_N) {
     const vec x = count == V_N ? v_load(from) : v_load_part(from, count);
     v_prefetch((const void *)((uintptr_t)from + ahead));
     if (reads == 0)
-      v_store(to, x);
+      v_store(to, mixed ? v_permute(x, r->order[0]) : x);
     else
       for (int64_t j = 0; j < reads; j++) v_store(to + j * plane, v_permute(x, r->order[j]));
   }
@@ -112,16 +136,14 @@ static void ring_channels(const ring *r, int64_t count, int64_t n, const real *f
   const int64_t ahead = 2 * r->rows.step * r->columns.size * r->from_pixel;
   const uintptr_t bytes = (uintptr_t)ahead * sizeof(real);
   const int64_t reads = r->kind == COPY_SPREAD ? r->f.reads : 0;
-  if (count < V_N)
-    ring_places(r, reads, count, n, from, bytes, to);
+  if (is_mixed(r))
+    ring_places(r, 0, 1, count, n, from, bytes, to);
+  else if (count < V_N)
+    ring_places(r, reads, 0, count, n, from, bytes, to);
   else if (reads == 0)
-    ring_places(r, 0, V_N, n, from, bytes, to);
-  else if (reads == 2)
-    ring_places(r, 2, V_N, n, from, bytes, to);
-  else if (reads == 4)
-    ring_places(r, 4, V_N, n, from, bytes, to);
+    ring_places(r, 0, 0, V_N, n, from, bytes, to);
   else
-    ring_places(r, reads, V_N, n, from, bytes, to);
+    ring_places(r, reads, 0, V_N, n, from, bytes, to);
 }
 
 static void clear_ring(const ring *r, int64_t from, int64_t end, real *to) {

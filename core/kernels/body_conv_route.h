@@ -43,13 +43,19 @@ static void conv2d_input(const swi_convolution *c) {
     backward(c, run_sweep);
 }
 
+/* A group that fills a vector: tiles of body_conv_weight.h. */
+static int is_narrow_weight(const swi_convolution *c) {
+  const int64_t depth = c->channels / c->groups, outputs = c->outputs / c->groups;
+  return is_narrow(c) && (depth < V_N || outputs < V_N);
+}
+
 /* Panels of a group's weights. */
 static int64_t weight_panels(const swi_convolution *c) {
   return is_few(c) ? few_panels(c) : panels_of_group(c);
 }
 
 static int64_t conv2d_weight_panels(const swi_convolution *c) {
-  return is_narrow(c) ? narrow_panels(c) : c->groups * weight_panels(c);
+  return is_narrow_weight(c) ? narrow_panels(c) : c->groups * weight_panels(c);
 }
 
 static void weight_of_groups(const swi_convolution *c) {
@@ -64,7 +70,7 @@ static void weight_of_groups(const swi_convolution *c) {
 }
 
 static void conv2d_weight(const swi_convolution *c) {
-  if (is_narrow(c))
+  if (is_narrow_weight(c))
     narrow_weight(c);
   else
     weight_of_groups(c);

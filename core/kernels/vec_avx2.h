@@ -45,6 +45,13 @@ static inline void v_store_part(float *p, vec a, int64_t n) {
 static inline mask v_head(int64_t n) { return _mm256_castsi256_ps(v_head_bits(n)); }
 
 static inline vec v_broadcast(const float *p) { return _mm256_broadcast_ss(p); }
+/* the first n = 2 or 4 elements, over and over */
+static inline vec v_repeat(const float *p, const int n) {
+  double two;
+  if (n == 4) return _mm256_broadcast_ps((const __m128 *)(const void *)p);
+  memcpy(&two, p, sizeof two);
+  return _mm256_castpd_ps(_mm256_set1_pd(two));
+}
 static inline vec v_set1(double c) { return _mm256_set1_ps((float)c); }
 static inline vec v_add(vec a, vec b) { return _mm256_add_ps(a, b); }
 static inline vec v_sub(vec a, vec b) { return _mm256_sub_ps(a, b); }

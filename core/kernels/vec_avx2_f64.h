@@ -46,6 +46,11 @@ static inline void v_store_part(double *p, vec a, int64_t n) {
 static inline mask v_head(int64_t n) { return _mm256_castsi256_pd(v_head_bits(n)); }
 
 static inline vec v_broadcast(const double *p) { return _mm256_broadcast_sd(p); }
+/* the first n = 2 elements, over and over */
+static inline vec v_repeat(const double *p, const int n) {
+  (void)n;
+  return _mm256_broadcast_pd((const __m128d *)(const void *)p);
+}
 static inline vec v_set1(double c) { return _mm256_set1_pd(c); }
 static inline vec v_add(vec a, vec b) { return _mm256_add_pd(a, b); }
 static inline vec v_sub(vec a, vec b) { return _mm256_sub_pd(a, b); }

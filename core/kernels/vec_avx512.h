@@ -8,6 +8,7 @@
 #include <immintrin.h>
 #endif
 #include <stdint.h>
+#include <string.h>
 
 #define real float
 #define REAL_BYTES 4
@@ -40,6 +41,14 @@ static inline void v_store_part(float *p, vec a, int64_t n) {
 }
 
 static inline vec v_broadcast(const float *p) { return _mm512_set1_ps(*p); }
+/* the first n = 2, 4 or 8 elements, over and over */
+static inline vec v_repeat(const float *p, const int n) {
+  double two;
+  if (n == 8) return _mm512_broadcast_f32x8(_mm256_loadu_ps(p));
+  if (n == 4) return _mm512_broadcast_f32x4(_mm_loadu_ps(p));
+  memcpy(&two, p, sizeof two);
+  return _mm512_castpd_ps(_mm512_set1_pd(two));
+}
 static inline vec v_set1(double c) { return _mm512_set1_ps((float)c); }
 static inline vec v_add(vec a, vec b) { return _mm512_add_ps(a, b); }
 static inline vec v_sub(vec a, vec b) { return _mm512_sub_ps(a, b); }

@@ -42,6 +42,11 @@ static inline void v_store_part(double *p, vec a, int64_t n) {
 }
 
 static inline vec v_broadcast(const double *p) { return _mm512_set1_pd(*p); }
+/* the first n = 2 or 4 elements, over and over */
+static inline vec v_repeat(const double *p, const int n) {
+  if (n == 4) return _mm512_broadcast_f64x4(_mm256_loadu_pd(p));
+  return _mm512_broadcast_f64x2(_mm_loadu_pd(p));
+}
 static inline vec v_set1(double c) { return _mm512_set1_pd(c); }
 static inline vec v_add(vec a, vec b) { return _mm512_add_pd(a, b); }
 static inline vec v_sub(vec a, vec b) { return _mm512_sub_pd(a, b); }

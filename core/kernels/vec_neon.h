@@ -38,6 +38,11 @@ static inline mask v_head(int64_t n) {
 }
 
 static inline vec v_broadcast(const float *p) { return vld1q_dup_f32(p); }
+/* the first n = 2 elements, over and over */
+static inline vec v_repeat(const float *p, const int n) {
+  (void)n;
+  return vcombine_f32(vld1_f32(p), vld1_f32(p));
+}
 static inline vec v_set1(double c) { return vdupq_n_f32((float)c); }
 static inline vec v_add(vec a, vec b) { return vaddq_f32(a, b); }
 static inline vec v_sub(vec a, vec b) { return vsubq_f32(a, b); }

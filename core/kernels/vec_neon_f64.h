@@ -37,6 +37,11 @@ static inline mask v_head(int64_t n) {
 }
 
 static inline vec v_broadcast(const double *p) { return vld1q_dup_f64(p); }
+/* the first n elements, over and over: none, there are two in all */
+static inline vec v_repeat(const double *p, const int n) {
+  (void)n;
+  return vld1q_f64(p);
+}
 static inline vec v_set1(double c) { return vdupq_n_f64(c); }
 static inline vec v_add(vec a, vec b) { return vaddq_f64(a, b); }
 static inline vec v_sub(vec a, vec b) { return vsubq_f64(a, b); }
