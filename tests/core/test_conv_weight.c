@@ -65,39 +65,40 @@ static void check_near(const char *what, const swi_convolution *c, int64_t n, co
 }
 
 /* Weights and squares with each context have the same bits, the weights without squares, too. */
-static void check_contexts(const problem *p) {
-  const size_t size = (size_t)p->w * sizeof(float), each = (size_t)p->f.images * sizeof(float);
-  float *w = malloc(size), *squares = malloc(each);
-  swi_convolution alone = p->f;
+static void check_contexts(const swi_convolution *c, int64_t n, int bytes) {
+  const size_t size = (size_t)(n * bytes), each = (size_t)(c->images * bytes);
+  void *w = malloc(size), *squares = malloc(each);
+  swi_convolution alone = *c;
   alone.squares = NULL;
   for (int t = 0; t < CONTEXTS; t++) {
-    memset(p->f.w, 255, size); /* NaN: the old content must not matter */
-    swi_conv2d_weight(contexts[t], 4, &p->f);
-    if (t == 0) memcpy(w, p->f.w, size);
-    if (t == 0) memcpy(squares, p->f.squares, each);
-    CHECK(memcmp(w, p->f.w, size) == 0);
-    CHECK(memcmp(squares, p->f.squares, each) == 0);
+    memset(c->w, 255, size); /* NaN: the old content must not matter */
+    swi_conv2d_weight(contexts[t], bytes, c);
+    if (t == 0) memcpy(w, c->w, size);
+    if (t == 0) memcpy(squares, c->squares, each);
+    CHECK(memcmp(w, c->w, size) == 0);
+    CHECK(memcmp(squares, c->squares, each) == 0);
   }
-  swi_conv2d_weight(contexts[0], 4, &alone);
-  CHECK(memcmp(w, p->f.w, size) == 0);
+  swi_conv2d_weight(contexts[0], bytes, &alone);
+  CHECK(memcmp(w, c->w, size) == 0);
   free(w);
   free(squares);
 }
 
 /* The squares of each image alone are those of the batch. */
-static void check_each_image(const problem *p) {
-  const swi_convolution *c = &p->f;
-  float *w = floats(p->w);
+static void check_each_image(const swi_convolution *c, int64_t n, int bytes) {
+  const int64_t x = c->size[0] * c->size[1] * c->channels;
+  const int64_t y = c->out_size[0] * c->out_size[1] * c->outputs;
+  void *w = malloc((size_t)(n * bytes));
   for (int64_t i = 0; i < c->images; i++) {
     swi_convolution one = *c;
-    float square = NAN;
+    double square = (double)NAN; /* of either type */
     one.images = 1;
-    one.x = (float *)c->x + i * (p->x / c->images);
-    one.y = (float *)c->y + i * (p->y / c->images);
+    one.x = (char *)c->x + i * x * bytes;
+    one.y = (char *)c->y + i * y * bytes;
     one.w = w;
     one.squares = &square;
-    swi_conv2d_weight(contexts[0], 4, &one);
-    CHECK(square == ((const float *)c->squares)[i]);
+    swi_conv2d_weight(contexts[0], bytes, &one);
+    CHECK(memcmp(&square, (char *)c->squares + i * bytes, (size_t)bytes) == 0);
   }
   free(w);
 }
@@ -111,11 +112,12 @@ static void check_doubles(const problem *p) {
   d.w = w;
   d.squares = squares;
   d.scratch = doubles(scratch_of(swi_kernels_of(contexts[0], 8), &d));
-  swi_conv2d_weight(contexts[0], 8, &d);
+  check_contexts(&d, p->w, 8);
   const double *wanted = p->d.w, *square = p->d.squares;
   for (int64_t i = 0; i < p->w; i++) CHECK(check_is_near(w[i], wanted[i], tolerance));
   for (int64_t i = 0; i < d.images; i++)
     CHECK(check_is_near(squares[i], square[i], tolerance * pixels * (double)p->w));
+  if (d.images <= 1024) check_each_image(&d, p->w, 8);
   free(d.scratch);
   free(w);
   free(squares);
@@ -125,13 +127,13 @@ static void check_problem(const swi_convolution *c) {
   problem p = problem_of(*c);
   const double pixels = (double)(c->out_size[0] * c->out_size[1]);
   swi_kernels_scalar_f64.conv2d_weight(&p.d);
-  check_contexts(&p);
+  check_contexts(&p.f, p.w, 4);
   const double unit = 0x1p-24 * 4, images = (double)c->images;
   check_near("conv2d_weight", c, p.w, p.f.w, p.d.w, unit * (pixels * images + 4));
   const double square = unit * (pixels + (double)p.w + 4) * pixels * (double)p.w;
   check_near("squares", c, c->images, p.f.squares, p.d.squares, square);
-  check_doubles(&p);
-  if (c->images <= 1024) check_each_image(&p);
+  if (c->images <= 1024) check_each_image(&p.f, p.w, 4);
+  if (swi_kernels_of(contexts[0], 8) != &swi_kernels_scalar_f64) check_doubles(&p);
   free_problem(&p);
 }
 
@@ -215,10 +217,17 @@ static void infinite(void) {
       c.padding[i] = c.stride[i] = c.dilation[i] = 1;
     }
     problem p = problem_of(c);
+    double *scratch = doubles(scratch_of(swi_kernels_of(contexts[0], 8), &c));
+    p.d.scratch = scratch;
     ((float *)p.f.y)[27 * 16 + 3] = INFINITY;
+    ((double *)p.d.y)[27 * 16 + 3] = HUGE_VAL;
     swi_conv2d_weight(contexts[0], 4, &p.f);
-    for (int64_t i = 0; i < p.w; i++)
+    swi_conv2d_weight(contexts[0], 8, &p.d);
+    for (int64_t i = 0; i < p.w; i++) {
       CHECK(isfinite(((float *)p.f.w)[i]) == (i / channels / 9 != 3));
+      CHECK(isfinite(((double *)p.d.w)[i]) == (i / channels / 9 != 3));
+    }
+    free(scratch);
     free_problem(&p);
   }
 }
