@@ -160,7 +160,8 @@ static const swi_pool windows[] = {
     {.size = {5, 5}, .kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}, .dilation = {1, 1}},
     {.size = {3, 4}, .kernel = {2, 2}, .stride = {1, 1}, .padding = {1, 1}, .dilation = {1, 1}},
     {.size = {6, 7}, .kernel = {2, 3}, .stride = {1, 2}, .padding = {1, 2}, .dilation = {3, 2}},
-    {.size = {4, 5}, .kernel = {1, 1}, .stride = {3, 2}, .dilation = {1, 1}}};
+    {.size = {4, 5}, .kernel = {1, 1}, .stride = {3, 2}, .dilation = {1, 1}},
+    {.size = {25, 26}, .kernel = {25, 25}, .stride = {1, 1}, .dilation = {1, 1}}};
 
 static int64_t out_of(const swi_pool *p, int i) {
   return (p->size[i] + 2 * p->padding[i] - (p->kernel[i] - 1) * p->dilation[i] - 1) / p->stride[i] +
@@ -267,6 +268,29 @@ static void pools_body(int64_t rows, int64_t cols, int64_t ld) {
 
 TEST(pools) { everywhere(pools_body); }
 
+/* The sum of a window overflows, its mean does not. */
+static void check_large_average(int64_t channels) {
+  swi_pool p = windows[0];
+  p.channels = channels;
+  for (int i = 0; i < 2; i++) p.out_size[i] = out_of(&p, i);
+  const int64_t image = p.size[0] * p.size[1] * channels, n = image / 4;
+  const double large = bytes == 4 ? 0x1.8p127 : 0x1.8p1023;
+  void *x = random_rows(0, image, 1, 1, 0), *y = operand(7, n);
+  for (int64_t i = 0; i < image; i++)
+    if (i % channels % 3 == 0) set(x, i, large);
+  k->avg_pool(&p, x, y);
+  check_guards(y, n);
+  for (int64_t i = 0; i < n; i++) {
+    CHECK(isfinite(get(y, i)));
+    CHECK((get(y, i) == large) == (i % channels % 3 == 0));
+  }
+}
+
+TEST(averages_do_not_overflow) {
+  for (int t = 0; use_table(t); t++)
+    for (int64_t channels = 1; channels <= 33; channels++) check_large_average(channels);
+}
+
 /* Each variant beside the scalar one, with any channels that do not fill a vector, in memory of
  * exactly their size, so that a sanitizer sees what is read beyond it. */
 static float *floats(int64_t n) {
@@ -313,4 +337,4 @@ TEST(pools_of_few_channels) {
 }
 
 RUN_TESTS(T(moments_and_sums_of_columns), T(sums_with_cotangents), T(combinations), T(pools),
-          T(pools_of_few_channels))
+          T(averages_do_not_overflow), T(pools_of_few_channels))

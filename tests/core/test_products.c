@@ -1,72 +1,85 @@
-/* products: the three product kernels of every table against a triple loop in double, at sizes
- * around the tiles' and blocks' edges, any transposes and strides, misaligned; and against each
- * other where the bits must agree. */
+/* products: the three product kernels of every table, in both types, against a triple loop in
+ * double, at sizes around the tiles' and blocks' edges, any transposes and strides, misaligned; and
+ * against each other where the bits must agree. */
 #include <stdlib.h>
 
 #include "check.h"
 
 #include "kernels/kernels_int.h"
+#include "tables.h"
 #include "uniform.h"
 
 enum { GUARD = 16 };
 
 static const swi_kernels *table;
+static int64_t bytes; /* of its elements */
 static char work[SWI_PRODUCT_WORK] __attribute__((aligned(64)));
+
+static double get(const void *p, int64_t i) {
+  return bytes == 4 ? (double)((const float *)p)[i] : ((const double *)p)[i];
+}
+
+static void set(void *p, int64_t i, double v) {
+  if (bytes == 4)
+    ((float *)p)[i] = (float)v;
+  else
+    ((double *)p)[i] = v;
+}
+
+static void *at(const void *p, int64_t i) { return (char *)(uintptr_t)p + i * bytes; }
+
 /* n random elements, at an odd address, with NaN behind, which must be neither used nor changed */
-static float *random_floats(int64_t n) {
-  float *p = malloc((size_t)(n + GUARD + 1) * sizeof *p);
-  for (int64_t i = 0; i < n + GUARD + 1; i++) p[i] = i <= n ? (float)uniform(-1, 1) : NAN;
-  return p + 1;
+static void *random_elements(int64_t n) {
+  void *p = malloc((size_t)((n + GUARD + 1) * bytes));
+  for (int64_t i = 0; i < n + GUARD + 1; i++) set(p, i, i <= n ? uniform(-1, 1) : (double)NAN);
+  return at(p, 1);
 }
 
-static void drop(const void *p) { free((float *)p - 1); }
-
-static const float *element_a(const swi_product *p, int64_t i, int64_t q) {
-  return (const float *)p->a + i * p->row_step + q * p->k_step;
-}
+static void drop(const void *p) { free(at(p, -1)); }
 
 static double exact(const swi_product *p, double before, int64_t i, int64_t j) {
-  const float *b = p->b, *bias = p->bias;
   double sum = p->accumulate ? before : 0;
   for (int64_t q = 0; q < p->k; q++)
-    sum += (double)*element_a(p, i, q) *
-           (double)(p->transpose_b ? b[j * p->ldb + q] : b[q * p->ldb + j]);
-  if (bias) sum += (double)bias[j];
+    sum += get(p->a, i * p->row_step + q * p->k_step) *
+           get(p->b, p->transpose_b ? j * p->ldb + q : q * p->ldb + j);
+  if (p->bias) sum += get(p->bias, j);
   return p->relu && sum < 0 ? 0 : sum;
 }
 
-/* Every element, or one of 61; magnitudes below 1 round k times at sqrt(k) or so. */
-static void check_against_loop(const swi_product *p, const float *before) {
-  const float *c = p->c;
+/* Every element, or one of 61; magnitudes below 1 round k times at sqrt(k) or so. In double the
+ * loop rounds, too. */
+static void check_against_loop(const swi_product *p, const void *before) {
   const int64_t step = p->m * p->n * p->k > 200000 ? 61 : 1;
+  const double unit = bytes == 4 ? 0x1p-22 : 0x1p-50;
   for (int64_t e = 0; e < p->m * p->n; e += step) {
-    const int64_t i = e / p->n, j = e % p->n, at = i * p->ldc + j;
-    const double want = exact(p, (double)before[at], i, j), got = (double)c[at];
-    CHECK_AT(check_is_near(got, want, 0x1p-22 * (double)(p->k + 4)),
-             "%s: %lld x %lld x %lld: element %lld, %lld is %g, not %g", table->name,
-             (long long)p->m, (long long)p->n, (long long)p->k, (long long)i, (long long)j, got,
-             want);
+    const int64_t i = e / p->n, j = e % p->n, place = i * p->ldc + j;
+    const double want = exact(p, get(before, place), i, j), got = get(p->c, place);
+    CHECK_AT(check_is_near(got, want, unit * (double)(p->k + 4)),
+             "%s, float%d: %lld x %lld x %lld: element %lld, %lld is %g, not %g", table->name,
+             8 * (int)bytes, (long long)p->m, (long long)p->n, (long long)p->k, (long long)i,
+             (long long)j, got, want);
   }
   for (int64_t i = 0; i < p->m * p->ldc + GUARD; i++)
-    if (i % p->ldc >= p->n || i / p->ldc >= p->m) CHECK(memcmp(&c[i], &before[i], sizeof *c) == 0);
+    if (i % p->ldc >= p->n || i / p->ldc >= p->m)
+      CHECK(memcmp(at(p->c, i), at(before, i), (size_t)bytes) == 0);
 }
 
-static void run(const swi_product *p, const float *before) {
-  memcpy(p->c, before, (size_t)(p->m * p->ldc + GUARD) * sizeof *before);
+static void run(const swi_product *p, const void *before) {
+  memcpy(p->c, before, (size_t)((p->m * p->ldc + GUARD) * bytes));
   table->gemm_packed(p);
 }
 
 /* The other kernels take some strides only, and neither bias nor relu. */
-static void check_others(const swi_product *p, const float *before) {
-  const size_t size = (size_t)(p->m * p->ldc + GUARD) * sizeof *before;
+static void check_others(const swi_product *p, const void *before) {
+  const size_t size = (size_t)((p->m * p->ldc + GUARD) * bytes);
   if (p->bias || p->relu) return;
   if (!p->transpose_b) {
-    float *packed = malloc(size);
+    void *packed = malloc(size);
     memcpy(packed, p->c, size);
     memcpy(p->c, before, size);
     table->gemm_n(p->m, p->n, p->k, p->a, p->row_step, p->k_step, p->b, p->ldb, p->c, p->ldc,
                   p->accumulate);
-    CHECK(memcmp(packed, p->c, (size_t)(p->m * p->ldc) * sizeof *before) == 0);
+    CHECK(memcmp(packed, p->c, (size_t)(p->m * p->ldc * bytes)) == 0);
     free(packed);
   } else if (p->k_step == 1) {
     memcpy(p->c, before, size);
@@ -83,13 +96,13 @@ static void check_product(int64_t m, int64_t n, int64_t k, int kind, int extra) 
   p.k_step = ta ? m + extra : 1;
   p.ldb = (tb ? k : n) + extra;
   p.accumulate = add;
-  const float *bias = random_floats(n);
+  const void *bias = random_elements(n);
   if (!add && (kind & 8)) p.bias = bias;
   p.relu = !add && (kind & 16);
-  p.a = random_floats(ta ? k * p.k_step : m * p.row_step);
-  p.b = random_floats((tb ? n : k) * p.ldb);
-  float *before = random_floats(m * p.ldc + GUARD);
-  p.c = random_floats(m * p.ldc + GUARD);
+  p.a = random_elements(ta ? k * p.k_step : m * p.row_step);
+  p.b = random_elements((tb ? n : k) * p.ldb);
+  void *before = random_elements(m * p.ldc + GUARD);
+  p.c = random_elements(m * p.ldc + GUARD);
   run(&p, before);
   check_against_loop(&p, before);
   check_others(&p, before);
@@ -101,9 +114,8 @@ static void check_product(int64_t m, int64_t n, int64_t k, int kind, int extra) 
 }
 
 static void each_table(void (*f)(void)) {
-  const swi_kernels *const *all = swi_kernels_available();
-  for (; *all; all++) {
-    table = *all;
+  for (int t = 0; (table = table_at(t)); t++) {
+    bytes = table->element_bytes;
     if (table->gemm_packed) f();
   }
 }
@@ -134,12 +146,12 @@ TEST(blocked_products) { each_table(blocked); }
 
 /* A's rows may overlap: a convolution's do. Here neighbouring windows of one sequence. */
 static void windows(void) {
-  const float *sequence = random_floats(400);
+  const void *sequence = random_elements(400);
   swi_product p = {
       .m = 90, .n = 20, .k = 31, .a = sequence, .row_step = 4, .k_step = 1, .work = work};
-  const float *before = random_floats(90 * 20 + GUARD);
-  p.b = random_floats(31 * 20);
-  p.c = random_floats(90 * 20 + GUARD);
+  const void *before = random_elements(90 * 20 + GUARD);
+  p.b = random_elements(31 * 20);
+  p.c = random_elements(90 * 20 + GUARD);
   p.ldb = p.ldc = 20;
   run(&p, before);
   check_against_loop(&p, before);
@@ -161,8 +173,8 @@ static void pieces(void) {
     p.work = work;
     p.ldb = tb ? K : N;
     p.ldc = N;
-    float *whole = random_floats(M * N), *c = random_floats(M * N), *b = random_floats(K * N);
-    p.a = random_floats(M * K);
+    void *whole = random_elements(M * N), *c = random_elements(M * N), *b = random_elements(K * N);
+    p.a = random_elements(M * K);
     p.b = b;
     p.bias = b;
     p.c = whole;
@@ -170,12 +182,12 @@ static void pieces(void) {
     for (int64_t j = 0; j < N; j += 75) {
       swi_product part = p;
       part.n = 75;
-      part.b = b + (tb ? j * p.ldb : j);
-      part.bias = b + j;
-      part.c = c + j;
+      part.b = at(b, tb ? j * p.ldb : j);
+      part.bias = at(b, j);
+      part.c = at(c, j);
       table->gemm_packed(&part);
     }
-    CHECK(memcmp(whole, c, sizeof(float) * M * N) == 0);
+    CHECK(memcmp(whole, c, (size_t)(M * N * bytes)) == 0);
     drop(p.a);
     drop(b);
     drop(c);
@@ -188,11 +200,15 @@ TEST(cutting_moves_no_bit) { each_table(pieces); }
 /* NaN and infinity stay in their row and column; the old content of C does not matter. */
 static void not_finite(void) {
   enum { SIDE = 40 };
-  static float a[SIDE * SIDE], b[SIDE * SIDE], c[SIDE * SIDE];
-  for (int i = 0; i < SIDE * SIDE; i++) a[i] = b[i] = 1, c[i] = NAN;
-  a[7 * SIDE + 3] = NAN;
-  a[9 * SIDE + 3] = INFINITY;
-  b[5 * SIDE + 11] = -INFINITY;
+  static double a[SIDE * SIDE], b[SIDE * SIDE], c[SIDE * SIDE]; /* of either type */
+  for (int i = 0; i < SIDE * SIDE; i++) {
+    set(a, i, 1);
+    set(b, i, 1);
+    set(c, i, (double)NAN);
+  }
+  set(a, 7 * SIDE + 3, (double)NAN);
+  set(a, 9 * SIDE + 3, HUGE_VAL);
+  set(b, 5 * SIDE + 11, -HUGE_VAL);
   const swi_product p = {.m = SIDE,
                          .n = SIDE,
                          .k = SIDE,
@@ -208,11 +224,11 @@ static void not_finite(void) {
   table->gemm_packed(&p);
   for (int i = 0; i < SIDE; i++)
     for (int j = 0; j < SIDE; j++) {
-      const float got = c[i * SIDE + j];
+      const double got = get(c, i * SIDE + j);
       if (i == 7 || (i == 9 && j == 11))
         CHECK(isnan(got));
       else
-        CHECK(got == (i == 9 ? INFINITY : j == 11 ? 0 : (float)SIDE));
+        CHECK(got == (i == 9 ? HUGE_VAL : j == 11 ? 0 : (double)SIDE));
     }
 }
 

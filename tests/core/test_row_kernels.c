@@ -77,6 +77,27 @@ static void rows_body(int64_t n) {
 
 TEST(sums_of_rows_and_columns) { everywhere(rows_body); }
 
+/* So many rows that sums are in double beyond some of them, and columns in several blocks; relative
+ * to sums of magnitudes of up to 3000. */
+TEST(columns_of_many_rows) {
+  enum { ROWS = 3001, COLS = 2 * SWI_NORM_COLS + 5, SPARE = 16 };
+  void *x = malloc(sizeof(double) * ROWS * COLS), *y = malloc(sizeof(double) * (COLS + SPARE));
+  for (int t = 0; use_table(t); t++)
+    for (int64_t n = 1; n <= COLS; n += n < 17 ? 3 : 253) {
+      for (int64_t i = 0; i < ROWS * n; i++) set(x, i, uniform(-1, 1));
+      for (int64_t i = 0; i < n + SPARE; i++) set(y, i, (double)NAN);
+      k->sum_cols(ROWS, n, x, y);
+      for (int64_t c = 0; c < n; c++) {
+        double sum = 0;
+        for (int64_t r = 0; r < ROWS; r++) sum += get(x, r * n + c);
+        CHECK_NEAR(get(y, c), sum, 64 * half_ulp * 100);
+      }
+      for (int64_t i = n; i < n + SPARE; i++) CHECK(isnan(get(y, i)));
+    }
+  free(x);
+  free(y);
+}
+
 /* log softmax(x)[c] of a row, its largest element apart: the sum of the others keeps its digits. */
 static double exact_log_softmax(int64_t n, const void *x, int64_t r, int64_t c) {
   int64_t top = r * n;
@@ -206,6 +227,6 @@ static void gather_body(int64_t n) {
 
 TEST(gather) { everywhere(gather_body); }
 
-RUN_TESTS(T(sum_and_dot), T(max_and_argmax), T(sums_of_rows_and_columns),
+RUN_TESTS(T(sum_and_dot), T(max_and_argmax), T(sums_of_rows_and_columns), T(columns_of_many_rows),
           T(softmax_and_cross_entropy), T(softmax_of_what_is_not_finite), T(soft_cross_entropy),
           T(gather))
