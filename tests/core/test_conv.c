@@ -308,7 +308,8 @@ static void check_alone(convolve f, const swi_convolution *c, numbers *out) {
   free(all);
 }
 
-/* Tiles lie along the images, rows or columns, by how many there are; groups from one channel on. */
+/* Tiles lie along the images, rows or columns, by how many there are; groups of one channel or
+ * more. */
 static void alone_in_type(void) {
   static const int64_t shapes[][6] = {
       /* images, height, width, channels, outputs, groups */

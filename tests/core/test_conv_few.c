@@ -171,6 +171,7 @@ static void large(void) {
   check_shape(2, 40, 40, 3, 64, windows[5]);
   check_shape(1, 12, 12, 2, 450, windows[0]);
   check_shape(40, 14, 14, 6, 16, windows[2]);
+  check_shape(2, 12, 24, 2, 150, windows[0]);
 }
 
 /* An infinite cotangent reaches the pixels that see it, and no others. */
