@@ -26,11 +26,14 @@
 
 #include "kernels/body_weight_operands.h"
 
+#include "kernels/body_conv_pixels.h"
 #include "kernels/body_conv_weight.h"
+
+#include "kernels/body_weight_planar.h"
+
 #include "kernels/body_conv_weight_few.h"
 
 #include "kernels/body_conv_overlap.h"
-#include "kernels/body_conv_pixels.h"
 
 #include "kernels/body_conv_lines.h"
 

@@ -5,7 +5,8 @@
  * each row that of its own tap and channel, from a copy of the image with zeros around it. An
  * image's dy is read in parts, which stay in the L1 cache for all tiles. A vector may reach into
  * the next pixel's dy; its excess elements are summed, but not used. The last pixels are read from
- * a copy.
+ * a copy. With one channel and outputs that fill less than half of a vector, vectors are of pixels
+ * instead, and a tile is summed over a whole image at once: see body_weight_planar.h.
  *
  * A panel is a tile. Its sums over images, in blocks of MANY_IMAGES from 0 each, stay in a slot and
  * are written to the weights in the end.
@@ -17,12 +18,14 @@ enum {
   PADDED = (64 << 10) / REAL_BYTES, /* elements of the padded rows */
   SLOT = V_APART_NARROW * PANEL,    /* sums of a tile */
   SLOTS = 64,                       /* tiles at a time */
-  FEW_COLUMNS = 1024                /* taps and channels, at most */
+  FEW_COLUMNS = 1024,               /* taps and channels, at most */
+  PLANES = (64 << 10) / REAL_BYTES  /* elements of dy, output by output */
 };
 
 typedef struct few_work {
   real padded[PADDED] __attribute__((aligned(64)));
   real so_far[SLOTS * SLOT], some[SLOTS * SLOT], total[SLOTS * SLOT];
+  real planes[PLANES];      /* an image's dy */
   real tail[2 * PANEL];     /* the last elements of dy, and zeros */
   int64_t row[FEW_COLUMNS]; /* of a column's elements in the padded rows */
   run runs[2 * AT_ONCE];
@@ -39,6 +42,7 @@ typedef struct few {
   int64_t depth, outputs;
   int64_t width; /* taps and channels */
   int64_t line;  /* elements of a padded row */
+  int planar;    /* vectors are of pixels, see body_weight_planar.h */
   heights tiles;
   int64_t parts, part; /* of an image's pixels, and how many are in each */
   int64_t image;
@@ -48,6 +52,15 @@ typedef struct few {
 } few;
 
 /* ------------------------------------------------------------------ shapes */
+
+/* Whether vectors of pixels are fuller, measured, and the copies of an image fit. */
+static int is_planar(const few *f, int64_t taps) {
+  const int64_t count = f->columns.count, places = tiles_of(count, V_N) * V_N;
+  const int64_t lines = seen_along(&f->rows, f->rows.count);
+  return f->depth == 1 && f->columns.step == 1 && 2 * f->outputs <= V_N && f->c->groups == 1 &&
+         f->outputs <= PIXEL_OUTPUTS && 2 * count >= 3 * V_N &&
+         V_BLOCK * f->rows.count * places <= PLANES && lines * (places + taps) <= PADDED;
+}
 
 static few few_of(const swi_convolution *c) {
   few f = {.c = c,
@@ -62,6 +75,11 @@ static few few_of(const swi_convolution *c) {
                       (f.columns.taps - 1) * f.columns.offset_step + 1);
   /* NOLINTNEXTLINE(bugprone-branch-clone): equal in some sets */
   f.tiles = heights_of(f.width, f.outputs <= V_N ? V_APART_NARROW : V_APART);
+  f.planar = is_planar(&f, seen_along(&f.columns, 1));
+  if (f.planar) {
+    f.line = tiles_of(f.columns.count, V_N) * V_N + seen_along(&f.columns, 1);
+    f.tiles = heights_of(f.width, smaller(PLANAR_FIT(f.outputs), PLANAR_TAPS));
+  }
   f.parts = (pixels + AT_ONCE - 1) / AT_ONCE;
   f.part = (pixels + f.parts - 1) / f.parts;
   return f;
@@ -213,6 +231,46 @@ static void few_part(few *f, int64_t part, int64_t panel, int64_t end, int add, 
   }
 }
 
+/* ------------------------------------------------------------------ planes */
+
+/* The dy of a row of results, output by output. */
+static void plane_row(const few *f, const real *dy, int64_t plane, real *to) {
+  const int64_t n = f->columns.count, outs = f->outputs;
+  int64_t p = 0;
+  for (; p < n && f->dy_end - dy >= (p + V_BLOCK - 1) * outs + V_BLOCK; p += V_BLOCK)
+    v_transpose_block(dy + p * outs, outs, to + p, plane);
+  for (; p < n; p++)
+    for (int64_t o = 0; o < outs; o++) to[o * plane + p] = dy[p * outs + o];
+  for (int64_t o = 0; o < outs; o++)
+    for (p = n; p % V_N != 0; p++) to[o * plane + p] = 0;
+}
+
+/* Panels panel … end - 1 of an image, a tile each. */
+static void planar_image(few *f, int64_t panel, int64_t end, int add, real *w) {
+  const int64_t rows = f->rows.count, vectors = tiles_of(f->columns.count, V_N);
+  const int64_t row = f->columns.count * f->outputs, plane = rows * vectors * V_N;
+  real share[PLANAR_TAPS * PANEL] = {0};
+  planar_tile t = {.rows = rows,
+                   .vectors = vectors,
+                   .x = f->work->padded,
+                   .x_row = f->rows.step * f->line,
+                   .dy = f->work->planes,
+                   .plane = plane,
+                   .share = share};
+  pad_rows(f, 0, rows);
+  for (int64_t r = 0; r < rows; r++)
+    plane_row(f, f->dy + (f->image * rows + r) * row, plane, f->work->planes + r * vectors * V_N);
+  for (int64_t i = panel; i < end; i++, w += SLOT) {
+    const int64_t taps = height_of(f->tiles, i);
+    t.at = f->work->row + first_row(f->tiles, i);
+    planar_taps(taps, f->outputs, &t);
+    for (int64_t e = 0; e < taps * PANEL; e++) w[e] = add ? w[e] + share[e] : share[e];
+    if (f->squares) f->squares[i * f->c->images + f->image] = (real)dot(taps * PANEL, share, share);
+  }
+}
+
+/* ------------------------------------------------------------------ images */
+
 /* Writes the sums of the panels' slots to the group's weights. */
 static void write_slots(const few *f, int64_t panel, int64_t end, const real *slot, real *w) {
   for (int64_t i = panel; i < end; i++, slot += SLOT) {
@@ -231,8 +289,10 @@ static void few_slots(few *f, int64_t panel, int64_t end, real *w) {
     const int64_t stop = smaller(begin + MANY_IMAGES, f->c->images);
     for (f->image = begin; f->image < stop; f->image++) {
       f->padded_end = 0;
-      for (int64_t part = 0; part < f->parts; part++)
-        few_part(f, part, panel, end, f->image > begin, begin == 0 ? total : some);
+      real *to = begin == 0 ? total : some;
+      if (f->planar) planar_image(f, panel, end, f->image > begin, to);
+      for (int64_t part = 0; part < f->parts && !f->planar; part++)
+        few_part(f, part, panel, end, f->image > begin, to);
     }
     if (begin > 0) map2((end - panel) * SLOT, total, some, total, v_add);
   }

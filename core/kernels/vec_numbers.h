@@ -30,6 +30,10 @@
 /* Outputs in two vectors of pixels each whose sums the registers hold; at most V_BLOCK. */
 #define PIXEL_OUTPUTS (REAL_BYTES == 4 ? PER_SET(1, 4, 6, 8) : V_BLOCK)
 
+/* Taps of a weight gradient in vectors of pixels whose sums for so many outputs the registers hold,
+ * beside their pixels and an output's. */
+#define PLANAR_FIT(outputs) (PER_SET(1, 31, 15, 31) / ((outputs) + 1))
+
 /* Side of a product up to which packing does not pay, measured. */
 #define SHORT_SIDE PER_SET(0, 128, 128, 512)
 

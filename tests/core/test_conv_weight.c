@@ -182,7 +182,8 @@ static void windows_of_sides(void) {
   static const int64_t shapes[][6] = {
       /* images, height, width, channels, outputs, groups */
       {2, 9, 10, 16, 16, 1}, {2, 9, 10, 32, 40, 1},  {2, 8, 9, 8, 24, 1},  {11, 4, 4, 48, 20, 1},
-      {70, 2, 2, 16, 34, 1}, {300, 1, 1, 18, 17, 1}, {2, 9, 9, 32, 48, 4}, {2, 9, 9, 6, 64, 2}};
+      {70, 2, 2, 16, 34, 1}, {300, 1, 1, 18, 17, 1}, {2, 9, 9, 32, 48, 4}, {2, 9, 9, 6, 64, 2},
+      {2, 9, 9, 12, 20, 4},  {2, 9, 9, 56, 56, 7},   {3, 9, 29, 1, 6, 1},  {2, 7, 41, 1, 2, 1}};
   for (unsigned i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
     for (unsigned w = 0; w < WINDOWS; w++) {
       const int64_t *s = shapes[i];
@@ -205,6 +206,7 @@ static void large(void) {
   check_shape(3, 4, 4, 34, 600, 1, windows[6]);
   check_shape(1100, 7, 7, 3, 9, 1, windows[0]);
   check_shape(1100, 7, 7, 8, 5, 1, windows[4]);
+  check_shape(1100, 3, 31, 1, 4, 1, windows[0]);
 }
 
 /* An infinite cotangent reaches the weights of its output, and no others. */
