@@ -22,7 +22,8 @@ local function build_parser()
   parser:option("--threads", "Numbers of threads to measure with."):argname "N,…"
     :convert(threads):default "1,2"
   parser:option("--only", "Only the workload of this name, or those whose names contain it; by"
-    .. " default all but the heavy ones."):argname "NAME,…":convert(cli.parts)
+    .. " default all but the heavy ones, of a comparison these as well."):argname "NAME,…"
+    :convert(cli.parts)
   parser:option("--out", "Append the lines to this file as well. A comparison goes on from it:"
     .. " rounds of the same commit, changes, instruction set, processor, PyTorch and tag are not"
     .. " measured again."):argname "FILE"
