@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 
+#include "base/ahead_int.h"
 #include "base/block_int.h"
 #include "base/context.h"
 
@@ -18,6 +19,7 @@ struct sw_context {
   int fail_persistent;   /* whether all after it fail too */
   int poison;            /* programs overwrite memory that may not be read any more */
   struct swi_pool *pool; /* NULL: one thread */
+  swi_ahead ahead;       /* of the threads that are not the pool's */
   void *scratch;         /* of the threads that are not the pool's; parallel_int.h */
   max_align_t above[];   /* room for the layers above, who know its type */
 };

@@ -170,6 +170,10 @@ int swi_is_inside_piece(void) { return inside_piece; }
 
 void *swi_scratch(sw_context *ctx) { return worker_scratch ? worker_scratch : ctx->scratch; }
 
+swi_ahead *swi_ahead_of(sw_context *ctx) {
+  return worker_scratch || ctx->ahead.n == 0 ? NULL : &ctx->ahead;
+}
+
 static size_t pool_size(int workers) {
   return sizeof(struct swi_pool) + (size_t)workers * sizeof(pthread_t);
 }

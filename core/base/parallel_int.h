@@ -6,6 +6,7 @@
 #ifndef SW_PARALLEL_INT_H
 #define SW_PARALLEL_INT_H
 
+#include "base/ahead_int.h"
 #include "base/parallel.h"
 
 /* Bytes of each thread's scratch. */
@@ -24,6 +25,9 @@ int swi_is_inside_piece(void);
 /* The calling thread's SWI_SCRATCH bytes, aligned to 64, so that kernels need little stack. Memory
  * that is not touched costs nothing. A function that holds data in it calls none that takes it. */
 void *swi_scratch(sw_context *ctx);
+
+/* What the calling thread may prefetch; NULL: nothing. The pool's threads may not. */
+swi_ahead *swi_ahead_of(sw_context *ctx);
 
 /* Nanoseconds of a clock that is never set back. */
 int64_t swi_now_ns(void);

@@ -6,6 +6,10 @@
  *
  * An element of C is summed over k in the same order in every tile, so cutting C changes no bit.
  * gemm_n sums parts of k, which follow from k alone, from 0 each, and adds them up.
+ *
+ * Tiles also prefetch rows ahead, together as much as half of A (nt) and B (n): a step reads its
+ * batch in two products, forward and for the gradient of the weights. Without OUTER_AHEAD those of
+ * gemm_nt prefetch as much as all of A.
  */
 #ifndef SW_BODY_GEMM_H
 #define SW_BODY_GEMM_H
@@ -28,6 +32,24 @@ enum {
 #define UNROLL _Pragma("GCC unroll 32")
 #endif
 
+/* Addresses that a tile prefetches, one at each step over k. */
+typedef struct lines_ahead {
+  uintptr_t at;
+  int64_t step; /* bytes */
+} lines_ahead;
+
+/* Sets f to the next elements / share of the rows ahead: of one row, a line a step at most. */
+static void fetch_ahead(swi_ahead *a, int64_t elements, int64_t share, int64_t steps,
+                        lines_ahead *f) {
+  if (a->n == 0 || steps == 0) return;
+  const int64_t bytes = elements * REAL_BYTES / share, left = a->row_bytes - a->done;
+  const int64_t even = (bytes < left ? bytes : left) / steps + 1, step = even < LINE ? even : LINE;
+  const uintptr_t row = (uintptr_t)a->rows + (uintptr_t)(*a->index * a->row_bytes);
+  *f = (lines_ahead){row + (uintptr_t)a->done, step};
+  a->done += steps * step;
+  if (a->done >= a->row_bytes) a->index++, a->n--, a->done = 0;
+}
+
 typedef struct product {
   int64_t k;
   const real *a, *b;
@@ -36,6 +58,7 @@ typedef struct product {
   real *c;
   int64_t ldc;
   int accumulate;
+  lines_ahead ahead;
 } product;
 
 /* Parts of nearly equal lengths, each a multiple of 8 but the last. */
@@ -84,7 +107,11 @@ INLINE void dot_tile(const int rows, const int cols, const product *t) {
   UNROLL
   for (int e = 0; e < sums; e++) s[e] = v_set1(0);
   int64_t p = 0;
-  for (; p + V_N <= t->k; p += V_N) dot_step(rows, cols, t, p, V_N, s);
+  uintptr_t ahead = t->ahead.at;
+  for (; p + V_N <= t->k; p += V_N, ahead += (uintptr_t)t->ahead.step) {
+    v_prefetch_far((const void *)ahead);
+    dot_step(rows, cols, t, p, V_N, s);
+  }
   if (p < t->k) dot_step(rows, cols, t, p, t->k - p, s);
   UNROLL
   for (int e = sums; e < sums + 3; e++) s[e] = s[0];
@@ -143,7 +170,8 @@ static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* m rows of A, which are in the L2 cache after the first columns of C; if it cannot hold all of
  * them (stream), the next tile is prefetched. */
-static void dot_rows_block(int64_t m, int64_t n, const product *block, int stream) {
+static void dot_rows_block(int64_t m, int64_t n, const product *block, int stream,
+                           swi_ahead *ahead) {
   for (int64_t j = 0, cols; j < n; j += cols) {
     cols = dot_cols(n - j);
     const int64_t step = DOT_ROWS(cols);
@@ -154,17 +182,19 @@ static void dot_rows_block(int64_t m, int64_t n, const product *block, int strea
       t.c += i * t.ldc + j;
       for (int64_t r = i + step; stream && j == 0 && r < smaller(i + 2 * step, m); r++)
         prefetch_row(block->a + r * t.row_step, t.k * (int64_t)sizeof(real));
+      t.ahead = (lines_ahead){(uintptr_t)&t, 0}; /* in the cache */
+      if (ahead) fetch_ahead(ahead, step * cols * t.k, n * (1 + OUTER_AHEAD), t.k / V_N, &t.ahead);
       dot_tile_of(smaller(step, m - i), cols, &t);
     }
   }
 }
 
 static void gemm_nt(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda, const void *b,
-                    int64_t ldb, void *c, int64_t ldc, int accumulate) {
-  product t = {k, a, b, lda, 1, ldb, c, ldc, accumulate};
+                    int64_t ldb, void *c, int64_t ldc, int accumulate, swi_ahead *ahead) {
+  product t = {k, a, b, lda, 1, ldb, c, ldc, accumulate, {0, 0}};
   const int64_t block = DOT_BLOCK / (k + 1) / DOT_SUMS * DOT_SUMS + DOT_SUMS;
   for (int64_t i = 0; i < m; i += block, t.a += block * lda, t.c += block * ldc)
-    dot_rows_block(smaller(block, m - i), n, &t, m > 8 * block);
+    dot_rows_block(smaller(block, m - i), n, &t, m > 8 * block, ahead);
 }
 
 /* Outer products: rows x vecs vectors of C over t->k steps; the last vector holds `last`
@@ -175,12 +205,15 @@ INLINE void outer_tile(const int rows, const int vecs, const int64_t last, const
   for (int i = 0; i < rows; i++) UNROLL
   for (int v = 0; v < vecs; v++) s[i][v] = v_set1(0);
   const real *a = t->a, *b = t->b;
-  for (int64_t p = 0; p < t->k; p++, a += t->k_step, b += t->ldb) {
+  uintptr_t ahead = t->ahead.at;
+  for (int64_t p = 0; p < t->k;
+       p++, a += t->k_step, b += t->ldb, ahead += (uintptr_t)t->ahead.step) {
     vec row[4];
     UNROLL
     for (int v = 0; v < vecs - 1; v++) row[v] = v_load(b + v * V_N);
     row[vecs - 1] = load_first(b + (vecs - 1) * V_N, last);
     v_prefetch((const void *)((uintptr_t)b + 2 * (uintptr_t)vecs * sizeof(vec))); /* two tiles on */
+    if (OUTER_AHEAD) v_prefetch_far((const void *)ahead);
     UNROLL
     for (int i = 0; i < rows; i++) {
       const vec x = v_broadcast(a + i * t->row_step);
@@ -267,7 +300,7 @@ static void pack_columns(int64_t cols, product *t, real *packed) {
   t->ldb = 2 * V_N;
 }
 
-static void outer_block(int64_t m, int64_t n, const product *block) {
+static void outer_block(int64_t m, int64_t n, const product *block, swi_ahead *ahead) {
   const int64_t wide = m <= 3 ? 4 * V_N : 2 * V_N;
   real packed[PART_K * 2 * V_N];
   for (int64_t j = 0, cols; j < n; j += cols) {
@@ -281,18 +314,21 @@ static void outer_block(int64_t m, int64_t n, const product *block) {
       product t = column;
       t.a += i * t.row_step;
       t.c += i * t.ldc;
+      t.ahead = (lines_ahead){(uintptr_t)&t, 0}; /* in the cache */
+      if (OUTER_AHEAD && ahead) fetch_ahead(ahead, rows * cols * t.k, 2 * m, t.k, &t.ahead);
       outer_cols(rows, cols, &t);
     }
   }
 }
 
 static void gemm_n(int64_t m, int64_t n, int64_t k, const void *a, int64_t row_step, int64_t k_step,
-                   const void *b, int64_t ldb, void *c, int64_t ldc, int accumulate) {
-  product t = {0, a, b, row_step, k_step, ldb, c, ldc, accumulate};
+                   const void *b, int64_t ldb, void *c, int64_t ldc, int accumulate,
+                   swi_ahead *ahead) {
+  product t = {0, a, b, row_step, k_step, ldb, c, ldc, accumulate, {0, 0}};
   const int64_t step = part_length(k);
   for (int64_t p = 0; p < k; p += step) {
     t.k = smaller(step, k - p);
-    outer_block(m, n, &t);
+    outer_block(m, n, &t, ahead);
     t.a += t.k * k_step;
     t.b += t.k * ldb;
     t.accumulate = 1;

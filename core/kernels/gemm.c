@@ -130,7 +130,8 @@ static void call_blas(const job *j, const swi_gemm_args *p) {
 
 static void call_n(const job *j, const swi_gemm_args *p, const void *b, int64_t ldb) {
   j->kernels->gemm_n(p->m, p->n, p->k, p->a, p->transpose_a ? 1 : p->lda,
-                     p->transpose_a ? p->lda : 1, b, ldb, p->c, p->ldc, p->accumulate);
+                     p->transpose_a ? p->lda : 1, b, ldb, p->c, p->ldc, p->accumulate,
+                     swi_ahead_of(j->ctx));
 }
 
 /* Of float32. */
@@ -174,7 +175,8 @@ static void multiply(const job *j, const swi_gemm_args *p) {
   case ROUTE_BLAS: call_blas(j, p); break;
   case ROUTE_PLAIN: call_general(j, j->kernels->gemm_plain, p); break;
   case ROUTE_NT:
-    j->kernels->gemm_nt(p->m, p->n, p->k, p->a, p->lda, p->b, p->ldb, p->c, p->ldc, p->accumulate);
+    j->kernels->gemm_nt(p->m, p->n, p->k, p->a, p->lda, p->b, p->ldb, p->c, p->ldc, p->accumulate,
+                        swi_ahead_of(j->ctx));
     break;
   case ROUTE_N: call_n(j, p, p->b, p->ldb); break;
   case ROUTE_TRANSPOSED: call_transposed(j, p); break;

@@ -9,6 +9,7 @@
 #ifndef SW_KERNELS_INT_H
 #define SW_KERNELS_INT_H
 
+#include "base/ahead_int.h"
 #include "base/context.h"
 
 /* Bytes of work space that the caller gives a product or a convolution, aligned to 64: copies of
@@ -221,11 +222,12 @@ typedef struct swi_kernels {
   int short_side;
   /* Products without packing, k >= 1; NULL in scalar tables. C = or += (accumulate)
    * nt: A Bᵀ, the rows of both contiguous. n: op(A) B, A's element (i, p) at a[i row_step + p
-   * k_step]. */
+   * k_step]. ahead: what they prefetch; NULL: nothing. */
   void (*gemm_nt)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda, const void *b,
-                  int64_t ldb, void *c, int64_t ldc, int accumulate);
+                  int64_t ldb, void *c, int64_t ldc, int accumulate, swi_ahead *ahead);
   void (*gemm_n)(int64_t m, int64_t n, int64_t k, const void *a, int64_t row_step, int64_t k_step,
-                 const void *b, int64_t ldb, void *c, int64_t ldc, int accumulate);
+                 const void *b, int64_t ldb, void *c, int64_t ldc, int accumulate,
+                 swi_ahead *ahead);
 
   /* Any product, k >= 1, one of A's steps 1. NULL in scalar tables. Its bits are gemm_n's: each
    * sum runs over the same parts of k in order. */

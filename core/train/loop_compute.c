@@ -11,6 +11,8 @@
 #include "kernels/kernels_int.h"
 #include "train/feed_int.h"
 #include "train/loop_int.h"
+#include "train/sampler_int.h"
+#include "train/source_int.h"
 
 sw_status swi_grow_index(sw_loop *l, int64_t batch) {
   if (batch <= l->capacity) return SW_OK;
@@ -138,5 +140,10 @@ sw_status swi_compute(sw_loop *l, const swi_step_plan *p, const sw_updater *upda
   l->has_gradient = 1;
   swi_buffers_begin(l);
   if (p->part < p->batch) return run_parts(l, p, o);
-  return run_part(l, p, 0, p->batch, l->gradient, updater, o);
+  int64_t coming;
+  const int32_t *index = swi_sampler_drawn(l->sampler, p->batch, &coming);
+  swi_source_expect(l->source, index, coming);
+  sw_status status = run_part(l, p, 0, p->batch, l->gradient, updater, o);
+  swi_source_forget(l->source);
+  return status;
 }

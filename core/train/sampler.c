@@ -1,5 +1,5 @@
 /* sampler.c: which examples come next. The order of one epoch is kept, drawn when first needed. */
-#include "train/sampler.h"
+#include "train/sampler_int.h"
 
 #include <string.h>
 
@@ -77,6 +77,7 @@ static void draw_epoch(sw_sampler *s, int64_t epoch) {
   sw_random r;
   sw_random_init(&r, s->seed, sw_stream("data", (uint64_t)epoch));
   sw_random_permutation(&r, s->n, s->order);
+  for (int64_t i = 0; s->subset && i < s->n; i++) s->order[i] = s->subset[s->order[i]];
   s->epoch = epoch;
 }
 
@@ -124,11 +125,19 @@ static int64_t take(sw_sampler *s, int64_t count, int32_t *index) {
 void sw_sampler_next(sw_sampler *s, int64_t count, int32_t *index) {
   while (count > 0) {
     int64_t taken = take(s, count, index);
-    for (int64_t i = 0; s->subset && i < taken; i++) index[i] = s->subset[index[i]];
+    const int is_mapped = !s->subset || s->kind == SW_SHUFFLED; /* an epoch's order is */
+    for (int64_t i = 0; !is_mapped && i < taken; i++) index[i] = s->subset[index[i]];
     index += taken;
     count -= taken;
     s->position += taken;
   }
+}
+
+const int32_t *swi_sampler_drawn(const sw_sampler *s, int64_t most, int64_t *n) {
+  const int64_t at = s->position % s->n, left = s->n - at;
+  const int is_drawn = s->order && s->epoch == s->position / s->n;
+  *n = is_drawn ? (most < left ? most : left) : 0;
+  return is_drawn ? s->order + at : NULL;
 }
 
 int64_t sw_sampler_size(const sw_sampler *s) { return s->n; }

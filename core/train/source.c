@@ -1,5 +1,5 @@
 /* source.c: rows of a data set into a program's inputs. */
-#include "train/source.h"
+#include "train/source_int.h"
 
 #include "base/alloc_int.h"
 #include "base/context_int.h"
@@ -12,6 +12,9 @@ enum { PIECE_ELEMENTS = 1 << 18 };
 
 /* Bytes on the stack for cropped lines before conversion; no line may be longer. */
 enum { SCRATCH_BYTES = 1 << 14, LARGEST_CROP = 255 };
+
+/* Bytes of a batch that stay in the L2 cache until the next step. */
+enum { AHEAD_MOST = 1 << 20 };
 
 struct sw_source {
   sw_context *ctx;
@@ -295,3 +298,14 @@ void sw_source_gather(const sw_source *s, const int32_t *index, int64_t n, int r
   else
     gather_features(s, &g, draw, wide);
 }
+
+/* -------------------------------------------------------------- what will be gathered */
+
+void swi_source_expect(const sw_source *s, const int32_t *index, int64_t n) {
+  const int64_t row = s->features * sw_dtype_bytes(sw_tensor_dtype(s->x));
+  if (n * row > AHEAD_MOST) n = 0;
+  s->ctx->ahead =
+      (swi_ahead){.rows = sw_tensor_data(s->x), .index = index, .n = n, .row_bytes = row};
+}
+
+void swi_source_forget(const sw_source *s) { s->ctx->ahead = (swi_ahead){0}; }

@@ -69,21 +69,26 @@ static void run(const swi_product *p, const void *before) {
   table->gemm_packed(p);
 }
 
-/* The other kernels take some strides only, and neither bias nor relu. */
+/* The other kernels take some strides only, and neither bias nor relu. They prefetch rows, as they
+ * do in a training. */
 static void check_others(const swi_product *p, const void *before) {
   const size_t size = (size_t)((p->m * p->ldc + GUARD) * bytes);
+  static const char rows[3][100];
+  static const int32_t order[] = {2, 0, 1};
+  swi_ahead ahead = {.rows = rows[0], .index = order, .n = 3, .row_bytes = sizeof rows[0]};
   if (p->bias || p->relu) return;
   if (!p->transpose_b) {
     void *packed = malloc(size);
     memcpy(packed, p->c, size);
     memcpy(p->c, before, size);
     table->gemm_n(p->m, p->n, p->k, p->a, p->row_step, p->k_step, p->b, p->ldb, p->c, p->ldc,
-                  p->accumulate);
+                  p->accumulate, &ahead);
     CHECK(memcmp(packed, p->c, (size_t)(p->m * p->ldc * bytes)) == 0);
     free(packed);
   } else if (p->k_step == 1) {
     memcpy(p->c, before, size);
-    table->gemm_nt(p->m, p->n, p->k, p->a, p->row_step, p->b, p->ldb, p->c, p->ldc, p->accumulate);
+    table->gemm_nt(p->m, p->n, p->k, p->a, p->row_step, p->b, p->ldb, p->c, p->ldc, p->accumulate,
+                   &ahead);
     check_against_loop(p, before);
   }
 }

@@ -1,7 +1,7 @@
 /* test_sampler.c: the order of examples. */
 #include <stdlib.h>
 
-#include "train/sampler.h"
+#include "train/sampler_int.h"
 #include "train_check.h"
 
 enum { EXAMPLES = 11, DRAWN = 60 };
@@ -72,6 +72,32 @@ static sw_sampler *sampler_of(sw_sampler_options o) {
   sw_sampler *s = NULL;
   CHECK_OK(ctx, sw_sampler_new(ctx, &o, &s));
   return s;
+}
+
+/* Up to the end of the epoch, of a subset, too; other orders draw none in advance. */
+TEST(test_drawn_ones_come_next) {
+  const int32_t subset[] = {5, 3, 8, 10};
+  sw_sampler *s = sampler_of(
+      (sw_sampler_options){.examples = EXAMPLES, .seed = 4, .subset = subset, .n_subset = 4});
+  int32_t index[4];
+  int64_t n = -1;
+  swi_sampler_drawn(s, 3, &n);
+  assert_int_equal(n, 0);
+  sw_sampler_next(s, 1, index);
+  const int32_t *drawn = swi_sampler_drawn(s, 2, &n);
+  assert_int_equal(n, 2);
+  assert_int_equal(swi_sampler_drawn(s, 9, &n) - drawn, 0);
+  assert_int_equal(n, 3);
+  sw_sampler_next(s, 3, index);
+  assert_memory_equal(index, drawn, sizeof *index * 3);
+  swi_sampler_drawn(s, 9, &n);
+  assert_int_equal(n, 0);
+  sw_sampler_free(s);
+  s = sampler_of((sw_sampler_options){.order = SW_SEQUENTIAL, .examples = 5});
+  sw_sampler_next(s, 1, index);
+  swi_sampler_drawn(s, 9, &n);
+  assert_int_equal(n, 0);
+  sw_sampler_free(s);
 }
 
 TEST(test_sequential) {
@@ -179,6 +205,6 @@ TEST(test_out_of_memory) {
 
 RUN_CLEAN_TESTS(CLEAN(test_any_batch_size_sees_the_same_order),
                 CLEAN(test_an_epoch_holds_each_example_once), CLEAN(test_seeks_anywhere),
-                CLEAN(test_sequential), CLEAN(test_draws_can_be_sought),
-                CLEAN(test_draws_are_even_and_independent), CLEAN(test_subset), CLEAN(test_refuses),
-                CLEAN(test_out_of_memory))
+                CLEAN(test_drawn_ones_come_next), CLEAN(test_sequential),
+                CLEAN(test_draws_can_be_sought), CLEAN(test_draws_are_even_and_independent),
+                CLEAN(test_subset), CLEAN(test_refuses), CLEAN(test_out_of_memory))
