@@ -17,6 +17,11 @@ typedef struct axis {
   int64_t count, step, taps, tap, tap_step, offset, offset_step, size, to, to_step;
 } axis;
 
+/* Pixels from the first one that `places` places see to the last one. */
+static int64_t seen_along(const axis *a, int64_t places) {
+  return a->taps == 0 ? 0 : (places - 1) * a->step + (a->taps - 1) * a->offset_step + 1;
+}
+
 static int is_inside(int64_t i, int64_t n) { return i >= 0 && i < n; }
 
 /* All places of one class, one group of channels. */

@@ -42,24 +42,13 @@ INLINE vec load_term(const real *x, const int repeat) {
 
 /* ------------------------------------------------------------------ tiles */
 
-INLINE vec load_lanes(const real *p, const int64_t count) {
-  return count == V_N ? v_load(p) : v_load_part(p, count);
-}
-
-INLINE void store_lanes(real *p, vec a, const int64_t count) {
-  if (count == V_N)
-    v_store(p, a);
-  else
-    v_store_part(p, a, count);
-}
-
 INLINE void lane_end(const int places, const int64_t count, const int mixed, const lane_row *t,
                      int64_t place, vec s[LANE_TILE]) {
   real *to = t->to + place * t->to_step;
   if (mixed) UNROLL
   for (int i = 0; i < places; i++) s[i] = v_permute(s[i], *t->back);
   if (t->bias) {
-    const vec bias = load_lanes(t->bias, count);
+    const vec bias = load_first(t->bias, count);
     UNROLL
     for (int i = 0; i < places; i++) s[i] = v_add(s[i], bias);
   }
@@ -67,7 +56,7 @@ INLINE void lane_end(const int places, const int64_t count, const int mixed, con
   for (int i = 0; i < places; i++) s[i] = v_relu(s[i]);
   UNROLL
   for (int i = 0; i < places; i++, to += t->to_step) {
-    store_lanes(to, s[i], count);
+    store_first(to, s[i], count);
     v_prefetch((const void *)((uintptr_t)to + t->ahead));
   }
 }

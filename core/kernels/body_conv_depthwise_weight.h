@@ -45,7 +45,7 @@ INLINE void share_tile(const int terms, const int64_t count, const int repeat, c
     x[e] = t->x[e];
   }
   for (int64_t p = 0; p < t->n; p++, dy += t->dy_step) {
-    vec c = load_lanes(dy, count);
+    vec c = load_first(dy, count);
     if (repeat > 1) c = v_permute(c, *t->mixed);
     UNROLL
     for (int e = 0; e < terms; e++) s[e] = v_fma(load_term(x[e] + p * V_N, repeat), c, s[e]);
@@ -152,7 +152,7 @@ static double square_of(const ring *r, int64_t b, const real *share) {
   for (int64_t e = 0; e < share_size(r); e += V_N) {
     real one[V_N];
     v_store(one, is_mixed(r) ? v_permute(v_load(share + e), r->order[2]) : v_load(share + e));
-    const vec x = load_lanes(one, count);
+    const vec x = load_first(one, count);
     sum = v_fma(x, x, sum);
   }
   return (double)v_reduce_add(sum);

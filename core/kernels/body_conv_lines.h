@@ -53,11 +53,6 @@ typedef struct ring {
   lanes order[V_N]; /* if spread, of a channel, from those of a pixel; if repeated, see mix_lanes */
 } ring;
 
-/* Pixels from the first one that `places` see to the last one. */
-static int64_t seen_by(const axis *a, int64_t places) {
-  return a->taps == 0 ? 0 : (places - 1) * a->step + (a->taps - 1) * a->offset_step + 1;
-}
-
 static int64_t terms_of(const ring *r) { return r->columns.taps * r->f.reads; }
 
 static void order_lanes(ring *r) {
@@ -95,12 +90,12 @@ static int is_mixed(const ring *r) { return r->kind == COPY_REPEATED && r->f.hel
 
 /* fan, axes, from, from_pixel and at are set. */
 static void open_ring(ring *r) {
-  const int64_t step = r->columns.step, width = seen_by(&r->columns, r->columns.count);
+  const int64_t step = r->columns.step, width = seen_along(&r->columns, r->columns.count);
   const int is_plain = r->f.reads == 1 && r->f.writes == 1;
   const int is_power = r->f.held < V_N && (r->f.held & (r->f.held - 1)) == 0;
   r->kind = is_plain ? COPY_PLAIN : is_power ? COPY_REPEATED : COPY_SPREAD;
   r->together = r->kind == COPY_SPREAD ? 1 : LINE_BLOCKS;
-  r->lines = seen_by(&r->rows, 1);
+  r->lines = seen_along(&r->rows, 1);
   r->phase = (width + step - 1) / step * V_N;
   r->plane = step * r->phase;
   r->line = (r->kind == COPY_SPREAD ? r->f.reads : 1) * r->plane;
@@ -123,7 +118,7 @@ INLINE void ring_places(const ring *r, const int64_t reads, const int mixed, con
                         int64_t n, const real *from, uintptr_t ahead, real *to) {
   const int64_t step = r->columns.step * r->from_pixel, plane = r->plane;
   for (int64_t p = 0; p < n; p++, from += step, to += V_N) {
-    const vec x = count == V_N ? v_load(from) : v_load_part(from, count);
+    const vec x = load_first(from, count);
     v_prefetch((const void *)((uintptr_t)from + ahead));
     if (reads == 0)
       v_store(to, mixed ? v_permute(x, r->order[0]) : x);

@@ -190,7 +190,7 @@ static real *copy_phase(const overlap *o, const real *dy, int64_t phase, real *t
   const int64_t n = o->c->outputs, step = o->phases * n;
   const real *end = dy + o->c->out_size[1] * n;
   for (const real *from = dy + phase * n; from < end; from += step, to += n)
-    for (int64_t j = 0; j < n; j += V_N) store_cols(to + j, load_cols(from + j, n - j), n - j);
+    for (int64_t j = 0; j < n; j += V_N) store_first(to + j, load_first(from + j, n - j), n - j);
   return to;
 }
 

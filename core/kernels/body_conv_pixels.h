@@ -27,11 +27,6 @@ typedef struct pixel_lines {
 } pixel_lines;
 _Static_assert(sizeof(pixel_lines) <= SWI_CONVOLUTION_WORK, "grow SWI_CONVOLUTION_WORK");
 
-/* How many pixels some places see along an axis. */
-static int64_t seen_along(const axis *a, int64_t places) {
-  return (places - 1) * a->step + (a->taps - 1) * a->offset_step + 1;
-}
-
 static int64_t plane_of(const sweep *s) {
   return seen_along(&s->columns, s->columns.count) + PIXELS;
 }

@@ -2,9 +2,7 @@
 #ifndef SW_BODY_ELEMENTWISE_H
 #define SW_BODY_ELEMENTWISE_H
 
-#include "kernels/kernels_int.h"
-
-#define INLINE static inline __attribute__((always_inline))
+#include "kernels/body_basics.h"
 
 static inline vec v_relu(vec x) { return v_max(v_set1(0), x); }
 

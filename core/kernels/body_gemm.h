@@ -67,9 +67,6 @@ static int64_t part_length(int64_t k) {
   return ((k + parts - 1) / parts + 7) / 8 * 8;
 }
 
-/* The first n elements at p, the others 0. */
-INLINE vec load_first(const real *p, int64_t n) { return n == V_N ? v_load(p) : v_load_part(p, n); }
-
 /* Dot products: rows x cols of them, side by side. Rows that the registers hold beside the vectors
  * of a step: cols + 1 or rows + 1 of them. */
 #define DOT_ROWS(cols) ((cols) > 3 ? DOT_SUMS / (cols) : DOT_SUMS / 3)
@@ -165,8 +162,6 @@ static inline void prefetch_row(const void *row, int64_t bytes) {
   const char *p = row;
   for (int64_t i = 0; i < bytes && i < AHEAD; i += LINE) v_prefetch(p + i);
 }
-
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* m rows of A, which are in the L2 cache after the first columns of C; if it cannot hold all of
  * them (stream), the next tile is prefetched. */

@@ -10,15 +10,7 @@
 
 enum { CHUNK = 128, GROUP = 8, COMBINED = 4, MANY_ROWS = 1024 };
 
-/* n elements of a vector; V_N except for the last ones of a row */
-INLINE vec take(const real *p, int64_t n) { return n == V_N ? v_load(p) : v_load_part(p, n); }
-INLINE void put(real *p, vec a, int64_t n) {
-  if (n == V_N)
-    v_store(p, a);
-  else
-    v_store_part(p, a, n);
-}
-INLINE void add_to(real *p, vec a, int64_t n) { put(p, v_add(take(p, n), a), n); }
+INLINE void add_to(real *p, vec a, int64_t n) { store_first(p, v_add(load_first(p, n), a), n); }
 
 /* ------------------------------------------------------------------ moments */
 
@@ -33,10 +25,10 @@ static void first_means(int64_t rows, int64_t cols, int64_t ld, const real *x, r
 /* sum += d, squares += d^2, d = x - shift */
 INLINE void add_deviations(int count, int64_t n, int64_t ld, const real *x, const real *shift,
                            real *sum, real *squares) {
-  const vec from = take(shift, n);
+  const vec from = load_first(shift, n);
   vec s = v_set1(0), q = v_set1(0);
   for (int r = 0; r < count; r++) {
-    const vec d = v_sub(take(x + r * ld, n), from);
+    const vec d = v_sub(load_first(x + r * ld, n), from);
     s = v_add(s, d);
     q = v_fma(d, d, q);
   }
@@ -122,7 +114,7 @@ static void sum_cols(int64_t rows, int64_t cols, const void *px, void *py) {
 /* c where the normalised x is positive */
 INLINE vec gated_c(const swi_norm *m, int64_t j, int64_t n, vec c, vec deviation) {
   const real *factor = m->gate_factor, *shift = m->gate_shift;
-  return gate(c, v_fma(deviation, take(factor + j, n), take(shift + j, n)));
+  return gate(c, v_fma(deviation, load_first(factor + j, n), load_first(shift + j, n)));
 }
 
 INLINE void add_products(const swi_norm *m, int count, int gated, int both, int64_t r, int64_t j,
@@ -130,16 +122,16 @@ INLINE void add_products(const swi_norm *m, int count, int gated, int both, int6
   const int64_t at = r * m->ld + j;
   const real *x = (const real *)m->x + at, *c = (const real *)m->c + at;
   const real *u = both ? (const real *)m->u + at : NULL;
-  const vec mean = take((const real *)m->mean + j, n), zero = v_set1(0);
+  const vec mean = load_first((const real *)m->mean + j, n), zero = v_set1(0);
   vec of_c = zero, of_cx = zero, of_u = zero, of_ux = zero, of_uc = zero;
   for (int64_t i = 0; i < count; i++) {
-    const vec d = v_sub(take(x + i * m->ld, n), mean);
-    vec vc = take(c + i * m->ld, n);
+    const vec d = v_sub(load_first(x + i * m->ld, n), mean);
+    vec vc = load_first(c + i * m->ld, n);
     if (gated) vc = gated_c(m, j, n, vc, d);
     of_c = v_add(of_c, vc);
     of_cx = v_fma(vc, d, of_cx);
     if (!both) continue;
-    const vec vu = take(u + i * m->ld, n);
+    const vec vu = load_first(u + i * m->ld, n);
     of_u = v_add(of_u, vu);
     of_ux = v_fma(vu, d, of_ux);
     of_uc = v_fma(vu, vc, of_uc);
@@ -191,20 +183,21 @@ enum { WITH_U = 1, WITH_C = 2, GATED = 4, WITH_RELU = 8 };
 INLINE void combine(const swi_norm *m, const swi_norm_factors *f, int count, int how, int64_t r,
                     int64_t j, int64_t n, real *y) {
   const real *x = (const real *)m->x + j, *c = (const real *)m->c, *u = (const real *)m->u;
-  const vec mean = take((const real *)m->mean + j, n), zero = v_set1(0);
-  const vec of_x = take((const real *)f->of_x + j, n), shift = take((const real *)f->shift + j, n);
-  const vec of_c = how & WITH_C ? take((const real *)f->of_c + j, n) : zero;
-  const vec of_u = how & WITH_U ? take((const real *)f->of_u + j, n) : zero;
+  const vec mean = load_first((const real *)m->mean + j, n), zero = v_set1(0);
+  const vec of_x = load_first((const real *)f->of_x + j, n),
+            shift = load_first((const real *)f->shift + j, n);
+  const vec of_c = how & WITH_C ? load_first((const real *)f->of_c + j, n) : zero;
+  const vec of_u = how & WITH_U ? load_first((const real *)f->of_u + j, n) : zero;
   for (int64_t i = r; i < r + count; i++) {
-    const vec d = v_sub(take(x + i * m->ld, n), mean);
+    const vec d = v_sub(load_first(x + i * m->ld, n), mean);
     vec sum = v_fma(d, of_x, shift);
     if (how & WITH_C) {
-      vec vc = take(c + i * m->ld + j, n);
+      vec vc = load_first(c + i * m->ld + j, n);
       if (how & GATED) vc = gated_c(m, j, n, vc, d);
       sum = v_fma(vc, of_c, sum);
     }
-    if (how & WITH_U) sum = v_fma(take(u + i * m->ld + j, n), of_u, sum);
-    put(y + i * m->ld + j, how & WITH_RELU ? v_relu(sum) : sum, n);
+    if (how & WITH_U) sum = v_fma(load_first(u + i * m->ld + j, n), of_u, sum);
+    store_first(y + i * m->ld + j, how & WITH_RELU ? v_relu(sum) : sum, n);
   }
 }
 

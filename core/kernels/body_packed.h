@@ -180,8 +180,7 @@ static void copy_contiguous(int64_t rows, int64_t k, const real *a, int64_t row_
 /* Of rows side by side: vectors, whose excess is overwritten by the next column. */
 static void copy_adjacent(int64_t rows, int64_t k, const real *a, int64_t k_step, real *to) {
   for (int64_t p = 0; p < k; p++, a += k_step, to += rows)
-    for (int64_t r = 0; r < rows; r += V_N)
-      v_store(to + r, rows - r < V_N ? v_load_part(a + r, rows - r) : v_load(a + r));
+    for (int64_t r = 0; r < rows; r += V_N) v_store(to + r, load_first(a + r, rows - r));
 }
 
 /* Rows of A, tile by tile, each as its columns one after another. */
@@ -199,8 +198,7 @@ static void copy_rows(int64_t m, int64_t k, const real *a, int64_t row_step, int
 /* cols <= V_N columns of a transposed B at its row of k, into one half of a panel. */
 static void copy_transposed_part(int64_t cols, int64_t k, const real *b, int64_t ldb, real *to) {
   real block[V_N * V_N] = {0};
-  for (int64_t c = 0; c < cols; c++)
-    v_store(block + c * V_N, k < V_N ? v_load_part(b + c * ldb, k) : v_load(b + c * ldb));
+  for (int64_t c = 0; c < cols; c++) v_store(block + c * V_N, load_first(b + c * ldb, k));
   real transposed[V_N * V_N];
   v_transpose(block, V_N, transposed, V_N);
   for (int64_t p = 0; p < k; p++) v_store(to + p * PANEL, v_load(transposed + p * V_N));
@@ -221,8 +219,7 @@ static void copy_transposed(int64_t cols, int64_t k, const real *b, int64_t ldb,
 static void copy_straight(int64_t cols, int64_t k, const real *b, int64_t ldb, real *to) {
   for (int64_t p = 0; p < k; p++, b += ldb, to += PANEL) {
     v_prefetch((const void *)((uintptr_t)b + PANEL * sizeof(real))); /* the next panel */
-    for (int64_t c = 0; c < cols; c += V_N)
-      v_store(to + c, cols - c < V_N ? v_load_part(b + c, cols - c) : v_load(b + c));
+    for (int64_t c = 0; c < cols; c += V_N) v_store(to + c, load_first(b + c, cols - c));
   }
 }
 

@@ -37,8 +37,6 @@ static inline pool_patch pool_patch_of(const swi_pool *p, pool_span r, pool_span
                       .row_number = p->kernel[1]};
 }
 
-static inline int64_t least_of(int64_t a, int64_t b) { return a < b ? a : b; }
-
 /* The windows along a row that are not clipped: first … end - 1. */
 typedef struct pool_inner {
   int64_t first, end;
@@ -48,7 +46,7 @@ static inline pool_inner pool_inner_of(const swi_pool *p) {
   const int64_t stride = p->stride[1], padding = p->padding[1];
   const int64_t last = p->size[1] - 1 - (p->kernel[1] - 1) * p->dilation[1] + padding;
   return (pool_inner){(padding + stride - 1) / stride,
-                      last < 0 ? 0 : least_of(last / stride + 1, p->out_size[1])};
+                      last < 0 ? 0 : smaller(last / stride + 1, p->out_size[1])};
 }
 
 /* How many windows from ow on have the same taps in the image. */
@@ -94,16 +92,16 @@ static inline int64_t pool_run(pool_inner inner, int64_t ow) {
 /* Elements from the patch's last tap, and from the result's pixel, to the end of their images. */
 static inline int64_t room_of(const swi_pool *p, pool_patch w, int64_t at) {
   const int64_t last = w.at + (w.rows - 1) * w.row_step + (w.cols - 1) * w.col_step;
-  return least_of(p->size[0] * p->size[1] * p->channels - last,
-                  p->out_size[0] * p->out_size[1] * p->channels - at);
+  return smaller(p->size[0] * p->size[1] * p->channels - last,
+                 p->out_size[0] * p->out_size[1] * p->channels - at);
 }
 
 /* Elements from the last tap of window ow, of windows without overlap, to the end of the row that
  * they cover, and from the result's pixel to the end of its image. */
 static inline int64_t room_in_row(const swi_pool *p, int64_t ow, int64_t at) {
   if (p->channels > V_N) return 0;
-  return least_of(((p->out_size[1] - ow - 1) * p->kernel[1] + 1) * p->channels,
-                  p->out_size[0] * p->out_size[1] * p->channels - at);
+  return smaller(((p->out_size[1] - ow - 1) * p->kernel[1] + 1) * p->channels,
+                 p->out_size[0] * p->out_size[1] * p->channels - at);
 }
 
 /* ------------------------------------------------------------------ the largest */
@@ -113,15 +111,15 @@ INLINE void max_vector(pool_patch w, int indexed, int64_t n, const real *x, real
   vec best = v_set1(-__builtin_inf()), where_best = v_set1(0);
   for (int64_t r = w.rows - 1; r >= 0; r--)
     for (int64_t c = w.cols - 1; c >= 0; c--) {
-      const vec v = take(x + r * w.row_step + c * w.col_step, n);
+      const vec v = load_first(x + r * w.row_step + c * w.col_step, n);
       const mask better = v_or(v_ge(v, best), v_ne(v, v));
       best = v_select(better, v, best);
       if (indexed)
         where_best =
             v_select(better, v_set1((double)(w.number + r * w.row_number + c)), where_best);
     }
-  put(y, best, n);
-  if (indexed) put(index, where_best, n);
+  store_first(y, best, n);
+  if (indexed) store_first(index, where_best, n);
 }
 
 /* NOLINTNEXTLINE(readability-function-size): macros of loops */
@@ -139,14 +137,15 @@ static void max_pool(const swi_pool *pool, const void *px, void *py, void *pinde
 
 /* The value at the tap that index names. */
 INLINE void repool_vector(pool_patch w, int64_t n, const real *v, const real *index, real *y) {
-  const vec wanted = take(index, n);
+  const vec wanted = load_first(index, n);
   vec found = v_set1(0);
   for (int64_t r = 0; r < w.rows; r++)
     for (int64_t c = 0; c < w.cols; c++) {
       const vec number = v_set1((double)(w.number + r * w.row_number + c));
-      found = v_select(v_eq(wanted, number), take(v + r * w.row_step + c * w.col_step, n), found);
+      found =
+          v_select(v_eq(wanted, number), load_first(v + r * w.row_step + c * w.col_step, n), found);
     }
-  put(y, found, n);
+  store_first(y, found, n);
 }
 
 static void max_repool(const swi_pool *pool, const void *pv, const void *pindex, void *py) {
@@ -178,13 +177,13 @@ static void clear_image(const swi_pool *p, int tiled, real *x) {
 
 INLINE void unpool_vector(pool_patch w, int tiled, int64_t n, const real *c, const real *index,
                           real *x) {
-  const vec value = take(c, n), number = take(index, n), zero = v_set1(0);
+  const vec value = load_first(c, n), number = load_first(index, n), zero = v_set1(0);
   for (int64_t i = 0; i < w.rows; i++)
     for (int64_t k = 0; k < w.cols; k++) {
       real *to = x + i * w.row_step + k * w.col_step;
       const vec tap = v_set1((double)(w.number + i * w.row_number + k));
       const vec share = v_select(v_eq(number, tap), value, zero);
-      put(to, tiled ? share : v_add(take(to, n), share), n);
+      store_first(to, tiled ? share : v_add(load_first(to, n), share), n);
     }
 }
 
@@ -219,7 +218,7 @@ INLINE vec sum_of_window(pool_patch w, int64_t n, const vec *factor, const real 
       taps = 0;
     }
     for (int64_t c = 0; c < w.cols; c++) {
-      const vec tap = take(x + r * w.row_step + c * w.col_step, n);
+      const vec tap = load_first(x + r * w.row_step + c * w.col_step, n);
       sum = v_add(sum, factor ? v_mul(tap, *factor) : tap);
     }
   }
@@ -231,7 +230,7 @@ INLINE void avg_vector(pool_patch w, int64_t n, vec share, const real *x, real *
   vec mean = v_mul(sum_of_window(w, n, NULL, x), share);
   const mask odd = v_ne(v_sub(mean, mean), v_set1(0));
   if (v_any(odd)) mean = v_select(odd, sum_of_window(w, n, &share, x), mean);
-  put(y, mean, n);
+  store_first(y, mean, n);
 }
 
 static vec share_of_tap(const swi_pool *p) {
@@ -249,11 +248,11 @@ static void avg_pool(const swi_pool *pool, const void *px, void *py) {
 
 INLINE void avg_unpool_vector(pool_patch w, int tiled, int64_t n, vec share, const real *c,
                               real *x) {
-  const vec value = v_mul(take(c, n), share);
+  const vec value = v_mul(load_first(c, n), share);
   for (int64_t i = 0; i < w.rows; i++)
     for (int64_t k = 0; k < w.cols; k++) {
       real *to = x + i * w.row_step + k * w.col_step;
-      put(to, tiled ? value : v_add(take(to, n), value), n);
+      store_first(to, tiled ? value : v_add(load_first(to, n), value), n);
     }
 }
 

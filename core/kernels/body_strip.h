@@ -26,15 +26,6 @@ typedef struct strip {
 
 enum { STRIP_ROWS = V_TILE > V_TALL ? V_TILE : V_TALL };
 
-INLINE vec load_cols(const real *p, int64_t n) { return n < V_N ? v_load_part(p, n) : v_load(p); }
-
-INLINE void store_cols(real *p, vec a, int64_t n) {
-  if (n < V_N)
-    v_store_part(p, a, n);
-  else
-    v_store(p, a);
-}
-
 /* Three rows are reached from one register, by no, one and two steps. */
 INLINE void strip_segment(const int rows, const int vecs, const real *a, int64_t step,
                           const real *b, int64_t length, vec s[STRIP_ROWS][2]) {
@@ -57,7 +48,7 @@ INLINE void strip_end(const int rows, const int v, const strip *t, vec s[STRIP_R
   const int64_t n = t->cols - v * V_N;
   real *to = t->to + v * V_N;
   if (t->accumulate) UNROLL
-  for (int i = 0; i < rows; i++) s[i][v] = v_add(load_cols(to + i * t->to_step, n), s[i][v]);
+  for (int i = 0; i < rows; i++) s[i][v] = v_add(load_first(to + i * t->to_step, n), s[i][v]);
   if (t->bias) {
     const vec bias = v_load(t->bias + v * V_N);
     UNROLL
@@ -66,7 +57,7 @@ INLINE void strip_end(const int rows, const int v, const strip *t, vec s[STRIP_R
   if (t->relu) UNROLL
   for (int i = 0; i < rows; i++) s[i][v] = v_relu(s[i][v]);
   UNROLL
-  for (int i = 0; i < rows; i++) store_cols(to + i * t->to_step, s[i][v], n);
+  for (int i = 0; i < rows; i++) store_first(to + i * t->to_step, s[i][v], n);
 }
 
 /* Fetches the whole lines of results that a place fills, while its sum is computed. */

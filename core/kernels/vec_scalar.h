@@ -1,8 +1,8 @@
 /* vec_scalar.h: the vector primitives for one element at a time; the includer defines `real` and
  * REAL_BYTES.
  *
- * The reference variant: libm's functions, no fused multiply-add (v_fma rounds twice). Bodies use
- * these primitives alone; the other vec_*.h define the same ones.
+ * The reference variant: libm's functions, no fused multiply-add (v_fma rounds twice). The other
+ * vec_*.h define these, and those that products, convolutions and body_math.h need besides.
  */
 #ifndef SW_VEC_SCALAR_H
 #define SW_VEC_SCALAR_H
@@ -29,7 +29,6 @@ static inline void v_store_part(real *p, vec a, int64_t n) {
 }
 static inline mask v_head(int64_t n) { return n > 0; } /* the first n elements */
 
-static inline vec v_broadcast(const real *p) { return *p; }
 static inline vec v_set1(double c) { return (real)c; }
 static inline vec v_add(vec a, vec b) { return a + b; }
 static inline vec v_sub(vec a, vec b) { return a - b; }
@@ -42,7 +41,6 @@ static inline vec v_sqrt(vec a) {
 static inline vec v_neg(vec a) { return -a; }
 static inline vec v_abs(vec a) { return (real)fabs((double)a); }
 static inline vec v_max(vec a, vec b) { return a > b ? a : b; } /* b if either is NaN */
-static inline vec v_min(vec a, vec b) { return a < b ? a : b; } /* b if either is NaN */
 
 static inline mask v_lt(vec a, vec b) { return a < b; }
 static inline mask v_le(vec a, vec b) { return a <= b; }
@@ -57,23 +55,7 @@ static inline vec v_select(mask m, vec a, vec b) { return m ? a : b; }
 static inline real v_reduce_add(vec a) { return a; }
 static inline real v_reduce_max(vec a) { return a; }
 
-/* to[i] = the sum of s[i] */
-static inline void v_store_sums(real to[4], const vec s[4]) {
-  for (int i = 0; i < 4; i++) to[i] = s[i];
-}
-
-/* lane i of column[q] = element p + q of row[i], for q = 0 ... 3 */
-static inline void v_columns(const real *const row[1], int64_t p, vec column[4]) {
-  for (int q = 0; q < 4; q++) column[q] = row[0][p + q];
-}
-
-/* element i of the result is element from[i] of a, for a v_lanes(from) */
-typedef int32_t lanes;
-static inline lanes v_lanes(const int32_t *from) { return *from; }
-static inline vec v_permute(vec a, lanes from) { return from == 0 ? a : 0; }
-
 static inline void v_prefetch(const void *p) { __builtin_prefetch(p); }
-static inline void v_prefetch_far(const void *p) { __builtin_prefetch(p, 0, 2); } /* into L2 */
 
 /* sizeof is constant: one of the two is left */
 static inline vec v_exp(vec x) {
