@@ -270,7 +270,7 @@ static void many_images(void) {
   static const int64_t shapes[][5] = {/* side, channels, outputs, groups, window */
                                       {7, 1, 3, 1, 0},
                                       {7, 4, 4, 2, 2},
-                                      {2, 1, 520, 1, 2}};
+                                      {2, 1, 1030, 1, 2}};
   for (unsigned i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
     const int64_t *s = shapes[i];
     swi_convolution c = {
