@@ -9,6 +9,8 @@
 #include "kernels/body_convert.h"
 #include "kernels/body_gemm.h"
 
+#include "kernels/body_packed_copy.h"
+
 #include "kernels/body_packed.h"
 
 #include "kernels/body_mask.h"

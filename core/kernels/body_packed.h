@@ -2,12 +2,12 @@
  *
  * A panel of B, two vectors wide and up to PART_K long, is packed and stays in the L1 cache while
  * the rows of A are read; a block of A stays in the L2 cache while the panels of B are read: the
- * higher it is, the fewer times B is packed. Both
- * copies are in the caller's work. A tile of C, V_TILE x two vectors, is kept in registers. An
- * element of C is the sum of sums over parts of k, in order, each from 0, added to C itself
- * (accumulate, or a later part); bias and ReLU come after the last term. So the error grows with
- * PART_K and the number of parts, not with k, and neither cutting C nor the blocks below change a
- * bit.
+ * higher it is, the fewer times B is packed. Both copies are in the caller's work. What is copied
+ * next is prefetched, a line at a time, between the steps of the tiles before. A tile of C, V_TILE
+ * x two vectors, is kept in registers. An element of C is the sum of sums over parts of k, in
+ * order, each from 0, added to C itself (accumulate, or a later part); bias and ReLU come after the
+ * last term. So the error grows with PART_K and the number of parts, not with k, and neither
+ * cutting C nor the blocks below change a bit.
  */
 #ifndef SW_BODY_PACKED_H
 #define SW_BODY_PACKED_H
@@ -15,10 +15,11 @@
 #include <string.h>
 
 enum {
-  PANEL = 2 * V_N,                    /* columns of B in a panel */
   BLOCK_A = (256 << 10) / REAL_BYTES, /* elements of a block of A */
   ROWS_MOST = 768,                    /* of a block: the TLB holds their pages of C */
-  WIDE = 256                          /* columns from which on a copy of A is worth it */
+  WIDE = 256,                         /* columns from which on a copy of A is worth it */
+  FETCH_LEAST = 96, /* terms of a sum: in fewer, prefetching costs more than it gains */
+  FETCHES = (2 * V_TILE * REAL_BYTES + LINE - 1) / LINE /* in two steps: the next tile's of A */
 };
 
 typedef struct packed_work {
@@ -37,6 +38,7 @@ typedef struct tile {
   int accumulate;
   const real *bias; /* NULL (and relu 0) except for the last part of k */
   int relu;
+  row_fetch *next; /* to prefetch meanwhile; NULL: nothing */
 } tile;
 
 /* s += column of A x row of B */
@@ -90,24 +92,47 @@ INLINE void packed_end(const int rows, const tile *t, vec s[V_TILE][2]) {
   }
 }
 
-INLINE void packed_tile(const int rows, const int copied, const tile *t) {
-  vec s[V_TILE][2];
-  begin_sums(rows, s);
+INLINE void packed_sums(const int rows, const int copied, const int fetches, const tile *t,
+                        vec s[V_TILE][2]) {
   const real *a = t->a, *b = t->b;
   const int64_t row_step = copied ? 1 : t->row_step, k_step = copied ? rows : 1;
+  row_fetch next;
+  if (fetches > 0) next = *t->next;
   int64_t p = t->k;
   for (; p >= 2; p -= 2, a += 2 * k_step, b += 2 * PANEL) {
     packed_step(rows, a, row_step, b, s);
     packed_step(rows, a + k_step, row_step, b + PANEL, s);
+    UNROLL
+    for (int i = 0; i < fetches; i++) fetch_row_line(&next);
   }
   if (p > 0) packed_step(rows, a, row_step, b, s);
+  if (fetches == 0) return;
+  next.lines -= t->k / 2 * fetches;
+  *t->next = next;
+}
+
+/* The lines of C are fetched while its sums are computed. */
+INLINE void fetch_tile(const int rows, const tile *t) {
+  UNROLL
+  for (int i = 0; i < rows; i++) UNROLL
+  for (int e = 0; e < PANEL; e += LINE / REAL_BYTES) v_prefetch(t->c + i * t->ldc + e);
+}
+
+INLINE void packed_tile(const int rows, const int copied, const int fetches, const tile *t) {
+  vec s[V_TILE][2];
+  if (fetches > 0) fetch_tile(rows, t);
+  begin_sums(rows, s);
+  if (fetches > 0 && t->next->lines > 0)
+    packed_sums(rows, copied, fetches, t, s);
+  else
+    packed_sums(rows, copied, 0, t, s);
   packed_end(rows, t, s);
 }
 
 #define PACKED_CASE(r) \
-  case r: packed_tile(r, copied, t); break
+  case r: packed_tile(r, copied, fetches, t); break
 
-INLINE void packed_rows(int64_t rows, const int copied, const tile *t) {
+INLINE void packed_rows(int64_t rows, const int copied, const int fetches, const tile *t) {
   switch (rows) {
     PACKED_CASE(1);
     PACKED_CASE(2);
@@ -130,8 +155,18 @@ INLINE void packed_rows(int64_t rows, const int copied, const tile *t) {
   }
 }
 
-static void tile_read(int64_t rows, const tile *t) { packed_rows(rows, 0, t); }
-static void tile_copied(int64_t rows, const tile *t) { packed_rows(rows, 1, t); }
+static void tile_read(int64_t rows, const tile *t) { packed_rows(rows, 0, 0, t); }
+static void tile_copied(int64_t rows, const tile *t) { packed_rows(rows, 1, 0, t); }
+static void tile_fetching(int64_t rows, const tile *t) { packed_rows(rows, 1, FETCHES, t); }
+
+static void tile_whole(int64_t rows, int copied, const tile *t) {
+  if (!copied)
+    tile_read(rows, t);
+  else if (t->next)
+    tile_fetching(rows, t);
+  else
+    tile_copied(rows, t);
+}
 
 /* The last columns are computed in a whole tile of their own. */
 static void tile_edge(int64_t rows, int64_t cols, int copied, const tile *t) {
@@ -143,7 +178,7 @@ static void tile_edge(int64_t rows, int64_t cols, int copied, const tile *t) {
   if (t->bias) whole.bias = memcpy(bias, t->bias, size);
   for (int64_t i = 0; t->accumulate && i < rows; i++)
     memcpy(c + i * PANEL, t->c + i * t->ldc, size);
-  (copied ? tile_copied : tile_read)(rows, &whole);
+  tile_whole(rows, copied, &whole);
   for (int64_t i = 0; i < rows; i++) memcpy(t->c + i * t->ldc, c + i * PANEL, size);
 }
 
@@ -151,7 +186,7 @@ static void tile_of(int64_t rows, int64_t cols, int copied, const tile *t) {
   if (cols < PANEL)
     tile_edge(rows, cols, copied, t);
   else
-    (copied ? tile_copied : tile_read)(rows, t);
+    tile_whole(rows, copied, t);
 }
 
 /* Tiles of nearly equal heights, as with outer_rows. */
@@ -160,95 +195,55 @@ static int64_t tile_rows(int64_t left) {
   return (left + tiles - 1) / tiles;
 }
 
-/* Rows of contiguous elements: four columns of V_N rows become four vectors. Lanes beyond the tile
- * repeat its last row and are overwritten by the next column: hence the last rows come first. */
-static void copy_contiguous(int64_t rows, int64_t k, const real *a, int64_t row_step, real *to) {
-  const real *row[V_TILE + V_N];
-  for (int64_t r = 0; r < V_TILE + V_N; r++) row[r] = a + smaller(r, rows - 1) * row_step;
-  int64_t p = 0;
-  for (; p + 4 <= k; p += 4)
-    for (int64_t r = (rows - 1) / V_N * V_N; r >= 0; r -= V_N) {
-      vec column[4];
-      v_columns(row + r, p, column);
-      UNROLL
-      for (int q = 0; q < 4; q++) v_store(to + (p + q) * rows + r, column[q]);
-    }
-  for (; p < k; p++)
-    for (int64_t r = 0; r < rows; r++) to[p * rows + r] = row[r][p];
+/* Rows of A from i on, as the columns of a tile one after another. Those behind are next. */
+static void copy_tile(const swi_product *part, int64_t i, int64_t rows, real *to, row_fetch *next) {
+  const int contiguous = part->k_step == 1;
+  const int64_t step = contiguous ? part->row_step : part->k_step, left = part->m - i - rows;
+  const real *a = (const real *)part->a + i * part->row_step;
+  (contiguous ? copy_contiguous : copy_adjacent)(rows, part->k, a, step, to);
+  if (next && left > 0)
+    *next = row_fetch_of(a + rows * part->row_step, tile_rows(left), part->k, step, contiguous);
 }
 
-/* Of rows side by side: vectors, whose excess is overwritten by the next column. */
-static void copy_adjacent(int64_t rows, int64_t k, const real *a, int64_t k_step, real *to) {
-  for (int64_t p = 0; p < k; p++, a += k_step, to += rows)
-    for (int64_t r = 0; r < rows; r += V_N) v_store(to + r, load_first(a + r, rows - r));
-}
-
-/* Rows of A, tile by tile, each as its columns one after another. */
-static void copy_rows(int64_t m, int64_t k, const real *a, int64_t row_step, int64_t k_step,
-                      real *to) {
-  for (int64_t i = 0, rows; i < m; i += rows, to += rows * k, a += rows * row_step) {
-    rows = tile_rows(m - i);
-    if (k_step == 1)
-      copy_contiguous(rows, k, a, row_step, to);
-    else
-      copy_adjacent(rows, k, a, k_step, to);
-  }
-}
-
-/* cols <= V_N columns of a transposed B at its row of k, into one half of a panel. */
-static void copy_transposed_part(int64_t cols, int64_t k, const real *b, int64_t ldb, real *to) {
-  real block[V_N * V_N] = {0};
-  for (int64_t c = 0; c < cols; c++) v_store(block + c * V_N, load_first(b + c * ldb, k));
-  real transposed[V_N * V_N];
-  v_transpose(block, V_N, transposed, V_N);
-  for (int64_t p = 0; p < k; p++) v_store(to + p * PANEL, v_load(transposed + p * V_N));
-}
-
-static void copy_transposed(int64_t cols, int64_t k, const real *b, int64_t ldb, real *to) {
-  for (int64_t c = 0; c < cols; c += V_N, to += V_N)
-    for (int64_t p = 0; p < k; p += V_N) {
-      const int64_t width = smaller(V_N, cols - c), length = smaller(V_N, k - p);
-      const real *from = b + c * ldb + p;
-      if (width == V_N && length == V_N)
-        v_transpose(from, ldb, to + p * PANEL, PANEL);
-      else
-        copy_transposed_part(width, length, from, ldb, to + p * PANEL);
-    }
-}
-
-static void copy_straight(int64_t cols, int64_t k, const real *b, int64_t ldb, real *to) {
-  for (int64_t p = 0; p < k; p++, b += ldb, to += PANEL) {
-    v_prefetch((const void *)((uintptr_t)b + PANEL * sizeof(real))); /* the next panel */
-    for (int64_t c = 0; c < cols; c += V_N) v_store(to + c, load_first(b + c, cols - c));
-  }
-}
-
-static void copy_panel(const swi_product *part, int64_t j, int64_t cols, real *panel) {
-  const real *b = part->b;
+/* Columns of B from j on. Those behind are next. */
+static void copy_panel(const swi_product *part, int64_t j, int64_t cols, real *panel,
+                       row_fetch *next) {
+  const int64_t step = part->transpose_b ? part->ldb : 1, left = part->n - j - cols;
+  const real *b = (const real *)part->b + j * step;
   if (cols <= V_N) /* the copies fill up vectors only */
     memset(panel, 0, PART_K * PANEL * sizeof *panel);
-  if (part->transpose_b)
-    copy_transposed(cols, part->k, b + j * part->ldb, part->ldb, panel);
-  else
-    copy_straight(cols, part->k, b + j, part->ldb, panel);
+  (part->transpose_b ? copy_transposed : copy_straight)(cols, part->k, b, part->ldb, panel);
+  if (next && left > 0)
+    *next =
+        row_fetch_of(b + cols * step, smaller(PANEL, left), part->k, part->ldb, part->transpose_b);
+}
+
+/* The rows of A against a panel of B. They are copied first (copies), or were before. */
+static void packed_panel(const swi_product *part, tile t, int64_t cols, int copied, int copies) {
+  real *to = ((packed_work *)part->work)->rows;
+  if (copied) t.a = to;
+  for (int64_t i = 0, rows; i < part->m; i += rows) {
+    rows = tile_rows(part->m - i);
+    if (copies) copy_tile(part, i, rows, to + i * t.k, t.next);
+    tile_of(rows, cols, copied, &t);
+    t.a += copied ? rows * t.k : rows * t.row_step;
+    t.c += rows * t.ldc;
+  }
 }
 
 /* The rows of A in block against all panels of B, which are part's. */
 static void packed_block(const swi_product *part, const tile *block, int copied) {
   real *panel = ((packed_work *)part->work)->panel;
+  row_fetch lines = {.lines = 0}, *next = copied && part->k >= FETCH_LEAST ? &lines : NULL;
   for (int64_t j = 0; j < part->n; j += PANEL) {
     const int64_t cols = smaller(PANEL, part->n - j);
-    copy_panel(part, j, cols, panel);
+    copy_panel(part, j, cols, panel, next);
     tile t = *block;
     t.b = panel;
+    t.next = next;
     t.c += j;
     if (t.bias) t.bias += j;
-    for (int64_t i = 0, rows; i < part->m; i += rows) {
-      rows = tile_rows(part->m - i);
-      tile_of(rows, cols, copied, &t);
-      t.a += copied ? rows * t.k : rows * t.row_step;
-      t.c += rows * t.ldc;
-    }
+    packed_panel(part, t, cols, copied, copied && j == 0);
   }
 }
 
@@ -260,24 +255,20 @@ static int64_t block_rows(int64_t m, int64_t k) {
 
 /* Rows i ... i + m - 1 of C, terms p ... p + k - 1 of the sums. */
 static void packed_part(const swi_product *g, int64_t i, int64_t m, int64_t p, int64_t k) {
-  real *rows = ((packed_work *)g->work)->rows;
   const int copied = g->k_step != 1 || g->n >= WIDE, last = p + k == g->k;
   swi_product part = *g;
   part.m = m;
   part.k = k;
+  part.a = (const real *)g->a + i * g->row_step + p * g->k_step;
   part.b = (const real *)g->b + (g->transpose_b ? p : p * g->ldb);
   tile t = {.k = k,
-            .a = (const real *)g->a + i * g->row_step + p * g->k_step,
+            .a = part.a,
             .row_step = g->row_step,
             .c = (real *)g->c + i * g->ldc,
             .ldc = g->ldc,
             .accumulate = g->accumulate || p > 0,
             .bias = last ? g->bias : NULL,
             .relu = last && g->relu};
-  if (copied) {
-    copy_rows(m, k, t.a, g->row_step, g->k_step, rows);
-    t.a = rows;
-  }
   packed_block(&part, &t, copied);
 }
 
