@@ -62,6 +62,7 @@ const swi_kernels TABLE = {
     .conv2d_input_pack = conv2d_input_pack,
     .conv2d_weight_panels = conv2d_weight_panels,
     .short_side = SHORT_SIDE,
+    .short_sum = SHORT_SUM,
     .gemm_nt = gemm_nt,
     .gemm_n = gemm_n,
     .gemm_packed = gemm_packed,

@@ -19,8 +19,11 @@ typedef enum route {
 } route;
 
 enum {
-  TALL_COLS = 128, /* of a tall product at most */
-  DOT_SIDE = 112,  /* dot products are for one side up to this and sums from LONG_DOT on, */
+  TALL_COLS = 128,      /* of a tall product at most */
+  SIDE_IN_PLACE = 1024, /* shorter side, of short sums that are not packed, at most, */
+  L2_HOLDS = 1 << 17,   /* and elements of the operand with this side */
+  ALIASED = 2048,       /* bytes from row to row: 16 lines of a column fit into the L1 cache */
+  DOT_SIDE = 112,       /* dot products are for one side up to this and sums from LONG_DOT on, */
   LONG_DOT = 384,
   DOT_THIN = 16,        /* or for one as thin as this and sums from SHORT_DOT on: */
   SHORT_DOT = 64,       /* below, adding up a dot product's vector costs more than packing B */
@@ -89,13 +92,22 @@ static int is_tall(const job *j) {
          g->k >= 256;
 }
 
+/* Not with a short side, nor in short sums while the operand of the shorter side stays in the L2
+ * cache; but in the shortest ones if the columns of A map to a few sets of the L1 cache. */
+static int packing_pays(const job *j, int64_t side) {
+  const swi_gemm_args *g = &j->g;
+  const int aliased = g->transpose_a && g->k < SHORT_DOT && g->lda * j->bytes % ALIASED == 0;
+  const int held = side <= SIDE_IN_PLACE && side * g->k <= L2_HOLDS && !aliased;
+  return side > j->kernels->short_side && !(held && g->k <= j->kernels->short_sum);
+}
+
 static route choose_route(const job *j) {
   const swi_gemm_args *g = &j->g;
   if (g->k == 0) return ROUTE_ZERO;
   if (has_blas(j) && (j->bytes == 8 || !j->kernels->gemm_packed)) return ROUTE_BLAS;
   if (!j->kernels->gemm_packed) return ROUTE_PLAIN;
   const int64_t side = smaller(g->m, g->n);
-  if (!g->transpose_b && side > j->kernels->short_side) return ROUTE_PACKED;
+  if (!g->transpose_b && packing_pays(j, side)) return ROUTE_PACKED;
   if (!g->transpose_b) return is_tall(j) ? ROUTE_BLAS : ROUTE_N;
   if (j->bytes == 4 && g->k < SHORT_DOT && side > 1 && g->n * g->k <= TRANSPOSED_MAX)
     return ROUTE_TRANSPOSED;

@@ -34,8 +34,9 @@
  * beside their pixels and an output's. */
 #define PLANAR_FIT(outputs) (PER_SET(1, 31, 15, 31) / ((outputs) + 1))
 
-/* Side of a product up to which packing does not pay, measured. */
-#define SHORT_SIDE PER_SET(0, 128, 128, 512)
+/* Side of a product up to which packing does not pay, and length of its sums, measured. */
+#define SHORT_SIDE PER_SET(0, 128, 128, 128)
+#define SHORT_SUM PER_SET(0, 0, 64, 288)
 
 /* Dot products of a tile, 3 x 4 or 6 x 4: the registers hold their vectors, those of the shorter
  * side, and one more. */
