@@ -17,6 +17,7 @@
 enum {
   BLOCK_A = (256 << 10) / REAL_BYTES, /* elements of a block of A */
   ROWS_MOST = 768,                    /* of a block: the TLB holds their pages of C */
+  L1_ALIAS = 4096,                    /* bytes between lines of one set of the L1 cache, 8 ways */
   WIDE = 256,                         /* columns from which on a copy of A is worth it */
   FETCH_LEAST = 96, /* terms of a sum: in fewer, prefetching costs more than it gains */
   FETCHES = (2 * V_TILE * REAL_BYTES + LINE - 1) / LINE /* in two steps: the next tile's of A */
@@ -253,9 +254,16 @@ static int64_t block_rows(int64_t m, int64_t k) {
   return (m + blocks - 1) / blocks;
 }
 
+/* Whether the tiles read A from a copy: it is used for many columns, or its columns do not lie in
+ * lines, or the lines of a column map to one set of the L1 cache, which holds fewer than a tile. */
+static int is_copied(const swi_product *g) {
+  const int aliased = V_TILE > 8 && g->row_step * REAL_BYTES % L1_ALIAS == 0;
+  return g->k_step != 1 || g->n >= WIDE || aliased;
+}
+
 /* Rows i ... i + m - 1 of C, terms p ... p + k - 1 of the sums. */
 static void packed_part(const swi_product *g, int64_t i, int64_t m, int64_t p, int64_t k) {
-  const int copied = g->k_step != 1 || g->n >= WIDE, last = p + k == g->k;
+  const int copied = is_copied(g), last = p + k == g->k;
   swi_product part = *g;
   part.m = m;
   part.k = k;

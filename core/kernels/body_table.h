@@ -63,6 +63,7 @@ const swi_kernels TABLE = {
     .conv2d_weight_panels = conv2d_weight_panels,
     .short_side = SHORT_SIDE,
     .short_sum = SHORT_SUM,
+    .longest_dot = LONGEST_DOT_OF_MANY,
     .gemm_nt = gemm_nt,
     .gemm_n = gemm_n,
     .gemm_packed = gemm_packed,

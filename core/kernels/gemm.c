@@ -24,8 +24,10 @@ enum {
   L2_HOLDS = 1 << 17,   /* and elements of the operand with this side */
   ALIASED = 2048,       /* bytes from row to row: 16 lines of a column fit into the L1 cache */
   DOT_SIDE = 112,       /* dot products are for one side up to this and sums from LONG_DOT on, */
-  LONG_DOT = 384,
-  DOT_THIN = 16,        /* or for one as thin as this and sums from SHORT_DOT on: */
+  LONG_DOT = 384,       /* and to the set's longest, or, */
+  DOT_FEW = 48,         /* for a side up to this, */
+  LONGEST_DOT = 3500,   /* to this; */
+  DOT_THIN = 16,        /* also for one as thin as this and sums from SHORT_DOT on: */
   SHORT_DOT = 64,       /* below, adding up a dot product's vector costs more than packing B */
   MANY_ROWS = 1024,     /* of A: more than outer products keep in cache */
   IN_CACHE = 1 << 16,   /* elements of A that they do */
@@ -101,6 +103,12 @@ static int packing_pays(const job *j, int64_t side) {
   return side > j->kernels->short_side && !(held && g->k <= j->kernels->short_sum);
 }
 
+/* Of longer ones too little of B stays in the L2 cache while A is read. */
+static int are_long_dots(const job *j, int64_t side) {
+  const int64_t longest = side <= DOT_FEW ? LONGEST_DOT : j->kernels->longest_dot;
+  return side <= DOT_SIDE && j->g.k >= LONG_DOT && j->g.k <= longest;
+}
+
 static route choose_route(const job *j) {
   const swi_gemm_args *g = &j->g;
   if (g->k == 0) return ROUTE_ZERO;
@@ -112,7 +120,7 @@ static route choose_route(const job *j) {
   if (j->bytes == 4 && g->k < SHORT_DOT && side > 1 && g->n * g->k <= TRANSPOSED_MAX)
     return ROUTE_TRANSPOSED;
   if (g->transpose_a) return ROUTE_PACKED;
-  if (side <= DOT_SIDE && g->k >= LONG_DOT) return ROUTE_NT;
+  if (are_long_dots(j, side)) return ROUTE_NT;
   return side == 1 || (side <= DOT_THIN && g->k >= SHORT_DOT) ? ROUTE_NT : ROUTE_PACKED;
 }
 

@@ -221,6 +221,8 @@ typedef struct swi_kernels {
   /* Up to this shorter side of C, and in sums up to this length while a side of C is short enough,
    * packing does not pay if B's rows are contiguous. */
   int short_side, short_sum;
+  /* Dot products of many rows are packed beyond this length. */
+  int longest_dot;
   /* Products without packing, k >= 1; NULL in scalar tables. C = or += (accumulate)
    * nt: A Bᵀ, the rows of both contiguous. n: op(A) B, A's element (i, p) at a[i row_step + p
    * k_step]. ahead: what they prefetch; NULL: nothing. */

@@ -38,6 +38,9 @@
 #define SHORT_SIDE PER_SET(0, 128, 128, 128)
 #define SHORT_SUM PER_SET(0, 0, 64, 288)
 
+/* Length of the dot products of more than a few rows beyond which packing pays, measured. */
+#define LONGEST_DOT_OF_MANY PER_SET(0, 1000, 1000, 3500)
+
 /* Dot products of a tile, 3 x 4 or 6 x 4: the registers hold their vectors, those of the shorter
  * side, and one more. */
 #define DOT_SUMS PER_SET(1, 24, 12, 24)
