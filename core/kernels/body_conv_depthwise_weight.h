@@ -29,6 +29,7 @@ typedef struct share_row {
   const real *const *x; /* a term's at the first place */
   const real *dy;
   int64_t dy_step;
+  uintptr_t ahead;    /* bytes from a place's dy to that of the next but one row */
   real *share;        /* of the terms */
   int begin;          /* nothing was added yet */
   const lanes *mixed; /* the order of dy's lanes, of repeated terms */
@@ -46,6 +47,8 @@ INLINE void share_tile(const int terms, const int64_t count, const int repeat, c
   }
   for (int64_t p = 0; p < t->n; p++, dy += t->dy_step) {
     vec c = load_first(dy, count);
+    /* floats lose more by the instruction than they gain, measured */
+    if (REAL_BYTES == 8) v_prefetch_far((const void *)((uintptr_t)dy + t->ahead));
     if (repeat > 1) c = v_permute(c, *t->mixed);
     UNROLL
     for (int e = 0; e < terms; e++) s[e] = v_fma(load_term(x[e] + p * V_N, repeat), c, s[e]);
@@ -129,8 +132,8 @@ static void share_of_row(const share_work *work, int64_t row, int64_t b, int64_t
   const real *lines[TERMS], *x[TERMS];
   const int64_t terms = terms_of(r), all = r->rows.taps * terms;
   point_to_lines(r, row, lines);
-  for (int64_t e = 0; e < all; e++)
-    x[e] = lines[e / terms] + in_ring * r->block + r->offset[e % terms];
+  for (int64_t i = 0, e = 0; i < r->rows.taps; i++)
+    for (int64_t p = 0; p < terms; p++) x[e++] = lines[i] + in_ring * r->block + r->offset[p];
   for (int64_t place = 0; place < r->columns.count; place += ROW_PART) {
     share_all(r, all,
               (share_row){.n = smaller(ROW_PART, r->columns.count - place),
@@ -138,6 +141,7 @@ static void share_of_row(const share_work *work, int64_t row, int64_t b, int64_t
                           .x = x,
                           .dy = dy + b * r->f.held * r->f.writes + place * dy_step,
                           .dy_step = dy_step,
+                          .ahead = (uintptr_t)(2 * r->columns.count * dy_step) * sizeof(real),
                           .share = share,
                           .begin = row == 0 && place == 0,
                           .mixed = &r->order[1]});
@@ -238,7 +242,8 @@ static int64_t narrow_panels(const swi_convolution *c) {
 static void narrow_weight(const swi_convolution *c) {
   share_work *work = c->work;
   open_forward(c, work->ring, &work->r);
-  const int64_t fit = TOTALS / share_size(&work->r);
+  const int64_t size = share_size(&work->r), fit = TOTALS / size;
+  work->r.together = smaller(work->r.together, SHARES / size);
   const int64_t step = fit > work->r.together ? fit / work->r.together * work->r.together : fit;
   for (int64_t b = c->first_panel; b < c->end_panel; b += step)
     narrow_blocks(c, b, smaller(b + step, c->end_panel));

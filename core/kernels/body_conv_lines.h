@@ -4,14 +4,15 @@
  * over the channels of a group: lane i of term (tap, channel j) is channel j of lane i's group. The
  * lines that the places of a row see are copied to a ring, with zeros for what lies outside of the
  * image, so sums have no borders; columns that agree modulo the stride are adjacent, so places are.
- * Each line is copied once, for as many blocks as share a line of the cache.
+ * Each line is copied once, for as many blocks as fit half of the L1 cache.
  */
 #ifndef SW_BODY_CONV_LINES_H
 #define SW_BODY_CONV_LINES_H
 
 enum {
-  RING = 1 << 16, /* elements of a ring at most */
-  TERMS = 512,    /* of a sum at most */
+  RING = 1 << 16,                      /* elements of a ring at most */
+  RING_PART = (16 << 10) / REAL_BYTES, /* of as many blocks as fit: half of the L1 cache */
+  TERMS = 512,                         /* of a sum at most */
   CACHE_LINE = 64 / sizeof(real),
   LINE_BLOCKS = CACHE_LINE > V_N ? CACHE_LINE / V_N : 1
 };
@@ -88,18 +89,25 @@ static int64_t lane_of(const ring *r, int64_t g, int64_t o) {
 
 static int is_mixed(const ring *r) { return r->kind == COPY_REPEATED && r->f.held > 1; }
 
+/* With many channels, what one block reads and writes of a row's pixels is in few sets of the L1
+ * cache; a pixel's blocks side by side are in all of them. */
+static int64_t blocks_together(const ring *r) {
+  if (r->kind == COPY_SPREAD) return 1;
+  return larger(1, RING_PART / larger(1, r->block * LINE_BLOCKS)) * LINE_BLOCKS;
+}
+
 /* fan, axes, from, from_pixel and at are set. */
 static void open_ring(ring *r) {
   const int64_t step = r->columns.step, width = seen_along(&r->columns, r->columns.count);
   const int is_plain = r->f.reads == 1 && r->f.writes == 1;
   const int is_power = r->f.held < V_N && (r->f.held & (r->f.held - 1)) == 0;
   r->kind = is_plain ? COPY_PLAIN : is_power ? COPY_REPEATED : COPY_SPREAD;
-  r->together = r->kind == COPY_SPREAD ? 1 : LINE_BLOCKS;
   r->lines = seen_along(&r->rows, 1);
   r->phase = (width + step - 1) / step * V_N;
   r->plane = step * r->phase;
   r->line = (r->kind == COPY_SPREAD ? r->f.reads : 1) * r->plane;
   r->block = r->lines * r->line;
+  r->together = blocks_together(r);
   int64_t *offset = r->offset;
   for (int64_t j = 0; j < r->f.reads; j++)
     for (int64_t q = 0; q < r->columns.taps; q++) {
@@ -141,42 +149,33 @@ static void ring_channels(const ring *r, int64_t count, int64_t n, const real *f
     ring_places(r, reads, 0, V_N, n, from, bytes, to);
 }
 
-static void clear_ring(const ring *r, int64_t from, int64_t end, real *to) {
-  for (int64_t at = 0; at < r->line; at += r->plane)
-    fill((end - from) * V_N, 0, to + at + from * V_N);
-}
-
-/* Columns phase, phase + step, … of a line, for one block. */
-static void ring_phase(const ring *r, int64_t count, int64_t phase, const real *from, real *to) {
+/* Columns phase, phase + step, … of a line, for blocks first … end - 1. */
+static void ring_phase(const ring *r, int64_t first, int64_t end, int64_t phase, const real *from,
+                       real *to) {
   const int64_t step = r->columns.step, left = r->columns.offset + phase, all = r->phase / V_N;
   const int64_t before = left < 0 ? (step - 1 - left) / step : 0;
   const int64_t inside = left < r->columns.size ? (r->columns.size - left + step - 1) / step : 0;
-  const int64_t first = smaller(before, all);
-  const int64_t end = inside < first ? first : smaller(inside, all);
-  to += phase * r->phase;
-  clear_ring(r, 0, first, to);
-  if (end > first)
-    ring_channels(r, count, end - first, from + (left + first * step) * r->from_pixel,
-                  to + first * V_N);
-  clear_ring(r, end, all, to);
-}
-
-static void ring_line(const ring *r, int64_t first, int64_t end, const real *from, real *to) {
+  const int64_t stop = smaller(inside, all);
+  if (stop <= before) return;
+  from += (left + before * step) * r->from_pixel;
+  to += phase * r->phase + before * V_N;
   for (int64_t b = first; b < end; b++, to += r->block)
-    for (int64_t phase = 0; phase < r->columns.step; phase++)
-      ring_phase(r, groups_in(&r->f, b) * r->f.reads, phase, from + b * r->f.held * r->f.reads, to);
+    ring_channels(r, groups_in(&r->f, b) * r->f.reads, stop - before,
+                  from + b * r->f.held * r->f.reads, to);
 }
 
 /* Blocks first … end - 1: the lines that the places of a row see and those of the row before it did
- * not. Rows come in order from 0. */
+ * not. Rows come in order from 0. Columns outside of the image keep the zeros of row 0. */
 static void fill_ring(const ring *r, int64_t first, int64_t end, int64_t image, int64_t row) {
   const int64_t top = row * r->rows.step, seen = row > 0 ? top - r->rows.step + r->lines : 0;
   const int64_t size = r->columns.size * r->from_pixel;
+  if (row == 0) fill((end - first) * r->block, 0, r->at);
   for (int64_t i = top > seen ? top : seen; i < top + r->lines; i++) {
     const int64_t at = i + r->rows.offset;
     real *to = r->at + i % r->lines * r->line;
     if (is_inside(at, r->rows.size))
-      ring_line(r, first, end, r->from + (image * r->rows.size + at) * size, to);
+      for (int64_t phase = 0; phase < r->columns.step; phase++)
+        ring_phase(r, first, end, phase, r->from + (image * r->rows.size + at) * size, to);
     else
       for (int64_t b = first; b < end; b++, to += r->block) fill(r->line, 0, to);
   }
