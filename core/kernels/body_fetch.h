@@ -8,20 +8,22 @@
  * gain. */
 enum { FETCH_WORK = 25 };
 
+/* Addresses: the next one may lie behind the end. */
 typedef struct fetch {
-  const char *next, *end;
+  uintptr_t next, end;
   int64_t each; /* bytes for a place of the work at hand */
 } fetch;
 
 /* n elements from x[from] on, of `all`, for some places. */
 static fetch fetch_of(const real *x, int64_t from, int64_t n, int64_t all, int64_t places) {
   const int64_t end = from < all ? smaller(from + n, all) : from;
-  return (fetch){(const char *)(x + from), (const char *)(x + end), n * REAL_BYTES / places + 1};
+  return (fetch){(uintptr_t)(x + from), (uintptr_t)(x + end), n * REAL_BYTES / places + 1};
 }
 
 INLINE void fetch_for(fetch *f, int64_t places) {
-  const char *end = f->next + smaller(places * f->each, f->end - f->next);
-  for (; f->next < end; f->next += LINE) v_prefetch_far(f->next);
+  const uintptr_t some = f->next + (uintptr_t)(places * f->each);
+  const uintptr_t end = some < f->end ? some : f->end;
+  for (; f->next < end; f->next += LINE) v_prefetch_far((const void *)f->next);
 }
 
 #endif
