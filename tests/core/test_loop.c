@@ -1,4 +1,5 @@
 /* test_loop.c: the training step against the same step written by hand, on least squares. */
+#include "base/parallel_int.h"
 #include "least_squares.h"
 
 /* -------------------------------------------------------------- the step by hand */
@@ -67,6 +68,7 @@ TEST(test_is_the_step_by_hand) {
     sw_progress at = {i, examples, examples + batch, N};
     hand_step(&h, &p, batch, sw_schedule_at(lr, &at), momentum, 0.01);
     advance(l, 1);
+    assert_null(swi_ahead_of(ctx)); /* nothing is prefetched outside of a step */
     examples += batch;
     sw_loop_state s = state_of(l);
     assert_int_equal(s.step, i + 1);
@@ -170,6 +172,7 @@ TEST(test_refuses_a_loss_that_is_not_finite) {
     if (status == SW_OK) last = state_of(l).loss;
   }
   assert_int_equal(status, SW_ENAN);
+  assert_null(swi_ahead_of(ctx));
   assert_memory_equal(w, before, sizeof before);
   sw_loop_state s = state_of(l);
   assert_true(s.step > 0 && s.examples == 4 * s.step && s.loss == last && !isfinite(s.bad_loss));
