@@ -71,8 +71,7 @@ static few few_of(const swi_convolution *c) {
            .work = c->work};
   const int64_t pixels = f.rows.count * f.columns.count;
   f.width = f.rows.taps * f.columns.taps * f.depth;
-  f.line = f.depth * ((f.columns.count - 1) * f.columns.step +
-                      (f.columns.taps - 1) * f.columns.offset_step + 1);
+  f.line = f.depth * seen_along(&f.columns, f.columns.count);
   /* NOLINTNEXTLINE(bugprone-branch-clone): equal in some sets */
   f.tiles = heights_of(f.width, f.outputs <= V_N ? V_APART_NARROW : V_APART);
   f.planar = is_planar(&f, seen_along(&f.columns, 1));
@@ -85,20 +84,13 @@ static few few_of(const swi_convolution *c) {
   return f;
 }
 
-/* Padded rows that n rows of results see. */
-static int64_t padded_rows(const few *f, int64_t n) {
-  return (n - 1) * f->rows.step + (f->rows.taps - 1) * f->rows.offset_step + 1;
-}
-
-static int64_t vectors_of(int64_t n) { return (n + V_N - 1) / V_N; }
-
 /* Whether outputs fill their vectors better than channels do, and the copies fit. */
 static int is_few(const swi_convolution *c) {
   const few f = few_of(c);
   if (f.rows.count * f.columns.count < FEW_PIXELS || f.width > FEW_COLUMNS) return 0;
-  if (f.depth * vectors_of(f.outputs) >= f.outputs * vectors_of(f.depth)) return 0;
+  if (f.depth * tiles_of(f.outputs, V_N) >= f.outputs * tiles_of(f.depth, V_N)) return 0;
   const int64_t rows = (f.part - 1 + f.columns.count - 1) / f.columns.count + 1;
-  return padded_rows(&f, smaller(rows, f.rows.count)) * f.line <= PADDED;
+  return seen_along(&f.rows, smaller(rows, f.rows.count)) * f.line <= PADDED;
 }
 
 static int64_t few_panels(const swi_convolution *c) {
@@ -144,9 +136,9 @@ static void pad_row(const few *f, int64_t row, real *to) {
  * are copied at once. */
 static void pad_rows(few *f, int64_t first, int64_t end) {
   const int64_t from = first * f->rows.step;
-  if (from >= f->padded && from + padded_rows(f, end - first) <= f->padded_end) return;
+  if (from >= f->padded && from + seen_along(&f->rows, end - first) <= f->padded_end) return;
   f->padded = from;
-  f->padded_end = smaller(padded_rows(f, f->rows.count), from + PADDED / f->line);
+  f->padded_end = smaller(seen_along(&f->rows, f->rows.count), from + PADDED / f->line);
   for (int64_t r = from; r < f->padded_end; r++)
     pad_row(f, r + f->rows.offset, f->work->padded + (r - from) * f->line);
 }

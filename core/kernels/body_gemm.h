@@ -14,6 +14,8 @@
 #ifndef SW_BODY_GEMM_H
 #define SW_BODY_GEMM_H
 
+#include "base/sanitizer_int.h"
+
 enum {
   DOT_BLOCK =
       (128 << 10) / REAL_BYTES, /* elements of A that stay in the L2 cache while B is read */
@@ -22,14 +24,12 @@ enum {
 };
 
 /* On every loop over a tile: an accumulator stays in a register only if no variable indexes it. */
-#if defined(__clang__)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#if !defined(__clang__)
+#define UNROLL _Pragma("GCC unroll 32")
+#elif SWI_UNDER_ASAN || SWI_UNDER_TSAN
 #define UNROLL /* unrolled sanitizer checks would compile for minutes */
 #else
 #define UNROLL _Pragma("clang loop unroll(full)")
-#endif
-#else
-#define UNROLL _Pragma("GCC unroll 32")
 #endif
 
 /* Addresses that a tile prefetches, one at each step over k. */
@@ -228,10 +228,7 @@ INLINE void outer_tile(const int rows, const int vecs, const int64_t last, const
     real *c = t->c + i * t->ldc;
     UNROLL
     for (int v = 0; v < vecs - 1; v++) v_store(c + v * V_N, s[i][v]);
-    if (last == V_N)
-      v_store(c + (vecs - 1) * V_N, s[i][vecs - 1]);
-    else
-      v_store_part(c + (vecs - 1) * V_N, s[i][vecs - 1], last);
+    store_first(c + (vecs - 1) * V_N, s[i][vecs - 1], last);
   }
 }
 
@@ -286,11 +283,8 @@ static int64_t outer_rows(int64_t left) {
 /* Copies the tile's columns of B side by side: B's own rows may map to a few sets of the cache. */
 static void pack_columns(int64_t cols, product *t, real *packed) {
   for (int64_t p = 0; p < t->k; p++)
-    for (int64_t c = 0; c < cols; c += V_N) {
-      const int64_t left = cols - c;
-      const real *from = t->b + p * t->ldb + c;
-      v_store(packed + p * 2 * V_N + c, left < V_N ? v_load_part(from, left) : v_load(from));
-    }
+    for (int64_t c = 0; c < cols; c += V_N)
+      v_store(packed + p * 2 * V_N + c, load_first(t->b + p * t->ldb + c, cols - c));
   t->b = packed;
   t->ldb = 2 * V_N;
 }

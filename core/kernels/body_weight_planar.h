@@ -1,6 +1,7 @@
 /* body_weight_planar.h: a tile of the weight gradient of one channel and few outputs, as LeNet's
  * first convolution has: vectors are pixels of a row. The sums of some taps and all outputs stay in
- * registers for a whole image; then the elements of each are added up.
+ * registers for a whole image; then the elements of each are added up. A row's last vector may
+ * reach behind its last place: terms x 0 are in the sums, which are NaN where x is not finite.
  */
 #ifndef SW_BODY_WEIGHT_PLANAR_H
 #define SW_BODY_WEIGHT_PLANAR_H

@@ -14,7 +14,7 @@ struct sw_sampler {
   int32_t *subset; /* n indices; NULL: 0 … n-1 */
   int64_t position;
   int64_t epoch;  /* whose order is below; -1: none yet */
-  int32_t *order; /* shuffled ones: a permutation of 0 … n-1; NULL for others */
+  int32_t *order; /* of shuffled ones: n examples, those of the subset; NULL for others */
 };
 
 static size_t index_bytes(const sw_sampler *s) { return (size_t)s->n * sizeof(int32_t); }
