@@ -5,6 +5,31 @@
 #ifndef SW_BODY_POOL_H
 #define SW_BODY_POOL_H
 
+/* Windows without overlap: each element of the image is in one window or in none. */
+static int is_tiled(const swi_pool *p) {
+  int tiled = 1;
+  for (int i = 0; i < 2; i++)
+    tiled &= p->stride[i] == p->kernel[i] && p->padding[i] == 0 && p->dilation[i] == 1;
+  return tiled;
+}
+
+/* The call of HALF_TABLE, whose vectors are half as long and whose bits are the same, if it suits:
+ * few channels fill half a vector, and where a vector is computed in two halves, one takes less
+ * time. Where windows overlap, a load after a store of a part of a vector waits for that store. */
+#if defined(HALF_TABLE)
+static inline int halves_suit(const swi_pool *p) { return p->channels <= V_N / 2; }
+static inline int halves_suit_back(const swi_pool *p) {
+  return is_tiled(p) ? p->channels > 1 && halves_suit(p) : p->channels % V_N != 0;
+}
+#define BY_HALVES(suit, call) \
+  if (suit) {                 \
+    HALF_TABLE.call;          \
+    return;                   \
+  }
+#else
+#define BY_HALVES(suit, call)
+#endif
+
 /* The taps of a window that lie in the image, along one axis: from … to - 1, the first at `at`. */
 typedef struct pool_span {
   int64_t from, to, at;
@@ -124,6 +149,7 @@ INLINE void max_vector(pool_patch w, int indexed, int64_t n, const real *x, real
 
 /* NOLINTNEXTLINE(readability-function-size): macros of loops */
 static void max_pool(const swi_pool *pool, const void *px, void *py, void *pindex) {
+  BY_HALVES(halves_suit(pool), max_pool(pool, px, py, pindex))
   const swi_pool copy = *pool, *p = &copy;
   const real *x = px;
   real *y = py, *index = pindex;
@@ -149,6 +175,7 @@ INLINE void repool_vector(pool_patch w, int64_t n, const real *v, const real *in
 }
 
 static void max_repool(const swi_pool *pool, const void *pv, const void *pindex, void *py) {
+  BY_HALVES(halves_suit(pool), max_repool(pool, pv, pindex, py))
   const swi_pool copy = *pool, *p = &copy;
   const real *v = pv, *index = pindex;
   real *y = py;
@@ -157,14 +184,6 @@ static void max_repool(const swi_pool *pool, const void *pv, const void *pindex,
 }
 
 /* ------------------------------------------------------------------ back to the image */
-
-/* Windows without overlap: each element of the image is in one window or in none. */
-static int is_tiled(const swi_pool *p) {
-  int tiled = 1;
-  for (int i = 0; i < 2; i++)
-    tiled &= p->stride[i] == p->kernel[i] && p->padding[i] == 0 && p->dilation[i] == 1;
-  return tiled;
-}
 
 /* Zeros where windows overlap or leave gaps. */
 static void clear_image(const swi_pool *p, int tiled, real *x) {
@@ -189,6 +208,7 @@ INLINE void unpool_vector(pool_patch w, int tiled, int64_t n, const real *c, con
 
 /* NOLINTNEXTLINE(readability-function-size): macros of loops */
 static void max_unpool(const swi_pool *pool, const void *pc, const void *pindex, void *px) {
+  BY_HALVES(halves_suit_back(pool), max_unpool(pool, pc, pindex, px))
   const swi_pool copy = *pool, *p = &copy;
   const real *c = pc, *index = pindex;
   real *x = px;
@@ -238,6 +258,7 @@ static vec share_of_tap(const swi_pool *p) {
 }
 
 static void avg_pool(const swi_pool *pool, const void *px, void *py) {
+  BY_HALVES(halves_suit(pool), avg_pool(pool, px, py))
   const swi_pool copy = *pool, *p = &copy;
   const real *x = px;
   real *y = py;
@@ -258,6 +279,7 @@ INLINE void avg_unpool_vector(pool_patch w, int tiled, int64_t n, vec share, con
 
 /* NOLINTNEXTLINE(readability-function-size): macros of loops */
 static void avg_unpool(const swi_pool *pool, const void *pc, void *px) {
+  BY_HALVES(halves_suit_back(pool), avg_unpool(pool, pc, px))
   const swi_pool copy = *pool, *p = &copy;
   const real *c = pc;
   real *x = px;
@@ -274,5 +296,6 @@ static void avg_unpool(const swi_pool *pool, const void *pc, void *px) {
 
 #undef EACH_PIXEL
 #undef EACH_VECTOR
+#undef BY_HALVES
 
 #endif

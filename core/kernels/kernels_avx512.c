@@ -4,6 +4,7 @@
 
 #define TABLE swi_kernels_avx512_f32
 #define VARIANT "avx512"
+#define HALF_TABLE swi_kernels_avx2_f32
 
 #include <math.h>
 

@@ -3,6 +3,7 @@
 
 #define TABLE swi_kernels_avx512_f64
 #define VARIANT "avx512"
+#define HALF_TABLE swi_kernels_avx2_f64
 
 #include <math.h>
 
