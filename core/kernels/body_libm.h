@@ -12,6 +12,14 @@
     return v_load(x);                             \
   }
 
+/* The first n elements; of the others nothing is known. */
+static inline vec v_exp_first(vec a, int64_t n) {
+  real x[V_N];
+  v_store(x, a);
+  for (int64_t i = 0; i < n; i++) x[i] = exp(x[i]);
+  return v_load(x);
+}
+
 BY_ELEMENT(exp)
 BY_ELEMENT(log)
 BY_ELEMENT(tanh)

@@ -40,6 +40,12 @@ static inline vec v_exp(vec x) {
   return v_mul(v_mul(y, v_pow2i(half)), v_pow2i(v_sub(n, half)));
 }
 
+/* The first n elements, as in body_libm.h. */
+static inline vec v_exp_first(vec x, int64_t n) {
+  (void)n;
+  return v_exp(x);
+}
+
 /* log(1 + f) = f - (f^2/2 - s (f^2/2 + R)), s = f / (2 + f), where R = 2 s^2/3 + 2 s^4/5 + ...,
  * from log(1 + f) = 2 artanh(s); |s| < 0.172, and the remainder after s^10 is below 1e-9. */
 static inline vec log_series(vec f, vec exponent) {

@@ -26,7 +26,7 @@ INLINE void add_exp_block(int64_t n, const real *x, vec max, real *y, exp_sums *
     rest = v_add(rest, below_max(e, v, max));
   }
   if (i < n) {
-    const vec v = v_load_part(x + i, n - i), all = v_exp(v_sub(v, max));
+    const vec v = v_load_part(x + i, n - i), all = v_exp_first(v_sub(v, max), n - i);
     const vec e = v_select(v_head(n - i), all, v_set1(0));
     if (y) v_store_part(y + i, all, n - i);
     s = v_add(s, e);

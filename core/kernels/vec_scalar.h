@@ -61,6 +61,7 @@ static inline void v_prefetch(const void *p) { __builtin_prefetch(p); }
 static inline vec v_exp(vec x) {
   return sizeof(real) == 4 ? (real)expf((float)x) : (real)exp((double)x);
 }
+static inline vec v_exp_first(vec x, int64_t n) { return n < 1 ? x : v_exp(x); }
 static inline vec v_log(vec x) {
   return sizeof(real) == 4 ? (real)logf((float)x) : (real)log((double)x);
 }
