@@ -135,6 +135,7 @@ static void share_of_row(const share_work *work, int64_t row, int64_t b, int64_t
   for (int64_t i = 0, e = 0; i < r->rows.taps; i++)
     for (int64_t p = 0; p < terms; p++) x[e++] = lines[i] + in_ring * r->block + r->offset[p];
   for (int64_t place = 0; place < r->columns.count; place += ROW_PART) {
+    for (int64_t e = 0; place > 0 && e < all; e++) x[e] += ROW_PART * V_N;
     share_all(r, all,
               (share_row){.n = smaller(ROW_PART, r->columns.count - place),
                           .count = groups_in(&r->f, b) * r->f.writes,
@@ -145,7 +146,6 @@ static void share_of_row(const share_work *work, int64_t row, int64_t b, int64_t
                           .share = share,
                           .begin = row == 0 && place == 0,
                           .mixed = &r->order[1]});
-    for (int64_t e = 0; e < all; e++) x[e] += ROW_PART * V_N;
   }
 }
 

@@ -51,7 +51,8 @@ typedef struct ring {
   int64_t lines;
   int64_t phase, plane, line, block; /* elements of each axis of `at` */
   int64_t offset[TERMS];             /* of the terms (channel, column) of a kernel's row */
-  lanes order[V_N]; /* if spread, of a channel, from those of a pixel; if repeated, see mix_lanes */
+  /* If spread, of a channel, from those of a pixel; if repeated, see mix_lanes. */
+  lanes order[V_N > 3 ? V_N : 3];
 } ring;
 
 static int64_t terms_of(const ring *r) { return r->columns.taps * r->f.reads; }
