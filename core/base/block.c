@@ -22,9 +22,6 @@ enum { ALIGNMENT = 64, LARGE = 8 << 20, LARGE_PAGE = 2 << 20 };
 /* Sizes of blocks that are kept, and of all of them together. */
 enum { LEAST_SPARE = 128 << 10, MOST_SPARE = LARGE, MOST_SPARES = 24 << 20 };
 
-/* The sanitizer guards both ends of a block that it aligns itself, and freed ones. */
-enum { UNDER_ASAN = SWI_UNDER_ASAN };
-
 /* In front of a block. */
 typedef struct head {
   void *given; /* by malloc */
@@ -39,7 +36,8 @@ static head head_of(const void *block) {
 
 static void *align(size_t alignment, size_t size) {
   void *p = NULL;
-  if (UNDER_ASAN) return posix_memalign(&p, alignment, size) == 0 ? p : NULL;
+  /* The sanitizer guards both ends of a block that it aligns itself, and freed ones. */
+  if (SWI_UNDER_ASAN) return posix_memalign(&p, alignment, size) == 0 ? p : NULL;
   const head h = {malloc(size + alignment + sizeof h), size};
   if (!h.given) return NULL;
   char *after = (char *)h.given + sizeof h;
@@ -56,7 +54,7 @@ static void advise(void *p, size_t size) {
 #endif
 }
 
-static void release(void *block) { free(UNDER_ASAN ? block : head_of(block).given); }
+static void release(void *block) { free(SWI_UNDER_ASAN ? block : head_of(block).given); }
 
 /* Removes block i. */
 static void *take(swi_spares *s, int i) {
@@ -93,7 +91,7 @@ void *swi_block_new(swi_spares *spares, size_t size) {
 }
 
 void swi_block_free(swi_spares *spares, void *block) {
-  const size_t size = UNDER_ASAN ? 0 : head_of(block).size;
+  const size_t size = SWI_UNDER_ASAN ? 0 : head_of(block).size;
   if (size < LEAST_SPARE || size > MOST_SPARE) {
     release(block);
     return;

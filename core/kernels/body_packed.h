@@ -15,7 +15,6 @@
 #include <string.h>
 
 enum {
-  BLOCK_A = (256 << 10) / REAL_BYTES, /* elements of a block of A */
   ROWS_MOST = 768,                    /* of a block: the TLB holds their pages of C */
   L1_ALIAS = 4096,                    /* bytes between lines of one set of the L1 cache, 8 ways */
   WIDE = 256,                         /* columns from which on a copy of A is worth it */

@@ -8,6 +8,7 @@ enum {
   FEW_PIXELS = 48,                      /* of an image: below, images are summed together */
   CLOSE = 128 / REAL_BYTES,             /* elements from pixel to pixel, at most, read in place */
   SPREAD = (256 << 10) / REAL_BYTES,    /* elements of a copy of X */
+  BLOCK_A = (256 << 10) / REAL_BYTES,   /* elements of a copy of dy */
   SO_FAR = (64 << 10) / REAL_BYTES,     /* sums of an image's parts */
   COPIED = 16,                          /* pixels of dy that are copied at a time */
   NEXT_UNIT = (256 << 10) / REAL_BYTES, /* elements of X and dy that are fetched ahead, at most */
